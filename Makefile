@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+export PYTHON
+
+.PHONY: help scenario scenarios serve test lint types check fmt docs bench clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Two stamps, so that a first verdict does not wait for linters.
+$(VENV)/.installed: pyproject.toml constraints.txt scripts/find-python
+	@python=$$(scripts/find-python) && echo "Setting up $(VENV) with $$python ..." && "$$python" -m venv $(VENV)
+	@$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Adding the development tools ..."
+	@$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+scenario: $(VENV)/.installed ## Play one scenario: make scenario name=slow-region [seed=7]
+	@$(VENV)/bin/fanin run $(if $(name),$(name),slow-region) $(if $(seed),--seed $(seed))
+
+scenarios: $(VENV)/.installed ## Play the whole pack
+	@$(VENV)/bin/fanin run --all
+
+serve: $(VENV)/.installed ## Run the aggregator on this machine: make serve args='--regions eastus,westus'
+	@$(VENV)/bin/fanin serve $(args)
+
+test: $(VENV)/.installed-dev ## Every test
+	@$(VENV)/bin/pytest -q
+
+lint: $(VENV)/.installed-dev ## Style and import contracts
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports --no-cache
+
+types: $(VENV)/.installed-dev ## mypy --strict over code and tests
+	@$(VENV)/bin/mypy
+
+check: lint types test ## What CI runs, in CI's order
+
+fmt: $(VENV)/.installed-dev ## Rewrite the code the way `make lint` wants it
+	@$(VENV)/bin/ruff check --fix-only -q .
+	@$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.installed-dev ## Measure, and print how it was measured
+	@$(VENV)/bin/python -m benchmarks
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

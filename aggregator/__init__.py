@@ -1,0 +1,1 @@
+"""The durable fan-in service: many regional webhooks in, one notification out."""

@@ -1,0 +1,150 @@
+"""``python -m aggregator``, and ``fanin serve``: the service under uvicorn, until it is told to stop."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import click
+
+from aggregator import log
+from aggregator.durations import format_duration
+from aggregator.errors import AggregatorError, SettingsError
+from aggregator.settings import Settings
+
+# How long requests and notifications under way may take to end after SIGTERM. Supervisors kill after 10 s.
+DRAIN_S = 5
+
+
+@click.command()
+@click.option("--regions", metavar="NAMES", help="Regions to wait for, separated by commas. [FANIN_REGIONS]")
+@click.option("--timeout", metavar="DURATION", help="How long to wait for all of them: 80s, 2h, 3d. [2m]")
+@click.option("--notify-url", metavar="URL", help="Where outcomes are POSTed; else they are only logged.")
+@click.option("--data-dir", metavar="FOLDER", help="Where everything is kept. [./fanin-data]")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
+@click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one. [8080]")
+@click.option("--correlation", metavar="KEY", help="What makes webhooks one operation: event-id or image.")
+@click.option("--actions", metavar="NAMES", help="Actions to fan in; others are ignored. [all]")
+@click.option("--retention", metavar="DURATION", help="How long outcomes are remembered. [7d]")
+@click.option("--engine", metavar="NAME", help="What keeps operations: sqlite.")
+@click.option("--insecure-no-keys", is_flag=True, help="Let anybody in on an address other than loopback.")
+@click.option("--verbose", is_flag=True, help="Log every arrival, not only decisions.")
+def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None:
+    """Wait for one webhook per region, then send one notification.
+
+    Every option can be an environment variable: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
+    FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE;
+    also NOTIFY_URL, DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20).
+    A flag wins over the environment. Function keys come from FANIN_KEYS only, separated by commas.
+
+    Webhooks go to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME.
+    """
+    fields = {_FIELDS.get(name, name): text for name, text in flags.items()}
+    try:
+        settings = Settings.from_environment(os.environ, fields)
+        _refuse_open_door(settings, insecure_no_keys=insecure_no_keys)
+    except SettingsError as exc:
+        raise click.UsageError(str(exc)) from exc
+    log.configure(logging.DEBUG if verbose else logging.INFO)
+    try:
+        listener = _listen(settings)
+        _run(settings, listener)
+    except AggregatorError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+# Flags whose names differ from the settings' fields, which carry their unit.
+_FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms"}
+
+
+def _refuse_open_door(settings: Settings, *, insecure_no_keys: bool) -> None:
+    if settings.keys or insecure_no_keys or _is_loopback(settings.host):
+        return
+    raise SettingsError(
+        "FANIN_KEYS",
+        f"not set, so anybody who reaches {settings.host} could send webhooks; set it, listen on 127.0.0.1, "
+        "or say --insecure-no-keys",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+    except OSError as exc:
+        where = f"{settings.host}:{settings.port}"
+        raise click.ClickException(
+            f"cannot listen on {where}: {exc.strerror or exc}; choose another address with --host and --port"
+        ) from exc
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    import uvicorn
+
+    from aggregator.app import create_app
+
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",  # opened and closed here, where a failure becomes one line instead of a traceback
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                click.echo(_greeting(settings, listener))
+
+    server = Server(config)
+
+    async def main() -> None:
+        async with app.router.lifespan_context(app):
+            await server.serve(sockets=[listener])
+
+    def stop(*_: object) -> None:
+        # While it serves, uvicorn takes signals, and raises them again when it has stopped in order; to have
+        # been asked to stop is no failure then. Before it serves, there is nothing to drain.
+        if not server.should_exit:
+            raise SystemExit
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, stop)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main())
+
+
+def _loop_factory() -> Any:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _greeting(settings: Settings, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    told = "" if settings.notify_url else "; no notify URL, so outcomes are only logged"
+    return (
+        f"fanin listens on http://{f'[{host}]' if ':' in host else host}:{port}, "
+        f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(settings.regions)}, "
+        f"keeps its data in {settings.data_dir}{told}"
+    )
+
+
+if __name__ == "__main__":
+    serve(prog_name="fanin serve")

@@ -1,0 +1,102 @@
+"""The port behind which operations wait durably. What an engine must promise, and how it may differ."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from aggregator.clock import Clock
+from aggregator.fanin import FanIn, Notify, OperationId, Phase, Standing
+from aggregator.metrics import Metrics
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What differs between engines. Tests skip by this, never by an engine's name."""
+
+    survives_kill: bool  # what was acknowledged is there after ``kill -9`` of the process
+    one_owner: bool  # a second process on the same data is refused
+    forgets: bool  # an outcome is forgotten after the retention, and its id may be used again
+
+
+class Receipt(NamedTuple):
+    """What became of one arrival, and the operation as it stands after it."""
+
+    state: FanIn
+    standing: Standing
+
+
+class Page(NamedTuple):
+    """A part of a list, and the token that asks for the next part; None at the end."""
+
+    states: list[FanIn]
+    next: str | None
+
+
+class NotDeliveredError(Exception):
+    """One attempt at a notification failed; another is due later. The message says why, without secrets."""
+
+
+# One attempt at telling the subscriber. Returns once it has accepted.
+# Raises NotDeliveredError otherwise; the engine tries again later, and the same ``Notify`` keeps its key.
+type Tell = Callable[[Notify], Awaitable[None]]
+
+
+class Engine(Protocol):
+    """Runs fan-in operations durably. All decisions are `aggregator.fanin`'s.
+
+    Each promise is a test in ``tests/conformance``:
+
+    * `deliver` returns only once the arrival is durable, so a 2xx may follow it; when it raises a definite
+      error, nothing was stored.
+    * Delivering the same arrival again is harmless and answered with its standing.
+    * First arrivals that come together start one operation; none of them is lost.
+    * The deadline is the first commit plus the timeout, absolute; restarts and later arrivals do not move it.
+    * The expected regions are those that were configured when the operation started.
+    * Each operation reaches exactly one outcome; its `Notify` is told at least once, with one key.
+    * A deadline that passed while no process ran still fires, late, after the next start.
+    * An arrival after the outcome changes nothing and starts nothing for as long as the retention lasts.
+    * A notification that is refused, or hangs, delays neither arrivals nor deadlines nor other notifications.
+    """
+
+    capabilities: Capabilities
+
+    async def open(self) -> None:
+        """Start working: what is due, or was left untold, goes on.
+
+        Raises:
+            StoreUnusableError: it cannot; the message says why and what to do.
+        """
+
+    async def close(self) -> None:
+        """Stop in order: what was taken is committed, notifications under way get a moment to end."""
+
+    async def deliver(self, arrival: Arrival) -> Receipt:
+        """Take one arrival.
+
+        Raises:
+            UnknownRegionError: it would start an operation, and nobody expects its region.
+            UnexpectedRegionError: its operation does not wait for its region.
+            StoreError: not stored, or (`StoreFailedError`) perhaps stored; the sender should try again.
+        """
+
+    async def inspect(self, operation_id: OperationId) -> FanIn | None:
+        """One operation, or None if it is not known, or no longer."""
+
+    async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
+        """A page of operations: waiting ones by deadline, decided ones by the time of their decision.
+
+        Raises:
+            MalformedError: ``after`` is no token that a page of the same kind has returned.
+        """
+
+    async def check(self) -> None:
+        """Prove that an arrival could be stored now.
+
+        Raises:
+            StoreError: it could not.
+        """
+
+
+type EngineFactory = Callable[[Settings, Clock, Metrics, Tell | None], Engine]

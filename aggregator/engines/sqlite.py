@@ -1,0 +1,313 @@
+"""The embedded engine: one SQLite file, one transaction for everything that waits to be written.
+
+Rules of this file: what is acknowledged is committed; arrivals, deadlines and marks share one write path, so
+the timer competes with arrivals inside the same transaction; nothing is kept in memory per waiting operation,
+only the next deadline; everything runs in the event loop, so a transaction is never interrupted.
+
+While a batch is committed, further requests gather and form the next batch (group commit).
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from aggregator import log
+from aggregator.clock import Clock
+from aggregator.engine import Capabilities, Page, Receipt, Tell
+from aggregator.engines.sqlite_errors import translated
+from aggregator.engines.sqlite_store import Store
+from aggregator.engines.transaction import Transaction
+from aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
+from aggregator.fanin import FanIn, OperationId, Phase, Standing
+from aggregator.metrics import Metrics
+from aggregator.notify.outbox import Dispatcher, Failed, Row, Told
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+
+# What may wait for one commit, and at all. Beyond that a sender is told to come back.
+BATCH_MAX = 256
+INBOX_MAX = 10_000
+# Deadlines decided per transaction, and how soon after some the timer looks again: they come in crowds.
+DUE_MAX = 500
+TIMER_GRAIN_S = 0.02
+# A lock that somebody else holds is waited for so often, with a pause that leaves the event loop free.
+BEGIN_TRIES = 20
+BEGIN_PAUSE_S = 0.05
+# After a failed transaction the timer holds back so long.
+TROUBLE_S = 1.0
+# A nap no longer than this, because the clock may be set meanwhile.
+NAP_S_MAX = 300.0
+# Outcomes are forgotten in small steps, which leave room for arrivals, and by the minute.
+PURGE_STEP = 200
+PURGE_PAUSE_S = 0.05
+PURGE_GRAIN_MS = 60_000
+PURGE_NAP_S_MAX = 3_600.0
+# How long notifications under way may take to end when the service stops.
+STOP_S = 3.0
+
+type _Work = Arrival | Told | Failed | None  # None proves that writing works
+type _Answer = asyncio.Future[Any]
+type _Result = Receipt | AggregatorError | None
+
+
+class SqliteEngine:
+    """See `aggregator.engine.Engine`, whose promises it keeps."""
+
+    capabilities = Capabilities(survives_kill=True, one_owner=True, forgets=True)
+
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+        self._settings, self._clock, self._metrics = settings, clock, metrics
+        self._inbox: list[tuple[_Work, _Answer]] = []
+        self._wanted = asyncio.Event()
+        self._decided = asyncio.Event()
+        self._next_deadline_ms: int | None = None
+        self._timer_rests_until_s = 0.0  # loop time
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open = False
+        self._dispatcher = Dispatcher(self, tell, clock, metrics) if tell else None
+
+    # --- the port ---
+
+    async def open(self) -> None:
+        self._store = Store(self._settings.data_dir)
+        try:
+            self._metrics.waiting, self._metrics.untold = self._store.counts()
+            self._next_deadline_ms = self._store.next_deadline_ms()
+        except sqlite3.Error as exc:
+            self._store.close()
+            raise translated(exc, self._store.path) from exc
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._write()), loop.create_task(self._forget())]
+        if self._dispatcher:
+            self._dispatcher.start()
+        self._open = True
+
+    async def close(self) -> None:
+        if not self._open:
+            return
+        try:
+            if self._dispatcher:
+                await self._dispatcher.stop(STOP_S)
+            self._open = False
+            self._wanted.set()
+            writer, forgetter = self._tasks
+            forgetter.cancel()
+            await asyncio.gather(writer, forgetter, return_exceptions=True)
+        finally:
+            self._open = False
+            self._store.close()
+
+    async def deliver(self, arrival: Arrival) -> Receipt:
+        receipt: Receipt = await self._submit(arrival)
+        return receipt
+
+    async def inspect(self, operation_id: OperationId) -> FanIn | None:
+        known = self._read(lambda: self._store.load((operation_id,)))
+        return known[operation_id][1] if known else None
+
+    async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
+        rows = self._read(lambda: self._store.page(phase, after, limit))
+        return Page([state for _, state in rows], rows[-1][0] if len(rows) == limit else None)
+
+    async def check(self) -> None:
+        await self._submit(None)
+
+    # --- the outbox, as its dispatcher sees it ---
+
+    def fresh(self, *, after: int, limit: int) -> list[Row]:
+        return self._read(lambda: self._store.fresh(after=after, limit=limit))
+
+    def retries(self, *, now_ms: int, limit: int) -> list[Row]:
+        return self._read(lambda: self._store.retries(now_ms=now_ms, limit=limit))
+
+    def next_retry_ms(self, *, now_ms: int) -> int | None:
+        return self._read(lambda: self._store.next_retry_ms(now_ms=now_ms))
+
+    async def mark(self, mark: Told | Failed) -> None:
+        await self._submit(mark)
+
+    # --- reading, and asking for a write ---
+
+    def _read[T](self, read: Callable[[], T]) -> T:
+        if not self._open:
+            raise StoreBusyError("the service is stopping")
+        try:
+            return read()
+        except sqlite3.Error as exc:
+            raise translated(exc, self._store.path) from exc
+        except msgspec.MsgspecError as exc:
+            raise StoreFailedError(f"{self._store.path.name} holds a row that cannot be read: {exc}") from exc
+
+    def _submit(self, work: _Work) -> _Answer:
+        if not self._open:
+            raise StoreBusyError("the service is stopping")
+        if len(self._inbox) >= INBOX_MAX:
+            raise StoreBusyError(f"{INBOX_MAX} requests wait to be written already")
+        answer: _Answer = asyncio.get_running_loop().create_future()
+        self._inbox.append((work, answer))
+        self._wanted.set()
+        return answer
+
+    # --- the writer ---
+
+    async def _write(self) -> None:
+        while self._open or self._inbox:
+            if not self._inbox:
+                await self._until_wanted()
+            self._wanted.clear()
+            await self._flush()
+
+    async def _until_wanted(self) -> None:
+        """Return when something waits to be written, or the next deadline has come."""
+        while not self._wanted.is_set():
+            if self._next_deadline_ms is None:
+                await self._wanted.wait()
+                return
+            loop = asyncio.get_running_loop()
+            left_s = (self._next_deadline_ms - self._clock.now_ms()) / 1000
+            left_s = max(left_s, self._timer_rests_until_s - loop.time())
+            if left_s <= 0:
+                return
+            try:
+                async with asyncio.timeout(min(left_s, NAP_S_MAX)):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def _flush(self) -> None:
+        """Write one batch in one transaction and answer everybody in it, one way or the other."""
+        batch = self._inbox[:BATCH_MAX]
+        del self._inbox[:BATCH_MAX]
+        results: Sequence[_Result]
+        try:
+            await self._begin()
+            results = self._transact(batch)
+        except Exception as exc:  # noqa: BLE001 - whatever it was, nobody may wait for an answer for ever
+            error = self._failed(exc)
+            log.event(logging.ERROR, "not-stored", requests=len(batch), reason=error)
+            results = [error] * len(batch)
+        for (_, answer), result in zip(batch, results, strict=True):
+            if answer.done():  # whoever asked has gone
+                continue
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
+
+    async def _begin(self) -> None:
+        for _ in range(BEGIN_TRIES - 1):
+            try:
+                self._store.begin()
+            except StoreBusyError:
+                await asyncio.sleep(BEGIN_PAUSE_S)
+            else:
+                return
+        self._store.begin()
+
+    def _transact(self, batch: list[tuple[_Work, _Answer]]) -> list[_Result]:
+        """Read, decide, write and commit; return what to answer, one for each of the batch."""
+        now_ms = self._clock.now_ms()
+        transaction = Transaction(self._store, self._settings, now_ms, telling=bool(self._dispatcher))
+        transaction.load(work for work, _ in batch if isinstance(work, Arrival))
+        results: list[_Result] = [
+            transaction.deliver(work) if isinstance(work, Arrival) else None for work, _ in batch
+        ]
+        if self._next_deadline_ms is not None and now_ms >= self._next_deadline_ms:
+            transaction.expire(DUE_MAX)
+        transaction.write([work for work, _ in batch if isinstance(work, (Told, Failed))])
+        if any(work is None for work, _ in batch):
+            self._store.touch()
+        try:
+            self._store.commit()
+        except sqlite3.Error as exc:
+            raise StoreFailedError(f"{self._store.path.name}: the commit failed: {exc}") from exc
+        self._committed(transaction)
+        self._account(transaction, [work for work, _ in batch], results)
+        return results
+
+    def _committed(self, transaction: Transaction) -> None:
+        """Remember the next deadline, and wake whoever waits for what was decided."""
+        if transaction.expired is None:
+            ours = transaction.next_deadline_ms()
+            if ours is not None and (self._next_deadline_ms is None or ours < self._next_deadline_ms):
+                self._next_deadline_ms = ours
+        else:
+            self._next_deadline_ms = self._store.next_deadline_ms()
+            self._timer_rests_until_s = asyncio.get_running_loop().time() + TIMER_GRAIN_S
+        if transaction.effects:
+            self._decided.set()
+            if self._dispatcher:
+                self._dispatcher.wake()
+
+    def _account(self, transaction: Transaction, batch: list[_Work], results: list[_Result]) -> None:
+        """Count and log what was decided."""
+        metrics = self._metrics
+        metrics.batch.add(len(batch) + (transaction.expired or 0))
+        metrics.waiting += transaction.started - len(transaction.effects)
+        metrics.untold += (len(transaction.effects) if self._dispatcher else 0) - transaction.told
+        for work, result in zip(batch, results, strict=True):
+            if isinstance(work, Arrival) and isinstance(result, Receipt):
+                standing = result.standing
+                metrics.arrivals[work.region, standing.value] += 1
+                level = logging.DEBUG if standing is Standing.COUNTED else logging.INFO
+                log.event(level, standing.value, operation=work.operation_id, region=work.region)
+        for effect in transaction.effects:
+            metrics.outcomes[effect.outcome.value] += 1
+            if effect.outcome is Phase.TIMED_OUT:
+                metrics.timer_delay_s.add((effect.decided_ms - effect.deadline_ms) / 1000)
+            log.event(
+                logging.INFO,
+                "decided",
+                operation=effect.operation_id,
+                outcome=effect.outcome.value,
+                arrived=effect.arrived,
+                missing=effect.missing or None,
+            )
+
+    def _failed(self, exc: Exception) -> StoreError:
+        """Undo the transaction; return what to tell those who waited for it."""
+        self._store.rollback()
+        self._timer_rests_until_s = asyncio.get_running_loop().time() + TROUBLE_S
+        # A commit that failed may have happened all the same, with deadlines that nobody has noted.
+        self._next_deadline_ms = self._clock.now_ms()
+        if isinstance(exc, StoreError):
+            return exc
+        if isinstance(exc, sqlite3.Error):
+            return translated(exc, self._store.path)
+        log.LOGGER.error("a transaction crashed", exc_info=exc)
+        return StoreFailedError(f"internal error: {type(exc).__name__}")
+
+    # --- retention ---
+
+    async def _forget(self) -> None:
+        """Forget outcomes whose retention is over, a few at a time."""
+        while True:
+            self._decided.clear()
+            try:
+                rest_s = self._purge_some()
+            except (sqlite3.Error, StoreError) as exc:
+                self._store.rollback()
+                log.event(logging.WARNING, "not-purged", reason=exc)
+                rest_s = TROUBLE_S
+            if rest_s is None:
+                await self._decided.wait()
+            else:
+                await asyncio.sleep(rest_s)
+
+    def _purge_some(self) -> float | None:
+        """Take one step; return how long to rest, or None when nothing is left that will ever be due."""
+        oldest_ms = self._store.oldest_decided_ms()
+        if oldest_ms is None:
+            return None
+        now_ms, retention_ms = self._clock.now_ms(), self._settings.retention_ms
+        due_ms = -(-(oldest_ms + retention_ms + 1) // PURGE_GRAIN_MS) * PURGE_GRAIN_MS
+        if now_ms < due_ms:
+            return min((due_ms - now_ms) / 1000, PURGE_NAP_S_MAX)
+        self._store.begin()
+        self._store.purge(now_ms - retention_ms, PURGE_STEP)
+        self._store.commit()
+        return PURGE_PAUSE_S

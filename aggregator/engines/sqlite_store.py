@@ -1,0 +1,314 @@
+"""The SQLite file: its schema and every statement that touches it.
+
+Rules of this file: it decides nothing; every call is one statement or a few on rows that an index finds; a
+statement for many rows is prepared once and run for all of them. Whoever calls begins and ends transactions.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from aggregator.engines.sqlite_errors import translated
+from aggregator.errors import MalformedError, StoreUnusableError
+from aggregator.fanin import FanIn, Notify, Phase
+from aggregator.notify.outbox import Failed, Row
+
+FILE = "fanin.db"
+OWNER_FILE = "fanin.owner"
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x66616E69  # "fani", so that another program's database is not taken for ours
+
+# How long SQLite itself waits for a lock. It blocks the event loop meanwhile, so the engine's own patience
+# (which does not) is built of short waits like this one.
+BUSY_MS = 50
+CACHE_KIB = 16_384
+# Two integers of SQLite, 19 digits each, and a dot.
+TOKEN_LENGTH_MAX = 39
+
+SCHEMA = f"""
+CREATE TABLE operation (
+    n           INTEGER PRIMARY KEY,     -- in order of their start
+    id          TEXT    NOT NULL UNIQUE, -- the correlation key
+    deadline_ms INTEGER NOT NULL,        -- Unix epoch; never changes
+    outcome     TEXT,                    -- NULL while it waits; written once
+    decided_ms  INTEGER,
+    state       TEXT    NOT NULL         -- JSON: aggregator.fanin.FanIn
+) STRICT;
+CREATE INDEX operation_waiting ON operation (deadline_ms) WHERE outcome IS NULL;
+CREATE INDEX operation_decided ON operation (outcome, decided_ms) WHERE outcome IS NOT NULL;
+CREATE TABLE outbox (
+    n        INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a first attempt is found by it
+    notify   TEXT    NOT NULL,                  -- JSON: aggregator.fanin.Notify
+    attempts INTEGER NOT NULL DEFAULT 0,        -- that failed
+    due_ms   INTEGER NOT NULL,                  -- when the next attempt may be made
+    error    TEXT                               -- why the last one failed
+) STRICT;
+CREATE INDEX outbox_retry ON outbox (due_ms) WHERE attempts > 0;
+PRAGMA user_version = {SCHEMA_VERSION};
+PRAGMA application_id = {APPLICATION_ID};
+"""
+
+Known = tuple[int, FanIn]  # an operation's row number and state
+
+_encoder = msgspec.json.Encoder()
+_states = msgspec.json.Decoder(FanIn)
+_notifies = msgspec.json.Decoder(Notify)
+
+
+def _text(value: FanIn | Notify | Sequence[str] | Sequence[int]) -> str:
+    return _encoder.encode(value).decode()
+
+
+class Store:
+    """One open file. Not for several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file in ``folder``, making both if need be, and become its only owner.
+
+        Raises:
+            StoreUnusableError: in use, not ours, from a newer version, damaged, or no permission.
+        """
+        self.path = folder / FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._owner = _own(folder / OWNER_FILE)
+            try:
+                self._db = _connect(self.path)
+            except BaseException:
+                self._owner.close()
+                raise
+        except OSError as exc:
+            raise StoreUnusableError(f"cannot use {folder}: {exc.strerror}") from exc
+        except sqlite3.Error as exc:
+            raise StoreUnusableError(f"cannot open {self.path}: {exc}") from exc
+
+    def close(self) -> None:
+        """Give the file up. What was committed is in it."""
+        self._db.close()
+        self._owner.close()
+
+    # --- transactions ---
+
+    def begin(self) -> None:
+        """Take the write lock at once: a read lock that turns into one later can fail although it waited.
+
+        Raises:
+            StoreError: locked by somebody else, or not writable.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            raise translated(exc, self.path) from exc
+
+    def commit(self) -> None:
+        """Make it durable. Raises what sqlite3 raises; the caller knows what that means for its batch."""
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo what was not committed. SQLite may have done so by itself."""
+        if self._db.in_transaction:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+    def touch(self) -> None:
+        """Write one page, to prove that writing works."""
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    # --- operations ---
+
+    def load(self, ids: Sequence[str]) -> dict[str, Known]:
+        """Those of ``ids`` that are known, by id."""
+        rows = self._db.execute(
+            "SELECT o.id, o.n, o.state FROM json_each(?) AS wanted CROSS JOIN operation AS o"
+            " ON o.id = wanted.value",
+            (_text(ids),),
+        )
+        return {id_: (n, _states.decode(state)) for id_, n, state in rows}
+
+    def due(self, now_ms: int, limit: int) -> list[Known]:
+        """Waiting operations whose deadline has come, the longest overdue first."""
+        rows = self._db.execute(
+            "SELECT n, state FROM operation WHERE outcome IS NULL AND deadline_ms <= ?"
+            " ORDER BY deadline_ms LIMIT ?",
+            (now_ms, limit),
+        )
+        return [(n, _states.decode(state)) for n, state in rows]
+
+    def next_deadline_ms(self) -> int | None:
+        """The earliest deadline of a waiting operation."""
+        return self._integer("SELECT min(deadline_ms) FROM operation WHERE outcome IS NULL")
+
+    def insert(self, states: Iterable[FanIn]) -> None:
+        """Operations that were not known."""
+        self._db.executemany(
+            "INSERT INTO operation (id, deadline_ms, outcome, decided_ms, state) VALUES (?, ?, ?, ?, ?)",
+            [(it.operation_id, it.deadline_ms, _outcome(it), it.decided_ms, _text(it)) for it in states],
+        )
+
+    def update(self, known: Iterable[Known]) -> None:
+        """What arrived at operations whose outcome, or lack of one, is as it was."""
+        self._db.executemany(
+            "UPDATE operation SET state = ? WHERE n = ?", [(_text(state), n) for n, state in known]
+        )
+
+    def decide(self, known: Iterable[Known]) -> None:
+        """Give operations their outcome. One that has an outcome keeps it."""
+        self._db.executemany(
+            "UPDATE operation SET state = ?, outcome = ?, decided_ms = ? WHERE n = ? AND outcome IS NULL",
+            [(_text(state), _outcome(state), state.decided_ms, n) for n, state in known],
+        )
+
+    def page(self, phase: Phase | None, after: str | None, limit: int) -> list[tuple[str, FanIn]]:
+        """States with the token that asks for what follows them.
+
+        Raises:
+            MalformedError: ``after`` is no such token.
+        """
+        order, n = _token(after)
+        if phase is None:
+            query = "SELECT 0, n, state FROM operation WHERE n > ? ORDER BY n LIMIT ?"
+            rows = self._db.execute(query, (n, limit))
+        elif phase is Phase.WAITING:
+            rows = self._db.execute(
+                "SELECT deadline_ms, n, state FROM operation WHERE outcome IS NULL"
+                " AND (deadline_ms, n) > (?, ?) ORDER BY deadline_ms, n LIMIT ?",
+                (order, n, limit),
+            )
+        else:
+            rows = self._db.execute(
+                "SELECT decided_ms, n, state FROM operation WHERE outcome = ?"
+                " AND (decided_ms, n) > (?, ?) ORDER BY decided_ms, n LIMIT ?",
+                (phase.value, order, n, limit),
+            )
+        return [(f"{order}.{n}", _states.decode(state)) for order, n, state in rows]
+
+    # --- outbox ---
+
+    def tell(self, notifies: Iterable[Notify]) -> None:
+        """Put notifications where they stay until they are accepted."""
+        self._db.executemany(
+            "INSERT INTO outbox (notify, due_ms) VALUES (?, ?)",
+            [(_text(it), it.decided_ms) for it in notifies],
+        )
+
+    def fresh(self, *, after: int, limit: int) -> list[Row]:
+        """Notifications that were never attempted, in order."""
+        rows = self._db.execute(
+            "SELECT n, notify, attempts FROM outbox WHERE n > ? AND attempts = 0 ORDER BY n LIMIT ?",
+            (after, limit),
+        )
+        return [Row(n, _notifies.decode(notify), attempts) for n, notify, attempts in rows]
+
+    def retries(self, *, now_ms: int, limit: int) -> list[Row]:
+        """Notifications that failed before and are due again, the longest overdue first."""
+        rows = self._db.execute(
+            "SELECT n, notify, attempts FROM outbox WHERE attempts > 0 AND due_ms <= ?"
+            " ORDER BY due_ms LIMIT ?",
+            (now_ms, limit),
+        )
+        return [Row(n, _notifies.decode(notify), attempts) for n, notify, attempts in rows]
+
+    def next_retry_ms(self, *, now_ms: int) -> int | None:
+        """When the next one falls due that is not due yet."""
+        return self._integer("SELECT min(due_ms) FROM outbox WHERE attempts > 0 AND due_ms > ?", now_ms)
+
+    def forget_told(self, numbers: Sequence[int]) -> None:
+        """Notifications that were accepted."""
+        self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers])
+
+    def postpone(self, failures: Iterable[Failed]) -> None:
+        """Notifications that failed, with the time of their next attempt."""
+        self._db.executemany(
+            "UPDATE outbox SET attempts = ?, due_ms = ?, error = ? WHERE n = ?",
+            [(it.attempts, it.due_ms, it.error, it.n) for it in failures],
+        )
+
+    # --- retention, and figures ---
+
+    def oldest_decided_ms(self) -> int | None:
+        """When the oldest outcome that is still remembered was decided."""
+        oldest = [
+            self._integer("SELECT min(decided_ms) FROM operation WHERE outcome = ?", outcome)
+            for outcome in (Phase.COMPLETED, Phase.TIMED_OUT)
+        ]
+        return min((ms for ms in oldest if ms is not None), default=None)
+
+    def purge(self, decided_before_ms: int, limit: int) -> int:
+        """Forget up to ``limit`` outcomes, and say how many."""
+        return self._db.execute(
+            "DELETE FROM operation WHERE n IN (SELECT n FROM operation"
+            " WHERE outcome IN ('completed', 'timed_out') AND decided_ms < ? LIMIT ?)",
+            (decided_before_ms, limit),
+        ).rowcount
+
+    def counts(self) -> tuple[int, int]:
+        """Operations that wait, and notifications that nobody has accepted."""
+        waiting = self._integer("SELECT count(*) FROM operation WHERE outcome IS NULL")
+        return waiting or 0, self._integer("SELECT count(*) FROM outbox") or 0
+
+    def _integer(self, query: str, *values: int | str) -> int | None:
+        value: int | None = self._db.execute(query, values).fetchone()[0]
+        return value
+
+
+def _outcome(state: FanIn) -> str | None:
+    return None if state.phase is Phase.WAITING else state.phase.value
+
+
+def _token(after: str | None) -> tuple[int, int]:
+    if after is None:
+        return -1, -1
+    order, dot, n = after.partition(".")
+    if not (dot and order.isdecimal() and n.isdecimal() and len(after) <= TOKEN_LENGTH_MAX):
+        raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
+    return int(order), int(n)
+
+
+def _own(path: Path) -> sqlite3.Connection:
+    """Hold a lock that ends when the process does: an exclusive transaction that writes nothing."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as exc:
+        connection.close()
+        if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        raise StoreUnusableError(
+            f"{path.parent} is in use by another process: two would notify twice; "
+            "stop the other one or choose another folder"
+        ) from exc
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=64)
+    try:
+        empty = _refuse_foreign(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a commit has reached the disk when it returns
+        connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if empty:
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is still empty; it is an error when somebody else has filled it."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise StoreUnusableError(f"{path} belongs to another program; choose another folder")
+    if version > SCHEMA_VERSION:
+        raise StoreUnusableError(
+            f"{path} was written by a newer version (schema {version}; this one reads {SCHEMA_VERSION}): "
+            "run that version, or restore a copy from before the upgrade"
+        )
+    return not tables

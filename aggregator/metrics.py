@@ -1,0 +1,103 @@
+"""What is counted, and how Prometheus reads it.
+
+Counting is adding to an integer; the client library, which renders the page, is imported when somebody asks
+for it. So a process that nobody scrapes pays nothing.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+# Upper ends, inclusive. Rows of a transaction; seconds from the deadline to its decision.
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+DELAY_BOUNDS_S = (0.01, 0.05, 0.1, 0.5, 1, 5, 60, 3_600)
+
+
+class Histogram:
+    """Counts per bucket, and their sum."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, int]]:
+        """Cumulative, by upper end, as Prometheus wants them."""
+        labels = [*map(str, self.bounds), "+Inf"]
+        running, rows = 0, []
+        for label, count in zip(labels, self.counts, strict=True):
+            running += count
+            rows.append((label, running))
+        return rows
+
+
+class Metrics:
+    """One service's figures since it started. Gauges that cost a query are set just before they are read."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[int] = Counter()  # by status
+        self.arrivals: Counter[tuple[str, str]] = Counter()  # by region and standing
+        self.outcomes: Counter[str] = Counter()
+        self.attempts: Counter[str] = Counter()  # notifications: ok or failed
+        self.batch = Histogram(BATCH_BOUNDS)
+        self.timer_delay_s = Histogram(DELAY_BOUNDS_S)
+        self.waiting = 0
+        self.untold = 0
+
+    def render(self) -> bytes:
+        """The page at ``/metrics``, in Prometheus' text format."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.registry import Collector
+
+        metrics = self
+
+        class _All(Collector):
+            def collect(self) -> Iterable["Metric"]:
+                return metrics._families()
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_All())
+        return generate_latest(registry)
+
+    def _families(self) -> Iterable["Metric"]:
+        from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+
+        yield _counter("fanin_requests", "Webhook requests by status answered.", ("status",), self.requests)
+        yield _counter(
+            "fanin_arrivals", "Arrivals by region and standing.", ("region", "standing"), self.arrivals
+        )
+        yield _counter("fanin_outcomes", "Operations decided, by outcome.", ("outcome",), self.outcomes)
+        yield _counter(
+            "fanin_notification_attempts", "Attempts at notifying, by result.", ("result",), self.attempts
+        )
+        yield GaugeMetricFamily("fanin_waiting", "Operations without an outcome.", self.waiting)
+        yield GaugeMetricFamily("fanin_outbox", "Notifications that nobody has accepted yet.", self.untold)
+        yield HistogramMetricFamily(
+            "fanin_commit_batch_rows",
+            "Arrivals, deadlines and marks per transaction.",
+            self.batch.buckets(),
+            self.batch.total,
+        )
+        yield HistogramMetricFamily(
+            "fanin_timer_delay_seconds",
+            "From a deadline to its decision.",
+            self.timer_delay_s.buckets(),
+            self.timer_delay_s.total,
+        )
+
+
+def _counter(name: str, doc: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> "Metric":
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(name, doc, labels=labels)
+    for key, value in sorted(values.items(), key=lambda item: str(item[0])):
+        family.add_metric([str(part) for part in (key if isinstance(key, tuple) else (key,))], value)
+    return family

@@ -1,0 +1,184 @@
+"""What the service is told: the environment, overridden by flags.
+
+Rules of this file: a setting that is set but not understood is an error that names it, never a default; the
+same thing said twice and differently is an error; a name that looks like ours and is not, is an error with
+the nearest valid name. Values that hold secrets are never quoted.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aggregator.durations import parse_duration, parse_time_span
+from aggregator.engines import ENGINES
+from aggregator.errors import SettingsError, quoted
+from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
+
+REGION_LENGTH_MAX = 64
+PORT_MAX = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a correct configuration says. What exists here is valid; nobody checks again."""
+
+    regions: tuple[str, ...]  # normalised, in the order given
+    timeout_ms: int = 120_000  # the original's default
+    notify_url: str | None = field(default=None, repr=False)  # may hold a secret in its path or query
+    data_dir: Path = Path("fanin-data")
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    correlation: str = "event-id"
+    actions: frozenset[str] = frozenset(ACTIONS)
+    retention_ms: int = 7 * 86_400_000
+    engine: str = "sqlite"
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], overrides: Mapping[str, str | None] | None = None
+    ) -> "Settings":
+        """Read the settings of an environment, and of ``overrides`` by field of this class, which win.
+
+        Raises:
+            SettingsError: a value is not understood, two spellings disagree, a name is misspelt, or there
+                are no regions.
+        """
+        _refuse_misspelt(environment)
+        said: dict[str, tuple[str, Any]] = {}  # by field: the name that said it, and what
+        for name, setting in SPELLINGS.items():
+            if name not in environment:
+                continue
+            value = setting.read(name, environment[name])
+            if setting.field in said and said[setting.field][1] != value:
+                other = said[setting.field][0]
+                raise SettingsError(name, f"says something else than {other}; set only one of the two")
+            said[setting.field] = (name, value)
+        values = {name: value for name, (_, value) in said.items()}
+        for name, text in (overrides or {}).items():
+            if text is not None:
+                values[name] = _flag(name).read("--" + _flag_name(name), text)
+        if "regions" not in values:
+            raise SettingsError(
+                "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
+            )
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    field: str
+    parse: Callable[[str], Any]
+
+    def read(self, name: str, text: str) -> Any:
+        if not text.strip():
+            raise SettingsError(name, "set but empty; give it a value or do not set it")
+        try:
+            return self.parse(text)
+        except ValueError as exc:
+            raise SettingsError(name, str(exc)) from exc
+
+
+def _regions(text: str) -> tuple[str, ...]:
+    regions = [normalise_region(part) for part in text.split(",")]
+    for region in regions:
+        if not region:
+            raise ValueError(f"{quoted(text)} has an empty name between its commas")
+        if len(region) > REGION_LENGTH_MAX or not region.isprintable():
+            raise ValueError(f"{quoted(region)} is no region name of at most {REGION_LENGTH_MAX} characters")
+        if regions.count(region) > 1:
+            raise ValueError(f"names {quoted(region)} twice; upper and lower case do not differ")
+    return tuple(regions)
+
+
+def _notify_url(text: str) -> str:
+    try:
+        parts = urlsplit(text.strip())
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound or not text.strip().isprintable() or " " in text.strip():
+        raise ValueError(
+            "not a URL like https://host/path (the value is not shown because it may hold a secret)"
+        )
+    return text.strip()
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in text.split(","))
+    if not all(keys):
+        raise ValueError("has an empty key between its commas")
+    return keys
+
+
+def _actions(text: str) -> frozenset[str]:
+    actions = [part.strip() for part in text.split(",")]
+    for action in actions:
+        if action not in ACTIONS:
+            raise ValueError(f"{quoted(action)} is none of {', '.join(ACTIONS)}")
+    return frozenset(actions)
+
+
+def _one_of(names: Mapping[str, object]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip() not in names:
+            raise ValueError(f"{quoted(text)} is none of {', '.join(names)}")
+        return text.strip()
+
+    return parse
+
+
+def _port(text: str) -> int:
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isdecimal() and int(stripped) <= PORT_MAX):
+        raise ValueError(f"{quoted(text)} is not a port from 0 to {PORT_MAX}")
+    return int(stripped)
+
+
+def _path(text: str) -> Path:
+    return Path(text.strip()).expanduser()
+
+
+# Every name that is read, in the order in which help and errors list them.
+SPELLINGS: Mapping[str, _Setting] = {
+    "FANIN_REGIONS": _Setting("regions", _regions),
+    "WebhookRegions": _Setting("regions", _regions),
+    "FANIN_TIMEOUT": _Setting("timeout_ms", parse_duration),
+    "WebhookTimeout": _Setting("timeout_ms", parse_time_span),
+    "FANIN_NOTIFY_URL": _Setting("notify_url", _notify_url),
+    "NOTIFY_URL": _Setting("notify_url", _notify_url),
+    "FANIN_DATA_DIR": _Setting("data_dir", _path),
+    "DATA_DIR": _Setting("data_dir", _path),
+    "FANIN_KEYS": _Setting("keys", _keys),
+    "FANIN_CORRELATION": _Setting("correlation", _one_of(CORRELATIONS)),
+    "FANIN_ACTIONS": _Setting("actions", _actions),
+    "FANIN_RETENTION": _Setting("retention_ms", parse_duration),
+    "FANIN_ENGINE": _Setting("engine", _one_of(ENGINES)),
+    "FANIN_HOST": _Setting("host", str.strip),
+    "FANIN_PORT": _Setting("port", _port),
+    "PORT": _Setting("port", _port),
+}
+
+
+def _flag(name: str) -> _Setting:
+    return next(setting for setting in SPELLINGS.values() if setting.field == name)
+
+
+def _flag_name(name: str) -> str:
+    return name.removesuffix("_ms").replace("_", "-")
+
+
+def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+    """Complain about names that are surely meant for us and that nobody would read."""
+    by_folded = {name.casefold(): name for name in SPELLINGS}
+    for name in sorted(environment):
+        if name in SPELLINGS or not name.casefold().startswith(("fanin_", "webhookregion", "webhooktimeout")):
+            continue
+        if name.casefold() in by_folded:
+            meant = by_folded[name.casefold()]
+            raise SettingsError(name, f"spelt with other capitals than {meant}, so it would be ignored")
+        near = difflib.get_close_matches(name, SPELLINGS, n=1, cutoff=0)
+        raise SettingsError(name, f"no such setting; the nearest is {near[0]}")

@@ -1,0 +1,188 @@
+"""What comes in and what is said about it: webhook JSON to arrivals, correlation keys, times.
+
+Rules of this file: a body that a registry may send is understood whatever it adds or leaves out (every leaf
+but ``id`` and ``action`` is optional, unknown ones are skipped); a body that it cannot have sent is refused
+with the reason; text that goes into keys and logs is limited in length and free of control characters.
+
+The fields are those of the ACR webhook reference, tables "push event" to "chart delete event".
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from aggregator.errors import BodyTooLargeError, MalformedError, quoted
+from aggregator.fanin import OperationId, Region, Subject
+
+# What fans in when the configuration does not say otherwise. [webhook reference]
+ACTIONS = ("push", "delete", "chart_push", "chart_delete", "quarantine")
+PING = "ping"
+
+# A registry's payload has about 900 bytes. Event Grid and SNS stop at 1 MiB and 256 KiB.
+BODY_BYTES_MAX = 1 << 20
+# A payload is two levels deep; what it adds one day will hardly be twenty.
+DEPTH_MAX = 64
+# An id is a UUID of 36 characters; a repository has at most 256, a tag 128, a host 253.
+ID_LENGTH_MAX = 256
+TEXT_LENGTH_MAX = 512
+
+
+class Target(msgspec.Struct, frozen=True):
+    """``target`` of the payload. ``name`` and ``version`` come with charts only."""
+
+    repository: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+    name: str | None = None
+    version: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """``request`` of the payload; ``host`` is the login server that the pusher used."""
+
+    host: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """The part of a payload that anything here depends on."""
+
+    action: str
+    id: str = ""
+    target: Target | None = None
+    request: Request | None = None
+
+
+class Arrival(NamedTuple):
+    """One webhook as an engine takes it. The engine stamps it when it commits it."""
+
+    operation_id: OperationId
+    region: Region
+    subject: Subject
+
+
+_decoder = msgspec.json.Decoder(Event)
+
+
+def decode(body: bytes) -> Event:
+    """Read a webhook's body.
+
+    Raises:
+        BodyTooLargeError: more than `BODY_BYTES_MAX`.
+        MalformedError: not UTF-8, not JSON, not an object of a webhook's shape, or nested too deeply.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise BodyTooLargeError(f"the body has more than {BODY_BYTES_MAX} bytes")
+    if not body:
+        raise MalformedError("the body is empty; expected a registry webhook's JSON object")
+    try:
+        if not body.isascii():
+            body.decode()  # the decoder skips over strings that it does not need, broken or not
+        if body.count(b"{") + body.count(b"[") > DEPTH_MAX:
+            _refuse_depth(body)
+        event = _decoder.decode(body)
+    except UnicodeDecodeError as exc:
+        raise MalformedError(f"the body is not UTF-8 at byte {exc.start}") from exc
+    except msgspec.ValidationError as exc:
+        raise MalformedError(f"the body is not a registry webhook: {exc}") from exc
+    except msgspec.DecodeError as exc:
+        raise MalformedError(f"the body is not JSON: {exc}") from exc
+    _refuse_unsound(event)
+    return event
+
+
+def _refuse_depth(body: bytes) -> None:
+    """Counting brackets is cheap and almost always settles it; this is for the rest. Strings count too."""
+    brackets = body.translate(None, delete=_ALL_BUT_BRACKETS)
+    depth = max(accumulate(map(_DEPTH_OF.__getitem__, brackets)), default=0)
+    if depth > DEPTH_MAX:
+        raise MalformedError(f"the body is nested more than {DEPTH_MAX} levels deep")
+
+
+_DEPTH_OF = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+_ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in _DEPTH_OF)
+
+
+def _refuse_unsound(event: Event) -> None:
+    _refuse_text("action", event.action, TEXT_LENGTH_MAX)
+    if event.action == PING:
+        return
+    _refuse_text("id", event.id, ID_LENGTH_MAX)
+    if event.target is None:
+        raise MalformedError(f"a {event.action!r} without a target; expected an object with the image's name")
+    target = event.target
+    host = event.request.host if event.request else None
+    for name, text in (
+        ("target.repository", target.repository),
+        ("target.tag", target.tag),
+        ("target.digest", target.digest),
+        ("target.name", target.name),
+        ("target.version", target.version),
+        ("request.host", host),
+    ):
+        if text:
+            _refuse_text(name, text, TEXT_LENGTH_MAX)
+
+
+def _refuse_text(name: str, text: str, length_max: int) -> None:
+    if not text.strip():
+        raise MalformedError(f"{name} is missing or empty")
+    if len(text) > length_max:
+        raise MalformedError(f"{name} has {len(text)} characters; at most {length_max} are accepted")
+    if not text.isprintable():
+        raise MalformedError(f"{name} {quoted(text)} has control characters")
+
+
+def subject_of(event: Event) -> Subject:
+    """What the event is about. An empty string says no more than an absent field."""
+    target = event.target or Target()
+    return Subject(
+        action=event.action,
+        host=(event.request.host if event.request else None) or None,
+        repository=target.repository or None,
+        tag=target.tag or None,
+        digest=target.digest or None,
+        name=target.name or None,
+        version=target.version or None,
+    )
+
+
+# --- what makes arrivals belong to one operation ---
+
+
+def event_id_key(event_id: str, subject: Subject) -> OperationId:  # noqa: ARG001 - one signature for all keys
+    """The payload's ``id``, as the original does it. That regions share it is its claim, not ACR's."""
+    return event_id
+
+
+def image_key(event_id: str, subject: Subject) -> OperationId:  # noqa: ARG001 - one signature for all keys
+    """Host, action, repository, tag and digest, for registries whose regions number their events themselves.
+
+    Looks like ``push:demo.azurecr.io/team/app:1.0@sha256:…``; what would be ambiguous is percent-encoded.
+    """
+    key = f"{quote(subject.action)}:{quote(subject.host or '', safe=':')}/{quote(subject.repository or '')}"
+    if subject.tag:
+        key += ":" + quote(subject.tag, safe="")
+    if subject.digest:
+        key += "@" + quote(subject.digest, safe=":")
+    return key
+
+
+CORRELATIONS: Mapping[str, Callable[[str, Subject], OperationId]] = {
+    "event-id": event_id_key,
+    "image": image_key,
+}
+
+
+def normalise_region(name: str) -> Region:
+    """Region names compare trimmed and case-folded."""
+    return name.strip().casefold()
+
+
+def rfc3339(at_ms: int) -> str:
+    """An instant as people and programs read it, in UTC to the millisecond: ``2026-03-01T00:02:00.000Z``."""
+    seconds, ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03}Z"

@@ -1,0 +1,7 @@
+"""``make bench``: every benchmark, one after the other."""
+
+from benchmarks import serve, simulation
+
+simulation.main()
+print()
+serve.main()

@@ -1,0 +1,1 @@
+"""Plays scenarios against an aggregator, records a history, and judges it."""

@@ -1,0 +1,100 @@
+"""Plays and judges one run, or several side by side, and says what there is to print about each.
+
+Rules of this file: results come in the order of the jobs, whichever process finished first; a run depends on
+nothing but its job, so it gives the same result in any process.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
+
+from harness import history as histories
+from harness.history import History
+from harness.report import jsonform, text
+from harness.report.line import Line
+from harness.verdict import Exit, Verdict
+from simulator.scenario import Scenario
+
+# Below this a second process costs more than it saves.
+_WORTH_A_POOL = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run to make."""
+
+    scenario: Scenario
+    seed: int
+    replay: str  # the command that makes this run again
+    history: Path | None = None  # where to write it
+    explained: bool = False  # wants the report even if all is well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What there is to say about one run."""
+
+    job: Job
+    exit_code: Exit
+    wrong: bool  # it got another verdict than its scenario states
+    line: Line
+    json: str
+    history: History | None  # these two only where the report is wanted
+    verdict: Verdict | None
+
+
+def perform(job: Job) -> Result:
+    """Play one scenario and judge it.
+
+    Raises:
+        OSError: the history cannot be written.
+    """
+    from harness.oracle import judge
+    from harness.world import play
+
+    history = play(job.scenario, seed=job.seed)
+    if job.history is not None:
+        histories.save(history, job.history)
+    verdict = judge(history)
+    wrong = text.is_wrong(job.scenario.verdict, verdict)
+    keep = wrong or job.explained
+    return Result(
+        job=job,
+        exit_code=Exit[verdict.validity.name],
+        wrong=wrong,
+        line=text.one_line(history, verdict),
+        json=jsonform.encode(history, verdict, replay=job.replay),
+        history=history if keep else None,
+        verdict=verdict if keep else None,
+    )
+
+
+def perform_all(jobs: Sequence[Job]) -> Iterator[Result]:
+    """Make all runs; where it is worth it, on every core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if len(jobs) < _WORTH_A_POOL or cores == 1:
+        yield from map(perform, jobs)
+        return
+    # A fresh interpreter each: a fork would copy whatever threads and loops this process has.
+    with ProcessPoolExecutor(
+        min(cores, len(jobs)), get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
+    ) as pool:
+        try:
+            yield from pool.map(perform, jobs)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def exit_code(results: Sequence[Result]) -> Exit:
+    """0 when every run got the verdict that its scenario states, else that of the worst that did not."""
+    wrong = [result for result in results if result.wrong]
+    if not wrong:
+        return Exit.VALID
+    # A scenario that states a defect and is found valid has failed as well.
+    invalid = any(result.exit_code is not Exit.UNKNOWN for result in wrong)
+    return Exit.INVALID if invalid else Exit.UNKNOWN

@@ -1,0 +1,352 @@
+"""The command line: ``fanin``.
+
+Rules of this file: results go to stdout, progress and complaints to stderr; a mistake of the user's is one
+sentence and exit code 2, never a traceback; nothing is imported before the command that needs it runs, so
+that ``fanin --help`` answers at once.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from harness.batch import Job, Result
+    from harness.history import History
+    from harness.report.line import Line
+    from harness.verdict import Verdict
+    from simulator.scenario import Scenario
+
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+_EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the others their verdict
+_PIPE_CLOSED = 141  # 128 + SIGPIPE: neither 1 nor 3, which are verdicts
+
+
+class Mistake(click.ClickException):
+    """What was asked for cannot be done; the message says what would be. Not about options, so no usage."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = _INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+    def show(self, file: Any = None) -> None:
+        click.echo("\nfanin: interrupted", err=True, file=file)
+
+
+class _Program(click.Group):
+    """Ends quietly when its reader has gone, and in one line when it is interrupted."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+        except BrokenPipeError:
+            # Python flushes stdout once more at exit; there must be something to flush it to.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_PIPE_CLOSED)
+
+
+def _examples(*commands: str) -> str:
+    """An epilog that click does not wrap; a backspace alone on its line asks for that."""
+    return "\n".join(
+        ["\b", "Example:" if len(commands) == 1 else "Examples:", *(f"  {it}" for it in commands)]
+    )
+
+
+_form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one object per run, one a line.",
+)
+_quiet = click.option("--quiet", "-q", is_flag=True, help="Only the verdict, no timeline.")
+
+
+@click.group(
+    cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_examples(
+        "fanin run slow-region     play one scenario and see what happened",
+        "fanin scenarios           what else there is to play",
+    ),
+)
+@click.version_option(package_name="fanin", prog_name="fanin")
+def main() -> None:
+    """Simulate a geo-replicated registry, and judge what an aggregator makes of its webhooks.
+
+    A registry sends one webhook per region for every push. An aggregator waits for all of them, or for a
+    deadline, and tells a sink exactly one outcome. Fanin plays scenarios against it and says whether it
+    kept that contract.
+
+    Exit codes: 0 valid, 1 invalid, 2 usage error, 3 unknown.
+    """
+
+
+@main.command(
+    epilog=_examples(
+        "fanin run slow-region",
+        "fanin run slow-region --seed 7 --history run.jsonl",
+        "fanin run photo-finish --seeds 200",
+        "fanin run --all",
+    )
+)
+@click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
+@click.option("--all", "whole_pack", is_flag=True, help="Play every scenario of the pack.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Play this many seeds, counting up from --seed.",
+)
+@_form
+@click.option(
+    "--history",
+    "history_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Store what happened, for `fanin judge`. With several runs: a folder.",
+)
+@_quiet
+@click.pass_context
+def run(
+    ctx: click.Context,
+    *,
+    names: tuple[str, ...],
+    whole_pack: bool,
+    seed: int,
+    seeds: int,
+    form: str,
+    history_path: Path | None,
+    quiet: bool,
+) -> None:
+    """Play scenarios in virtual time and judge them.
+
+    One run prints its timeline and its verdict. Several print one line each, and the report of those that
+    did not get the verdict which their scenario states.
+
+    Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states.
+    Of several: 0 when each got the verdict that its scenario states, else that of the worst.
+    """
+    from harness.batch import Job
+
+    if whole_pack == bool(names):
+        raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
+    played = {name: _scenario(name) for name in (_pack() if whole_pack else names)}
+    several = len(played) * seeds > 1
+    if several and history_path and len({it.scenario for it in played.values()}) < len(played):
+        raise Mistake(
+            "--history: two of these scenarios have one name, and each history is named after its own"
+        )
+    history_of = _history_paths(history_path, several=several)
+    jobs = [
+        Job(
+            scenario=scenario,
+            seed=number,
+            replay=f"fanin run {shlex.quote(name)} --seed {number}",
+            history=history_of(scenario, number),
+            explained=not several,
+        )
+        for name, scenario in played.items()
+        for number in range(seed, seed + seeds)
+    ]
+    play = _run_several if several else _run_one
+    try:
+        ctx.exit(play(jobs, form, quiet=quiet))
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError) or history_path is None:
+            raise
+        raise Mistake(f"--history {history_path}: {exc.strerror}") from exc
+
+
+def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> int:
+    from harness.batch import perform
+
+    result = perform(jobs[0])
+    if form == "json":
+        click.echo(result.json)
+    else:
+        _explain(result, quiet=quiet)
+    return result.exit_code
+
+
+def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> int:
+    """One line each as they come, then what went wrong."""
+    from harness.batch import exit_code, perform_all
+    from harness.report.progress import Progress
+    from harness.report.text import summary
+
+    results = []
+    progress = Progress(len(jobs))
+    try:
+        progress.show()
+        for result in perform_all(jobs):
+            results.append(result)
+            progress.advance()
+            if form == "json":
+                click.echo(result.json)
+            else:
+                _print([result.line])
+            progress.show()
+    finally:
+        progress.wipe()
+    if form == "text":
+        for nth, result in enumerate(result for result in results if result.wrong):
+            click.echo()
+            _explain(result, quiet=quiet or nth >= _EXPLAINED)
+        click.echo()
+        _print([summary([result.wrong for result in results])])
+    return exit_code(results)
+
+
+def _explain(result: "Result", *, quiet: bool) -> None:
+    from harness.report.text import report
+
+    assert result.history is not None  # noqa: S101 - kept for whoever is explained
+    assert result.verdict is not None  # noqa: S101 - as above
+    _print(report(result.history, result.verdict, replay=result.job.replay, quiet=quiet))
+
+
+@main.command(epilog=_examples("fanin scenarios"))
+def scenarios() -> None:
+    """List the pack, one line each.
+
+    The last column is the verdict that a healthy aggregator must get, where it is not `valid`.
+    """
+    pack = {name: _scenario(name) for name in _pack()}
+    width = max(map(len, pack), default=0)
+    for name, scenario in pack.items():
+        stated = "" if scenario.verdict == "valid" else f"  ({scenario.verdict})"
+        click.echo(f"{name:<{width}}  {scenario.title}{stated}")
+
+
+@main.command(epilog=_examples("fanin show slow-region"))
+@click.argument("name", metavar="NAME|FILE")
+def show(name: str) -> None:
+    """Explain one scenario: what it teaches, and its world in words."""
+    from harness.report.explanation import explain
+    from simulator.pack import find
+
+    scenario = _scenario(name)
+    _print(explain(scenario, path=str(find(name)), play=f"fanin run {shlex.quote(name)}"))
+
+
+@main.command(epilog=_examples("fanin run slow-region --history run.jsonl", "fanin judge run.jsonl"))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@_form
+@_quiet
+@click.pass_context
+def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
+    """Judge a stored history again, and print the same report. FILE `-` reads stdin.
+
+    Nothing is played: the verdict follows from the file alone, so a history can be judged by a later
+    version, or come from elsewhere.
+    """
+    from harness import history as histories
+    from harness.oracle import judge as judged
+    from harness.verdict import Exit
+
+    try:
+        history = histories.load(Path("/dev/stdin") if str(file) == "-" else file)
+    except histories.HistoryError as exc:
+        raise Mistake(str(exc)) from exc
+    verdict = judged(history)
+    _show_judged(history, verdict, form, quiet=quiet, replay=_replay(history, file))
+    ctx.exit(Exit[verdict.validity.name])
+
+
+def _show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: bool, replay: str) -> None:
+    from harness.report import jsonform
+    from harness.report.text import report
+
+    if form == "json":
+        click.echo(jsonform.encode(history, verdict, replay=replay))
+    else:
+        _print(report(history, verdict, replay=replay, quiet=quiet))
+
+
+def _replay(history: "History", file: Path) -> str:
+    """A scenario of the pack can be played again; anything else at least be judged again."""
+    run = history.run
+    if run.scenario.scenario in _pack():
+        return f"fanin run {run.scenario.scenario} --seed {run.seed}"
+    return f"fanin judge {shlex.quote(str(file))}"
+
+
+@main.command(epilog=_examples("fanin schema > scenario.schema.json"))
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors."""
+    import json
+
+    from simulator.schema import schema as generated
+
+    click.echo(json.dumps(generated(), indent=2))
+
+
+@main.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    short_help="Run the aggregator itself on this machine.",
+)
+@click.pass_context
+def serve(ctx: click.Context) -> None:
+    """Run the aggregator itself on this machine."""
+    from aggregator.__main__ import serve as command
+
+    with command.make_context("serve", list(ctx.args), parent=ctx.parent) as inner:
+        command.invoke(inner)
+
+
+def _pack() -> list[str]:
+    from simulator.pack import names
+
+    return names()
+
+
+def _scenario(name: str) -> "Scenario":
+    from simulator.loading import ScenarioError, load
+    from simulator.pack import find
+
+    try:
+        return load(find(name))
+    except ScenarioError as exc:
+        raise Mistake(str(exc)) from exc
+
+
+def _history_paths(path: Path | None, *, several: bool) -> Callable[["Scenario", int], Path | None]:
+    """Where each run's history goes; complains before anything is played, not after."""
+    if path is None:
+        return lambda _scenario, _seed: None
+    try:
+        if several:
+            path.mkdir(parents=True, exist_ok=True)
+            return lambda scenario, seed: path / f"{scenario.scenario}.seed-{seed}.jsonl"
+        with path.open("ab"):
+            return lambda _scenario, _seed: path
+    except OSError as exc:
+        wanted = "several runs need a folder" if several else "one run needs a file that can be written"
+        raise Mistake(f"--history {path}: {exc.strerror}; {wanted}") from exc
+
+
+def _print(rows: Iterable["Line"]) -> None:
+    from harness.report.line import paint
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    click.echo(paint(rows, colour=colour, encoding=sys.stdout.encoding or "utf-8"), color=colour)

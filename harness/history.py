@@ -1,0 +1,215 @@
+"""What happened in one run, in order: the only thing besides the scenario that the oracle may look at.
+
+Rules of this file: records are appended, never changed; instants are integer milliseconds since the
+scenario's start, by the harness's own clock; nothing here comes from the aggregator's inside. A stored
+history is JSON Lines: the `Run` header first, one record a line, `End` last.
+
+In the vocabulary of Jepsen, `Sent` and `Received` invoke an operation and `Answered` and `Replied` end it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from simulator.scenario import Scenario
+from simulator.units import Millis
+
+FORMAT = 1
+SUCCESS = range(200, 300)
+REFUSAL = range(300, 500)  # a redirect is not followed, so it refuses as well
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f"):
+    """Base of every line but the first."""
+
+    at: Millis
+
+
+class Occurred(Record, frozen=True, tag="occurred"):
+    """Something was pushed to or deleted from the registry."""
+
+    op: str  # unique in the run: the scenario's operation name, with /n when it repeats
+    action: str
+    host: str
+    repository: str
+    tag: str | None
+    digest: str | None
+    ids: dict[str, str]  # payload id by region
+
+
+class Unsent(Record, frozen=True, tag="unsent"):
+    """A webhook that a region owed or might have owed, and that no request will ever carry."""
+
+    op: str
+    region: str
+    why: Literal["dropped", "disabled", "action", "scope", "never-replicated"]
+
+
+class Sent(Record, frozen=True, tag="sent"):
+    """One attempt at delivering one webhook leaves the registry."""
+
+    attempt: int  # unique in the run
+    op: str
+    region: str  # whose webhook it is
+    id: str  # the payload's id
+    claims: str | None  # the region as the URL names it, decoded; None when it names none
+    copy: int = 0  # 0 for the delivery itself, 1… for duplicates of it
+    retry: int = 0  # 0 for a copy's first attempt
+    # Why a correct aggregator refuses it; empty when it is sound. not-json, …, unknown-region, wrong-key.
+    flaw: str = ""
+
+
+class Answered(Record, frozen=True, tag="answered"):
+    """How the attempt ended, as its sender saw it.
+
+    ``error``: ``refused`` (no connection), ``reset`` (broken before an answer), ``timeout`` (gave up
+    waiting), ``vanished`` (the harness lost the request on the way: it certainly did not count), ``closed``
+    (the run ended).
+    """
+
+    attempt: int
+    status: int | None = None
+    error: Literal["", "refused", "reset", "timeout", "vanished", "closed"] = ""
+    retry_after: str | None = None
+
+    @property
+    def definite(self) -> bool | None:
+        """True: it counted. False: it certainly did not. None: it may have."""
+        if self.status in SUCCESS:
+            return True
+        if self.error in ("refused", "vanished") or self.status in REFUSAL:
+            return False
+        return None
+
+
+class Received(Record, frozen=True, tag="received"):
+    """The sink has read one whole request."""
+
+    post: int  # unique in the run
+    key: str | None  # the ``webhook-id`` header
+    # What the body says, None when it is not a JSON object.
+    body: dict[str, Any] | None
+    op: str | None = None  # whose notification it is, by the body's id; None when no operation has it
+
+
+class Replied(Record, frozen=True, tag="replied"):
+    """What the sink answered, and whether the aggregator can have read it.
+
+    ``error``: ``hung`` (it never answered), ``reset`` (it broke the connection before its answer),
+    ``gone`` (the aggregator was no longer there to read the answer). To the aggregator all three are
+    indefinite.
+    """
+
+    post: int
+    status: int | None = None
+    error: Literal["", "hung", "reset", "gone"] = ""
+
+
+class Bit(Record, frozen=True, tag="bit"):
+    """A fault of the scenario took effect. A fault that never does makes the run prove nothing."""
+
+    fault: int  # index into ``scenario.faults``
+    op: str | None = None
+    region: str | None = None
+    attempt: int | None = None
+
+
+class Aggregator(Record, frozen=True, tag="aggregator"):
+    """The aggregator came up (its start finished, it takes requests) or went down.
+
+    ``why``: ``start``, ``crash`` (kill -9), ``stop`` (orderly), ``failed`` (it could not start; ``error``
+    says why).
+    """
+
+    state: Literal["up", "down"]
+    why: Literal["start", "crash", "stop", "failed"]
+    error: str = ""
+
+
+class End(Record, frozen=True, tag="end"):
+    """The watch is over. ``complete`` is False when it was cut short; then silence proves nothing."""
+
+    complete: bool = True
+    trace: str = ""  # the kernel's trace hash: every scheduling choice that was made
+
+
+Entry = Occurred | Unsent | Sent | Answered | Received | Replied | Bit | Aggregator | End
+
+
+class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="run"):
+    """The header: what was played, and how strictly it may be judged."""
+
+    scenario: Scenario
+    seed: int
+    format: int = FORMAT
+    version: str = ""
+    target: str = ""  # what was judged, for people: "aggregator (sqlite), in process"
+    time: Literal["virtual", "real"] = "virtual"
+    epoch: int | None = None  # what the aggregator's clock showed at 0, in Unix ms; None when nobody knows
+    # How late a correct aggregator may act: its timer's grain, and what a start takes.
+    tolerance: Millis = 1_000
+    start_grace: Millis = 5_000
+    # How long after sink and aggregator are well again a pending notification may still take, backoff
+    # included.
+    patience: Millis = 600_000
+
+
+class History(msgspec.Struct, frozen=True):
+    """One run: its header and its records in the order they happened."""
+
+    run: Run
+    entries: Sequence[Entry]
+
+    def trace_hash(self) -> str:
+        """Digest of everything that happened; equal for equal seed, scenario and version."""
+        return hashlib.sha256(b"\n".join(msgspec.json.encode(entry) for entry in self.entries)).hexdigest()
+
+
+class HistoryError(Exception):
+    """A stored history cannot be read. The message names the file and the line."""
+
+
+_encoder = msgspec.json.Encoder()
+_line = msgspec.json.Decoder(Entry)
+_header = msgspec.json.Decoder(Run)
+
+
+def encode(history: History) -> Iterable[bytes]:
+    """The history as JSON Lines, header first, each ending in a newline."""
+    yield _encoder.encode(history.run) + b"\n"
+    for entry in history.entries:
+        yield _encoder.encode(entry) + b"\n"
+
+
+def save(history: History, path: Path) -> None:
+    """Write the history as JSON Lines."""
+    with path.open("wb") as file:
+        file.writelines(encode(history))
+
+
+def load(path: Path) -> History:
+    """Read a stored history.
+
+    Raises:
+        HistoryError: unreadable, or a line is not a record of this format.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as exc:
+        raise HistoryError(f"{path}: {exc.strerror}") from exc
+    if not lines:
+        raise HistoryError(f"{path}: empty; a history starts with a line whose f is 'run'")
+    number = 1
+    try:
+        run = _header.decode(lines[0])
+        entries = []
+        for number, line in enumerate(lines[1:], start=2):  # noqa: B007 - the except below names the line
+            entries.append(_line.decode(line))
+    except msgspec.MsgspecError as exc:
+        raise HistoryError(f"{path}:{number}: {exc}") from exc
+    if run.format != FORMAT:
+        raise HistoryError(f"{path}:1: format {run.format}; this version reads format {FORMAT}")
+    return History(run, entries)

@@ -1,0 +1,39 @@
+"""The scenario's clock, as people read it: ``+1m59s``, ``+2h05m00.25s``, ``+30d00h00m00.007s``.
+
+Nothing is rounded: at a deadline, a millisecond decides.
+"""
+
+from simulator.units import MS_BY_UNIT
+
+
+def clock(ms: int) -> str:
+    """An instant in a sentence: no fraction where there is none.
+
+    >>> clock(119_000)
+    '+1m59s'
+    >>> clock(2_592_000_007)
+    '+30d00h00m00.007s'
+    """
+    whole, fraction = _parts(ms)
+    return f"{whole}{fraction}s"
+
+
+def column(ms: int) -> tuple[str, str]:
+    """An instant in a column: what stands before its decimal point, and the rest with point and unit."""
+    whole, fraction = _parts(ms)
+    return whole, f"{fraction or '.0'}s"
+
+
+def _parts(ms: int) -> tuple[str, str]:
+    sign, rest = ("-", -ms) if ms < 0 else ("+", ms)
+    text = ""
+    for unit in ("d", "h", "m"):
+        count, rest = divmod(rest, MS_BY_UNIT[unit])
+        if text:
+            text += f"{count:02}{unit}"
+        elif count:
+            text = f"{count}{unit}"
+    seconds, thousandths = divmod(rest, 1000)
+    text += f"{seconds:02}" if text else str(seconds)
+    fraction = f".{thousandths:03}".rstrip("0") if thousandths else ""
+    return sign + text, fraction

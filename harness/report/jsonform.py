@@ -1,0 +1,62 @@
+"""A run's result as one JSON object on one line, for programs. Instants are milliseconds; keys are stable.
+
+    {"scenario", "seed", "verdict", "stated", "target", "time", "version", "trace", "findings", "doubts",
+     "judgements", "replay"}
+
+``stated`` is the verdict that the scenario says it must get. A finding's ``evidence`` holds the deciding
+records as the history has them, each with its ``index`` there.
+"""
+
+from typing import Any
+
+import msgspec
+
+from harness.history import History
+from harness.verdict import Finding, Judgement, Verdict
+
+
+def encode(history: History, verdict: Verdict, *, replay: str) -> str:
+    """One object, every key always present."""
+    run = history.run
+    result = {
+        "scenario": run.scenario.scenario,
+        "seed": run.seed,
+        "verdict": verdict.validity.value,
+        "stated": run.scenario.verdict,
+        "target": run.target,
+        "time": run.time,
+        "version": run.version,
+        "trace": history.trace_hash(),
+        "findings": [_finding(history, finding) for finding in verdict.findings],
+        "doubts": list(verdict.doubts),
+        "judgements": [_judgement(judgement) for judgement in verdict.judgements],
+        "replay": replay,
+    }
+    return msgspec.json.encode(result).decode()
+
+
+def _finding(history: History, finding: Finding) -> dict[str, Any]:
+    entries = history.entries
+    return {
+        "rule": finding.rule.value,
+        "what": finding.what,
+        "op": finding.op,
+        "evidence": [
+            {"index": index, **msgspec.to_builtins(entries[index])}
+            for index in finding.evidence
+            if 0 <= index < len(entries)
+        ],
+        "blame": list(finding.blame),
+        "looks_like": list(finding.looks_like),
+    }
+
+
+def _judgement(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "op": judgement.op,
+        "legal": list(judgement.legal),
+        "deadline_from_ms": judgement.deadline_from,
+        "deadline_until_ms": judgement.deadline_until,
+        "outcome": judgement.outcome,
+        "told_at_ms": judgement.told_at,
+    }

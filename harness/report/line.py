@@ -1,0 +1,101 @@
+"""Lines of a report: text in tones. Whether the tones become colours is decided where it is printed.
+
+Rules of this file: a line never holds a control character, whatever the judged aggregator wrote into it; no
+line is wider than `WIDTH`; every glyph outside ASCII has a stand-in of the same width.
+"""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+import click
+
+WIDTH = 100
+
+
+class Tone(Enum):
+    """What a piece of text means to its reader; the value is how `click.style` shows it."""
+
+    PLAIN = ()
+    QUIET = (("dim", True),)  # lifelines, repetition
+    STRONG = (("bold", True),)  # headings
+    GOOD = (("fg", "green"),)  # counted, accepted
+    ODD = (("fg", "yellow"),)  # worth a look, and legal: dropped, late, duplicate, refused
+    FAULT = (("fg", "magenta"),)  # what the harness broke on purpose
+    BAD = (("fg", "red"), ("bold", True))  # breaks a rule
+
+
+Span = tuple[str, Tone]
+Line = tuple[Span, ...]
+
+# Same width on both sides, so that a terminal without these glyphs keeps its columns.
+_ASCII = str.maketrans(
+    {"│": "|", "┊": ":", "●": "*", "○": "o", "◆": "#", "→": ">", "…": "~", "✗": "x", "─": "-"}
+)
+
+
+def line(text: str, tone: Tone = Tone.PLAIN) -> Line:
+    """A line in one tone."""
+    return ((text, tone),)
+
+
+def plain(row: Line) -> str:
+    """The line's text, without trailing space."""
+    return "".join(text for text, _ in row).rstrip()
+
+
+def paint(rows: Iterable[Line], *, colour: bool, encoding: str = "utf-8") -> str:
+    """The lines as one text for a stream of that encoding; glyphs it lacks become ASCII of the same width."""
+    painted = "\n".join(_coloured(row) if colour else plain(row) for row in rows)
+    try:
+        painted.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        painted = painted.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    return painted
+
+
+def _coloured(row: Line) -> str:
+    spans = list(row)
+    while spans and not spans[-1][0].strip():
+        spans.pop()
+    if spans:
+        spans[-1] = (spans[-1][0].rstrip(), spans[-1][1])
+    return "".join(_styled(text, tone) for text, tone in spans)
+
+
+def _styled(text: str, tone: Tone) -> str:
+    style: dict[str, Any] = dict(tone.value)
+    return click.style(text, **style) if style and text.strip() else text
+
+
+def clean(text: str) -> str:
+    """The text without control characters: what others wrote must not steer a terminal."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, cut to so many characters with an ellipsis."""
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def wrap(text: str, width: int = WIDTH, *, indent: str = "", hanging: str = "") -> list[str]:
+    """Break text into lines no wider than ``width``; only a word that is longer is broken."""
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    cut = [line[start : start + width] for line in lines for start in range(0, len(line), width)]
+    return cut or [indent]
+
+
+def listed(items: Sequence[str], most: int = 6, joint: str = ", ") -> str:
+    """``a, b, c``, and how many more there are."""
+    shown = joint.join(items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown

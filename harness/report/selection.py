@@ -1,0 +1,136 @@
+"""What to show of a long run: the operations that matter, and repetition folded.
+
+Rules of this file: findings are never hidden; what is hidden is counted; the choice depends on nothing but
+the run, so that the same run always reads the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from harness.report.clock import clock
+from harness.report.line import listed
+from harness.report.moments import Moment
+from harness.report.phrases import said_outcome
+from harness.report.reading import Fate, Operation, Reading
+from harness.verdict import Verdict
+
+ROWS = 40  # fits a screen with the verdict below it
+EXAMPLES = 4  # operations shown of a run that has too many
+REPEATS = 3  # as many equal rows in sequence are shown in full
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instant of the timeline, or a sentence about instants that are not shown."""
+
+    at: int
+    moments: tuple[Moment, ...] = ()
+    folded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows to show and one sentence about the operations that are not among them."""
+
+    rows: tuple[Row, ...]
+    hidden: str = ""
+
+
+def select(reading: Reading, moments: Sequence[Moment], verdict: Verdict) -> Selection:
+    """Choose at most about `ROWS` rows: findings first, then one operation of each kind."""
+    rows = _fold(_rows(moments))
+    if len(rows) <= ROWS:
+        return Selection(tuple(rows))
+    chosen: list[Operation] = []
+    for operation in _by_interest(reading, verdict):
+        candidate = _fold(_rows(_of(moments, [*chosen, operation])))
+        if not chosen or (len(candidate) <= ROWS and len(chosen) < EXAMPLES):
+            chosen.append(operation)
+            rows = candidate
+    deciding = {index for finding in verdict.findings for index in finding.evidence}
+    return Selection(tuple(_cut(rows, deciding)), _hidden(reading, chosen))
+
+
+def _of(moments: Iterable[Moment], operations: Sequence[Operation]) -> list[Moment]:
+    names = {operation.name for operation in operations}
+    return [moment for moment in moments if moment.operation is None or moment.operation.name in names]
+
+
+def _rows(moments: Iterable[Moment]) -> list[Row]:
+    return [Row(at, tuple(group)) for at, group in groupby(moments, key=lambda moment: moment.at)]
+
+
+def _by_interest(reading: Reading, verdict: Verdict) -> list[Operation]:
+    """The first operation that each rule accuses, then the first of each kind, as they come up."""
+    rules = {finding.rule: finding.op for finding in reversed(verdict.findings) if finding.op}
+    accused = [reading.named(op) for op in reversed(rules.values())]
+    kinds: dict[tuple[object, ...], Operation] = {}
+    for operation in reading.operations:
+        kinds.setdefault(_kind(operation), operation)
+    return list(dict.fromkeys(one for one in (*accused, *kinds.values()) if one is not None))
+
+
+def _kind(operation: Operation) -> tuple[object, ...]:
+    """Operations of one kind went the same way, whatever their regions and instants."""
+    posts = operation.case.posts
+    fates = frozenset(operation.fates.values()) - {Fate.COUNTED}
+    answers = frozenset(post.reply.status if post.reply else None for post in posts)
+    unsent = frozenset(entry.why for entry in operation.unsent)
+    return tuple(said_outcome(post) for post in posts[:2]), answers, fates, unsent
+
+
+def _fold(rows: Sequence[Row]) -> list[Row]:
+    """Replace the middle of each run of equal rows by one that counts them."""
+    folded: list[Row] = []
+    for _, group in groupby(rows, key=_signature):
+        equal = list(group)
+        if len(equal) <= REPEATS:
+            folded.extend(equal)
+            continue
+        first, *middle, last = equal
+        folded += [
+            first,
+            Row(middle[0].at, folded=f"… {len(middle)} more like it until {clock(middle[-1].at)}"),
+            last,
+        ]
+    return folded
+
+
+def _signature(row: Row) -> tuple[object, ...]:
+    return tuple(sorted((moment.lane, moment.kind) for moment in row.moments))
+
+
+def _cut(rows: Sequence[Row], deciding: set[int]) -> list[Row]:
+    """Keep the beginning, the end, and what decides; say how many rows went."""
+    if len(rows) <= ROWS:
+        return list(rows)
+    ends = ROWS // 3
+    kept: list[Row] = []
+    gap: list[Row] = []
+    for position, row in enumerate(rows):
+        decides = any(deciding.intersection(moment.entries) for moment in row.moments)
+        if position < ends or position >= len(rows) - ends or (decides and len(kept) < ROWS):
+            kept += _gap(gap)
+            gap = []
+            kept.append(row)
+        else:
+            gap.append(row)
+    return kept
+
+
+def _gap(rows: Sequence[Row]) -> list[Row]:
+    if not rows:
+        return []
+    return [Row(rows[0].at, folded=f"… {len(rows)} more instants until {clock(rows[-1].at)}")]
+
+
+def _hidden(reading: Reading, chosen: Sequence[Operation]) -> str:
+    shown = {operation.name for operation in chosen}
+    rest = [operation for operation in reading.operations if operation.name not in shown]
+    if not rest:
+        return ""
+    told = Counter(said_outcome(one.case.posts[0]) if one.case.posts else "silence" for one in rest)
+    outcomes = listed([f"{count} {outcome or 'unreadable'}" for outcome, count in told.most_common()])
+    return f"… {len(rest)} more operations: {outcomes}"

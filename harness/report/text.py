@@ -1,0 +1,56 @@
+"""The whole text report of one run, and one line each for several."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.history import History
+from harness.report import timeline
+from harness.report import verdict as verdict_text
+from harness.report.line import Line, Tone, clean, line, listed, shorten
+from harness.report.reading import read
+from harness.verdict import Verdict
+
+_NAME = 22
+_COUNTS = 44
+
+
+def report(history: History, verdict: Verdict, *, replay: str, quiet: bool = False) -> list[Line]:
+    """Timeline and verdict; only the verdict when ``quiet``."""
+    reading = read(history, verdict)
+    rows = [] if quiet else [*timeline.render(reading, verdict), line("")]
+    return [*rows, *verdict_text.render(reading, verdict, replay=replay)]
+
+
+def one_line(history: History, verdict: Verdict) -> Line:
+    """``VALID    slow-region    seed=0  1 operation: 1 completed``, and a remark where one is due."""
+    scenario = history.run.scenario
+    tone = verdict_text.TONES[verdict.validity]
+    name = clean(scenario.scenario).ljust(_NAME)
+    told = Counter(judgement.outcome or "silence" for judgement in verdict.judgements)
+    outcomes = listed([f"{count:,} {clean(outcome)}" for outcome, count in told.most_common()])
+    counts = f"seed={history.run.seed}  {shorten(outcomes, _COUNTS)}"
+    remark = _remark(scenario.verdict, verdict)
+    return (
+        (verdict.validity.upper().ljust(9), tone),
+        (f"{shorten(name, 40)}  {counts}", Tone.PLAIN),
+        (f"  {remark}" if remark else "", Tone.BAD if is_wrong(scenario.verdict, verdict) else Tone.QUIET),
+    )
+
+
+def is_wrong(stated: str, verdict: Verdict) -> bool:
+    """Whether a run got another verdict than its scenario states."""
+    return verdict.validity.value != stated
+
+
+def _remark(stated: str, verdict: Verdict) -> str:
+    if is_wrong(stated, verdict):
+        return f"must be {stated}"
+    return "" if stated == "valid" else "as stated"
+
+
+def summary(wrong: Sequence[bool]) -> Line:
+    """The last line of several runs."""
+    failed = sum(wrong)
+    if not failed:
+        return line(f"{len(wrong)} runs, each with the verdict that its scenario states", Tone.GOOD)
+    return line(f"{len(wrong)} runs, {failed} with another verdict than the scenario states", Tone.BAD)

@@ -1,0 +1,103 @@
+"""Clause 7: one decision, one idempotency key, sent again only while its acceptance is in doubt."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.evidence import Case, Evidence, Post
+from harness.generations import Generation
+from harness.history import Replied
+from harness.rules.blame import clock
+from harness.rules.hearing import Charge, Hearing
+from harness.verdict import Finding, Rule
+
+
+def check(hearing: Hearing) -> Iterator[Charge]:
+    """Judge the keys of one operation's notifications."""
+    for generation in hearing.generations:
+        yield from _no_key(hearing, generation)
+        yield from _sent_after_acceptance(hearing, generation)
+
+
+def _no_key(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
+    keyless = [post for post in generation.posts if not post.received.key]
+    if keyless:
+        yield hearing.charge(
+            Rule.NOTIFICATION,
+            "no webhook-id",
+            f"was told {keyless[0].notice.outcome} at {clock(keyless[0].at)} without a webhook-id",
+            records=[post.index for post in keyless],
+            told=keyless[0],
+            bounds=generation.bounds,
+            looks_like="B52",
+        )
+
+
+def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
+    """A key may be POSTed again only if its 2xx did not come, or went down with the aggregator.
+
+    It may have gone down if the aggregator fell before the next POST and before it can have noted the 2xx.
+    """
+    accepted: dict[str, tuple[Post, Replied]] = {}  # by key
+    for post in generation.posts:
+        key = post.received.key
+        if not key:
+            continue
+        if key in accepted:
+            before, reply = accepted[key]
+            lost = hearing.excuses.fell(before.at, min(post.at, reply.at + hearing.tolerance))
+            # A notification that says something else is a second outcome, and judged as one.
+            if not lost and post.notice == before.notice:
+                yield _repeated(hearing, generation, before, reply, post)
+                return
+        if post.accepted and post.reply is not None:
+            accepted[key] = (post, post.reply)
+
+
+def _repeated(hearing: Hearing, generation: Generation, before: Post, reply: Replied, post: Post) -> Charge:
+    overlaps = post.at < reply.at
+    way = "sent again before the answer" if overlaps else "sent again after its acceptance"
+    return hearing.charge(
+        Rule.NOTIFICATION,
+        way,
+        f"was told {post.notice.outcome} again at {clock(post.at)} under the key {post.received.key!r},"
+        f" which the sink {'was to answer' if overlaps else 'answered'} {reply.status} at {clock(reply.at)}",
+        records=[*before.records, *post.records],
+        told=post,
+        bounds=generation.bounds,
+        looks_like="B56" if overlaps else "B43b B52",
+    )
+
+
+def check_keys(hearings: Sequence[Hearing]) -> Iterator[Charge]:
+    """One key names one operation: the second operation that uses it breaks the rule."""
+    owners: dict[str, tuple[Case, Post]] = {}
+    for hearing in hearings:
+        for post in hearing.case.posts:
+            key = post.received.key
+            if not key:
+                continue
+            owner, first = owners.setdefault(key, (hearing.case, post))
+            if owner is not hearing.case:
+                yield hearing.charge(
+                    Rule.NOTIFICATION,
+                    "two operations under one key",
+                    f"was told at {clock(post.at)} under the key {key!r}, which {owner.name} had used at"
+                    f" {clock(first.at)}: a sink that drops repeats never sees it",
+                    records=[first.index, post.index],
+                    told=post,
+                    looks_like="B19",
+                )
+                break
+
+
+def check_strays(evidence: Evidence) -> Iterator[Charge]:
+    """Every notification names an operation that has occurred."""
+    for post in evidence.strays:
+        rule, way, what = Rule.CONTENT, "names no operation", "carries no id"
+        if post.received.body is None:
+            way, what = "not a JSON object", "is not a JSON object"
+        elif post.notice.id is not None:
+            rule, way = Rule.IDENTITY, "names an unknown operation"
+            what = f"names the operation {post.notice.id!r}, which never occurred"
+        yield Charge(
+            way, Finding(rule, f"the notification at {clock(post.at)} {what}", evidence=(post.index,))
+        )

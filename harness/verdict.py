@@ -1,0 +1,73 @@
+"""What the oracle says about a history: the shapes, without the reasoning (`harness.oracle`)."""
+
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+import msgspec
+
+from simulator.units import Millis
+
+
+class Validity(StrEnum):
+    """Kept, broken, or not decided by this run."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+class Exit(IntEnum):
+    """What ``fanin`` exits with. Click exits 2 on a usage error by itself, so ``unknown`` must not."""
+
+    VALID = 0
+    INVALID = 1
+    USAGE = 2
+    UNKNOWN = 3
+
+
+class Rule(StrEnum):
+    """A clause of the contract (``docs/contract.md``), by its number and name there."""
+
+    IDENTITY = "1-identity"
+    EXPECTED_REGIONS = "2-expected-regions"
+    DEADLINE = "3-deadline"
+    OUTCOME = "4-outcome"
+    ACKNOWLEDGEMENT = "5-acknowledgement"
+    LATE_AND_DUPLICATE = "6-late-and-duplicate"
+    NOTIFICATION = "7-notification"
+    ISOLATION = "8-isolation"
+    CONTENT = "9-content"
+    PING = "11-ping"
+    EXPECTATION = "expectation"  # not the contract: the scenario's own ``expect``
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One broken rule with its evidence."""
+
+    rule: Rule
+    what: str  # one sentence
+    op: str | None = None
+    evidence: tuple[int, ...] = ()  # indices into the history's entries, in order
+    blame: tuple[str, ...] = ()  # one line per region: sent, acknowledged, counted, decided
+    looks_like: tuple[str, ...] = ()  # entries of docs/bugs.md that break the same way
+
+
+class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the oracle derived for one correlation key: what was legal, and what came."""
+
+    op: str  # the operation that first had the key
+    legal: tuple[Literal["completed", "timed_out", "none"], ...]
+    key: str = ""  # the correlation key; several operations may share one, and one may have several
+    deadline_from: Millis | None = None  # the window in which the deadline lies; None when it never started
+    deadline_until: Millis | None = None  # None when it has no end: perhaps nothing was ever committed
+    outcome: str | None = None  # what the sink was told, None for silence
+    told_at: Millis | None = None  # when the sink was first told
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The oracle's answer. ``unknown`` says why in ``doubts``; ``invalid`` in ``findings``."""
+
+    validity: Validity
+    findings: tuple[Finding, ...] = ()
+    doubts: tuple[str, ...] = ()  # one sentence each
+    judgements: tuple[Judgement, ...] = ()  # in the order in which the operations happened

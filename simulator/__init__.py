@@ -1,0 +1,1 @@
+"""The world around an aggregator: a fake geo-replicated registry that replays scenarios."""

@@ -1,0 +1,60 @@
+"""What the fake registry has decided and somebody else carries out: operations and their webhooks.
+
+Rules of this file: data only; instants are integer milliseconds since the scenario's start.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from simulator.scenario import Action
+from simulator.wire import WebhookRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One webhook delivery to come. A copy that a fault made is an announcement of its own."""
+
+    due_ms: int  # when its first attempt leaves the registry
+    op: str
+    region: str  # whose webhook it is
+    id: str  # the operation's payload id in this region, even when a fault kept it out of the body
+    copy: int  # 0 for the delivery itself, 1… for its copies
+    request: WebhookRequest
+    # Why a right aggregator must refuse it; empty when it is sound.
+    # ``malformed:<how>``, ``unknown-region`` or ``wrong-key``; the first flaw that a delivery got is kept.
+    flaw: str = ""
+    bites: tuple[int, ...] = ()  # indices of the scenario's faults that shaped it, in the order they did
+    lose_requests: int = 0  # so many of its first attempts vanish on the way …
+    lose_requests_fault: int | None = None  # … because of this fault
+    lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
+    lose_answers_fault: int | None = None  # … because of this fault
+    body_over_ms: int = 0  # how long the body takes to trickle in
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A webhook that a region owed or might have owed, and that no request will ever carry."""
+
+    due_ms: int  # when it would have left; for a region that the operation never reaches, when it happened
+    op: str
+    region: str
+    why: Literal["dropped", "disabled", "action", "scope", "never-replicated"]
+    fault: int | None = None  # the index of the fault that dropped it
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One registry operation and everything that comes of it."""
+
+    at_ms: int
+    op: str  # unique in the run: the scenario's operation name, with /n when it repeats
+    action: Action
+    host: str
+    repository: str  # empty for a ping
+    tag: str | None  # as the payload has it: None for a delete and for a push by digest
+    digest: str | None  # None for a ping
+    ids: dict[str, str]  # payload id by region, for every region of the registry
+    announcements: tuple[
+        Announcement, ...
+    ]  # by due_ms, then in the scenario's order of regions, then by copy
+    losses: tuple[Loss, ...]  # in the scenario's order of regions

@@ -1,0 +1,223 @@
+"""The state machine, alone: these tests cover every branch of it."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.errors import UnexpectedRegionError, UnknownRegionError
+from aggregator.fanin import (
+    Arrived,
+    DeadlineReached,
+    FanIn,
+    Notify,
+    Phase,
+    Standing,
+    Step,
+    Subject,
+    start,
+    step,
+)
+
+EAST, NORTH, WEST = "eastus", "northeurope", "westeurope"
+IMAGE = Subject(action="push", host="demo.azurecr.io", repository="team/app", tag="1.0", digest="sha256:11")
+STARTED, TIMEOUT = 1_000, 60_000
+DEADLINE = STARTED + TIMEOUT
+
+
+def begun(*, expected: tuple[str, ...] = (EAST, WEST), first: str = EAST) -> Step:
+    return start("op-1", IMAGE, Arrived(first, STARTED), expected=expected, timeout_ms=TIMEOUT)
+
+
+def played(*events: Arrived | DeadlineReached, expected: tuple[str, ...] = (EAST, WEST)) -> list[Step]:
+    """The steps that ``events`` lead to after EAST began the operation."""
+    steps = [begun(expected=expected)]
+    for event in events:
+        steps.append(step(steps[-1].state, event))
+    return steps
+
+
+def test_the_first_arrival_sets_the_deadline_and_freezes_the_regions() -> None:
+    """The deadline is absolute: the first commit plus the timeout. The regions are kept sorted."""
+    result = begun(expected=(WEST, EAST))
+
+    assert result.state.deadline_ms == DEADLINE
+    assert result.state.expected == (EAST, WEST)
+    assert result.state.missing == (WEST,)
+    assert (result.effects, result.standing) == ((), Standing.COUNTED)
+
+
+def test_the_last_missing_region_completes() -> None:
+    """All expected regions before the deadline: one notification that names everything."""
+    last = played(Arrived(WEST, 9_000))[-1]
+
+    assert last.state.phase is Phase.COMPLETED
+    assert last.standing is Standing.COUNTED
+    assert last.effects == (
+        Notify(
+            key=last.state.key,
+            operation_id="op-1",
+            outcome=Phase.COMPLETED,
+            subject=IMAGE,
+            arrived=(EAST, WEST),
+            missing=(),
+            started_ms=STARTED,
+            deadline_ms=DEADLINE,
+            decided_ms=9_000,
+        ),
+    )
+
+
+def test_a_single_region_completes_at_once() -> None:
+    """One expected region needs one arrival."""
+    result = begun(expected=(EAST,))
+
+    assert result.state.phase is Phase.COMPLETED
+    assert [effect.outcome for effect in result.effects] == [Phase.COMPLETED]
+
+
+@pytest.mark.parametrize(("at_ms", "outcome"), [(DEADLINE - 1, Phase.COMPLETED), (DEADLINE, Phase.TIMED_OUT)])
+def test_the_window_is_open_at_its_end(at_ms: int, outcome: Phase) -> None:
+    """Strictly before the deadline counts; the deadline's own millisecond does not."""
+    last = played(Arrived(WEST, at_ms))[-1]
+
+    assert last.state.phase is outcome
+    assert last.standing is (Standing.COUNTED if outcome is Phase.COMPLETED else Standing.LATE)
+
+
+def test_a_late_arrival_times_the_operation_out_even_if_the_timer_slept() -> None:
+    """The timer may be late; the deadline is not. The late region stays missing."""
+    last = played(Arrived(WEST, DEADLINE + 5))[-1]
+
+    assert [(effect.outcome, effect.missing) for effect in last.effects] == [(Phase.TIMED_OUT, (WEST,))]
+    assert last.state.late == {WEST: DEADLINE + 5}
+    assert last.state.missing == (WEST,)
+
+
+def test_the_timer_names_what_is_missing() -> None:
+    """A timeout says who arrived and who did not, sorted."""
+    last = played(DeadlineReached(DEADLINE), expected=(WEST, NORTH, EAST))[-1]
+
+    (told,) = last.effects
+    assert (told.outcome, told.arrived, told.missing) == (Phase.TIMED_OUT, (EAST,), (NORTH, WEST))
+    assert last.standing is None
+
+
+def test_a_timer_that_wakes_early_decides_nothing() -> None:
+    """Waking early is harmless."""
+    before, after = played(DeadlineReached(DEADLINE - 1))
+
+    assert after == Step(before.state)
+
+
+@pytest.mark.parametrize("decided_by", [Arrived(WEST, 9_000), DeadlineReached(DEADLINE)])
+def test_an_outcome_is_final(decided_by: Arrived | DeadlineReached) -> None:
+    """After an outcome nothing notifies again, neither the timer nor any region."""
+    steps = played(
+        decided_by, DeadlineReached(DEADLINE + 1), Arrived(EAST, DEADLINE + 2), Arrived(WEST, DEADLINE + 3)
+    )
+
+    outcome = steps[1].state.phase
+    assert [len(each.effects) for each in steps] == [0, 1, 0, 0, 0]
+    assert {each.state.phase for each in steps[1:]} == {outcome}
+
+
+def test_a_repeated_region_is_a_duplicate_and_counts_once() -> None:
+    """Distinct regions are counted, never deliveries."""
+    steps = played(Arrived(EAST, 2_000), Arrived(EAST, 3_000))
+
+    assert [each.standing for each in steps] == [Standing.COUNTED, Standing.DUPLICATE, Standing.DUPLICATE]
+    assert steps[-1].state.missing == (WEST,)
+    assert steps[-1].state.duplicates == 2
+    assert steps[-1].state.arrived == {EAST: STARTED}
+
+
+def test_late_once_then_duplicate() -> None:
+    """The first copy after the outcome is late; the next one is a duplicate of it."""
+    steps = played(DeadlineReached(DEADLINE), Arrived(WEST, DEADLINE + 1), Arrived(WEST, DEADLINE + 2))
+
+    assert [each.standing for each in steps[2:]] == [Standing.LATE, Standing.DUPLICATE]
+
+
+def test_an_unknown_region_starts_nothing() -> None:
+    """Nobody expects it: refused with the names of those that are expected."""
+    with pytest.raises(UnknownRegionError, match=r"'mars'; expected one of eastus, westeurope"):
+        begun(first="mars")
+
+
+def test_a_region_that_was_not_frozen_is_refused() -> None:
+    """An operation judges by the regions it started with, whatever was configured since."""
+    with pytest.raises(
+        UnexpectedRegionError, match=r"does not wait for region 'northeurope'; it waits for eastus, west"
+    ):
+        played(Arrived(NORTH, 2_000))
+
+
+def test_the_key_belongs_to_the_decision() -> None:
+    """Equal for the same operation whatever happens to it; different for another id or another start."""
+    waiting, done = (each.state for each in played(Arrived(WEST, 9_000)))
+
+    assert waiting.key == done.key == "dd1c244ff8eeb799c8575a91373cd184"
+    assert msgspec.structs.replace(waiting, operation_id="op-2").key != waiting.key
+    assert msgspec.structs.replace(waiting, deadline_ms=DEADLINE + 1).key != waiting.key
+
+
+def test_a_state_survives_its_encoding() -> None:
+    """What an engine stores as JSON is what it reads back, in order of arrival."""
+    state = played(Arrived(WEST, 2_000), Arrived(NORTH, 3_000), expected=(EAST, NORTH, WEST))[-1].state
+
+    again = msgspec.json.decode(msgspec.json.encode(state), type=FanIn)
+
+    assert again == state
+    assert list(again.arrived) == [EAST, WEST, NORTH]
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.builds(Arrived, st.sampled_from([EAST, NORTH, WEST]), st.integers(0, 2 * DEADLINE)),
+        st.builds(DeadlineReached, st.integers(0, 2 * DEADLINE)),
+    ),
+    max_size=14,
+)
+
+
+@settings(deadline=None)
+@given(EVENTS)
+def test_whatever_the_order_one_outcome_and_one_notification(events: list[Arrived | DeadlineReached]) -> None:
+    """One notification when it is decided, none before, none after, and it never changes its mind."""
+    steps = played(*events, expected=(EAST, NORTH, WEST))
+
+    told = [effect for each in steps for effect in each.effects]
+    final = steps[-1].state
+    assert len(told) == (final.phase is not Phase.WAITING)
+    assert all(effect.outcome is final.phase and effect.key == final.key for effect in told)
+    assert {each.state.deadline_ms for each in steps} == {DEADLINE}
+    assert {each.state.expected for each in steps} == {(EAST, NORTH, WEST)}
+
+
+@settings(deadline=None)
+@given(EVENTS)
+def test_the_outcome_follows_from_the_stamps_alone(events: list[Arrived | DeadlineReached]) -> None:
+    """In order of their stamps: completed exactly if every region was stamped before the deadline."""
+    ordered = sorted(events, key=lambda event: event.at_ms)
+    steps = played(*ordered, DeadlineReached(2 * DEADLINE), expected=(EAST, NORTH, WEST))
+
+    in_time = {EAST} | {it.region for it in ordered if isinstance(it, Arrived) and it.at_ms < DEADLINE}
+    expected = Phase.COMPLETED if in_time == {EAST, NORTH, WEST} else Phase.TIMED_OUT
+    assert steps[-1].state.phase is expected
+    assert set(steps[-1].state.arrived) == in_time
+
+
+@settings(deadline=None)
+@given(EVENTS)
+def test_every_arrival_is_accounted_for(events: list[Arrived | DeadlineReached]) -> None:
+    """Each one is counted, late or a duplicate; a duplicate changes no region."""
+    steps = played(*events, expected=(EAST, NORTH, WEST))
+
+    final = steps[-1].state
+    arrivals = 1 + sum(isinstance(event, Arrived) for event in events)
+    assert len(final.arrived) + len(final.late) + final.duplicates == arrivals
+    assert not final.arrived.keys() & final.late.keys()
+    standings = [each.standing for each in steps if each.standing is not None]
+    assert standings.count(Standing.LATE) == len(final.late)
+    assert standings.count(Standing.COUNTED) == len(final.arrived)

@@ -1,0 +1,28 @@
+"""The pack against this project's own aggregator."""
+
+import pytest
+from harness.oracle import judge
+from simulator.loading import load
+from simulator.pack import find, names
+
+from harness.world import play
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_scenario_of_the_pack_gets_the_verdict_that_it_states(name: str) -> None:
+    """From YAML to verdict, the real thing at every step."""
+    scenario = load(find(name))
+
+    verdict = judge(play(scenario))
+
+    assert verdict.findings == ()
+    assert verdict.validity == scenario.verdict, verdict.doubts
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_the_storm_is_weathered_whatever_the_seed(seed: int) -> None:
+    """Every seed draws other losses, delays, crashes and races."""
+    verdict = judge(play(load(find("storm")), seed=seed))
+
+    assert verdict.findings == ()
+    assert verdict.validity == "valid", verdict.doubts
