@@ -185,4 +185,4 @@ def normalise_region(name: str) -> Region:
 def rfc3339(at_ms: int) -> str:
     """An instant as people and programs read it, in UTC to the millisecond: ``2026-03-01T00:02:00.000Z``."""
     seconds, ms = divmod(at_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{ms:03}Z"

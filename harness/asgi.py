@@ -40,9 +40,12 @@ class Answer:
 class Incarnation:
     """One life of an application, from its lifespan's startup on."""
 
-    def __init__(self, app: AsgiApp, spawn: Spawn) -> None:
+    def __init__(
+        self, app: AsgiApp, spawn: Spawn, *, saw: Callable[[Exception], None] = lambda _exc: None
+    ) -> None:
         self._app = app
         self._spawn = spawn
+        self._saw = saw  # told of every exception that the application lets out
         self._state: dict[str, Any] = {}
         self._orders: asyncio.Queue[Message] = asyncio.Queue()
         self._reports: asyncio.Queue[Message] = asyncio.Queue()
@@ -109,6 +112,7 @@ class Incarnation:
         try:
             await self._app(scope, self._orders.get, send)
         except Exception as exc:  # noqa: BLE001 - whatever the judged application raises
+            self._saw(exc)
             self._reports.put_nowait({"type": "lifespan.startup.failed", "message": str(exc)})
 
     async def _serve(self, exchange: "_Exchange") -> None:
@@ -116,6 +120,7 @@ class Incarnation:
             await self._app(exchange.scope(dict(self._state)), exchange.receive, exchange.send)
             error = "the application returned without an answer"
         except Exception as exc:  # noqa: BLE001 - whatever the judged application raises
+            self._saw(exc)
             error = f"the application raised {type(exc).__name__}"
         if not exchange.answered.done():
             exchange.answer(500, {"fanin-note": error})

@@ -5,12 +5,13 @@ nothing but its job, so it gives the same result in any process.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
+from signal import SIG_DFL, SIGINT, signal
 
 from harness import history as histories
 from harness.history import History
@@ -21,6 +22,8 @@ from simulator.scenario import Scenario
 
 # Below this a second process costs more than it saves.
 _WORTH_A_POOL = 8
+# So many jobs per core are begun before a result is waited for: one long run must not idle the other cores.
+_AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +83,26 @@ def perform_all(jobs: Sequence[Job]) -> Iterator[Result]:
         yield from map(perform, jobs)
         return
     # A fresh interpreter each: a fork would copy whatever threads and loops this process has.
+    # Ctrl-C reaches every process of a terminal: the others die of it silently, this one reports it.
     with ProcessPoolExecutor(
-        min(cores, len(jobs)), get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
+        min(cores, len(jobs)), get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_DFL)
     ) as pool:
         try:
-            yield from pool.map(perform, jobs)
+            yield from _in_order(pool, jobs, ahead=_AHEAD * cores)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _in_order(pool: Executor, jobs: Iterable[Job], *, ahead: int) -> Iterator[Result]:
+    """Results in the order of the jobs, with no more than ``ahead`` of them begun and not yet fetched."""
+    begun: deque[Future[Result]] = deque()
+    for job in jobs:
+        begun.append(pool.submit(perform, job))
+        if len(begun) >= ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def exit_code(results: Sequence[Result]) -> Exit:

@@ -41,7 +41,8 @@ class Interrupted(click.ClickException):
         super().__init__("interrupted")
 
     def show(self, file: Any = None) -> None:
-        click.echo("\nfanin: interrupted", err=True, file=file)
+        after_the_caret = "\n" if sys.stderr.isatty() else ""  # a terminal shows ^C
+        click.echo(f"{after_the_caret}fanin: interrupted", err=True, file=file)
 
 
 class _Program(click.Group):

@@ -53,11 +53,11 @@ class CommandTarget:
             self._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
         try:
             async with asyncio.timeout(START_S):
-                await self._until_it_listens(self._process)
+                await self._until_it_answers(self._process, self._client)
         except TimeoutError:
             self.kill()
             raise StartError(
-                f"{self._command!r} did not listen on PORT={self._port} within {START_S} s{self._said()}"
+                f"{self._command!r} did not answer on PORT={self._port} within {START_S} s{self._said()}"
             ) from None
 
     async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
@@ -65,14 +65,13 @@ class CommandTarget:
             raise ConnectionRefusedError("the aggregator never started")
         url = f"http://{LOOPBACK}:{self._port}{request.target}"
         body = _trickle(request.body, body_over_ms) if body_over_ms else request.body
-        headers = (
-            [*request.headers, ("Content-Length", str(len(request.body)))]
-            if body_over_ms
-            else request.headers
-        )
         try:
             async with self._client.post(
-                url, data=body, headers=headers, allow_redirects=False, timeout=aiohttp.ClientTimeout(None)
+                url,
+                data=body,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(None),
             ) as response:
                 if on_answer(response.status):
                     raise ConnectionResetError("the aggregator died before its answer left")
@@ -107,15 +106,16 @@ class CommandTarget:
         if self._client is not None:
             await self._client.close()
 
-    async def _until_it_listens(self, process: asyncio.subprocess.Process) -> None:
+    async def _until_it_answers(
+        self, process: asyncio.subprocess.Process, client: aiohttp.ClientSession
+    ) -> None:
         while True:
             if process.returncode is not None:
                 raise StartError(f"{self._command!r} exited with {process.returncode}{self._said()}")
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection(LOOPBACK, self._port)
-                writer.close()
-                await writer.wait_closed()
-                return
+            # An open port is not enough: many servers listen before their application has started.
+            with suppress(aiohttp.ClientError):
+                async with client.get(f"http://{LOOPBACK}:{self._port}/"):
+                    return
             await asyncio.sleep(_POLL_S)
 
     def _said(self) -> str:

@@ -33,7 +33,7 @@ def fold(region: str) -> str:
     return region.strip().casefold()
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One attempt at delivering one webhook, and how it ended."""
 
     index: int  # of the `Sent` record
@@ -58,7 +58,7 @@ class Attempt(msgspec.Struct, frozen=True):
         return (self.index,) if self.answer_index is None else (self.index, self.answer_index)
 
 
-class Post(msgspec.Struct, frozen=True):
+class Post(msgspec.Struct, frozen=True, gc=False):
     """One notification that the sink has read, and how it answered."""
 
     index: int  # of the `Received` record
@@ -75,6 +75,10 @@ class Post(msgspec.Struct, frozen=True):
     def accepted(self) -> bool:
         """Whether the sink answered 2xx and the aggregator can have read it."""
         return self.reply is not None and not self.reply.error and self.reply.status in SUCCESS
+
+    def repeats(self, other: "Post") -> bool:
+        """Whether both tell the same under the same key."""
+        return self.received.key == other.received.key and self.notice == other.notice
 
     @property
     def records(self) -> tuple[int, ...]:
@@ -252,17 +256,17 @@ class _Docket:
         """Where an attempt belongs. A broken body may carry no id; then its region's own id decides."""
         if self._by_image:
             return self._by_op[occurred.op]
-        for payload_id in (sent.id, occurred.ids.get(sent.region)):
-            if payload_id is not None and payload_id in self.cases:
-                return self.cases[payload_id]
-        return self._by_op[occurred.op]
+        key = sent.id if sent.id in self.cases else occurred.ids.get(sent.region, "")
+        return self.cases.get(key, self._by_op[occurred.op])
 
     def addressee(self, post: Post) -> Case | None:
         """Whose notification it is: by its id, or else by its content; None when nobody's, or anybody's."""
+        named = self._by_id.get(post.notice.id or "", [])
+        if len(named) == 1:
+            return named[0]
         alike = self._by_content.get(post.notice.image, [])
-        namesakes = self._by_id.get(post.notice.id or "", [])
-        if namesakes:
-            return next((case for case in namesakes if case in alike), namesakes[0])
+        if named:
+            return next((case for case in named if case in alike), named[0])
         return alike[0] if len(alike) == 1 else None
 
 

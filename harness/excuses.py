@@ -5,7 +5,8 @@ that what happens at the instant of a crash is excused.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from heapq import merge
 from itertools import chain
 from typing import NamedTuple
 
@@ -104,15 +105,16 @@ class Excuses:
         """
         latest = due + grace
         windows = [window for window in self._sink_windows(case) if window.until >= pending_from]
-        for window in sorted(chain(self._starts_after(pending_from), windows)):
+        for window in merge(self._starts_after(pending_from), sorted(windows)):
             if window.since > latest:
                 break
             latest = max(latest, min(FOREVER, window.until + window.allowance))
         return latest
 
-    def _starts_after(self, since: int) -> list[Window]:
+    def _starts_after(self, since: int) -> Iterator[Window]:
         """Outages that were not over at this instant, or not long enough to have started in full."""
-        return self._downs[bisect_left(self._returns, since - self._run.start_grace) :]
+        first = bisect_left(self._returns, since - self._run.start_grace)
+        return (self._downs[index] for index in range(first, len(self._downs)))
 
     def _sink_windows(self, case: Case) -> list[Window]:
         if not self._sink:

@@ -48,9 +48,7 @@ def _split(case: Case, bounds: Bounds, scenario: Scenario) -> Iterator[Generatio
 
 def _is_new(post: Post, before: list[Post]) -> bool:
     """Whether this is no mere repetition of a notification that the sink has not accepted yet."""
-    told = before[0]
-    repeats = post.received.key == told.received.key and post.notice == told.notice
-    return not repeats or any(it.accepted for it in before)
+    return not post.repeats(before[0]) or any(it.accepted for it in before)
 
 
 def _opener(case: Case, attempts: list[Attempt]) -> str:

@@ -22,7 +22,7 @@ SUCCESS = range(200, 300)
 REFUSAL = range(300, 500)  # a redirect is not followed, so it refuses as well
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f"):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", gc=False):
     """Base of every line but the first."""
 
     at: Millis
@@ -148,7 +148,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="r
     version: str = ""
     target: str = ""  # what was judged, for people: "aggregator (sqlite), in process"
     time: Literal["virtual", "real"] = "virtual"
-    epoch: int | None = None  # what the aggregator's clock showed at 0, in Unix ms; None when nobody knows
+    epoch: Millis | None = None  # what the aggregator's clock showed at 0, in Unix ms; None when nobody knows
     # How late a correct aggregator may act: its timer's grain, and what a start takes.
     tolerance: Millis = 1_000
     start_grace: Millis = 5_000

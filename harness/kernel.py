@@ -6,11 +6,16 @@ maintainer, so it is pinned, and what is taken from it is small: the loop, named
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import simloop
+import time_machine
 from simloop._trace import TraceRecorder
+
+from harness import fence
 
 
 def elapsed_ms() -> int:
@@ -29,40 +34,67 @@ class _DigestingTrace(TraceRecorder):
     def __init__(self) -> None:
         super().__init__()
         self._digest = hashlib.sha256()
-        self._lines: list[str] = []
-        self._count = 0
+        self._choices: list[tuple[str, float, int, str, str]] = []
+        self._hashed = 0
+        self._encode = msgspec.msgpack.Encoder().encode
 
     def record(self, kind: str, when: float, seq: int, label: str, host: str = "") -> None:
-        self._lines.append(f"{kind}|{when!r}|{seq}|{host}|{label}\n")
-        self._count += 1
-        if len(self._lines) >= self._FLUSH_AT:
+        self._choices.append((kind, when, seq, label, host))
+        if len(self._choices) >= self._FLUSH_AT:
             self._flush()
 
     def __len__(self) -> int:
-        return self._count
+        return self._hashed + len(self._choices)
 
     def hash(self) -> str:
         self._flush()
-        return self._digest.copy().hexdigest()
+        return self._digest.hexdigest()
 
     def _flush(self) -> None:
-        self._digest.update("".join(self._lines).encode())
-        self._lines.clear()
+        self._digest.update(self._encode(self._choices))
+        self._hashed += len(self._choices)
+        self._choices.clear()
+
+
+class _Loop(simloop.SimLoop):
+    """Tells when the clock has moved."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.moved: Callable[[float], None] | None = None
+
+    def _advance_clock(self) -> None:
+        super()._advance_clock()
+        if self.moved is not None:
+            self.moved(self._now)
 
 
 class VirtualKernel:
     """One simulated world's loop. Its clock starts at 0 and costs nothing to wait for."""
 
     def __init__(self, seed: int) -> None:
-        self._loop = simloop.SimLoop(seed)
+        self._loop = _Loop(seed)
         # Private, and the reason why the version is pinned: simloop offers no other way to a flat memory.
         self._loop._recorder = _DigestingTrace()  # noqa: SLF001
         # A failing task of the judged application is the oracle's business by what the world sees of it.
-        self._loop.set_exception_handler(lambda _loop, _context: None)
+        self._loop.set_exception_handler(lambda _loop, context: self.saw(context.get("exception")))
+        self.left: str | None = None  # what the judged application used that no simulation has
 
     def host(self, name: str) -> simloop.Host:
         """A machine of its own on the simulated network; code in its tasks listens and connects as it."""
         return self._loop.net.host(name)
+
+    def saw(self, exc: object) -> None:
+        """Take note of an exception of the judged application: did it try to leave the simulation?"""
+        if isinstance(exc, (simloop.SimulationFenceError, fence.LeftTheWorldError)) and self.left is None:
+            self.left = str(exc)
+
+    @contextmanager
+    def for_strangers(self, epoch_ms: int) -> Iterator[None]:
+        """What unmodified code needs: a wall clock that follows virtual time, and walls around the world."""
+        with time_machine.travel(epoch_ms / 1000, tick=False) as clock, fence.raised(self.saw):
+            self._loop.moved = lambda now_s: clock.move_to(epoch_ms / 1000 + now_s)
+            yield
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Run to the end of ``main``, then end whatever the judged application left behind."""

@@ -24,6 +24,11 @@ class Nemesis:
         self._dead: asyncio.Queue[int] = asyncio.Queue()  # down_for of each crash at a step, in ms
         self._up = False
         self.struck_ms = 0  # when the aggregator last went down or came up
+        # In real time a start takes time. What is planned for after it waits, or the scenario would go on
+        # without the aggregator that it is about.
+        self.lag_ms = 0
+        self._punctual = asyncio.Event()
+        self._punctual.set()
         for index, fault in enumerate(faults):
             if isinstance(fault, Restart) or (isinstance(fault, Crash) and fault.at is not None):
                 self._scheduled.append((index, fault, fault.at or 0))
@@ -51,10 +56,14 @@ class Nemesis:
         A task of the harness's own: a step is reached inside somebody else's, which may die of it.
         """
         while True:
-            down_for_ms = await self._dead.get()
-            await asyncio.sleep(down_for_ms / 1000)
-            await self.start_target()
+            await self._come_back(await self._dead.get())
             self._dead.task_done()
+
+    async def until(self, at_ms: int) -> None:
+        """Wait until the scenario has come to an instant, and the aggregator with it."""
+        while (left_ms := at_ms + self.lag_ms - self._journal.now_ms()) > 0:
+            await asyncio.sleep(left_ms / 1000)
+            await self._punctual.wait()
 
     async def settle(self) -> None:
         """Wait until nobody is on the way back up."""
@@ -63,6 +72,11 @@ class Nemesis:
     def on_answer(self, op: str, region: str, status: int) -> bool:
         """An answer is about to leave; True: it never will, the aggregator has just died."""
         return status in SUCCESS and self._step("before-answer", op, region)
+
+    def on_answered(self, op: str, region: str, status: int) -> None:
+        """An answer has reached its sender."""
+        if status in SUCCESS:
+            self._step("after-answer", op, region)
 
     def on_notification(self, op: str | None) -> bool:
         """A notification is about to arrive; True: it never did."""
@@ -87,7 +101,7 @@ class Nemesis:
         return False
 
     async def _strike_at(self, index: int, fault: Crash | Restart, at_ms: int) -> None:
-        await asyncio.sleep((at_ms - self._journal.now_ms()) / 1000)
+        await self.until(at_ms)
         if not self._up:
             return
         if isinstance(fault, Crash):
@@ -97,8 +111,15 @@ class Nemesis:
             self._journal.write(Bit(self._journal.now_ms(), index))
             self._turned(Aggregator(self._journal.now_ms(), "down", "stop"))
             await self._target.stop()
-        await asyncio.sleep(fault.down_for / 1000)
+        await self._come_back(fault.down_for)
+
+    async def _come_back(self, down_for_ms: int) -> None:
+        due_ms = self._journal.now_ms() + down_for_ms
+        await asyncio.sleep(down_for_ms / 1000)
+        self._punctual.clear()
         await self.start_target()
+        self.lag_ms += self._journal.now_ms() - due_ms
+        self._punctual.set()
 
     def _crash(self, index: int, op: str | None, region: str | None) -> None:
         self._up = False

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 
+import msgspec
+
 from harness.bounds import FOREVER
 from harness.evidence import Evidence, collect
 from harness.excuses import Excuses
@@ -65,28 +67,33 @@ def _merge(charges: Iterable[Charge], length: int) -> tuple[Finding, ...]:
         charges: In any order that is the same every time.
         length: Of the history: silence, which no record shows, breaks its rule after the last.
     """
-    kinds: dict[tuple[Rule, str], list[tuple[int, Finding]]] = {}
-    for way, finding, silent in charges:
-        broken_at = length if silent or not finding.evidence else finding.evidence[-1]
-        kinds.setdefault((finding.rule, way), []).append((broken_at, finding))
+    kinds: dict[tuple[Rule, str], list[tuple[int, Charge]]] = {}
+    for charge in charges:
+        broken_at = length if charge.silent or not charge.records else charge.records[-1]
+        kinds.setdefault((charge.rule, charge.way), []).append((broken_at, charge))
     for found in kinds.values():
         found.sort(key=itemgetter(0))
-    ordered = sorted(kinds.items(), key=lambda kind: kind[1][0][0])
-    return tuple(chain.from_iterable(_few(way, [it for _, it in found]) for (_, way), found in ordered))
+    ordered = sorted(kinds.values(), key=lambda found: found[0][0])
+    return tuple(_blame_once(chain.from_iterable(_few([it for _, it in found]) for found in ordered)))
 
 
-def _few(way: str, found: Sequence[Finding]) -> Iterator[Finding]:
-    yield from found[:IN_FULL_MAX]
-    if rest := found[IN_FULL_MAX:]:
-        pointed_at = sorted({it.evidence[-1] for it in rest if it.evidence})[:POINTED_AT_MAX]
-        yield Finding(
-            rest[0].rule,
-            f"{len(rest)} more like these: {way}",
-            None,
-            tuple(pointed_at),
-            (),
-            rest[0].looks_like,
-        )
+def _blame_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Blame lines that stand below an earlier finding already are left out."""
+    shown = set()
+    for finding in findings:
+        known = (finding.op, finding.blame) in shown
+        shown.add((finding.op, finding.blame))
+        yield msgspec.structs.replace(finding, blame=()) if known else finding
+
+
+def _few(charges: Sequence[Charge]) -> Iterator[Finding]:
+    for charge in charges[:IN_FULL_MAX]:
+        yield charge.finding()
+    if rest := charges[IN_FULL_MAX:]:
+        pointed_at = sorted({it.records[-1] for it in rest if it.records})[:POINTED_AT_MAX]
+        what = f"{len(rest)} more like these: {rest[0].way}"
+        looks_like = tuple(rest[0].looks_like.split())
+        yield Finding(rest[0].rule, what, evidence=tuple(pointed_at), looks_like=looks_like)
 
 
 def _judgement(hearing: Hearing) -> Judgement:

@@ -51,12 +51,12 @@ class Player:
         upcoming = next(occurrences, None)
         while upcoming is not None or self._due:
             if upcoming is not None and (not self._due or upcoming.at_ms <= self._due[0][0]):
-                await self._until(upcoming.at_ms)
+                await self._nemesis.until(upcoming.at_ms)
                 self._occur(upcoming)
                 upcoming = next(occurrences, None)
             else:
                 due_ms, _, what = heapq.heappop(self._due)
-                await self._until(due_ms)
+                await self._nemesis.until(due_ms)
                 self._act(what)
         if self._profile.attempts is not None:
             while self._deliveries:
@@ -76,14 +76,18 @@ class Player:
         image = (body.get("action"), body.get("repository"), body.get("tag"), body.get("digest"))
         return self._op_by_id.get(str(body.get("id"))) or self._op_by_image.get(tuple(map(_text, image)))
 
-    async def _until(self, at_ms: int) -> None:
-        wait_ms = at_ms - self._journal.now_ms()
-        if wait_ms > 0:
-            await asyncio.sleep(wait_ms / 1000)
-
     def _occur(self, it: Occurrence) -> None:
         self._journal.write(
-            Occurred(it.at_ms, it.op, it.action, it.host, it.repository, it.tag, it.digest, dict(it.ids))
+            Occurred(
+                self._journal.now_ms(),
+                it.op,
+                it.action,
+                it.host,
+                it.repository,
+                it.tag,
+                it.digest,
+                dict(it.ids),
+            )
         )
         for payload_id in it.ids.values():
             self._op_by_id.setdefault(payload_id, it.op)
@@ -156,6 +160,8 @@ class Player:
             self._journal.write(Answered(self._journal.now_ms(), attempt, error="closed"))
             raise
         self._journal.write(ended)
+        if ended.status is not None:
+            self._nemesis.on_answered(it.op, it.region, ended.status)
         return ended
 
     async def _exchange(self, it: Announcement, attempt: int, retry: int) -> tuple[int, str | None]:

@@ -25,6 +25,7 @@ from simulator.scenario import (
 )
 
 OK = 200
+type Misbehaviour = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer
 # An idle connection is closed after so long, as nginx does (75 s). It is more than a courtesy: clients look
 # after open connections every few seconds, which over thirty simulated days is all that would ever happen.
 # The odd half of a millisecond keeps it off the instants of a scenario, so that it never closes what is just
@@ -108,7 +109,7 @@ class Sink:
             case _:
                 assert_never(fault)
 
-    def _fault_for(self, op: str | None) -> tuple[int, OnSink | None]:
+    def _fault_for(self, op: str | None) -> tuple[int, Misbehaviour | None]:
         """The first fault of the scenario's list that holds this notification now."""
         for index, fault in self._faults:
             if isinstance(fault, SinkDown) or not self._holds(fault) or not _selects(fault, op):

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from simulator.wire import WebhookRequest
-
 from harness.asgi import Answer, AsgiApp, Incarnation, OnAnswer, StartError
 from harness.kernel import VirtualKernel, elapsed_ms
 from simulator.scenario import Scenario
 from simulator.units import format_duration
+from simulator.wire import WebhookRequest
 
 __all__ = ["Answer", "InProcessTarget", "StartError", "Target", "environment"]
 
@@ -47,9 +46,14 @@ class Target(Protocol):
 
 
 def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[str, str]:
-    """The settings that every judged aggregator is given, whoever wrote it."""
+    """The settings that every judged aggregator is given, whoever wrote it: the original's names and ours."""
+    regions = ",".join(scenario.regions)
     settings = {
-        "FANIN_REGIONS": ",".join(scenario.regions),
+        "WebhookRegions": regions,
+        "WebhookTimeout": timespan(scenario.timeout),
+        "NOTIFY_URL": notify_url,
+        "DATA_DIR": str(data_dir),
+        "FANIN_REGIONS": regions,
         "FANIN_TIMEOUT": format_duration(scenario.timeout),
         "FANIN_NOTIFY_URL": notify_url,
         "FANIN_DATA_DIR": str(data_dir),
@@ -57,6 +61,16 @@ def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[
         "FANIN_ACTIONS": ",".join(scenario.actions),
     }
     return settings | ({"FANIN_KEYS": scenario.key} if scenario.key else {})
+
+
+def timespan(ms: int) -> str:
+    """A duration as .NET's TimeSpan reads it: ``[d.]h:mm:ss[.fff]``. Its hours end at 23."""
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    text = f"{hours}:{minutes:02d}:{seconds:02d}"
+    return (f"{days}." if days else "") + text + (f".{ms:03d}" if ms else "")
 
 
 type AppFactory = Callable[[Mapping[str, str], int], AsgiApp]
@@ -116,7 +130,7 @@ class InProcessTarget:
                 app = self._factory(settings, self._epoch_ms)
             except Exception as exc:
                 raise StartError(f"{type(exc).__name__}: {exc}") from exc
-            life.append(Incarnation(app, self._host.create_task))
+            life.append(Incarnation(app, self._host.create_task, saw=self._kernel.saw))
 
         await self._host.create_task(born())
         await life[0].startup()

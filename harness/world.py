@@ -8,20 +8,21 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from simulator.delivery import Profile
-from simulator.fake_acr import FakeRegistry
-
+from harness.asgi import AsgiApp
 from harness.history import End, History, Run
 from harness.journal import Journal
 from harness.kernel import VirtualKernel, elapsed_ms
 from harness.nemesis import Nemesis
 from harness.player import Player
 from harness.sink import Sink
+from harness.stranger import guest, told_by_environment
 from harness.target import AppFactory, InProcessTarget, Target, reference_aggregator
+from simulator.delivery import Profile
+from simulator.fake_acr import FakeRegistry
 from simulator.scenario import Scenario, SinkFault
 
 # Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
@@ -34,13 +35,47 @@ TIMEOUTS_WATCHED = 3
 STOP_S = 60
 
 
-def play(scenario: Scenario, *, seed: int = 0, factory: AppFactory = reference_aggregator) -> History:
+class UnsimulatedError(Exception):
+    """The judged application used something that a simulated world does not have."""
+
+
+def play_stranger(scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str) -> History:
+    """Play a scenario in virtual time against an unmodified application.
+
+    ``time.time()`` and ``datetime.now()`` follow the virtual clock, ``random`` follows the seed.
+
+    Args:
+        scenario: As `simulator.loading.load` returns it.
+        build: Makes the application of each life; its settings are in the environment (`harness.target`).
+        seed: Decides every random choice.
+        name: What to call it in reports.
+
+    Raises:
+        UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
+    """
+    with guest(seed):
+        return play(scenario, seed=seed, factory=told_by_environment(build), name=name, stranger=True)
+
+
+def play(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    factory: AppFactory = reference_aggregator,
+    name: str = "aggregator (sqlite) in process",
+    stranger: bool = False,
+) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
 
     Args:
         scenario: As `simulator.loading.load` returns it.
         seed: Decides every random choice: delays, fates, and which of several ready tasks runs first.
         factory: Builds the application that is judged, anew for each of its lives.
+        name: What to call it in reports.
+        stranger: It is not ours: fence it in, and let the process's wall clock follow virtual time.
+
+    Raises:
+        UnsimulatedError: a stranger left the simulated world.
     """
     kernel = VirtualKernel(seed)
     with scratch_folder() as folder:
@@ -51,6 +86,7 @@ def play(scenario: Scenario, *, seed: int = 0, factory: AppFactory = reference_a
             notify_url=f"http://sink:{SINK_PORT}/",
             epoch_ms=EPOCH_MS,
             factory=factory,
+            name=name,
         )
         run = Run(scenario, seed, version=version("fanin"), target=target.name)
         world = World(target, run, elapsed_ms)
@@ -60,7 +96,10 @@ def play(scenario: Scenario, *, seed: int = 0, factory: AppFactory = reference_a
             await sink.create_task(world.sink.listen("0.0.0.0", SINK_PORT))  # noqa: S104 - a simulated network
             await world.play(trace=kernel.trace_hash)
 
-        kernel.run(main())
+        with kernel.for_strangers(EPOCH_MS) if stranger else nullcontext():
+            kernel.run(main())
+    if stranger and kernel.left:
+        raise UnsimulatedError(f"{name} cannot run in virtual time: {kernel.left}; judge it with --command")
     return History(run, world.journal.entries)
 
 
@@ -91,14 +130,16 @@ class World:
             after=self._nemesis.on_notified,
         )
 
-    async def play(self, *, trace: Callable[[], str] = str) -> None:
+    async def play(self, *, trace: Callable[[], str] = str, begin: Callable[[], None] = lambda: None) -> None:
         """Play the scenario to the end of the watch. The sink listens already.
 
         Args:
             trace: Tells the digest of every scheduling choice so far, where there is such a thing.
+            begin: Called when the target is up for the first time, at the scenario's instant 0.
         """
         reviver = asyncio.create_task(self._nemesis.revive())
         await self._nemesis.start_target()
+        begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._player.run())
             group.create_task(self._nemesis.run())

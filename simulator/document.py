@@ -176,7 +176,7 @@ class _Composer:
             self._report.add(mark, _control(match[0]))
             text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
         # Quoted scalars and blocks are text. What a plain one is, YAML 1.1 decides by its looks.
-        plain = not event.style
+        plain = not event.style and event.tag is None
         tag = _resolver.resolve(yaml.ScalarNode, text, (True, False)) if plain else "str"
         return Scalar(mark, text, tag.removeprefix("tag:yaml.org,2002:"))
 

@@ -168,12 +168,12 @@ class _Checks:
                     self._report.add(
                         place.at(name).name, f"{name}: it narrows a step; this crash has an instant"
                     )
-        elif fault.step == "before-answer":
+        elif fault.step in ("before-answer", "after-answer"):
             if known:
                 self._delivered(fault.region, fault.operation, place)
         elif fault.region:
             message = (
-                f"region: it narrows before-answer; at {fault.step} there is a notification, of no region"
+                f"region: it narrows an answer; at {fault.step} there is a notification, of no region"
             )
             self._report.add(place.at("region").name, message)
         elif known:

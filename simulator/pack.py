@@ -29,10 +29,12 @@ def find(name_or_path: str) -> Path:
     if name_or_path in built_in:
         return built_in[name_or_path]
     path = Path(name_or_path)
-    if path.is_file() or (path.exists() and not path.is_dir()):  # a pipe will do, too
+    if path.exists() and not path.is_dir():  # a pipe will do, too
         return path
     near = hint(path.stem, built_in)
-    if path.suffix in _SUFFIXES or path.name != name_or_path:
+    if path.is_dir():
+        message = "a folder, not a scenario file"
+    elif path.suffix in _SUFFIXES or path.name != name_or_path:
         message = f"there is no such file{near}"
     else:
         message = f"neither a built-in scenario nor a file; 'fanin scenarios' lists the built-in ones{near}"

@@ -83,13 +83,13 @@ class Report:
 
 
 def quoted(text: str) -> str:
-    """Somebody's text as a message shows it: in quotes, control characters escaped, not too long."""
-    return repr(shortened(text))
+    """Somebody's text as a message shows it: in quotes, on one line, not too long."""
+    return repr(text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}…")
 
 
 def shortened(text: str) -> str:
-    """Somebody's text, or as much of it as fits a message."""
-    return text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}…"
+    """The same without the quotes."""
+    return quoted(text)[1:-1]
 
 
 def listed(names: Collection[str]) -> str:

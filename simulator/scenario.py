@@ -309,7 +309,7 @@ class SinkDown(Strict, frozen=True, tag_field="fault", tag="sink-down"):
     until: Millis | None = None
 
 
-Step = Literal["before-answer", "before-notify", "after-notify"]
+Step = Literal["before-answer", "after-answer", "before-notify", "after-notify"]
 
 
 class Crash(Strict, frozen=True, tag_field="fault", tag="crash"):
@@ -317,13 +317,14 @@ class Crash(Strict, frozen=True, tag_field="fault", tag="crash"):
 
     A step is seen from outside, so that it works on any aggregator:
     ``before-answer``: it has committed and answered, and dies before the answer leaves;
+    ``after-answer``: its 2xx has just reached the sender;
     ``before-notify``: it has decided and connects to the sink, and dies before the notification arrives;
     ``after-notify``: the sink has the notification, and it dies before the sink's 200 reaches it.
 
     Attributes:
         at: The instant; either this or ``step``.
         step: What it dies in the middle of; either this or ``at``.
-        region: Narrows ``before-answer`` to this region's webhooks.
+        region: Narrows the steps of an answer to this region's webhooks.
         operation: Narrows a step to this operation.
         nth: Picks the nth time that the step is reached.
         down_for: How long it stays dead.

@@ -56,7 +56,7 @@ def schema() -> dict[str, Any]:
 
 def text() -> str:
     """The schema as the file ``docs/scenario.schema.json`` has it."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema(), indent=2) + "\n"
 
 
 def summary(struct: type[Struct]) -> str:

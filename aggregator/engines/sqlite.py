@@ -31,10 +31,14 @@ from aggregator.wire import Arrival
 # What may wait for one commit, and at all. Beyond that a sender is told to come back.
 BATCH_MAX = 256
 INBOX_MAX = 10_000
+# How many turns of the event loop a batch may grow for.
+GATHER_TURNS_MAX = 8
 # Deadlines decided per transaction, and how soon after some the timer looks again: they come in crowds.
 DUE_MAX = 500
 TIMER_GRAIN_S = 0.02
 # A lock that somebody else holds is waited for so often, with a pause that leaves the event loop free.
+# How long an accepted notification's mark waits for other work; a crash meanwhile repeats it, same key.
+LINGER_S = 0.02
 BEGIN_TRIES = 20
 BEGIN_PAUSE_S = 0.05
 # After a failed transaction the timer holds back so long.
@@ -66,6 +70,7 @@ class SqliteEngine:
         self._decided = asyncio.Event()
         self._next_deadline_ms: int | None = None
         self._timer_rests_until_s = 0.0  # loop time
+        self._lingering: asyncio.TimerHandle | None = None  # while marks wait for company
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
         self._dispatcher = Dispatcher(self, tell, clock, metrics) if tell else None
@@ -149,17 +154,32 @@ class SqliteEngine:
             raise StoreBusyError(f"{INBOX_MAX} requests wait to be written already")
         answer: _Answer = asyncio.get_running_loop().create_future()
         self._inbox.append((work, answer))
-        self._wanted.set()
+        if isinstance(work, Told):
+            # Nobody waits for it: it may travel with the next batch, if there is one soon.
+            if self._lingering is None:
+                self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._wanted.set)
+        else:
+            self._wanted.set()
         return answer
 
     # --- the writer ---
 
     async def _write(self) -> None:
         while self._open or self._inbox:
-            if not self._inbox:
-                await self._until_wanted()
-            self._wanted.clear()
+            await self._until_wanted()
+            await self._gather()
             await self._flush()
+
+    async def _gather(self) -> None:
+        """Let requests that are in the sockets already join the batch: a commit for many costs as for one.
+
+        Ends with the first turn of the event loop that brings none, so a lone request hardly waits.
+        """
+        for _ in range(GATHER_TURNS_MAX):
+            before = len(self._inbox)
+            await asyncio.sleep(0)
+            if len(self._inbox) == before or before >= BATCH_MAX:
+                return
 
     async def _until_wanted(self) -> None:
         """Return when something waits to be written, or the next deadline has come."""
@@ -180,8 +200,14 @@ class SqliteEngine:
 
     async def _flush(self) -> None:
         """Write one batch in one transaction and answer everybody in it, one way or the other."""
+        self._wanted.clear()
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         batch = self._inbox[:BATCH_MAX]
         del self._inbox[:BATCH_MAX]
+        if self._inbox:
+            self._wanted.set()
         results: Sequence[_Result]
         try:
             await self._begin()
@@ -249,24 +275,28 @@ class SqliteEngine:
         metrics.batch.add(len(batch) + (transaction.expired or 0))
         metrics.waiting += transaction.started - len(transaction.effects)
         metrics.untold += (len(transaction.effects) if self._dispatcher else 0) - transaction.told
+        every = log.LOGGER.isEnabledFor(logging.DEBUG)
+        lines = []
         for work, result in zip(batch, results, strict=True):
             if isinstance(work, Arrival) and isinstance(result, Receipt):
                 standing = result.standing
-                metrics.arrivals[work.region, standing.value] += 1
-                level = logging.DEBUG if standing is Standing.COUNTED else logging.INFO
-                log.event(level, standing.value, operation=work.operation_id, region=work.region)
+                metrics.arrivals[work.region, standing] += 1
+                if every or standing is not Standing.COUNTED:
+                    lines.append(log.line(standing, operation=work.operation_id, region=work.region))
         for effect in transaction.effects:
-            metrics.outcomes[effect.outcome.value] += 1
+            metrics.outcomes[effect.outcome] += 1
             if effect.outcome is Phase.TIMED_OUT:
                 metrics.timer_delay_s.add((effect.decided_ms - effect.deadline_ms) / 1000)
-            log.event(
-                logging.INFO,
-                "decided",
-                operation=effect.operation_id,
-                outcome=effect.outcome.value,
-                arrived=effect.arrived,
-                missing=effect.missing or None,
+            lines.append(
+                log.line(
+                    "decided",
+                    operation=effect.operation_id,
+                    outcome=effect.outcome,
+                    arrived=effect.arrived,
+                    missing=effect.missing or None,
+                )
             )
+        log.lines(logging.INFO, lines)
 
     def _failed(self, exc: Exception) -> StoreError:
         """Undo the transaction; return what to tell those who waited for it."""

@@ -3,19 +3,24 @@
 Nothing is rounded: at a deadline, a millisecond decides.
 """
 
+import re
+
 from simulator.units import MS_BY_UNIT
 
 
 def clock(ms: int) -> str:
-    """An instant in a sentence: no fraction where there is none.
+    """An instant in a sentence: no fraction where there is none, and beyond an hour no trailing zeros.
 
-    >>> clock(119_000)
-    '+1m59s'
+    >>> clock(120_000)
+    '+2m00s'
+    >>> clock(2_592_000_000)
+    '+30d'
     >>> clock(2_592_000_007)
     '+30d00h00m00.007s'
     """
     whole, fraction = _parts(ms)
-    return f"{whole}{fraction}s"
+    text = f"{whole}{fraction}s"
+    return text if abs(ms) < MS_BY_UNIT["h"] else re.sub(r"(?<=[a-z])(?:00[hm])*(?:00s)$", "", text)
 
 
 def column(ms: int) -> tuple[str, str]:

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator
 
-from harness.report.line import Line, Tone, clean, line, wrap
+from harness.report.line import Line, Tone, line, wrap
 from harness.report.world import world_words
 from simulator.scenario import Scenario
 
 
 def explain(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:
     """Title, what it teaches, its world, the verdict it must get, where it stands, how to play it."""
-    yield line(f"{clean(scenario.scenario)}: {clean(scenario.title)}", Tone.STRONG)
+    title = f"{scenario.scenario}: {scenario.title}"
+    yield from (line(text, Tone.STRONG) for text in wrap(title, hanging="  "))
     if scenario.teaches:
         yield line("")
         yield from (
-            line(text) for text in wrap(clean(" ".join(scenario.teaches.split())), indent="  ", hanging="  ")
+            line(text) for text in wrap(" ".join(scenario.teaches.split()), indent="  ", hanging="  ")
         )
     yield line("")
     yield line("The world", Tone.STRONG)
     for sentence in world_words(scenario):
-        yield from (line(text) for text in wrap(clean(sentence), indent="  ", hanging="    "))
+        yield from (line(text) for text in wrap(sentence, indent="  ", hanging="    "))
     yield line("")
     yield line(f"Verdict of a healthy aggregator: {scenario.verdict}")
     yield line(f"File: {path}")

@@ -18,7 +18,8 @@ from harness.report.selection import Row
 REGIONS_MAX = 8
 _NAMES = {AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
 _WIDE = 13  # a region's lane that holds ``sent → 202``
-_REST_WIDE = 49  # what aggregator, timer and sink like to have together
+_LANE_MAX = 16
+_REST_WIDE, _REST_MAX = 42, 52  # what aggregator, timer and sink need together, and what they can use
 _NARROW_MIN, _NARROW_MAX = 6, 9  # a region's lane that holds ``202`` and other words of four letters
 _REST_NARROW = 40
 _WORDS_MIN = 12  # a lane that holds ``deadline:``
@@ -45,8 +46,8 @@ def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     whole = max(len(before) for before, _ in columns)
     fraction = max(len(after) for _, after in columns)
     room = WIDTH - (whole + fraction + 2)
-    region = min(_WIDE + 2, (room - _REST_WIDE) // len(regions))
-    narrow = region < _WIDE
+    narrow = room - _WIDE * len(regions) < _REST_WIDE
+    region = max(_WIDE, min(_LANE_MAX, (room - _REST_MAX) // len(regions)))
     if narrow:
         region = max(_NARROW_MIN, min(_NARROW_MAX, (room - _REST_NARROW) // len(regions)))
     rest = room - region * len(regions)

@@ -1,7 +1,7 @@
 """Lines of a report: text in tones. Whether the tones become colours is decided where it is printed.
 
-Rules of this file: a line never holds a control character, whatever the judged aggregator wrote into it; no
-line is wider than `WIDTH`; every glyph outside ASCII has a stand-in of the same width.
+Rules of this file: no control character is ever printed, whatever the judged aggregator wrote; every glyph of
+the report outside ASCII has a stand-in of the same width.
 """
 
 import textwrap
@@ -42,7 +42,7 @@ def line(text: str, tone: Tone = Tone.PLAIN) -> Line:
 
 def plain(row: Line) -> str:
     """The line's text, without trailing space."""
-    return "".join(text for text, _ in row).rstrip()
+    return clean("".join(text for text, _ in row).rstrip())
 
 
 def paint(rows: Iterable[Line], *, colour: bool, encoding: str = "utf-8") -> str:
@@ -66,7 +66,7 @@ def _coloured(row: Line) -> str:
 
 def _styled(text: str, tone: Tone) -> str:
     style: dict[str, Any] = dict(tone.value)
-    return click.style(text, **style) if style and text.strip() else text
+    return click.style(clean(text), **style) if style and text.strip() else clean(text)
 
 
 def clean(text: str) -> str:

@@ -4,6 +4,7 @@ Rules of this file: no layout; a moment says what was seen or what the contract 
 aggregator may have thought; ``kind`` is equal for moments that repeat each other.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -11,7 +12,7 @@ from typing import assert_never
 from harness.evidence import Attempt, Post
 from harness.report import phrases
 from harness.report.clock import clock
-from harness.report.line import Tone, clean, shorten
+from harness.report.line import Tone, shorten
 from harness.report.reading import Fate, Operation, Reading
 from simulator.scenario import (
     SinkDown,
@@ -49,7 +50,7 @@ class Moment:
 
 
 def moments(reading: Reading) -> list[Moment]:
-    """Everything worth a cell, by instant; within one instant, what the world does comes first."""
+    """Everything worth a cell, in the order in which it happened."""
     found = [
         *_occurrences(reading),
         *_lifecycle(reading),
@@ -59,7 +60,14 @@ def moments(reading: Reading) -> list[Moment]:
         *(moment for operation in reading.operations for moment in _fan_in(reading, operation)),
         *(moment for post in reading.evidence.posts for moment in _post(reading, post)),
     ]
-    return sorted(found, key=lambda moment: moment.at)
+    return sorted(found, key=_order)
+
+
+def _order(moment: Moment) -> tuple[int, float]:
+    """By instant and record; within an instant, the sink's weather comes first and conclusions last."""
+    if moment.entries:
+        return moment.at, moment.entries[0]
+    return moment.at, -math.inf if moment.kind.startswith("sink") else math.inf
 
 
 def _named(reading: Reading, operation: Operation | None, text: str) -> str:
@@ -93,7 +101,7 @@ def _lifecycle(reading: Reading) -> Iterator[Moment]:
     for index, entry in reading.evidence.turns:
         if entry.state == "down":
             down_since = entry.at if down_since is None else down_since
-            failed = f"cannot start: {clean(entry.error)}"
+            failed = f"cannot start: {entry.error}"
             text = {"crash": "kill -9", "stop": "stopped"}.get(entry.why, failed)
             tone = Tone.BAD if entry.why == "failed" else Tone.FAULT
             yield Moment(
@@ -155,7 +163,7 @@ def _unsent(reading: Reading) -> Iterator[Moment]:
             lane=entry.region,
             text=_named(reading, operation, text),
             kind=f"unsent {entry.why}",
-            brief=brief,
+            brief=_named(reading, operation, brief),
             tone=Tone.ODD,
             operation=operation,
             entries=(index,),

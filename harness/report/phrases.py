@@ -1,13 +1,13 @@
 """What one record says, in a few words and in a tone: for cells of the timeline and for evidence.
 
-Rules of this file: text that the judged aggregator wrote passes through `clean`; nothing here knows of lanes.
+Rules of this file: nothing here knows of lanes.
 """
 
 from harness.evidence import Attempt, Post
 from harness.history import SUCCESS, Answered, Replied
-from harness.report.line import Tone, clean, listed, shorten
+from harness.report.line import Tone, listed, shorten
 from harness.report.reading import Fate, Reading
-from simulator.scenario import DelayBy, LoseAnswer, Reorder, SlowClient
+from simulator.scenario import DelayBy, LoseAnswer, SlowClient
 from simulator.units import format_duration
 
 Said = tuple[str, str, Tone]  # in words, in at most about five characters, and in what tone
@@ -49,7 +49,7 @@ def request(reading: Reading, attempt: Attempt) -> tuple[str, str]:
     """What is special about a request; ``sent`` when nothing is."""
     sent = attempt.sent
     said: list[tuple[str, str]] = []
-    if reading.bitten(attempt, DelayBy, Reorder):
+    if reading.bitten(attempt, DelayBy):
         said.append(("held back", "held"))
     if reading.bitten(attempt, SlowClient):
         said.append(("slowly", ""))
@@ -60,7 +60,7 @@ def request(reading: Reading, attempt: Attempt) -> tuple[str, str]:
     if attempt.flaw and attempt.flaw != "unknown-region":
         said.append((attempt.flaw.removeprefix("malformed:").replace("-", " "), "flaw"))
     elif sent.claims != attempt.home:
-        claimed = f"as {clean(sent.claims)!r}" if sent.claims else "no region"
+        claimed = f"as {sent.claims!r}" if sent.claims else "no region"
         said.append((claimed, "flaw" if attempt.flaw else ""))
     return ", ".join(words for words, _ in said) or "sent", " ".join(brief for _, brief in said if brief)
 
@@ -96,7 +96,7 @@ def told(reading: Reading, post: Post) -> tuple[str, Tone]:
     """What a post says, its key when that is new, and whether it can be right at all."""
     body, key, operation = post.received.body, post.received.key, reading.told(post)
     outcome = said_outcome(post) or ("not JSON" if body is None else "no outcome")
-    named = f"key {shorten(clean(key), _KEY_SHOWN)}" if key else "no key!"
+    named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
     if operation is None:
         return f"{outcome} of nothing that happened, {named}", Tone.BAD
     earlier = operation.case.posts[: operation.case.posts.index(post)]
@@ -111,12 +111,12 @@ def told(reading: Reading, post: Post) -> tuple[str, Tone]:
 
 def said_outcome(post: Post) -> str:
     """The outcome as the body names it, right or wrong; empty when it names none."""
-    return clean(post.notice.said_outcome) if isinstance(post.notice.said_outcome, str) else ""
+    return post.notice.said_outcome if isinstance(post.notice.said_outcome, str) else ""
 
 
-def told_missing(post: Post) -> list[str]:
+def told_missing(post: Post) -> tuple[str, ...]:
     """The regions that a post names as missing; none when it talks nonsense."""
-    return [clean(region) for region in post.notice.missing or ()]
+    return post.notice.missing or ()
 
 
 def reply(post: Post, replied: Replied) -> tuple[str, Tone]:

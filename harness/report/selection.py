@@ -11,14 +11,14 @@ from itertools import groupby
 
 from harness.report.clock import clock
 from harness.report.line import listed
-from harness.report.moments import Moment
+from harness.report.moments import WORLD, Moment
 from harness.report.phrases import said_outcome
 from harness.report.reading import Fate, Operation, Reading
 from harness.verdict import Verdict
 
 ROWS = 40  # fits a screen with the verdict below it
 EXAMPLES = 4  # operations shown of a run that has too many
-REPEATS = 3  # as many equal rows in sequence are shown in full
+REPEATS = 2  # so often something is shown before its repetitions are folded, and once more at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class Selection:
 
 def select(reading: Reading, moments: Sequence[Moment], verdict: Verdict) -> Selection:
     """Choose at most about `ROWS` rows: findings first, then one operation of each kind."""
-    rows = _fold(_rows(moments))
+    deciding = {index for finding in verdict.findings for index in finding.evidence}
+    rows = _fold(_rows(moments), deciding)
     if len(rows) <= ROWS:
         return Selection(tuple(rows))
     chosen: list[Operation] = []
     for operation in _by_interest(reading, verdict):
-        candidate = _fold(_rows(_of(moments, [*chosen, operation])))
+        candidate = _fold(_rows(_of(moments, [*chosen, operation])), deciding)
         if not chosen or (len(candidate) <= ROWS and len(chosen) < EXAMPLES):
             chosen.append(operation)
             rows = candidate
-    deciding = {index for finding in verdict.findings for index in finding.evidence}
     return Selection(tuple(_cut(rows, deciding)), _hidden(reading, chosen))
 
 
@@ -81,25 +81,35 @@ def _kind(operation: Operation) -> tuple[object, ...]:
     return tuple(said_outcome(post) for post in posts[:2]), answers, fates, unsent
 
 
-def _fold(rows: Sequence[Row]) -> list[Row]:
-    """Replace the middle of each run of equal rows by one that counts them."""
+def _fold(rows: Sequence[Row], deciding: set[int]) -> list[Row]:
+    """Replace rows that only repeat, but not for the last time, by one that counts them."""
+    keys = [[_key(moment) for moment in row.moments] for row in rows]
+    left = Counter(key for row in keys for key in row)
+    seen: Counter[object] = Counter()
     folded: list[Row] = []
-    for _, group in groupby(rows, key=_signature):
-        equal = list(group)
-        if len(equal) <= REPEATS:
-            folded.extend(equal)
+    gap: list[Row] = []
+    for row, mine in zip(rows, keys, strict=True):
+        left.subtract(mine)
+        repeats = all(key is not None and seen[key] >= REPEATS and left[key] for key in mine)
+        seen.update(mine)
+        if repeats and not _decides(row, deciding):
+            gap.append(row)
             continue
-        first, *middle, last = equal
-        folded += [
-            first,
-            Row(middle[0].at, folded=f"… {len(middle)} more like it until {clock(middle[-1].at)}"),
-            last,
-        ]
+        folded += [*_gap(gap, "like these"), row]
+        gap = []
     return folded
 
 
-def _signature(row: Row) -> tuple[object, ...]:
-    return tuple(sorted((moment.lane, moment.kind) for moment in row.moments))
+def _key(moment: Moment) -> object:
+    """Equal for moments that say the same again; None for what is always worth its row."""
+    if not moment.kind.startswith(("attempt", "unsent", "post", "knock", "occurred")):
+        return None
+    whose = moment.operation.name if moment.operation and moment.lane != WORLD else ""
+    return moment.lane, whose, moment.kind
+
+
+def _decides(row: Row, deciding: set[int]) -> bool:
+    return any(deciding.intersection(moment.entries) for moment in row.moments)
 
 
 def _cut(rows: Sequence[Row], deciding: set[int]) -> list[Row]:
@@ -110,20 +120,20 @@ def _cut(rows: Sequence[Row], deciding: set[int]) -> list[Row]:
     kept: list[Row] = []
     gap: list[Row] = []
     for position, row in enumerate(rows):
-        decides = any(deciding.intersection(moment.entries) for moment in row.moments)
-        if position < ends or position >= len(rows) - ends or (decides and len(kept) < ROWS):
-            kept += _gap(gap)
+        decides = _decides(row, deciding) and len(kept) < ROWS
+        if position < ends or position >= len(rows) - ends or decides:
+            kept += [*_gap(gap, "not shown"), row]
             gap = []
-            kept.append(row)
         else:
             gap.append(row)
     return kept
 
 
-def _gap(rows: Sequence[Row]) -> list[Row]:
-    if not rows:
-        return []
-    return [Row(rows[0].at, folded=f"… {len(rows)} more instants until {clock(rows[-1].at)}")]
+def _gap(rows: Sequence[Row], what: str) -> Sequence[Row]:
+    """One row in place of several; a single one may as well stand."""
+    if len(rows) <= 1:
+        return rows
+    return [Row(rows[0].at, folded=f"… {len(rows)} more instants {what}, until {clock(rows[-1].at)}")]
 
 
 def _hidden(reading: Reading, chosen: Sequence[Operation]) -> str:

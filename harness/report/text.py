@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from harness.history import History
 from harness.report import timeline
 from harness.report import verdict as verdict_text
-from harness.report.line import Line, Tone, clean, line, listed, shorten
+from harness.report.line import Line, Tone, line, listed, shorten
 from harness.report.reading import read
 from harness.verdict import Verdict
 
@@ -25,9 +25,9 @@ def one_line(history: History, verdict: Verdict) -> Line:
     """``VALID    slow-region    seed=0  1 operation: 1 completed``, and a remark where one is due."""
     scenario = history.run.scenario
     tone = verdict_text.TONES[verdict.validity]
-    name = clean(scenario.scenario).ljust(_NAME)
+    name = scenario.scenario.ljust(_NAME)
     told = Counter(judgement.outcome or "silence" for judgement in verdict.judgements)
-    outcomes = listed([f"{count:,} {clean(outcome)}" for outcome, count in told.most_common()])
+    outcomes = listed([f"{count:,} {outcome}" for outcome, count in told.most_common()])
     counts = f"seed={history.run.seed}  {shorten(outcomes, _COUNTS)}"
     remark = _remark(scenario.verdict, verdict)
     return (

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.report.clock import clock
-from harness.report.line import WIDTH, Line, Tone, clean, line, listed, shorten, wrap
+from harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
 from harness.report.reading import Reading
 from harness.report.witness import Witness
 from harness.verdict import Finding, Judgement, Validity, Verdict
@@ -39,9 +39,9 @@ def headline(reading: Reading, verdict: Verdict) -> Line:
     run = reading.history.run
     trace = reading.history.trace_hash()[:TRACE_SHOWN]
     facts = f"time={run.time} seed={run.seed} trace={trace}"
-    name = f"{verdict.validity.upper()}  {clean(run.scenario.scenario)}  "
+    name = f"{verdict.validity.upper()}  {run.scenario.scenario}  "
     room = WIDTH - len(name) - len(facts) - len('target="" ')
-    target = f'target="{shorten(clean(run.target), room)}" ' if run.target and room > 0 else ""
+    target = f'target="{shorten(run.target, room)}" ' if run.target and room > 0 else ""
     return (
         (verdict.validity.upper(), TONES[verdict.validity]),
         (
@@ -55,7 +55,7 @@ def _reasons(reading: Reading, verdict: Verdict) -> Iterator[Line]:
     """Why each outcome was right."""
     shown = _examples(verdict.judgements)
     for judgement in shown:
-        text = f"  {clean(judgement.op)}  {_decided(judgement)}: {_why(reading, judgement)}"
+        text = f"  {judgement.op}  {_decided(judgement)}: {_why(reading, judgement)}"
         yield from (line(part) for part in wrap(text, hanging=" " * 6))
     rest = [judgement for judgement in verdict.judgements if judgement not in shown]
     if rest:
@@ -76,7 +76,7 @@ def _decided(judgement: Judgement) -> str:
     if judgement.outcome is None:
         return "silence"
     told = f" at {clock(judgement.told_at)}" if judgement.told_at is not None else ""
-    return f"{clean(judgement.outcome)}{told}"
+    return f"{judgement.outcome}{told}"
 
 
 def _why(reading: Reading, judgement: Judgement) -> str:
@@ -143,16 +143,16 @@ def _findings(reading: Reading, verdict: Verdict) -> Iterator[Line]:
 def _finding(witness: Witness, finding: Finding, *, full: bool) -> Iterator[Line]:
     """Rule and sentence; in full also the evidence, who is to blame, and what it looks like."""
     rule = f"  {finding.rule.value}  "
-    sentence = wrap(clean(finding.what), WIDTH - len(rule))
+    sentence = wrap(finding.what, WIDTH - len(rule))
     if not full:
-        yield ((rule, Tone.BAD), (shorten(clean(finding.what), WIDTH - len(rule)), Tone.PLAIN))
+        yield ((rule, Tone.BAD), (shorten(finding.what, WIDTH - len(rule)), Tone.PLAIN))
         return
     for position, part in enumerate(sentence[:_SENTENCE]):
         yield ((rule if position == 0 else " " * len(rule), Tone.BAD), (part, Tone.PLAIN))
     yield from _some(
         [f"      {proof}" for proof in witness.sentences(finding.evidence)], "records", Tone.PLAIN
     )
-    yield from _some([f"    {clean(blame)}" for blame in finding.blame], "regions", Tone.ODD)
+    yield from _some([f"    {blame}" for blame in finding.blame], "regions", Tone.ODD)
     if finding.looks_like:
         yield line(shorten(f"    looks like: {listed(finding.looks_like)}  (docs/bugs.md)", WIDTH))
 

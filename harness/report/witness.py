@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.history import Aggregator, Answered, Bit, End, Entry, Occurred, Received, Replied, Sent, Unsent
 from harness.report import phrases
 from harness.report.clock import clock
-from harness.report.line import clean, listed, shorten
+from harness.report.line import listed, shorten
 from harness.report.reading import Reading
 from harness.report.world import fault_words
 
@@ -62,14 +62,14 @@ class Witness:
             return f"sink: {whose} → {phrases.reply(post, entry)[0]}"
         missing = phrases.told_missing(post)
         named = f", missing {listed(missing)}" if missing else ""
-        key = f"key {shorten(clean(entry.key), _KEY_SHOWN)}" if entry.key else "no key"
+        key = f"key {shorten(entry.key, _KEY_SHOWN)}" if entry.key else "no key"
         return f"sink: {whose} {phrases.said_outcome(post) or 'unreadable'}{named} ({key})"
 
     def _world_words(self, entry: Aggregator | Bit | End) -> str:
         match entry:
             case Aggregator():
                 why = f" ({entry.why})" if entry.why != "start" else ""
-                return f"aggregator: {entry.state}{why}{': ' + clean(entry.error) if entry.error else ''}"
+                return f"aggregator: {entry.state}{why}{': ' + entry.error if entry.error else ''}"
             case Bit():
                 faults = self._reading.scenario.faults
                 return (

@@ -133,6 +133,7 @@ def _sink_fault(fault: SinkFault) -> str:
 
 _STEPS = {
     "before-answer": "after its commit, before its answer leaves",
+    "after-answer": "when its answer has reached the sender",
     "before-notify": "when it has decided, before the notification arrives",
     "after-notify": "when the sink has the notification, before it can know",
 }
@@ -140,16 +141,12 @@ _STEPS = {
 
 def _aggregator_fault(fault: Crash | Restart) -> str:
     if isinstance(fault, Restart):
-        return f"the aggregator restarts at {clock(fault.at)} (down for {format_duration(fault.down_for)})"
-    if fault.at is not None or fault.step is None:
-        when = f"at {clock(fault.at or 0)}"
-    else:
-        nth = "" if fault.nth == 1 else f" (the {_ordinal(fault.nth)} time)"
-        narrowed = "".join(
-            f" {joint} {name}" for joint, name in (("for", fault.operation), ("in", fault.region)) if name
-        )
-        when = f"{_STEPS[fault.step]}{narrowed}{nth}"
-    return f"the aggregator is killed {when}, and is back after {format_duration(fault.down_for)}"
+        return f"the aggregator restarts at {clock(fault.at)}, down for {format_duration(fault.down_for)}"
+    whose = ", ".join(filter(None, (fault.region, fault.operation)))
+    nth = "" if fault.nth == 1 else f", the {_ordinal(fault.nth)} time"
+    when = f"at {clock(fault.at or 0)}" if fault.step is None else f"{_STEPS[fault.step]}{nth}"
+    killed = f"the aggregator is killed {when}, down for {format_duration(fault.down_for)}"
+    return f"{whose}: {killed}" if whose else killed
 
 
 def _ordinal(number: int) -> str:

@@ -8,7 +8,7 @@ from harness.excuses import Excuses
 from harness.history import Answered
 from harness.rules.blame import clock
 from harness.rules.hearing import Charge, Hearing
-from harness.verdict import Finding, Rule
+from harness.verdict import Rule
 from simulator.scenario import Delay
 
 _OK = 200
@@ -17,7 +17,7 @@ _CLIENT_ERRORS = range(400, 500)
 _SERVER_ERRORS = range(500, 600)
 _BUSY = 503
 # The aggregator may answer such a body before it was read to its end, and close the connection.
-_TOO_BIG = "huge"
+_TOO_BIG = "malformed:huge"
 
 
 def check_answers(evidence: Evidence, hearings: Mapping[str, Hearing]) -> Iterator[Charge]:
@@ -72,7 +72,7 @@ def _not_refused(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Ch
     """A flawed delivery that had no refusal, or not the right one."""
     rule, refusals, looks_like = Rule.ACKNOWLEDGEMENT, tuple(_CLIENT_ERRORS), ""
     wanted = "refuses it with a 4xx"
-    if attempt.flaw == "wrong-key":
+    if attempt.flaw == "wrong-key" and attempt.region is not None:
         refusals, wanted = _KEY_REFUSALS, "refuses it with 401, 403 or 404"
     elif attempt.flaw == "unknown-region":
         rule, looks_like = Rule.EXPECTED_REGIONS, "B32"
@@ -80,7 +80,7 @@ def _not_refused(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Ch
             # The body says that nothing starts, the URL that nobody asked: the contract ranks neither first.
             refusals = (*refusals, _OK)
     if status not in refusals:
-        way = f"{attempt.flaw} was not refused"
+        way = f"{attempt.flaw.partition(':')[0]} was not refused as it must be"
         yield _wrong_answer(attempt, hearing, rule, way=way, wanted=wanted, looks_like=looks_like)
 
 
@@ -161,4 +161,4 @@ def check_comeback(evidence: Evidence, excuses: Excuses) -> Iterator[Charge]:
     index, last = evidence.turns[-1]
     if last.why == "failed":
         what = f"the aggregator did not come back at {clock(last.at)}: {last.error or 'it did not say why'}"
-        yield Charge("it did not come back", Finding(Rule.ACKNOWLEDGEMENT, what, evidence=(index,)))
+        yield Charge(Rule.ACKNOWLEDGEMENT, "it did not come back", what, (index,))

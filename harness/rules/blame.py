@@ -71,7 +71,7 @@ def _ended(attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return ""
     attempt = _telling(attempts)
-    flaw = f" ({attempt.flaw})" if attempt.flaw else ""
+    flaw = f" ({attempt.flaw.rpartition(':')[2]})" if attempt.flaw else ""
     answer = attempt.answer
     if answer is None:
         return f"no answer{flaw}"

@@ -66,7 +66,7 @@ def _differences(told: Post, occurred: Occurred, *, by_image: bool) -> list[str]
         wrong.append("carries no id")
     # An operation that its image names has no one id: every occurrence and every region may bring its own.
     elif ids and notice.id not in ids and not by_image:
-        wrong.append(f"says id {notice.id!r}, not {listing(ids)}")
+        wrong.append(f"says id {quoted(notice.id)}, not {listing(ids)}")
     for name, said, true in (
         ("action", notice.action, occurred.action),
         ("repository", notice.repository, occurred.repository),
@@ -74,7 +74,7 @@ def _differences(told: Post, occurred: Occurred, *, by_image: bool) -> list[str]
         ("digest", notice.digest, occurred.digest or None),
     ):
         if said != true:
-            wrong.append(f"says {name} {said!r}, not {true!r}")
+            wrong.append(f"says {name} {quoted(said)}, not {true!r}")
     return wrong
 
 
@@ -101,7 +101,7 @@ def _deadline(hearing: Hearing, generation: Generation) -> list[str]:
         return []
     instant = instant_ms(told)
     if instant is None:
-        return [f"says deadline {told!r}, not an ISO 8601 instant with its offset, nor Unix time"]
+        return [f"says deadline {quoted(told)}, not an ISO 8601 instant with its offset, nor Unix time"]
     bounds, tolerance = generation.bounds, hearing.tolerance
     at = instant - epoch
     if (

@@ -1,6 +1,6 @@
 """What a rule gets to see of one operation, and what it brings forward."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,9 +15,25 @@ from harness.verdict import Finding, Rule
 class Charge(NamedTuple):
     """One broken rule. Charges with the same rule and way are merged when there are many."""
 
+    rule: Rule
     way: str  # how the rule was broken, in a few words, without naming the operation
-    finding: Finding
+    what: str  # one sentence
+    records: tuple[int, ...]  # indices of those that decide it, in order
+    op: str | None = None
+    looks_like: str = ""  # entries of docs/bugs.md, separated by spaces
     silent: bool = False  # something is missing, so no record marks the instant
+    blame: Callable[[], tuple[str, ...]] = tuple  # asked only of those that are reported in full
+
+    def finding(self) -> Finding:
+        """The finding in full."""
+        return Finding(
+            self.rule,
+            self.what,
+            op=self.op,
+            evidence=self.records,
+            blame=self.blame(),
+            looks_like=tuple(self.looks_like.split()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +78,17 @@ class Hearing:
             looks_like: Entries of docs/bugs.md, separated by spaces.
             silent: Something is missing, so no record marks the instant.
         """
-        finding = Finding(
+        measure = bounds or self.first.bounds
+        return Charge(
             rule,
+            way,
             f"{self.case.name} {what}",
+            tuple(sorted(set(records))),
             op=self.case.name,
-            evidence=tuple(sorted(set(records))),
-            blame=blame(self.case, bounds or self.first.bounds, told, self.evidence.unsent),
-            looks_like=tuple(looks_like.split()),
+            looks_like=looks_like,
+            silent=silent,
+            blame=lambda: blame(self.case, measure, told, self.evidence.unsent),
         )
-        return Charge(way, finding, silent)
 
     def deciding(self, regions: Collection[str]) -> list[int]:
         """Indices of the records that say when these regions may have and certainly had counted."""
@@ -84,7 +102,7 @@ class Hearing:
         return records
 
     def names_each_region_once(self, told: Post) -> bool:
-        """Whether a notification sorts the expected regions into arrived and missing, whatever else it names."""
+        """Whether it sorts the expected regions into arrived and missing, whatever else it names."""
         expected = sorted(map(fold, self.evidence.scenario.regions))
         arrived, missing = told.notice.arrived, told.notice.missing
         if arrived is None or missing is None:

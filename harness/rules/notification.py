@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from harness.evidence import Case, Evidence, Post
 from harness.generations import Generation
 from harness.history import Replied
-from harness.rules.blame import clock
+from harness.rules.blame import clock, quoted
 from harness.rules.hearing import Charge, Hearing
-from harness.verdict import Finding, Rule
+from harness.verdict import Rule
 
 
 def check(hearing: Hearing) -> Iterator[Charge]:
@@ -36,20 +36,17 @@ def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator
 
     It may have gone down if the aggregator fell before the next POST and before it can have noted the 2xx.
     """
-    accepted: dict[str, tuple[Post, Replied]] = {}  # by key
+    accepted: tuple[Post, Replied] | None = None
     for post in generation.posts:
-        key = post.received.key
-        if not key:
-            continue
-        if key in accepted:
-            before, reply = accepted[key]
-            lost = hearing.excuses.fell(before.at, min(post.at, reply.at + hearing.tolerance))
-            # A notification that says something else is a second outcome, and judged as one.
-            if not lost and post.notice == before.notice:
+        if not post.repeats(generation.posts[0]):
+            return  # a second outcome, and judged as one
+        if accepted is not None:
+            before, reply = accepted
+            if not hearing.excuses.fell(before.at, min(post.at, reply.at + hearing.tolerance)):
                 yield _repeated(hearing, generation, before, reply, post)
                 return
         if post.accepted and post.reply is not None:
-            accepted[key] = (post, post.reply)
+            accepted = (post, post.reply)
 
 
 def _repeated(hearing: Hearing, generation: Generation, before: Post, reply: Replied, post: Post) -> Charge:
@@ -58,7 +55,7 @@ def _repeated(hearing: Hearing, generation: Generation, before: Post, reply: Rep
     return hearing.charge(
         Rule.NOTIFICATION,
         way,
-        f"was told {post.notice.outcome} again at {clock(post.at)} under the key {post.received.key!r},"
+        f"was told {post.notice.outcome} again at {clock(post.at)} under the key {quoted(post.received.key)},"
         f" which the sink {'was to answer' if overlaps else 'answered'} {reply.status} at {clock(reply.at)}",
         records=[*before.records, *post.records],
         told=post,
@@ -80,7 +77,7 @@ def check_keys(hearings: Sequence[Hearing]) -> Iterator[Charge]:
                 yield hearing.charge(
                     Rule.NOTIFICATION,
                     "two operations under one key",
-                    f"was told at {clock(post.at)} under the key {key!r}, which {owner.name} had used at"
+                    f"was told at {clock(post.at)} under the key {quoted(key)}, used by {owner.name} at"
                     f" {clock(first.at)}: a sink that drops repeats never sees it",
                     records=[first.index, post.index],
                     told=post,
@@ -97,7 +94,5 @@ def check_strays(evidence: Evidence) -> Iterator[Charge]:
             way, what = "not a JSON object", "is not a JSON object"
         elif post.notice.id is not None:
             rule, way = Rule.IDENTITY, "names an unknown operation"
-            what = f"names the operation {post.notice.id!r}, which never occurred"
-        yield Charge(
-            way, Finding(rule, f"the notification at {clock(post.at)} {what}", evidence=(post.index,))
-        )
+            what = f"names the operation {quoted(post.notice.id)}, which never occurred"
+        yield Charge(rule, way, f"the notification at {clock(post.at)} {what}", (post.index,))

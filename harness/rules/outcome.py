@@ -6,7 +6,8 @@ from itertools import pairwise
 from harness.bounds import FOREVER
 from harness.evidence import Post
 from harness.generations import Generation
-from harness.rules.blame import clock, listing
+from harness.notice import OUTCOMES
+from harness.rules.blame import clock, listing, quoted
 from harness.rules.hearing import Charge, Hearing
 from harness.verdict import Rule
 
@@ -225,7 +226,7 @@ def _told_again(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
     """One outcome, one key, one content: the first notification that differs breaks it."""
     first = generation.posts[0]
     for post in generation.posts[1:]:
-        if post.received.key != first.received.key or post.notice != first.notice:
+        if not post.repeats(first):
             yield _second_outcome(hearing, generation, first, post)
             return
 
@@ -240,15 +241,16 @@ def _second_outcome(hearing: Hearing, generation: Generation, first: Post, post:
         way, rule = "one outcome under two keys", Rule.NOTIFICATION
         looks_like = "B43b" if after == "timed_out" else "B15"
         looks_like = "B52" if hearing.excuses.fell(first.at, post.at) else looks_like
-        told += f" under the keys {first.received.key!r} and {post.received.key!r}"
+        told += f" under the keys {quoted(first.received.key)} and {quoted(post.received.key)}"
     else:
         way, rule, looks_like = "another content under the same key", Rule.NOTIFICATION, ""
-        told += f" with another content under the same key, {post.received.key!r}"
-    late = _late_deliveries(hearing, first, post)
-    if late:
-        way, rule = "a late or repeated delivery had an outcome of its own", Rule.OUTCOME
-        looks_like = "B44" if post.at >= min(late) + generation.bounds.timeout else "B47"
-        told += f", after a delivery at {clock(min(late))} that should have changed nothing"
+        told += f" with another content under the same key, {quoted(post.received.key)}"
+    if late := _late_deliveries(hearing, first, post):
+        risen = post.at >= min(late) + generation.bounds.timeout
+        if risen or (before, after) == OUTCOMES[::-1]:
+            way, rule = "a late or repeated delivery had an outcome of its own", Rule.OUTCOME
+            looks_like = "B44" if risen else "B47"
+            told += f", after a delivery at {clock(min(late))} that should have changed nothing"
     return hearing.charge(
         rule,
         way,

@@ -67,7 +67,8 @@ def _never_told(hearing: Hearing) -> Iterator[Charge]:
     yield hearing.charge(
         rule,
         "never told",
-        f"was never told {outcome}, due at {clock(bounds.decided_until)}; the watch ended at {clock(end.at)}",
+        f"was told nothing, though {outcome} was due at {clock(bounds.decided_until)}; the watch ended at"
+        f" {clock(end.at)}",
         records=hearing.deciding(bounds.regions),
         looks_like=looks_like,
         silent=True,
@@ -82,7 +83,7 @@ def _why_silent(hearing: Hearing) -> tuple[Rule, str]:
         return Rule.ISOLATION, "B62"
     if excuses.sink_held(hearing.case, bounds.decided_from, decided):
         return Rule.NOTIFICATION, "B58"
-    if excuses.fell(decided, due_until(hearing)):
+    if excuses.fell(bounds.decided_from, due_until(hearing)):
         return Rule.NOTIFICATION, "B51"
     if excuses.fell(started, decided):
         return Rule.ACKNOWLEDGEMENT, "B38 B50" if bounds.complete_at == FOREVER else "B50"
@@ -103,21 +104,23 @@ def _not_sent_again(hearing: Hearing, generation: Generation) -> Iterator[Charge
         latest = resend_until(hearing, post)
         if following is not None:
             if following.at > latest:
-                yield _gap(hearing, generation, post, f"not before {clock(following.at)}")
+                yield _gap(hearing, generation, post, f"not again before {clock(following.at)}")
                 return
             continue
         end = hearing.evidence.end
         if end is not None and end.complete and end.at > latest:
-            yield _gap(hearing, generation, post, f"never again until {clock(end.at)}", silent=True)
+            yield _gap(
+                hearing, generation, post, f"not again until the watch ended at {clock(end.at)}", silent=True
+            )
 
 
 def _gap(hearing: Hearing, generation: Generation, post: Post, when: str, *, silent: bool = False) -> Charge:
     reply = post.reply
-    answered = "not answered" if reply is None or reply.status is None else f"answered {reply.status}"
+    answered = "did not answer" if reply is None or reply.status is None else f"answered {reply.status}"
     return hearing.charge(
         Rule.NOTIFICATION,
         "not sent again in time",
-        f"was told {post.notice.outcome} at {clock(post.at)}, {answered} by the sink, and was told {when}",
+        f"was told {post.notice.outcome} at {clock(post.at)}, which the sink {answered}, and {when}",
         records=post.records,
         told=post,
         bounds=generation.bounds,

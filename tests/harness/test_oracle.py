@@ -58,6 +58,7 @@ RIGHT = {
         both(), both(5, op="op2"), told("completed", 1), told("completed", 6, op="op2")
     ),
     "thirty days": history(sent(EAST, 0), told("timed_out", 30 * DAY, WEST), timeout=30 * DAY * 1000),
+    "told in the very instant": history(sent(EAST, 0, ok=0), sent(WEST, 5, ok=0), told("completed", 5)),
     "a slow client alone starts no deadline": history(
         sent(EAST, 0, ok=200_000), told("completed", 200), regions=(EAST,)
     ),
@@ -91,7 +92,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         history(sent(EAST, 0), sent(EAST, 1, copy=1), told("completed", 1.1)), Rule.OUTCOME, ("B22",),
     ),
     "completed by a region that it refused": (
-        history(sent(EAST, 0), sent(WEST, 1, status=400, flaw="not-json"), told("completed", 1.1)),
+        history(sent(EAST, 0), sent(WEST, 1, status=400, flaw="malformed:not-json"), told("completed", 1.1)),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "completed by a region that nobody expects": (
@@ -168,8 +169,14 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
             told("timed_out", 220, EAST, NORTH), regions=THREE,
         ), Rule.OUTCOME, (),
     ),
+    "told before the only deadline that explains it": (
+        history(
+            sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100),
+            told("timed_out", 150, EAST),
+        ), Rule.OUTCOME, (),
+    ),
     "told although everything was refused": (
-        history(sent(EAST, 0, status=400, flaw="no-id"), told("timed_out", 120, WEST)),
+        history(sent(EAST, 0, status=400, flaw="malformed:no-id"), told("timed_out", 120, WEST)),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "told although every region was unknown": (
@@ -286,6 +293,7 @@ def test_a_second_fall_without_a_start_in_between_is_one_fall() -> None:
         history(
             sent(EAST, 0),
             down(5),
+            sent(WEST, 5.5, error="refused"),
             down(6, "failed", "port in use"),
             up(7),
             sent(WEST, 8),
@@ -294,3 +302,30 @@ def test_a_second_fall_without_a_start_in_between_is_one_fall() -> None:
     )
 
     assert verdict.validity is Validity.VALID
+
+
+SENTENCES = {
+    "completed before the last was sent": "9.900s, but westus cannot have counted before 10.000s",
+    "completed without a region": "told completed at 1.000s counting westus, which had not arrived",
+    "completed by a region that it refused": "which had not arrived soundly (malformed:not-json)",
+    "completed after the deadline": "though westus came after the deadline at 120.000s to 120.003s",
+    "timed out a millisecond early": "119.999s, 0.001s before its deadline at 120.000s to 120.003s",
+    "timed out though complete": "120.000s, though every region had counted by 10.003s",
+    "timed out though its only region came": "120.000s, though its only region completes it",
+    "timed out because the sink was down": "counted by 10.003s, while a fault held the sink",
+    "an acknowledged region is missing": "op1 names westus missing, acknowledged by 10.003s",
+    "a region is arrived that was never sent": "120.000s counting westus, which had not arrived",
+    "told before the only deadline that explains it": "from 120.000s to 220.003s leaves just eastus missing",
+    "told although everything was refused": "but every delivery had to be refused: malformed:no-id",
+    "a ping started something": "120.000s, but its action, ping, starts nothing here",
+    "told although nothing was sent": "120.000s, but no delivery can have counted",
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_finding_says_what_was_wrong_in_one_sentence(name: str) -> None:
+    """It names the operation, what was said of it, and what could have been said at most."""
+    (finding,) = judge(WRONG[name][0]).findings
+
+    assert finding.what.startswith("op1 ")
+    assert finding.what.endswith(SENTENCES[name])

@@ -49,12 +49,15 @@ RIGHT = {
     "a ping from nowhere is refused": after_done(
         PING, sent(EAST, 1, op="op2", status=400, claims=None)
     ),
-    "a malformed body is refused": after_done(sent(EAST, 1, status=422, flaw="not-json")),
-    "a huge body is cut off": after_done(sent(EAST, 1, error="reset", flaw="huge")),
+    "a malformed body is refused": after_done(sent(EAST, 1, status=422, flaw="malformed:not-json")),
+    "a huge body is cut off": after_done(sent(EAST, 1, error="reset", flaw="malformed:huge")),
     "an unknown region is refused": after_done(
         sent(EAST, 1, status=404, flaw="unknown-region", claims="mars")
     ),
     "a wrong key is refused": after_done(sent(EAST, 1, status=401, flaw="wrong-key")),
+    "a wrong key from nowhere is refused": after_done(
+        sent(EAST, 1, status=400, flaw="wrong-key", claims="mars")
+    ),
     "the request vanished": after_done(
         sent(EAST, 5, error="vanished"), bit(5, attempt=4), faults=(LoseRequest(),)
     ),
@@ -93,7 +96,9 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         Rule.LATE_AND_DUPLICATE, ("B04",),
     ),
     "500": (after_done(sent(EAST, 5, status=500)), Rule.ACKNOWLEDGEMENT, ("B55",)),
-    "500 for rubbish": (after_done(sent(EAST, 5, status=500, flaw="empty")), Rule.ACKNOWLEDGEMENT, ()),
+    "500 for rubbish": (
+        after_done(sent(EAST, 5, status=500, flaw="malformed:empty")), Rule.ACKNOWLEDGEMENT, (),
+    ),
     "busy, and does not say when to come back": (
         after_done(sent(EAST, 5, status=503)), Rule.ACKNOWLEDGEMENT, ("B55",),
     ),
@@ -105,7 +110,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         Rule.PING, (),
     ),
     "a malformed body is accepted": (
-        after_done(sent(EAST, 1, status=202, flaw="not-json")), Rule.ACKNOWLEDGEMENT, (),
+        after_done(sent(EAST, 1, status=202, flaw="malformed:not-json")), Rule.ACKNOWLEDGEMENT, (),
     ),
     "an unknown region is accepted": (
         after_done(sent(EAST, 1, status=202, claims="mars")), Rule.EXPECTED_REGIONS, ("B32",),
@@ -174,6 +179,14 @@ def test_a_bite_of_an_unknown_fault_explains_nothing(fault: int) -> None:
     verdict = judge(after_done(sent(EAST, 5, error="reset"), bit(5, fault, attempt=4)))
 
     assert [it.rule for it in verdict.findings] == [Rule.ACKNOWLEDGEMENT]
+
+
+def test_an_attempt_of_a_region_that_the_operation_does_not_know_belongs_to_it_all_the_same() -> None:
+    """A webhook that is left over from a replica which is gone."""
+    verdict = judge(after_done(sent("mars", 5, status=400)))
+
+    assert verdict.validity is Validity.VALID
+    assert [it.op for it in verdict.judgements] == ["op1"]
 
 
 def test_an_answer_that_says_nothing_is_no_finding() -> None:

@@ -46,7 +46,7 @@ DOUBTS: dict[str, tuple[History, str]] = {
     ),
     "nothing was sent": (history(occurred(), unsent(EAST, 1)), "no delivery was ever acknowledged"),
     "everything was refused": (
-        history(sent(EAST, 0, status=400, flaw="not-json")), "no delivery was ever acknowledged",
+        history(sent(EAST, 0, status=400, flaw="malformed:not-json")), "no delivery was ever acknowledged",
     ),
     "no answer to the only ping": (
         history(occurred(action="ping"), sent(EAST, 0, ok=None)), "no delivery was ever acknowledged",
@@ -60,6 +60,9 @@ DOUBTS: dict[str, tuple[History, str]] = {
     ),
     "a fault left to chance, and nothing else bit": (
         history(*DONE, faults=(Drop(chance=0.5),)), "fault 1 (drop) never took effect",
+    ),
+    "a certain fault that never bit, though another did": (
+        history(*DONE, bit(1, 1), faults=(Drop(), Duplicate(after=(1,)))), "fault 1 (drop) never took effect",
     ),
     "a sink fault that never bit": (
         history(*DONE, faults=(SinkDown(until=1),)), "fault 1 (sink-down) never took effect",
@@ -90,6 +93,9 @@ def test_a_run_that_proves_nothing_is_unknown(name: str) -> None:
         history(occurred(action="ping"), sent(EAST, 0, status=200)),
         history(*DONE, bit(1, 1), faults=(Drop(chance=0.5), Duplicate(after=(1,)))),
         history(*DONE, faults=(Drop(chance=0.0),)),
+        history(both(), told("completed", 1, reply=503), told("completed", 2), end=300),
+        history(*LATE, expect=(Expectation("op1", "timed_out", missing=("WestUS",), at=120_000),)),
+        history(*LATE, expect=(Expectation("op1", "timed_out", at=119_000, within=1_000),)),
     ],
 )
 def test_a_run_that_proves_enough_is_valid(played: History) -> None:

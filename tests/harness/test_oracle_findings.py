@@ -54,7 +54,7 @@ def test_blame_lines_tell_refusals_losses_and_lateness_apart() -> None:
     """Whoever reads them must not have to open the history."""
     lines = blamed(
         sent(EAST, 0), sent(EAST, 1, error="reset", after=2, copy=1), crash(1.001, 2),
-        sent(WEST, 3, status=400, flaw="no-id"), sent(NORTH, 130), told("completed", 130.1),
+        sent(WEST, 3, status=400, flaw="malformed:no-id"), sent(NORTH, 130), told("completed", 130.1),
     )  # fmt: skip
 
     assert lines == (
@@ -77,7 +77,7 @@ def test_blame_lines_without_a_notification_say_only_what_was_sent() -> None:
 def test_blame_lines_say_what_is_not_known() -> None:
     """An attempt without an answer may have counted."""
     lines = blamed(
-        sent(EAST, 0), sent(WEST, 5, ok=None), sent(NORTH, 6, ok=None, flaw="huge"),
+        sent(EAST, 0), sent(WEST, 5, ok=None), sent(NORTH, 6, ok=None, flaw="malformed:huge"),
         told("timed_out", 60, EAST, arrived=[WEST, NORTH]),
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def test_blame_lines_say_who_was_not_named() -> None:
     """A notification that forgets a region is wrong for that alone."""
     lines = blamed(sent(EAST, 0), told("timed_out", 120, arrived=[EAST], missing=[WEST]))
 
-    assert lines[2].endswith("never sent                not counted  not named")
+    assert lines[2].endswith("never sent                 not counted  not named")
 
 
 def test_the_evidence_points_at_the_deciding_records_in_order() -> None:
@@ -136,6 +136,16 @@ def test_findings_come_in_the_order_in_which_the_rules_were_broken() -> None:
     findings = judge(played).findings
 
     assert [it.rule for it in findings] == [Rule.ACKNOWLEDGEMENT, Rule.OUTCOME, Rule.DEADLINE]
+
+
+def test_blame_lines_are_not_repeated() -> None:
+    """A report has fifteen lines."""
+    played = history(sent(EAST, 0), told("timed_out", 60, WEST, tag="other"))
+
+    outcome, content = judge(played).findings
+
+    assert (outcome.op, len(outcome.blame)) == ("op1", 2)
+    assert (content.op, content.blame) == ("op1", ())
 
 
 def test_the_same_history_is_always_judged_alike() -> None:
@@ -191,7 +201,7 @@ HEALTHY = history(
     told("completed", 15), sent(EAST, 16, copy=1),
     sent(EAST, 20, op="op2"), bit(21, 0, op="op2", region=WEST), sent(WEST, 21, op="op2", error="reset"),
     unsent(NORTH, 22, op="op2"), crash(60, 70), told("timed_out", 140.01, WEST, NORTH, op="op2"),
-    sent(NORTH, 200, op="op3", status=400, flaw="no-id"),
+    sent(NORTH, 200, op="op3", status=400, flaw="malformed:no-id"),
     sent(EAST, 201, op="op3", status=400, claims="mars"),
     occurred("op4", 210, action="ping"), sent(EAST, 210, op="op4", status=200),
     regions=THREE, faults=(LoseAnswer(), SinkRefuses(until=12_000)),

@@ -55,7 +55,8 @@ RIGHT = {
         both(), told("completed", 0.1, error="gone"), crash(0.1, 5), told("completed", 5.1)
     ),
     "sent again while the first hangs": history(
-        both(), bit(0), told("completed", 0.1, error="hung", after=60_000), told("completed", 15), faults=STALL
+        both(), bit(0), told("completed", 0.1, error="hung", after=60_000), told("completed", 15),
+        faults=STALL,
     ),
     "a key that was reused": history(
         both(), occurred("op2", 10, ids="id-op1"), told("completed", 0.1), both(10, op="op2")
@@ -76,6 +77,14 @@ RIGHT = {
     ),
     "forgotten after the retention, and completed anew under the same key": history(
         both(), told("completed", 0.1), both(8 * DAY), told("completed", 8 * DAY + 1)
+    ),
+    "forgotten in the instant in which the retention is over": history(
+        both(), told("completed", 0.1), sent(EAST, 7 * DAY - 0.003),
+        told("timed_out", 7 * DAY + 120, WEST, key="again"),
+    ),
+    "forgotten after it was refused first": history(
+        both(), told("completed", 0.1, reply=503), told("completed", 60),
+        both(8 * DAY), told("completed", 8 * DAY + 1),
     ),
     "forgotten twice": history(
         both(), told("completed", 0.1), both(8 * DAY), told("completed", 8 * DAY + 1, key="b"),
@@ -130,6 +139,16 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "a repeated delivery starts it again under the same key": (
         history(both(), told("completed", 0.1), sent(WEST, 5, copy=1), told("timed_out", 125.1, EAST)),
         Rule.OUTCOME, ("B44",),
+    ),
+    "two outcomes, with a repeated delivery that cannot have caused the second": (
+        history(both(), told("completed", 0.1), sent(WEST, 5, copy=1), told("timed_out", 120, EAST)),
+        Rule.OUTCOME, ("B36",),
+    ),
+    "told for the third time as for the second": (
+        history(
+            sent(EAST, 0), told("timed_out", 120, WEST), sent(WEST, 121, copy=1),
+            told("timed_out", 241, EAST), told("timed_out", 400, EAST),
+        ), Rule.OUTCOME, ("B44",),
     ),
     "started again just before the retention is over": (
         history(

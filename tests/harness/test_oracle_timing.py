@@ -41,6 +41,9 @@ RIGHT = {
         both(20), told("completed", 20.1, reply=503), told("completed", 80),
         fault=SinkRefuses(since=15_000, until=75_000),
     ),
+    "refused, then accepted at the last instant": history(
+        both(), told("completed", 0.1, reply=503), told("completed", 600.101),
+    ),
     "hung, then accepted": with_fault(
         both(20), told("completed", 20.1, error="hung", after=10_000), told("completed", 80),
         fault=SinkHangs(until=75_000),
@@ -190,6 +193,26 @@ def test_a_run_may_set_other_limits() -> None:
 def test_a_fault_that_is_no_longer_there_when_the_outcome_falls_excuses_nothing() -> None:
     """It was over before there was anything to tell."""
     verdict = judge(with_fault(both(90), told("completed", 100), fault=DOWN))
+
+    assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
+
+
+def test_a_poison_that_is_over_holds_nobody_up() -> None:
+    """Then the delay is the aggregator's own."""
+    poisoned = SinkRefuses(operation="op1", until=10_000)
+    lines = [both(), told("completed", 0.1, reply=503), told("completed", 11)]
+
+    verdict = judge(with_fault(*lines, both(20, op="op2"), told("completed", 30, op="op2"), fault=poisoned))
+
+    assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
+
+
+def test_a_poison_that_is_yet_to_come_holds_nobody_up() -> None:
+    """Nor is one an excuse that starts too late."""
+    poisoned = SinkRefuses(operation="op1", since=40_000)
+    lines = [both(50), told("completed", 50.1, reply=503)]
+
+    verdict = judge(with_fault(*lines, both(20, op="op2"), told("completed", 30, op="op2"), fault=poisoned))
 
     assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
 

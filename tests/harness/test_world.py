@@ -1,13 +1,13 @@
 """The whole path in virtual time, on an aggregator that the harness does not know."""
 
 import pytest
-from harness.oracle import judge
-from simulator.loading import load
-from simulator.pack import find
 
 from harness.history import Aggregator, Answered, End, History, Received, Sent
+from harness.oracle import judge
 from harness.verdict import Rule, Validity
 from harness.world import play
+from simulator.loading import load
+from simulator.pack import find
 from tests.harness.toy_aggregator import toy
 
 
@@ -80,8 +80,8 @@ def test_a_crash_loses_what_was_only_in_memory() -> None:
     lives = [entry for entry in history.entries if isinstance(entry, Aggregator)]
     assert [(life.at, life.state, life.why) for life in lives] == [
         (0, "up", "start"),
-        (10_001, "down", "crash"),
-        (15_001, "up", "start"),
+        (10_000, "down", "crash"),
+        (15_000, "up", "start"),
     ]
 
 

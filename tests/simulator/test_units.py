@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.units import DURATION_MS_MAX, format_duration, parse_duration
@@ -121,12 +121,14 @@ def test_a_duration_is_written_in_the_units_that_people_use(ms: int, text: str) 
     assert format_duration(ms) == text
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=DURATION_MS_MAX))
 def test_what_is_written_reads_back(ms: int) -> None:
     """Every duration survives being written and read."""
     assert parse_duration(format_duration(ms)) == ms
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.dhms timeoux-+\n", max_size=20))
 def test_whatever_is_read_is_a_duration_or_a_value_error(text: str) -> None:
     """No other error, and never a negative or an endless duration."""

@@ -1,0 +1,26 @@
+"""What the zoo knows about one of its inmates."""
+
+from dataclasses import dataclass
+
+from harness.target import AppFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """An aggregator that is wrong in one way."""
+
+    name: str
+    catalogue: tuple[str, ...]  # the entries of docs/bugs.md that it is an instance of, the closest first
+    what: str  # one sentence: the cause, and what comes of it
+    scenario: str  # the one of the pack that exposes it best
+    factory: AppFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """An aggregator that is unusual, and right by the contract."""
+
+    name: str
+    what: str  # one sentence: how it differs, and why it may
+    factory: AppFactory
+    survives: bool = True  # whether it keeps what it knows over a crash; if not, crashes are no fair test

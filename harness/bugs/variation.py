@@ -1,0 +1,146 @@
+"""Builds an aggregator from the real one with some parts exchanged. What is not exchanged is the real thing.
+
+Rules of this file: it changes nothing by itself, so that `vary()` is the real aggregator; a part that is
+exchanged is named by a keyword, so that a reader of a bug sees at once where it sits.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import msgspec
+
+from aggregator import app as surface
+from aggregator.clock import Clock
+from aggregator.engine import Receipt, Tell
+from aggregator.engines.sqlite import SqliteEngine
+from aggregator.engines.sqlite_store import Known, Store
+from aggregator.engines.transaction import Transaction
+from aggregator.fanin import Arrived, FanIn, Notify, Phase, Standing, Step, notification, start
+from aggregator.metrics import Metrics
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+from harness.asgi import AsgiApp
+from harness.bugs.rewiring import rewired
+from harness.target import AppFactory, LoopClock
+
+# Turns how the subscriber is told into a wrong way of telling.
+type Telling = Callable[[Tell, Clock], Tell]
+
+
+class VariedStore(Store):
+    """The real file, and what only a bug wants of it."""
+
+    def rewrite(self, known: Iterable[Known]) -> None:
+        """Put operations into the file anew, deadlines included."""
+        self._db.executemany(
+            "UPDATE operation SET deadline_ms = ?, state = ? WHERE n = ?",
+            [(it.deadline_ms, msgspec.json.encode(it).decode(), n) for n, it in known],
+        )
+
+    def waiting(self) -> list[Known]:
+        """All operations that wait, by their deadline."""
+        rows = self._db.execute(
+            "SELECT n, state FROM operation WHERE outcome IS NULL ORDER BY deadline_ms, n"
+        )
+        return [(n, msgspec.json.decode(state, type=FanIn)) for n, state in rows]
+
+
+class VariedEngine(SqliteEngine):
+    """The real engine, whose store and transaction can be exchanged, and what only a bug wants of it."""
+
+    store_type: ClassVar[type[VariedStore]] = VariedStore
+    transaction_type: ClassVar[type[Transaction]] = Transaction
+    _store: VariedStore
+
+    async def open(self) -> None:
+        await rewired(SqliteEngine.open, Store=self.store_type)(self)
+
+    def _transact(self, batch: Any) -> Any:
+        return rewired(SqliteEngine._transact, Transaction=self.transaction_type)(self, batch)
+
+    def pretend(self, arrival: Arrival, standing: Standing = Standing.COUNTED) -> Receipt:
+        """What is answered 2xx although nothing is stored."""
+        event = Arrived(arrival.region, self._clock.now_ms())
+        begun = start(
+            arrival.operation_id,
+            arrival.subject,
+            event,
+            expected=(arrival.region,),
+            timeout_ms=self._settings.timeout_ms,
+        )
+        return Receipt(begun.state, standing)
+
+    def tell_besides(self, *notifies: Notify) -> None:
+        """Put notifications into the outbox that no decision has put there."""
+        self._store.begin()
+        self._store.tell(notifies)
+        self._store.commit()
+        if self._dispatcher:
+            self._dispatcher.wake()
+
+
+def vary(
+    *,
+    engine: type[VariedEngine] = VariedEngine,
+    store: type[VariedStore] | None = None,
+    transaction: type[Transaction] | None = None,
+    telling: Telling | None = None,
+    settings: Mapping[str, Any] | None = None,
+    surface_type: type[surface._Surface] = surface._Surface,
+    around: Callable[[AsgiApp], AsgiApp] | None = None,
+) -> AppFactory:
+    """The real aggregator with these parts exchanged, as a factory for `harness.world.play`.
+
+    Args:
+        engine: Instead of the engine.
+        store: Instead of the engine's file.
+        transaction: Instead of the engine's transaction.
+        telling: Wraps one attempt at a notification.
+        settings: Fields of the settings that are other than the environment says.
+        surface_type: Instead of the HTTP surface.
+        around: Wraps the whole application.
+    """
+    parts: dict[str, type] = {}
+    if store is not None:
+        parts["store_type"] = store
+    if transaction is not None:
+        parts["transaction_type"] = transaction
+    varied: type[VariedEngine] = type(engine.__name__, (engine,), parts) if parts else engine
+
+    def build(settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> VariedEngine:
+        wrapped = telling(tell, clock) if telling and tell else tell
+        return varied(settings, clock, metrics, wrapped)
+
+    def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
+        chosen = replace(Settings.from_environment(environment), **(settings or {}))
+        create = rewired(surface.create_app, _Surface=surface_type)
+        app: AsgiApp = create(chosen, clock=LoopClock(epoch_ms), engine=build)
+        return around(app) if around else app
+
+    return factory
+
+
+def stepping(
+    *, step: Callable[..., Step] | None = None, start: Callable[..., Step] | None = None
+) -> type[Transaction]:
+    """The real transaction, which asks these functions instead of the state machine's own."""
+    methods: dict[str, Any] = {}
+    if step is not None:
+        methods["deliver"] = rewired(Transaction.deliver, step=step)
+        methods["expire"] = rewired(Transaction.expire, step=step)
+    if start is not None:
+        methods["_start"] = rewired(Transaction._start, start=start)
+    return type("Stepping", (Transaction,), methods)
+
+
+def finished(state: FanIn, outcome: Phase, at_ms: int) -> Step:
+    """Decide, whatever the rules say."""
+    state = msgspec.structs.replace(state, phase=outcome, decided_ms=at_ms)
+    return Step(state, (notification(state, decided_ms=at_ms),), Standing.COUNTED)
+
+
+def believed_complete(state: FanIn, at_ms: int) -> Step:
+    """Decide that everything is there, and say so of every region."""
+    arrived = {region: state.arrived.get(region, at_ms) for region in state.expected}
+    return finished(msgspec.structs.replace(state, arrived=arrived), Phase.COMPLETED, at_ms)

@@ -1,0 +1,13 @@
+"""Every engine in the registry goes through the same suite; what it cannot do it says by its capabilities."""
+
+from pathlib import Path
+
+import pytest
+
+from aggregator.engines import ENGINES
+from tests.conformance.worlds import World
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return World(request.param, tmp_path)

@@ -1,0 +1,241 @@
+"""What an engine promises about arrivals: durable, counted once, none lost to another."""
+
+import asyncio
+
+import pytest
+
+from aggregator.engine import Receipt
+from aggregator.errors import MalformedError, StoreError, UnexpectedRegionError, UnknownRegionError
+from aggregator.fanin import Phase, Standing
+from tests.conformance.worlds import (
+    EAST,
+    IMAGE,
+    NORTH,
+    TIMEOUT_MS,
+    WEST,
+    World,
+    arrival,
+    deliver_all,
+)
+
+
+def standings(results: list[Receipt | BaseException]) -> list[Standing]:
+    return [result.standing for result in results if isinstance(result, Receipt)]
+
+
+def test_what_was_acknowledged_survives_a_kill(world: World) -> None:
+    """`deliver` returns only once the arrival is durable."""
+
+    async def story() -> None:
+        engine = await world.start()
+        if not engine.capabilities.survives_kill:
+            pytest.skip("keeps nothing over a kill")
+        receipt = await engine.deliver(arrival(EAST))
+        await world.kill()
+        reborn = await world.start()
+
+        assert await reborn.inspect("op-1") == receipt.state
+        await deliver_all(reborn, arrival(NORTH), arrival(WEST))
+        await world.wait(1_000)
+
+        assert world.outcomes_told() == [("op-1", "completed")]
+
+    world.play(story)
+
+
+def test_the_last_region_completes_and_the_subscriber_is_told_everything(world: World) -> None:
+    """The notification names the operation's own image, and who arrived."""
+
+    async def story() -> None:
+        engine = await world.start()
+        started_ms = world.now_ms()
+        for region in (EAST, NORTH, WEST):
+            await engine.deliver(arrival(region))
+            await world.wait(1_000)
+
+        ((_, told),) = world.told
+        assert (told.operation_id, told.outcome, told.subject) == ("op-1", Phase.COMPLETED, IMAGE)
+        assert (told.arrived, told.missing) == ((EAST, NORTH, WEST), ())
+        assert told.deadline_ms == started_ms + TIMEOUT_MS
+
+    world.play(story)
+
+
+def test_the_same_arrival_again_is_harmless(world: World) -> None:
+    """Regions are counted, not deliveries; a duplicate is answered as such."""
+
+    async def story() -> None:
+        engine = await world.start()
+        results = [await engine.deliver(arrival(EAST)) for _ in range(3)]
+        results.append(await engine.deliver(arrival(NORTH)))
+
+        assert standings([*results]) == [
+            Standing.COUNTED,
+            Standing.DUPLICATE,
+            Standing.DUPLICATE,
+            Standing.COUNTED,
+        ]
+        assert results[-1].state.missing == (WEST,)
+        assert world.told == []
+
+    world.play(story)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_first_arrivals_that_come_together_start_one_operation(world: World, seed: int) -> None:
+    """Three regions at once, for many operations at once: nobody's region is lost to a race."""
+
+    async def story() -> None:
+        engine = await world.start()
+        ids = [f"op-{n}" for n in range(60)]
+        results = await deliver_all(
+            engine, *(arrival(region, id_) for region in (EAST, NORTH, WEST) for id_ in ids)
+        )
+        await world.wait(TIMEOUT_MS)
+
+        assert standings(results) == [Standing.COUNTED] * 180
+        assert sorted(world.outcomes_told()) == sorted((id_, "completed") for id_ in ids)
+
+    world.play(story, seed=seed)
+
+
+def test_copies_that_come_together_count_once(world: World) -> None:
+    """Fifty copies of one delivery in one instant are one arrival and forty-nine duplicates."""
+
+    async def story() -> None:
+        engine = await world.start()
+        results = await deliver_all(engine, *[arrival(EAST)] * 50)
+
+        assert sorted(standings(results)) == [Standing.COUNTED] + [Standing.DUPLICATE] * 49
+        state = await engine.inspect("op-1")
+        assert state is not None
+        assert (list(state.arrived), state.duplicates) == ([EAST], 49)
+
+    world.play(story)
+
+
+def test_an_unknown_region_starts_nothing(world: World) -> None:
+    """Refused, and nothing is stored."""
+
+    async def story() -> None:
+        engine = await world.start()
+        with pytest.raises(UnknownRegionError):
+            await engine.deliver(arrival("mars"))
+
+        assert await engine.inspect("op-1") is None
+
+    world.play(story)
+
+
+def test_one_refused_arrival_spoils_nobody_elses(world: World) -> None:
+    """Whoever shares a commit with it is stored all the same."""
+
+    async def story() -> None:
+        engine = await world.start()
+        results = await deliver_all(
+            engine, arrival(EAST), arrival("mars"), arrival(NORTH), arrival("mars", "op-2")
+        )
+
+        assert [type(result) for result in results] == [
+            Receipt,
+            UnexpectedRegionError,
+            Receipt,
+            UnknownRegionError,
+        ]
+        state = await engine.inspect("op-1")
+        assert state is not None
+        assert state.missing == (WEST,)
+        assert await engine.inspect("op-2") is None
+
+    world.play(story)
+
+
+def test_the_regions_are_those_of_the_start(world: World) -> None:
+    """A change of configuration judges new operations only: the old one waits for what it froze."""
+
+    async def story() -> None:
+        first = await world.start(regions=(EAST, NORTH))
+        await first.deliver(arrival(EAST, "old"))
+        await world.stop()
+        engine = await world.start(regions=(EAST, WEST))
+        with pytest.raises(UnexpectedRegionError):
+            await engine.deliver(arrival(WEST, "old"))
+        await deliver_all(engine, arrival(NORTH, "old"), arrival(EAST, "new"), arrival(WEST, "new"))
+        await world.wait(1_000)
+
+        assert sorted(world.outcomes_told()) == [("new", "completed"), ("old", "completed")]
+
+    world.play(story)
+
+
+def test_an_orderly_stop_keeps_what_was_taken(world: World) -> None:
+    """An arrival under way when the stop begins is stored or refused, never left without an answer."""
+
+    async def story() -> None:
+        engine = await world.start()
+        under_way = asyncio.ensure_future(engine.deliver(arrival(EAST)))
+        await world.wait(0)
+        await world.stop()
+        receipt = await under_way
+        reborn = await world.start()
+
+        assert receipt.standing is Standing.COUNTED
+        assert await reborn.inspect("op-1") == receipt.state
+
+    world.play(story)
+
+
+def test_after_the_stop_arrivals_are_refused_for_now(world: World) -> None:
+    """A closed engine says try again; it never hangs."""
+
+    async def story() -> None:
+        engine = await world.start()
+        await world.stop()
+
+        with pytest.raises(StoreError) as refusal:
+            await engine.deliver(arrival(EAST))
+        assert refusal.value.status == 503
+        assert refusal.value.definite
+
+    world.play(story)
+
+
+def test_instances_are_listed_page_by_page(world: World) -> None:
+    """Every operation is on exactly one page, by its state; a foreign token is refused."""
+
+    async def story() -> None:
+        engine = await world.start()
+        for n in range(7):
+            await engine.deliver(arrival(EAST, f"waiting-{n}"))
+        for n in range(5):
+            await deliver_all(engine, *(arrival(region, f"done-{n}") for region in (EAST, NORTH, WEST)))
+
+        for phase, expected in (
+            (Phase.WAITING, [f"waiting-{n}" for n in range(7)]),
+            (Phase.COMPLETED, [f"done-{n}" for n in range(5)]),
+            (Phase.TIMED_OUT, []),
+            (None, [f"waiting-{n}" for n in range(7)] + [f"done-{n}" for n in range(5)]),
+        ):
+            seen: list[str] = []
+            after = None
+            while True:
+                page = await engine.instances(phase=phase, after=after, limit=3)
+                assert len(page.states) <= 3
+                seen += [state.operation_id for state in page.states]
+                after = page.next
+                if after is None:
+                    break
+            assert seen == expected
+        with pytest.raises(MalformedError):
+            await engine.instances(phase=None, after="tomorrow", limit=3)
+
+    world.play(story)
+
+
+def test_a_healthy_engine_says_so(world: World) -> None:
+    """`check` proves that an arrival could be stored."""
+
+    async def story() -> None:
+        await (await world.start()).check()
+
+    world.play(story)

@@ -1,0 +1,203 @@
+"""What an engine promises about notifications: one key, told until accepted, nobody held up by another."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from aggregator.engine import NotDeliveredError
+from aggregator.fanin import Notify, Standing
+from tests.conformance.worlds import EAST, NORTH, TIMEOUT_MS, WEST, World, arrival, deliver_all
+
+
+async def complete(world: World, *operations: str) -> None:
+    engine = await world.start(regions=(EAST,))
+    await deliver_all(engine, *(arrival(EAST, id_) for id_ in operations))
+
+
+def test_a_refused_notification_is_told_again_under_its_key(world: World) -> None:
+    """Until it is accepted, with growing pauses; the first repeat comes after about a second."""
+
+    async def refuse(_: Notify) -> None:
+        raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        world.subscriber = refuse  # type: ignore[method-assign]
+        await complete(world, "op-1")
+        await world.wait(600_000)
+
+        times = [told_ms for told_ms, _ in world.told]
+        pauses = [later - earlier for earlier, later in pairwise(times)]
+        assert pauses[0] in range(500, 2_000)
+        assert pauses[:6] == sorted(pauses[:6])
+        assert max(pauses) <= 1.25 * 300_000
+        assert len(set(world.keys_told())) == 1
+
+    world.play(story)
+
+
+def test_an_accepted_notification_is_not_told_again(world: World) -> None:
+    """Neither later nor after a restart."""
+
+    async def story() -> None:
+        await complete(world, "op-1")
+        await world.wait(5_000)
+        await world.kill()
+        await world.start()
+        await world.wait(600_000)
+
+        assert world.outcomes_told() == [("op-1", "completed")]
+
+    world.play(story)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_notification_that_nobody_accepted_survives_a_restart(world: World, end: str) -> None:
+    """The same decision, the same key; what is said has not changed."""
+
+    async def refuse(_: Notify) -> None:
+        raise NotDeliveredError("no connection")
+
+    async def story() -> None:
+        world.subscriber = refuse  # type: ignore[method-assign]
+        await complete(world, "op-1")
+        await world.wait(100)
+        await (world.stop() if end == "stop" else world.kill())
+        del world.subscriber
+        await world.start()
+        await world.wait(600_000)
+
+        first, *_, last = (notify for _, notify in world.told)
+        assert first == last
+        assert len(world.told) == 2
+
+    world.play(story)
+
+
+def test_killed_before_anybody_was_told_it_is_told_after_the_restart(world: World) -> None:
+    """The outcome and the duty to tell it are one commit."""
+
+    async def story() -> None:
+        engine = await world.start(regions=(EAST,))
+        if not engine.capabilities.survives_kill:
+            pytest.skip("keeps nothing over a kill")
+        await engine.deliver(arrival(EAST))
+        world.told.clear()
+        await world.kill()
+        reborn = await world.start()
+        again = await reborn.deliver(arrival(EAST))
+        await world.wait(1_000)
+
+        assert again.standing is Standing.DUPLICATE
+        assert world.outcomes_told()[-1:] == [("op-1", "completed")]
+        assert len(set(world.keys_told())) == 1
+
+    world.play(story)
+
+
+def test_a_hanging_notification_delays_no_other(world: World) -> None:
+    """Two hundred that never end, then one that would: it goes out within seconds."""
+
+    async def hang(notify: Notify) -> None:
+        if notify.operation_id.startswith("hung"):
+            await asyncio.get_running_loop().create_future()
+
+    async def story() -> None:
+        world.subscriber = hang  # type: ignore[method-assign]
+        await complete(world, *(f"hung-{n}" for n in range(200)), "healthy")
+        decided_ms = world.now_ms()
+        await world.wait(TIMEOUT_MS)
+
+        first_ms: dict[str, int] = {}
+        for told_ms, notify in world.told:
+            first_ms.setdefault(notify.operation_id, told_ms)
+        assert len(first_ms) == 201
+        assert max(first_ms.values()) - decided_ms <= 5_000
+        assert [id_ for id_, _ in world.outcomes_told()].count("healthy") == 1
+
+    world.play(story)
+
+
+def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World) -> None:
+    """A sink that never answers changes no outcome and keeps nobody waiting."""
+
+    async def hang(_: Notify) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def story() -> None:
+        world.subscriber = hang  # type: ignore[method-assign]
+        await complete(world, *(f"hung-{n}" for n in range(100)))
+        await world.stop()
+        engine = await world.start(regions=(EAST, WEST))
+        before_ms = world.now_ms()
+        await deliver_all(engine, arrival(EAST, "done"), arrival(WEST, "done"), arrival(EAST, "half"))
+        assert world.now_ms() - before_ms < 100
+        await world.wait(TIMEOUT_MS + 1_000)
+
+        done, half = await engine.inspect("done"), await engine.inspect("half")
+        assert done is not None
+        assert half is not None
+        assert (done.phase.value, half.phase.value) == ("completed", "timed_out")
+        assert half.decided_ms is not None
+        assert half.decided_ms - half.deadline_ms < 100
+
+    world.play(story)
+
+
+def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
+    """One that is refused for ever does not touch the others' order of business."""
+
+    async def poison(notify: Notify) -> None:
+        if notify.operation_id == "poisoned":
+            raise NotDeliveredError("answered 400")
+
+    async def story() -> None:
+        world.subscriber = poison  # type: ignore[method-assign]
+        await complete(world, "poisoned", *(f"op-{n}" for n in range(30)))
+        await world.wait(60_000)
+
+        told = [id_ for id_, _ in world.outcomes_told()]
+        assert told.count("poisoned") >= 4
+        assert sorted(id_ for id_ in told if id_ != "poisoned") == sorted(f"op-{n}" for n in range(30))
+
+    world.play(story)
+
+
+def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
+    """Whatever an attempt raises, it failed; it is repeated, and the rest goes on."""
+
+    async def crash(notify: Notify) -> None:
+        if notify.operation_id == "crash":
+            raise ZeroDivisionError
+
+    async def story() -> None:
+        world.subscriber = crash  # type: ignore[method-assign]
+        await complete(world, "crash", "op-1")
+        await world.wait(10_000)
+
+        told = [id_ for id_, _ in world.outcomes_told()]
+        assert told.count("op-1") == 1
+        assert told.count("crash") > 1
+
+    world.play(story)
+
+
+def test_a_late_region_changes_nothing_that_is_still_to_be_told(world: World) -> None:
+    """What is told is the decision as it fell, however long the subscriber was away."""
+
+    async def refuse(_: Notify) -> None:
+        raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        world.subscriber = refuse  # type: ignore[method-assign]
+        engine = await world.start()
+        await engine.deliver(arrival(EAST))
+        await world.wait(TIMEOUT_MS + 10)
+        await deliver_all(engine, arrival(NORTH), arrival(WEST))
+        del world.subscriber
+        await world.wait(600_000)
+
+        assert len(world.told) > 1
+        assert {(notify.arrived, notify.missing) for _, notify in world.told} == {((EAST,), (NORTH, WEST))}
+
+    world.play(story)

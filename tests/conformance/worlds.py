@@ -1,0 +1,111 @@
+"""Where an engine is put to the test: its own data, its own time, and a subscriber that does as it is told."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aggregator import engines
+from aggregator.engine import Engine, NotDeliveredError, Receipt
+from aggregator.fanin import Notify, Subject
+from aggregator.metrics import Metrics
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+from harness.kernel import VirtualKernel, elapsed_ms
+
+EAST, NORTH, WEST = "eastus", "northeurope", "westeurope"
+EPOCH_MS = 1_772_323_200_000
+TIMEOUT_MS = 60_000
+RETENTION_MS = 7 * 86_400_000
+IMAGE = Subject(action="push", host="demo.azurecr.io", repository="team/app", tag="1.0", digest="sha256:11")
+
+type Story = Callable[[], Coroutine[Any, Any, None]]
+
+
+def arrival(region: str, operation_id: str = "op-1") -> Arrival:
+    return Arrival(operation_id, region, IMAGE)
+
+
+class World:
+    """One engine through all its lives, in virtual time: waiting a month costs nothing."""
+
+    def __init__(self, engine: str, folder: Path) -> None:
+        self._factory = engines.load(engine)
+        self._folder = folder
+        self._lives = 0
+        self.settings = Settings(
+            regions=(EAST, NORTH, WEST),
+            timeout_ms=TIMEOUT_MS,
+            retention_ms=RETENTION_MS,
+            notify_url="http://subscriber/",
+            data_dir=folder / "data-0",
+        )
+        self.told: list[tuple[int, Notify]] = []  # every attempt, and when
+        self.metrics = Metrics()
+        self._engine: Engine | None = None
+
+    def play(self, story: Story, *, seed: int = 0) -> None:
+        """Run a test's story to its end."""
+
+        async def to_the_end() -> None:
+            try:
+                await story()
+            finally:
+                await self.stop()
+
+        VirtualKernel(seed).run(to_the_end())
+
+    def now_ms(self) -> int:
+        return EPOCH_MS + elapsed_ms()
+
+    async def wait(self, ms: int) -> None:
+        await asyncio.sleep(ms / 1000)
+
+    async def subscriber(self, notify: Notify) -> None:
+        """Accepts everything. A test that wants another one assigns it."""
+
+    async def start(self, *, regions: tuple[str, ...] | None = None) -> Engine:
+        """Begin the next life on what the last one left."""
+        self._lives += 1
+        life = self._lives
+        if regions is not None:
+            self.settings = replace(self.settings, regions=regions)
+
+        async def tell(notify: Notify) -> None:
+            if life != self._lives:
+                raise NotDeliveredError("a dead process sends nothing")
+            self.told.append((self.now_ms(), notify))
+            subscriber: Callable[[Notify], Awaitable[None]] = self.subscriber
+            await subscriber(notify)
+
+        self.metrics = Metrics()
+        self._engine = self._factory(self.settings, self, self.metrics, tell)
+        await self._engine.open()
+        return self._engine
+
+    async def stop(self) -> None:
+        """An orderly stop."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+
+    async def kill(self) -> None:
+        """``kill -9``: the next life finds the data as they are at this instant."""
+        self._lives += 1
+        heir = self._folder / f"data-{self._lives}"
+        shutil.copytree(self.settings.data_dir, heir)
+        self.settings = replace(self.settings, data_dir=heir)
+        await self.stop()  # only closes its files: nobody will look at what it still does
+
+    def keys_told(self) -> list[str]:
+        return [notify.key for _, notify in self.told]
+
+    def outcomes_told(self) -> list[tuple[str, str]]:
+        return [(notify.operation_id, notify.outcome.value) for _, notify in self.told]
+
+
+async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | BaseException]:
+    """Together, as requests on as many connections."""
+    return await asyncio.gather(*(engine.deliver(each) for each in arrivals), return_exceptions=True)
