@@ -7,6 +7,7 @@ with the reason; text that goes into keys and logs is limited in length and free
 The fields are those of the ACR webhook reference, tables "push event" to "chart delete event".
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -95,13 +96,15 @@ def decode(body: bytes) -> Event:
 
 
 def _refuse_depth(body: bytes) -> None:
-    """Counting brackets is cheap and almost always settles it; this is for the rest. Strings count too."""
-    brackets = body.translate(None, delete=_ALL_BUT_BRACKETS)
+    """Counting brackets is cheap and almost always settles it; this is for the rest."""
+    brackets = _STRING.sub(b"", body).translate(None, delete=_ALL_BUT_BRACKETS)
     depth = max(accumulate(map(_DEPTH_OF.__getitem__, brackets)), default=0)
     if depth > DEPTH_MAX:
         raise MalformedError(f"the body is nested more than {DEPTH_MAX} levels deep")
 
 
+# Possessive, and content with a missing end, so that no body makes it try twice.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _DEPTH_OF = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in _DEPTH_OF)
 

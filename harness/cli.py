@@ -48,6 +48,9 @@ class Interrupted(click.ClickException):
 class _Program(click.Group):
     """Ends quietly when its reader has gone, and in one line when it is interrupted."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)  # as they stand below: what a newcomer needs first comes first
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

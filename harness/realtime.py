@@ -6,7 +6,7 @@ that a busy machine needs. Both are part of the history's header, and every repo
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -85,7 +85,7 @@ async def play_command(scenario: Scenario, command: str, *, seed: int = 0, pace:
 
 async def play_pack(
     scenarios: Sequence[Scenario], command: str, *, seed: int = 0, pace: Pace
-) -> AsyncIterator[History]:
+) -> AsyncGenerator[History]:
     """Play scenarios side by side; histories come as they end."""
     places = asyncio.Semaphore(pace.worlds)
 

@@ -88,7 +88,7 @@ def play(
             factory=factory,
             name=name,
         )
-        run = Run(scenario, seed, version=version("fanin"), target=target.name)
+        run = Run(scenario, seed, version=version("fanin"), target=target.name, epoch=EPOCH_MS)
         world = World(target, run, elapsed_ms)
 
         async def main() -> None:

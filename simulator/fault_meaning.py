@@ -72,6 +72,9 @@ class _Checks:
 
     def __init__(self, reading: Reading, prey: _Prey | None) -> None:
         self._reading, self._report, self._prey = reading, reading.report, prey
+        operations = reading.scenario.operations
+        repeats = (operation.repeat for operation in operations)
+        self._repeats = dict(zip(operation_names(operations), repeats, strict=True))
 
     def fault(self, fault: Fault, place: Place) -> None:
         match fault:
@@ -116,10 +119,7 @@ class _Checks:
         operation, slash, number = name.partition("/")
         if not slash:
             return operation
-        known = zip(
-            self._reading.scenario.operations, operation_names(self._reading.scenario.operations), strict=True
-        )
-        repeat = next((each.repeat for each, called in known if called == operation), None)
+        repeat = self._repeats.get(operation)
         wrong = not (number.isascii() and number.isdigit() and number == str(int(number)))
         if repeat is not None and (wrong or not 1 <= int(number) <= repeat or repeat == 1):
             message = f"operation: {quoted(name)} is no repetition of {quoted(operation)}"
@@ -172,9 +172,7 @@ class _Checks:
             if known:
                 self._delivered(fault.region, fault.operation, place)
         elif fault.region:
-            message = (
-                f"region: it narrows an answer; at {fault.step} there is a notification, of no region"
-            )
+            message = f"region: it narrows an answer; at {fault.step} there is a notification, of no region"
             self._report.add(place.at("region").name, message)
         elif known:
             self._notified(fault.operation, place)

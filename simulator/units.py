@@ -60,7 +60,9 @@ def parse_duration(text: str, *, timeout_ms: int | None = None) -> int:
         return 0
     if match := _MULTIPLE.fullmatch(stripped):
         if timeout_ms is None:
-            raise ValueError(f"{text!r} is a multiple of the timeout, which is not known here; write 45s or 2h")
+            raise ValueError(
+                f"{text!r} is a multiple of the timeout, which is not known here; write 45s or 2h"
+            )
         total = Fraction(round(Fraction(match[1]) * timeout_ms))
     elif _DURATION.fullmatch(stripped):
         parts = (Fraction(number) * MS_BY_UNIT[unit] for number, unit in _PART.findall(stripped))
@@ -75,7 +77,7 @@ def parse_duration(text: str, *, timeout_ms: int | None = None) -> int:
 
 
 def _refusal(text: str, stripped: str, *, multiples: bool) -> str:
-    quoted = repr(text) if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]!r}…"
+    quoted = repr(text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}…")
     accepted = ACCEPTED if multiples else ACCEPTED_ABSOLUTE
     if _BARE_NUMBER.fullmatch(stripped):
         return f"{quoted} has no unit; write {stripped}s, or another duration: {ABSOLUTE_EXAMPLES}"

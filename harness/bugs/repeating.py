@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import msgspec
+
 from aggregator.engine import Receipt
 from aggregator.engines.transaction import Transaction
 from aggregator.errors import RequestError
-from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Phase, Standing, Step, step
+from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, notification, step
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
 from harness.bugs.rewiring import rewired
@@ -124,13 +126,9 @@ class _EachLooksForItself(VariedEngine):
         await asyncio.sleep(LOOK_S)
         state = await self.inspect(arrival.operation_id)
         if state and state.phase is Phase.COMPLETED:
-            self.tell_besides(self._own(state, arrival))
+            told = notification(state, decided_ms=self._clock.now_ms())
+            self.tell_besides(msgspec.structs.replace(told, key=f"{told.key}-{arrival.region}"))
         return receipt
-
-    def _own(self, state: FanIn, arrival: Arrival) -> Notify:
-        assert state.decided_ms is not None  # noqa: S101 - it is completed
-        told = believed_complete(state, state.decided_ms).effects[0]
-        return Notify(**{name: getattr(told, name) for name in told.__struct_fields__} | {"key": f"{told.key}-{arrival.region}"})
 
 
 BUGS = (

@@ -46,10 +46,11 @@ def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     whole = max(len(before) for before, _ in columns)
     fraction = max(len(after) for _, after in columns)
     room = WIDTH - (whole + fraction + 2)
-    narrow = room - _WIDE * len(regions) < _REST_WIDE
-    region = max(_WIDE, min(_LANE_MAX, (room - _REST_MAX) // len(regions)))
+    count = max(len(regions), 1)
+    narrow = room - _WIDE * count < _REST_WIDE
+    region = max(_WIDE, min(_LANE_MAX, (room - _REST_MAX) // count))
     if narrow:
-        region = max(_NARROW_MIN, min(_NARROW_MAX, (room - _REST_NARROW) // len(regions)))
+        region = max(_NARROW_MIN, min(_NARROW_MAX, (room - _REST_NARROW) // count))
     rest = room - region * len(regions)
     aggregator, timer = max(_WORDS_MIN, rest * 29 // 100), max(_WORDS_MIN, rest * 31 // 100)
     lanes = [(name, region) for name in regions]
@@ -58,17 +59,13 @@ def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
 
 
 def fits(layout: Layout, rows: Sequence[Row]) -> bool:
-    """Whether every word of the brief forms has room; where one has not, a list reads better."""
-    if not layout.narrow:
-        return True
-    widths = dict(layout.lanes)
-    return all(
-        len(word) <= widths[moment.lane] - 2
-        for row in rows
-        for moment in row.moments
-        if moment.lane not in (*_NAMES, WORLD)
-        for word in moment.brief.split()
-    )
+    """Whether every moment has a lane, and every word of a brief form has room; else a list reads better."""
+    room = dict(layout.lanes)
+    shown = [moment for row in rows for moment in row.moments if moment.lane != WORLD]
+    if any(moment.lane not in room for moment in shown):
+        return False
+    words = [(moment.lane, word) for moment in shown for word in moment.brief.split()]
+    return not layout.narrow or all(len(word) <= room[lane] - 2 for lane, word in words)
 
 
 def header(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:

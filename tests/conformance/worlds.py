@@ -1,4 +1,4 @@
-"""Where an engine is put to the test: its own data, its own time, and a subscriber that does as it is told."""
+"""Where an engine is put to the test: its own data, its own time, a subscriber that does as it is told."""
 
 import asyncio
 import shutil
@@ -84,6 +84,10 @@ class World:
         self._engine = self._factory(self.settings, self, self.metrics, tell)
         await self._engine.open()
         return self._engine
+
+    def intruder(self) -> Engine:
+        """A second engine on the same data, not open yet."""
+        return self._factory(self.settings, self, Metrics(), None)
 
     async def stop(self) -> None:
         """An orderly stop."""

@@ -222,6 +222,20 @@ def test_several_histories_go_into_a_folder(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_histories_of_scenarios_with_one_name_would_overwrite_each_other(tmp_path: Path) -> None:
+    """So neither is played."""
+    files = [tmp_path / folder / "mine.yaml" for folder in "ab"]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("scenario: mine\ntitle: Mine\noperations: [{}]\n", encoding="utf-8")
+
+    result = fanin("run", *files, "--history", tmp_path / "runs")
+
+    assert result.exit_code == USAGE
+    assert "have one name" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 # --- the pack ---
 
 

@@ -2,11 +2,16 @@
 """Wrong shapes: each problem's exact line, and that the JSON Schema refuses the same files."""
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
 
+from simulator.document import compose
 from simulator.loading import ScenarioError, loads
+from simulator.problems import Report
 from simulator.schema import schema
+from simulator.shape import Walk
+from simulator.wanted import shape_of
 
 HEAD = "scenario: example\ntitle: An example\n"  # rows begin on line 3
 FIELDS = "scenario, title, teaches, regions, timeout, registry, correlation, ids, actions, key, latency, sender, replication, webhooks, operations, faults, expect, verdict"
@@ -360,17 +365,51 @@ expect:
     ]
 
 
-def test_names_are_not_held_against_a_broken_list() -> None:
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        (
+            "regions: [mars, no]\noperations: [{nam: x}]\nfaults: [{fault: drop, region: venus, operation: x}]\n",
+            [(3, 17), (4, 15)],
+        ),
+        ("operation: [{name: x}]\nfaults: [{fault: drop, operation: x}]\n", [(3, 1)]),
+        ("operations: [{nam: x}, {name: op2}, {}]\n", [(3, 15)]),
+    ],
+    ids=["broken lists", "a misspelt list", "positions after a broken one"],
+)
+def test_names_are_not_held_against_what_is_broken(text: str, marks: list[tuple[int, int]]) -> None:
     """While the regions cannot be read, no region is called unknown; likewise for operations."""
-    text = (
-        HEAD
-        + "regions: [mars, no]\noperations: [{nam: x}]\nfaults: [{fault: drop, region: venus, operation: x}]\n"
-    )
-
     with pytest.raises(ScenarioError) as caught:
-        loads(text)
+        loads(HEAD + text)
 
-    assert [problem.mark for problem in caught.value.problems] == [(3, 17), (4, 15)]
+    assert [problem.mark for problem in caught.value.problems] == marks
+
+
+class Switch(msgspec.Struct):
+    """A shape with what no scenario has yet."""
+
+    lit: bool
+
+
+@pytest.mark.parametrize(("text", "lit"), [("true", True), ("false", False)])
+def test_true_and_false_are_read(text: str, lit: bool) -> None:  # noqa: FBT001 - it is what is tested
+    """A shape may want a truth value."""
+    report = Report("switch.yaml")
+
+    found = Walk(report, 1).read(compose(f"lit: {text}", report), shape_of(Switch), "switch")
+
+    assert found is not None
+    assert found.value == Switch(lit=lit)
+
+
+@pytest.mark.parametrize("text", ["yes", "Off", "TRUE", "1", "'true'", "maybe"])
+def test_truth_has_two_words(text: str) -> None:
+    """YAML 1.1 knows 22, one of which is a country."""
+    report = Report("switch.yaml")
+
+    assert Walk(report, 1).read(compose(f"lit: {text}", report), shape_of(Switch), "switch") is None
+    with pytest.raises(ScenarioError, match="is neither true nor false; write true or false"):
+        report.close()
 
 
 def test_reading_stops_after_a_hundred_problems() -> None:

@@ -1,0 +1,62 @@
+"""The design that the pattern was published with in 2018, on Durable Functions. The one inmate with several bugs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from aggregator.app import create_app
+from aggregator.clock import Clock
+from aggregator.engine import Receipt, Tell
+from aggregator.fanin import Notify, Phase, Standing
+from aggregator.metrics import Metrics
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+from harness.asgi import AsgiApp
+from harness.bugs.bug import Bug
+from harness.bugs.waiting import WaitsTwice
+from harness.target import LoopClock
+
+# What GetStatusAsync takes.
+LOOK_S = 0.005
+# The README says WebhookTimeout. The code reads WebhookTimeOut, and finds this.
+DEFAULT_TIMEOUT_MS = 120_000
+
+
+class _Sample(WaitsTwice):
+    """Get the status; start an orchestration if there is none; raise the event."""
+
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+        super().__init__(settings, clock, metrics, _without_key(tell) if tell else None)
+
+    async def deliver(self, arrival: Arrival) -> Receipt:
+        instance = self._instances.get(arrival.operation_id)
+        await asyncio.sleep(LOOK_S)
+        if instance is None:
+            instance = self.begin(arrival)
+        if instance.state.phase is not Phase.WAITING:
+            return Receipt(instance.state, Standing.LATE)  # a finished instance takes no events, silently
+        return await super().deliver(arrival)
+
+
+def _without_key(tell: Tell) -> Callable[[Notify], Awaitable[None]]:
+    """The notification is an activity, which runs at least once, and has no id."""
+    return lambda notify: tell(msgspec.structs.replace(notify, key=""))
+
+
+def _sample(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
+    told = {name: text for name, text in environment.items() if "timeout" not in name.casefold()}
+    settings = Settings.from_environment(told, {"timeout_ms": f"{DEFAULT_TIMEOUT_MS}ms"})
+    return create_app(settings, clock=LoopClock(epoch_ms), engine=_Sample)
+
+
+BUGS = (
+    Bug(
+        "original-sample",
+        ("B10", "B01", "B46", "B52", "B67"),
+        "The published sample of 2018: it looks up and then starts, waits for every region twice, reads its"
+        " timeout under a misspelt name, and tells without a key, so every operation times out.",
+        "original-simple",
+        _sample,
+    ),
+)

@@ -1,0 +1,88 @@
+"""The table of events: what the picture shows, in words, a row each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.report.clock import clock
+from harness.report.html.examples import focus
+from harness.report.line import Tone
+from harness.report.moments import AGGREGATOR, SINK, TIMER, WORLD, Moment, moments
+from harness.report.reading import Operation, Reading
+from harness.verdict import Verdict
+
+ROWS_MAX = 400
+_ENDS = ROWS_MAX // 2
+_WHERE = {WORLD: "registry", AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One row, or a sentence in place of rows that are left out."""
+
+    anchor: str = ""
+    clock: str = ""
+    where: str = ""
+    operation: str = ""
+    what: str = ""
+    tone: Tone = Tone.PLAIN
+    deciding: bool = False
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows, and in which of them each record of the history stands."""
+
+    rows: list[Event]
+    anchors: dict[int, str]  # by index into the history
+
+
+def table(reading: Reading, verdict: Verdict, drawn: Sequence[Operation]) -> Table:
+    """All that happened to the drawn operations and to everybody, and whatever decides a finding."""
+    deciding = {index for finding in verdict.findings for index in finding.evidence}
+    accused = [reading.named(finding.op) for finding in verdict.findings if finding.op]
+    told = sorted(
+        _of(reading, drawn, [one for one in dict.fromkeys(accused) if one is not None], deciding),
+        key=lambda moment: moment.at,
+    )
+    rows: list[Event] = []
+    anchors: dict[int, str] = {}
+    skipped = 0
+    for position, moment in enumerate(told):
+        decides = not deciding.isdisjoint(moment.entries)
+        if _ENDS <= position < len(told) - _ENDS and not decides:
+            skipped += 1
+            continue
+        if skipped:
+            rows.append(Event(skipped=skipped))
+            skipped = 0
+        rows.append(_event(moment, f"event-{position + 1}", deciding=decides))
+        anchors.update({index: f"event-{position + 1}" for index in moment.entries})
+    return Table(rows, anchors)
+
+
+def _of(
+    reading: Reading, drawn: Sequence[Operation], accused: Sequence[Operation], deciding: set[int]
+) -> Iterator[Moment]:
+    yield from (it for it in moments(focus(reading, None)) if it.operation is None)
+    for operation in drawn:
+        yield from _mine(reading, operation)
+    for operation in accused:
+        if operation not in drawn:
+            yield from (it for it in _mine(reading, operation) if not deciding.isdisjoint(it.entries))
+
+
+def _mine(reading: Reading, operation: Operation) -> Iterator[Moment]:
+    return (it for it in moments(focus(reading, operation)) if it.operation is operation)
+
+
+def _event(moment: Moment, anchor: str, *, deciding: bool) -> Event:
+    return Event(
+        anchor=anchor,
+        clock=clock(moment.at),
+        where=_WHERE.get(moment.lane, moment.lane),
+        operation=moment.operation.name if moment.operation else "",
+        what=moment.text,
+        tone=moment.tone,
+        deciding=deciding,
+    )

@@ -1,0 +1,52 @@
+"""What was told about each operation, what would have been right, and why; many alike share a row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.report.clock import clock
+from harness.report.reading import Reading
+
+# The text report's sentence; its module offers it only as part of a whole report.
+from harness.report.verdict import _why as why
+from harness.verdict import Judgement
+
+# Up to so many operations have a row each.
+EACH_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One row."""
+
+    count: int
+    example: str  # an operation's name
+    told: str
+    told_at: str
+    legal: str
+    right: bool  # whether what was told is among what was legal
+    why: str
+
+
+def rulings(reading: Reading) -> list[Ruling]:
+    """One row for each operation, or for each kind of many, as they first happened."""
+    known = [operation.judgement for operation in reading.operations if operation.judgement is not None]
+    if len(known) <= EACH_MAX:
+        return [_ruling(reading, [judgement]) for judgement in known]
+    kinds: dict[object, list[Judgement]] = {}
+    for judgement in known:
+        kinds.setdefault((judgement.legal, judgement.outcome), []).append(judgement)
+    return [_ruling(reading, alike) for alike in kinds.values()]
+
+
+def _ruling(reading: Reading, alike: Sequence[Judgement]) -> Ruling:
+    first = alike[0]
+    told = first.outcome or "none"
+    return Ruling(
+        count=len(alike),
+        example=first.op,
+        told="silence" if told == "none" else told,
+        told_at="" if first.told_at is None else clock(first.told_at),
+        legal=" or ".join("silence" if legal == "none" else legal for legal in first.legal) or "nothing",
+        right=told in first.legal,
+        why=why(reading, first),
+    )

@@ -1,0 +1,202 @@
+"""A run of many operations as a whole: how much of what happened when. One small histogram for each kind.
+
+Time is to scale here, but for stretches without any event, which are cut out and marked.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from harness.report import phrases
+from harness.report.clock import clock
+from harness.report.html.axis import staggered
+from harness.report.html.markup import tag
+from harness.report.html.picture import WIDTH
+from harness.report.reading import Fate, Reading
+from simulator.scenario import SinkFault
+from simulator.units import MS_BY_UNIT, format_duration
+
+_LEFT, _RIGHT = 176.0, 20.0
+_ROW, _BAR = 34.0, 24.0
+_AXIS = 30.0
+_BIN = 6.0  # pixels
+_CUT = 34.0  # pixels of a stretch that is cut out
+_CUTS_MAX = 6
+# A silence is cut out when it is longer than this part of what is left.
+_CUT_SHARE = 0.15
+_TICKS = 8
+_NICE = sorted(
+    factor * unit
+    for unit, factors in (
+        (1, (1, 2, 5, 10, 20, 50, 100, 200, 500)),
+        (MS_BY_UNIT["s"], (1, 2, 5, 10, 20, 30)),
+        (MS_BY_UNIT["m"], (1, 2, 5, 10, 20, 30)),
+        (MS_BY_UNIT["h"], (1, 2, 6, 12)),
+        (MS_BY_UNIT["d"], (1, 2, 5, 10, 30, 100, 365, 1000, 3650)),
+    )
+    for factor in factors
+)
+
+_WEBHOOKS = {
+    "counted": (Fate.COUNTED,),
+    "duplicate or late": (Fate.DUPLICATE, Fate.LATE, Fate.ON_THE_LINE, Fate.IDLE),
+    "refused": (Fate.REFUSED,),
+    "accepted wrongly": (Fate.SWALLOWED,),
+    "lost or unanswered": (Fate.LOST, Fate.DOUBTFUL),
+}
+_TONES = {
+    "counted": "t-good",
+    "duplicate or late": "t-odd",
+    "accepted wrongly": "t-bad",
+    "lost or unanswered": "t-fault",
+    "never sent": "t-fault",
+    "notified again": "t-odd",
+    "unreadable": "t-bad",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    name: str
+    instants: Sequence[int]
+
+
+def draw(reading: Reading, *, name: str) -> Markup:
+    """The histograms, one below the other, with the aggregator's downs and the sink's faults behind them."""
+    series = [it for it in _all_series(reading) if it.instants]
+    scale = _Scale([at for it in series for at in it.instants])
+    height = _AXIS + _ROW * len(series) + 8
+    about = "How much happened when: " + "; ".join(f"{it.name}, {len(it.instants)}" for it in series) + "."
+    return tag(
+        "svg",
+        tag("title", about),
+        _hatch(name),
+        *_shades(reading, scale, height, name),
+        *_axis(scale, height),
+        *(part for nth, it in enumerate(series) for part in _row(it, scale, _AXIS + _ROW * nth)),
+        class_="picture",
+        viewBox=f"0 0 {WIDTH} {height:.0f}",
+        width=WIDTH,
+        height=round(height),
+        role="img",
+        aria_label=about,
+    )
+
+
+def _all_series(reading: Reading) -> Iterator[_Series]:
+    attempts = reading.evidence.attempts
+    fates = [(reading.fate(attempt), attempt.sent.at) for attempt in attempts]
+    for name, wanted in _WEBHOOKS.items():
+        yield _Series(name, [at for fate, at in fates if fate in wanted])
+    yield _Series("never sent", [entry.at for _, entry in reading.unsent])
+    told: dict[str, list[int]] = {"completed": [], "timed_out": [], "notified again": [], "unreadable": []}
+    for post in reading.evidence.posts:
+        operation = reading.told(post)
+        again = operation is not None and operation.case.posts[0] is not post
+        said = phrases.said_outcome(post)
+        told["notified again" if again else said if said in told else "unreadable"].append(post.at)
+    yield from (_Series(name, instants) for name, instants in told.items())
+
+
+class _Scale:
+    """Instants to pixels: in proportion, without the long silences."""
+
+    def __init__(self, instants: Iterable[int]) -> None:
+        known = sorted(set(instants)) or [0]
+        self.cuts = _silences(known)
+        edges = [known[0], *(at for cut in self.cuts for at in cut), known[-1]]
+        self.stretches = [(edges[at], edges[at + 1]) for at in range(0, len(edges), 2)]
+        self.length = sum(end - begin for begin, end in self.stretches) or 1
+        room = WIDTH - _LEFT - _RIGHT - _CUT * len(self.cuts)
+        self._per_ms = room / self.length
+        self.starts: list[float] = []
+        x = _LEFT
+        for begin, end in self.stretches:
+            self.starts.append(x)
+            x += (end - begin) * self._per_ms + _CUT
+
+    def x(self, at: int) -> float:
+        """Where an instant stands; one that is cut out, at the cut."""
+        nth = max(0, bisect_right([begin for begin, _ in self.stretches], at) - 1)
+        begin, end = self.stretches[nth]
+        return self.starts[nth] + (min(max(at, begin), end) - begin) * self._per_ms
+
+
+def _silences(instants: Sequence[int]) -> list[tuple[int, int]]:
+    """The longest gaps, as long as each is a large part of what is left without it."""
+    left = instants[-1] - instants[0]
+    cuts: list[tuple[int, int]] = []
+    for begin, end in sorted(pairwise(instants), key=lambda gap: gap[0] - gap[1])[:_CUTS_MAX]:
+        if end - begin <= _CUT_SHARE * left:
+            break
+        left -= end - begin
+        cuts.append((begin, end))
+    return sorted(cuts)
+
+
+def _row(series: _Series, scale: _Scale, top: float) -> Iterator[Markup]:
+    bins = Counter(int(scale.x(at) // _BIN) for at in series.instants)
+    most = max(bins.values())
+    base = top + _ROW - 4
+    tone = _TONES.get(series.name, "t-plain")
+    yield tag("text", series.name, x=10.0, y=base - 12, class_="label")
+    count = f"{len(series.instants):,}, up to {most:,} at once" if most > 1 else f"{len(series.instants):,}"
+    yield tag("text", count, x=10.0, y=base, class_="wait left")
+    yield tag("line", x1=_LEFT, y1=base, x2=WIDTH - _RIGHT, y2=base, class_="lane")
+    for number, count_here in sorted(bins.items()):
+        high = max(1.5, _BAR * count_here / most)
+        place = {"x": number * _BIN, "y": base - high, "width": _BIN - 1, "height": high}
+        yield tag("rect", tag("title", f"{series.name}: {count_here:,}"), class_=f"count {tone}", **place)
+
+
+def _axis(scale: _Scale, height: float) -> Iterator[Markup]:
+    y = _AXIS - 6
+    wanted = scale.length / _TICKS
+    step = next((nice for nice in _NICE if nice >= wanted), _NICE[-1])
+    labels = []
+    for begin, end in scale.stretches:
+        first = -(-begin // step) * step
+        inside = range(first, end + 1, step) if first <= end else range(begin, begin + 1)
+        labels += [(scale.x(at), clock(at)) for at in inside]
+    for x, text, _ in staggered(labels, 1):
+        yield tag("line", x1=x, y1=y, x2=x, y2=height - 6, class_="grid")
+        yield tag("text", text, x=x, y=y - 5, class_="clock")
+    yield tag("line", x1=_LEFT, y1=y, x2=WIDTH - _RIGHT, y2=y, class_="axis")
+    for begin, end in scale.cuts:
+        middle, words = scale.x(begin) + _CUT / 2, format_duration(end - begin)
+        band = {"x": middle - _CUT / 2 + 3, "y": y - 4, "width": _CUT - 6, "height": height - y}
+        yield tag("rect", tag("title", f"{words} without anything"), class_="cut", **band)
+        zigzag = tag("path", d=f"M{middle - 6:.1f} {y}l3 -5l3 10l3 -10l3 5", class_="zigzag")
+        yield tag("g", tag("title", f"{words} without anything"), zigzag)
+
+
+def _shades(reading: Reading, scale: _Scale, height: float, name: str) -> Iterator[Markup]:
+    since: int | None = None
+    for _, turn in reading.evidence.turns:
+        if turn.state == "down" and since is None:
+            since = turn.at
+        elif turn.state == "up" and since is not None:
+            yield _shade(scale, (since, turn.at), height, f"url(#{name}-hatch)", "aggregator down", "down")
+            since = None
+    for fault in reading.scenario.faults:
+        until = getattr(fault, "until", None)
+        if isinstance(fault, SinkFault) and until is not None:
+            span = (getattr(fault, "since", 0), until)
+            yield _shade(scale, span, height, f"url(#{name}-hatch)", "the sink has a fault", "ill")
+
+
+def _shade(scale: _Scale, span: tuple[int, int], height: float, fill: str, title: str, kind: str) -> Markup:
+    start, stop = map(scale.x, span)
+    about = tag("title", f"{title} from {clock(span[0])} to {clock(span[1])}")
+    return tag(
+        "rect", about, x=start, y=_AXIS - 6, width=max(2, stop - start), height=height - _AXIS, class_=kind, fill=fill
+    )
+
+
+def _hatch(name: str) -> Markup:
+    line = tag("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatching")
+    return tag("defs", tag("pattern", line, id=f"{name}-hatch", width=6, height=6, patternUnits="userSpaceOnUse"))

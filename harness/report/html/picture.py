@@ -1,0 +1,298 @@
+"""A scene as SVG: lanes from top to bottom, time from left to right.
+
+Rules of this file: nothing that is said in colour alone; every mark has a ``title``; a label has its room or
+is not drawn. The picture is an image to assistive technology, described in a sentence: the table of events
+says the same in words.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from harness.report.clock import clock
+from harness.report.html import glyphs
+from harness.report.html.axis import Axis, Claim, place, staggered, text_width
+from harness.report.html.glyphs import Glyph
+from harness.report.html.markup import tag
+from harness.report.html.scene import REGISTRY, Band, Block, Mark, Scene, named
+from harness.report.line import shorten
+from harness.report.moments import AGGREGATOR, SINK, TIMER
+from simulator.units import format_duration
+
+WIDTH = 1040  # what a page has room for, on a screen and on paper in landscape
+_NAME_MAX = 22  # characters of a lane's name
+_TRACK = 19  # pixels from one track of a lane to the next
+_LANE_AIR = 9
+_HEADING = 24
+_TICK_ROWS, _TICK_ROW = 3, 13
+_AXIS = _TICK_ROWS * _TICK_ROW + 22
+_TRACKS_MAX = 6
+_GLYPH = 7.0  # half the width of a sign
+_MARGIN = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A mark and its track."""
+
+    block: int
+    track: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    top: float
+    height: float
+
+    def y(self, track: int = 0) -> float:
+        """The middle of one of its tracks."""
+        return self.top + _LANE_AIR / 2 + _TRACK * (track + 0.5)
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+
+def draw(scene: Scene, *, name: str, about: str) -> Markup:
+    """One picture.
+
+    Args:
+        scene: What to show.
+        name: Unique on the page; ids are made of it.
+        about: The picture in a sentence.
+    """
+    return _Drawing(scene, name).svg(about)
+
+
+class _Drawing:
+    def __init__(self, scene: Scene, name: str) -> None:
+        self._scene, self._name = scene, name
+        self._placed, self._dropped = _tracks(scene)
+        labels = [shorten(it, _NAME_MAX) for block in scene.blocks for it in named(block.lanes)]
+        self._left = max(map(text_width, labels), default=0) + 2 * _MARGIN
+        claims = [
+            Claim((it.block, it.mark.lane, it.track), it.mark.begins, self._ends(it.mark), _room(it.mark))
+            for it in self._placed
+        ]
+        columns = scene.instants | scene.minor | {at for at, _ in scene.folded} | {scene.end}
+        self._axis = place(columns, claims, left=self._left + _MARGIN, width=WIDTH - self._left - 2 * _MARGIN)
+        self._lanes = self._lay_out()
+        self._bottom = max((lane.bottom for lane in self._lanes.values()), default=_AXIS) + _MARGIN
+        self._right = max(
+            [
+                self._axis.places[-1] + text_width(clock(scene.end)),
+                *(self._axis.x(claim.ends) + claim.width for claim in claims),
+            ]
+        )
+
+    def _ends(self, mark: Mark) -> int:
+        """When a mark ends, if that is drawn at all."""
+        known = self._scene.instants | self._scene.minor
+        return mark.ends if mark.ends in known else mark.begins
+
+    def _lay_out(self) -> dict[tuple[int, str], _Lane]:
+        lanes: dict[tuple[int, str], _Lane] = {}
+        y = float(_AXIS)
+        for number, block in enumerate(self._scene.blocks):
+            y += _HEADING if block.heading else 0
+            for name in block.lanes:
+                used = [it.track for it in self._placed if (it.block, it.mark.lane) == (number, name)]
+                height = _LANE_AIR + _TRACK * (max(used, default=0) + 1)
+                lanes[number, name] = _Lane(y, height)
+                y += height
+        return lanes
+
+    def svg(self, about: str) -> Markup:
+        """The whole picture."""
+        width = round(max(self._right + _MARGIN, WIDTH / 2))
+        height = round(self._bottom)
+        parts: list[Markup] = [self._hatch(), *self._frame()]
+        for number, block in enumerate(self._scene.blocks):
+            parts += self._backdrop(number, block)
+        parts += self._ticks()
+        for number, block in enumerate(self._scene.blocks):
+            parts += self._lines(number, block)
+        ways = [way for it in self._placed for way in self._way(it)]
+        signs = [self._sign(it) for it in self._placed]
+        return tag(
+            "svg",
+            tag("title", about),
+            *parts,
+            *ways,
+            *signs,
+            class_="picture",
+            viewBox=f"0 0 {width} {height}",
+            width=width,
+            height=height,
+            role="img",
+            aria_label=about,
+        )
+
+    def _hatch(self) -> Markup:
+        line = tag("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatching")
+        kind = {"width": 6, "height": 6, "patternUnits": "userSpaceOnUse"}
+        return tag("defs", tag("pattern", line, id=f"{self._name}-hatch", **kind))
+
+    def _frame(self) -> Iterator[Markup]:
+        """Names of the lanes, and a line below each block's heading."""
+        for number, block in enumerate(self._scene.blocks):
+            first = self._lanes[number, block.lanes[0]]
+            if block.heading:
+                heading = shorten(block.heading, 60)
+                yield tag("text", heading, x=_MARGIN, y=first.top - 6, class_="heading")
+                yield _line(_MARGIN, first.top - 1, self._right, first.top - 1, "rule")
+            for lane, name in zip(block.lanes, named(block.lanes), strict=True):
+                y = self._lanes[number, lane].y() + 4
+                short = shorten(name, _NAME_MAX)
+                title = [tag("title", name)] if short != name else []
+                yield tag("text", *title, short, x=self._left - 4, y=y, class_="name")
+
+    def _ticks(self) -> Iterator[Markup]:
+        """Instants above the axis, long waits and what is left out below it."""
+        axis, y = self._axis, _TICK_ROWS * _TICK_ROW + 4
+        labels = [(axis.x(at), clock(at)) for at in sorted(self._scene.instants)]
+        bottom = self._bottom - _MARGIN / 2
+        for x, _ in labels:
+            yield _line(x, y, x, bottom, "grid")
+        yield _line(self._left, y, axis.places[-1] + _MARGIN, y, "axis")
+        for x, text, row in staggered(labels, _TICK_ROWS):
+            base = y - 4 - row * _TICK_ROW
+            yield _line(x, base + 2, x, y, "tick")
+            yield tag("text", text, x=x - 1, y=base, class_="clock")
+        end = axis.x(self._scene.end)
+        yield tag("g", tag("title", "the watch ends"), _line(end, y - 5, end, bottom, "end"))
+        yield from self._waits(y)
+
+    def _waits(self, y: float) -> Iterator[Markup]:
+        folded = dict(self._scene.folded)
+        following = dict(pairwise(self._axis.instants))
+        said = {at: (following.get(at, at), _folded(text), text) for at, text in folded.items()}
+        for begin, end in self._axis.breaks():
+            if begin not in said:
+                text = format_duration(end - begin)
+                said[begin] = (end, text, f"{text} without anything")
+        for begin, (end, short, title) in sorted(said.items()):
+            start, stop = self._axis.x(begin), self._axis.x(end)
+            middle = (start + stop) / 2
+            kind = "fold" if begin in folded else "break"
+            zigzag = f"M{middle - 6:.1f} {y}l3 -5l3 10l3 -10l3 5"
+            sign = [tag("path", d=zigzag, class_="zigzag")] if kind == "break" else []
+            room = [tag("text", short, x=middle, y=y + 15, class_="wait")]
+            fits = text_width(short) <= stop - start or kind == "fold"
+            yield tag("g", tag("title", title), *sign, *(room if fits else []), class_=kind)
+
+    def _backdrop(self, number: int, block: Block) -> Iterator[Markup]:
+        """What holds a stretch of time, behind everything else."""
+        top = self._lanes[number, block.lanes[0]].top
+        bottom = self._lanes[number, block.lanes[-1]].bottom
+        for band in block.bands:
+            x, wide = self._span(band)
+            title = tag("title", band.title)
+            if band.kind == "down" and wide:
+                lane = self._lanes[number, AGGREGATOR]
+                yield tag("rect", title, x=x, y=top, width=wide, height=bottom - top, class_="shade")
+                yield tag("rect", title, **_box(x, lane, wide), class_="down", fill=self._hatched())
+            elif band.kind == "ill":
+                lane = self._lanes[number, SINK]
+                yield tag("rect", title, **_box(x, lane, wide), class_="ill", fill=self._hatched())
+            elif band.kind == "deadline":
+                yield tag("rect", title, x=x - 1, y=top, width=wide + 2, height=bottom - top, class_="deadline")
+
+    def _hatched(self) -> str:
+        return f"url(#{self._name}-hatch)"
+
+    def _span(self, band: Band) -> tuple[float, float]:
+        start, stop = self._axis.x(band.begins), self._axis.x(band.ends)
+        return start, stop - start
+
+    def _lines(self, number: int, block: Block) -> Iterator[Markup]:
+        """Each lane's own line; the aggregator's only while it is up, the timer's only while it runs."""
+        for name in block.lanes:
+            lane = self._lanes[number, name]
+            if name not in (AGGREGATOR, TIMER):
+                yield _line(self._left, lane.y(), self._axis.places[-1], lane.y(), "lane")
+        for band in block.bands:
+            if band.kind in ("up", "armed", "ghost"):
+                lane = self._lanes[number, band.lane or AGGREGATOR]
+                x, wide = self._span(band)
+                title = tag("title", band.title)
+                yield tag(
+                    "rect", title, x=x, y=lane.y() - 2.5, width=max(wide, 1), height=5, rx=2, class_=band.kind
+                )
+
+    def _way(self, it: _Placed) -> Iterator[Markup]:
+        """The request's way from its lane down to whoever it was for."""
+        mark = it.mark
+        target = (it.block, SINK if mark.lane == SINK else AGGREGATOR)
+        if not mark.way or target not in self._lanes:
+            return
+        x = self._axis.x(mark.begins)
+        if mark.lane == SINK:
+            start, stop = self._lanes[it.block, AGGREGATOR].y() + 3, self._lanes[it.block, SINK].y(it.track) - 7
+        else:
+            start = self._lanes[it.block, mark.lane].y(it.track)
+            stop = start + _TRACK * 0.75 if mark.way == "lost" else self._lanes[target].y() - 4
+        style = f"way {mark.way} {_tone(mark)}"
+        yield _line(x, start, x, stop, style)
+        if mark.way in ("lost", "refused"):
+            yield tag("path", d=f"M{x - 3:.1f} {stop - 3:.1f}l6 6m0 -6l-6 6", class_=style)
+        else:
+            yield tag("path", d=f"M{x - 3:.1f} {stop - 5:.1f}h6l-3 5Z", class_=f"head {_tone(mark)}")
+
+    def _sign(self, it: _Placed) -> Markup:
+        """Bar, sign and label of one mark."""
+        mark, lane = it.mark, self._lanes[it.block, it.mark.lane]
+        begin, end, y = self._axis.x(mark.begins), self._axis.x(self._ends(mark)), lane.y(it.track)
+        parts = [tag("title", mark.title)]
+        if mark.deciding:
+            parts.append(tag("circle", cx=end, cy=y, r=9.5, class_="deciding"))
+        if end > begin:
+            bar = {"x": begin, "y": y - 3, "width": end - begin, "height": 6, "rx": 3}
+            parts.append(tag("rect", class_=f"bar {_tone(mark)}", **bar))
+        parts.append(glyphs.draw(mark.glyph, _tone(mark), end, y))
+        if mark.label:
+            offset = 3.0 if mark.glyph is Glyph.NONE else _GLYPH + 2
+            lift = -5 if mark.lane == AGGREGATOR and mark.glyph is Glyph.NONE else 4
+            parts.append(tag("text", mark.label, x=end + offset, y=y + lift, class_=f"label {_tone(mark)}"))
+        return tag("g", *parts, class_="mark")
+
+
+def _tracks(scene: Scene) -> tuple[list[_Placed], int]:
+    """Every mark on the first track of its lane that is free; those beyond the last are counted."""
+    placed, dropped = [], 0
+    for number, block in enumerate(scene.blocks):
+        ends: dict[str, list[int]] = {}
+        for mark in sorted(block.marks, key=lambda mark: (mark.begins, mark.ends)):
+            tracks = ends.setdefault(mark.lane, [])
+            track = next((at for at, end in enumerate(tracks) if end < mark.begins), len(tracks))
+            if track >= _TRACKS_MAX:
+                dropped += 1
+                continue
+            tracks[track:track + 1] = [mark.ends]
+            placed.append(_Placed(number, track, mark))
+    return placed, dropped
+
+
+def _room(mark: Mark) -> float:
+    label = text_width(mark.label) + 2 if mark.label else 0
+    return label + (0 if mark.glyph is Glyph.NONE else _GLYPH) + 3
+
+
+def _tone(mark: Mark) -> str:
+    return f"t-{mark.tone.name.lower()}"
+
+
+def _folded(text: str) -> str:
+    """``… 7 more`` of a sentence that says so at length."""
+    return " ".join(text.split()[:3])
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=style)
+
+
+def _box(x: float, lane: _Lane, wide: float) -> dict[str, object]:
+    return {"x": x, "y": lane.top + 2, "width": wide, "height": lane.height - 4}

@@ -1,0 +1,181 @@
+"""Settings: understood in both naming schemes, or refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from aggregator.errors import SettingsError
+from aggregator.settings import Settings
+from aggregator.wire import ACTIONS
+
+REGIONS = {"FANIN_REGIONS": "eastus,westeurope"}
+
+
+def read(**environment: str) -> Settings:
+    return Settings.from_environment(REGIONS | environment)
+
+
+def test_the_defaults_are_the_originals() -> None:
+    """Two minutes, every action, the payload's id; a week of memory; nobody but this machine."""
+    settings = read()
+
+    assert settings == Settings(
+        regions=("eastus", "westeurope"),
+        timeout_ms=120_000,
+        notify_url=None,
+        data_dir=Path("fanin-data"),
+        keys=(),
+        correlation="event-id",
+        actions=frozenset(ACTIONS),
+        retention_ms=7 * 86_400_000,
+        engine="sqlite",
+        host="127.0.0.1",
+        port=8080,
+    )
+
+
+def test_every_name_of_our_own_is_read() -> None:
+    """Each into its field."""
+    settings = read(
+        FANIN_TIMEOUT="80s",
+        FANIN_NOTIFY_URL="https://hooks.example/x?y=z",
+        FANIN_DATA_DIR="somewhere",
+        FANIN_KEYS="first, second==",
+        FANIN_CORRELATION="image",
+        FANIN_ACTIONS="push, delete",
+        FANIN_RETENTION="30d",
+        FANIN_ENGINE="sqlite",
+        FANIN_HOST="::",
+        FANIN_PORT="0",
+    )
+
+    assert settings == Settings(
+        regions=("eastus", "westeurope"),
+        timeout_ms=80_000,
+        notify_url="https://hooks.example/x?y=z",
+        data_dir=Path("somewhere"),
+        keys=("first", "second=="),
+        correlation="image",
+        actions=frozenset({"push", "delete"}),
+        retention_ms=30 * 86_400_000,
+        engine="sqlite",
+        host="::",
+        port=0,
+    )
+
+
+def test_the_originals_names_and_the_platforms_are_read() -> None:
+    """What configured the original, or what a platform sets, configures this."""
+    settings = Settings.from_environment(
+        {
+            "WebhookRegions": "NorthEurope, westeurope ",
+            "WebhookTimeout": "0:01:20",
+            "NOTIFY_URL": "http://sink/",
+            "DATA_DIR": "/data",
+            "PORT": "5000",
+            "PATH": "/bin",
+        }
+    )
+
+    assert (settings.regions, settings.timeout_ms) == (("northeurope", "westeurope"), 80_000)
+    assert (settings.notify_url, settings.data_dir, settings.port) == ("http://sink/", Path("/data"), 5000)
+
+
+def test_two_spellings_may_agree() -> None:
+    """Both names, one meaning."""
+    assert read(FANIN_TIMEOUT="80s", WebhookTimeout="0:01:20", WebhookRegions="EastUS,westeurope") == read(
+        FANIN_TIMEOUT="1m20s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"FANIN_TIMEOUT": "80s", "WebhookTimeout": "0:02:00"}, "WebhookTimeout: says something else than"),
+        ({"WebhookRegions": "eastus"}, "WebhookRegions: says something else than FANIN_REGIONS"),
+        ({"FANIN_NOTIFY_URL": "http://a/", "NOTIFY_URL": "http://b/"}, "NOTIFY_URL: says something else than"),
+        ({"FANIN_PORT": "1", "PORT": "2"}, "PORT: says something else than FANIN_PORT"),
+        ({"WebhookTimeOut": "0:01:20"}, "WebhookTimeOut: spelt with other capitals than WebhookTimeout"),
+        ({"fanin_timeout": "80s"}, "fanin_timeout: spelt with other capitals than FANIN_TIMEOUT"),
+        ({"FANIN_TIMOUT": "80s"}, "FANIN_TIMOUT: no such setting; the nearest is FANIN_TIMEOUT"),
+        ({"FANIN_REGION": "x"}, "FANIN_REGION: no such setting; the nearest is FANIN_REGIONS"),
+        ({"WebhookRegion": "x"}, "WebhookRegion: no such setting; the nearest is WebhookRegions"),
+        ({"WebhookTimeout": "80"}, "WebhookTimeout: '80' is a bare number, which .NET would read as 80 days"),
+        ({"FANIN_TIMEOUT": "80"}, "FANIN_TIMEOUT: '80' has no unit"),
+        ({"FANIN_TIMEOUT": "soon"}, "FANIN_TIMEOUT: 'soon' is not a duration"),
+        ({"FANIN_RETENTION": "1"}, "FANIN_RETENTION: '1' has no unit"),
+        ({"FANIN_REGIONS": "eastus,,westus"}, "FANIN_REGIONS: 'eastus,,westus' has an empty name"),
+        ({"FANIN_REGIONS": "eastus,EastUS"}, "FANIN_REGIONS: names 'eastus' twice"),
+        ({"FANIN_REGIONS": "x" * 65}, "is no region name of at most 64 characters"),
+        ({"FANIN_REGIONS": ""}, "FANIN_REGIONS: set but empty"),
+        ({"FANIN_KEYS": " "}, "FANIN_KEYS: set but empty"),
+        ({"FANIN_KEYS": "secret-one,"}, "FANIN_KEYS: has an empty key between its commas"),
+        ({"FANIN_CORRELATION": "tag"}, "FANIN_CORRELATION: 'tag' is none of event-id, image"),
+        ({"FANIN_ACTIONS": "push,pull"}, "FANIN_ACTIONS: 'pull' is none of push, delete, chart_push"),
+        ({"FANIN_ENGINE": "postgres"}, "FANIN_ENGINE: 'postgres' is none of sqlite"),
+        ({"FANIN_PORT": "http"}, "FANIN_PORT: 'http' is not a port from 0 to 65535"),
+        ({"PORT": "65536"}, "PORT: '65536' is not a port"),
+        ({"FANIN_NOTIFY_URL": "hooks.example/x"}, "FANIN_NOTIFY_URL: not a URL like https://host/path"),
+        ({"FANIN_NOTIFY_URL": "ftp://hooks.example/"}, "FANIN_NOTIFY_URL: not a URL"),
+        ({"NOTIFY_URL": "http://host:99999/"}, "NOTIFY_URL: not a URL"),
+        ({"NOTIFY_URL": "http:///path"}, "NOTIFY_URL: not a URL"),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_an_error_that_names_it(environment: dict[str, str], message: str) -> None:
+    """Never a default, never silence."""
+    with pytest.raises(SettingsError) as refusal:
+        read(**environment)
+
+    assert message in str(refusal.value)
+
+
+def test_without_regions_there_is_nothing_to_wait_for() -> None:
+    """Zero regions: no start."""
+    with pytest.raises(SettingsError, match=r"FANIN_REGIONS: not set; name the regions to wait for"):
+        Settings.from_environment({})
+
+
+def test_flags_win_over_the_environment() -> None:
+    """A flag that was not given leaves the environment's value."""
+    flags = {"regions": "mars", "timeout_ms": "5s", "port": None}
+
+    settings = Settings.from_environment(
+        {"FANIN_REGIONS": "eastus", "WebhookTimeout": "0:01:20", "PORT": "1"}, flags
+    )
+
+    assert (settings.regions, settings.timeout_ms, settings.port) == (("mars",), 5_000, 1)
+
+
+def test_a_wrong_flag_is_named_as_a_flag() -> None:
+    """The person typed ``--timeout``, not a variable."""
+    with pytest.raises(SettingsError, match=r"^--timeout: '80' has no unit"):
+        Settings.from_environment(REGIONS, {"timeout_ms": "80"})
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"FANIN_KEYS": "hunter2hunter2"},
+        {"FANIN_NOTIFY_URL": "https://hooks.example/hunter2"},
+    ],
+)
+def test_secrets_stay_out_of_the_representation(environment: dict[str, str]) -> None:
+    """A settings object may end up in a log."""
+    assert "hunter2" not in repr(read(**environment))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"FANIN_KEYS": "hunter2,,x"},
+        {"FANIN_NOTIFY_URL": "hunter2 is no URL"},
+        {"FANIN_NOTIFY_URL": "http://a/hunter2", "NOTIFY_URL": "http://b/hunter2"},
+    ],
+)
+def test_secrets_stay_out_of_complaints(environment: dict[str, str]) -> None:
+    """An error is printed, and kept by whatever keeps the output."""
+    with pytest.raises(SettingsError) as refusal:
+        read(**environment)
+
+    assert "hunter2" not in str(refusal.value)
+    assert refusal.value.__cause__ is None or "hunter2" not in str(refusal.value.__cause__)
