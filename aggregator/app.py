@@ -10,6 +10,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 
 import msgspec
 from starlette.applications import Starlette
@@ -228,12 +229,21 @@ def _error(error: AggregatorError) -> Response:
     return _json({"error": error.code, "message": str(error)}, error.status, headers)
 
 
-async def _http_error(_: Request, exc: Exception) -> Response:
+async def _http_error(request: Request, exc: Exception) -> Response:
     """Starlette's own refusals: no such path, no such method."""
     if not isinstance(exc, HTTPException):
         raise exc
-    code = {404: "not-found", 405: "method-not-allowed"}.get(exc.status_code, "http-error")
-    return _json({"error": code, "message": exc.detail}, exc.status_code, exc.headers)
+    code, message = "http-error", exc.detail
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (exc.headers or {}).get("allow", "")
+        code, message = "method-not-allowed", f"{request.method} is not served here; use {allowed}"
+    elif exc.status_code == HTTPStatus.NOT_FOUND:
+        code = "not-found"
+        if message == HTTPStatus.NOT_FOUND.phrase:  # Starlette's, not ours
+            message = (
+                f"nothing is at {quoted(request.url.path)}; webhooks go to POST /api/ImagePush?region=NAME"
+            )
+    return _json({"error": code, "message": message}, exc.status_code, exc.headers)
 
 
 async def _body(request: Request) -> bytes:

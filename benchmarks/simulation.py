@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import msgspec
-from harness.oracle import judge
-from simulator.loading import load
-from simulator.pack import find
 
 from benchmarks.machine import describe
 from harness.history import Sent
+from harness.oracle import judge
 from harness.world import play
+from simulator.loading import load
+from simulator.pack import find
 from simulator.scenario import Scenario
 
 SIZES = (100, 1_000, 10_000)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.verify import verify
+
 if TYPE_CHECKING:
     from harness.batch import Job, Result
     from harness.history import History
@@ -274,6 +276,9 @@ def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
     verdict = judged(history)
     _show_judged(history, verdict, form, quiet=quiet, replay=_replay(history, file))
     ctx.exit(Exit[verdict.validity.name])
+
+
+main.add_command(verify)
 
 
 def _show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: bool, replay: str) -> None:

@@ -1,6 +1,5 @@
 """``fanin verify``: plays the pack against somebody's aggregator and prints a conformance card."""
 
-import asyncio
 import json
 import shlex
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -155,6 +154,8 @@ def _of_command(
     scenarios: "Sequence[Scenario]", command: str, seed: int, pace: "Pace"
 ) -> "Iterator[Judged | Skipped]":
     """Histories as they end, out of a loop of their own."""
+    import asyncio
+
     from harness.realtime import play_pack
 
     if not shlex.split(command):

@@ -126,6 +126,9 @@ class SqliteEngine:
     def fresh(self, *, after: int, limit: int) -> list[Row]:
         return self._read(lambda: self._store.fresh(after=after, limit=limit))
 
+    def newest(self) -> int:
+        return self._read(self._store.newest)
+
     def retries(self, *, now_ms: int, limit: int) -> list[Row]:
         return self._read(lambda: self._store.retries(now_ms=now_ms, limit=limit))
 

@@ -202,6 +202,10 @@ class Store:
         )
         return [Row(n, _notifies.decode(notify), attempts) for n, notify, attempts in rows]
 
+    def newest(self) -> int:
+        """The number of the newest notification, 0 when there is none."""
+        return self._integer("SELECT max(n) FROM outbox") or 0
+
     def retries(self, *, now_ms: int, limit: int) -> list[Row]:
         """Notifications that failed before and are due again, the longest overdue first."""
         rows = self._db.execute(

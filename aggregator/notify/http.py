@@ -1,5 +1,6 @@
 """One attempt at a notification: an HTTP POST. The only file that knows the HTTP client."""
 
+import os
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -69,6 +70,7 @@ class HttpTarget:
 
 def _reason(exc: Exception) -> str:
     """Why, without the URL: its path may hold a secret."""
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror
+    if isinstance(exc, OSError) and exc.errno:
+        # Names that cannot be resolved have negative numbers, which only their own text explains.
+        return os.strerror(exc.errno) if exc.errno > 0 else str(exc.strerror)
     return type(exc).__name__

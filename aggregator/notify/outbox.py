@@ -65,6 +65,9 @@ class Outbox(Protocol):
     def fresh(self, *, after: int, limit: int) -> list[Row]:
         """Those never attempted, in order, from the one after row ``after``."""
 
+    def newest(self) -> int:
+        """The number of the newest row, 0 when there is none."""
+
     def retries(self, *, now_ms: int, limit: int) -> list[Row]:
         """Those that failed and are due again."""
 
@@ -137,6 +140,8 @@ class Dispatcher:
                 self._first[row.n] = (loop.time(), scope)
                 self._begin(self._first_attempt(row, scope))
             if not rows:
+                # Failed rows are not looked through again: a long outage leaves many.
+                last = max(last, await self._read(self._outbox.newest))
                 await self._fresh.wait()
 
     async def _room(self) -> None:

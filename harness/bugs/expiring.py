@@ -1,27 +1,30 @@
-"""The deadline: when it is, what it is measured by, and that it passes whatever happens."""
+"""When the deadline passes: the timer fires, once, whatever happens, and competes with arrivals for one outcome."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 
+from aggregator import app as surface
 from aggregator.engine import Receipt
+from aggregator.engines.sqlite import SqliteEngine
 from aggregator.engines.sqlite_store import Known
 from aggregator.engines.transaction import Transaction
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, start, step
-from aggregator.wire import Arrival
+from aggregator.wire import Arrival, Event, decode
 from harness.bugs.bug import Bug
+from harness.bugs.rewiring import rewired
 from harness.bugs.variation import VariedEngine, VariedStore, finished, stepping, vary
 
 DAY_MS = 86_400_000
-TEN_YEARS_MS = 3_650 * DAY_MS
 # How early a reaper that looks every 20 ms counts an operation among those that are due, and when it acts.
 PICKED_EARLY_S, ACTS_AFTER_S = 0.01, 0.02
 # How long after the deadline an operation that was parked is decided.
 PARKED_S = 0.3
-# When central Europe's clocks are put forward in the year in which scenarios play, and by how much.
-SPRING_MS, HOUR_MS = 1_774_746_000_000, 3_600_000  # 2026-03-29T01:00Z
 
 
 def _any_wake_up(state: FanIn, event: Arrived | DeadlineReached) -> Step:
@@ -101,36 +104,6 @@ class _TimersOfThisLife(VariedStore):
         return min((state.deadline_ms for n, state in self.waiting() if n > self._born), default=None)
 
 
-class _ArmsAnew(VariedEngine):
-    """Starts the timers of all that wait when it starts."""
-
-    async def open(self) -> None:
-        await super().open()
-        deadline_ms = self._clock.now_ms() + self._settings.timeout_ms
-        self._store.rewrite(
-            (n, msgspec.structs.replace(state, deadline_ms=deadline_ms)) for n, state in self._store.waiting()
-        )
-        self._next_deadline_ms = self._store.next_deadline_ms()
-
-
-class _SlidingStore(VariedStore):
-    """Writes deadlines, too, because they move."""
-
-    def update(self, known: Any) -> None:
-        self.rewrite(known)
-
-
-def _slide(timeout_ms: int) -> type[Transaction]:
-    def sliding(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-        result = step(state, event)
-        if isinstance(event, Arrived) and result.state.phase is Phase.WAITING:
-            later = msgspec.structs.replace(result.state, deadline_ms=event.at_ms + timeout_ms)
-            return result._replace(state=later)
-        return result
-
-    return stepping(step=sliding)
-
-
 class _ArmedOnce(VariedStore):
     """Says when the next deadline is when it is opened. After that, only what starts arms the timer."""
 
@@ -139,21 +112,6 @@ class _ArmedOnce(VariedStore):
     def next_deadline_ms(self) -> int | None:
         told, self._told = self._told, True
         return None if told else super().next_deadline_ms()
-
-
-def _start_31_bits(*args: Any, timeout_ms: int, **kwargs: Any) -> Step:
-    """The delay is a signed number of 32 bits."""
-    wrapped_ms = (timeout_ms + 2**31) % 2**32 - 2**31
-    return start(*args, timeout_ms=max(wrapped_ms, 1), **kwargs)
-
-
-def _start_by_the_wall(
-    operation_id: str, subject: Any, event: Arrived, *, expected: tuple[str, ...], timeout_ms: int
-) -> Step:
-    """Adds the timeout to what the clock on a wall in central Europe shows."""
-    before_ms, after_ms = event.at_ms, event.at_ms + timeout_ms
-    lost_ms = HOUR_MS if before_ms < SPRING_MS <= after_ms else 0
-    return start(operation_id, subject, event, expected=expected, timeout_ms=timeout_ms - lost_ms)
 
 
 class _Parks(Transaction):
@@ -260,3 +218,92 @@ class _JudgedWhenProcessed(VariedEngine):
         loop = asyncio.get_running_loop()
         work = super().deliver
         loop.call_later(self.QUEUE_S, lambda: loop.create_task(work(arrival)))
+
+
+BUGS = (
+    Bug(
+        "any-wake-up",
+        ("B34",),
+        "Takes whatever wakes an operation for its timer, so the second webhook times it out.",
+        "original-simple",
+        vary(transaction=stepping(step=_any_wake_up)),
+    ),
+    Bug(
+        "never-disarmed",
+        ("B36",),
+        "Leaves the timer armed when an operation completes, so it is told completed, and timed out when the"
+        " deadline passes.",
+        "slow-region",
+        vary(engine=_NeverDisarmed),
+    ),
+    Bug(
+        "picks-early",
+        ("B36",),
+        "Collects the operations that are due and decides them a moment later without looking again, so one that"
+        " completes in between is told both outcomes.",
+        "photo-finish",
+        vary(engine=_PicksEarly),
+    ),
+    Bug(
+        "timer-wins-replay",
+        ("B35", "B66"),
+        "Decides again after a restart, by the clock of that moment, so an operation that was complete before the"
+        " crash has timed out after it.",
+        "crash-at-the-finish",
+        vary(engine=_TimerWinsReplay),
+    ),
+    Bug(
+        "deaf-after-three-days",
+        ("B37",),
+        "Splits timers of more than three days and listens to events only during the first piece, so a region"
+        " that reports on day four is never counted.",
+        "thirty-days",
+        vary(transaction=stepping(step=_deaf_after_three_days)),
+    ),
+    Bug(
+        "timer-in-memory",
+        ("B38", "B40"),
+        "Keeps its timers in memory, so an operation that waits when the process dies is never decided.",
+        "down-over-the-deadline",
+        vary(store=_TimersOfThisLife),
+    ),
+    Bug(
+        "armed-once",
+        ("B40",),
+        "Does not look for the next deadline when one has fired, so of several operations that wait only the"
+        " first is ever timed out.",
+        "forgotten-webhook",
+        vary(store=_ArmedOnce),
+    ),
+    Bug(
+        "judged-when-processed",
+        ("B43",),
+        "Judges a webhook by when it is worked on and not by when it was accepted, so one that waits in a queue"
+        " while the deadline passes is late.",
+        "photo-finish",
+        vary(engine=_JudgedWhenProcessed),
+    ),
+    Bug(
+        "two-timers",
+        ("B43b",),
+        "Has two pollers that find the same deadline, so every timeout is told twice, under two keys.",
+        "dropped-region",
+        vary(engine=_TwoTimers),
+    ),
+    Bug(
+        "expires-in-two-steps",
+        ("B43c",),
+        "Marks an operation as expired in one transaction and decides it in another, so a crash in between leaves"
+        " it parked for ever.",
+        "crash-at-the-deadline",
+        vary(engine=_ExpiresInTwoSteps),
+    ),
+    Bug(
+        "dies-of-a-closed-one",
+        ("B43d",),
+        "Leaves timers of completed operations armed, and the error of the first that fires ends the loop that"
+        " fires them all.",
+        "photo-finish",
+        vary(engine=_DiesOfAClosedOne),
+    ),
+)

@@ -93,7 +93,7 @@ def test_two_spellings_may_agree() -> None:
     [
         ({"FANIN_TIMEOUT": "80s", "WebhookTimeout": "0:02:00"}, "WebhookTimeout: says something else than"),
         ({"WebhookRegions": "eastus"}, "WebhookRegions: says something else than FANIN_REGIONS"),
-        ({"FANIN_NOTIFY_URL": "http://a/", "NOTIFY_URL": "http://b/"}, "NOTIFY_URL: says something else than"),
+        ({"FANIN_NOTIFY_URL": "http://a/", "NOTIFY_URL": "http://b/"}, "NOTIFY_URL: says something else"),
         ({"FANIN_PORT": "1", "PORT": "2"}, "PORT: says something else than FANIN_PORT"),
         ({"WebhookTimeOut": "0:01:20"}, "WebhookTimeOut: spelt with other capitals than WebhookTimeout"),
         ({"fanin_timeout": "80s"}, "fanin_timeout: spelt with other capitals than FANIN_TIMEOUT"),

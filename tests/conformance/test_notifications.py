@@ -7,7 +7,7 @@ import pytest
 
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify, Standing
-from tests.conformance.worlds import EAST, NORTH, TIMEOUT_MS, WEST, World, arrival, deliver_all
+from tests.conformance.worlds import EAST, NORTH, TIMEOUT_MS, WEST, World, accept, arrival, deliver_all
 
 
 async def complete(world: World, *operations: str) -> None:
@@ -22,7 +22,7 @@ def test_a_refused_notification_is_told_again_under_its_key(world: World) -> Non
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:
-        world.subscriber = refuse  # type: ignore[method-assign]
+        world.subscriber = refuse
         await complete(world, "op-1")
         await world.wait(600_000)
 
@@ -59,11 +59,11 @@ def test_a_notification_that_nobody_accepted_survives_a_restart(world: World, en
         raise NotDeliveredError("no connection")
 
     async def story() -> None:
-        world.subscriber = refuse  # type: ignore[method-assign]
+        world.subscriber = refuse
         await complete(world, "op-1")
         await world.wait(100)
         await (world.stop() if end == "stop" else world.kill())
-        del world.subscriber
+        world.subscriber = accept
         await world.start()
         await world.wait(600_000)
 
@@ -103,7 +103,7 @@ def test_a_hanging_notification_delays_no_other(world: World) -> None:
             await asyncio.get_running_loop().create_future()
 
     async def story() -> None:
-        world.subscriber = hang  # type: ignore[method-assign]
+        world.subscriber = hang
         await complete(world, *(f"hung-{n}" for n in range(200)), "healthy")
         decided_ms = world.now_ms()
         await world.wait(TIMEOUT_MS)
@@ -125,7 +125,7 @@ def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World
         await asyncio.get_running_loop().create_future()
 
     async def story() -> None:
-        world.subscriber = hang  # type: ignore[method-assign]
+        world.subscriber = hang
         await complete(world, *(f"hung-{n}" for n in range(100)))
         await world.stop()
         engine = await world.start(regions=(EAST, WEST))
@@ -152,7 +152,7 @@ def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
             raise NotDeliveredError("answered 400")
 
     async def story() -> None:
-        world.subscriber = poison  # type: ignore[method-assign]
+        world.subscriber = poison
         await complete(world, "poisoned", *(f"op-{n}" for n in range(30)))
         await world.wait(60_000)
 
@@ -171,7 +171,7 @@ def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
             raise ZeroDivisionError
 
     async def story() -> None:
-        world.subscriber = crash  # type: ignore[method-assign]
+        world.subscriber = crash
         await complete(world, "crash", "op-1")
         await world.wait(10_000)
 
@@ -189,12 +189,12 @@ def test_a_late_region_changes_nothing_that_is_still_to_be_told(world: World) ->
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:
-        world.subscriber = refuse  # type: ignore[method-assign]
+        world.subscriber = refuse
         engine = await world.start()
         await engine.deliver(arrival(EAST))
         await world.wait(TIMEOUT_MS + 10)
         await deliver_all(engine, arrival(NORTH), arrival(WEST))
-        del world.subscriber
+        world.subscriber = accept
         await world.wait(600_000)
 
         assert len(world.told) > 1

@@ -2,13 +2,13 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aggregator import engines
-from aggregator.engine import Engine, NotDeliveredError, Receipt
+from aggregator.engine import Engine, NotDeliveredError, Receipt, Tell
 from aggregator.fanin import Notify, Subject
 from aggregator.metrics import Metrics
 from aggregator.settings import Settings
@@ -28,6 +28,10 @@ def arrival(region: str, operation_id: str = "op-1") -> Arrival:
     return Arrival(operation_id, region, IMAGE)
 
 
+async def accept(_: Notify) -> None:
+    """The subscriber that accepts everything."""
+
+
 class World:
     """One engine through all its lives, in virtual time: waiting a month costs nothing."""
 
@@ -43,11 +47,12 @@ class World:
             data_dir=folder / "data-0",
         )
         self.told: list[tuple[int, Notify]] = []  # every attempt, and when
+        self.subscriber: Tell = accept  # a test may put another one here
         self.metrics = Metrics()
         self._engine: Engine | None = None
 
-    def play(self, story: Story, *, seed: int = 0) -> None:
-        """Run a test's story to its end."""
+    def play(self, story: Story, *, seed: int = 0, real: bool = False) -> None:
+        """Run a test's story to its end; in real time where the order of turns matters and no time passes."""
 
         async def to_the_end() -> None:
             try:
@@ -55,16 +60,16 @@ class World:
             finally:
                 await self.stop()
 
-        VirtualKernel(seed).run(to_the_end())
+        if real:
+            asyncio.run(to_the_end())
+        else:
+            VirtualKernel(seed).run(to_the_end())
 
     def now_ms(self) -> int:
         return EPOCH_MS + elapsed_ms()
 
     async def wait(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)
-
-    async def subscriber(self, notify: Notify) -> None:
-        """Accepts everything. A test that wants another one assigns it."""
 
     async def start(self, *, regions: tuple[str, ...] | None = None) -> Engine:
         """Begin the next life on what the last one left."""
@@ -77,8 +82,7 @@ class World:
             if life != self._lives:
                 raise NotDeliveredError("a dead process sends nothing")
             self.told.append((self.now_ms(), notify))
-            subscriber: Callable[[Notify], Awaitable[None]] = self.subscriber
-            await subscriber(notify)
+            await self.subscriber(notify)
 
         self.metrics = Metrics()
         self._engine = self._factory(self.settings, self, self.metrics, tell)

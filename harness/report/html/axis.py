@@ -20,7 +20,7 @@ _STRETCH_MAX = 2.4
 _BREAK = 3
 # Between a label and what follows it.
 _AIR = 7.0
-_CHARACTER = 6.4  # of the picture's monospaced font
+_CHARACTER = 6.65  # of the picture's monospaced font
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,6 @@ class Axis:
         start, stop = self.places[right - 1], self.places[right]
         return start + (stop - start) * (at - begin) / (end - begin)
 
-    def has(self, at: int) -> bool:
-        """Whether an instant has a column of its own."""
-        right = bisect_right(self.instants, at)
-        return right > 0 and self.instants[right - 1] == at
-
-    def breaks(self) -> list[tuple[int, int]]:
-        """The waits that are far longer than all that came before them."""
-        first = self.instants[0]
-        return [
-            (begin, end)
-            for begin, end in pairwise(self.instants)
-            if end - begin > _BREAK * (begin - first) > 0
-        ]
-
 
 def place(instants: Iterable[int], claims: Sequence[Claim], *, left: float, width: float) -> Axis:
     """Give every instant a column: in order, with room for every claim, stretched towards ``width``.
@@ -91,6 +77,12 @@ def place(instants: Iterable[int], claims: Sequence[Claim], *, left: float, widt
     tail = max([0.0, *(until - places[-1] for until in free.values())])
     stretch = min(_STRETCH_MAX, max(1.0, (width - tail) / max(places[-1], 1.0)))
     return Axis(tuple(columns), tuple(left + x * stretch for x in places))
+
+
+def breaks(instants: Iterable[int]) -> list[tuple[int, int]]:
+    """The waits that are far longer than all that came before them."""
+    known = sorted(instants)
+    return [(begin, end) for begin, end in pairwise(known) if end - begin > _BREAK * (begin - known[0]) > 0]
 
 
 def _step(gap_ms: int) -> float:

@@ -1,5 +1,6 @@
 """The table of events: what the picture shows, in words, a row each."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ def table(reading: Reading, verdict: Verdict, drawn: Sequence[Operation]) -> Tab
     accused = [reading.named(finding.op) for finding in verdict.findings if finding.op]
     told = sorted(
         _of(reading, drawn, [one for one in dict.fromkeys(accused) if one is not None], deciding),
-        key=lambda moment: moment.at,
+        key=_Order(reading),
     )
     rows: list[Event] = []
     anchors: dict[int, str] = {}
@@ -74,6 +75,25 @@ def _of(
 
 def _mine(reading: Reading, operation: Operation) -> Iterator[Moment]:
     return (it for it in moments(focus(reading, operation)) if it.operation is operation)
+
+
+class _Order:
+    """By instant and record. What a webhook comes to stands below the webhook; what follows, last."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._answers = {
+            attempt.index: (attempt.ended_at, attempt.answer_index or attempt.index)
+            for attempt in reading.evidence.attempts
+        }
+
+    def __call__(self, moment: Moment) -> tuple[int, float]:
+        if not moment.entries:
+            return moment.at, -math.inf if moment.kind.startswith("sink") else math.inf
+        first = moment.entries[0]
+        if moment.lane == AGGREGATOR and first in self._answers:
+            ended_at, answer = self._answers[first]
+            return moment.at, (answer if moment.at == ended_at else first) + 0.5
+        return moment.at, first
 
 
 def _event(moment: Moment, anchor: str, *, deciding: bool) -> Event:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from harness.report.clock import clock
 from harness.report.html import glyphs
-from harness.report.html.axis import Axis, Claim, place, staggered, text_width
+from harness.report.html.axis import Claim, breaks, place, staggered, text_width
 from harness.report.html.glyphs import Glyph
 from harness.report.html.markup import tag
 from harness.report.html.scene import REGISTRY, Band, Block, Mark, Scene, named
@@ -82,10 +82,7 @@ class _Drawing:
         self._lanes = self._lay_out()
         self._bottom = max((lane.bottom for lane in self._lanes.values()), default=_AXIS) + _MARGIN
         self._right = max(
-            [
-                self._axis.places[-1] + text_width(clock(scene.end)),
-                *(self._axis.x(claim.ends) + claim.width for claim in claims),
-            ]
+            [self._axis.places[-1], *(self._axis.x(claim.ends) + claim.width for claim in claims)]
         )
 
     def _ends(self, mark: Mark) -> int:
@@ -153,14 +150,18 @@ class _Drawing:
     def _ticks(self) -> Iterator[Markup]:
         """Instants above the axis, long waits and what is left out below it."""
         axis, y = self._axis, _TICK_ROWS * _TICK_ROW + 4
+        # The last instant's label ends there, so that it needs no room to its right.
         labels = [(axis.x(at), clock(at)) for at in sorted(self._scene.instants)]
+        last = labels.pop()
+        labels.append((last[0] - text_width(last[1]) + 2, last[1]))
         bottom = self._bottom - _MARGIN / 2
-        for x, _ in labels:
-            yield _line(x, y, x, bottom, "grid")
+        for at in sorted(self._scene.instants - {self._scene.end}):
+            yield _line(axis.x(at), y, axis.x(at), bottom, "grid")
         yield _line(self._left, y, axis.places[-1] + _MARGIN, y, "axis")
         for x, text, row in staggered(labels, _TICK_ROWS):
             base = y - 4 - row * _TICK_ROW
-            yield _line(x, base + 2, x, y, "tick")
+            if text is not last[1]:
+                yield _line(x, base + 2, x, y, "tick")
             yield tag("text", text, x=x - 1, y=base, class_="clock")
         end = axis.x(self._scene.end)
         yield tag("g", tag("title", "the watch ends"), _line(end, y - 5, end, bottom, "end"))
@@ -170,7 +171,7 @@ class _Drawing:
         folded = dict(self._scene.folded)
         following = dict(pairwise(self._axis.instants))
         said = {at: (following.get(at, at), _folded(text), text) for at, text in folded.items()}
-        for begin, end in self._axis.breaks():
+        for begin, end in breaks(self._scene.instants):
             if begin not in said:
                 text = format_duration(end - begin)
                 said[begin] = (end, text, f"{text} without anything")
@@ -254,8 +255,8 @@ class _Drawing:
             parts.append(tag("rect", class_=f"bar {_tone(mark)}", **bar))
         parts.append(glyphs.draw(mark.glyph, _tone(mark), end, y))
         if mark.label:
-            offset = 3.0 if mark.glyph is Glyph.NONE else _GLYPH + 2
-            lift = -5 if mark.lane == AGGREGATOR and mark.glyph is Glyph.NONE else 4
+            offset = 5.0 if mark.glyph is Glyph.NONE else _GLYPH + 2
+            lift = -5 if mark.lane in (AGGREGATOR, TIMER) else 4  # above the bar that runs there
             parts.append(tag("text", mark.label, x=end + offset, y=y + lift, class_=f"label {_tone(mark)}"))
         return tag("g", *parts, class_="mark")
 

@@ -5,7 +5,7 @@ is judged here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.evidence import Attempt, Post
 from harness.history import Aggregator
@@ -17,6 +17,7 @@ from harness.report.line import Tone, listed, shorten
 from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment, moments
 from harness.report.reading import Fate, Operation, Reading
 from harness.report.selection import Row, select
+from harness.report.world import fault_words
 from harness.verdict import Verdict
 from simulator.scenario import SinkFault
 from simulator.units import format_duration
@@ -102,12 +103,11 @@ def _scene(reading: Reading, verdict: Verdict, drawn: Sequence[Operation]) -> Sc
         shown.append(_Shown(None, nobody, rows, everybody=True))
     deciding = {index for finding in verdict.findings for index in finding.evidence}
     for part in shown:
+        block = part.block(deciding, end=end, others=not alone)
+        if block.lanes:
+            scene.blocks.append(block)
         scene.instants |= part.instants
         scene.folded += part.folded
-    for part in shown:
-        block = part.block(deciding, end=end, others=not alone)
-        if block.marks or part.operation is not None:
-            scene.blocks.append(block)
     _give_columns(scene)
     return scene
 
@@ -143,16 +143,19 @@ class _Shown:
 
     def block(self, deciding: set[int], *, end: int, others: bool) -> Block:
         """Marks and bands of this part; ``others``: there are more parts in the picture."""
-        regions = self._reading.scenario.regions
-        lanes = (REGISTRY, *regions, AGGREGATOR, TIMER, SINK) if self.operation else (AGGREGATOR, SINK)
         marks = [*self._attempts(), *self._unsent(), *self._posts(), *self._spoken()]
         marks = [
             mark if deciding.isdisjoint(mark.entries) else _decides(mark)
             for mark in marks
             if not mark.entries or not self._entries.isdisjoint(mark.entries)
         ]
-        heading = (self.operation.name if self.operation else "everybody") if others else ""
-        return Block(heading, lanes, tuple(marks), tuple(self._bands(end)))
+        bands = tuple(self._bands(end))
+        if self.operation is None:
+            busy = {mark.lane for mark in marks}
+            lanes = tuple(lane for lane in (AGGREGATOR, SINK) if lane in busy)
+            return Block("all of them", lanes, tuple(marks), bands)
+        lanes = (REGISTRY, *self._reading.scenario.regions, AGGREGATOR, TIMER, SINK)
+        return Block(self.operation.name if others else "", lanes, tuple(marks), bands)
 
     def _attempts(self) -> Iterator[Mark]:
         for attempt in self._reading.evidence.attempts:
@@ -220,8 +223,6 @@ class _Shown:
 
 
 def _decides(mark: Mark) -> Mark:
-    from dataclasses import replace
-
     return replace(mark, deciding=True, title=f"{mark.title} (decides a finding)")
 
 
@@ -269,6 +270,10 @@ def _way(attempt: Attempt, fate: Fate) -> str:
     return "doubtful" if fate is Fate.DOUBTFUL else "reached"
 
 
+# How an attempt at the sink ended without a status, in one word.
+_UNANSWERED = {"hung": "hangs", "reset": "cut", "gone": "unread"}
+
+
 def _post(reading: Reading, post: Post) -> Mark:
     words, tone = phrases.told(reading, post)
     operation = reading.told(post)
@@ -279,7 +284,8 @@ def _post(reading: Reading, post: Post) -> Mark:
     if post.reply is not None:
         end, end_tone = phrases.reply(post, post.reply)
         ends = post.reply.at
-        label, title = f"{label} → {post.reply.status or end.split(',')[0]}", f"{title} → {end}"
+        answered = _UNANSWERED.get(post.reply.error, str(post.reply.status))
+        label, title = f"{label} → {answered}", f"{title} → {end}"
         tone = tone if tone is Tone.BAD else end_tone
     if operation is None:
         label = f"{label}, whose?"
@@ -374,8 +380,6 @@ def _illness(fault: SinkFault, end: int) -> Iterator[Band]:
     until = getattr(fault, "until", None)
     ends = end if until is None else min(until, end)
     if since < ends and (since, until) != (0, None):
-        from harness.report.world import fault_words
-
         yield Band(lane=SINK, begins=since, ends=ends, kind="ill", title=fault_words(fault))
 
 

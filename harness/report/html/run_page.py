@@ -1,0 +1,158 @@
+"""The page of one run: findings first, then the picture, the events, the scenario and how to play it again."""
+
+from dataclasses import dataclass
+from importlib import resources
+
+from markupsafe import Markup
+
+from harness.history import History
+from harness.report import timeline
+from harness.report.html import events, glyphs, operations, overview, picture, yamlform
+from harness.report.html.examples import examples, rest
+from harness.report.html.glyphs import Glyph
+from harness.report.html.markup import tag, templates
+from harness.report.html.scene import Scene, scenes, summary
+from harness.report.line import Tone, listed
+from harness.report.phrases import BRIEF
+from harness.report.reading import Reading, read
+from harness.report.text import is_wrong
+from harness.report.witness import Witness
+from harness.report.world import sender_words
+from harness.verdict import Finding, Validity, Verdict
+from simulator.units import format_duration
+
+_TRACE_SHOWN = 12  # hexadecimal digits
+_FIRST = {
+    Validity.VALID: "Why it is right",
+    Validity.INVALID: "Findings",
+    Validity.UNKNOWN: "Why nothing is proved",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    clock: str
+    words: str
+    anchor: str  # of its row in the table of events, if it has one
+
+
+def render(history: History, verdict: Verdict, *, replay: str) -> str:
+    """One self-contained page. The same run gives the same text.
+
+    Args:
+        history: What happened.
+        verdict: The oracle's answer to it.
+        replay: The command that shows this run again.
+    """
+    reading = read(history, verdict)
+    return templates().get_template("run.html.j2").render(
+        style=style(), run=_facts(reading, verdict) | _details(reading, verdict) | {"replay": replay}
+    )
+
+
+def style() -> Markup:
+    """The style sheet, which every page carries in itself."""
+    text = resources.files("harness.report").joinpath("html", "style.css").read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - a file of this package
+
+
+def _facts(reading: Reading, verdict: Verdict) -> dict[str, object]:
+    """Who, what, how."""
+    run, scenario = reading.history.run, reading.scenario
+    trace = reading.history.trace_hash()[:_TRACE_SHOWN]
+    facts = [
+        ("Judged", run.target or "unknown"),
+        ("Seed", run.seed),
+        ("Time", f"{run.time}, watched for {format_duration(reading.evidence.end.at)}" if reading.evidence.end else run.time),
+        ("Timeout", format_duration(scenario.timeout)),
+        ("Regions", listed(scenario.regions, 8)),
+        ("Sender", sender_words(scenario.sender)),
+        ("Trace", trace),
+        ("Version", run.version or "unknown"),
+    ]
+    wrong = is_wrong(scenario.verdict, verdict)
+    remark = f"must be {scenario.verdict}" if wrong else "as its scenario states"
+    return {
+        "name": scenario.scenario,
+        "title": scenario.title,
+        "teaches": " ".join(scenario.teaches.split()),
+        "verdict": verdict.validity.value,
+        "remark": remark if wrong or scenario.verdict != "valid" else "",
+        "facts": facts,
+        "first": _FIRST[verdict.validity],
+        "trace": trace,
+        "yaml": yamlform.lines(scenario),
+    }
+
+
+def _details(reading: Reading, verdict: Verdict) -> dict[str, object]:
+    """What happened, and what it means."""
+    drawn = examples(reading, verdict)
+    table = events.table(reading, verdict, drawn)
+    scenery = scenes(reading, verdict, drawn)
+    several = len(reading.operations) > 1
+    left = rest(reading, drawn)
+    return {
+        "findings": [_finding(reading, finding, table.anchors) for finding in verdict.findings],
+        "doubts": verdict.doubts,
+        "rulings": operations.rulings(reading),
+        "many": len(reading.operations) > operations.EACH_MAX,
+        "several": several,
+        "operations": len(reading.operations),
+        "overview": overview.draw(reading, name="overview") if left else "",
+        "drawn": listed([operation.name for operation in drawn]),
+        "rest": left,
+        "pictures": [
+            picture.draw(scene, name=f"picture-{nth}", about=summary(reading, drawn))
+            for nth, scene in enumerate(scenery)
+        ],
+        "legend": _legend(scenery),
+        "words": _words(scenery),
+        "watched": timeline.watched(reading) if hasattr(timeline, "watched") else "",
+        "events": table.rows,
+        "events_caption": "What happened" + (f" to {listed([one.name for one in drawn])}, and to everybody" if left else ""),
+    }
+
+
+def _finding(reading: Reading, finding: Finding, anchors: dict[int, str]) -> dict[str, object]:
+    witness = Witness(reading)
+    known = [index for index in finding.evidence if 0 <= index < len(reading.history.entries)]
+    proofs = []
+    for index in known:
+        clock, _, words = witness.sentences([index])[0].partition("  ")
+        proofs.append(_Proof(clock, words.strip(), anchors.get(index, "")))
+    return {
+        "rule": finding.rule.value,
+        "what": finding.what,
+        "evidence": proofs,
+        "blame": finding.blame,
+        "looks_like": listed(finding.looks_like),
+    }
+
+
+def _legend(scenery: list[Scene]) -> list[tuple[Markup, str]]:
+    """The signs that occur, in the order of `Glyph`, in the tone in which each occurs first."""
+    tones: dict[Glyph, Tone] = {}
+    for scene in scenery:
+        for block in scene.blocks:
+            for mark in block.marks:
+                tones.setdefault(mark.glyph, mark.tone)
+    signs = []
+    for glyph in Glyph:
+        if glyph in tones and glyph.value:
+            sign = glyphs.draw(glyph, f"t-{tones[glyph].name.lower()}", 8, 8)
+            signs.append((tag("svg", sign, width=16, height=16, viewBox="0 0 16 16", aria_hidden="true"), glyph.value))
+    return signs
+
+
+def _words(scenery: list[Scene]) -> list[tuple[str, str]]:
+    """The short words that occur on labels, and what they stand for."""
+    used = {
+        word
+        for scene in scenery
+        for block in scene.blocks
+        for mark in block.marks
+        if mark.way or mark.entries
+        for word in mark.label.split()
+    }
+    return [(word, meaning) for word, meaning in BRIEF.items() if word in used]

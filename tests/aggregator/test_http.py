@@ -1,0 +1,212 @@
+"""One attempt at a notification, against a real server that does as the test says."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from aggregator.engine import NotDeliveredError
+from aggregator.fanin import Notify, Phase, Subject
+from aggregator.notify.http import HttpTarget
+from aggregator.notify.plain import render
+
+TOLD = Notify(
+    key="c0ffee",
+    operation_id="op-1",
+    outcome=Phase.TIMED_OUT,
+    subject=Subject(action="push", host="h", repository="team/app", tag="1.0"),
+    arrived=("eastus",),
+    missing=("westus",),
+    started_ms=1_772_323_200_000,
+    deadline_ms=1_772_323_320_000,
+    decided_ms=1_772_323_320_000,
+)
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+type Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+class At:
+    """A clock that stands still."""
+
+    def now_ms(self) -> int:
+        return 1_772_323_400_999
+
+
+def says(*parts: bytes) -> Answer:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+
+    return answer
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+@asynccontextmanager
+async def server(*answers: Answer) -> AsyncIterator[tuple[str, list[tuple[list[str], bytes]]]]:
+    """Answers the requests of all connections one after the other; the last answer again and again."""
+    requests: list[tuple[list[str], bytes]] = []
+    writers = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                (length,) = (int(line[15:]) for line in head if line.lower().startswith("content-length:"))
+                requests.append((head, await reader.readexactly(length)))
+                await answers[min(len(requests), len(answers)) - 1](writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()
+    try:
+        yield f"http://{host}:{port}/hook/hunter2", requests
+    finally:
+        listening.close()
+        for writer in writers:
+            writer.close()
+        await listening.wait_closed()
+
+
+@asynccontextmanager
+async def target(url: str) -> AsyncIterator[HttpTarget]:
+    it = HttpTarget(url, render, At())
+    await it.open()
+    try:
+        yield it
+    finally:
+        await it.close()
+
+
+@pytest.mark.anyio
+async def test_what_travels_is_what_the_contract_says() -> None:
+    """The key, the time of this attempt, and exactly these fields."""
+    async with server(says(OK)) as (url, requests), target(url) as it:
+        await it.tell(TOLD)
+
+    ((head, body),) = requests
+    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    assert head[0] == "POST /hook/hunter2 HTTP/1.1"
+    assert headers["content-type"] == "application/json"
+    assert (headers["webhook-id"], headers["webhook-timestamp"]) == ("c0ffee", "1772323400")
+    assert headers["user-agent"].startswith("fanin/")
+    assert msgspec.json.decode(body) == {
+        "id": "op-1",
+        "outcome": "timed_out",
+        "arrived": ["eastus"],
+        "missing": ["westus"],
+        "action": "push",
+        "repository": "team/app",
+        "tag": "1.0",
+        "digest": None,
+        "deadline": "2026-03-01T00:02:00.000Z",
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+async def test_any_2xx_accepts(status: int) -> None:
+    """Receivers differ in what they say when they are content."""
+    answer = b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status
+    async with server(says(answer)) as (url, _), target(url) as it:
+        await it.tell(TOLD)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 410, 429, 500, 503])
+async def test_nothing_else_does(status: int) -> None:
+    """Redirects included: where they point to was not configured."""
+    answer = b"HTTP/1.1 %d X\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n" % status
+    async with server(says(answer)) as (url, requests), target(url) as it:
+        with pytest.raises(NotDeliveredError, match=f"^answered {status}$"):
+            await it.tell(TOLD)
+
+    assert len(requests) == 1
+
+
+@pytest.mark.anyio
+async def test_a_2xx_whose_body_never_ends_is_a_2xx() -> None:
+    """What was accepted must not become doubtful, and be sent again, because its body stalls."""
+    stalling = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nbegin"
+    async with server(says(stalling), says(OK)) as (url, requests), target(url) as it:
+        async with asyncio.timeout(5):
+            await it.tell(TOLD)
+            await it.tell(TOLD)
+
+    assert len(requests) == 2
+
+
+@pytest.mark.anyio
+async def test_a_connection_is_used_again() -> None:
+    """A handshake per notification would cost more than the notification."""
+    ports = set()
+
+    async def note(writer: asyncio.StreamWriter) -> None:
+        ports.add(writer.get_extra_info("peername"))
+        writer.write(OK)
+
+    async with server(note) as (url, _), target(url) as it:
+        for _ in range(5):
+            await it.tell(TOLD)
+
+    assert len(ports) == 1
+
+
+@pytest.mark.anyio
+async def test_nobody_listens() -> None:
+    """The reason names the trouble, not the URL: its path may hold a secret."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/hunter2"
+    async with target(url) as it:
+        with pytest.raises(NotDeliveredError) as failure:
+            await it.tell(TOLD)
+
+    assert "refused" in str(failure.value).lower()
+    assert "hunter2" not in str(failure.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [hang_up, says(b"SSH-2.0-OpenSSH\r\n\r\n"), says(b"HTTP/1.1 2")],
+    ids=["nothing", "another protocol", "half a status"],
+)
+async def test_no_answer_that_can_be_read(answer: Answer) -> None:
+    """Whether it was accepted nobody knows; so it was not, and will be told again under its key."""
+
+    async def then_hang_up(writer: asyncio.StreamWriter) -> None:
+        await answer(writer)
+        writer.close()
+
+    async with server(then_hang_up) as (url, _), target(url) as it:
+        with pytest.raises(NotDeliveredError):
+            async with asyncio.timeout(5):
+                await it.tell(TOLD)
+
+
+@pytest.mark.anyio
+async def test_an_attempt_that_is_cut_short_leaves_nothing_behind() -> None:
+    """Its connection is closed, not used for the next one, which would read the wrong answer."""
+    hanging = asyncio.Event()
+
+    async def hang(_: asyncio.StreamWriter) -> None:
+        hanging.set()
+
+    async with server(hang, says(OK)) as (url, requests), target(url) as it:
+        first = asyncio.ensure_future(it.tell(TOLD))
+        await hanging.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await it.tell(TOLD)
+
+    assert len(requests) == 2

@@ -1,0 +1,58 @@
+"""One line per decision, that people can read and ``grep`` can find."""
+
+import logging
+
+import pytest
+
+from aggregator import log
+from aggregator.fanin import Phase
+
+
+def test_an_event_is_a_name_with_facts() -> None:
+    """In the order given; what is None is left out; several values are joined by commas."""
+    line = log.line(
+        "decided", operation="5b7c-1f0e", outcome=Phase.TIMED_OUT, arrived=("a", "b"), missing=None
+    )
+
+    assert line == "decided operation=5b7c-1f0e outcome=timed_out arrived=a,b"
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("push:demo.azurecr.io/team/app:1.0@sha256:11", "push:demo.azurecr.io/team/app:1.0@sha256:11"),
+        ("two words", '"two words"'),
+        ("", '""'),
+        ("a=b", '"a=b"'),
+        ('quo"te', '"quo\\"te"'),
+        ("line\nbreak", '"line\\nbreak"'),
+        (1.5, "1.5"),
+    ],
+)
+def test_a_strange_value_is_quoted(value: object, word: str) -> None:
+    """Nobody can forge a second line, or another fact, by an id."""
+    assert log.line("x", key=value) == f"x key={word}"
+
+
+def test_every_line_carries_its_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:
+    """Several events logged at once still get a line each."""
+    handler = log._Lines()
+    record = logging.LogRecord("aggregator", logging.WARNING, "", 0, "a x=1\nb y=2", None, None)
+    record.created = 1_772_323_320.042
+
+    handler.handle(record)
+
+    assert capsys.readouterr().err == (
+        "2026-03-01T00:02:00.042Z warning a x=1\n2026-03-01T00:02:00.042Z warning b y=2\n"
+    )
+
+
+def test_an_exception_is_logged_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bug leaves evidence on stderr, and only there."""
+    record = logging.LogRecord("aggregator", logging.ERROR, "", 0, "a request crashed", None, None)
+    crash = ZeroDivisionError("by zero")
+    record.exc_info = (type(crash), crash, None)
+
+    log._Lines().handle(record)
+
+    assert "ZeroDivisionError: by zero" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""Somebody else's application in virtual time: unmodified, fenced in, its settings in the environment."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from harness.oracle import judge
+from harness.stranger import NotAnApplicationError, find_factory, guest
+from harness.target import timespan
+from harness.verdict import Validity
+from harness.world import UnsimulatedError, play_stranger
+from simulator.loading import load
+from simulator.pack import find
+
+HERE = Path(__file__).parent / "strangers"
+
+
+@pytest.mark.parametrize("name", ["slow-region", "dropped-region", "thirty-days"])
+def test_an_unmodified_application_is_judged_in_virtual_time(name: str) -> None:
+    """It reads its settings from the environment and the time from ``time.time()``."""
+    factory = find_factory("unmodified:create_app", HERE)
+
+    history = play_stranger(load(find(name)), factory, name="unmodified:create_app")
+
+    verdict = judge(history)
+    assert verdict.findings == ()
+    assert verdict.validity is Validity.VALID
+    assert history.run.target == "unmodified:create_app"
+
+
+@pytest.mark.parametrize(
+    ("factory", "what"),
+    [
+        ("with_threads", "a thread of its own"),
+        ("with_blocking_client", "real name resolution"),
+        ("with_a_process", "a process of its own"),
+        ("with_signals", "add_signal_handler"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_by_name(factory: str, what: str) -> None:
+    """One sentence that names the cause and the way out, never a hang or a wrong verdict."""
+    build = find_factory(f"unsimulated:{factory}", HERE)
+
+    with pytest.raises(UnsimulatedError, match=rf"{what}.*; judge it with --command"):
+        play_stranger(load(find("slow-region")), build, name=factory)
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        ("unmodified", "is not module:factory"),
+        ("unmodified:", "is not module:factory"),
+        ("unmodified:nothing", "'nothing' does not exist in 'unmodified'"),
+        ("unmodified:TIMEOUT_NAME", "'TIMEOUT_NAME' is not callable in 'unmodified'"),
+        ("nowhere_at_all:app", "cannot import 'nowhere_at_all'"),
+    ],
+)
+def test_a_factory_that_cannot_be_found_is_named(reference: str, complaint: str) -> None:
+    """What was looked for, where, and what would have been right."""
+    with pytest.raises(NotAnApplicationError, match=complaint):
+        find_factory(reference, HERE)
+
+
+def test_a_guest_leaves_the_process_as_it_was() -> None:
+    """Environment and random numbers; inside, the seed decides."""
+    before, numbers = dict(os.environ), random.getstate()
+
+    draws = []
+    for _ in range(2):
+        with guest(7):
+            os.environ["WebhookRegions"] = "mars"  # noqa: SIM112 - the original's name
+            draws.append(random.random())
+
+    assert draws[0] == draws[1]
+    assert dict(os.environ) == before
+    assert random.getstate() == numbers
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (80_000, "0:01:20"),
+        (2_500, "0:00:02.500"),
+        (24 * 3_600_000, "1.0:00:00"),
+        (30 * 24 * 3_600_000 + 1, "30.0:00:00.001"),
+    ],
+)
+def test_timeouts_are_written_as_dotnet_reads_them(ms: int, text: str) -> None:
+    """Hours end at 23; days have a dot."""
+    assert timespan(ms) == text
