@@ -34,6 +34,8 @@ from aggregator.errors import (
 )
 from aggregator.fanin import Phase, Region
 from aggregator.metrics import Metrics
+from aggregator.notify.http import HttpTarget
+from aggregator.notify.plain import render
 from aggregator.settings import Settings
 from aggregator.status import STATUS_PATH, check_status, durable_status, instance, status_uri
 from aggregator.wire import BODY_BYTES_MAX, CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
@@ -67,13 +69,9 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             tell = None
-            if settings.notify_url is not None:
-                from aggregator.notify.http import HttpTarget
-                from aggregator.notify.plain import render
-
-                target = HttpTarget(settings.notify_url, render, clock)
-                await target.open()
-                stack.push_async_callback(target.close)
+            if settings.target is not None:
+                target = HttpTarget(settings.target, render, clock)
+                stack.callback(target.close)
                 tell = target.tell
             surface.engine = build(settings, clock, metrics, tell)
             stack.push_async_callback(surface.engine.close)

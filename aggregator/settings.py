@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aggregator.durations import parse_duration, parse_time_span
 from aggregator.engines import ENGINES
 from aggregator.errors import SettingsError, quoted
+from aggregator.notify.target import Target
+from aggregator.notify.target import parse as parse_url
 from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 
 REGION_LENGTH_MAX = 64
@@ -27,7 +28,7 @@ class Settings:
 
     regions: tuple[str, ...]  # normalised, in the order given
     timeout_ms: int = 120_000  # the original's default
-    notify_url: str | None = field(default=None, repr=False)  # may hold a secret in its path or query
+    target: Target | None = None  # who is told; nobody when None
     data_dir: Path = Path("fanin-data")
     keys: tuple[str, ...] = field(default=(), repr=False)
     correlation: str = "event-id"
@@ -60,7 +61,7 @@ class Settings:
         values = {name: value for name, (_, value) in said.items()}
         for name, text in (overrides or {}).items():
             if text is not None:
-                values[name] = _flag(name).read("--" + _flag_name(name), text)
+                values[name] = _flag(name).read(_flag_name(name), text)
         if "regions" not in values:
             raise SettingsError(
                 "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
@@ -92,19 +93,6 @@ def _regions(text: str) -> tuple[str, ...]:
         if regions.count(region) > 1:
             raise ValueError(f"names {quoted(region)} twice; upper and lower case do not differ")
     return tuple(regions)
-
-
-def _notify_url(text: str) -> str:
-    try:
-        parts = urlsplit(text.strip())
-        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
-    except ValueError:
-        sound = False
-    if not sound or not text.strip().isprintable() or " " in text.strip():
-        raise ValueError(
-            "not a URL like https://host/path (the value is not shown because it may hold a secret)"
-        )
-    return text.strip()
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -148,8 +136,8 @@ SPELLINGS: Mapping[str, _Setting] = {
     "WebhookRegions": _Setting("regions", _regions),
     "FANIN_TIMEOUT": _Setting("timeout_ms", parse_duration),
     "WebhookTimeout": _Setting("timeout_ms", parse_time_span),
-    "FANIN_NOTIFY_URL": _Setting("notify_url", _notify_url),
-    "NOTIFY_URL": _Setting("notify_url", _notify_url),
+    "FANIN_NOTIFY_URL": _Setting("target", parse_url),
+    "NOTIFY_URL": _Setting("target", parse_url),
     "FANIN_DATA_DIR": _Setting("data_dir", _path),
     "DATA_DIR": _Setting("data_dir", _path),
     "FANIN_KEYS": _Setting("keys", _keys),
@@ -168,7 +156,7 @@ def _flag(name: str) -> _Setting:
 
 
 def _flag_name(name: str) -> str:
-    return name.removesuffix("_ms").replace("_", "-")
+    return "--" + {"target": "notify-url"}.get(name, name.removesuffix("_ms").replace("_", "-"))
 
 
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:

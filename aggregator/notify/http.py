@@ -1,45 +1,41 @@
-"""One attempt at a notification: an HTTP POST. The only file that knows the HTTP client."""
+"""One attempt at a notification: an HTTP POST. Any 2xx accepts it, everything else does not."""
 
 import os
+import ssl
 from collections.abc import Callable
 from importlib.metadata import version
-
-import aiohttp
-from yarl import URL
 
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify
+from aggregator.notify.connection import ConnectionFailedError, Connections
 from aggregator.notify.plain import Message
+from aggregator.notify.target import Target
 
 _ACCEPTED = range(200, 300)
 
 
 class HttpTarget:
-    """A URL that accepts notifications: any 2xx accepts, everything else does not, redirects included.
+    """Accepts notifications at a URL. Redirects are not followed: where they point to was not configured.
 
     The caller limits how many attempts run at once, and how long one may take.
     """
 
-    def __init__(self, url: str, render: Callable[[Notify], Message], clock: Clock) -> None:
-        self._url, self._render, self._clock = URL(url), render, clock
-        self._session: aiohttp.ClientSession | None = None
-        self._user_agent = f"fanin/{version('fanin')}"
+    def __init__(self, target: Target, render: Callable[[Notify], Message], clock: Clock) -> None:
+        self._render, self._clock = render, clock
+        self._connections = Connections(target)
+        lines = [
+            f"POST {target.path} HTTP/1.1",
+            f"host: {target.host_header}",
+            f"user-agent: fanin/{version('fanin')}",
+        ]
+        if target.authorization:
+            lines.append(f"authorization: {target.authorization}")
+        self._head = "\r\n".join(lines)
 
-    async def open(self) -> None:
-        """Make ready to connect. Nothing is sent."""
-        connector = aiohttp.TCPConnector(limit=0, resolver=aiohttp.ThreadedResolver())
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
-
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        self._connections.close()
 
     async def tell(self, notify: Notify) -> None:
         """Post it, under the key of its decision.
@@ -47,30 +43,31 @@ class HttpTarget:
         Raises:
             NotDeliveredError: it was not accepted, or we cannot know whether it was.
         """
-        if self._session is None:
-            raise NotDeliveredError("not open")
         message = self._render(notify)
         headers = {
             **message.headers,
-            "user-agent": self._user_agent,
             "webhook-id": notify.key,
             "webhook-timestamp": str(self._clock.now_ms() // 1000),
+            "content-length": str(len(message.body)),
         }
+        lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
         try:
-            async with self._session.post(
-                self._url, data=message.body, headers=headers, allow_redirects=False
-            ) as answer:
-                # The body is left unread: what was accepted must not become doubtful because it stalls.
-                status = answer.status
-        except (aiohttp.ClientError, OSError) as exc:
+            status = await self._connections.post(f"{self._head}{lines}\r\n\r\n".encode() + message.body)
+        except ConnectionFailedError as exc:
+            raise NotDeliveredError(str(exc)) from exc
+        except OSError as exc:
             raise NotDeliveredError(_reason(exc)) from exc
         if status not in _ACCEPTED:
             raise NotDeliveredError(f"answered {status}")
 
 
-def _reason(exc: Exception) -> str:
-    """Why, without the URL: its path may hold a secret."""
-    if isinstance(exc, OSError) and exc.errno:
+def _reason(exc: OSError) -> str:
+    """Why there is no connection, without the address: that is in the settings."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError):
+        return f"no TLS: {exc.reason}"
+    if exc.errno:
         # Names that cannot be resolved have negative numbers, which only their own text explains.
         return os.strerror(exc.errno) if exc.errno > 0 else str(exc.strerror)
-    return type(exc).__name__
+    return str(exc) or type(exc).__name__

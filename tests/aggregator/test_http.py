@@ -1,9 +1,13 @@
 """One attempt at a notification, against a real server that does as the test says."""
 
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +16,7 @@ from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify, Phase, Subject
 from aggregator.notify.http import HttpTarget
 from aggregator.notify.plain import render
+from aggregator.notify.target import parse
 
 TOLD = Notify(
     key="c0ffee",
@@ -50,7 +55,9 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def server(*answers: Answer) -> AsyncIterator[tuple[str, list[tuple[list[str], bytes]]]]:
+async def server(
+    *answers: Answer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[tuple[list[str], bytes]]]]:
     """Answers the requests of all connections one after the other; the last answer again and again."""
     requests: list[tuple[list[str], bytes]] = []
     writers = []
@@ -66,10 +73,10 @@ async def server(*answers: Answer) -> AsyncIterator[tuple[str, list[tuple[list[s
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     host, port = listening.sockets[0].getsockname()
     try:
-        yield f"http://{host}:{port}/hook/hunter2", requests
+        yield f"http{'s' if tls else ''}://{host}:{port}/hook/hunter2", requests
     finally:
         listening.close()
         for writer in writers:
@@ -79,12 +86,8 @@ async def server(*answers: Answer) -> AsyncIterator[tuple[str, list[tuple[list[s
 
 @asynccontextmanager
 async def target(url: str) -> AsyncIterator[HttpTarget]:
-    it = HttpTarget(url, render, At())
-    await it.open()
-    try:
+    with closing(HttpTarget(parse(url), render, At())) as it:
         yield it
-    finally:
-        await it.close()
 
 
 @pytest.mark.anyio
@@ -191,6 +194,179 @@ async def test_no_answer_that_can_be_read(answer: Answer) -> None:
         with pytest.raises(NotDeliveredError):
             async with asyncio.timeout(5):
                 await it.tell(TOLD)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(b"HTTP/1.1 100 Continue\r\n\r\n", OK),
+        says(b"HTTP/1.1 103 X\r\nlink: </x>\r\n\r\nHTTP/1.1 ", b"200 OK\r\ncontent-length: 0\r\n\r\n"),
+        says(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", b"0\r\n\r\n"),
+        says(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok"),
+        says(b"HTTP/1.0 200 OK\r\n\r\nok"),
+        says(*(bytes([byte]) for byte in OK)),
+    ],
+    ids=["continue", "early hints", "chunked", "until the end", "HTTP/1.0", "byte by byte"],
+)  # fmt: skip
+async def test_every_way_to_say_200_is_understood(answer: Answer) -> None:
+    """And whatever connection is used next, its answer belongs to its request."""
+    refuse = says(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n")
+    async with server(answer, refuse) as (url, requests), target(url) as it:
+        await it.tell(TOLD)
+        with pytest.raises(NotDeliveredError, match="answered 500"):
+            await it.tell(TOLD)
+
+    assert len(requests) == 2
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
+    """Servers close what is idle; that must not cost the next notification an attempt."""
+
+    async def then_close(writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        writer.close()
+
+    async with server(then_close, says(OK)) as (url, requests), target(url) as it:
+        await it.tell(TOLD)
+        async with asyncio.timeout(5):
+            # The end of a connection is nobody's event.
+            while any(each.reusable for each in it._connections._idle):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        await it.tell(TOLD)
+
+    assert len(requests) == 2
+
+
+HALF = b"HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\nhal"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK.replace(b"200 OK", b"200 OK\r\nconnection: close"),
+        OK.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        OK.replace(b": 2", b": 3"),
+        OK + HALF,
+        OK + OK,
+    ],
+    ids=["connection: close", "HTTP/1.0", "more to come", "half an answer too many", "an answer too many"],
+)
+async def test_a_connection_whose_state_is_in_doubt_is_not_used_again(answer: bytes) -> None:
+    """The next answer must be the answer to the next request."""
+    peers = []
+
+    async def note(writer: asyncio.StreamWriter) -> None:
+        peers.append(writer.get_extra_info("peername"))
+        writer.write(answer)
+
+    async with server(note) as (url, _), target(url) as it:
+        await it.tell(TOLD)
+        await it.tell(TOLD)
+
+    assert len(set(peers)) == 2
+
+
+@pytest.mark.anyio
+async def test_what_comes_when_nobody_asked_closes_the_connection() -> None:
+    """Half an answer to nothing, then the next request: its answer is not the other half."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def note(writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(OK)
+
+    async with server(note) as (url, requests), target(url) as it:
+        await it.tell(TOLD)
+        writers[0].write(HALF)
+        async with asyncio.timeout(5):
+            # What comes unasked is nobody's event.
+            while any(each.reusable for each in it._connections._idle):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        await it.tell(TOLD)
+
+    assert len(requests) == len(set(writers)) == 2
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_idled_too_long_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server may be closing it this very moment."""
+    monkeypatch.setattr("aggregator.notify.connection.IDLE_S", -1)
+    peers = set()
+
+    async def note(writer: asyncio.StreamWriter) -> None:
+        peers.add(writer.get_extra_info("peername"))
+        writer.write(OK)
+
+    async with server(note) as (url, _), target(url) as it:
+        for _ in range(3):
+            await it.tell(TOLD)
+
+    assert len(peers) == 3
+
+
+@pytest.mark.anyio
+async def test_the_next_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name may have an address that does not work from here, IPv6 above all."""
+    async with server(says(OK)) as (url, requests), target(url.replace("127.0.0.1", "two.example")) as it:
+        port = int(url.split(":")[2].split("/")[0])
+
+        async def two(*_: object, **__: object) -> list[tuple[object, ...]]:
+            return [(0, 0, 0, "", ("127.0.0.2", 9)), (0, 0, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two)
+        await it.tell(TOLD)
+
+    ((head, _),) = requests
+    assert f"host: two.example:{port}" in head
+
+
+@pytest.mark.anyio
+async def test_a_name_that_does_not_exist() -> None:
+    """The resolver's own words."""
+    async with target("http://nowhere.invalid/hunter2") as it:
+        with pytest.raises(NotDeliveredError) as failure:
+            await it.tell(TOLD)
+
+    assert str(failure.value)
+    assert "hunter2" not in str(failure.value)
+
+
+@pytest.mark.anyio
+async def test_over_tls_only_a_certificate_that_is_trusted_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verified for the host's name; what is trusted follows SSL_CERT_FILE."""
+    certificate, key = certified("localhost", tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    async with server(says(OK), tls=context) as (url, requests):
+        async with target(url.replace("127.0.0.1", "localhost")) as it:
+            with pytest.raises(NotDeliveredError, match="certificate"):
+                await it.tell(TOLD)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with target(url.replace("127.0.0.1", "localhost")) as it:
+            await it.tell(TOLD)
+        async with target(url) as it:
+            with pytest.raises(NotDeliveredError, match="certificate"):
+                await it.tell(TOLD)
+
+    assert len(requests) == 1
+
+
+def certified(name: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate of our own making for ``name``, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subject = f"/CN={name}"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", subject, "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key)]
+    subprocess.run([*command, "-out", str(certificate)], check=True, capture_output=True)  # noqa: S603 - fixed words
+    return certificate, key
 
 
 @pytest.mark.anyio

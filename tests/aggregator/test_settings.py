@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import SettingsError
+from aggregator.notify.target import parse
 from aggregator.settings import Settings
 from aggregator.wire import ACTIONS
 
@@ -22,7 +23,7 @@ def test_the_defaults_are_the_originals() -> None:
     assert settings == Settings(
         regions=("eastus", "westeurope"),
         timeout_ms=120_000,
-        notify_url=None,
+        target=None,
         data_dir=Path("fanin-data"),
         keys=(),
         correlation="event-id",
@@ -52,7 +53,7 @@ def test_every_name_of_our_own_is_read() -> None:
     assert settings == Settings(
         regions=("eastus", "westeurope"),
         timeout_ms=80_000,
-        notify_url="https://hooks.example/x?y=z",
+        target=parse("https://hooks.example/x?y=z"),
         data_dir=Path("somewhere"),
         keys=("first", "second=="),
         correlation="image",
@@ -78,7 +79,7 @@ def test_the_originals_names_and_the_platforms_are_read() -> None:
     )
 
     assert (settings.regions, settings.timeout_ms) == (("northeurope", "westeurope"), 80_000)
-    assert (settings.notify_url, settings.data_dir, settings.port) == ("http://sink/", Path("/data"), 5000)
+    assert (settings.target, settings.data_dir, settings.port) == (parse("http://sink/"), Path("/data"), 5000)
 
 
 def test_two_spellings_may_agree() -> None:
@@ -156,7 +157,8 @@ def test_a_wrong_flag_is_named_as_a_flag() -> None:
     "environment",
     [
         {"FANIN_KEYS": "hunter2hunter2"},
-        {"FANIN_NOTIFY_URL": "https://hooks.example/hunter2"},
+        {"FANIN_NOTIFY_URL": "https://hooks.example/hunter2?hunter2"},
+        {"FANIN_NOTIFY_URL": "https://hunter2:hunter2@hooks.example/"},
     ],
 )
 def test_secrets_stay_out_of_the_representation(environment: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What only the SQLite engine can be asked: its file, its transactions, and what it does when they fail."""
 
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from aggregator.engine import NotDeliveredError, Receipt
 from aggregator.engines.sqlite import SqliteEngine
 from aggregator.engines.sqlite_store import FILE, SCHEMA_VERSION, Store
-from aggregator.errors import StoreBusyError, StoreFullError, StoreUnusableError
+from aggregator.errors import StoreBusyError, StoreFailedError, StoreFullError, StoreUnusableError
 from aggregator.fanin import Notify, Phase
 from tests.conformance.worlds import EAST, NORTH, RETENTION_MS, TIMEOUT_MS, WEST, World, arrival, deliver_all
 
@@ -210,6 +211,57 @@ def test_an_accepted_notification_that_cannot_be_marked_is_not_sent_again(world:
 
         assert len(world.told) == 1
         assert world.metrics.untold == 0
+
+    world.play(story)
+
+
+def test_a_commit_that_failed_and_happened_has_its_deadline(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender was told that nobody knows; what is there after all times out like any other."""
+
+    async def story() -> None:
+        engine, _ = await started(world)
+        commit = engine._store.commit
+
+        def commit_and_fail() -> None:
+            commit()
+            monkeypatch.undo()
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(engine._store, "commit", commit_and_fail)
+        with pytest.raises(StoreFailedError) as failure:
+            await engine.deliver(arrival(EAST))
+        assert not failure.value.definite
+        await world.wait(TIMEOUT_MS + 5_000)
+
+        assert world.outcomes_told() == [("op-1", "timed_out")]
+
+    world.play(story)
+
+
+def test_what_failed_for_long_is_not_looked_through_for_what_is_new(world: World) -> None:
+    """After an outage the outbox is full of failed rows; new ones are found behind them."""
+
+    async def refuse(_: Notify) -> None:
+        raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        world.subscriber = refuse
+        engine = await world.start(regions=(EAST,))
+        await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(30)))
+        await world.wait(5_000)
+        await world.stop()
+        engine, db = await started(world)
+        statements: list[str] = []
+        db.set_trace_callback(statements.append)
+        await world.wait(1_000)
+        statements.clear()
+        await engine.deliver(arrival(EAST, "new"))
+        await world.wait(1_000)
+
+        looked_after = {re.search(r"WHERE n > (\d+) AND attempts = 0", it) for it in statements} - {None}
+        assert {match.group(1) for match in looked_after if match} == {"30", "31"}
 
     world.play(story)
 

@@ -11,6 +11,7 @@ from aggregator import engines
 from aggregator.engine import Engine, NotDeliveredError, Receipt, Tell
 from aggregator.fanin import Notify, Subject
 from aggregator.metrics import Metrics
+from aggregator.notify.target import parse
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.kernel import VirtualKernel, elapsed_ms
@@ -43,7 +44,7 @@ class World:
             regions=(EAST, NORTH, WEST),
             timeout_ms=TIMEOUT_MS,
             retention_ms=RETENTION_MS,
-            notify_url="http://subscriber/",
+            target=parse("http://subscriber/"),
             data_dir=folder / "data-0",
         )
         self.told: list[tuple[int, Notify]] = []  # every attempt, and when

@@ -1,0 +1,52 @@
+"""The yardstick: the same server, routes and parsing, with an engine that stores nothing and tells nobody."""
+
+import os
+
+from aggregator.__main__ import listen, run
+from aggregator.clock import Clock
+from aggregator.engine import Capabilities, Engine, Page, Receipt, Tell
+from aggregator.fanin import FanIn, OperationId, Phase, Standing, Subject
+from aggregator.metrics import Metrics
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+
+# One receipt for everybody: making them would be work that no storage asks for.
+_STATE = FanIn(operation_id="", subject=Subject(action="push"), expected=(), started_ms=0, deadline_ms=0)
+_RECEIPT = Receipt(_STATE, Standing.COUNTED)
+
+
+class StorageFree:
+    """Says yes to every arrival and forgets it."""
+
+    capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=True)
+
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+        """Keep nothing of it."""
+
+    async def open(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+    async def deliver(self, _: Arrival) -> Receipt:
+        return _RECEIPT
+
+    async def inspect(self, _: OperationId) -> FanIn | None:
+        return None
+
+    async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:  # noqa: ARG002
+        return Page([], None)
+
+    async def check(self) -> None:
+        return
+
+
+def build(settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> Engine:
+    """The factory, as `aggregator.app.create_app` wants one."""
+    return StorageFree(settings, clock, metrics, tell)
+
+
+if __name__ == "__main__":
+    _settings = Settings.from_environment(os.environ)
+    run(_settings, listen(_settings), engine=build)

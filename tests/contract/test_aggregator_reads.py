@@ -1,0 +1,45 @@
+"""The aggregator's side of the wire: it understands every payload that a registry is documented to send."""
+
+from pathlib import Path
+
+import pytest
+
+from aggregator.fanin import Subject
+from aggregator.wire import ACTIONS, decode, subject_of
+
+HERE = Path(__file__).parent
+APP = Subject(action="push", host="demo.azurecr.io", repository="team/app", tag="1.4.2")
+CHART = Subject(action="", repository="repo", tag="web-5.4.0.tgz", name="web", version="5.4.0.tgz")
+
+# By file: what is in it, without the digest.
+EXPECTED = {
+    "push": APP,
+    "push_by_digest": Subject(action="push", host="demo.azurecr.io", repository="team/app"),
+    "delete": Subject(action="delete", host="demo.azurecr.io", repository="team/app"),
+    "quarantine": None,  # its image is the file's own business
+    "chart_push": CHART,
+    "chart_delete": CHART,
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.json")))
+def test_every_example_is_understood(name: str) -> None:
+    """Nobody adds a payload that the aggregator has not been shown."""
+    event = decode((HERE / f"{name}.json").read_bytes())
+
+    assert event.action == ("push" if name == "push_by_digest" else name)
+    assert event.id
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_what_is_in_it_is_what_will_be_told(name: str) -> None:
+    """Repository, tag, digest, chart name and version all come through."""
+    subject = subject_of(decode((HERE / f"{name}.json").read_bytes()))
+
+    assert subject.action in ACTIONS
+    assert subject.digest is not None
+    assert subject.digest.startswith("sha256:")
+    expected = EXPECTED[name]
+    if expected is not None:
+        seen = (subject.host, subject.repository, subject.tag, subject.name, subject.version)
+        assert seen == (expected.host, expected.repository, expected.tag, expected.name, expected.version)
