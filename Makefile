@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 export PYTHON
 
-.PHONY: help scenario scenarios serve test lint types check fmt docs bench clean
+.PHONY: help scenario scenarios bug serve test lint types check fmt docs bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ scenario: $(VENV)/.installed ## Play one scenario: make scenario name=slow-regio
 
 scenarios: $(VENV)/.installed ## Play the whole pack
 	@$(VENV)/bin/fanin run --all
+
+bug: $(VENV)/.installed ## Show a broken aggregator at work: make bug name=original-sample
+	@$(VENV)/bin/fanin bug $(name)
 
 serve: $(VENV)/.installed ## Run the aggregator on this machine: make serve args='--regions eastus,westus'
 	@$(VENV)/bin/fanin serve $(args)

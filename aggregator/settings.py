@@ -151,6 +151,10 @@ SPELLINGS: Mapping[str, _Setting] = {
 }
 
 
+# Read by the harness, which may share a shell with the service that it judges.
+NOT_OURS = frozenset({"FANIN_TARGET_KEY"})
+
+
 def _flag(name: str) -> _Setting:
     return next(setting for setting in SPELLINGS.values() if setting.field == name)
 
@@ -163,7 +167,11 @@ def _refuse_misspelt(environment: Mapping[str, str]) -> None:
     """Complain about names that are surely meant for us and that nobody would read."""
     by_folded = {name.casefold(): name for name in SPELLINGS}
     for name in sorted(environment):
-        if name in SPELLINGS or not name.casefold().startswith(("fanin_", "webhookregion", "webhooktimeout")):
+        if (
+            name in SPELLINGS
+            or name in NOT_OURS
+            or not name.casefold().startswith(("fanin_", "webhookregion", "webhooktimeout"))
+        ):
             continue
         if name.casefold() in by_folded:
             meant = by_folded[name.casefold()]

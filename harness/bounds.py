@@ -91,12 +91,16 @@ class Bounds(msgspec.Struct, frozen=True):
         return min(self.deadline_until, self.complete_at)
 
 
-def bounds_of(attempts: Iterable[Attempt], scenario: Scenario, *, certain: bool = True) -> Bounds:
+def bounds_of(
+    attempts: Iterable[Attempt], scenario: Scenario, *, margin: int = 0, certain: bool = True
+) -> Bounds:
     """Derive one operation's bounds from the attempts that carry its key.
 
     Args:
         attempts: In any order; those that cannot count are passed over.
         scenario: Which regions are expected, and the timeout.
+        margin: How far the aggregator's clock may stray from the one that the attempts are told by, in ms;
+            every interval is so much wider at both ends.
         certain: False when even an acknowledged attempt may have counted for an earlier operation with
             the same key (`harness.generations`).
     """
@@ -106,9 +110,9 @@ def bounds_of(attempts: Iterable[Attempt], scenario: Scenario, *, certain: bool 
         region = attempt.region
         if attempt.counts is False or region is None:
             continue
-        may[region] = min(attempt.sent.at, may.get(region, FOREVER))
+        may[region] = min(attempt.sent.at - margin, may.get(region, FOREVER))
         if attempt.counts and certain:
-            must[region] = min(attempt.ended_at, must.get(region, FOREVER))
+            must[region] = min(attempt.ended_at + margin, must.get(region, FOREVER))
     started_from, started_until = (min(known.values(), default=FOREVER) for known in (may, must))
     bounds = Bounds(
         scenario.regions,

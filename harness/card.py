@@ -1,20 +1,24 @@
 """The conformance card: what came of a whole pack, scenario by scenario and rule by rule.
 
-Rules of this file: pure. A rule counts as kept only where a valid run put it to the test; the oracle tests
-all of its rules in every run, so any valid run will do.
+Rules of this file: pure. A rule counts as kept only where a run that went as it should put it to the test
+(`harness.tested`), and where all that it is about could be seen.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from harness.history import History
 from harness.needs import Capability
+from harness.tested import PARTS, put_to_the_test, unseen_of
 from harness.verdict import Exit, Finding, Rule, Validity, Verdict
 
 _WIDTH = 100
-_INDENT = 4
+_SHOWN_MAX = 3  # findings of one rule
+_CONTINUED = " " * 11
+
+Standing = Literal["kept", "BROKEN", "partly", "untested"]
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -22,6 +26,7 @@ class Judged(msgspec.Struct, frozen=True):
 
     history: History
     verdict: Verdict
+    notes: tuple[str, ...] = ()  # what the harness saw besides, such as a process that ended by itself
 
     @property
     def name(self) -> str:
@@ -38,6 +43,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
     name: str
     lacks: tuple[Capability, ...]
+    why: str = ""  # in words, where the names do not say it
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -45,21 +51,63 @@ class Card(msgspec.Struct, frozen=True):
 
     target: str
     results: Sequence[Judged | Skipped]
+    notes: tuple[str, ...] = ()  # what concerns the run as a whole
+
+    @property
+    def judged(self) -> list[Judged]:
+        """What was played."""
+        return [result for result in self.results if isinstance(result, Judged)]
 
     @property
     def exit_code(self) -> Exit:
         """Invalid wins; all else that is not as stated is unknown."""
-        judged = [result for result in self.results if isinstance(result, Judged)]
-        odd = [result for result in judged if not result.as_stated]
+        odd = [result for result in self.judged if not result.as_stated]
         if any(result.verdict.validity is not Validity.UNKNOWN for result in odd):
             return Exit.INVALID
-        return Exit.UNKNOWN if odd or not judged else Exit.VALID
+        return Exit.UNKNOWN if odd or not self.judged else Exit.VALID
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What the whole run says about one rule."""
+
+    rule: Rule
+    standing: Standing
+    why: str = ""  # what kept it from being tested
+    findings: tuple[tuple[str, Finding], ...] = ()  # by scenario
+
+
+def rulings(card: Card) -> list[Ruling]:
+    """Every clause of the contract that can be judged."""
+    tested: set[Rule] = set()
+    for result in card.judged:
+        if result.as_stated and result.verdict.validity is Validity.VALID:
+            tested |= put_to_the_test(result.history)
+    return [_ruling(card, rule, tested=rule in tested) for rule in Rule if rule is not Rule.EXPECTATION]
+
+
+def _ruling(card: Card, rule: Rule, *, tested: bool) -> Ruling:
+    findings = tuple(
+        (result.name, finding)
+        for result in card.judged
+        for finding in result.verdict.findings
+        if finding.rule is rule
+    )
+    if findings:
+        return Ruling(rule, "BROKEN", findings=findings)
+    unseen = dict.fromkeys(part for result in card.judged for part in unseen_of(rule, result.history.run))
+    if unseen:
+        standing: Standing = "partly" if tested and len(unseen) < len(PARTS[rule]) else "untested"
+        return Ruling(rule, standing, f"not seen: {', '.join(unseen)}")
+    if not tested:
+        return Ruling(rule, "untested", "no scenario that went well put it to the test")
+    return Ruling(rule, "kept")
 
 
 def line(result: Judged | Skipped) -> str:
     """One scenario on one line."""
     if isinstance(result, Skipped):
-        return f"skipped  {result.name:<24} needs {', '.join(result.lacks)}"
+        why = f" ({result.why})" if result.why else ""
+        return _cut(f"skipped  {result.name:<24} needs {', '.join(result.lacks)}{why}")
     verdict = result.verdict
     why = ""
     if verdict.findings:
@@ -72,29 +120,35 @@ def line(result: Judged | Skipped) -> str:
 
 def text(card: Card) -> list[str]:
     """The rules, each kept or broken with its evidence, and a sum. The scenarios' lines come before it."""
-    broken = _broken(card)
-    tested = any(isinstance(result, Judged) and result.as_stated for result in card.results)
     lines = ["", f"{card.target} and the contract (docs/contract.md):", ""]
-    for rule in Rule:
-        if rule is Rule.EXPECTATION:
-            continue
-        if rule not in broken:
-            lines.append(f"  {'kept' if tested else 'untested':<8} {rule}")
-            continue
-        lines.append(f"  {'BROKEN':<8} {rule}")
-        for name, finding in broken[rule][:3]:
-            lines.append(_cut(f"{'':<11}{name}: {finding.what}"))
-        if len(broken[rule]) > 3:  # noqa: PLR2004 - as many as were shown
-            lines.append(f"{'':<11}… and {len(broken[rule]) - 3} more")
+    for ruling in rulings(card):
+        lines += _ruling_lines(ruling)
+    notes = [f"{result.name}: {note}" for result in card.judged for note in result.notes]
+    for note in (*card.notes, *notes):
+        lines += ["", *f"note: {note}".splitlines()]
     return [*lines, "", _sum(card)]
 
 
+def _ruling_lines(ruling: Ruling) -> Iterator[str]:
+    yield _cut(f"  {ruling.standing:<8} {ruling.rule:<22} {ruling.why}".rstrip())
+    for name, finding in ruling.findings[:_SHOWN_MAX]:
+        yield _cut(f"{_CONTINUED}{name}: {finding.what}")
+    if len(ruling.findings) > _SHOWN_MAX:
+        yield f"{_CONTINUED}… and {len(ruling.findings) - _SHOWN_MAX} more"
+
+
 def as_json(card: Card) -> dict[str, Any]:
-    """JSON: ``{target, exit_code, scenarios: [{scenario, verdict, as_stated, doubts, findings}]}``."""
+    """The card for programs.
+
+    JSON: ``{target, exit_code, scenarios: [{scenario, verdict, as_stated, seed, timeout_ms, tolerance_ms,
+    doubts, findings, notes} or {scenario, verdict: "skipped", lacks, why}], rules: [{rule, standing, why}],
+    notes}``.
+    """
     scenarios: list[dict[str, Any]] = []
     for result in card.results:
         if isinstance(result, Skipped):
-            scenarios.append({"scenario": result.name, "verdict": "skipped", "lacks": list(result.lacks)})
+            skipped = {"verdict": "skipped", "lacks": list(result.lacks), "why": result.why}
+            scenarios.append({"scenario": result.name, **skipped})
             continue
         run = result.history.run
         scenarios.append(
@@ -107,18 +161,17 @@ def as_json(card: Card) -> dict[str, Any]:
                 "tolerance_ms": run.tolerance,
                 "doubts": list(result.verdict.doubts),
                 "findings": msgspec.to_builtins(result.verdict.findings),
+                "notes": list(result.notes),
             }
         )
-    return {"target": card.target, "exit_code": int(card.exit_code), "scenarios": scenarios}
-
-
-def _broken(card: Card) -> dict[Rule, list[tuple[str, Finding]]]:
-    found: dict[Rule, list[tuple[str, Finding]]] = {}
-    for result in card.results:
-        if isinstance(result, Judged):
-            for finding in result.verdict.findings:
-                found.setdefault(finding.rule, []).append((result.name, finding))
-    return found
+    rules = [{"rule": str(it.rule), "standing": it.standing, "why": it.why} for it in rulings(card)]
+    return {
+        "target": card.target,
+        "exit_code": int(card.exit_code),
+        "scenarios": scenarios,
+        "rules": rules,
+        "notes": list(card.notes),
+    }
 
 
 def _sum(card: Card) -> str:

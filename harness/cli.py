@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.bugs.commands import bug, matrix
+from harness.explore_command import explore
 from harness.verify import verify
 
 if TYPE_CHECKING:
@@ -278,7 +280,8 @@ def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
     ctx.exit(Exit[verdict.validity.name])
 
 
-main.add_command(verify)
+for _command in (verify, bug, matrix, explore):
+    main.add_command(_command)
 
 
 def _show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: bool, replay: str) -> None:

@@ -24,20 +24,20 @@ class Generation(NamedTuple):
     opener: str  # the scenario's name of the operation whose delivery may have started it
 
 
-def generations(case: Case, scenario: Scenario) -> list[Generation]:
+def generations(case: Case, scenario: Scenario, *, margin: int = 0) -> list[Generation]:
     """The operations that had this key. The first is always there, even if the sink was told nothing."""
-    bounds = bounds_of(case.attempts, scenario)
+    bounds = bounds_of(case.attempts, scenario, margin=margin)
     if len(case.posts) <= 1:
         return [Generation(bounds, tuple(case.posts), True, _opener(case, case.attempts))]
-    return list(_split(case, bounds, scenario))
+    return list(_split(case, bounds, scenario, margin))
 
 
-def _split(case: Case, bounds: Bounds, scenario: Scenario) -> Iterator[Generation]:
+def _split(case: Case, bounds: Bounds, scenario: Scenario, margin: int) -> Iterator[Generation]:
     attempts, posts, first = case.attempts, [case.posts[0]], True
     for post in case.posts[1:]:
         forgotten_from = min(FOREVER, bounds.decided_from + RETENTION_MS)
         fresh = [it for it in case.attempts if it.ended_at >= forgotten_from and it.sent.at <= post.at]
-        successor = bounds_of(fresh, scenario, certain=False)
+        successor = bounds_of(fresh, scenario, margin=margin, certain=False)
         if successor.may and _is_new(post, posts):
             yield Generation(bounds, tuple(posts), first, _opener(case, attempts))
             attempts, posts, first, bounds = fresh, [post], False, successor

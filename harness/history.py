@@ -136,6 +136,10 @@ class End(Record, frozen=True, tag="end"):
     trace: str = ""  # the kernel's trace hash: every scheduling choice that was made
 
 
+# What a notification says, besides its outcome: ``key`` is its idempotency key, ``repetition`` whether it was
+# sent before, the others are fields of its body.
+Part = Literal["key", "repetition", "id", "arrived", "missing", "action", "repository", "tag", "digest"]
+
 Entry = Occurred | Unsent | Sent | Answered | Received | Replied | Bit | Aggregator | End
 
 
@@ -155,6 +159,10 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="r
     # How long after sink and aggregator are well again a pending notification may still take, backoff
     # included.
     patience: Millis = 600_000
+    # How far the judged clock may stray from the harness's within one timeout: rounding, and two machines.
+    margin: Millis = 0
+    # What of a notification this target does not show. What cannot be seen is not judged.
+    unseen: tuple[Part, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 Rules of this file: pure. A target says what it has; a scenario whose needs it lacks is skipped, by name.
 """
 
+from collections.abc import Collection
 from typing import Literal, get_args
 
 from simulator.scenario import SUBSCRIBABLE, Crash, Restart, Scenario, SinkDown
@@ -16,6 +17,12 @@ Capability = Literal[
     "own-regions",  # FANIN_REGIONS: each scenario brings its own
 ]
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+# A deployment is configured once, by somebody else; how, only its owner can say.
+Declarable = Literal["image-correlation", "action-filter", "function-keys"]
+DECLARABLE: tuple[Declarable, ...] = get_args(Declarable)
+# What ``action-filter`` says of a deployment: it fans in these, and answers 200 to all others.
+FILTERED_ACTIONS = ("push",)
 
 
 def needs(scenario: Scenario) -> tuple[Capability, ...]:
@@ -32,3 +39,8 @@ def needs(scenario: Scenario) -> tuple[Capability, ...]:
     if scenario.key:
         found.append("function-keys")
     return tuple(found)
+
+
+def lacking(scenario: Scenario, there: Collection[Capability]) -> tuple[Capability, ...]:
+    """Which of its needs a target with these capabilities lacks."""
+    return tuple(need for need in needs(scenario) if need not in there)

@@ -35,7 +35,8 @@ def judge(history: History) -> Verdict:
     evidence = collect(history)
     excuses = Excuses(evidence)
     hearings = [
-        Hearing(case, generations(case, evidence.scenario), evidence, excuses) for case in evidence.cases
+        Hearing(case, generations(case, evidence.scenario, margin=evidence.run.margin), evidence, excuses)
+        for case in evidence.cases
     ]
     findings = _merge(_charges(evidence, excuses, hearings), evidence.length)
     doubted = tuple(doubts.check(evidence, excuses, hearings))

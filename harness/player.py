@@ -2,9 +2,11 @@
 
 import asyncio
 import heapq
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+from harness.dialect import PLAIN, Dialect
 from harness.history import Answered, Bit, Occurred, Sent, Unsent
 from harness.journal import Journal
 from harness.nemesis import Nemesis
@@ -33,10 +35,14 @@ class Player:
         journal: Journal,
         seed: int,
         profile: Profile | None = None,
+        dialect: Dialect = PLAIN,
+        admit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._scenario, self._registry = scenario, registry
         self._target, self._nemesis, self._journal = target, nemesis, journal
         self._profile = profile or profile_of(scenario.sender)
+        self._dialect = dialect
+        self._admit = admit  # awaited before every request; what it takes is no part of the request
         self._seed = seed
         self._turns = {region: asyncio.Lock() for region in scenario.regions}  # of a sender that is serial
         self._due: list[tuple[int, int, Announcement | Loss]] = []
@@ -131,6 +137,8 @@ class Player:
             await asyncio.sleep(wait_ms / 1000)
 
     async def _attempt(self, it: Announcement, retry: int) -> Answered:
+        if self._admit is not None:
+            await self._admit()
         attempt = self._journal.next_attempt()
         self._journal.write(
             Sent(
@@ -174,13 +182,13 @@ class Player:
         answer = await self._target.request(
             it.request,
             body_over_ms=it.body_over_ms,
-            on_answer=lambda status: self._nemesis.on_answer(it.op, it.region, status),
+            on_answer=lambda status: self._nemesis.on_answer(it.op, it.region, self._dialect.status(status)),
         )
         if retry < it.lose_answers:
             self._bite(it.lose_answers_fault, it, attempt)
             raise ConnectionResetError("the answer was lost")
         await self._travel(draws)
-        return answer.status, answer.headers.get("retry-after")
+        return self._dialect.status(answer.status), answer.headers.get("retry-after")
 
     async def _travel(self, draws: Numbers) -> None:
         delay_ms = draw_ms(self._scenario.latency, draws)

@@ -1,8 +1,10 @@
 """A scenario in other time: the same things in the same order, fast enough to wait for.
 
 Rules of this file: pure. Every instant and duration of the scenario shrinks by one factor, the one that makes
-its timeout what it is in the target. Gaps far beyond the timeout (a copy six days later) shrink further: what
-matters of them is that the operation was decided long ago, and nobody waits four hours for a test of that.
+its timeout what it is in the target. What lies many timeouts ahead (a copy six days later) shrinks further:
+what matters of it is that the operation was decided long ago, and nobody waits four hours for a test of that.
+Where the target's timeout is the longer one, what machines do (a slow body, a slow sink, a sender's patience)
+does not grow with it: no front end waits hours for a body.
 """
 
 import math
@@ -14,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from simulator.delivery import Profile
-from simulator.scenario import Delay, DelayBy, Duplicate, Scenario
+from simulator.scenario import Delay, DelayBy, Duplicate, Fault, Scenario, SinkStalls, SlowClient
 
 # Linear up to so many timeouts, logarithmic beyond.
 LINEAR_TIMEOUTS = 6
@@ -23,11 +25,27 @@ LINEAR_TIMEOUTS = 6
 def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
     """The scenario with ``timeout_ms`` as its timeout, everything else in proportion."""
     factor = timeout_ms / scenario.timeout
-    faults = tuple(_compressed(fault, scenario.timeout) for fault in scenario.faults)
-    near = msgspec.structs.replace(scenario, faults=faults)
+    faults = tuple(_nearer(fault, scenario.timeout) for fault in scenario.faults)
+    operations = tuple(_nearer(operation, scenario.timeout) for operation in scenario.operations)
+    near = msgspec.structs.replace(scenario, faults=faults, operations=operations)
     # The network is real: it has a latency of its own.
     real = msgspec.structs.replace(near, latency=Delay(fixed=0))
-    return msgspec.structs.replace(_shrunk(real, factor), timeout=timeout_ms)
+    small = msgspec.structs.replace(_multiplied(real, factor), timeout=timeout_ms)
+    if factor <= 1:
+        return small
+    kept = tuple(_at_its_own_pace(old, new) for old, new in zip(faults, small.faults, strict=True))
+    return msgspec.structs.replace(small, sender=scenario.sender, faults=kept)
+
+
+def _at_its_own_pace(fault: Fault, grown: Fault) -> Fault:
+    """What machines take is no part of a scenario's time."""
+    match fault, grown:
+        case SlowClient(), SlowClient():
+            return msgspec.structs.replace(grown, over=fault.over)
+        case SinkStalls(), SinkStalls():
+            return msgspec.structs.replace(grown, by=fault.by)
+        case _:
+            return grown
 
 
 def scaled_profile(
@@ -35,47 +53,56 @@ def scaled_profile(
 ) -> Profile:
     """A sender in the same proportion.
 
-    An attempt still waits ``timeout_ms_min`` for its answer at least: machines do not scale.
+    An attempt still waits ``timeout_ms_min`` for its answer at least, and never longer than its profile says
+    where that is more: machines do not scale.
     """
     factor = timeout_ms / scenario_timeout_ms
     gaps = tuple(round(compress(gap, scenario_timeout_ms) * factor) for gap in profile.gaps_ms)
-    patience = max(timeout_ms_min, round(profile.timeout_ms * factor))
+    patience = max(timeout_ms_min, round(profile.timeout_ms * min(1, factor)))
     return replace(profile, gaps_ms=gaps, timeout_ms=patience)
 
 
 def compress(gap_ms: int, timeout_ms: int) -> int:
-    """Leave a gap of up to `LINEAR_TIMEOUTS` as it is; of a longer one keep the order only."""
+    """Leave what is up to `LINEAR_TIMEOUTS` away as it is; of what is farther keep the order only."""
     edge = LINEAR_TIMEOUTS * timeout_ms
     if gap_ms <= edge:
         return gap_ms
     return round(edge + timeout_ms * math.log2(gap_ms / edge))
 
 
-def _compressed(fault: Any, timeout_ms: int) -> Any:
-    if isinstance(fault, Duplicate):
-        return msgspec.structs.replace(fault, after=tuple(compress(gap, timeout_ms) for gap in fault.after))
-    if isinstance(fault, DelayBy) and fault.by.fixed is not None:
-        by = msgspec.structs.replace(fault.by, fixed=compress(fault.by.fixed, timeout_ms))
-        return msgspec.structs.replace(fault, by=by)
-    return fault
+# Instants, in whichever shape they stand. All pass through one function that keeps their order.
+_INSTANTS = ("at", "since", "until")
 
 
-def _shrunk[T](value: T, factor: float, *, is_duration: bool = False) -> T:
-    """The same value with every duration in it multiplied."""
+def _nearer(what: Any, timeout_ms: int) -> Any:
+    """An operation or a fault, its instants and its long gaps compressed."""
+    instants = {name: getattr(what, name, None) for name in _INSTANTS}
+    found: dict[str, Any] = {
+        name: compress(at, timeout_ms) for name, at in instants.items() if at is not None
+    }
+    if isinstance(what, Duplicate):
+        found["after"] = tuple(compress(gap, timeout_ms) for gap in what.after)
+    elif isinstance(what, DelayBy) and what.by.fixed is not None:
+        found["by"] = msgspec.structs.replace(what.by, fixed=compress(what.by.fixed, timeout_ms))
+    return msgspec.structs.replace(what, **found) if found else what
+
+
+def _multiplied[T](value: T, factor: float, *, is_duration: bool = False) -> T:
+    """The same value with every duration in it multiplied. What took some time still takes some."""
     match value:
         case msgspec.Struct():
             durations = _duration_fields(type(value))
             parts = {
-                name: _shrunk(getattr(value, name), factor, is_duration=name in durations)
+                name: _multiplied(getattr(value, name), factor, is_duration=name in durations)
                 for name in value.__struct_fields__
             }
             return type(value)(**parts)
         case tuple():
-            return tuple(_shrunk(item, factor, is_duration=is_duration) for item in value)  # type: ignore[return-value]
+            return tuple(_multiplied(item, factor, is_duration=is_duration) for item in value)  # type: ignore[return-value]
         case dict():
-            return {key: _shrunk(item, factor) for key, item in value.items()}  # type: ignore[return-value]
+            return {key: _multiplied(item, factor) for key, item in value.items()}  # type: ignore[return-value]
         case int() if is_duration:
-            return round(value * factor)  # type: ignore[return-value]
+            return max(min(value, 1), round(value * factor))  # type: ignore[return-value]
         case _:
             return value
 

@@ -5,12 +5,13 @@ was read; what a fault did is written before its effect can be seen.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import h11
-import msgspec
 
+from harness.dialect import PLAIN, Dialect
 from harness.history import Bit, Received, Replied
 from harness.journal import Journal
 from simulator.scenario import (
@@ -31,33 +32,60 @@ type Misbehaviour = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer
 # The odd half of a millisecond keeps it off the instants of a scenario, so that it never closes what is just
 # being used.
 KEEP_ALIVE_S = 75.0005
+# No notification is longer. What is, comes from somebody who wants to fill the memory.
+CONTENT_BYTES_MAX = 4 * 1024 * 1024
 # Told whose notification was read, before it counts; True means that the aggregator just died of it.
 type OnArrival = Callable[[str | None], bool]
 type WhoseIs = Callable[[dict[str, Any] | None], str | None]
+
+
+class Desk(Protocol):
+    """Whoever a connection brings its requests to: a sink, or a switchboard in front of several."""
+
+    def opened(self, connection: "Connection") -> None: ...
+
+    def closed(self, connection: "Connection") -> None: ...
+
+    def is_down(self) -> bool: ...
+
+    def receive(self, connection: "Connection", headers: dict[str, str], content: bytes) -> None: ...
 
 
 class Sink:
     """One notification endpoint. Its connections speak HTTP/1.1 to whoever connects."""
 
     def __init__(
-        self, scenario: Scenario, journal: Journal, *, whose: WhoseIs, before: OnArrival, after: OnArrival
+        self,
+        scenario: Scenario,
+        journal: Journal,
+        *,
+        whose: WhoseIs,
+        before: OnArrival,
+        after: OnArrival,
+        dialect: Dialect = PLAIN,
     ) -> None:
         self.journal = journal
-        self._whose, self._before, self._after = whose, before, after
+        self.whose = whose
+        self._before, self._after = before, after
+        self._dialect, self._regions = dialect, scenario.regions
         self._faults: list[tuple[int, SinkFault]] = [
             (index, fault) for index, fault in enumerate(scenario.faults) if isinstance(fault, SinkFault)
         ]
         self._answers_lost: dict[int, int] = {}
-        self._connections: dict[_Connection, None] = {}  # a set that keeps its order
+        self._connections: dict[Connection, None] = {}  # a set that keeps its order
 
     async def listen(self, host: str, port: int) -> asyncio.AbstractServer:
         """Serve on ``host:port`` of the running loop's network."""
-        return await asyncio.get_running_loop().create_server(lambda: _Connection(self), host, port)
+        return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
 
-    def opened(self, connection: "_Connection") -> None:
+    async def serve(self, listener: socket.socket) -> asyncio.AbstractServer:
+        """Serve on a socket that is bound already."""
+        return await asyncio.get_running_loop().create_server(lambda: Connection(self), sock=listener)
+
+    def opened(self, connection: "Connection") -> None:
         self._connections[connection] = None
 
-    def closed(self, connection: "_Connection") -> None:
+    def closed(self, connection: "Connection") -> None:
         self._connections.pop(connection, None)
 
     def close(self) -> None:
@@ -73,24 +101,26 @@ class Sink:
                 return True
         return False
 
-    def receive(self, connection: "_Connection", headers: dict[str, str], content: bytes) -> None:
+    def receive(self, connection: "Connection", headers: dict[str, str], content: bytes) -> None:
         """Take one whole request: write it down and answer it, or not."""
-        body = _json_object(content)
-        op = self._whose(body)
+        self.take(connection, *self._dialect.notification(headers, content, self._regions))
+
+    def take(self, connection: "Connection", key: str | None, body: dict[str, Any] | None) -> None:
+        """Take one notification that has been read."""
+        op = self.whose(body)
         if self._before(op):
             connection.deserted = True
             return
         post, now = self.journal.next_post(), self.journal.now_ms()
-        self.journal.write(Received(now, post, headers.get("webhook-id"), body, op))
-        connection.awaiting = post
+        self.journal.write(Received(now, post, key, body, op))
         if self._after(op):
             connection.deserted = True
-            connection.awaiting = None
             self.journal.write(Replied(now, post, error="gone"))
             return
+        connection.await_answer(self, post)
         self._answer(connection, post, op)
 
-    def _answer(self, connection: "_Connection", post: int, op: str | None) -> None:
+    def _answer(self, connection: "Connection", post: int, op: str | None) -> None:
         index, fault = self._fault_for(op)
         if fault is not None:
             self.journal.write(Bit(self.journal.now_ms(), index, op))
@@ -129,29 +159,22 @@ def _selects(fault: OnSink, op: str | None) -> bool:
     return not fault.operation or (op is not None and op.partition("/")[0] == fault.operation)
 
 
-def _json_object(content: bytes) -> dict[str, Any] | None:
-    try:
-        return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection to the sink: bytes in and out of h11."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._http = h11.Connection(h11.SERVER)
         self._headers: dict[str, str] = {}
         self._content = bytearray()
-        self.awaiting: int | None = None  # the post that has no answer yet
+        self._awaiting: tuple[Sink, int] | None = None  # whose post it is that has no answer yet
         self.deserted = False  # whoever is at the other end died in the middle of a request
         self._busy_at = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._sink.opened(self)
-        if self._sink.is_down():
+        self._desk.opened(self)
+        if self._desk.is_down():
             self._transport.abort()
         else:
             self._close_when_idle()
@@ -167,7 +190,7 @@ class _Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._sink.closed(self)
+        self._desk.closed(self)
         self._never_answered()
 
     def hang_up(self) -> None:
@@ -179,24 +202,42 @@ class _Connection(asyncio.Protocol):
         left_s = self._busy_at + KEEP_ALIVE_S - loop.time()
         if self._transport.is_closing() or self.deserted:
             return
-        if self.awaiting is not None:
+        if self._awaiting is not None:
             left_s = KEEP_ALIVE_S
         if left_s <= 0:
             self._transport.close()
         else:
             loop.call_later(left_s, self._close_when_idle)
 
+    def await_answer(self, sink: Sink, post: int) -> None:
+        """A sink has the request, and owes it an answer."""
+        self._awaiting = (sink, post)
+        if sink is not self._desk:
+            sink.opened(self)
+
+    def _settle(self) -> tuple[Sink, int] | None:
+        awaiting, self._awaiting = self._awaiting, None
+        if awaiting is not None and awaiting[0] is not self._desk:
+            awaiting[0].closed(self)
+        return awaiting
+
     def _never_answered(self) -> None:
-        if self.awaiting is not None:
-            post, self.awaiting = self.awaiting, None
-            self._sink.journal.write(Replied(self._sink.journal.now_ms(), post, error="hung"))
+        if (awaiting := self._settle()) is not None:
+            sink, post = awaiting
+            sink.journal.write(Replied(sink.journal.now_ms(), post, error="hung"))
 
     def answer(self, post: int, status: int) -> None:
-        if self.awaiting != post:
+        """Answer the request that is this post, if it still waits."""
+        if self._awaiting is None or self._awaiting[1] != post:
             return  # the aggregator gave up waiting; that is written already
-        self.awaiting = None
+        sink, _ = self._awaiting
+        self._settle()
+        sink.journal.write(Replied(sink.journal.now_ms(), post, status))
+        self.respond(status)
+
+    def respond(self, status: int) -> None:
+        """Send an answer, and take the next request."""
         self._busy_at = asyncio.get_running_loop().time()
-        self._sink.journal.write(Replied(self._sink.journal.now_ms(), post, status))
         head = h11.Response(status_code=status, headers=[("content-length", "0")])
         self._transport.write((self._http.send(head) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
         if self._http.our_state is h11.MUST_CLOSE:
@@ -206,8 +247,10 @@ class _Connection(asyncio.Protocol):
             self._read_events()
 
     def reset(self, post: int) -> None:
-        self.awaiting = None
-        self._sink.journal.write(Replied(self._sink.journal.now_ms(), post, error="reset"))
+        """Break the connection in the place of an answer."""
+        if (awaiting := self._settle()) is not None:
+            journal = awaiting[0].journal
+            journal.write(Replied(journal.now_ms(), post, error="reset"))
         self._transport.abort()
 
     def _read_events(self) -> None:
@@ -222,8 +265,11 @@ class _Connection(asyncio.Protocol):
                         self._transport.write(self._http.send(go_on) or b"")
                 case h11.Data():
                     self._content += event.data
+                    if len(self._content) > CONTENT_BYTES_MAX:
+                        self._transport.abort()
+                        return
                 case h11.EndOfMessage():
-                    self._sink.receive(self, self._headers, bytes(self._content))
+                    self._desk.receive(self, self._headers, bytes(self._content))
                 case h11.ConnectionClosed():
                     self._transport.close()
                     return

@@ -1,17 +1,20 @@
-"""``fanin verify``: plays the pack against somebody's aggregator and prints a conformance card."""
+"""``fanin verify``: plays the pack against somebody's aggregator and prints a conformance card.
+
+Rules of this file: options become a `harness.target_shape.Target`, and nothing here knows what they mean; it
+is imported by ``fanin --help``, so it imports nothing that takes time.
+"""
 
 import json
-import shlex
-from collections.abc import AsyncGenerator, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from harness.card import Judged, Skipped
-    from harness.history import History
-    from harness.realtime import Pace
+    from harness.card import Card, Judged, Skipped
+    from harness.target_shape import Target
     from simulator.scenario import Scenario
 
 _EXAMPLES = """\b
@@ -19,7 +22,11 @@ Examples:
   fanin verify --app myapp.main:create_app --app-dir src
   fanin verify --command 'node server.js'
   fanin verify --command 'dotnet run' slow-region resurrection
+  fanin verify --url 'https://HOST/api/ImagePush?region={region}&code={key}' \\
+      --regions eastus,westeurope --timeout 80s --listen 0.0.0.0:9000 --public-url https://ME/
+  fanin verify --target target.yaml
 """
+_SEED_BITS = 32
 
 
 def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
@@ -33,166 +40,256 @@ def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> i
         raise click.BadParameter(str(exc), ctx, param) from exc
 
 
+def _listed(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def _named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:
+    """Each one of these names, or an error with the nearest."""
+
+    def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+        from simulator.problems import hint
+
+        for name in given:
+            if name not in names():
+                known = ", ".join(names())
+                message = f"{name!r} is no capability here; there are {known}{hint(name, names())}"
+                raise click.BadParameter(message, ctx, param)
+        return tuple(dict.fromkeys(given)) or None
+
+    return check
+
+
+def _declarable() -> Sequence[str]:
+    from harness.needs import DECLARABLE
+
+    return DECLARABLE
+
+
+def _capabilities() -> Sequence[str]:
+    from harness.needs import CAPABILITIES
+
+    return CAPABILITIES
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several decorators as one, in the order in which help lists them."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_folder = click.Path(path_type=str, exists=True, file_okay=False)
+_target_options = _options(
+    click.option("--target", "target_file", metavar="FILE", help="A target file; what is said here wins.",
+                 type=click.Path(path_type=Path, exists=True, dir_okay=False)),
+    click.option("--app", metavar="MODULE:FACTORY", help="An ASGI application factory, in virtual time."),
+    click.option("--app-dir", metavar="DIR", type=_folder, help="--app: where the module lies."),
+    click.option("--command", metavar="CMD", help="A process in any language that listens on PORT."),
+    click.option("--url", metavar="URL", help="A deployment; {region} and {key} have their places in it."),
+    click.option("--key-env", metavar="NAME", help="--url: the variable with the key. [FANIN_TARGET_KEY]"),
+    click.option("--regions", metavar="A,B,C", callback=_listed, help="--url: its regions."),
+    click.option("--timeout", metavar="DURATION", callback=_duration,
+                 help="--url: its timeout. --command: what every scenario's timeout becomes. [5s]"),
+    click.option("--listen", metavar="HOST:PORT", help="--url: where the sink listens."),
+    click.option("--public-url", metavar="URL", help="--url: where the deployment finds the sink."),
+    click.option("--probe", type=click.Choice(["durable-functions"]),
+                 help="--url: read its status API in place of a sink."),
+    click.option("--capability", "capabilities", metavar="NAME", multiple=True, callback=_named(_declarable),
+                 help="--url: what it is configured for; may be repeated."),
+    click.option("--lacks", metavar="NAME", multiple=True, callback=_named(_capabilities),
+                 help="--app, --command: what it does not offer; may be repeated."),
+    click.option("--tolerance", metavar="DURATION", callback=_duration,
+                 help="How late it may act. [--command: 1s, --url: 5s]"),
+    click.option("--patience", metavar="DURATION", callback=_duration,
+                 help="How long after a fault of the sink it may tell. [--command: 12s, --url: 2m]"),
+    click.option("--max-rate", type=click.IntRange(1, 10_000), help="--url: requests a second at most. [50]"),
+    click.option("--side-by-side", type=click.IntRange(1, 64),
+                 help="--command: how many scenarios at once, each with its own process and folder. [12]"),
+    click.option("--seed", type=click.IntRange(min=0),
+                 help="Decides every random choice. [0; --url: a new one every time]"),
+    click.option("--histories", metavar="DIR", help="Store each history.",
+                 type=click.Path(path_type=str, file_okay=False)),
+)  # fmt: skip
+
+
 @click.command(epilog=_EXAMPLES)
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
-@click.option("--app", metavar="MODULE:FACTORY", help="An ASGI application factory, in virtual time.")
+@_target_options
 @click.option(
-    "--app-dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Where the module lies.",
-)
-@click.option(
-    "--command", metavar="CMD", help="A process in any language that listens on PORT, in real time."
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
-)
-@click.option(
-    "--timeout",
-    metavar="DURATION",
-    callback=_duration,
-    help="--command: what every scenario's timeout becomes. [5s]",
-)
-@click.option(
-    "--tolerance",
-    metavar="DURATION",
-    callback=_duration,
-    help="--command: how late it may act on this machine. [1s]",
-)
-@click.option(
-    "--side-by-side",
-    type=click.IntRange(1, 64),
-    default=12,
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
     show_default=True,
-    help="--command: how many scenarios at once, each with its own process and folder.",
-)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option(
-    "--histories", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Store each history."
+    help="json: the card as one object.",
 )
 @click.pass_context
 def verify(
-    ctx: click.Context,
-    *,
-    names: tuple[str, ...],
-    app: str | None,
-    app_dir: Path | None,
-    command: str | None,
-    seed: int,
-    timeout: int | None,
-    tolerance: int | None,
-    side_by_side: int,
-    form: str,
-    histories: Path | None,
+    ctx: click.Context, /, *, names: tuple[str, ...], target_file: Path | None, form: str, **options: Any
 ) -> None:
     """Judge your own aggregator: play the pack against it and print a conformance card.
 
-    Before each of its lives the target is told WebhookRegions, WebhookTimeout (h:mm:ss[.fff]), NOTIFY_URL
-    and DATA_DIR in its environment (and FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL, FANIN_DATA_DIR,
-    FANIN_CORRELATION, FANIN_ACTIONS, FANIN_KEYS). DATA_DIR is a folder of its own for every scenario; it
-    survives a crash as kill -9 would leave it. Webhooks go to POST /api/ImagePush?region=NAME.
+    Before each of its lives an application or a command is told WebhookRegions, WebhookTimeout
+    (h:mm:ss[.fff]), NOTIFY_URL and DATA_DIR in its environment (and FANIN_REGIONS, FANIN_TIMEOUT,
+    FANIN_NOTIFY_URL, FANIN_DATA_DIR, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_KEYS). DATA_DIR is a folder of
+    its own for every scenario; it survives a crash as kill -9 would leave it. Webhooks go to
+    POST /api/ImagePush?region=NAME.
 
-    Exit codes: 0 every scenario got the verdict that it states, 1 a rule is broken, 3 not decided.
+    A deployment is configured already: say how. What its configuration rules out is skipped, by name.
+
+    Exit codes: 0 every scenario got the verdict that it states, 1 a rule is broken, 2 nothing could be
+    judged, 3 not decided.
     """
-    from harness.card import Card, as_json, line, text
+    from harness.verification import UnjudgeableError, Verification
 
-    if (app is None) == (command is None):
-        raise click.UsageError("say what to judge: --app MODULE:FACTORY, or --command CMD")
-    scenarios = _load(names)
-    if command is not None:
-        from harness.realtime import Pace
-
-        pace = Pace(timeout_ms=timeout or 5_000, tolerance_ms=tolerance or 1_000, worlds=side_by_side)
-        results = _of_command(scenarios, command, seed, pace)
-    else:
-        assert app is not None  # noqa: S101 - one of the two is given
-        results = _of_app(scenarios, app, app_dir, seed)
-    if form == "text":
-        click.echo(f"{len(scenarios)} scenarios against {command or app}, seed {seed}", err=True)
-    order = {scenario.scenario: place for place, scenario in enumerate(scenarios)}
-    judged = []
-    for result in results:
-        judged.append(result)
-        _store(histories, result)
-        if form == "text":
-            click.echo(line(result))
-    card = Card(command or app or "", sorted(judged, key=lambda result: order[result.name]))
-    if form == "json":
-        click.echo(json.dumps(as_json(card)))
-    else:
-        click.echo("\n".join(text(card)))
+    said = {name: value for name, value in options.items() if value is not None}
+    if names:
+        said["scenarios"] = names
+    target = _target(target_file, said)
+    scenarios = _load(target.scenarios)
+    taken = _Taken(target, scenarios, form)
+    verification = Verification(target, scenarios, _seed(target), os.environ, say=taken.say, take=taken.take)
+    taken.say(f"{len(scenarios)} scenarios against {_name(target)}, seed {verification.seed}")
+    try:
+        verification.run()
+    except UnjudgeableError as exc:
+        raise _Mistake(str(exc)) from exc
+    card = taken.card(verification.notes)
+    _print_card(card, form)
     ctx.exit(card.exit_code)
 
 
-def _load(names: Sequence[str]) -> "list[Scenario]":
+class _Mistake(click.ClickException):
+    """What was asked for cannot be done."""
+
+    exit_code = 2
+
+
+class _Taken:
+    """What has come so far: printed as it comes, stored if that is wanted."""
+
+    def __init__(self, target: "Target", scenarios: "Sequence[Scenario]", form: str) -> None:
+        self._target, self._form = target, form
+        self._order = {scenario.scenario: place for place, scenario in enumerate(scenarios)}
+        self._results: list[Judged | Skipped] = []
+
+    def say(self, text: str) -> None:
+        if self._form == "text":
+            click.echo(text, err=True)
+
+    def take(self, result: "Judged | Skipped") -> None:
+        from harness.card import line
+
+        self._results.append(result)
+        _store(self._target.histories, result)
+        if self._form == "text":
+            click.echo(line(result))
+
+    def card(self, notes: Iterable[str]) -> "Card":
+        from harness.card import Card
+
+        results = sorted(self._results, key=lambda result: self._order[result.name])
+        return Card(_name(self._target), results, tuple(notes))
+
+
+def _target(file: Path | None, said: dict[str, Any]) -> "Target":
+    """The file's target, if there is one, with what the command line says."""
+    from harness.target_file import ScenarioError, load
+    from harness.target_meaning import missing, overridden, problems
+    from harness.target_shape import Target
+
+    try:
+        target = overridden(Target() if file is None else load(file), _shaped(said))
+    except ScenarioError as exc:
+        raise _Mistake(str(exc)) from exc
+    for problem in problems(target):
+        raise click.UsageError(f"{_option(problem.field)}: {problem.message}")
+    for sentence in missing(target):
+        raise click.UsageError(sentence)
+    return target
+
+
+def _shaped(said: dict[str, Any]) -> dict[str, Any]:
+    """Hold options to what a target file may say."""
+    from typing import get_type_hints
+
+    import msgspec
+
+    from harness.target_shape import Target
+    from simulator.wanted import Wanted, shape_of
+
+    types = get_type_hints(Target, include_extras=True)
+    for field in shape_of(Target).fields:
+        if field.name not in said:
+            continue
+        try:
+            msgspec.convert(said[field.name], types[field.name])
+        except msgspec.ValidationError as exc:
+            value = said[field.name]
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            want = Wanted.of(field.type)
+            item = getattr(want.type, "item_type", None)
+            accepted = (want if item is None else Wanted.of(item)).accepted()
+            message = f"{_option(field.name)}: {shown!r} is not accepted; write {accepted}"
+            raise click.UsageError(message) from exc
+    return said
+
+
+def _option(field: str) -> str:
+    spelled = {"capabilities": "capability"}.get(field, field)
+    return f"--{spelled.replace('_', '-')}"
+
+
+def _name(target: "Target") -> str:
+    return target.app or target.command or target.url or ""
+
+
+def _seed(target: "Target") -> int:
+    import secrets
+
+    if target.seed is not None:
+        return target.seed
+    return 0 if target.url is None else secrets.randbits(_SEED_BITS)
+
+
+def _load(names: "Sequence[str]") -> "list[Scenario]":
     from simulator.loading import ScenarioError, load
     from simulator.pack import find
     from simulator.pack import names as pack
 
     try:
-        return [load(find(name)) for name in names or pack()]
+        scenarios = [load(find(name)) for name in dict.fromkeys(names or pack())]
     except ScenarioError as exc:
         raise click.UsageError(str(exc)) from exc
+    seen = set()
+    for scenario in scenarios:
+        if scenario.scenario in seen:
+            raise click.UsageError(
+                f"two of these scenarios are called {scenario.scenario!r}; name one of them"
+            )
+        seen.add(scenario.scenario)
+    return scenarios
 
 
-def _of_app(
-    scenarios: "Sequence[Scenario]", app: str, app_dir: Path | None, seed: int
-) -> "Iterator[Judged | Skipped]":
-    from harness.stranger import NotAnApplicationError, find_factory
-    from harness.world import UnsimulatedError, play_stranger
+def _print_card(card: "Card", form: str) -> None:
+    from harness.card import as_json, text
 
-    try:
-        factory = find_factory(app, app_dir)
-        for scenario in scenarios:
-            yield _judged(play_stranger(scenario, factory, seed=seed, name=app))
-    except (NotAnApplicationError, UnsimulatedError) as exc:
-        raise click.UsageError(str(exc)) from exc
+    click.echo(json.dumps(as_json(card)) if form == "json" else "\n".join(text(card)))
 
 
-def _of_command(
-    scenarios: "Sequence[Scenario]", command: str, seed: int, pace: "Pace"
-) -> "Iterator[Judged | Skipped]":
-    """Histories as they end, out of a loop of their own."""
-    import asyncio
-
-    from harness.realtime import play_pack
-
-    if not shlex.split(command):
-        raise click.UsageError("--command: empty; give the command that starts your aggregator")
-    click.echo(
-        f"real time: every timeout is {pace.timeout_ms / 1000:g} s, "
-        f"tolerance {pace.tolerance_ms / 1000:g} s, {pace.worlds} side by side",
-        err=True,
-    )
-    with asyncio.Runner() as runner:
-        coming = play_pack(scenarios, command, seed=seed, pace=pace)
-        try:
-            while (history := runner.run(_next(coming))) is not None:
-                yield _judged(history)
-        finally:
-            runner.run(coming.aclose())
-
-
-async def _next(coming: "AsyncGenerator[History]") -> "History | None":
-    return await anext(coming, None)
-
-
-def _judged(history: "History") -> "Judged":
-    from harness.card import Judged
-    from harness.oracle import judge
-
-    return Judged(history, judge(history))
-
-
-def _store(folder: Path | None, result: "Judged | Skipped") -> None:
+def _store(folder: str | None, result: "Judged | Skipped") -> None:
     from harness import history as histories
     from harness.card import Judged
 
     if folder is None or not isinstance(result, Judged):
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        histories.save(result.history, folder / f"{result.name}.jsonl")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        histories.save(result.history, Path(folder) / f"{result.name}.jsonl")
     except OSError as exc:
-        raise click.UsageError(f"--histories {folder}: {exc.strerror}") from exc
+        raise _Mistake(f"--histories {folder}: {exc.strerror}") from exc

@@ -7,12 +7,13 @@ clock is the running loop's.
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from harness.asgi import AsgiApp
+from harness.dialect import PLAIN, Dialect
 from harness.history import End, History, Run
 from harness.journal import Journal
 from harness.kernel import VirtualKernel, elapsed_ms
@@ -39,7 +40,9 @@ class UnsimulatedError(Exception):
     """The judged application used something that a simulated world does not have."""
 
 
-def play_stranger(scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str) -> History:
+def play_stranger(
+    scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str, dialect: Dialect = PLAIN
+) -> History:
     """Play a scenario in virtual time against an unmodified application.
 
     ``time.time()`` and ``datetime.now()`` follow the virtual clock, ``random`` follows the seed.
@@ -49,12 +52,14 @@ def play_stranger(scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int
         build: Makes the application of each life; its settings are in the environment (`harness.target`).
         seed: Decides every random choice.
         name: What to call it in reports.
+        dialect: How it speaks.
 
     Raises:
         UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
     """
     with guest(seed):
-        return play(scenario, seed=seed, factory=told_by_environment(build), name=name, stranger=True)
+        factory = told_by_environment(build)
+        return play(scenario, seed=seed, factory=factory, name=name, stranger=True, dialect=dialect)
 
 
 def play(
@@ -64,6 +69,7 @@ def play(
     factory: AppFactory = reference_aggregator,
     name: str = "aggregator (sqlite) in process",
     stranger: bool = False,
+    dialect: Dialect = PLAIN,
 ) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
 
@@ -73,6 +79,7 @@ def play(
         factory: Builds the application that is judged, anew for each of its lives.
         name: What to call it in reports.
         stranger: It is not ours: fence it in, and let the process's wall clock follow virtual time.
+        dialect: How it speaks.
 
     Raises:
         UnsimulatedError: a stranger left the simulated world.
@@ -88,8 +95,15 @@ def play(
             factory=factory,
             name=name,
         )
-        run = Run(scenario, seed, version=version("fanin"), target=target.name, epoch=EPOCH_MS)
-        world = World(target, run, elapsed_ms)
+        run = Run(
+            scenario,
+            seed,
+            version=version("fanin"),
+            target=target.name,
+            epoch=EPOCH_MS,
+            unseen=dialect.unseen,
+        )
+        world = World(target, run, elapsed_ms, dialect=dialect)
 
         async def main() -> None:
             sink = kernel.host("sink")
@@ -107,20 +121,41 @@ class World:
     """Wires the parts together and decides when it has watched long enough."""
 
     def __init__(
-        self, target: Target, run: Run, now_ms: Callable[[], int], *, profile: Profile | None = None
+        self,
+        target: Target,
+        run: Run,
+        now_ms: Callable[[], int],
+        *,
+        profile: Profile | None = None,
+        dialect: Dialect = PLAIN,
+        admit: Callable[[], Awaitable[None]] | None = None,
+        epoch_ms: int = EPOCH_MS,
     ) -> None:
+        """Put a world together.
+
+        Args:
+            target: What is judged.
+            run: The header of its history.
+            now_ms: Scenario time.
+            profile: How the sender behaves; by default as the scenario says.
+            dialect: How the target speaks.
+            admit: Awaited before every request to the target.
+            epoch_ms: Unix milliseconds of the scenario's start, for what payloads say.
+        """
         self._target, self._run = target, run
         scenario = run.scenario
         self.journal = Journal(now_ms)
         self._nemesis = Nemesis(target, scenario.faults, self.journal)
         self._player = Player(
             scenario,
-            registry=FakeRegistry(scenario, seed=run.seed, epoch_ms=EPOCH_MS),
+            registry=FakeRegistry(scenario, seed=run.seed, epoch_ms=epoch_ms),
             target=target,
             nemesis=self._nemesis,
             journal=self.journal,
             seed=run.seed,
             profile=profile,
+            dialect=dialect,
+            admit=admit,
         )
         self.sink = Sink(
             scenario,
@@ -128,14 +163,22 @@ class World:
             whose=self._player.whose,
             before=self._nemesis.on_notification,
             after=self._nemesis.on_notified,
+            dialect=dialect,
         )
 
-    async def play(self, *, trace: Callable[[], str] = str, begin: Callable[[], None] = lambda: None) -> None:
+    async def play(
+        self,
+        *,
+        trace: Callable[[], str] = str,
+        begin: Callable[[], None] = lambda: None,
+        last: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Play the scenario to the end of the watch. The sink listens already.
 
         Args:
             trace: Tells the digest of every scheduling choice so far, where there is such a thing.
             begin: Called when the target is up for the first time, at the scenario's instant 0.
+            last: Awaited when the watch is over, before the history ends.
         """
         reviver = asyncio.create_task(self._nemesis.revive())
         await self._nemesis.start_target()
@@ -147,6 +190,8 @@ class World:
         await self._watch()
         reviver.cancel()
         await self._player.give_up()
+        if last is not None:
+            await last()
         self.sink.close()
         self.journal.write(End(self.journal.now_ms(), trace=trace()))
         self.journal.close()

@@ -150,14 +150,13 @@ class Connections:
     async def _connect(self) -> Connection:
         """Connect to the first of the host's addresses that answers."""
         loop = asyncio.get_running_loop()
-        target = self._target
-        failure: OSError = OSError(f"{target.host} has no address")
-        name = target.host if self._tls else None
-        for *_, address in await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM):
+        name = self._target.host if self._tls else None  # whose certificate it must be
+        failure: OSError = OSError(f"{self._target.host} has no address")
+        for host, port in await self._addresses():
             try:
                 async with asyncio.timeout(CONNECT_S):
                     _, connection = await loop.create_connection(
-                        Connection, *address[:2], ssl=self._tls, server_hostname=name
+                        Connection, host, port, ssl=self._tls, server_hostname=name
                     )
             except TimeoutError:
                 failure = TimeoutError("no connection in time")
@@ -166,3 +165,10 @@ class Connections:
             else:
                 return connection
         raise failure
+
+    async def _addresses(self) -> list[tuple[str, int]]:
+        target = self._target
+        found = await asyncio.get_running_loop().getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM
+        )
+        return [(str(address[0]), int(address[1])) for *_, address in found]

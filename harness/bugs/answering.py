@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregator import app as surface
+from aggregator.app import _Surface as Surface
 from aggregator.engine import Receipt
 from aggregator.errors import MalformedError, UnauthorizedError
 from aggregator.wire import ACTIONS, PING, Arrival, Event, decode
@@ -55,11 +55,11 @@ class _AnswersSlowly(VariedEngine):
         return receipt
 
 
-class _ReadsBodies(surface._Surface):
+class _ReadsBodies(Surface):
     """A surface with a way of its own to read a body."""
 
     async def push(self, request: Request) -> Response:
-        return await rewired(surface._Surface.push, decode=self.decode)(self, request)
+        return await rewired(Surface.push, decode=self.decode)(self, request)
 
     def decode(self, body: bytes) -> Event:
         return decode(body)
@@ -81,12 +81,13 @@ class _SwallowsErrors(_ReadsBodies):
             raise HTTPException(202, "accepted") from exc
 
 
-class _HangsOnRubbish(surface._Surface):
+class _HangsOnRubbish(Surface):
     async def push(self, request: Request) -> Response:
         try:
             return await super().push(request)
         except MalformedError:
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.Event().wait()
+            raise
 
 
 class _RefusesNewFields(_ReadsBodies):
@@ -105,13 +106,13 @@ class _NeedsOptionalFields(_ReadsBodies):
         return event
 
 
-class _AnyKeyWillDo(surface._Surface):
+class _AnyKeyWillDo(Surface):
     def _authorise(self, request: Request) -> None:
         if self._keys and not request.query_params.get("code"):
             raise UnauthorizedError
 
 
-class _CountsAndRefuses(surface._Surface):
+class _CountsAndRefuses(Surface):
     """Checks the key on the way out."""
 
     async def push(self, request: Request) -> Response:
@@ -124,16 +125,16 @@ class _CountsAndRefuses(surface._Surface):
             super()._authorise(request)
 
 
-class _PingsFanIn(surface._Surface):
-    push = rewired(surface._Surface.push, PING="")
+class _PingsFanIn(Surface):
+    push = rewired(Surface.push, PING="")
 
 
 BUGS = (
     Bug(
         "fails-under-load",
         ("B55",),
-        "Turns a read transaction into a write transaction, which fails at once when two do so together, so under"
-        " load it answers 500 to webhooks that come only once.",
+        "Turns a read transaction into a write transaction, which fails at once when two do so together,"
+        " so under load it answers 500 to webhooks that come only once.",
         "hot-op",
         vary(engine=_FailsUnderLoad),
     ),
@@ -147,15 +148,16 @@ BUGS = (
     Bug(
         "answers-slowly",
         ("B24",),
-        "Works for longer than senders wait before it answers, so every webhook fails for its sender although it"
-        " was counted.",
+        "Works for longer than senders wait before it answers, so every webhook fails for its sender"
+        " although it was counted.",
         "ack-lost",
         vary(engine=_AnswersSlowly),
     ),
     Bug(
         "crashes-on-rubbish",
         ("B69",),
-        "Lets the error of a body that cannot be read through to the server, so anybody can make it answer 500.",
+        "Lets the error of a body that cannot be read through to the server, so anybody can make it answer"
+        " 500.",
         "rude-traffic",
         vary(surface_type=_CrashesOnRubbish),
     ),
@@ -176,8 +178,8 @@ BUGS = (
     Bug(
         "refuses-new-fields",
         ("B62",),
-        "Refuses payloads with fields that nobody documented, so the day on which the registry adds one is the day"
-        " on which nothing completes any more.",
+        "Refuses payloads with fields that nobody documented, so the day on which the registry adds one is"
+        " the day on which nothing completes any more.",
         "rude-traffic",
         vary(surface_type=_RefusesNewFields),
     ),
@@ -198,15 +200,16 @@ BUGS = (
     Bug(
         "counts-and-refuses",
         (),
-        "Checks the key when the work is done, so a webhook with a wrong one is answered 401 and counts all the"
-        " same.",
+        "Checks the key when the work is done, so a webhook with a wrong one is answered 401 and counts"
+        " all the same.",
         "wrong-key",
         vary(surface_type=_CountsAndRefuses),
     ),
     Bug(
         "pings-fan-in",
         (),
-        "Takes a ping for an event like any other, so trying out a webhook starts an operation that times out.",
+        "Takes a ping for an event like any other, so trying out a webhook starts an operation that times"
+        " out.",
         "ping-and-unwanted",
         vary(surface_type=_PingsFanIn, settings={"actions": frozenset({*ACTIONS, PING})}),
     ),

@@ -11,9 +11,14 @@ class Bug:
 
     name: str
     catalogue: tuple[str, ...]  # the entries of docs/bugs.md that it is an instance of, the closest first
-    what: str  # one sentence: the cause, and what comes of it
+    what: str  # one sentence: what it does wrong, so what comes of it
     scenario: str  # the one of the pack that exposes it best
     factory: AppFactory
+
+    @property
+    def cause(self) -> str:
+        """The first half of the sentence, for lists."""
+        return self.what.partition(", so ")[0]
 
 
 @dataclass(frozen=True, slots=True)

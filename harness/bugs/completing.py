@@ -1,13 +1,15 @@
-"""The question whether everything is there: which regions are waited for, and which arrival counts for which."""
+"""Whether everything is there: which regions are waited for, and which arrival counts for which."""
 
 from typing import Any
 
 import msgspec
 
-from aggregator import app as surface
+from aggregator.app import _Surface as Surface
+from aggregator.clock import Clock
 from aggregator.engine import Receipt, Tell
-from aggregator.engines.sqlite import SqliteEngine
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, Subject, start, step
+from aggregator.metrics import Metrics
+from aggregator.settings import Settings
 from aggregator.wire import CORRELATIONS, Arrival
 from harness.bugs.bug import Bug
 from harness.bugs.rewiring import rewired
@@ -26,8 +28,7 @@ class _LearnsRegions(VariedEngine):
         return await super().deliver(arrival)
 
     def _transact(self, batch: Any) -> Any:
-        learning = stepping(step=self._step, start=self._start)
-        return rewired(SqliteEngine._transact, Transaction=learning)(self, batch)
+        return self.transact_with(stepping(step=self._step, start=self._start), batch)
 
     def _start(self, *args: Any, **kwargs: Any) -> Step:
         return self._settled(start(*args, **kwargs))
@@ -74,15 +75,15 @@ class _AcceptsTypos(VariedEngine):
         return await super().deliver(arrival)
 
 
-class _CaseSensitive(surface._Surface):
-    push = rewired(surface._Surface.push, normalise_region=str.strip)
+class _CaseSensitive(Surface):
+    push = rewired(Surface.push, normalise_region=str.strip)
 
 
-class _Untrimmed(surface._Surface):
-    push = rewired(surface._Surface.push, normalise_region=str.casefold)
+class _Untrimmed(Surface):
+    push = rewired(Surface.push, normalise_region=str.casefold)
 
 
-class _TagIsTheKey(surface._Surface):
+class _TagIsTheKey(Surface):
     """Whatever happens to one tag is one operation: that of the first event that named it."""
 
     def __init__(self, *args: Any) -> None:
@@ -94,7 +95,7 @@ class _TagIsTheKey(surface._Surface):
         return self._owners.setdefault((subject.repository, subject.tag), event_id)
 
 
-class _IdWhateverIsConfigured(surface._Surface):
+class _IdWhateverIsConfigured(Surface):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._correlate = CORRELATIONS["event-id"]
@@ -103,9 +104,8 @@ class _IdWhateverIsConfigured(surface._Surface):
 class _SharedCallback(VariedEngine):
     """Has one place for what a notification is about, and the newest operation puts its own there."""
 
-    def __init__(self, *args: Any) -> None:
-        *others, tell = args
-        super().__init__(*others, self._about_the_newest(tell) if tell else None)
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+        super().__init__(settings, clock, metrics, self._about_the_newest(tell) if tell else None)
         self._newest: Subject | None = None
 
     async def deliver(self, arrival: Arrival) -> Receipt:
@@ -121,40 +121,40 @@ BUGS = (
     Bug(
         "seen-so-far",
         ("B25",),
-        "Waits for the regions that it has heard of so far instead of those that are configured, so the first"
-        " operation completes with its first webhook.",
+        "Waits for the regions that it has heard of so far instead of those that are configured, so the"
+        " first operation completes with its first webhook.",
         "slow-region",
         vary(engine=_LearnsRegions),
     ),
     Bug(
         "one-is-never-all",
         ("B27",),
-        "Looks whether the set is full when a region joins it and not when the operation starts, so a registry"
-        " with one region times out for ever.",
+        "Looks whether the set is full when a region joins it and not when the operation starts, so a"
+        " registry with one region times out for ever.",
         "one-region",
         vary(transaction=stepping(start=_start_unchecked)),
     ),
     Bug(
         "wants-them-in-order",
         ("B31",),
-        "Takes a region that reports before its predecessor for an old event that was overtaken, and drops it,"
-        " so it completes only what arrives in alphabetical order.",
+        "Takes a region that reports before its predecessor for an old event that was overtaken, and drops"
+        " it, so it completes only what arrives in alphabetical order.",
         "out-of-order",
         vary(transaction=stepping(step=_in_order)),
     ),
     Bug(
         "tag-is-the-key",
         ("B31", "B19"),
-        "Ties webhooks together by the tag that they are about, so a tag that is pushed twice has one operation,"
-        " and nobody ever hears of the second push.",
+        "Ties webhooks together by the tag that they are about, so a tag that is pushed twice has one"
+        " operation, and nobody ever hears of the second push.",
         "delete-and-push",
         vary(surface_type=_TagIsTheKey),
     ),
     Bug(
         "id-whatever-is-configured",
         ("B20",),
-        "Ties webhooks together by the payload's id although it is told to go by the image, so a registry whose"
-        " regions number their events themselves has as many operations as regions.",
+        "Ties webhooks together by the payload's id although it is told to go by the image, so a registry"
+        " whose regions number their events themselves has as many operations as regions.",
         "distinct-ids",
         vary(surface_type=_IdWhateverIsConfigured),
     ),
@@ -169,24 +169,24 @@ BUGS = (
     Bug(
         "case-sensitive",
         ("B32",),
-        "Compares region names letter by letter, so 'NorthEurope' is refused although 'northeurope' is expected,"
-        " and the operation times out.",
+        "Compares region names letter by letter, so 'NorthEurope' is refused although 'northeurope' is"
+        " expected, and the operation times out.",
         "odd-regions",
         vary(surface_type=_CaseSensitive),
     ),
     Bug(
         "untrimmed",
         ("B32",),
-        "Does not trim region names, so one that was typed with a space around it is refused, and the operation"
-        " times out.",
+        "Does not trim region names, so one that was typed with a space around it is refused, and the"
+        " operation times out.",
         "odd-regions",
         vary(surface_type=_Untrimmed),
     ),
     Bug(
         "accepts-typos",
         ("B68",),
-        "Answers 202 to a region that nobody expects and does nothing with it, so whoever misspelt it in a URL"
-        " learns of it from timeouts.",
+        "Answers 202 to a region that nobody expects and does nothing with it, so whoever misspelt it in a"
+        " URL learns of it from timeouts.",
         "odd-regions",
         vary(engine=_AcceptsTypos),
     ),

@@ -6,13 +6,11 @@ from typing import Any
 import msgspec
 
 from aggregator.engine import Receipt
-from aggregator.engines.sqlite import SqliteEngine
 from aggregator.engines.transaction import Transaction
 from aggregator.errors import StoreUnusableError
 from aggregator.fanin import FanIn, notification
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
-from harness.bugs.rewiring import rewired
 from harness.bugs.variation import VariedEngine, vary
 
 # How long after its answer an arrival is written, and after its outcome the order to tell it.
@@ -67,7 +65,7 @@ class _OutboxLater(VariedEngine):
                 super().write(marks)
                 orders.extend(self.effects)
 
-        results = rewired(SqliteEngine._transact, Transaction=Silent)(self, batch)
+        results = self.transact_with(Silent, batch)
         if orders:
             asyncio.get_running_loop().call_later(LATER_S, lambda: self.tell_besides(*orders))
         return results
@@ -103,31 +101,32 @@ BUGS = (
     Bug(
         "answers-first",
         ("B50",),
-        "Answers 202 and stores the webhook a moment later, so one that was acknowledged is gone when a crash"
-        " follows at once.",
+        "Answers 202 and stores the webhook a moment later, so one that was acknowledged is gone when a"
+        " crash follows at once.",
         "crash-after-ack",
         vary(engine=_AnswersFirst),
     ),
     Bug(
         "forgets-the-start",
         ("B11",),
-        "Runs an operation again after a crash without the event that started it, so its first region is missing"
-        " although it was acknowledged.",
+        "Runs an operation again after a crash without the event that started it, so its first region is"
+        " missing although it was acknowledged.",
         "crash-after-ack",
         vary(engine=_ForgetsTheStart),
     ),
     Bug(
         "tells-from-memory",
         ("B51",),
-        "Keeps what is to be told in memory, so an outcome that was decided before a crash is never heard of.",
+        "Keeps what is to be told in memory, so an outcome that was decided before a crash is never heard"
+        " of.",
         "crash-at-notify",
         vary(engine=_TellsFromMemory),
     ),
     Bug(
         "outbox-later",
         ("B51",),
-        "Stores the outcome in one transaction and the order to tell it in another, so a crash in between leaves"
-        " an operation that is done and never told.",
+        "Stores the outcome in one transaction and the order to tell it in another, so a crash in between"
+        " leaves an operation that is done and never told.",
         "crash-in-a-burst",
         vary(engine=_OutboxLater),
     ),
@@ -141,8 +140,8 @@ BUGS = (
     Bug(
         "leaves-its-lock",
         (),
-        "Takes a file that a killed process has left behind for a sign that it is still running, so it never starts"
-        " again after a crash.",
+        "Takes a file that a killed process has left behind for a sign that it is still running, so it"
+        " never starts again after a crash.",
         "crash-after-ack",
         vary(engine=_LeavesItsLock),
     ),

@@ -7,10 +7,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregator import app as surface
-from aggregator.engines.sqlite import SqliteEngine
+from aggregator.app import _Surface as Surface
 from aggregator.engines.transaction import Transaction
-from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Step, Subject, start, step
+from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Step, start, step
 from aggregator.wire import Arrival, Event, decode
 from harness.bugs.bug import Bug
 from harness.bugs.rewiring import rewired
@@ -46,7 +45,7 @@ class _SlidesOnArrival(VariedEngine):
     store_type = _SlidingStore
 
     def _transact(self, batch: Any) -> Any:
-        return rewired(SqliteEngine._transact, Transaction=stepping(step=self._slide))(self, batch)
+        return self.transact_with(stepping(step=self._slide), batch)
 
     def _slide(self, state: FanIn, event: Arrived | DeadlineReached) -> Step:
         result = step(state, event)
@@ -62,9 +61,9 @@ class _Dated(Arrival):
     pushed_ms: int
 
 
-class _ReadsTimestamps(surface._Surface):
+class _ReadsTimestamps(Surface):
     async def push(self, request: Request) -> Response:
-        dated = rewired(surface._Surface.push, decode=self._decode, Arrival=self._arrival)
+        dated = rewired(Surface.push, decode=self._decode, Arrival=self._arrival)
         return await dated(self, request)
 
     def _decode(self, body: bytes) -> Event:
@@ -104,8 +103,8 @@ BUGS = (
     Bug(
         "no-timer",
         ("B33",),
-        "Sets no deadline that anybody will live to see, so an operation whose webhook is lost waits for ever,"
-        " and nobody hears of it.",
+        "Sets no deadline that anybody will live to see, so an operation whose webhook is lost waits for"
+        " ever, and nobody hears of it.",
         "dropped-region",
         vary(settings={"timeout_ms": TEN_YEARS_MS}),
     ),
@@ -120,24 +119,24 @@ BUGS = (
     Bug(
         "slides-on-arrival",
         ("B39",),
-        "Starts the timeout over with every webhook, so it measures silence, and the deadline comes later the"
-        " more regions report.",
+        "Starts the timeout over with every webhook, so it measures silence, and the deadline comes later"
+        " the more regions report.",
         "dropped-region",
         vary(engine=_SlidesOnArrival),
     ),
     Bug(
         "starts-at-the-push",
         ("B42",),
-        "Counts the timeout from the time that the payload names, which is another clock's and may be long ago,"
-        " so a push whose webhooks come late has timed out before they do.",
+        "Counts the timeout from the time that the payload names, which is another clock's and may be long"
+        " ago, so a push whose webhooks come late has timed out before they do.",
         "late-start",
         vary(surface_type=_ReadsTimestamps, transaction=_StartsAtThePush),
     ),
     Bug(
         "thirty-one-bits",
         ("B41",),
-        "Keeps delays in 31 bits of milliseconds, which hold 24.8 days, so a deadline beyond that has passed at"
-        " once.",
+        "Keeps delays in 31 bits of milliseconds, which hold 24.8 days, so a deadline beyond that has"
+        " passed at once.",
         "thirty-days",
         vary(transaction=stepping(start=_start_31_bits)),
     ),
@@ -151,8 +150,8 @@ BUGS = (
     Bug(
         "setting-misspelt",
         ("B67",),
-        "Reads the timeout under another name than the one that is documented, so the default of two minutes holds"
-        " whatever was configured.",
+        "Reads the timeout under another name than the one that is documented, so the default of two"
+        " minutes holds whatever was configured.",
         "original-timeout",
         vary(settings={"timeout_ms": 120_000}),
     ),

@@ -1,10 +1,9 @@
-"""After the end: what comes late must find that there was an outcome, for as long as senders may repeat it."""
+"""After the end: what comes late must find that there was an outcome, however late it comes."""
 
 from typing import Any
 
 import msgspec
 
-from aggregator.engines.sqlite_store import Known
 from aggregator.engines.transaction import Transaction
 from aggregator.errors import RequestError
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, step
@@ -52,7 +51,9 @@ class _Inherits(Transaction):
 
     def _start(self, arrival: Arrival, event: Arrived) -> Step:
         begun = super()._start(arrival, event)
-        left = self._store.left.get(arrival.operation_id) if isinstance(self._store, _LeavesArrivals) else None
+        left = (
+            self._store.left.get(arrival.operation_id) if isinstance(self._store, _LeavesArrivals) else None
+        )
         return self.begin_with(left, begun, event.at_ms) if left else begun
 
     def begin_with(self, left: FanIn, begun: Step, at_ms: int) -> Step:
@@ -69,7 +70,7 @@ class _PromiseKept(_Inherits):
         return believed_complete(begun.state, at_ms) if left.phase is Phase.COMPLETED else begun
 
 
-class _Gone(RequestError):
+class _GoneError(RequestError):
     """The instance is finished."""
 
     status = 410
@@ -78,7 +79,7 @@ class _Gone(RequestError):
 def _refuses_late(state: FanIn, event: Arrived | DeadlineReached) -> Step:
     """A finished instance takes no events."""
     if isinstance(event, Arrived) and state.phase is not Phase.WAITING:
-        raise _Gone(f"operation {state.operation_id} is finished")
+        raise _GoneError(f"operation {state.operation_id} is finished")
     return step(state, event)
 
 
@@ -86,48 +87,48 @@ BUGS = (
     Bug(
         "forgets-when-done",
         ("B44",),
-        "Removes an operation when it is decided, so a late webhook starts it again, and a second timeout is told"
-        " when the other regions do not come.",
+        "Removes an operation when it is decided, so a late webhook starts it again, and a second timeout"
+        " is told when the other regions do not come.",
         "resurrection",
         vary(store=_ForgetsWhenDone),
     ),
     Bug(
         "forgets-after-five-minutes",
         ("B18", "B44"),
-        "Remembers what is done for five minutes, although senders retry for days, so a copy that comes the next"
-        " day starts the operation again.",
+        "Remembers what is done for five minutes, although senders retry for days, so a copy that comes"
+        " the next day starts the operation again.",
         "duplicate-after-done",
         vary(settings={"retention_ms": FIVE_MINUTES_MS}),
     ),
     Bug(
         "completes-after-timeout",
         ("B47",),
-        "Does not ask whether an operation is over when its last region reports, so it is told timed out, and"
-        " completed a second later.",
+        "Does not ask whether an operation is over when its last region reports, so it is told timed out,"
+        " and completed a second later.",
         "late-region",
         vary(transaction=stepping(step=_completes_after_timeout)),
     ),
     Bug(
         "refuses-late",
         ("B46",),
-        "Lets a finished instance refuse events, so a late webhook is answered 410, and a sender that retries"
-        " goes on in vain or disables the webhook.",
+        "Lets a finished instance refuse events, so a late webhook is answered 410, and a sender that"
+        " retries goes on in vain or disables the webhook.",
         "late-region",
         vary(transaction=stepping(step=_refuses_late)),
     ),
     Bug(
         "inherits-arrivals",
         ("B45", "B03"),
-        "Forgets an operation that has timed out but not what had arrived for it, so the next one with the same id"
-        " inherits regions and completes without them.",
+        "Forgets an operation that has timed out but not what had arrived for it, so the next one with the"
+        " same id inherits regions and completes without them.",
         "same-key-next-week",
         vary(store=_LeavesArrivals, transaction=_Inherits),
     ),
     Bug(
         "promise-kept",
         ("B07",),
-        "Leaves the promise of completion resolved for ever, so the next operation with the same id completes with"
-        " its first webhook.",
+        "Leaves the promise of completion resolved for ever, so the next operation with the same id"
+        " completes with its first webhook.",
         "same-key-next-week",
         vary(store=_LeavesArrivals, transaction=_PromiseKept),
     ),

@@ -10,7 +10,6 @@ from aggregator.clock import Clock
 from aggregator.engine import Receipt, Tell
 from aggregator.engines.sqlite_store import Known
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Step, step
-from aggregator.notify.http import HttpTarget
 from aggregator.notify.outbox import Failed, Told
 from aggregator.notify.plain import Message, body_of
 from aggregator.wire import Arrival
@@ -19,10 +18,10 @@ from harness.bugs.bug import Healthy
 from harness.bugs.orchestration import Orchestrations
 from harness.bugs.variation import VariedEngine, VariedStore, stepping, vary
 from harness.bugs.waiting import orchestrated
+from harness.target import AppFactory
 
 # Both well within the second that a correct aggregator may be late by.
-SLOW_S = 0.7
-POLL_S = 0.5
+SLOW_S, POLL_MS = 0.7, 500
 
 
 def _slowly(tell: Tell, _clock: Clock) -> Tell:
@@ -33,34 +32,32 @@ def _slowly(tell: Tell, _clock: Clock) -> Tell:
     return attempt
 
 
-class _Polls(VariedEngine):
-    """Looks for deadlines twice a second."""
+class _Polls(VariedStore):
+    """Finds deadlines when it looks, twice a second."""
 
-    async def _until_wanted(self) -> None:
-        while not self._wanted.is_set():
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._wanted.wait()
-            except TimeoutError:
-                if self._next_deadline_ms is not None and self._clock.now_ms() >= self._next_deadline_ms:
-                    return
+    def due(self, now_ms: int, limit: int) -> list[Known]:
+        return super().due(now_ms - now_ms % POLL_MS, limit)
+
+    def next_deadline_ms(self) -> int | None:
+        at_ms = super().next_deadline_ms()
+        return None if at_ms is None else -(-at_ms // POLL_MS) * POLL_MS
 
 
 class _MarksLate(VariedEngine):
-    """Notes what the sink has accepted half a second later, so a crash in between leads to a repetition."""
+    """Notes what the sink has accepted 0.7 s later, so a crash in between leads to a repetition."""
 
     async def mark(self, mark: Told | Failed) -> None:
         if isinstance(mark, Told):
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(SLOW_S)
         await super().mark(mark)
 
 
 class _AnswersLate(VariedEngine):
-    """Answers half a second after it has stored the webhook."""
+    """Answers 0.7 s after it has stored the webhook."""
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(SLOW_S)
         return receipt
 
 
@@ -90,18 +87,13 @@ def _shouting(tell: Tell, _clock: Clock) -> Tell:
     )
 
 
-def _saying(render: Callable[[Notify], dict[str, Any]]) -> Callable[[Tell, Clock], Tell]:
+def _saying(body: Callable[[Notify], dict[str, Any]]) -> AppFactory:
     """Writes the notification's body in another way."""
 
-    def message(notify: Notify) -> Message:
-        return Message({"content-type": "application/json"}, msgspec.json.encode(render(notify)))
+    def render(notify: Notify) -> Message:
+        return Message({"content-type": "application/json"}, msgspec.json.encode(body(notify)))
 
-    def telling(tell: Tell, _clock: Clock) -> Tell:
-        target: HttpTarget = tell.__self__  # type: ignore[attr-defined] # the bound method of one
-        target._render = message
-        return tell
-
-    return telling
+    return vary(render=render)
 
 
 def _at_length(notify: Notify) -> dict[str, Any]:
@@ -151,23 +143,23 @@ HEALTHY = (
     Healthy(
         "coarse-timer",
         "Looks for deadlines twice a second; a timer may be late, it may only never be early.",
-        vary(engine=_Polls),
+        vary(store=_Polls),
     ),
     Healthy(
         "tells-again",
-        "Notes half a second late what the sink has accepted, so after a crash it tells again; under the same key"
-        " that is what at-least-once means.",
+        "Notes 0.7 s late what the sink has accepted, so after a crash it tells again; under the"
+        " same key that is what at-least-once means.",
         vary(engine=_MarksLate),
     ),
     Healthy(
         "answers-late",
-        "Answers half a second after it has stored a webhook; senders wait longer.",
+        "Answers 0.7 s after it has stored a webhook; senders wait longer.",
         vary(engine=_AnswersLate),
     ),
     Healthy(
         "other-statuses",
-        "Answers 200 instead of 202 and other 4xx than the real one; any 2xx says that it counted, any 4xx that it"
-        " never will.",
+        "Answers 200 instead of 202 and other 4xx than the real one; any 2xx says that it counted, any 4xx"
+        " that it never will.",
         vary(around=_answering({202: 200, 400: 422, 401: 403, 413: 400})),
     ),
     Healthy(
@@ -178,12 +170,12 @@ HEALTHY = (
     Healthy(
         "says-more",
         "Has more fields in its notifications than the contract asks for.",
-        vary(telling=_saying(_at_length)),
+        _saying(_at_length),
     ),
     Healthy(
         "says-less",
         "Leaves fields out that would be null, and writes the deadline as Unix time.",
-        vary(telling=_saying(_briefly)),
+        _saying(_briefly),
     ),
     Healthy(
         "shouts-regions",
@@ -192,8 +184,8 @@ HEALTHY = (
     ),
     Healthy(
         "keyed-by-id",
-        "Takes the operation's id for the key of its notification; one outcome has one key, whatever it looks"
-        " like.",
+        "Takes the operation's id for the key of its notification; one outcome has one key, whatever it"
+        " looks like.",
         vary(telling=_keyed_by_id),
     ),
     Healthy(
@@ -208,7 +200,8 @@ HEALTHY = (
     ),
     Healthy(
         "in-memory",
-        "Another design, orchestrations in memory; it forgets everything in a crash, and is right until then.",
+        "Another design, orchestrations in memory; it forgets everything in a crash, and is right until"
+        " then.",
         orchestrated(Orchestrations),
         survives=False,
     ),

@@ -54,6 +54,9 @@ class MemoryOutbox:
     def fresh(self, *, after: int, limit: int) -> list[Row]:
         return [row for n, row in self._rows.items() if n > after and not row.attempts][:limit]
 
+    def newest(self) -> int:
+        return self._last
+
     def retries(self, *, now_ms: int, limit: int) -> list[Row]:
         return [self._rows[n] for n, due_ms in self._due_ms.items() if due_ms <= now_ms][:limit]
 
@@ -148,13 +151,18 @@ class Orchestrations:
     async def orchestrate(self, instance: Instance) -> None:
         """Wait for all regions or for the timer, and tell what came of it."""
         timer = asyncio.create_task(self.sleep_until(instance.state.deadline_ms))
-        regions = [asyncio.create_task(self.wait_for(instance, it)) for it in instance.state.expected]
-        everything = asyncio.gather(*regions)
+        everything = asyncio.create_task(self.wait_for_all(instance))
         await asyncio.wait([everything, timer], return_when=asyncio.FIRST_COMPLETED)
         complete = everything.done()
         everything.cancel()
         await self.wind_up(instance, timer)
         self.decide(instance, Phase.COMPLETED if complete else Phase.TIMED_OUT)
+
+    async def wait_for_all(self, instance: Instance) -> None:
+        """Wait for every region at once."""
+        async with asyncio.TaskGroup() as group:
+            for region in instance.state.expected:
+                group.create_task(self.wait_for(instance, region))
 
     async def wait_for(self, instance: Instance, region: str) -> None:
         """Wait for the external event of a region."""

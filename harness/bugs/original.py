@@ -1,4 +1,4 @@
-"""The design that the pattern was published with in 2018, on Durable Functions. The one inmate with several bugs."""
+"""The design that the pattern was published with in 2018. The one inmate that has several bugs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -54,8 +54,8 @@ BUGS = (
     Bug(
         "original-sample",
         ("B10", "B01", "B46", "B52", "B67"),
-        "The published sample of 2018: it looks up and then starts, waits for every region twice, reads its"
-        " timeout under a misspelt name, and tells without a key, so every operation times out.",
+        "The published sample of 2018: it looks up and then starts, waits for every region twice, reads"
+        " its timeout under a misspelt name, and tells without a key, so every operation times out.",
         "original-simple",
         _sample,
     ),

@@ -135,8 +135,8 @@ BUGS = (
     Bug(
         "counts-deliveries",
         ("B22", "B21"),
-        "Counts deliveries instead of distinct regions, so a copy of one webhook completes an operation that"
-        " lacks a region.",
+        "Counts deliveries instead of distinct regions, so a copy of one webhook completes an operation"
+        " that lacks a region.",
         "duplicate-not-quorum",
         vary(engine=_CountsDeliveries),
     ),
@@ -167,16 +167,16 @@ BUGS = (
     Bug(
         "dedupe-for-five-minutes",
         ("B18",),
-        "Remembers deliveries for five minutes, as a well-known text suggests, so a sender that retries for"
-        " days is counted again and again.",
+        "Remembers deliveries for five minutes, as a well-known text suggests, so a sender that retries"
+        " for days is counted again and again.",
         "long-retry-horizon",
         vary(engine=_ForgetsDeliveries),
     ),
     Bug(
         "id-is-the-delivery",
         ("B19",),
-        "Recognises repetitions by the payload's id alone, which all regions share, so every region after the"
-        " first is dropped as a duplicate.",
+        "Recognises repetitions by the payload's id alone, which all regions share, so every region after"
+        " the first is dropped as a duplicate.",
         "identical-bodies",
         vary(engine=_IdIsTheDelivery),
     ),
@@ -191,8 +191,8 @@ BUGS = (
     Bug(
         "both-complete-it",
         ("B22", "B15"),
-        "Lets every delivery look for itself whether the set is full now, so two that come together both see"
-        " it full, and both tell the outcome, each under a key of its own.",
+        "Lets every delivery look for itself whether the set is full now, so two that come together both"
+        " see it full, and both tell the outcome, each under a key of its own.",
         "stampede-finish",
         vary(engine=_EachLooksForItself),
     ),

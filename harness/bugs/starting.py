@@ -1,4 +1,4 @@
-"""Starting an operation: whichever webhook comes first starts it, and none may get lost in the attempt."""
+"""Starting an operation: whichever webhook comes first starts it, and none may get lost by that."""
 
 import asyncio
 from typing import Any
@@ -144,47 +144,48 @@ BUGS = (
     Bug(
         "look-then-start",
         ("B01",),
-        "Looks whether the operation exists and starts it if not, so of two first webhooks that look at the"
-        " same time the second starts it over, and the first one's region is gone.",
+        "Looks whether the operation exists and starts it if not, so of two first webhooks that look at"
+        " the same time the second starts it over, and the first one's region is gone.",
         "stampede-start",
         vary(engine=_LookThenStart),
     ),
     Bug(
         "invisible-at-birth",
         ("B02", "B28"),
-        "Hands events to an instance that its engine does not show yet, so what comes within the first second"
-        " and a half is accepted and reaches nobody.",
+        "Hands events to an instance that its engine does not show yet, so what comes within the first"
+        " second and a half is accepted and reaches nobody.",
         "identical-bodies",
         vary(engine=_InvisibleAtBirth),
     ),
     Bug(
         "race-loser-refused",
         ("B04",),
-        "Takes 'exists already' for a failure, so the webhook that loses the race to start the operation is"
-        " answered 409, and its sender does not come again.",
+        "Takes 'exists already' for a failure, so the webhook that loses the race to start the operation"
+        " is answered 409, and its sender does not come again.",
         "stampede-start",
         vary(engine=_LoserRefused),
     ),
     Bug(
         "race-loser-swallowed",
         ("B04", "B26"),
-        "Ignores 'exists already', so the webhook that loses the race to start the operation is answered 202"
-        " and never handed to the winner.",
+        "Ignores 'exists already', so the webhook that loses the race to start the operation is answered"
+        " 202 and never handed to the winner.",
         "stampede-start",
         vary(engine=_LoserSwallowed),
     ),
     Bug(
         "first-event-unseen",
         ("B05",),
-        "Begins to listen only when the operation has started, so the region that started it is never counted.",
+        "Begins to listen only when the operation has started, so the region that started it is never"
+        " counted.",
         "one-region",
         vary(transaction=stepping(start=_deaf_start)),
     ),
     Bug(
         "one-in-flight",
         ("B23",),
-        "Correlates one message per operation at a time, so of two webhooks that come together one is answered"
-        " 202 and not counted.",
+        "Correlates one message per operation at a time, so of two webhooks that come together one is"
+        " answered 202 and not counted.",
         "stampede-finish",
         vary(engine=_OneInFlight),
     ),

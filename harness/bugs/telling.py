@@ -11,14 +11,15 @@ import msgspec
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError, Receipt, Tell
 from aggregator.fanin import Notify, Phase, Standing, notification
+from aggregator.metrics import Metrics
 from aggregator.notify.outbox import ATTEMPT_S, Dispatcher, Failed, Row, Told, backoff_ms
+from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
 from harness.bugs.variation import VariedEngine, vary
 
 TRIES_MAX = 3
 LEASE_S = 2.0
-POLL_S = 0.05
 
 
 def _telling_as(change: Callable[[Notify], Notify]) -> Callable[[Tell, Clock], Tell]:
@@ -101,9 +102,8 @@ def _decided_when_told(tell: Tell, clock: Clock) -> Tell:
 class _WrittenWhenSent(VariedEngine):
     """Looks at the operation again for every attempt, to say what is true now."""
 
-    def __init__(self, *args: Any) -> None:
-        *others, tell = args
-        super().__init__(*others, self._as_of_now(tell) if tell else None)
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+        super().__init__(settings, clock, metrics, self._as_of_now(tell) if tell else None)
 
     def _as_of_now(self, tell: Tell) -> Tell:
         async def attempt(notify: Notify) -> None:
@@ -150,12 +150,16 @@ class _InOrder(Dispatcher):
 
     async def _lane(self) -> None:
         while True:
+            self._fresh.clear()
             now_ms = self._clock.now_ms()
             rows = [*self._outbox.retries(now_ms=now_ms, limit=1), *self._outbox.fresh(after=0, limit=1)]
             if rows:
                 await self._attempt(rows[0])
-            else:
-                await asyncio.sleep(POLL_S)
+                continue
+            next_ms = self._outbox.next_retry_ms(now_ms=now_ms)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if next_ms is None else (next_ms - now_ms) / 1_000):
+                    await self._fresh.wait()
 
     async def _attempt(self, row: Row) -> None:
         attempts = row.attempts
@@ -192,14 +196,23 @@ class _TellsOneAtATime(_TellsInOrder):
 
 
 class _TellsBeforeAnswering(VariedEngine):
-    """Whoever brings the last region is answered when the outcome has been told."""
+    """Whoever brings the last region is answered when nothing is left to tell."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._told = asyncio.Event()
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         if receipt.standing is Standing.COUNTED and receipt.state.phase is Phase.COMPLETED:
             while self._store.counts()[1]:
-                await asyncio.sleep(POLL_S)
+                self._told.clear()
+                await self._told.wait()
         return receipt
+
+    async def mark(self, mark: Told | Failed) -> None:
+        await super().mark(mark)
+        self._told.set()
 
 
 class _ReplaysActivities(VariedEngine):
@@ -217,7 +230,8 @@ BUGS = (
     Bug(
         "tells-once",
         ("B51", "B58"),
-        "Posts a notification and forgets it, so an outcome that falls while the sink is down is never heard of.",
+        "Posts a notification and forgets it, so an outcome that falls while the sink is down is never"
+        " heard of.",
         "sink-down",
         vary(telling=_once),
     ),
@@ -231,7 +245,8 @@ BUGS = (
     Bug(
         "no-key",
         ("B52",),
-        "Tells without an idempotency key, so a sink that hears of an outcome twice cannot know that it is one.",
+        "Tells without an idempotency key, so a sink that hears of an outcome twice cannot know that it is"
+        " one.",
         "slow-region",
         vary(telling=_telling_as(lambda notify: msgspec.structs.replace(notify, key=""))),
     ),
@@ -245,70 +260,72 @@ BUGS = (
     Bug(
         "key-per-life",
         ("B52",),
-        "Makes the process's start a part of the key, so what is told again after a crash looks new to the sink.",
+        "Makes the process's start a part of the key, so what is told again after a crash looks new to the"
+        " sink.",
         "crash-at-notify",
         vary(telling=_keys_of_a_life),
     ),
     Bug(
         "short-lease",
         ("B56",),
-        "Leases a notification for two seconds and does not renew, so a second worker sends it while a slow sink"
-        " is still answering the first.",
+        "Leases a notification for two seconds and does not renew, so a second worker sends it while a"
+        " slow sink is still answering the first.",
         "sink-stalls",
         vary(telling=_short_lease),
     ),
     Bug(
         "two-pollers",
         ("B43b",),
-        "Has two workers that read the outbox before either has marked a row, so every notification is sent"
-        " twice.",
+        "Has two workers that read the outbox before either has marked a row, so every notification is"
+        " sent twice.",
         "slow-region",
         vary(engine=_TwoPollers),
     ),
     Bug(
         "decided-when-told",
         ("B58",),
-        "Takes an operation for done when its outcome is delivered, so an outage of the sink turns a completion"
-        " into a timeout.",
+        "Takes an operation for done when its outcome is delivered, so an outage of the sink turns a"
+        " completion into a timeout.",
         "sink-down",
         vary(telling=_decided_when_told),
     ),
     Bug(
         "written-when-sent",
         ("B47",),
-        "Writes the notification when it is sent instead of when the outcome falls, so a timeout that could not be"
-        " told names a region as arrived that came too late.",
+        "Writes the notification when it is sent instead of when the outcome falls, so a timeout that"
+        " could not be told names a region as arrived that came too late.",
         "late-while-untold",
         vary(engine=_WrittenWhenSent),
     ),
     Bug(
         "strictly-in-order",
         ("B62",),
-        "Sends notifications strictly in order, so one that the sink refuses for ever holds up all that follow.",
+        "Sends notifications strictly in order, so one that the sink refuses for ever holds up all that"
+        " follow.",
         "poisoned-sink",
         vary(engine=_TellsInOrder),
     ),
     Bug(
         "one-at-a-time",
         ("B62",),
-        "Sends one notification at a time, so one for which the sink takes very long holds up those of other"
-        " operations.",
+        "Sends one notification at a time, so one for which the sink takes very long holds up those of"
+        " other operations.",
         "stuck-sink",
         vary(engine=_TellsOneAtATime),
     ),
     Bug(
         "tells-before-answering",
         ("B24",),
-        "Tells the outcome before it answers the webhook that completes it, so a sink that hangs makes the registry"
-        " give up on a delivery that was counted.",
+        "Tells the outcome before it answers the webhook that completes it, so a sink that hangs makes the"
+        " registry give up on a delivery that was counted.",
         "sink-hangs",
         vary(engine=_TellsBeforeAnswering),
     ),
     Bug(
         "replays-activities",
         ("B65",),
-        "Runs an operation from its start at every event, side effects included, so every copy of a webhook tells"
-        " the outcome again.",
+        "Runs an operation from its start at every event, side effects included, so every copy of a"
+        " webhook tells the outcome again.",
         "duplicate-after-done",
         vary(engine=_ReplaysActivities),
     ),

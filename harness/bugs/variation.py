@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from aggregator import app as surface
+from aggregator.app import _Surface as Surface
 from aggregator.clock import Clock
 from aggregator.engine import Receipt, Tell
 from aggregator.engines.sqlite import SqliteEngine
@@ -18,6 +19,7 @@ from aggregator.engines.sqlite_store import Known, Store
 from aggregator.engines.transaction import Transaction
 from aggregator.fanin import Arrived, FanIn, Notify, Phase, Standing, Step, notification, start
 from aggregator.metrics import Metrics
+from aggregator.notify.plain import Message, render
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.asgi import AsgiApp
@@ -57,7 +59,12 @@ class VariedEngine(SqliteEngine):
         await rewired(SqliteEngine.open, Store=self.store_type)(self)
 
     def _transact(self, batch: Any) -> Any:
-        return rewired(SqliteEngine._transact, Transaction=self.transaction_type)(self, batch)
+        return self.transact_with(self.transaction_type, batch)
+
+    def transact_with(self, transaction: type[Transaction], batch: Any) -> Any:
+        """Write one batch in a transaction of this kind."""
+        real = SqliteEngine._transact  # noqa: SLF001 - a bug sits inside
+        return rewired(real, Transaction=transaction)(self, batch)
 
     def pretend(self, arrival: Arrival, standing: Standing = Standing.COUNTED) -> Receipt:
         """What is answered 2xx although nothing is stored."""
@@ -87,7 +94,8 @@ def vary(
     transaction: type[Transaction] | None = None,
     telling: Telling | None = None,
     settings: Mapping[str, Any] | None = None,
-    surface_type: type[surface._Surface] = surface._Surface,
+    surface_type: type[Surface] = Surface,
+    render: Callable[[Notify], Message] = render,
     around: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> AppFactory:
     """The real aggregator with these parts exchanged, as a factory for `harness.world.play`.
@@ -99,6 +107,7 @@ def vary(
         telling: Wraps one attempt at a notification.
         settings: Fields of the settings that are other than the environment says.
         surface_type: Instead of the HTTP surface.
+        render: Writes a notification's body.
         around: Wraps the whole application.
     """
     parts: dict[str, type] = {}
@@ -114,7 +123,7 @@ def vary(
 
     def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
         chosen = replace(Settings.from_environment(environment), **(settings or {}))
-        create = rewired(surface.create_app, _Surface=surface_type)
+        create = rewired(surface.create_app, _Surface=surface_type, render=render)
         app: AsgiApp = create(chosen, clock=LoopClock(epoch_ms), engine=build)
         return around(app) if around else app
 
@@ -130,7 +139,7 @@ def stepping(
         methods["deliver"] = rewired(Transaction.deliver, step=step)
         methods["expire"] = rewired(Transaction.expire, step=step)
     if start is not None:
-        methods["_start"] = rewired(Transaction._start, start=start)
+        methods["_start"] = rewired(Transaction._start, start=start)  # noqa: SLF001 - a bug sits inside
     return type("Stepping", (Transaction,), methods)
 
 

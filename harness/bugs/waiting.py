@@ -10,14 +10,15 @@ from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.asgi import AsgiApp
 from harness.bugs.bug import Bug
-from harness.bugs.orchestration import Instance, Orchestrations, Waiter
+from harness.bugs.orchestration import Instance, Orchestrations
 from harness.target import AppFactory, LoopClock
 
 # What it takes an orchestrator to write its state down.
 CHECKPOINT_S = 0.005
-SLICE_S = 30
-# After so many events an instance begins a new history.
-HISTORY_MAX = 8
+# In so many pieces a long wait is cut, to look at the clock in between.
+SLICES = 4
+# After so many events an instance begins a new history, which takes it so long.
+HISTORY_MAX, ROLL_OVER_S = 8, 0.02
 # So long no event may come before an instance dares to end.
 QUIET_MS = 300
 
@@ -45,8 +46,10 @@ class WaitsTwice(Orchestrations):
     """Makes the list of its waits twice, and reads the second one."""
 
     async def wait_for(self, instance: Instance, region: str) -> None:
-        unread: Waiter = asyncio.get_running_loop().create_future()
-        instance.waiters[region].append(unread)
+        if region in instance.kept:
+            instance.kept.discard(region)  # the waiter that nobody reads was first
+        else:
+            instance.waiters[region].append(asyncio.get_running_loop().create_future())
         await super().wait_for(instance, region)
 
 
@@ -54,14 +57,15 @@ class _DeadWaitersEat(Orchestrations):
     async def wait_for(self, instance: Instance, region: str) -> None:
         while True:
             try:
-                async with asyncio.timeout(SLICE_S):
+                async with asyncio.timeout(self._settings.timeout_ms / 1_000 / SLICES):
                     return await super().wait_for(instance, region)
             except TimeoutError:
-                continue  # a look at the clock, then the next slice
+                continue
 
     def hand_over(self, instance: Instance, region: str) -> None:
-        waiter = instance.waiters[region].popleft()
-        if not waiter.done():
+        if not instance.waiters[region]:
+            instance.kept.add(region)
+        elif not (waiter := instance.waiters[region].popleft()).done():
             waiter.set_result(None)
 
 
@@ -69,8 +73,8 @@ class _ClearsAllWaits(Orchestrations):
     """An event wakes the whole instance, which forgets its waits and registers anew for the rest."""
 
     def hand_over(self, instance: Instance, region: str) -> None:
-        if instance.waiters[region]:
-            super().hand_over(instance, region)
+        if instance.waiters[region] or not instance.state.arrived:
+            super().hand_over(instance, region)  # nobody has woken it before its first event
 
     async def orchestrate(self, instance: Instance) -> None:
         deadline_ms = instance.state.deadline_ms
@@ -101,8 +105,9 @@ class _ClosesWhenQuiet(Orchestrations):
 
     async def wind_up(self, instance: Instance, timer: asyncio.Task[None]) -> None:
         await super().wind_up(instance, timer)
-        while (left_ms := self._last_ms[instance.state.operation_id] + QUIET_MS - self._clock.now_ms()) > 0:
-            await asyncio.sleep(left_ms / 1000)
+        id_ = instance.state.operation_id
+        while (quiet_ms := self._clock.now_ms() - self._last_ms[id_]) < QUIET_MS:  # noqa: ASYNC110 - silence is no event
+            await asyncio.sleep((QUIET_MS - quiet_ms) / 1000)
 
 
 class _RollsOver(Orchestrations):
@@ -120,9 +125,7 @@ class _RollsOver(Orchestrations):
         instance.received += 1
         if instance.received % HISTORY_MAX == 0:
             self._rolling.add(arrival.operation_id)
-            asyncio.get_running_loop().call_later(
-                CHECKPOINT_S, self._rolling.discard, arrival.operation_id
-            )
+            asyncio.get_running_loop().call_later(ROLL_OVER_S, self._rolling.discard, arrival.operation_id)
         return receipt
 
 
@@ -130,48 +133,48 @@ BUGS = (
     Bug(
         "lost-wake-up",
         ("B06",),
-        "Looks for kept events first and registers its waiter a moment later, so an event that comes in between"
-        " finds nobody waiting, is kept, and never looked for again.",
+        "Looks for kept events first and registers its waiter a moment later, so an event that comes in"
+        " between finds nobody waiting, is kept, and never looked for again.",
         "stampede-start",
         orchestrated(_LosesWakeUps),
     ),
     Bug(
         "waits-twice",
         ("B10",),
-        "Registers two waiters for each region and reads only the second, so the engine serves the first and"
-        " every operation times out although all regions have reported.",
+        "Registers two waiters for each region and reads only the second, so the engine serves the first"
+        " and every operation times out although all regions have reported.",
         "original-simple",
         orchestrated(WaitsTwice),
     ),
     Bug(
         "dead-waiter-eats",
         ("B09",),
-        "Waits in slices of thirty seconds and leaves the waiter of a slice that is over in the queue, so the"
-        " next event goes to the dead one.",
+        "Waits in four slices and leaves the waiter of a slice that is over in the queue, so"
+        " the next event goes to the dead one.",
         "slow-region",
         orchestrated(_DeadWaitersEat),
     ),
     Bug(
         "clears-all-waits",
         ("B13",),
-        "Clears every wait when one event wakes the instance and registers anew a moment later, so an event"
-        " that comes together with another wakes nobody.",
+        "Clears every wait when one event wakes the instance and registers anew a moment later, so an"
+        " event that comes together with another wakes nobody.",
         "stampede-finish",
         orchestrated(_ClearsAllWaits),
     ),
     Bug(
         "waits-for-the-loser",
         ("B14",),
-        "Does not cancel the timer that has lost, and ends only when it has fired, so a completion is told when"
-        " the deadline passes.",
+        "Does not cancel the timer that has lost, and ends only when it has fired, so a completion is told"
+        " when the deadline passes.",
         "original-simple",
         orchestrated(_WaitsForTheLoser),
     ),
     Bug(
         "closes-when-quiet",
         ("B12",),
-        "Ends an instance only when no event has come for a while, so a sender that goes on repeating itself"
-        " keeps a complete operation open.",
+        "Ends an instance only when no event has come for a while, so a sender that goes on repeating"
+        " itself keeps a complete operation open.",
         "steady-copies",
         orchestrated(_ClosesWhenQuiet),
     ),

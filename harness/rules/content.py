@@ -53,16 +53,18 @@ def _strangers(hearing: Hearing, told: Post) -> list[str]:
 
 def _image(hearing: Hearing, told: Post) -> list[str]:
     """What it says of the image, compared with the occurrence that it fits best: one key may have several."""
-    by_image = hearing.evidence.scenario.correlation == "image"
-    candidates = [_differences(told, occurred, by_image=by_image) for occurred in hearing.case.occurrences]
+    candidates = [_differences(hearing, told, occurred) for occurred in hearing.case.occurrences]
     return min(candidates, key=len)
 
 
-def _differences(told: Post, occurred: Occurred, *, by_image: bool) -> list[str]:
-    notice = told.notice
+def _differences(hearing: Hearing, told: Post, occurred: Occurred) -> list[str]:
+    notice, unseen = told.notice, hearing.evidence.run.unseen
+    by_image = hearing.evidence.scenario.correlation == "image"
     wrong = []
     ids = sorted(set(occurred.ids.values()))
-    if notice.id is None:
+    if "id" in unseen:
+        pass
+    elif notice.id is None:
         wrong.append("carries no id")
     # An operation that its image names has no one id: every occurrence and every region may bring its own.
     elif ids and notice.id not in ids and not by_image:
@@ -73,7 +75,7 @@ def _differences(told: Post, occurred: Occurred, *, by_image: bool) -> list[str]
         ("tag", notice.tag, occurred.tag or None),
         ("digest", notice.digest, occurred.digest or None),
     ):
-        if said != true:
+        if said != true and name not in unseen:
             wrong.append(f"says {name} {quoted(said)}, not {true!r}")
     return wrong
 
@@ -84,8 +86,11 @@ def _regions(hearing: Hearing, told: Post) -> list[str]:
     if notice.outcome is None:
         wrong.append(f"says outcome {quoted(notice.said_outcome)}, not 'completed' or 'timed_out'")
     if notice.arrived is None or notice.missing is None:
-        lacking = [name for name in ("arrived", "missing") if getattr(notice, name) is None]
-        return [*wrong, f"has no list of names as {listing(lacking)}"]
+        unseen = hearing.evidence.run.unseen
+        lacking = [
+            name for name in ("arrived", "missing") if getattr(notice, name) is None and name not in unseen
+        ]
+        return [*wrong, f"has no list of names as {listing(lacking)}"] if lacking else wrong
     if not hearing.names_each_region_once(told):
         wrong.append("does not name every region once, as arrived or as missing")
     if notice.outcome is not None and (notice.outcome == "completed") == bool(notice.missing):

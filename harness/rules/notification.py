@@ -12,8 +12,10 @@ from harness.verdict import Rule
 
 def check(hearing: Hearing) -> Iterator[Charge]:
     """Judge the keys of one operation's notifications."""
+    unseen = hearing.evidence.run.unseen
     for generation in hearing.generations:
-        yield from _no_key(hearing, generation)
+        if "key" not in unseen:
+            yield from _no_key(hearing, generation)
         yield from _sent_after_acceptance(hearing, generation)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify, Phase, Subject
+from aggregator.notify.connection import Connections
 from aggregator.notify.http import HttpTarget
 from aggregator.notify.plain import render
 from aggregator.notify.target import parse
@@ -32,6 +33,12 @@ TOLD = Notify(
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 type Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Python's event loop, as in the simulated world, and the one that serves."""
+    return "asyncio", {"use_uvloop": request.param}
 
 
 class At:
@@ -313,10 +320,10 @@ async def test_the_next_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPat
     async with server(says(OK)) as (url, requests), target(url.replace("127.0.0.1", "two.example")) as it:
         port = int(url.split(":")[2].split("/")[0])
 
-        async def two(*_: object, **__: object) -> list[tuple[object, ...]]:
-            return [(0, 0, 0, "", ("127.0.0.2", 9)), (0, 0, 0, "", ("127.0.0.1", port))]
+        async def two(_: Connections) -> list[tuple[str, int]]:
+            return [("127.0.0.2", 9), ("127.0.0.1", port)]
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two)
+        monkeypatch.setattr(Connections, "_addresses", two)
         await it.tell(TOLD)
 
     ((head, _),) = requests

@@ -6,7 +6,7 @@ import pytest
 
 from aggregator.errors import SettingsError
 from aggregator.notify.target import parse
-from aggregator.settings import Settings
+from aggregator.settings import SPELLINGS, Settings
 from aggregator.wire import ACTIONS
 
 REGIONS = {"FANIN_REGIONS": "eastus,westeurope"}
@@ -134,6 +134,18 @@ def test_without_regions_there_is_nothing_to_wait_for() -> None:
     """Zero regions: no start."""
     with pytest.raises(SettingsError, match=r"FANIN_REGIONS: not set; name the regions to wait for"):
         Settings.from_environment({})
+
+
+def test_what_the_harness_reads_is_left_to_it() -> None:
+    """Its key for judging a service may be set in the shell that starts one."""
+    assert read(FANIN_TARGET_KEY="hunter2") == read()
+
+
+def test_every_name_is_documented() -> None:
+    """What can be set stands in the table of the manual."""
+    manual = (Path(__file__).parents[2] / "docs" / "aggregator.md").read_text(encoding="utf-8")
+
+    assert [name for name in SPELLINGS if f"`{name}`" not in manual] == []
 
 
 def test_flags_win_over_the_environment() -> None:

@@ -69,15 +69,15 @@ class Tab:
             raise RuntimeError(f"{method}: {said['error']['message']}")
         return dict(said["result"])
 
-    async def open(self, path: Path, *, width: int = 1200, dark: bool = False) -> None:
-        """Load a file in a window of that width and wait until it is there."""
+    async def open(self, url: str, *, width: int = 1200, dark: bool = False) -> None:
+        """Load a page in a window of that width and wait until it is there."""
         for domain in ("Page", "Network", "Runtime", "Log"):
             await self.ask(f"{domain}.enable")
         await self.resize(width)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded.clear()
-        await self.ask("Page.navigate", url=path.resolve().as_uri())
+        await self.ask("Page.navigate", url=url)
         async with asyncio.timeout(LIMIT_S):
             await self._loaded.wait()
 
@@ -125,8 +125,12 @@ async def browser(binary: str) -> AsyncIterator[Tab]:
 async def _port(file: Path, process: asyncio.subprocess.Process) -> int:
     """The port that the browser chose: it writes it into its profile when it listens."""
     async with asyncio.timeout(LIMIT_S):
-        while not (file.exists() and (text := file.read_text()).count("\n")):
+        while (text := _text(file)).count("\n") == 0:
             if process.returncode is not None:
                 raise RuntimeError(f"the browser ended with {process.returncode}")
             await asyncio.sleep(0.02)
     return int(text.splitlines()[0])
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="ascii") if file.exists() else ""

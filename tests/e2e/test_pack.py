@@ -1,11 +1,11 @@
 """The pack against this project's own aggregator."""
 
 import pytest
+
 from harness.oracle import judge
+from harness.world import play
 from simulator.loading import load
 from simulator.pack import find, names
-
-from harness.world import play
 
 
 @pytest.mark.parametrize("name", names())

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from simulator.loading import load
-from simulator.pack import find
 
 from harness.history import End
 from harness.world import play
+from simulator.loading import load
+from simulator.pack import find
 
 PROGRAM = """
 import sys

@@ -26,7 +26,7 @@ def played(
     sink = Sink(
         scenario,
         journal,
-        whose=lambda body: body and body.get("id"),
+        whose=lambda body: str(body["id"]) if body else None,
         before=lambda _op: kills_before,
         after=lambda _op: kills_after,
     )

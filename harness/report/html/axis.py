@@ -16,6 +16,8 @@ from itertools import pairwise
 _STEP_MIN, _STEP_PER_TEN = 20.0, 12.0
 # A picture with little in it is stretched to fill its width, up to this.
 _STRETCH_MAX = 2.4
+# One with a lot in it is narrowed, as far as its labels allow.
+_SHRINKS = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3)
 # A wait so many times as long as all before it is marked as a break.
 _BREAK = 3
 # Between a label and what follows it.
@@ -62,6 +64,16 @@ def place(instants: Iterable[int], claims: Sequence[Claim], *, left: float, widt
         width: What the columns and their labels should fill together. They take more if they need it.
     """
     columns = sorted(set(instants))
+    for shrink in _SHRINKS:
+        places, tail = _packed(columns, claims, shrink)
+        if places[-1] + tail <= width:
+            break
+    stretch = min(_STRETCH_MAX, max(1.0, (width - tail) / max(places[-1], 1.0)))
+    return Axis(tuple(columns), tuple(left + x * stretch for x in places))
+
+
+def _packed(columns: Sequence[int], claims: Sequence[Claim], shrink: float) -> tuple[list[float], float]:
+    """Where the columns stand, from 0 on, and how far labels reach beyond the last."""
     beginning, ending = defaultdict(list), defaultdict(list)
     for claim in claims:
         beginning[claim.begins].append(claim)
@@ -69,14 +81,12 @@ def place(instants: Iterable[int], claims: Sequence[Claim], *, left: float, widt
     free: dict[Hashable, float] = {}
     places: list[float] = []
     for nth, at in enumerate(columns):
-        x = places[-1] + _step(at - columns[nth - 1]) if places else 0.0
+        x = places[-1] + _step(at - columns[nth - 1]) * shrink if places else 0.0
         x = max([x, *(free.get(claim.track, 0.0) for claim in beginning[at])])
         places.append(x)
         for claim in ending[at]:
             free[claim.track] = x + claim.width + _AIR
-    tail = max([0.0, *(until - places[-1] for until in free.values())])
-    stretch = min(_STRETCH_MAX, max(1.0, (width - tail) / max(places[-1], 1.0)))
-    return Axis(tuple(columns), tuple(left + x * stretch for x in places))
+    return places, max([0.0, *(until - places[-1] for until in free.values())])
 
 
 def breaks(instants: Iterable[int]) -> list[tuple[int, int]]:

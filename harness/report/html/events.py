@@ -11,7 +11,7 @@ from harness.report.moments import AGGREGATOR, SINK, TIMER, WORLD, Moment, momen
 from harness.report.reading import Operation, Reading
 from harness.verdict import Verdict
 
-ROWS_MAX = 400
+ROWS_MAX = 160
 _ENDS = ROWS_MAX // 2
 _WHERE = {WORLD: "registry", AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
 
@@ -41,11 +41,7 @@ class Table:
 def table(reading: Reading, verdict: Verdict, drawn: Sequence[Operation]) -> Table:
     """All that happened to the drawn operations and to everybody, and whatever decides a finding."""
     deciding = {index for finding in verdict.findings for index in finding.evidence}
-    accused = [reading.named(finding.op) for finding in verdict.findings if finding.op]
-    told = sorted(
-        _of(reading, drawn, [one for one in dict.fromkeys(accused) if one is not None], deciding),
-        key=_Order(reading),
-    )
+    told = sorted(_of(reading, drawn, deciding), key=_Order(reading))
     rows: list[Event] = []
     anchors: dict[int, str] = {}
     skipped = 0
@@ -58,19 +54,24 @@ def table(reading: Reading, verdict: Verdict, drawn: Sequence[Operation]) -> Tab
             rows.append(Event(skipped=skipped))
             skipped = 0
         rows.append(_event(moment, f"event-{position + 1}", deciding=decides))
-        anchors.update({index: f"event-{position + 1}" for index in moment.entries})
+        anchors.update(dict.fromkeys(moment.entries, f"event-{position + 1}"))
     return Table(rows, anchors)
 
 
-def _of(
-    reading: Reading, drawn: Sequence[Operation], accused: Sequence[Operation], deciding: set[int]
-) -> Iterator[Moment]:
+def _of(reading: Reading, drawn: Sequence[Operation], deciding: set[int]) -> Iterator[Moment]:
     yield from (it for it in moments(focus(reading, None)) if it.operation is None)
-    for operation in drawn:
-        yield from _mine(reading, operation)
-    for operation in accused:
-        if operation not in drawn:
+    for operation in reading.operations:
+        if operation in drawn:
+            yield from _mine(reading, operation)
+        elif not deciding.isdisjoint(_records(operation)):
             yield from (it for it in _mine(reading, operation) if not deciding.isdisjoint(it.entries))
+
+
+def _records(operation: Operation) -> Iterator[int]:
+    for attempt in operation.case.attempts:
+        yield from attempt.records
+    for post in operation.case.posts:
+        yield from post.records
 
 
 def _mine(reading: Reading, operation: Operation) -> Iterator[Moment]:

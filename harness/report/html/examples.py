@@ -9,20 +9,22 @@ import msgspec
 from harness.report.line import listed
 from harness.report.phrases import said_outcome
 from harness.report.reading import Fate, Operation, Reading
-from harness.verdict import Verdict
+from harness.verdict import Rule, Verdict
 
 DRAWN_MAX = 4
 
 
 def examples(reading: Reading, verdict: Verdict) -> list[Operation]:
-    """All of a few; of many those that are accused, then the first of each kind, as they happened."""
+    """All of a few; of many the first that each rule accuses and the first of each kind, as they happened."""
     if len(reading.operations) <= DRAWN_MAX:
         return list(reading.operations)
-    accused = [reading.named(finding.op) for finding in verdict.findings]
+    accused: dict[Rule, Operation | None] = {}
+    for finding in verdict.findings:
+        accused.setdefault(finding.rule, reading.named(finding.op))
     kinds: dict[object, Operation] = {}
     for operation in reading.operations:
         kinds.setdefault(_kind(operation), operation)
-    ranked = dict.fromkeys(one for one in (*accused, *kinds.values()) if one is not None)
+    ranked = dict.fromkeys(one for one in (*accused.values(), *kinds.values()) if one is not None)
     chosen = list(ranked)[:DRAWN_MAX]
     return [operation for operation in reading.operations if operation in chosen]
 
@@ -34,7 +36,7 @@ def _kind(operation: Operation) -> object:
 
 
 def rest(reading: Reading, drawn: Sequence[Operation]) -> str:
-    """What came of the operations that are not drawn: ``606 completed, 390 timed_out``; empty when all are."""
+    """What came of those that are not drawn: ``606 completed, 390 timed_out``; empty when all are."""
     left = [operation for operation in reading.operations if operation not in drawn]
     return outcomes(left)
 

@@ -68,3 +68,16 @@ def draw(glyph: Glyph, tone: str, x: float = 0, y: float = 0) -> Markup:
     if glyph is Glyph.WRONG:
         shapes.append(tag("path", d="M0 -2.5V1.5M0 3.2V4", class_="g-tick"))
     return tag("g", *shapes, class_=f"glyph {tone}", transform=f"translate({x:.1f} {y:.1f})")
+
+
+def hatch(name: str) -> Markup:
+    """The pattern of what a fault holds; ``hatched`` fills with it."""
+    lines = tag("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatching")
+    return tag(
+        "defs", tag("pattern", lines, id=f"{name}-hatch", width=6, height=6, patternUnits="userSpaceOnUse")
+    )
+
+
+def hatched(name: str) -> str:
+    """A fill for elements of the picture of that name."""
+    return f"url(#{name}-hatch)"

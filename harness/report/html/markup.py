@@ -10,7 +10,7 @@ from harness.report.line import clean
 
 
 def tag(name: str, /, *inside: object, **attributes: object) -> Markup:
-    """One element. Attributes that are None are left out; ``class_`` and ``stroke_width`` lose their ``_``."""
+    """One element. Attributes that are None are left out; ``class_`` loses its ``_``, others have hyphens."""
     said = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{safe(value)}"'
         for key, value in attributes.items()

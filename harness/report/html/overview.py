@@ -4,7 +4,7 @@ Time is to scale here, but for stretches without any event, which are cut out an
 """
 
 from bisect import bisect_right
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 from harness.report import phrases
 from harness.report.clock import clock
-from harness.report.html.axis import staggered
+from harness.report.html.axis import staggered, text_width
+from harness.report.html.bands import weather
+from harness.report.html.glyphs import hatch, hatched
 from harness.report.html.markup import tag
 from harness.report.html.picture import WIDTH
 from harness.report.reading import Fate, Reading
-from simulator.scenario import SinkFault
 from simulator.units import MS_BY_UNIT, format_duration
 
 _LEFT, _RIGHT = 176.0, 20.0
@@ -28,7 +29,7 @@ _CUT = 34.0  # pixels of a stretch that is cut out
 _CUTS_MAX = 6
 # A silence is cut out when it is longer than this part of what is left.
 _CUT_SHARE = 0.15
-_TICKS = 8
+_TICKS = 14
 _NICE = sorted(
     factor * unit
     for unit, factors in (
@@ -50,6 +51,7 @@ _WEBHOOKS = {
 }
 _TONES = {
     "counted": "t-good",
+    "completed": "t-good",
     "duplicate or late": "t-odd",
     "accepted wrongly": "t-bad",
     "lost or unanswered": "t-fault",
@@ -74,8 +76,8 @@ def draw(reading: Reading, *, name: str) -> Markup:
     return tag(
         "svg",
         tag("title", about),
-        _hatch(name),
-        *_shades(reading, scale, height, name),
+        hatch(name),
+        *_shades(reading, scale, height, hatched(name)),
         *_axis(scale, height),
         *(part for nth, it in enumerate(series) for part in _row(it, scale, _AXIS + _ROW * nth)),
         class_="picture",
@@ -107,6 +109,7 @@ class _Scale:
 
     def __init__(self, instants: Iterable[int]) -> None:
         known = sorted(set(instants)) or [0]
+        self.end = known[-1]
         self.cuts = _silences(known)
         edges = [known[0], *(at for cut in self.cuts for at in cut), known[-1]]
         self.stretches = [(edges[at], edges[at + 1]) for at in range(0, len(edges), 2)]
@@ -139,18 +142,22 @@ def _silences(instants: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _row(series: _Series, scale: _Scale, top: float) -> Iterator[Markup]:
-    bins = Counter(int(scale.x(at) // _BIN) for at in series.instants)
-    most = max(bins.values())
+    bins: dict[int, list[int]] = defaultdict(list)
+    for at in sorted(series.instants):
+        bins[int(scale.x(at) // _BIN)].append(at)
+    most = max(map(len, bins.values()))
     base = top + _ROW - 4
     tone = _TONES.get(series.name, "t-plain")
     yield tag("text", series.name, x=10.0, y=base - 12, class_="label")
-    count = f"{len(series.instants):,}, up to {most:,} at once" if most > 1 else f"{len(series.instants):,}"
-    yield tag("text", count, x=10.0, y=base, class_="wait left")
+    total = f"{len(series.instants):,}" + (f", at most {most:,} a bar" if most > 1 else "")
+    yield tag("text", total, x=10.0, y=base, class_="wait left")
     yield tag("line", x1=_LEFT, y1=base, x2=WIDTH - _RIGHT, y2=base, class_="lane")
-    for number, count_here in sorted(bins.items()):
-        high = max(1.5, _BAR * count_here / most)
+    for number, inside in sorted(bins.items()):
+        high = max(1.5, _BAR * len(inside) / most)
         place = {"x": number * _BIN, "y": base - high, "width": _BIN - 1, "height": high}
-        yield tag("rect", tag("title", f"{series.name}: {count_here:,}"), class_=f"count {tone}", **place)
+        span = " to ".join(dict.fromkeys((clock(inside[0]), clock(inside[-1]))))
+        title = f"{series.name}: {len(inside):,}, {span}"
+        yield tag("rect", tag("title", title), class_=f"count {tone}", **place)
 
 
 def _axis(scale: _Scale, height: float) -> Iterator[Markup]:
@@ -162,7 +169,8 @@ def _axis(scale: _Scale, height: float) -> Iterator[Markup]:
         first = -(-begin // step) * step
         inside = range(first, end + 1, step) if first <= end else range(begin, begin + 1)
         labels += [(scale.x(at), clock(at)) for at in inside]
-    for x, text, _ in staggered(labels, 1):
+    fitting = [(x, text) for x, text in labels if x + text_width(text) <= WIDTH]
+    for x, text, _ in staggered(fitting, 1):
         yield tag("line", x1=x, y1=y, x2=x, y2=height - 6, class_="grid")
         yield tag("text", text, x=x, y=y - 5, class_="clock")
     yield tag("line", x1=_LEFT, y1=y, x2=WIDTH - _RIGHT, y2=y, class_="axis")
@@ -174,29 +182,11 @@ def _axis(scale: _Scale, height: float) -> Iterator[Markup]:
         yield tag("g", tag("title", f"{words} without anything"), zigzag)
 
 
-def _shades(reading: Reading, scale: _Scale, height: float, name: str) -> Iterator[Markup]:
-    since: int | None = None
-    for _, turn in reading.evidence.turns:
-        if turn.state == "down" and since is None:
-            since = turn.at
-        elif turn.state == "up" and since is not None:
-            yield _shade(scale, (since, turn.at), height, f"url(#{name}-hatch)", "aggregator down", "down")
-            since = None
-    for fault in reading.scenario.faults:
-        until = getattr(fault, "until", None)
-        if isinstance(fault, SinkFault) and until is not None:
-            span = (getattr(fault, "since", 0), until)
-            yield _shade(scale, span, height, f"url(#{name}-hatch)", "the sink has a fault", "ill")
-
-
-def _shade(scale: _Scale, span: tuple[int, int], height: float, fill: str, title: str, kind: str) -> Markup:
-    start, stop = map(scale.x, span)
-    about = tag("title", f"{title} from {clock(span[0])} to {clock(span[1])}")
-    return tag(
-        "rect", about, x=start, y=_AXIS - 6, width=max(2, stop - start), height=height - _AXIS, class_=kind, fill=fill
-    )
-
-
-def _hatch(name: str) -> Markup:
-    line = tag("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatching")
-    return tag("defs", tag("pattern", line, id=f"{name}-hatch", width=6, height=6, patternUnits="userSpaceOnUse"))
+def _shades(reading: Reading, scale: _Scale, height: float, fill: str) -> Iterator[Markup]:
+    """When the aggregator was down, and when the sink had a fault."""
+    for band in weather(reading, None, scale.end):
+        if band.kind in ("down", "ill"):
+            start, stop = scale.x(band.begins), scale.x(band.ends)
+            title = f"{band.title}, from {clock(band.begins)} to {clock(band.ends)}"
+            place = {"x": start, "y": _AXIS - 6, "width": max(2.0, stop - start), "height": height - _AXIS}
+            yield tag("rect", tag("title", title), class_=band.kind, fill=fill, **place)

@@ -5,7 +5,7 @@ is not drawn. The picture is an image to assistive technology, described in a se
 says the same in words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from harness.report.html import glyphs
 from harness.report.html.axis import Claim, breaks, place, staggered, text_width
 from harness.report.html.glyphs import Glyph
 from harness.report.html.markup import tag
-from harness.report.html.scene import REGISTRY, Band, Block, Mark, Scene, named
+from harness.report.html.scene import Band, Block, Mark, Scene, named
 from harness.report.line import shorten
 from harness.report.moments import AGGREGATOR, SINK, TIMER
 from simulator.units import format_duration
@@ -31,6 +31,8 @@ _AXIS = _TICK_ROWS * _TICK_ROW + 22
 _TRACKS_MAX = 6
 _GLYPH = 7.0  # half the width of a sign
 _MARGIN = 10.0
+# Lanes on which something runs: labels stand above it.
+_RUNNING, _LIFT = (AGGREGATOR, TIMER), 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,11 @@ class _Placed:
 class _Lane:
     top: float
     height: float
+    lift: float  # room for labels above what runs on the first track
 
     def y(self, track: int = 0) -> float:
         """The middle of one of its tracks."""
-        return self.top + _LANE_AIR / 2 + _TRACK * (track + 0.5)
+        return self.top + self.lift + _LANE_AIR / 2 + _TRACK * (track + 0.5)
 
     @property
     def bottom(self) -> float:
@@ -81,6 +84,7 @@ class _Drawing:
         self._axis = place(columns, claims, left=self._left + _MARGIN, width=WIDTH - self._left - 2 * _MARGIN)
         self._lanes = self._lay_out()
         self._bottom = max((lane.bottom for lane in self._lanes.values()), default=_AXIS) + _MARGIN
+        self._bottom += _TICK_ROW if self._dropped else 0
         self._right = max(
             [self._axis.places[-1], *(self._axis.x(claim.ends) + claim.width for claim in claims)]
         )
@@ -97,50 +101,60 @@ class _Drawing:
             y += _HEADING if block.heading else 0
             for name in block.lanes:
                 used = [it.track for it in self._placed if (it.block, it.mark.lane) == (number, name)]
-                height = _LANE_AIR + _TRACK * (max(used, default=0) + 1)
-                lanes[number, name] = _Lane(y, height)
+                lift = _LIFT if name in _RUNNING else 0
+                height = lift + _LANE_AIR + _TRACK * (max(used, default=0) + 1)
+                lanes[number, name] = _Lane(y, height, lift)
                 y += height
         return lanes
 
     def svg(self, about: str) -> Markup:
-        """The whole picture."""
-        width = round(max(self._right + _MARGIN, WIDTH / 2))
-        height = round(self._bottom)
-        parts: list[Markup] = [self._hatch(), *self._frame()]
-        for number, block in enumerate(self._scene.blocks):
-            parts += self._backdrop(number, block)
-        parts += self._ticks()
-        for number, block in enumerate(self._scene.blocks):
-            parts += self._lines(number, block)
-        ways = [way for it in self._placed for way in self._way(it)]
-        signs = [self._sign(it) for it in self._placed]
-        return tag(
+        """The names of the lanes, and the picture: two, so that the names stay when the picture scrolls."""
+        height, right = round(self._bottom), round(max(self._right + _MARGIN, WIDTH / 2))
+        left = round(self._left)
+        size = {"height": height, "class_": "picture"}
+        names = tag(
+            "svg",
+            *self._names(),
+            viewBox=f"0 0 {left} {height}",
+            width=left,
+            aria_hidden="true",
+            **size | {"class_": "picture names"},
+        )
+        return names + tag(
             "svg",
             tag("title", about),
-            *parts,
-            *ways,
-            *signs,
-            class_="picture",
-            viewBox=f"0 0 {width} {height}",
-            width=width,
-            height=height,
+            *self._content(),
+            viewBox=f"{left} 0 {right - left} {height}",
+            width=right - left,
             role="img",
             aria_label=about,
+            **size,
         )
 
-    def _hatch(self) -> Markup:
-        line = tag("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatching")
-        kind = {"width": 6, "height": 6, "patternUnits": "userSpaceOnUse"}
-        return tag("defs", tag("pattern", line, id=f"{self._name}-hatch", **kind))
+    def _content(self) -> Iterator[Markup]:
+        """Everything right of the names, from back to front."""
+        yield glyphs.hatch(self._name)
+        blocks = list(enumerate(self._scene.blocks))
+        for number, block in blocks:
+            yield from self._backdrop(number, block)
+        yield from self._ticks()
+        for number, block in blocks:
+            yield from self._lines(number, block)
+        for it in self._placed:
+            yield from self._way(it)
+        for it in self._placed:
+            yield self._sign(it)
+        if self._dropped:
+            words = f"{self._dropped:,} more at the same instants have no room here"
+            yield tag("text", words, x=self._left + 4, y=self._bottom - 4, class_="wait left")
 
-    def _frame(self) -> Iterator[Markup]:
-        """Names of the lanes, and a line below each block's heading."""
+    def _names(self) -> Iterator[Markup]:
+        """Names of the blocks and of their lanes."""
         for number, block in enumerate(self._scene.blocks):
             first = self._lanes[number, block.lanes[0]]
             if block.heading:
                 heading = shorten(block.heading, 60)
                 yield tag("text", heading, x=_MARGIN, y=first.top - 6, class_="heading")
-                yield _line(_MARGIN, first.top - 1, self._right, first.top - 1, "rule")
             for lane, name in zip(block.lanes, named(block.lanes), strict=True):
                 y = self._lanes[number, lane].y() + 4
                 short = shorten(name, _NAME_MAX)
@@ -149,30 +163,33 @@ class _Drawing:
 
     def _ticks(self) -> Iterator[Markup]:
         """Instants above the axis, long waits and what is left out below it."""
-        axis, y = self._axis, _TICK_ROWS * _TICK_ROW + 4
-        # The last instant's label ends there, so that it needs no room to its right.
-        labels = [(axis.x(at), clock(at)) for at in sorted(self._scene.instants)]
-        last = labels.pop()
-        labels.append((last[0] - text_width(last[1]) + 2, last[1]))
-        bottom = self._bottom - _MARGIN / 2
-        for at in sorted(self._scene.instants - {self._scene.end}):
-            yield _line(axis.x(at), y, axis.x(at), bottom, "grid")
+        axis, y, bottom = self._axis, _TICK_ROWS * _TICK_ROW + 4, self._bottom - _MARGIN / 2
+        end = self._scene.end
+        labels, stands = [], {}
+        for at in sorted(self._scene.instants):
+            x, text = axis.x(at), clock(at) if at != end else f"end {clock(at)}"
+            # A label without room to the right of its instant ends there instead.
+            beyond = at == end or x + text_width(text) > self._right + _MARGIN
+            labels.append((x - text_width(text) + 2 if beyond else x, text))
+            stands[text] = x
+            if at != end:
+                yield _line(x, y, x, bottom, "grid")
+                yield _line(x, y - 3, x, y, "tick")
         yield _line(self._left, y, axis.places[-1] + _MARGIN, y, "axis")
         for x, text, row in staggered(labels, _TICK_ROWS):
             base = y - 4 - row * _TICK_ROW
-            if text is not last[1]:
-                yield _line(x, base + 2, x, y, "tick")
+            if row:
+                yield _line(stands[text], base + 2, stands[text], y, "tick")
             yield tag("text", text, x=x - 1, y=base, class_="clock")
-        end = axis.x(self._scene.end)
-        yield tag("g", tag("title", "the watch ends"), _line(end, y - 5, end, bottom, "end"))
+        yield tag("g", tag("title", "the watch ends"), _line(axis.x(end), y - 5, axis.x(end), bottom, "end"))
         yield from self._waits(y)
 
     def _waits(self, y: float) -> Iterator[Markup]:
         folded = dict(self._scene.folded)
         following = dict(pairwise(self._axis.instants))
-        said = {at: (following.get(at, at), _folded(text), text) for at, text in folded.items()}
+        said = {at: (following.get(at, at), f"+{_count(text)}", text) for at, text in folded.items()}
         for begin, end in breaks(self._scene.instants):
-            if begin not in said:
+            if not any(begin <= at < end for at in folded):
                 text = format_duration(end - begin)
                 said[begin] = (end, text, f"{text} without anything")
         for begin, (end, short, title) in sorted(said.items()):
@@ -182,7 +199,7 @@ class _Drawing:
             zigzag = f"M{middle - 6:.1f} {y}l3 -5l3 10l3 -10l3 5"
             sign = [tag("path", d=zigzag, class_="zigzag")] if kind == "break" else []
             room = [tag("text", short, x=middle, y=y + 15, class_="wait")]
-            fits = text_width(short) <= stop - start or kind == "fold"
+            fits = text_width(short) <= stop - start
             yield tag("g", tag("title", title), *sign, *(room if fits else []), class_=kind)
 
     def _backdrop(self, number: int, block: Block) -> Iterator[Markup]:
@@ -195,19 +212,19 @@ class _Drawing:
             if band.kind == "down" and wide:
                 lane = self._lanes[number, AGGREGATOR]
                 yield tag("rect", title, x=x, y=top, width=wide, height=bottom - top, class_="shade")
-                yield tag("rect", title, **_box(x, lane, wide), class_="down", fill=self._hatched())
+                place = {"x": x, "y": lane.y() - 5.5, "width": wide, "height": 11}
+                yield tag("rect", title, **place, class_="down", fill=glyphs.hatched(self._name))
             elif band.kind == "ill":
                 lane = self._lanes[number, SINK]
-                yield tag("rect", title, **_box(x, lane, wide), class_="ill", fill=self._hatched())
+                yield tag("rect", title, **_box(x, lane, wide), class_="ill", fill=glyphs.hatched(self._name))
             elif band.kind == "deadline":
-                yield tag("rect", title, x=x - 1, y=top, width=wide + 2, height=bottom - top, class_="deadline")
-
-    def _hatched(self) -> str:
-        return f"url(#{self._name}-hatch)"
+                stripe = {"y": top, "height": bottom - top}
+                yield tag("rect", title, x=x, width=max(wide, 2), class_="deadline", **stripe)
+                yield tag("rect", title, x=x - 1, width=2, class_="deadline edge", **stripe)
 
     def _span(self, band: Band) -> tuple[float, float]:
         start, stop = self._axis.x(band.begins), self._axis.x(band.ends)
-        return start, stop - start
+        return start, max(0.0, stop - start)
 
     def _lines(self, number: int, block: Block) -> Iterator[Markup]:
         """Each lane's own line; the aggregator's only while it is up, the timer's only while it runs."""
@@ -232,7 +249,10 @@ class _Drawing:
             return
         x = self._axis.x(mark.begins)
         if mark.lane == SINK:
-            start, stop = self._lanes[it.block, AGGREGATOR].y() + 3, self._lanes[it.block, SINK].y(it.track) - 7
+            start, stop = (
+                self._lanes[it.block, AGGREGATOR].y() + 3,
+                self._lanes[it.block, SINK].y(it.track) - 7,
+            )
         else:
             start = self._lanes[it.block, mark.lane].y(it.track)
             stop = start + _TRACK * 0.75 if mark.way == "lost" else self._lanes[target].y() - 4
@@ -256,7 +276,7 @@ class _Drawing:
         parts.append(glyphs.draw(mark.glyph, _tone(mark), end, y))
         if mark.label:
             offset = 5.0 if mark.glyph is Glyph.NONE else _GLYPH + 2
-            lift = -5 if mark.lane in (AGGREGATOR, TIMER) else 4  # above the bar that runs there
+            lift = -8 if lane.lift and it.track == 0 else 4
             parts.append(tag("text", mark.label, x=end + offset, y=y + lift, class_=f"label {_tone(mark)}"))
         return tag("g", *parts, class_="mark")
 
@@ -272,7 +292,7 @@ def _tracks(scene: Scene) -> tuple[list[_Placed], int]:
             if track >= _TRACKS_MAX:
                 dropped += 1
                 continue
-            tracks[track:track + 1] = [mark.ends]
+            tracks[track : track + 1] = [mark.ends]
             placed.append(_Placed(number, track, mark))
     return placed, dropped
 
@@ -286,9 +306,9 @@ def _tone(mark: Mark) -> str:
     return f"t-{mark.tone.name.lower()}"
 
 
-def _folded(text: str) -> str:
-    """``… 7 more`` of a sentence that says so at length."""
-    return " ".join(text.split()[:3])
+def _count(text: str) -> str:
+    """``7`` of ``… 7 more instants like these``."""
+    return text.split()[1]
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:

@@ -1,20 +1,21 @@
-"""The page of one run: findings first, then the picture, the events, the scenario and how to play it again."""
+"""The page of one run: findings first, then the picture, the events, the scenario, and the replay."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from markupsafe import Markup
 
 from harness.history import History
-from harness.report import timeline
 from harness.report.html import events, glyphs, operations, overview, picture, yamlform
-from harness.report.html.examples import examples, rest
+from harness.report.html.examples import examples, outcome, rest
 from harness.report.html.glyphs import Glyph
 from harness.report.html.markup import tag, templates
-from harness.report.html.scene import Scene, scenes, summary
+from harness.report.html.scene import Scene, summary
+from harness.report.html.staging import scenes
 from harness.report.line import Tone, listed
 from harness.report.phrases import BRIEF
-from harness.report.reading import Reading, read
+from harness.report.reading import Operation, Reading, read
 from harness.report.text import is_wrong
 from harness.report.witness import Witness
 from harness.report.world import sender_words
@@ -45,8 +46,10 @@ def render(history: History, verdict: Verdict, *, replay: str) -> str:
         replay: The command that shows this run again.
     """
     reading = read(history, verdict)
-    return templates().get_template("run.html.j2").render(
-        style=style(), run=_facts(reading, verdict) | _details(reading, verdict) | {"replay": replay}
+    return (
+        templates()
+        .get_template("run.html.j2")
+        .render(style=style(), run=_facts(reading, verdict) | _details(reading, verdict) | {"replay": replay})
     )
 
 
@@ -60,10 +63,12 @@ def _facts(reading: Reading, verdict: Verdict) -> dict[str, object]:
     """Who, what, how."""
     run, scenario = reading.history.run, reading.scenario
     trace = reading.history.trace_hash()[:_TRACE_SHOWN]
+    end = reading.evidence.end
     facts = [
         ("Judged", run.target or "unknown"),
         ("Seed", run.seed),
-        ("Time", f"{run.time}, watched for {format_duration(reading.evidence.end.at)}" if reading.evidence.end else run.time),
+        ("Time", f"{run.time}, watched for {format_duration(end.at)}" if end else run.time),
+        *([("Tolerance", format_duration(run.tolerance))] if run.time == "real" else []),
         ("Timeout", format_duration(scenario.timeout)),
         ("Regions", listed(scenario.regions, 8)),
         ("Sender", sender_words(scenario.sender)),
@@ -102,16 +107,28 @@ def _details(reading: Reading, verdict: Verdict) -> dict[str, object]:
         "overview": overview.draw(reading, name="overview") if left else "",
         "drawn": listed([operation.name for operation in drawn]),
         "rest": left,
-        "pictures": [
-            picture.draw(scene, name=f"picture-{nth}", about=summary(reading, drawn))
-            for nth, scene in enumerate(scenery)
-        ],
+        "pictures": _pictures(reading, drawn, scenery),
         "legend": _legend(scenery),
         "words": _words(scenery),
-        "watched": timeline.watched(reading) if hasattr(timeline, "watched") else "",
         "events": table.rows,
-        "events_caption": "What happened" + (f" to {listed([one.name for one in drawn])}, and to everybody" if left else ""),
+        "events_caption": "What happened"
+        + (f" to {listed([one.name for one in drawn])}, and to everybody" if left else ""),
     }
+
+
+def _pictures(
+    reading: Reading, drawn: Sequence[Operation], scenery: Sequence[Scene]
+) -> list[tuple[str, Markup]]:
+    """Each with its heading, which a single one does not need."""
+    alone = len(scenery) == 1
+    parts = [list(drawn)] if alone else [[operation] for operation in drawn]
+    return [
+        (
+            "" if alone else f"{part[0].name}: {outcome(part[0])}",
+            picture.draw(scene, name=f"picture-{nth}", about=summary(reading, part)),
+        )
+        for nth, (part, scene) in enumerate(zip(parts, scenery, strict=True))
+    ]
 
 
 def _finding(reading: Reading, finding: Finding, anchors: dict[int, str]) -> dict[str, object]:
@@ -141,7 +158,9 @@ def _legend(scenery: list[Scene]) -> list[tuple[Markup, str]]:
     for glyph in Glyph:
         if glyph in tones and glyph.value:
             sign = glyphs.draw(glyph, f"t-{tones[glyph].name.lower()}", 8, 8)
-            signs.append((tag("svg", sign, width=16, height=16, viewBox="0 0 16 16", aria_hidden="true"), glyph.value))
+            signs.append(
+                (tag("svg", sign, width=16, height=16, viewBox="0 0 16 16", aria_hidden="true"), glyph.value)
+            )
     return signs
 
 

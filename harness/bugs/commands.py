@@ -1,0 +1,195 @@
+"""``fanin bug`` and ``fanin matrix``: the zoo at work.
+
+Rules of this file: it is imported by ``fanin --help``, so it imports nothing that takes time.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.bugs.bug import Bug
+    from harness.bugs.matrix import Matrix
+    from harness.history import History
+    from harness.report.line import Line
+    from harness.target import AppFactory
+    from harness.verdict import Verdict
+
+_BUG_EXAMPLES = """\b
+Examples:
+  fanin bug                     who is in the zoo
+  fanin bug original-sample     the published design of 2018
+  fanin bug counts-deliveries -q
+"""
+_MATRIX_EXAMPLES = """\b
+Examples:
+  fanin matrix
+  fanin matrix --format markdown > docs/bug-matrix.md
+  fanin matrix --check docs/bug-matrix.md
+"""
+_DIFFERENCES_MAX = 20
+
+
+@click.command(epilog=_BUG_EXAMPLES)
+@click.argument("name", required=False)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Only the verdicts, no timeline.")
+@click.pass_context
+def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None:
+    """Show a broken aggregator at work, and how it is caught. Without NAME: list them.
+
+    Plays the scenario that exposes the bug best, then the same one with a right aggregator.
+
+    Exit code: 0 when the bug was caught, 1 when it was not.
+    """
+    if name is None:
+        _print(_list())
+        return
+    ctx.exit(_show(_bug(name), seed, quiet=quiet))
+
+
+@click.command(epilog=_MATRIX_EXAMPLES)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True,
+    help="markdown: the page docs/bug-matrix.md.",
+)  # fmt: skip
+@click.option(
+    "--check", "stored", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Compare with the page that is stored there.",
+)  # fmt: skip
+@click.pass_context
+def matrix(ctx: click.Context, *, form: str, stored: Path | None) -> None:
+    """Play every broken aggregator through the whole pack: which scenario kills which bug.
+
+    Takes about a minute on two cores.
+
+    Exit code: 0 when every bug is killed and no healthy variant accused, and FILE is up to date; else 1.
+    """
+    from harness.bugs.grid import grid, summary
+    from harness.bugs.page import page
+
+    found = _compute()
+    stale = stored is not None and _is_stale(stored, page(found))
+    if form == "markdown" and stored is None:
+        click.echo(page(found), nl=False)
+    elif stored is None:
+        _print([*grid(found), *summary(found)])
+    else:
+        _print(summary(found))
+    ctx.exit(int(bool(stale or found.survivors or found.accused)))
+
+
+def _compute() -> "Matrix":
+    from harness.bugs.matrix import compute
+    from harness.bugs.registry import BUGS, HEALTHY
+    from harness.report.progress import Progress
+
+    progress = Progress(len(BUGS) + len(HEALTHY))
+
+    def advance() -> None:
+        progress.advance()
+        progress.show()
+
+    try:
+        progress.show()
+        return compute(advance)
+    finally:
+        progress.wipe()
+
+
+def _is_stale(stored: Path, page: str) -> bool:
+    """Compare, and say what differs."""
+    before = stored.read_text(encoding="utf-8")
+    if before == page:
+        return False
+    changes = difflib.unified_diff(before.splitlines(), page.splitlines(), "stored", "now", n=0, lineterm="")
+    click.echo(f"{stored} is not what the zoo does now; `make docs` writes it anew", err=True)
+    for change in islice(changes, _DIFFERENCES_MAX):
+        click.echo(change, err=True)
+    return True
+
+
+def _bug(name: str) -> "Bug":
+    from harness.bugs.registry import BUGS
+    from simulator.problems import hint
+
+    if name not in BUGS:
+        message = f"there is no bug {name!r}; `fanin bug` lists them{hint(name, BUGS)}"
+        raise click.BadParameter(message, param_hint="NAME")
+    return BUGS[name]
+
+
+def _list() -> Iterator["Line"]:
+    from harness.bugs.grid import short
+    from harness.bugs.registry import BUGS, families
+    from harness.report.line import WIDTH, Tone, line
+
+    width = max(map(len, BUGS)) + 2
+    for heading, bugs in families():
+        yield line(heading, Tone.STRONG)
+        for it in bugs:
+            yield ((f"  {it.name:<{width}}", Tone.PLAIN), (short(it.cause, WIDTH - width - 2), Tone.QUIET))
+
+
+def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
+    from harness.report import text
+    from harness.report.line import Tone, line
+    from harness.report.reading import read
+    from harness.report.verdict import render
+    from harness.target import reference_aggregator
+    from harness.verdict import Validity
+
+    _print(_explanation(it))
+    history, verdict = _play(it.scenario, seed, it.factory, f"the bug {it.name}")
+    _print(text.report(history, verdict, replay=f"fanin bug {it.name} --seed {seed}", quiet=quiet))
+    right, judged = _play(it.scenario, seed, reference_aggregator, "a right aggregator")
+    replay = f"fanin run {it.scenario} --seed {seed}"
+    _print(
+        [
+            line(""),
+            line("And a right aggregator", Tone.STRONG),
+            *render(read(right, judged), judged, replay=replay),
+        ]
+    )
+    return int(verdict.validity is not Validity.INVALID)
+
+
+def _explanation(it: "Bug") -> Iterator["Line"]:
+    from harness.bugs.matrix import scenario_of
+    from harness.report.line import Tone, line, wrap
+
+    like = f"  like {', '.join(it.catalogue)}" if it.catalogue else ""
+    yield ((it.name, Tone.STRONG), (like, Tone.QUIET))
+    yield from (line(part) for part in wrap(it.what, indent="  ", hanging="  "))
+    scenario = f"Exposed by {it.scenario}: {scenario_of(it.scenario).title}"
+    yield from (line(part) for part in wrap(scenario, indent="  ", hanging="    "))
+    yield line("")
+
+
+def _play(name: str, seed: int, factory: "AppFactory", target: str) -> tuple["History", "Verdict"]:
+    import msgspec
+
+    from harness.history import History
+    from harness.oracle import judge
+    from harness.world import play
+    from simulator.loading import load
+    from simulator.pack import find
+
+    played = play(load(find(name)), seed=seed, factory=factory)
+    history = History(msgspec.structs.replace(played.run, target=target), played.entries)
+    return history, judge(history)
+
+
+def _print(rows: Iterable["Line"]) -> None:
+    from harness.report.line import paint
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    click.echo(paint(rows, colour=colour, encoding=sys.stdout.encoding or "utf-8"), color=colour)

@@ -1,0 +1,131 @@
+"""Plays every inmate of the zoo through the pack: which scenario kills which bug.
+
+Rules of this file: what it finds depends on nothing but the code and the pack, so it may be stored as a page
+and compared; inmates are played in their own processes, two at most, and come back in the zoo's order.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from signal import SIG_DFL, SIGINT, signal
+
+import msgspec
+
+from harness.verdict import Validity
+from simulator.scenario import Crash, Restart, Scenario
+
+PROCESSES_MAX = 2
+# A bug that survives so many repetitions of an operation survives the others, too.
+REPEAT_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What became of each inmate in each scenario that it was played through."""
+
+    scenarios: tuple[str, ...]  # sorted
+    bugs: Mapping[str, Mapping[str, Validity]]  # by bug and scenario
+    healthy: Mapping[str, Mapping[str, Validity]]  # by variant and scenario
+
+    def kills(self, scenario: str) -> list[str]:
+        """The bugs that a scenario exposes."""
+        return [name for name, row in self.bugs.items() if row.get(scenario) is Validity.INVALID]
+
+    def killers(self, bug: str) -> list[str]:
+        """The scenarios that expose a bug."""
+        return [name for name in self.scenarios if self.bugs[bug].get(name) is Validity.INVALID]
+
+    @property
+    def survivors(self) -> list[str]:
+        """Bugs that no scenario exposes."""
+        return [name for name in self.bugs if not self.killers(name)]
+
+    @property
+    def accused(self) -> list[tuple[str, str]]:
+        """Healthy variants that did not get the verdict that a scenario states, each with the scenario."""
+        return [
+            (name, scenario)
+            for name, row in self.healthy.items()
+            for scenario, validity in row.items()
+            if validity != scenario_of(scenario).verdict
+        ]
+
+
+def compute(advance: Callable[[], None] = lambda: None) -> Matrix:
+    """Play everybody through everything.
+
+    Args:
+        advance: Called for each inmate that is done.
+    """
+    from harness.bugs.registry import BUGS, HEALTHY
+    from simulator.pack import names
+
+    scenarios = tuple(names())
+    inmates = [*BUGS, *HEALTHY]
+    rows: dict[str, dict[str, Validity]] = {}
+    for name, row in zip(inmates, _rows(inmates, scenarios), strict=True):
+        rows[name] = row
+        advance()
+    return Matrix(scenarios, {name: rows[name] for name in BUGS}, {name: rows[name] for name in HEALTHY})
+
+
+def _rows(inmates: Sequence[str], scenarios: tuple[str, ...]) -> Iterator[dict[str, Validity]]:
+    # A fresh interpreter each, as for other runs (`harness.batch`).
+    with ProcessPoolExecutor(PROCESSES_MAX, get_context("spawn"), initializer=_settle_in) as pool:
+        try:
+            yield from pool.map(play_through, inmates, [scenarios] * len(inmates))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _settle_in() -> None:
+    """Load what every run needs. It stays for good, so no run's garbage collection need look at it."""
+    import harness.bugs.registry
+    import harness.oracle
+    import harness.world  # noqa: F401 - see above
+
+    signal(SIGINT, SIG_DFL)
+    gc.collect()
+    gc.freeze()
+
+
+def play_through(inmate: str, scenarios: Sequence[str]) -> dict[str, Validity]:
+    """One inmate's verdicts, by scenario. One that keeps nothing over a crash is spared those with one."""
+    from harness.bugs.registry import BUGS, HEALTHY
+    from harness.oracle import judge
+    from harness.world import play
+
+    survives = inmate in BUGS or HEALTHY[inmate].survives
+    factory = (BUGS if inmate in BUGS else HEALTHY)[inmate].factory
+    return {
+        name: judge(play(scenario_of(name), factory=factory)).validity
+        for name in scenarios
+        if survives or not has_crash(scenario_of(name))
+    }
+
+
+def has_crash(scenario: Scenario) -> bool:
+    """Whether the aggregator goes down in it."""
+    return any(isinstance(fault, Crash | Restart) for fault in scenario.faults)
+
+
+@cache
+def scenario_of(name: str) -> Scenario:
+    """A scenario of the pack, with no operation repeated more often than `REPEAT_MAX`.
+
+    Raises:
+        ScenarioError: there is no such scenario, or it cannot be read.
+    """
+    from simulator.loading import load
+    from simulator.pack import find
+
+    scenario = load(find(name))
+    fewer = tuple(
+        msgspec.structs.replace(operation, repeat=min(operation.repeat, REPEAT_MAX))
+        for operation in scenario.operations
+    )
+    return msgspec.structs.replace(scenario, operations=fewer)

@@ -1,0 +1,80 @@
+"""The bands of a picture: lives of the aggregator, faults of the sink, a timer and its deadline."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.history import Aggregator
+from harness.report.clock import clock
+from harness.report.html.scene import Band
+from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment
+from harness.report.reading import Operation, Reading
+from harness.report.world import fault_words
+from simulator.scenario import SinkDown, SinkFault, SinkLosesAnswer
+from simulator.units import format_duration
+
+_DEATHS = {"crash": "killed", "stop": "stopped", "failed": "could not start"}
+
+
+def weather(reading: Reading, operation: Operation | None, end: int) -> Iterator[Band]:
+    """The aggregator's lives, and the faults of the sink that hold this operation's notifications.
+
+    None: those that hold everybody's.
+    """
+    yield from _lives(reading.evidence.turns, end)
+    for fault in reading.scenario.faults:
+        if isinstance(fault, SinkFault) and _concerns(fault, operation):
+            yield from _illness(fault, end)
+
+
+def _lives(turns: Iterable[tuple[int, Aggregator]], end: int) -> Iterator[Band]:
+    since, state, why = 0, "down", ""
+    for _, turn in turns:
+        if turn.state == state:
+            continue
+        if turn.at > since:
+            yield _life(state, since, turn.at, why)
+        since, state, why = turn.at, turn.state, turn.why
+    yield _life(state, since, end, why)
+
+
+def _life(state: str, begins: int, ends: int, why: str) -> Band:
+    span = format_duration(max(0, ends - begins))
+    how = "" if state == "up" else f" ({_DEATHS.get(why, 'not started')})"
+    return Band(
+        lane=AGGREGATOR, begins=begins, ends=ends, kind=state, title=f"aggregator {state}{how} for {span}"
+    )
+
+
+def _concerns(fault: SinkFault, operation: Operation | None) -> bool:
+    named = "" if isinstance(fault, SinkDown) else fault.operation
+    if not named:
+        return True
+    if operation is None:
+        return False
+    return operation.name == named or operation.name.startswith(f"{named}/")
+
+
+def _illness(fault: SinkFault, end: int) -> Iterator[Band]:
+    """While a fault holds the sink. Lost answers are seen where they are lost."""
+    if isinstance(fault, SinkLosesAnswer):
+        return
+    until = end if fault.until is None else min(fault.until, end)
+    if fault.since < until:
+        yield Band(lane=SINK, begins=fault.since, ends=until, kind="ill", title=fault_words(fault))
+
+
+def timer(reading: Reading, operation: Operation, told: Sequence[Moment], end: int) -> Iterator[Band]:
+    """The timer from its arming to its end, and the window in which the deadline lies."""
+    window = operation.deadline
+    if window is None:
+        return
+    begins = window[0] - reading.scenario.timeout
+    stops = min([*(moment.at for moment in told if moment.kind in ("off", "fires")), window[0], end])
+    when = clock(window[0]) + (f" to {clock(window[1])}" if window[0] < window[1] <= end else "")
+    yield Band(lane=TIMER, begins=begins, ends=stops, kind="armed", title=f"armed for {when}")
+    if window[0] > end:
+        return
+    if stops < window[0]:
+        title = f"called off at {clock(stops)}; it would have fired at {when}"
+        yield Band(lane=TIMER, begins=stops, ends=window[0], kind="ghost", title=title)
+    until = min(window[1], end)
+    yield Band(lane=None, begins=window[0], ends=until, kind="deadline", title=f"the deadline: {when}")

@@ -1,0 +1,139 @@
+"""The card of several runs: the contract's rules, each kept or broken, then the runs, the worst first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.card import Card, Judged, Ruling, Skipped, rulings
+from harness.report.html.markup import templates
+from harness.report.html.run_page import style
+from harness.report.line import listed
+from harness.verdict import Exit, Finding, Validity
+
+_EVIDENCE = 3  # shown for each rule
+_WORDS = {Exit.VALID: "valid", Exit.INVALID: "invalid", Exit.UNKNOWN: "unknown"}
+_TONES = {Validity.VALID: "t-good", Validity.INVALID: "t-bad", Validity.UNKNOWN: "t-odd"}
+_STANDINGS = {"kept": "t-good", "BROKEN": "t-bad", "partly": "t-odd", "untested": "quiet"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    verdict: str
+    tone: str
+    link: str
+    name: str
+    title: str
+    seed: str
+    outcomes: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruled:
+    name: str
+    word: str
+    tone: str
+    evidence: list[tuple[str, str, str]]  # link, scenario, what broke
+    more: int  # runs that broke it as well
+    why: str  # what kept it from being tested
+
+
+def render(pages: Sequence[tuple[Judged, str]], skipped: Sequence[Skipped] = ()) -> str:
+    """One self-contained page.
+
+    Args:
+        pages: Each run, and the address of its page relative to this one.
+        skipped: What was not played.
+    """
+    card = Card(_target(pages), [*(judged for judged, _ in pages), *skipped])
+    links = {
+        (judged.name, finding): link
+        for judged, link in reversed(pages)
+        for finding in judged.verdict.findings
+    }
+    rows = sorted(map(_run, pages), key=lambda row: (row[0], row[1].name))
+    details = {
+        "headline": f"{len(pages)} runs" + (f", {len(skipped)} skipped" if skipped else ""),
+        "verdict": _WORDS[card.exit_code],
+        "word": _WORDS[card.exit_code].upper(),
+        "facts": _facts(pages, card),
+        "rules": [_ruled(ruling, links) for ruling in rulings(card)],
+        "rows": [*(row for _, row in rows), *map(_skipped, skipped)],
+    }
+    return templates().get_template("index.html.j2").render(style=style(), card=details)
+
+
+def _target(pages: Sequence[tuple[Judged, str]]) -> str:
+    return listed(list(dict.fromkeys(judged.history.run.target for judged, _ in pages)), 3)
+
+
+def _facts(pages: Sequence[tuple[Judged, str]], card: Card) -> list[tuple[str, object]]:
+    odd = sum(not judged.as_stated for judged, _ in pages)
+    runs = [judged.history.run for judged, _ in pages]
+    return [
+        ("Judged", card.target or "unknown"),
+        ("Time", listed(sorted({run.time for run in runs}))),
+        ("Version", listed(sorted({run.version or "unknown" for run in runs}))),
+        ("Not the verdict that the scenario states", odd),
+    ]
+
+
+def _run(page: tuple[Judged, str]) -> tuple[int, _Row]:
+    """A run's row, and its place: what is not as stated first, and of that the invalid ones."""
+    judged, link = page
+    verdict, run = judged.verdict, judged.history.run
+    told = [judgement.outcome or "silence" for judgement in verdict.judgements]
+    counts = [f"{told.count(outcome):,} {outcome}" for outcome in dict.fromkeys(told)]
+    row = _Row(
+        verdict=verdict.validity.upper() + _remark(judged),
+        tone=_TONES[verdict.validity],
+        link=link,
+        name=judged.name,
+        title=run.scenario.title,
+        seed=str(run.seed),
+        outcomes=listed(counts),
+        why=_why(judged),
+    )
+    order = (Validity.INVALID, Validity.UNKNOWN, Validity.VALID).index(verdict.validity)
+    return order + (3 if judged.as_stated else 0), row
+
+
+def _remark(judged: Judged) -> str:
+    stated = judged.history.run.scenario.verdict
+    if not judged.as_stated:
+        return f" (must be {stated})"
+    return "" if stated == "valid" else " (as stated)"
+
+
+def _why(judged: Judged) -> str:
+    findings, doubts = judged.verdict.findings, judged.verdict.doubts
+    if findings:
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        return f"{findings[0].rule}: {findings[0].what}{more}"
+    return doubts[0] if doubts else ""
+
+
+def _skipped(skipped: Skipped) -> _Row:
+    return _Row(
+        verdict="SKIPPED",
+        tone="quiet",
+        link="",
+        name=skipped.name,
+        title="",
+        seed="",
+        outcomes="",
+        why=f"needs {listed(skipped.lacks)}" + (f" ({skipped.why})" if skipped.why else ""),
+    )
+
+
+def _ruled(ruling: Ruling, links: Mapping[tuple[str, Finding], str]) -> _Ruled:
+    """One rule's row; of each run that broke it the first finding."""
+    first = {links[name, finding]: (name, finding.what) for name, finding in reversed(ruling.findings)}
+    broken = [(link, name, what) for link, (name, what) in reversed(first.items())]
+    return _Ruled(
+        ruling.rule.value,
+        ruling.standing,
+        _STANDINGS[ruling.standing],
+        broken[:_EVIDENCE],
+        len(broken[_EVIDENCE:]),
+        ruling.why,
+    )

@@ -1,0 +1,192 @@
+"""The pages in a real browser: what is on them, that nothing sticks out, and that they ask for nothing.
+
+Needs Chromium: ``apt-get install chromium``, ``brew install --cask chromium`` or the like. Without one these
+tests are skipped; with ``FANIN_REQUIRE_BROWSER=1``, as in CI, they fail instead.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.oracle import judge
+from harness.report import folder
+from harness.world import play
+from simulator.loading import load
+from simulator.pack import find
+from tests.e2e.browser import browser
+from tests.e2e.browser import find as find_browser
+from tests.harness.reported import HOSTILE, bad, good, named
+from tests.harness.toy_aggregator import toy
+
+BINARY = find_browser()
+REQUIRED = os.environ.get("FANIN_REQUIRE_BROWSER") == "1"
+pytestmark = pytest.mark.skipif(
+    BINARY is None and not REQUIRED,
+    reason="no Chromium here; `apt-get install chromium` enables this, FANIN_REQUIRE_BROWSER=1 demands it",
+)
+
+PLAYED = ("crash-at-notify", "duplicate-after-done", "photo-finish", "sink-down", "storm")
+DESKTOP, PHONE = 1200, 390
+
+# Elements outside every box that scrolls by itself, and still wider than the window.
+STICKING_OUT = """
+(() => [...document.querySelectorAll('body *')]
+  .filter(it => !it.closest('.scroll, pre') && it.getBoundingClientRect().right > innerWidth + 1)
+  .map(it => it.tagName + ' ' + it.textContent.slice(0, 60)))()
+"""
+# Pairs of labels of one picture that cover each other, and labels that the picture cuts off.
+COLLISIONS = """
+(() => { const found = []; for (const svg of document.querySelectorAll('svg.picture')) {
+  const texts = [...svg.querySelectorAll('text')].map(it => [it.textContent, it.getBoundingClientRect()]);
+  texts.forEach(([one, a], nth) => texts.slice(nth + 1).forEach(([other, b]) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (wide > 1 && high > 4) found.push(one + ' | ' + other); }));
+  const box = svg.getBoundingClientRect();
+  for (const [text, rect] of texts)
+    if (rect.right > box.right + 1 && !svg.classList.contains('names')) found.push('cut: ' + text);
+} return found; })()
+"""
+
+
+SHOWN = """
+[...document.querySelectorAll('svg text')].filter(it => it.getBBox().width > 0).map(it => it.textContent)
+"""
+CLICKED = """
+document.querySelector('ol.evidence a').click(); document.querySelector('tr:target')?.textContent ?? ''
+"""
+COLOURS = """
+['ink', 'quiet', 'good', 'odd', 'fault', 'bad', 'link', 'paper', 'raised'].map(name => {
+  const it = document.createElement('i'); it.style.color = `var(--${name})`; document.body.append(it);
+  return [name, getComputedStyle(it).color.match(/[0-9]+/g).slice(0, 3).map(Number)]; })
+"""
+
+
+@dataclass
+class Sights:
+    """What a browser saw on the pages of a report, each by its file's name."""
+
+    urls: set[str] = field(default_factory=set)
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    collisions: dict[str, list[str]] = field(default_factory=dict)
+    sticking_out: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # by name and width
+    widths: dict[tuple[str, int], int] = field(default_factory=dict)  # of the content, by name and width
+    shown: list[str] = field(default_factory=list)  # texts in the pictures of the accused run
+    rings: int = 0
+    clicked: str = ""
+    colours: dict[bool, dict[str, list[int]]] = field(default_factory=dict)  # by darkness
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of several kinds of run: right, wrong, long, and with hostile text in it."""
+    directory = tmp_path_factory.mktemp("report")
+    histories = [play(load(find(name))) for name in PLAYED]
+    histories.append(play(load(find("resurrection")), factory=toy("forgets")))
+    histories += [named(good(), text[:200], seed) for seed, text in enumerate(HOSTILE)]
+    runs = [(history, judge(history)) for history in (*histories, bad())]
+    folder.write(directory, runs, replay=lambda history: f"fanin run {history.run.scenario.scenario}")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def sights(report: Path) -> Sights:
+    """One browser visits everything once."""
+    assert BINARY is not None, "FANIN_REQUIRE_BROWSER=1, and there is no Chromium; apt-get install chromium"
+    return asyncio.run(visit(BINARY, report))
+
+
+async def visit(binary: str, report: Path) -> Sights:
+    sights = Sights()
+    accused = report / "runs" / "resurrection.seed-0.html"
+    async with browser(binary) as tab:
+        for page in (report / "index.html", *sorted((report / "runs").iterdir())):
+            sights.urls.add(page.as_uri())
+            for width in (PHONE, DESKTOP):
+                await tab.open(page.as_uri(), width=width)
+                sights.sticking_out[page.name, width] = await tab.evaluate(STICKING_OUT)
+                sights.widths[page.name, width] = await tab.evaluate("document.documentElement.scrollWidth")
+            sights.collisions[page.name] = await tab.evaluate(COLLISIONS)
+        for dark in (True, False):
+            await tab.open(accused.as_uri(), dark=dark)
+            sights.colours[dark] = dict(await tab.evaluate(COLOURS))
+        sights.shown = await tab.evaluate(SHOWN)
+        sights.rings = await tab.evaluate("document.querySelectorAll('circle.deciding').length")
+        sights.clicked = await tab.evaluate(CLICKED)
+    sights.requests, sights.complaints = tab.requests, tab.complaints
+    return sights
+
+
+def test_no_page_complains(sights: Sights) -> None:
+    """No error and no warning in the console; not even from hostile text."""
+    assert sights.complaints == []
+
+
+def test_no_page_asks_for_anything_but_itself(sights: Sights) -> None:
+    """No font, no picture, no icon, no network."""
+    asked = [url for url in sights.requests if not url.startswith("data:")]
+
+    assert set(asked) == sights.urls
+    assert len(sights.urls) > len(PLAYED) + len(HOSTILE)
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_nothing_sticks_out_of_the_window(sights: Sights, width: int) -> None:
+    """What is wide scrolls in its own box; the page itself never scrolls sideways."""
+    sticking_out = {
+        name: found for (name, its), found in sights.sticking_out.items() if its == width and found
+    }
+    wider = {name: wide for (name, its), wide in sights.widths.items() if its == width and wide > width}
+
+    assert (sticking_out, wider) == ({}, {})
+
+
+def test_no_label_covers_another(sights: Sights) -> None:
+    """Every label of every picture can be read, in the font that this machine has."""
+    assert {name: found for name, found in sights.collisions.items() if found} == {}
+
+
+def test_the_picture_shows_the_runs_lanes_and_outcome(sights: Sights) -> None:
+    """What a reader looks for is rendered, and visible: lanes, counts, outcome, the evidence ringed."""
+    lanes = {"registry", "northeurope", "westeurope", "eastus", "aggregator", "timer", "sink"}
+
+    assert lanes <= set(sights.shown)
+    assert {"1/3", "2/3", "202 late", "timed_out → 200", "timed_out again → 200"} <= set(sights.shown)
+    assert sights.rings >= 2
+
+
+def test_a_link_of_a_finding_leads_to_its_event(sights: Sights) -> None:
+    """Clicking on the evidence shows its row."""
+    assert "timed_out, missing eastus" in sights.clicked
+
+
+def luminance(colour: list[int]) -> float:
+    """Relative luminance by WCAG 2.2."""
+    parts = [channel / 255 for channel in colour]
+    linear = [it / 12.92 if it <= 0.04045 else ((it + 0.055) / 1.055) ** 2.4 for it in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_text_can_be_read(sights: Sights, scheme: str) -> None:
+    """At least 4.5 to 1 against the paper, by day and by night (WCAG 2.2, 1.4.3)."""
+    colours = sights.colours[scheme == "dark"]
+    papers = [colours["paper"], colours["raised"]]
+
+    weak = {
+        name: round(least, 2)
+        for name, colour in colours.items()
+        if name not in ("paper", "raised") and (least := min(contrast(colour, it) for it in papers)) < 4.5
+    }
+
+    assert weak == {}
+    assert (luminance(papers[0]) < 0.1) is (scheme == "dark")

@@ -1,0 +1,35 @@
+"""What scenarios ask for beyond the contract's defaults."""
+
+import pytest
+
+from harness.needs import CAPABILITIES, Capability, lacking, needs
+from simulator.loading import load
+from simulator.pack import find, names
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("slow-region", ()),
+        ("sink-hangs", ()),
+        ("crash-after-ack", ("process",)),
+        ("restart-every-30s", ("process",)),
+        ("sink-down", ("own-sink",)),
+        ("distinct-ids", ("image-correlation",)),
+        ("ping-and-unwanted", ("action-filter",)),
+        ("wrong-key", ("function-keys",)),
+    ],
+)
+def test_a_scenario_needs_what_happens_in_it(name: str, needed: tuple[Capability, ...]) -> None:
+    """Found from its shapes, not from its name."""
+    assert needs(load(find(name))) == needed
+
+
+def test_a_target_with_everything_lacks_nothing() -> None:
+    """An application and a command bring all of it along."""
+    assert [name for name in names() if lacking(load(find(name)), CAPABILITIES)] == []
+
+
+def test_what_is_lacking_is_named() -> None:
+    """So that whoever reads the card knows what was not tried."""
+    assert lacking(load(find("wrong-key")), ("process", "own-sink")) == ("function-keys",)
