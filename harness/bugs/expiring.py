@@ -297,8 +297,8 @@ BUGS = (
     Bug(
         "dies-of-a-closed-one",
         ("B43d",),
-        "Leaves timers of completed operations armed, and the error of the first that fires ends the loop"
-        " that fires them all.",
+        "Leaves timers of completed operations armed and lets their errors through, so the first that fires"
+        " ends the loop that fires them all.",
         "done-then-lost",
         vary(engine=_DiesOfAClosedOne),
     ),

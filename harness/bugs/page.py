@@ -29,12 +29,8 @@ times was repeated {REPEAT_MAX} times.
 
 def page(matrix: Matrix) -> str:
     """The page as Markdown."""
-    return (
-        "\n".join(
-            [HEAD, *bug_lines(), *healthy_lines(), *absent_lines(), *_scenarios(matrix), *_grid(matrix)]
-        )
-        + "\n"
-    )
+    zoo = [HEAD, *bug_lines(), *healthy_lines(), *absent_lines()]
+    return "\n".join([*zoo, *_scenarios(matrix), *_grid(matrix)]) + "\n"
 
 
 def bug_lines() -> Iterator[str]:

@@ -181,8 +181,8 @@ BUGS = (
     Bug(
         "roll-over-gap",
         ("B08",),
-        "Begins a new history after every few events, and what comes while it does so goes to the old one,"
-        " which nobody reads.",
+        "Begins a new history after every few events and hands what comes meanwhile to the old one,"
+        " which nobody reads, so a region that reports in that moment is never counted.",
         "steady-copies",
         orchestrated(_RollsOver),
     ),
