@@ -14,8 +14,8 @@ import msgspec
 
 from benchmarks.machine import describe
 from harness.history import Sent
-from harness.oracle import judge
-from harness.world import play
+from harness.judge.oracle import judge
+from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find
 from simulator.scenario import Scenario

@@ -56,8 +56,8 @@ def perform(job: Job) -> Result:
     Raises:
         OSError: the history cannot be written.
     """
-    from harness.oracle import judge
-    from harness.world import play
+    from harness.judge.oracle import judge
+    from harness.world.play import play
 
     history = play(job.scenario, seed=job.seed)
     if job.history is not None:

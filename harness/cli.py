@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bugs.commands import bug, matrix
-from harness.explore_command import explore
-from harness.verify import verify
+from harness.explore.command import explore
+from harness.verify.command import verify
 
 if TYPE_CHECKING:
     from harness.batch import Job, Result
@@ -268,7 +268,7 @@ def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
     version, or come from elsewhere.
     """
     from harness import history as histories
-    from harness.oracle import judge as judged
+    from harness.judge.oracle import judge as judged
     from harness.verdict import Exit
 
     try:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.asgi import AsgiApp
     from harness.history import History
     from harness.needs import Capability
     from harness.verdict import Verdict
+    from harness.world.asgi import AsgiApp
     from simulator.scenario import Scenario
 
 __all__ = ["Fanin", "fanin_pack"]
@@ -151,7 +151,7 @@ class Fanin:
 
     def _judge(self, history: "History") -> "Verdict":
         __tracebackhide__ = True
-        from harness.oracle import judge
+        from harness.judge.oracle import judge
         from harness.report.text import is_wrong
 
         verdict = judge(history)
@@ -166,7 +166,7 @@ class Fanin:
 
 def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "History":
     __tracebackhide__ = True
-    from harness.world import UnsimulatedError, play_stranger
+    from harness.world.play import UnsimulatedError, play_stranger
 
     if not callable(app):
         pytest.fail(f"app={app!r} cannot be called; a factory returns the ASGI application", pytrace=False)
@@ -198,10 +198,10 @@ def _name(app: Any) -> str:
 
 def _report(history: "History", verdict: "Verdict", replay: str) -> str:
     """What broke in one line, for pytest's summary, then the whole report."""
-    from harness.card import Judged
     from harness.report.junit import message
     from harness.report.line import line, paint
     from harness.report.text import report
+    from harness.verify.card import Judged
 
     first = f"{verdict.validity.upper()}: {message(Judged(history, verdict))}"
     return paint([line(first), line(""), *report(history, verdict, replay=replay)], colour=False)

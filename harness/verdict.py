@@ -1,4 +1,4 @@
-"""What the oracle says about a history: the shapes, without the reasoning (`harness.oracle`)."""
+"""What the oracle says about a history: the shapes, without the reasoning (`harness.judge.oracle`)."""
 
 from enum import IntEnum, StrEnum
 from typing import Literal

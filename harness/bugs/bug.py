@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness.target import AppFactory
+from harness.world.target import AppFactory
 
 
 @dataclass(frozen=True, slots=True)

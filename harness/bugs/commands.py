@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.bugs.matrix import Matrix
     from harness.history import History
     from harness.report.line import Line
-    from harness.target import AppFactory
     from harness.verdict import Verdict
+    from harness.world.target import AppFactory
 
 _BUG_EXAMPLES = """\b
 Examples:
@@ -144,8 +144,8 @@ def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
     from harness.report.line import Tone, line
     from harness.report.reading import read
     from harness.report.verdict import render
-    from harness.target import reference_aggregator
     from harness.verdict import Validity
+    from harness.world.target import reference_aggregator
 
     _print(_explanation(it))
     history, verdict = _play(it.scenario, seed, it.factory, f"the bug {it.name}")
@@ -178,8 +178,8 @@ def _play(name: str, seed: int, factory: "AppFactory", target: str) -> tuple["Hi
     import msgspec
 
     from harness.history import History
-    from harness.oracle import judge
-    from harness.world import play
+    from harness.judge.oracle import judge
+    from harness.world.play import play
     from simulator.loading import load
     from simulator.pack import find
 

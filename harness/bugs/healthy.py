@@ -13,12 +13,12 @@ from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Step, step
 from aggregator.notify.outbox import Failed, Told
 from aggregator.notify.plain import Message, body_of
 from aggregator.wire import Arrival
-from harness.asgi import AsgiApp
 from harness.bugs.bug import Healthy
 from harness.bugs.orchestration import Orchestrations
 from harness.bugs.variation import VariedEngine, VariedStore, stepping, vary
 from harness.bugs.waiting import orchestrated
-from harness.target import AppFactory
+from harness.world.asgi import AsgiApp
+from harness.world.target import AppFactory
 
 # Both well within the second that a correct aggregator may be late by.
 SLOW_S, POLL_MS = 0.7, 500

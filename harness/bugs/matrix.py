@@ -85,8 +85,8 @@ def _rows(inmates: Sequence[str], scenarios: tuple[str, ...]) -> Iterator[dict[s
 def _settle_in() -> None:
     """Load what every run needs. It stays for good, so no run's garbage collection need look at it."""
     import harness.bugs.registry
-    import harness.oracle
-    import harness.world  # noqa: F401 - see above
+    import harness.judge.oracle
+    import harness.world.play  # noqa: F401 - see above
 
     signal(SIGINT, SIG_DFL)
     gc.collect()
@@ -96,8 +96,8 @@ def _settle_in() -> None:
 def play_through(inmate: str, scenarios: Sequence[str]) -> dict[str, Validity]:
     """One inmate's verdicts, by scenario. One that keeps nothing over a crash is spared those with one."""
     from harness.bugs.registry import BUGS, HEALTHY
-    from harness.oracle import judge
-    from harness.world import play
+    from harness.judge.oracle import judge
+    from harness.world.play import play
 
     survives = inmate in BUGS or HEALTHY[inmate].survives
     factory = (BUGS if inmate in BUGS else HEALTHY)[inmate].factory

@@ -12,10 +12,10 @@ from aggregator.fanin import Notify, Phase, Standing
 from aggregator.metrics import Metrics
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
-from harness.asgi import AsgiApp
 from harness.bugs.bug import Bug
 from harness.bugs.waiting import WaitsTwice
-from harness.target import LoopClock
+from harness.world.asgi import AsgiApp
+from harness.world.target import LoopClock
 
 # What GetStatusAsync takes.
 LOOK_S = 0.005

@@ -22,9 +22,9 @@ from aggregator.metrics import Metrics
 from aggregator.notify.plain import Message, render
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
-from harness.asgi import AsgiApp
 from harness.bugs.rewiring import rewired
-from harness.target import AppFactory, LoopClock
+from harness.world.asgi import AsgiApp
+from harness.world.target import AppFactory, LoopClock
 
 # Turns how the subscriber is told into a wrong way of telling.
 type Telling = Callable[[Tell, Clock], Tell]
@@ -98,7 +98,7 @@ def vary(
     render: Callable[[Notify], Message] = render,
     around: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> AppFactory:
-    """The real aggregator with these parts exchanged, as a factory for `harness.world.play`.
+    """The real aggregator with these parts exchanged, as a factory for `harness.world.play.play`.
 
     Args:
         engine: Instead of the engine.

@@ -8,10 +8,10 @@ from aggregator.engine import Receipt
 from aggregator.fanin import Phase, Standing
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
-from harness.asgi import AsgiApp
 from harness.bugs.bug import Bug
 from harness.bugs.orchestration import Instance, Orchestrations
-from harness.target import AppFactory, LoopClock
+from harness.world.asgi import AsgiApp
+from harness.world.target import AppFactory, LoopClock
 
 # What it takes an orchestrator to write its state down.
 CHECKPOINT_S = 0.005

@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 
 from harness import history as histories
-from harness.card import Card, Judged, Skipped
 from harness.history import History
 from harness.report import jsonform, junit
 from harness.report.html import index_page, run_page
 from harness.verdict import Verdict
+from harness.verify.card import Card, Judged, Skipped
 
 FORMAT = 1
 

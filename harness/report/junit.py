@@ -10,11 +10,11 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from harness.card import Judged, Skipped
 from harness.history import History
 from harness.report.line import clean, paint
 from harness.report.text import report
 from harness.verdict import Validity
+from harness.verify.card import Judged, Skipped
 
 _SUITE = "fanin"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from harness.evidence import Attempt, Post
+from harness.judge.evidence import Attempt, Post
 from harness.report import phrases
 from harness.report.clock import clock
 from harness.report.line import Tone, shorten

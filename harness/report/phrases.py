@@ -3,8 +3,8 @@
 Rules of this file: nothing here knows of lanes.
 """
 
-from harness.evidence import Attempt, Post
 from harness.history import SUCCESS, Answered, Replied
+from harness.judge.evidence import Attempt, Post
 from harness.report.line import Tone, listed, shorten
 from harness.report.reading import Fate, Reading
 from simulator.scenario import DelayBy, LoseAnswer, SlowClient

@@ -7,9 +7,9 @@ inside; it explains and does not judge. Where an attempt may or may not have cou
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.bounds import FOREVER
-from harness.evidence import Attempt, Case, Evidence, Post, collect
 from harness.history import Bit, History, Occurred, Unsent
+from harness.judge.bounds import FOREVER
+from harness.judge.evidence import Attempt, Case, Evidence, Post, collect
 from harness.verdict import Judgement, Verdict
 from simulator.scenario import Fault, Scenario
 

@@ -14,7 +14,7 @@ from aggregator.metrics import Metrics
 from aggregator.notify.target import parse
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
-from harness.kernel import VirtualKernel, elapsed_ms
+from harness.world.kernel import VirtualKernel, elapsed_ms
 
 EAST, NORTH, WEST = "eastus", "northeurope", "westeurope"
 EPOCH_MS = 1_772_323_200_000

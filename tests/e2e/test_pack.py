@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.oracle import judge
-from harness.world import play
+from harness.judge.oracle import judge
+from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find, names
 

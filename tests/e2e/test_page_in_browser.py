@@ -1,32 +1,27 @@
 """The pages in a real browser: what is on them, that nothing sticks out, and that they ask for nothing.
 
-Needs Chromium: ``apt-get install chromium``, ``brew install --cask chromium`` or the like. Without one these
-tests are skipped; with ``FANIN_REQUIRE_BROWSER=1``, as in CI, they fail instead.
+Needs Chromium: ``apt-get install chromium``, ``brew install --cask chromium`` or the like.
 """
 
 import asyncio
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report import folder
-from harness.world import play
+from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find
 from tests.e2e.browser import browser
 from tests.e2e.browser import find as find_browser
 from tests.harness.reported import HOSTILE, bad, good, named
 from tests.harness.toy_aggregator import toy
+from tests.heavy import needs
 
 BINARY = find_browser()
-REQUIRED = os.environ.get("FANIN_REQUIRE_BROWSER") == "1"
-pytestmark = pytest.mark.skipif(
-    BINARY is None and not REQUIRED,
-    reason="no Chromium here; `apt-get install chromium` enables this, FANIN_REQUIRE_BROWSER=1 demands it",
-)
+pytestmark = needs("Chromium", there=BINARY is not None, get="apt-get install chromium")
 
 PLAYED = ("crash-at-notify", "duplicate-after-done", "photo-finish", "sink-down", "storm")
 DESKTOP, PHONE = 1200, 390
@@ -96,7 +91,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sights(report: Path) -> Sights:
     """One browser visits everything once."""
-    assert BINARY is not None, "FANIN_REQUIRE_BROWSER=1, and there is no Chromium; apt-get install chromium"
+    assert BINARY is not None, "there is no Chromium; apt-get install chromium"
     return asyncio.run(visit(BINARY, report))
 
 

@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import msgspec
 
-from harness.card import Skipped
 from harness.history import History
+from harness.verify.card import Skipped
 from tests.harness.histories import EAST, WEST, history, sent, told
 
 # Whatever a judged aggregator, a payload or a scenario may hold.

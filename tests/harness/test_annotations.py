@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from harness.card import Judged
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report import annotations
 from harness.verdict import Finding, Rule, Validity, Verdict
+from harness.verify.card import Judged
 from tests.harness.reported import HOSTILE, bad, good, moot, named, replay
 
 IN_ACTIONS = {"GITHUB_ACTIONS": "true"}

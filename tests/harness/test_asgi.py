@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.asgi import Answer, Incarnation, StartError
-from harness.kernel import VirtualKernel, elapsed_ms
+from harness.world.asgi import Answer, Incarnation, StartError
+from harness.world.kernel import VirtualKernel, elapsed_ms
 from simulator.wire import WebhookRequest
 
 HELLO = WebhookRequest("/echo%20it?region=%20eastus", (("X-Custom", "yes"),), b'{"id": "1"}', " eastus")

@@ -11,9 +11,9 @@ from harness.bugs.matrix import has_crash, play_through, scenario_of
 from harness.bugs.registry import ABSENT, BUGS, FAMILIES
 from harness.bugs.rewiring import rewired
 from harness.bugs.variation import vary
-from harness.target import reference_aggregator
 from harness.verdict import Validity
-from harness.world import play
+from harness.world.play import play
+from harness.world.target import reference_aggregator
 from simulator.loading import load
 from simulator.pack import find, names
 

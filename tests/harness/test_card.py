@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from harness.card import Card, Judged, Skipped, as_json, line, rulings, text
 from harness.history import History
-from harness.oracle import judge
-from harness.tested import put_to_the_test
+from harness.judge.oracle import judge
 from harness.verdict import Exit, Rule
+from harness.verify.card import Card, Judged, Skipped, as_json, line, rulings, text
+from harness.verify.tested import put_to_the_test
 from simulator.scenario import SinkRefuses
 from tests.harness.histories import EAST, WEST, bit, both, history, occurred, sent, told
 

@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import world
 from harness.cli import main
+from harness.world import play as world
 from simulator.pack import names
 from tests.harness.toy_aggregator import toy
 

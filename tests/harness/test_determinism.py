@@ -7,13 +7,13 @@ import sys
 import pytest
 
 from harness.history import End
-from harness.world import play
+from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find
 
 PROGRAM = """
 import sys
-from harness.world import play
+from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find
 history = play(load(find(sys.argv[1])), seed=int(sys.argv[2]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.endpoint import Endpoint, Secret, reveals
+from harness.deployment.endpoint import Endpoint, Secret, reveals
 from simulator.wire import WebhookRequest, address, webhook_request
 
 URL = "https://acr.example/api/ImagePush?region={region}&code={key}"

@@ -8,14 +8,14 @@ from itertools import chain
 
 import pytest
 
-from harness import explore as exploring
-from harness.explore import Run, Search, explore, pack, replay, run, scenario_of, unburdened
-from harness.forecast import forecast
+from harness.explore import search as exploring
+from harness.explore.forecast import forecast
+from harness.explore.invent import invent
+from harness.explore.search import Run, Search, explore, pack, replay, run, scenario_of, unburdened
+from harness.explore.settling import DELIVERIES_MAX, accepted, settled
 from harness.history import Answered, Occurred, Received, Sent
-from harness.invent import invent
-from harness.settling import DELIVERIES_MAX, accepted, settled
 from harness.verdict import Validity
-from harness.world import play
+from harness.world.play import play
 from simulator.loading import load, loads
 from simulator.pack import find
 from simulator.scenario import (
@@ -37,8 +37,8 @@ from simulator.writing import dumps
 MANY = 300
 PROGRAM = """
 import sys
-from harness.invent import invent
-from harness.explore import Search, scenario_of
+from harness.explore.invent import invent
+from harness.explore.search import Search, scenario_of
 from simulator.writing import dumps
 print(dumps(invent(7)), dumps(scenario_of(Search(variants_of=("storm", "slow-region")), 7)[1]))
 """

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.fitting import Configuration, Misfit, fitted, seed_of, with_fresh_ids
+from harness.deployment.fitting import Configuration, Misfit, fitted, seed_of, with_fresh_ids
 from harness.needs import Capability, Declarable
 from simulator.fake_acr import FakeRegistry
 from simulator.loading import load, loads

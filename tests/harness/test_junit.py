@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from harness.card import Judged, Skipped
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report import junit
 from harness.verdict import Finding, Rule, Validity, Verdict
+from harness.verify.card import Judged, Skipped
 from tests.harness.reported import HOSTILE, LACKING, bad, good, moot, replay
 
 # The rules that the common schemas agree on (Jenkins' junit-10.xsd, the Ant task's JUnit.xsd): attributes,

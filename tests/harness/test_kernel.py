@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from harness.kernel import VirtualKernel, elapsed_ms
+from harness.world.kernel import VirtualKernel, elapsed_ms
 
 
 def run(main: Callable[[], Awaitable[None]], *, seed: int = 0) -> str:

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from harness.asgi import Answer, OnAnswer, StartError
 from harness.history import Aggregator, Bit, Entry
-from harness.journal import Journal
-from harness.kernel import VirtualKernel, elapsed_ms
-from harness.nemesis import Nemesis
+from harness.world.asgi import Answer, OnAnswer, StartError
+from harness.world.journal import Journal
+from harness.world.kernel import VirtualKernel, elapsed_ms
+from harness.world.nemesis import Nemesis
 from simulator.scenario import Crash, Fault, Restart
 from simulator.wire import WebhookRequest
 

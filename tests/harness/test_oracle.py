@@ -3,7 +3,7 @@
 import pytest
 
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.verdict import Judgement, Rule, Validity
 from simulator.scenario import SinkDown
 from tests.harness.histories import (

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.history import End, History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.verdict import Rule, Validity
 from simulator.scenario import Crash, Drop, Duplicate, Expectation, SinkDown
 from tests.harness.histories import (

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history import Bit, Entry, History
-from harness.oracle import judge
-from harness.rules.blame import clock, listing
+from harness.judge.oracle import judge
+from harness.judge.rules.blame import clock, listing
 from harness.verdict import Finding, Rule, Validity
 from simulator.scenario import LoseAnswer, SinkRefuses
 from tests.harness.histories import (
@@ -176,7 +176,10 @@ def test_names_are_listed_as_people_do() -> None:
 
 def test_every_resemblance_is_explained() -> None:
     """A finding's ``looks_like`` names an entry of docs/bugs.md, and no entry is there in vain."""
-    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "harness" / "rules").glob("*.py"))]
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "harness" / "judge" / "rules").glob("*.py"))
+    ]
     named = {
         name for source in sources for text in re.findall(r'"(B\d\d[^"]*)"', source) for name in text.split()
     }
@@ -185,6 +188,7 @@ def test_every_resemblance_is_explained() -> None:
         r"^\| (B\d\d[a-d]?) \|", (ROOT / "docs" / "bugs.md").read_text(encoding="utf-8"), re.MULTILINE
     )
 
+    assert named
     assert sorted(named - set(explained)) == []
     assert len(explained) == len(set(explained))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.verdict import Rule, Validity
 from simulator.scenario import SinkStalls
 from tests.harness.histories import (

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.verdict import Rule, Validity
 from simulator.scenario import (
     Crash,

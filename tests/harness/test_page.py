@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.history import Aggregator, Answered, End, History, Received, Replied, Sent
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report.html.run_page import render
 from harness.verdict import Finding, Rule, Validity, Verdict
 from simulator.scenario import Crash, Drop, Duplicate, SinkDown, SinkHangs

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from harness import history as histories
-from harness.card import Judged, Skipped
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report import folder, jsonform
 from harness.report.html import index_page
 from harness.verdict import Rule, Verdict
+from harness.verify.card import Judged, Skipped
 from tests.harness.reported import LACKING, Outline, bad, good, moot, replay
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from harness.history import History
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report.clock import clock
 from harness.report.html import events, overview, picture, yamlform
 from harness.report.html.axis import Claim, breaks, place, staggered, text_width

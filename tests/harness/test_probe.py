@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.canary import sing
-from harness.card import Card, Judged, rulings
-from harness.deployment import Deployment, Session, UnreachableError, plan
+from harness.deployment.canary import sing
+from harness.deployment.deployment import Deployment, Session, UnreachableError, plan
+from harness.deployment.endpoint import Endpoint
+from harness.deployment.fitting import Configuration
+from harness.deployment.probe_reading import Activities, Telling, instant_ms, read_status
 from harness.dialect import PLAIN
-from harness.endpoint import Endpoint
-from harness.fitting import Configuration
 from harness.history import Received, Replied, encode
+from harness.judge.oracle import judge
 from harness.needs import Capability
-from harness.oracle import judge
-from harness.probe_reading import Activities, Telling, instant_ms, read_status
-from harness.realtime import Pace
+from harness.realtime.pace import Pace
 from harness.verdict import Rule, Validity
+from harness.verify.card import Card, Judged, rulings
 from simulator.loading import load, loads
 from simulator.pack import find
 from simulator.scenario import Scenario

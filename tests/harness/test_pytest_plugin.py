@@ -12,7 +12,7 @@ import pytest
 # imported twice and does not know itself again. So everything is imported before.
 import aggregator.app  # noqa: F401
 import harness.report.folder
-import harness.world  # noqa: F401
+import harness.world.play  # noqa: F401
 import tests.harness.toy_aggregator  # noqa: F401
 
 pytest_plugins = ["pytester"]
@@ -339,7 +339,7 @@ def test_whoever_does_not_ask_pays_nothing(suite: pytest.Pytester) -> None:
         import sys
 
         def test_it():
-            costly = ("msgspec", "starlette", "jinja2", "click", "simulator", "harness.world")
+            costly = ("msgspec", "starlette", "jinja2", "click", "simulator", "harness.world.play")
             assert not [name for name in sys.modules if name.startswith(costly)]
     """)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history import Answered, Bit, Entry, History, Received, Replied, Run, Sent, Unsent
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.report.clock import clock, column
 from harness.report.line import WIDTH, clean, paint, plain, wrap
 from harness.report.text import one_line, report, summary

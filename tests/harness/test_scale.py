@@ -1,6 +1,6 @@
 """Scenarios in other time."""
 
-from harness.scale import compress, scaled, scaled_profile
+from harness.realtime.scale import compress, scaled, scaled_profile
 from simulator.delivery import PROFILES
 from simulator.scenario import (
     Crash,

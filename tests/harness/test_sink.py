@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 
 from harness.history import Bit, Entry, Received, Replied
-from harness.journal import Journal
-from harness.kernel import VirtualKernel, elapsed_ms
-from harness.sink import Sink
+from harness.world.journal import Journal
+from harness.world.kernel import VirtualKernel, elapsed_ms
+from harness.world.sink import Sink
 from simulator.scenario import Fault, Scenario, SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
 
 type Client = Callable[[aiohttp.ClientSession], Awaitable[None]]

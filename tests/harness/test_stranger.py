@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.oracle import judge
-from harness.stranger import NotAnApplicationError, find_factory, guest
-from harness.target import timespan
+from harness.judge.oracle import judge
 from harness.verdict import Validity
-from harness.world import UnsimulatedError, play_stranger
+from harness.world.play import UnsimulatedError, play_stranger
+from harness.world.stranger import NotAnApplicationError, find_factory, guest
+from harness.world.target import timespan
 from simulator.loading import load
 from simulator.pack import find
 

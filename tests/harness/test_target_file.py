@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.deployment.probe_reading import Activities
 from harness.dialect import AnswerDialect, NotificationDialect
-from harness.probe_reading import Activities
-from harness.target_file import ScenarioError, load, loads
-from harness.target_meaning import missing, overridden, parse_address, problems
-from harness.target_shape import Target
+from harness.verify.target_file import ScenarioError, load, loads
+from harness.verify.target_meaning import missing, overridden, parse_address, problems
+from harness.verify.target_shape import Target
 
 WHOLE = """
 url: https://acr.example/api/ImagePush?region={region}&code={key}

@@ -3,8 +3,8 @@
 import asyncio
 from collections import Counter
 
-from harness.kernel import VirtualKernel, elapsed_ms
-from harness.traffic import Gate, Load, load_of, starts
+from harness.deployment.traffic import Gate, Load, load_of, starts
+from harness.world.kernel import VirtualKernel, elapsed_ms
 from simulator.delivery import PROFILES
 from simulator.loading import loads
 

@@ -3,9 +3,9 @@
 import pytest
 
 from harness.history import Aggregator, Answered, End, History, Received, Sent
-from harness.oracle import judge
+from harness.judge.oracle import judge
 from harness.verdict import Rule, Validity
-from harness.world import play
+from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find
 from tests.harness.toy_aggregator import toy

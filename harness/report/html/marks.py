@@ -5,7 +5,7 @@ Rules of this file: words come from `phrases` and `moments`, so that page and te
 
 from collections.abc import Callable, Iterator
 
-from harness.evidence import Attempt, Post
+from harness.judge.evidence import Attempt, Post
 from harness.report import phrases
 from harness.report.clock import clock
 from harness.report.html.glyphs import Glyph

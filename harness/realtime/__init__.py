@@ -1,0 +1,1 @@
+"""Worlds whose aggregator is a process: real time, real signals, several side by side."""

@@ -1,0 +1,295 @@
+"""``fanin verify``: plays the pack against somebody's aggregator and prints a conformance card.
+
+Rules of this file: options become a `harness.verify.target_shape.Target`, and nothing here knows what they
+mean; it is imported by ``fanin --help``, so it imports nothing that takes time.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from harness.verify.card import Card, Judged, Skipped
+    from harness.verify.target_shape import Target
+    from simulator.scenario import Scenario
+
+_EXAMPLES = """\b
+Examples:
+  fanin verify --app myapp.main:create_app --app-dir src
+  fanin verify --command 'node server.js'
+  fanin verify --command 'dotnet run' slow-region resurrection
+  fanin verify --url 'https://HOST/api/ImagePush?region={region}&code={key}' \\
+      --regions eastus,westeurope --timeout 80s --listen 0.0.0.0:9000 --public-url https://ME/
+  fanin verify --target target.yaml
+"""
+_SEED_BITS = 32
+
+
+def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    from simulator.units import parse_duration
+
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), ctx, param) from exc
+
+
+def _listed(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def _named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:
+    """Each one of these names, or an error with the nearest."""
+
+    def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+        from simulator.problems import hint
+
+        for name in given:
+            if name not in names():
+                known = ", ".join(names())
+                message = f"{name!r} is no capability here; there are {known}{hint(name, names())}"
+                raise click.BadParameter(message, ctx, param)
+        return tuple(dict.fromkeys(given)) or None
+
+    return check
+
+
+def _declarable() -> Sequence[str]:
+    from harness.needs import DECLARABLE
+
+    return DECLARABLE
+
+
+def _capabilities() -> Sequence[str]:
+    from harness.needs import CAPABILITIES
+
+    return CAPABILITIES
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several decorators as one, in the order in which help lists them."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_folder = click.Path(path_type=str, exists=True, file_okay=False)
+_target_options = _options(
+    click.option("--target", "target_file", metavar="FILE", help="A target file; what is said here wins.",
+                 type=click.Path(path_type=Path, exists=True, dir_okay=False)),
+    click.option("--app", metavar="MODULE:FACTORY", help="An ASGI application factory, in virtual time."),
+    click.option("--app-dir", metavar="DIR", type=_folder, help="--app: where the module lies."),
+    click.option("--command", metavar="CMD", help="A process in any language that listens on PORT."),
+    click.option("--url", metavar="URL", help="A deployment; {region} and {key} have their places in it."),
+    click.option("--key-env", metavar="NAME", help="--url: the variable with the key. [FANIN_TARGET_KEY]"),
+    click.option("--regions", metavar="A,B,C", callback=_listed, help="--url: its regions."),
+    click.option("--timeout", metavar="DURATION", callback=_duration,
+                 help="--url: its timeout. --command: what every scenario's timeout becomes. [5s]"),
+    click.option("--listen", metavar="HOST:PORT", help="--url: where the sink listens."),
+    click.option("--public-url", metavar="URL", help="--url: where the deployment finds the sink."),
+    click.option("--probe", type=click.Choice(["durable-functions"]),
+                 help="--url: read its status API in place of a sink."),
+    click.option("--capability", "capabilities", metavar="NAME", multiple=True, callback=_named(_declarable),
+                 help="--url: what it is configured for; may be repeated."),
+    click.option("--lacks", metavar="NAME", multiple=True, callback=_named(_capabilities),
+                 help="--app, --command: what it does not offer; may be repeated."),
+    click.option("--tolerance", metavar="DURATION", callback=_duration,
+                 help="How late it may act. [--command: 1s, --url: 5s]"),
+    click.option("--patience", metavar="DURATION", callback=_duration,
+                 help="How long after a fault of the sink it may tell. [--command: 12s, --url: 2m]"),
+    click.option("--max-rate", type=click.IntRange(1, 10_000), help="--url: requests a second at most. [50]"),
+    click.option("--side-by-side", type=click.IntRange(1, 64),
+                 help="--command: how many scenarios at once, each with its own process and folder. [12]"),
+    click.option("--seed", type=click.IntRange(min=0),
+                 help="Decides every random choice. [0; --url: a new one every time]"),
+    click.option("--histories", metavar="DIR", help="Store each history.",
+                 type=click.Path(path_type=str, file_okay=False)),
+)  # fmt: skip
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
+@_target_options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: the card as one object.",
+)
+@click.pass_context
+def verify(
+    ctx: click.Context, /, *, names: tuple[str, ...], target_file: Path | None, form: str, **options: Any
+) -> None:
+    """Judge your own aggregator: play the pack against it and print a conformance card.
+
+    Before each of its lives an application or a command is told WebhookRegions, WebhookTimeout
+    (h:mm:ss[.fff]), NOTIFY_URL and DATA_DIR in its environment (and FANIN_REGIONS, FANIN_TIMEOUT,
+    FANIN_NOTIFY_URL, FANIN_DATA_DIR, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_KEYS). DATA_DIR is a folder of
+    its own for every scenario; it survives a crash as kill -9 would leave it. Webhooks go to
+    POST /api/ImagePush?region=NAME.
+
+    A deployment is configured already: say how. What its configuration rules out is skipped, by name.
+
+    Exit codes: 0 every scenario got the verdict that it states, 1 a rule is broken, 2 nothing could be
+    judged, 3 not decided.
+    """
+    from harness.verify.verification import UnjudgeableError, Verification
+
+    said = {name: value for name, value in options.items() if value is not None}
+    if names:
+        said["scenarios"] = names
+    target = _target(target_file, said)
+    scenarios = _load(target.scenarios)
+    taken = _Taken(target, scenarios, form)
+    verification = Verification(target, scenarios, _seed(target), os.environ, say=taken.say, take=taken.take)
+    taken.say(f"{len(scenarios)} scenarios against {_name(target)}, seed {verification.seed}")
+    try:
+        verification.run()
+    except UnjudgeableError as exc:
+        raise _Mistake(str(exc)) from exc
+    card = taken.card(verification.notes)
+    _print_card(card, form)
+    ctx.exit(card.exit_code)
+
+
+class _Mistake(click.ClickException):
+    """What was asked for cannot be done."""
+
+    exit_code = 2
+
+
+class _Taken:
+    """What has come so far: printed as it comes, stored if that is wanted."""
+
+    def __init__(self, target: "Target", scenarios: "Sequence[Scenario]", form: str) -> None:
+        self._target, self._form = target, form
+        self._order = {scenario.scenario: place for place, scenario in enumerate(scenarios)}
+        self._results: list[Judged | Skipped] = []
+
+    def say(self, text: str) -> None:
+        if self._form == "text":
+            click.echo(text, err=True)
+
+    def take(self, result: "Judged | Skipped") -> None:
+        from harness.verify.card import line
+
+        self._results.append(result)
+        _store(self._target.histories, result)
+        if self._form == "text":
+            click.echo(line(result))
+
+    def card(self, notes: Iterable[str]) -> "Card":
+        from harness.verify.card import Card
+
+        results = sorted(self._results, key=lambda result: self._order[result.name])
+        return Card(_name(self._target), results, tuple(notes))
+
+
+def _target(file: Path | None, said: dict[str, Any]) -> "Target":
+    """The file's target, if there is one, with what the command line says."""
+    from harness.verify.target_file import ScenarioError, load
+    from harness.verify.target_meaning import missing, overridden, problems
+    from harness.verify.target_shape import Target
+
+    try:
+        target = overridden(Target() if file is None else load(file), _shaped(said))
+    except ScenarioError as exc:
+        raise _Mistake(str(exc)) from exc
+    for problem in problems(target):
+        raise click.UsageError(f"{_option(problem.field)}: {problem.message}")
+    for sentence in missing(target):
+        raise click.UsageError(sentence)
+    return target
+
+
+def _shaped(said: dict[str, Any]) -> dict[str, Any]:
+    """Hold options to what a target file may say."""
+    from typing import get_type_hints
+
+    import msgspec
+
+    from harness.verify.target_shape import Target
+    from simulator.wanted import Wanted, shape_of
+
+    types = get_type_hints(Target, include_extras=True)
+    for field in shape_of(Target).fields:
+        if field.name not in said:
+            continue
+        try:
+            msgspec.convert(said[field.name], types[field.name])
+        except msgspec.ValidationError as exc:
+            value = said[field.name]
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            want = Wanted.of(field.type)
+            item = getattr(want.type, "item_type", None)
+            accepted = (want if item is None else Wanted.of(item)).accepted()
+            message = f"{_option(field.name)}: {shown!r} is not accepted; write {accepted}"
+            raise click.UsageError(message) from exc
+    return said
+
+
+def _option(field: str) -> str:
+    spelled = {"capabilities": "capability"}.get(field, field)
+    return f"--{spelled.replace('_', '-')}"
+
+
+def _name(target: "Target") -> str:
+    return target.app or target.command or target.url or ""
+
+
+def _seed(target: "Target") -> int:
+    import secrets
+
+    if target.seed is not None:
+        return target.seed
+    return 0 if target.url is None else secrets.randbits(_SEED_BITS)
+
+
+def _load(names: "Sequence[str]") -> "list[Scenario]":
+    from simulator.loading import ScenarioError, load
+    from simulator.pack import find
+    from simulator.pack import names as pack
+
+    try:
+        scenarios = [load(find(name)) for name in dict.fromkeys(names or pack())]
+    except ScenarioError as exc:
+        raise click.UsageError(str(exc)) from exc
+    seen = set()
+    for scenario in scenarios:
+        if scenario.scenario in seen:
+            raise click.UsageError(
+                f"two of these scenarios are called {scenario.scenario!r}; name one of them"
+            )
+        seen.add(scenario.scenario)
+    return scenarios
+
+
+def _print_card(card: "Card", form: str) -> None:
+    from harness.verify.card import as_json, text
+
+    click.echo(json.dumps(as_json(card)) if form == "json" else "\n".join(text(card)))
+
+
+def _store(folder: str | None, result: "Judged | Skipped") -> None:
+    from harness import history as histories
+    from harness.verify.card import Judged
+
+    if folder is None or not isinstance(result, Judged):
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        histories.save(result.history, Path(folder) / f"{result.name}.jsonl")
+    except OSError as exc:
+        raise _Mistake(f"--histories {folder}: {exc.strerror}") from exc

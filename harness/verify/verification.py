@@ -1,0 +1,212 @@
+"""Plays scenarios against a target, whichever kind it is, and judges each as it ends.
+
+Rules of this file: what comes of a scenario is handed on at once, in whatever order they end; what keeps
+everything from being judged is one `UnjudgeableError`.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+from harness.deployment.canary import sing
+from harness.deployment.deployment import Deployment, Planned, Session, UnreachableError, lasts_ms, plan
+from harness.deployment.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
+from harness.deployment.fitting import Configuration
+from harness.dialect import Dialect
+from harness.judge.oracle import judge
+from harness.needs import CAPABILITIES, lacking
+from harness.realtime.command import kill_leftovers
+from harness.realtime.pace import Pace, Played, play_pack
+from harness.verify.card import Judged, Skipped
+from harness.verify.target_meaning import parse_address
+from harness.verify.target_shape import Target
+from harness.world.asgi import StartError
+from harness.world.play import UnsimulatedError, play_stranger
+from harness.world.stranger import NotAnApplicationError, find_factory
+from simulator.scenario import Scenario
+from simulator.units import format_duration
+
+COMMAND_PACE = Pace()
+# A network, somebody else's machine, which may have slept, and timers that are looked at now and then.
+DEPLOYMENT_PACE = Pace(tolerance_ms=5_000, patience_ms=120_000, answer_ms_min=15_000, repeat_max=20)
+# Every operation's status is asked for many times over.
+PROBED_REPEAT_MAX = 5
+PER_SECOND = 50
+_SHOWN_STRAYS = 3
+
+
+class UnjudgeableError(Exception):
+    """Nothing can be judged. The message is one sentence, and shows no secret."""
+
+
+@dataclass(slots=True)
+class Verification:
+    """One run of many scenarios."""
+
+    target: Target  # without contradictions, and with nothing missing (`harness.verify.target_meaning`)
+    scenarios: Sequence[Scenario]
+    seed: int
+    environment: Mapping[str, str] = field(repr=False)  # where the key is
+    say: Callable[[str], None]  # told what goes on
+    take: Callable[[Judged | Skipped], None]  # told what came of each scenario
+    notes: list[str] = field(default_factory=list)  # what concerns all of them
+
+    def run(self) -> None:
+        """Play and judge everything.
+
+        Raises:
+            UnjudgeableError: that is not possible.
+        """
+        target = self.target
+        if target.app is not None:
+            self._app(target.app)
+        elif target.command is not None:
+            self._command(target.command)
+        else:
+            self._deployment(deployment_of(target, self.environment))
+
+    def _app(self, app: str) -> None:
+        app_dir, dialect = self.target.app_dir, dialect_of(self.target)
+        try:
+            factory = find_factory(app, None if app_dir is None else Path(app_dir))
+            for scenario in self._playable():
+                history = play_stranger(scenario, factory, seed=self.seed, name=app, dialect=dialect)
+                self._judge(Played(history))
+        except (NotAnApplicationError, UnsimulatedError) as exc:
+            raise UnjudgeableError(str(exc)) from exc
+
+    def _command(self, command: str) -> None:
+        pace = pace_of(self.target, COMMAND_PACE)
+        self.say(f"real time, {pace.worlds} side by side: {pace}")
+        coming = play_pack(
+            list(self._playable()), command, seed=self.seed, pace=pace, dialect=dialect_of(self.target)
+        )
+        try:
+            with _ended_like_ctrl_c():
+                asyncio.run(self._judge_all(coming))
+        except StartError as exc:
+            raise UnjudgeableError(str(exc)) from exc
+        finally:
+            kill_leftovers()
+
+    def _deployment(self, deployment: Deployment) -> None:
+        planned, unfit = plan(self.scenarios, deployment, seed=self.seed)
+        for name, misfit in unfit:
+            self.take(Skipped(name, misfit.lacks, misfit.why))
+        webhooks = sum(sum(each.load.by_second.values()) for each in planned)
+        takes = format_duration(-(-lasts_ms(planned, deployment.pace) // 1000) * 1000)
+        self.say(f"real time, all at once: {deployment.pace}")
+        self.say(f"{webhooks} webhooks, {deployment.per_second} requests/s at most; this takes about {takes}")
+        if not planned:
+            return
+        try:
+            with _ended_like_ctrl_c():
+                asyncio.run(self._visit(deployment, planned))
+        except UnreachableError as exc:
+            raise UnjudgeableError(deployment.key.hidden(str(exc))) from exc
+
+    async def _visit(self, deployment: Deployment, planned: Sequence[Planned]) -> None:
+        async with Session(deployment) as session:
+            self.say(await sing(session, self.seed))
+            await self._judge_all(session.play_all(planned))
+            if strays := session.switchboard.strays:
+                shown = ", ".join(map(repr, strays[:_SHOWN_STRAYS]))
+                more = f" and {len(strays) - _SHOWN_STRAYS} more" if len(strays) > _SHOWN_STRAYS else ""
+                self.notes.append(
+                    f"notifications about no operation of this run, which are not judged: {shown}{more}"
+                )
+
+    def _playable(self) -> Iterator[Scenario]:
+        """The scenarios, less those that ask for what the target says it lacks."""
+        there = set(CAPABILITIES) - set(self.target.lacks)
+        for scenario in self.scenarios:
+            if lacks := lacking(scenario, there):
+                self.take(Skipped(scenario.scenario, lacks))
+            else:
+                yield scenario
+
+    async def _judge_all(self, coming: AsyncGenerator[Played]) -> None:
+        async with aclosing(coming):
+            async for played in coming:
+                self._judge(played)
+
+    def _judge(self, played: Played) -> None:
+        self.take(Judged(played.history, judge(played.history), played.notes))
+
+
+def dialect_of(target: Target) -> Dialect:
+    """How the target speaks."""
+    return Dialect(target.notification, target.answers)
+
+
+def pace_of(target: Target, usual: Pace) -> Pace:
+    """What is usual for its kind, but for what is said."""
+    return replace(
+        usual,
+        timeout_ms=usual.timeout_ms if target.timeout is None else target.timeout,
+        tolerance_ms=usual.tolerance_ms if target.tolerance is None else target.tolerance,
+        patience_ms=usual.patience_ms if target.patience is None else target.patience,
+        worlds=target.side_by_side or usual.worlds,
+    )
+
+
+def deployment_of(target: Target, environment: Mapping[str, str]) -> Deployment:
+    """Everything that is known about a deployment, the key included.
+
+    Raises:
+        UnjudgeableError: a key is needed, and the environment has none.
+    """
+    endpoint = Endpoint(target.url or "")
+    probed = target.probe is not None
+    pace = pace_of(target, DEPLOYMENT_PACE)
+    listen = target.listen or "127.0.0.1:0"
+    return Deployment(
+        endpoint=endpoint,
+        key=_key(target, endpoint, environment),
+        headers=target.headers,
+        configuration=Configuration(target.regions, frozenset(target.capabilities), has_sink=not probed),
+        dialect=dialect_of(target),
+        pace=replace(pace, repeat_max=PROBED_REPEAT_MAX) if probed else pace,
+        listen=parse_address(listen),
+        public_url=target.public_url or f"http://{listen}/",
+        per_second=target.max_rate or PER_SECOND,
+        activities=target.activities if probed else None,
+    )
+
+
+def _key(target: Target, endpoint: Endpoint, environment: Mapping[str, str]) -> Secret:
+    name = target.key_env or KEY_ENV
+    value = environment.get(name, "").strip()
+    wanted = endpoint.wants_key or any(KEY_PLACE in value for value in target.headers.values())
+    if wanted and not value:
+        where = f"set {name}" if target.key_env else f"set {name}, or name another variable with --key-env"
+        raise UnjudgeableError(f"the target has a place for a key, {KEY_PLACE}, and there is none; {where}")
+    if target.key_env and not wanted:
+        raise UnjudgeableError(
+            f"--key-env {name}: neither the url nor a header has a place for it, {KEY_PLACE}"
+        )
+    if not (value.isascii() and value.isprintable()):
+        raise UnjudgeableError(f"the key in {name} has characters that no header or URL can hold")
+    return Secret(value)
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Whoever ends this process with SIGTERM, as CI does, must not leave the target's processes behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

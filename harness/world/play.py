@@ -1,0 +1,235 @@
+"""One scenario in one world: registry, network, aggregator and sink, until silence proves something.
+
+Everything but the kernel is the same code in virtual and in real time; waiting is ``asyncio.sleep`` and the
+clock is the running loop's.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from harness.dialect import PLAIN, Dialect
+from harness.history import End, History, Run
+from harness.world.asgi import AsgiApp
+from harness.world.journal import Journal
+from harness.world.kernel import VirtualKernel, elapsed_ms
+from harness.world.nemesis import Nemesis
+from harness.world.player import Player
+from harness.world.sink import Sink
+from harness.world.stranger import guest, told_by_environment
+from harness.world.target import AppFactory, InProcessTarget, Target, reference_aggregator
+from simulator.delivery import Profile
+from simulator.fake_acr import FakeRegistry
+from simulator.scenario import Scenario, SinkFault
+
+# Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
+EPOCH_MS = 1_772_323_200_000
+SINK_PORT = 80
+# After the last thing that the scenario does, an outcome may still be a timeout away; then the contract wants
+# two more of silence, because an operation that rises again reports when its second deadline passes.
+TIMEOUTS_WATCHED = 3
+# How long an application may take to stop when the watch is over.
+STOP_S = 60
+
+
+class UnsimulatedError(Exception):
+    """The judged application used something that a simulated world does not have."""
+
+
+def play_stranger(
+    scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str, dialect: Dialect = PLAIN
+) -> History:
+    """Play a scenario in virtual time against an unmodified application.
+
+    ``time.time()`` and ``datetime.now()`` follow the virtual clock, ``random`` follows the seed.
+
+    Args:
+        scenario: As `simulator.loading.load` returns it.
+        build: Makes the application of each life; its settings are in the environment (`target.environment`).
+        seed: Decides every random choice.
+        name: What to call it in reports.
+        dialect: How it speaks.
+
+    Raises:
+        UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
+    """
+    with guest(seed):
+        factory = told_by_environment(build)
+        return play(scenario, seed=seed, factory=factory, name=name, stranger=True, dialect=dialect)
+
+
+def play(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    factory: AppFactory = reference_aggregator,
+    name: str = "aggregator (sqlite) in process",
+    stranger: bool = False,
+    dialect: Dialect = PLAIN,
+) -> History:
+    """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
+
+    Args:
+        scenario: As `simulator.loading.load` returns it.
+        seed: Decides every random choice: delays, fates, and which of several ready tasks runs first.
+        factory: Builds the application that is judged, anew for each of its lives.
+        name: What to call it in reports.
+        stranger: It is not ours: fence it in, and let the process's wall clock follow virtual time.
+        dialect: How it speaks.
+
+    Raises:
+        UnsimulatedError: a stranger left the simulated world.
+    """
+    kernel = VirtualKernel(seed)
+    with scratch_folder() as folder:
+        target = InProcessTarget(
+            kernel,
+            scenario,
+            folder=folder,
+            notify_url=f"http://sink:{SINK_PORT}/",
+            epoch_ms=EPOCH_MS,
+            factory=factory,
+            name=name,
+        )
+        run = Run(
+            scenario,
+            seed,
+            version=version("fanin"),
+            target=target.name,
+            epoch=EPOCH_MS,
+            unseen=dialect.unseen,
+        )
+        world = World(target, run, elapsed_ms, dialect=dialect)
+
+        async def main() -> None:
+            sink = kernel.host("sink")
+            await sink.create_task(world.sink.listen("0.0.0.0", SINK_PORT))  # noqa: S104 - a simulated network
+            await world.play(trace=kernel.trace_hash)
+
+        with kernel.for_strangers(EPOCH_MS) if stranger else nullcontext():
+            kernel.run(main())
+    if stranger and kernel.left:
+        raise UnsimulatedError(f"{name} cannot run in virtual time: {kernel.left}; judge it with --command")
+    return History(run, world.journal.entries)
+
+
+class World:
+    """Wires the parts together and decides when it has watched long enough."""
+
+    def __init__(
+        self,
+        target: Target,
+        run: Run,
+        now_ms: Callable[[], int],
+        *,
+        profile: Profile | None = None,
+        dialect: Dialect = PLAIN,
+        admit: Callable[[], Awaitable[None]] | None = None,
+        epoch_ms: int = EPOCH_MS,
+    ) -> None:
+        """Put a world together.
+
+        Args:
+            target: What is judged.
+            run: The header of its history.
+            now_ms: Scenario time.
+            profile: How the sender behaves; by default as the scenario says.
+            dialect: How the target speaks.
+            admit: Awaited before every request to the target.
+            epoch_ms: Unix milliseconds of the scenario's start, for what payloads say.
+        """
+        self._target, self._run = target, run
+        scenario = run.scenario
+        self.journal = Journal(now_ms)
+        self._nemesis = Nemesis(target, scenario.faults, self.journal)
+        self._player = Player(
+            scenario,
+            registry=FakeRegistry(scenario, seed=run.seed, epoch_ms=epoch_ms),
+            target=target,
+            nemesis=self._nemesis,
+            journal=self.journal,
+            seed=run.seed,
+            profile=profile,
+            dialect=dialect,
+            admit=admit,
+        )
+        self.sink = Sink(
+            scenario,
+            self.journal,
+            whose=self._player.whose,
+            before=self._nemesis.on_notification,
+            after=self._nemesis.on_notified,
+            dialect=dialect,
+        )
+
+    async def play(
+        self,
+        *,
+        trace: Callable[[], str] = str,
+        begin: Callable[[], None] = lambda: None,
+        last: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Play the scenario to the end of the watch. The sink listens already.
+
+        Args:
+            trace: Tells the digest of every scheduling choice so far, where there is such a thing.
+            begin: Called when the target is up for the first time, at the scenario's instant 0.
+            last: Awaited when the watch is over, before the history ends.
+        """
+        reviver = asyncio.create_task(self._nemesis.revive())
+        await self._nemesis.start_target()
+        begin()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._player.run())
+            group.create_task(self._nemesis.run())
+            group.create_task(self._sink_is_well())
+        await self._watch()
+        reviver.cancel()
+        await self._player.give_up()
+        if last is not None:
+            await last()
+        self.sink.close()
+        self.journal.write(End(self.journal.now_ms(), trace=trace()))
+        self.journal.close()
+        await self._stop()
+
+    async def _sink_is_well(self) -> None:
+        """Ends when the last sink fault that ever ends has ended."""
+        faults = (fault for fault in self._run.scenario.faults if isinstance(fault, SinkFault))
+        ends = [fault.until for fault in faults if fault.until is not None]
+        await asyncio.sleep(max(ends, default=0) / 1000)
+
+    async def _watch(self) -> None:
+        """Go on until nothing that is still to come could be legal."""
+        calm_ms = self.journal.now_ms()
+        while True:
+            await self._nemesis.settle()
+            calm_ms = max(calm_ms, self._nemesis.struck_ms)
+            end_ms = calm_ms + TIMEOUTS_WATCHED * self._run.scenario.timeout + self._run.patience
+            left_ms = end_ms - self.journal.now_ms()
+            if left_ms <= 0:
+                return
+            await asyncio.sleep(left_ms / 1000)
+
+    async def _stop(self) -> None:
+        """Stop in order, so that the application closes its files. What it does now is nobody's business."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self._target.stop()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for the aggregator's data, in memory where the system has such a place.
+
+    A simulated crash is ``kill -9``, not a power cut: what was written is there, flushed or not, so a disk
+    would only make the run slower.
+    """
+    shared_memory = Path("/dev/shm")  # noqa: S108
+    place = shared_memory if os.access(shared_memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fanin-", dir=place, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

@@ -1,0 +1,200 @@
+"""Plays the registry's part: sends every webhook when it is due, and retries as its sender profile does."""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from harness.dialect import PLAIN, Dialect
+from harness.history import Answered, Bit, Occurred, Sent, Unsent
+from harness.world.journal import Journal
+from harness.world.nemesis import Nemesis
+from harness.world.target import Target
+from simulator.chance import Draws, Numbers, draw_ms
+from simulator.delivery import Profile, next_attempt_after_ms, parse_retry_after, profile_of
+from simulator.fake_acr import FakeRegistry
+from simulator.plan import Announcement, Loss, Occurrence
+from simulator.scenario import Scenario
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+class Player:
+    """Sends what the registry announces, over a network that takes its time."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        registry: FakeRegistry,
+        target: Target,
+        nemesis: Nemesis,
+        journal: Journal,
+        seed: int,
+        profile: Profile | None = None,
+        dialect: Dialect = PLAIN,
+        admit: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._scenario, self._registry = scenario, registry
+        self._target, self._nemesis, self._journal = target, nemesis, journal
+        self._profile = profile or profile_of(scenario.sender)
+        self._dialect = dialect
+        self._admit = admit  # awaited before every request; what it takes is no part of the request
+        self._seed = seed
+        self._turns = {region: asyncio.Lock() for region in scenario.regions}  # of a sender that is serial
+        self._due: list[tuple[int, int, Announcement | Loss]] = []
+        self._order = count()
+        self._deliveries: dict[asyncio.Task[None], None] = {}  # a set that keeps its order
+        self._op_by_id: dict[str, str] = {}  # by payload id
+        self._op_by_image: dict[tuple[str | None, ...], str] = {}  # by action, repository, tag, digest
+
+    async def run(self) -> None:
+        """Play every operation. Ends when every delivery has succeeded or was given up."""
+        occurrences = iter(self._registry.occurrences())
+        upcoming = next(occurrences, None)
+        while upcoming is not None or self._due:
+            if upcoming is not None and (not self._due or upcoming.at_ms <= self._due[0][0]):
+                await self._nemesis.until(upcoming.at_ms)
+                self._occur(upcoming)
+                upcoming = next(occurrences, None)
+            else:
+                due_ms, _, what = heapq.heappop(self._due)
+                await self._nemesis.until(due_ms)
+                self._act(what)
+        if self._profile.attempts is not None:
+            while self._deliveries:
+                await asyncio.wait(self._deliveries)
+
+    async def give_up(self) -> None:
+        """End the deliveries of a sender that never gives up by itself."""
+        deliveries = tuple(self._deliveries)
+        for delivery in deliveries:
+            delivery.cancel()
+        await asyncio.gather(*deliveries, return_exceptions=True)
+
+    def whose(self, body: dict[str, Any] | None) -> str | None:
+        """Which operation a notification's body speaks of; None when none that has happened."""
+        if body is None:
+            return None
+        image = (body.get("action"), body.get("repository"), body.get("tag"), body.get("digest"))
+        return self._op_by_id.get(str(body.get("id"))) or self._op_by_image.get(tuple(map(_text, image)))
+
+    def _occur(self, it: Occurrence) -> None:
+        self._journal.write(
+            Occurred(
+                self._journal.now_ms(),
+                it.op,
+                it.action,
+                it.host,
+                it.repository,
+                it.tag,
+                it.digest,
+                dict(it.ids),
+            )
+        )
+        for payload_id in it.ids.values():
+            self._op_by_id.setdefault(payload_id, it.op)
+        self._op_by_image.setdefault((it.action, it.repository, it.tag, it.digest), it.op)
+        coming: list[Announcement | Loss] = [*it.announcements, *it.losses]
+        for what in coming:
+            heapq.heappush(self._due, (what.due_ms, next(self._order), what))
+
+    def _act(self, what: Announcement | Loss) -> None:
+        if isinstance(what, Loss):
+            now = self._journal.now_ms()
+            if what.fault is not None:
+                self._journal.write(Bit(now, what.fault, what.op, what.region))
+            self._journal.write(Unsent(now, what.op, what.region, what.why))
+            return
+        for index in what.bites:
+            self._journal.write(Bit(self._journal.now_ms(), index, what.op, what.region))
+        task = asyncio.get_running_loop().create_task(self._deliver(what))
+        self._deliveries[task] = None
+        task.add_done_callback(lambda done: self._deliveries.pop(done, None))
+
+    async def _deliver(self, it: Announcement) -> None:
+        """Attempt one delivery until it succeeds or its sender gives up."""
+        if self._profile.serial:
+            async with self._turns[it.region]:
+                await self._attempt_until_over(it)
+        else:
+            await self._attempt_until_over(it)
+
+    async def _attempt_until_over(self, it: Announcement) -> None:
+        for retry in count():
+            answer = await self._attempt(it, retry)
+            wait_ms = next_attempt_after_ms(
+                self._profile,
+                retry + 1,
+                status=answer.status,
+                retry_after_ms=parse_retry_after(answer.retry_after),
+            )
+            if wait_ms is None:
+                return
+            await asyncio.sleep(wait_ms / 1000)
+
+    async def _attempt(self, it: Announcement, retry: int) -> Answered:
+        if self._admit is not None:
+            await self._admit()
+        attempt = self._journal.next_attempt()
+        self._journal.write(
+            Sent(
+                self._journal.now_ms(),
+                attempt,
+                it.op,
+                it.region,
+                it.id,
+                it.request.claims,
+                copy=it.copy,
+                retry=retry,
+                flaw=it.flaw,
+            )
+        )
+        try:
+            async with asyncio.timeout(self._profile.timeout_ms / 1000):
+                status, retry_after = await self._exchange(it, attempt, retry)
+            ended = Answered(self._journal.now_ms(), attempt, status, retry_after=retry_after)
+        except TimeoutError:
+            vanished = retry < it.lose_requests
+            ended = Answered(self._journal.now_ms(), attempt, error="vanished" if vanished else "timeout")
+        except ConnectionRefusedError:
+            ended = Answered(self._journal.now_ms(), attempt, error="refused")
+        except ConnectionResetError:
+            ended = Answered(self._journal.now_ms(), attempt, error="reset")
+        except asyncio.CancelledError:
+            self._journal.write(Answered(self._journal.now_ms(), attempt, error="closed"))
+            raise
+        self._journal.write(ended)
+        if ended.status is not None:
+            self._nemesis.on_answered(it.op, it.region, ended.status)
+        return ended
+
+    async def _exchange(self, it: Announcement, attempt: int, retry: int) -> tuple[int, str | None]:
+        """One request and its answer on a network that may lose either."""
+        if retry < it.lose_requests:
+            self._bite(it.lose_requests_fault, it, attempt)
+            await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
+        draws = Draws(self._seed, "latency", it.op, it.region, it.copy, retry)
+        await self._travel(draws)
+        answer = await self._target.request(
+            it.request,
+            body_over_ms=it.body_over_ms,
+            on_answer=lambda status: self._nemesis.on_answer(it.op, it.region, self._dialect.status(status)),
+        )
+        if retry < it.lose_answers:
+            self._bite(it.lose_answers_fault, it, attempt)
+            raise ConnectionResetError("the answer was lost")
+        await self._travel(draws)
+        return self._dialect.status(answer.status), answer.headers.get("retry-after")
+
+    async def _travel(self, draws: Numbers) -> None:
+        delay_ms = draw_ms(self._scenario.latency, draws)
+        if delay_ms:
+            await asyncio.sleep(delay_ms / 1000)
+
+    def _bite(self, index: int | None, it: Announcement, attempt: int) -> None:
+        if index is not None:
+            self._journal.write(Bit(self._journal.now_ms(), index, it.op, it.region, attempt))

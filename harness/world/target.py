@@ -1,0 +1,159 @@
+"""The only door to what is judged.
+
+A target can be started, sent a webhook, stopped in order and killed. What it keeps lies in a folder that
+survives a kill as ``kill -9`` would leave it.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from harness.world.asgi import Answer, AsgiApp, Incarnation, OnAnswer, StartError
+from harness.world.kernel import VirtualKernel, elapsed_ms
+from simulator.scenario import Scenario
+from simulator.units import format_duration
+from simulator.wire import WebhookRequest
+
+__all__ = ["Answer", "InProcessTarget", "StartError", "Target", "environment"]
+
+
+class Target(Protocol):
+    """What the harness can do to an aggregator, whatever it runs on."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Begin a new life on what the last one left.
+
+        Raises:
+            StartError: it refused.
+        """
+
+    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+        """Deliver one request.
+
+        Raises:
+            ConnectionRefusedError: it is down; the request certainly did not count.
+            ConnectionResetError: it died under the request, which may have counted.
+        """
+
+    async def stop(self) -> None:
+        """Stop in order, as on SIGTERM."""
+
+    def kill(self) -> None:
+        """``kill -9``, at this instant."""
+
+
+def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[str, str]:
+    """The settings that every judged aggregator is given, whoever wrote it: the original's names and ours."""
+    regions = ",".join(scenario.regions)
+    settings = {
+        "WebhookRegions": regions,
+        "WebhookTimeout": timespan(scenario.timeout),
+        "NOTIFY_URL": notify_url,
+        "DATA_DIR": str(data_dir),
+        "FANIN_REGIONS": regions,
+        "FANIN_TIMEOUT": format_duration(scenario.timeout),
+        "FANIN_NOTIFY_URL": notify_url,
+        "FANIN_DATA_DIR": str(data_dir),
+        "FANIN_CORRELATION": scenario.correlation,
+        "FANIN_ACTIONS": ",".join(scenario.actions),
+    }
+    return settings | ({"FANIN_KEYS": scenario.key} if scenario.key else {})
+
+
+def timespan(ms: int) -> str:
+    """A duration as .NET's TimeSpan reads it: ``[d.]h:mm:ss[.fff]``. Its hours end at 23."""
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    text = f"{hours}:{minutes:02d}:{seconds:02d}"
+    return (f"{days}." if days else "") + text + (f".{ms:03d}" if ms else "")
+
+
+type AppFactory = Callable[[Mapping[str, str], int], AsgiApp]
+
+
+def reference_aggregator(settings: Mapping[str, str], epoch_ms: int) -> AsgiApp:
+    """Build this project's own aggregator on the running loop's clock."""
+    from aggregator.app import create_app
+    from aggregator.settings import Settings
+
+    return create_app(Settings.from_environment(settings), clock=LoopClock(epoch_ms))
+
+
+class LoopClock:
+    """The running loop's time as wall-clock time. In a simulated world both are the same."""
+
+    def __init__(self, epoch_ms: int) -> None:
+        self._epoch_ms = epoch_ms
+
+    def now_ms(self) -> int:
+        return self._epoch_ms + elapsed_ms()
+
+
+class InProcessTarget:
+    """An ASGI application in the simulated world.
+
+    Every life runs on a simulated machine of its own, so that the dead stay silent.
+    """
+
+    def __init__(
+        self,
+        kernel: VirtualKernel,
+        scenario: Scenario,
+        *,
+        folder: Path,
+        notify_url: str,
+        epoch_ms: int,
+        factory: AppFactory = reference_aggregator,
+        name: str = "aggregator (sqlite) in process",
+    ) -> None:
+        self.name = name
+        self._kernel, self._scenario, self._factory = kernel, scenario, factory
+        self._folder, self._notify_url, self._epoch_ms = folder, notify_url, epoch_ms
+        self._lives = 0
+        self._data_dir = folder / "data-0"
+        self._data_dir.mkdir()
+        self._life: Incarnation | None = None
+
+    async def start(self) -> None:
+        self._lives += 1
+        self._host = self._kernel.host(f"aggregator-{self._lives}")
+        settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data_dir)
+        life: list[Incarnation] = []
+
+        async def born() -> None:
+            try:
+                app = self._factory(settings, self._epoch_ms)
+            except Exception as exc:
+                raise StartError(f"{type(exc).__name__}: {exc}") from exc
+            life.append(Incarnation(app, self._host.create_task, saw=self._kernel.saw))
+
+        await self._host.create_task(born())
+        await life[0].startup()
+        self._life = life[0]
+
+    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+        if self._life is None:
+            raise ConnectionRefusedError("the aggregator is down")
+        return await self._life.request(request, body_over_ms=body_over_ms, on_answer=on_answer)
+
+    async def stop(self) -> None:
+        life, self._life = self._life, None
+        if life is not None:
+            await life.shutdown()
+
+    def kill(self) -> None:
+        life, self._life = self._life, None
+        if life is None:
+            return
+        # The dying tasks still run their ``finally`` blocks, which no killed process does. So the next life
+        # gets a copy, taken before they can touch anything.
+        heir = self._folder / f"data-{self._lives}"
+        shutil.copytree(self._data_dir, heir)
+        self._data_dir = heir
+        life.die()
+        self._host.crash()
