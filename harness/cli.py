@@ -305,11 +305,9 @@ def _replay(history: "History", file: Path) -> str:
 @main.command(epilog=_examples("fanin schema > scenario.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    import json
+    from simulator.schema import text
 
-    from simulator.schema import schema as generated
-
-    click.echo(json.dumps(generated(), indent=2))
+    click.echo(text(), nl=False)
 
 
 @main.command(

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulator.chance import Draws, draw_ms, stream
-from simulator.faults import Faults, folded
+from simulator.faults import Faults
+from simulator.names import folded
 from simulator.plan import Announcement, Loss, Occurrence
 from simulator.scenario import Delay, Operation, Scenario, Webhook
 from simulator.wire import (

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from simulator.chance import Draws, Numbers, draw_ms
+from simulator.names import folded
 from simulator.plan import Announcement
 from simulator.scenario import (
     DelayBy,
@@ -49,11 +50,6 @@ class Bite:
 
 
 Outcome = Sequence[Announcement]
-
-
-def folded(region: str) -> str:
-    """How region names compare: without surrounding space, in any letter case."""
-    return region.strip().casefold()
 
 
 # --- when it is sent, and how often ---
