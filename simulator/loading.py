@@ -13,7 +13,7 @@ from simulator.document import START, Node, Table, compose, position
 from simulator.fault_meaning import check_faults
 from simulator.meaning import Reading, check
 from simulator.names import spelled_out
-from simulator.problems import NOWHERE, Report, ScenarioError, quoted
+from simulator.problems import NOWHERE, Report, ScenarioError
 from simulator.scenario import TIMEOUT_MS_MAX, Scenario
 from simulator.shape import Walk
 from simulator.units import format_duration
@@ -38,7 +38,7 @@ def load(path: Path, *, timeout_ms: int | None = None) -> Scenario:
         ScenarioError: it cannot be read, or is not a scenario; the text has a line for each problem.
     """
     report = Report(str(path))
-    return _read(_text_of(path, report), report, stem=path.stem, timeout_ms=timeout_ms)
+    return _read(_text_of(path, report), report, timeout_ms=timeout_ms)
 
 
 def loads(text: str, source: str = "scenario", *, timeout_ms: int | None = None) -> Scenario:
@@ -52,7 +52,7 @@ def loads(text: str, source: str = "scenario", *, timeout_ms: int | None = None)
     Raises:
         ScenarioError: it is not a scenario.
     """
-    return _read(text, Report(source), stem=None, timeout_ms=timeout_ms)
+    return _read(text, Report(source), timeout_ms=timeout_ms)
 
 
 def _text_of(path: Path, report: Report) -> str:
@@ -77,7 +77,7 @@ def _too_large(unit: str) -> str:
     return f"larger than {SIZE_MAX} {unit}; a scenario says what happens often with 'repeat'"
 
 
-def _read(text: str, report: Report, *, stem: str | None, timeout_ms: int | None) -> Scenario:
+def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
     if len(text) > SIZE_MAX:
         report.stop(NOWHERE, _too_large("characters"))
     if timeout_ms is not None and not 1 <= timeout_ms <= TIMEOUT_MS_MAX:
@@ -93,9 +93,6 @@ def _read(text: str, report: Report, *, stem: str | None, timeout_ms: int | None
     reading = Reading.of(scenario, place, report)
     check(reading)
     check_faults(reading)
-    if stem is not None and "scenario" in values and scenario.scenario != stem:
-        where, name = place.at("scenario").mark, quoted(scenario.scenario)
-        report.add(where, f"scenario: {name} is in a file called {quoted(stem)}; both have one name")
     report.close()
     if timeout_ms is not None:
         scenario = structs.replace(scenario, timeout=timeout_ms)
