@@ -85,7 +85,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(world: World, monkeypatch: 
     """All of it or nothing: the version before can still read it."""
     file_of_version_1(world)
     broken = f"{sqlite_schema.MIGRATIONS[1]} INSERT INTO nowhere VALUES (1);"  # noqa: S608 - fixed words
-    monkeypatch.setitem(sqlite_schema.MIGRATIONS, 1, broken)  # type: ignore[arg-type] # a dict underneath
+    monkeypatch.setitem(sqlite_schema.MIGRATIONS, 1, broken)
     path = world.settings.data_dir / FILE
     with sqlite3.connect(path) as db:
         before = list(db.iterdump())
