@@ -23,37 +23,54 @@ if TYPE_CHECKING:
 # How long requests and notifications under way may take to end after SIGTERM. Supervisors kill after 10 s.
 DRAIN_S = 5
 
+# A backspace alone on its line keeps click from wrapping what follows.
+_EXAMPLES = """
+\b
+Examples:
+  fanin serve --regions eastus,westeurope --timeout 2h --notify-url https://example.org/images
+  FANIN_KEYS=$(openssl rand -hex 24) fanin serve --regions eastus,westeurope --host 0.0.0.0
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @click.option("--regions", metavar="NAMES", help="Regions to wait for, separated by commas. [FANIN_REGIONS]")
 @click.option("--timeout", metavar="DURATION", help="How long to wait for all of them: 80s, 2h, 3d. [2m]")
 @click.option("--notify-url", metavar="URL", help="Where outcomes are POSTed; else they are only logged.")
 @click.option("--data-dir", metavar="FOLDER", help="Where everything is kept. [./fanin-data]")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one. [8080]")
+@click.option("--keys-file", metavar="FILE", help="Function keys, one a line; read again when it changes.")
+@click.option("--insecure-no-keys", is_flag=True, help="Let anybody in on an address other than loopback.")
 @click.option("--correlation", metavar="KEY", help="What makes webhooks one operation: event-id or image.")
 @click.option("--actions", metavar="NAMES", help="Actions to fan in; others are ignored. [all]")
 @click.option("--retention", metavar="DURATION", help="How long outcomes are remembered. [7d]")
 @click.option("--engine", metavar="NAME", help="What keeps operations: sqlite.")
-@click.option("--insecure-no-keys", is_flag=True, help="Let anybody in on an address other than loopback.")
+@click.option("--log-format", metavar="FORMAT", help="How decisions are logged: text or json. [text]")
 @click.option("--verbose", is_flag=True, help="Log every arrival, not only decisions.")
 def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None:
     """Wait for one webhook per region, then send one notification.
 
-    Every option can be an environment variable: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
-    FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE;
-    also NOTIFY_URL, DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20).
-    A flag wins over the environment. Function keys come from FANIN_KEYS only, separated by commas.
+    Webhooks go to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME. What is answered 2xx is on disk.
+    When all regions have reported, or the timeout has passed, the outcome is POSTed to the notify URL until
+    it is accepted.
 
-    Webhooks go to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME.
+    Every option can be an environment variable: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
+    FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEYS_FILE, FANIN_CORRELATION, FANIN_ACTIONS,
+    FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL, DATA_DIR, PORT, and the original's
+    WebhookRegions and WebhookTimeout (0:01:20). A flag wins over the environment.
+
+    Secrets come from the environment or a file only: FANIN_KEYS (function keys, separated by commas; asked
+    for as ?code= or x-functions-key), FANIN_HEADER_SECRET ('Name: value', which every webhook must carry),
+    FANIN_SIGNING_SECRETS (of Standard Webhooks).
     """
     fields = {_FIELDS.get(name, name): text for name, text in flags.items()}
+    fields["insecure_no_keys"] = "yes" if insecure_no_keys else None
     try:
         settings = Settings.from_environment(os.environ, fields)
-        _refuse_open_door(settings, insecure_no_keys=insecure_no_keys)
+        _refuse_open_door(settings)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
-    log.configure(logging.DEBUG if verbose else logging.INFO)
+    log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
     try:
         listener = listen(settings)
         run(settings, listener)
@@ -65,8 +82,8 @@ def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None
 _FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
 
 
-def _refuse_open_door(settings: Settings, *, insecure_no_keys: bool) -> None:
-    if settings.keys or insecure_no_keys or _is_loopback(settings.host):
+def _refuse_open_door(settings: Settings) -> None:
+    if settings.locked or settings.insecure_no_keys or _is_loopback(settings.host):
         return
     raise SettingsError(
         "FANIN_KEYS",
@@ -107,10 +124,12 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
     import uvicorn
 
     from aggregator.app import create_app
+    from aggregator.protocol import LimitedHttp
 
     app = create_app(settings, engine=engine)
     config = uvicorn.Config(
         app,
+        http=LimitedHttp,
         lifespan="off",  # opened and closed here, where a failure becomes one line instead of a traceback
         log_config=None,
         access_log=False,

@@ -6,7 +6,6 @@ message, never a traceback.
 """
 
 import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +20,7 @@ from starlette.routing import Route
 
 from aggregator import engines, log
 from aggregator.clock import SYSTEM_CLOCK, Clock
+from aggregator.door import Door
 from aggregator.engine import Engine, EngineFactory
 from aggregator.errors import (
     AggregatorError,
@@ -92,7 +92,12 @@ class _Surface:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._keys = [key.encode() for key in settings.keys]
+        self._door = Door(
+            keys=settings.keys,
+            keys_file=settings.keys_file,
+            header=settings.header_secret,
+            signing=settings.signing_secrets,
+        )
         self._correlate = CORRELATIONS[settings.correlation]
 
     def routes(self) -> list[Route]:
@@ -111,8 +116,11 @@ class _Surface:
     async def push(self, request: Request) -> Response:
         """Take one webhook."""
         self._authorise(request)
+        self._door.ask_header(request.headers)
         region = normalise_region(request.path_params.get("region") or request.query_params.get("region", ""))
-        event = decode(await _body(request))
+        body = await _body(request)
+        self._door.ask_signature(request.headers, body)
+        event = decode(body)
         if event.action == PING:
             self._expect(region)
             log.event(logging.INFO, "ping", region=region)
@@ -124,13 +132,13 @@ class _Surface:
         subject = subject_of(event)
         operation_id = self._correlate(event.id, subject)
         receipt = await self.engine.deliver(Arrival(operation_id, region, subject))
-        location, body = check_status(_origin(request), operation_id)
+        location, told = check_status(_origin(request), operation_id)
         headers = {
             "location": location,
             "retry-after": RETRY_AFTER_START,
             "fanin-arrival": receipt.standing.value,
         }
-        return Response(body, 202, headers, "application/json")
+        return Response(told, 202, headers, "application/json")
 
     async def status(self, request: Request) -> Response:
         """One operation, as Durable Functions would show it."""
@@ -171,17 +179,7 @@ class _Surface:
     # --- what they share ---
 
     def _authorise(self, request: Request) -> None:
-        """Compare with every key, whichever fits, in the same time.
-
-        Raises:
-            UnauthorizedError: there are keys, and none was given.
-        """
-        if not self._keys:
-            return
-        given = request.headers.get("x-functions-key") or request.query_params.get("code", "")
-        offered = given.encode()
-        if not sum(hmac.compare_digest(offered, key) for key in self._keys):
-            raise UnauthorizedError
+        self._door.admit(request.headers, request.query_params)
 
     def _expect(self, region: Region) -> None:
         if region not in self._settings.regions:

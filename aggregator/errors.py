@@ -5,7 +5,7 @@
     ├── RequestError             4xx: the sender must change something
     │   ├── MalformedError       400  the body is no registry webhook
     │   ├── UnknownRegionError   400  nobody expects the region
-    │   ├── UnauthorizedError    401  no function key, or a wrong one
+    │   ├── UnauthorizedError    401  a key, header or signature is missing or wrong
     │   ├── BodyTimeoutError     408  the body did not arrive in time
     │   ├── BodyTooLargeError    413
     │   └── UnexpectedRegionError 422  this operation started without the region
@@ -85,12 +85,9 @@ class UnexpectedRegionError(RequestError):
 
 
 class UnauthorizedError(RequestError):
-    """No function key, or a wrong one. Answered without a body, so that nothing is learnt from it."""
+    """A lock was not opened. Answered without a body, so that nothing is learnt; the log has the reason."""
 
     status = 401
-
-    def __init__(self) -> None:
-        super().__init__("a function key is needed: ?code= or the header x-functions-key")
 
 
 class BodyTimeoutError(RequestError):

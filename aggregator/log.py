@@ -1,7 +1,8 @@
-"""One line per decision, ``event key=value …``, so that people can read it and ``grep`` can find it.
+"""One line per decision, so that people can read it, ``grep`` can find it, or a collector can parse it.
 
-A value with a space, a quote or an equals sign is written as a JSON string. None is left out.
-Never pass a URL, a header or a body: they may hold secrets.
+As text, a line is ``time level event key=value …``; a value with a space, a quote or an equals sign is
+written as a JSON string. As JSON, it is one object: ``{time, level, event, …}``, numbers and lists as such.
+None is left out. Never pass a URL, a header or a body: they may hold secrets.
 """
 
 import asyncio
@@ -11,8 +12,11 @@ import re
 import sys
 from datetime import UTC, datetime
 
+FORMATS = {"text": "for people", "json": "for collectors"}
+
 _PLAIN = re.compile(r"[\w.:/@+,-]+")
 LOGGER = logging.getLogger("aggregator")
+_json_lines = False
 # A library that is not told where to log stays silent; `configure` says where.
 LOGGER.addHandler(logging.NullHandler())
 
@@ -30,7 +34,10 @@ def lines(level: int, those: list[str]) -> None:
 
 
 def line(name: str, **facts: object) -> str:
-    """One event as text."""
+    """One event as text, in the format that `configure` was told."""
+    if _json_lines:
+        said = {key: value for key, value in facts.items() if value is not None}
+        return json.dumps({"event": name, **said}, default=str)
     return " ".join([name, *[f"{key}={_word(value)}" for key, value in facts.items() if value is not None]])
 
 
@@ -69,15 +76,27 @@ class _Lines(logging.Handler):
         if second != self._second:
             self._second = second
             self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
-        trouble = ""
-        if record.exc_info:
-            trouble = logging.Formatter().formatException(record.exc_info) + "\n"
-        head = f"{self._stamp}.{int(rest * 1000):03}Z {record.levelname.lower()}"
-        return "".join(f"{head} {text}\n" for text in record.getMessage().split("\n")) + trouble
+        stamp = f"{self._stamp}.{int(rest * 1000):03}Z"
+        trouble = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        text, level = record.getMessage(), record.levelname.lower()
+        if _json_lines:
+            return _objects(stamp, level, record.name, text, trouble)
+        return "".join(f"{stamp} {level} {it}\n" for it in text.split("\n")) + (trouble and trouble + "\n")
 
 
-def configure(level: int) -> None:
-    """Write our events from ``level`` on, and other packages' warnings, to stderr."""
+def _objects(stamp: str, level: str, logger: str, text: str, trouble: str) -> str:
+    """Lines of JSON: ours are objects already, other packages' messages become one."""
+    head = json.dumps({"time": stamp, "level": level})[:-1]
+    if text.startswith('{"event"') and logger == LOGGER.name:
+        return "".join(f"{head}, {it[1:]}\n" for it in text.split("\n"))
+    facts = {"event": "said", "logger": logger, "message": text, "traceback": trouble}
+    return f"{head}, {json.dumps({key: it for key, it in facts.items() if it})[1:]}\n"
+
+
+def configure(level: int, form: str = "text") -> None:
+    """Write our events from ``level`` on, and other packages' warnings, to stderr, in one of `FORMATS`."""
+    global _json_lines  # noqa: PLW0603 - a process has one log
+    _json_lines = form == "json"
     # Nobody reads these facts, and collecting them costs more than the rest of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined] # typeshed does not know it

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aggregator.door import HeaderSecret, parse_header_secret, parse_keys, parse_signing_secrets, read_keys
 from aggregator.durations import parse_duration, parse_time_span
 from aggregator.engines import ENGINES
 from aggregator.errors import SettingsError, quoted
+from aggregator.log import FORMATS
 from aggregator.notify.address import parse as parse_url
 from aggregator.notify.patience import Patience
 from aggregator.notify.target import Target
@@ -21,6 +23,7 @@ from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 
 REGION_LENGTH_MAX = 64
 PORT_MAX = 65_535
+_YES = ("yes", "true", "1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +35,17 @@ class Settings:
     targets: tuple[Target, ...] = ()  # who is told
     data_dir: Path = Path("fanin-data")
     keys: tuple[str, ...] = field(default=(), repr=False)
+    keys_file: Path | None = None  # where the keys came from, and where others may come from one day
+    header_secret: HeaderSecret | None = field(default=None, repr=False)
+    signing_secrets: tuple[str, ...] = field(default=(), repr=False)
+    insecure_no_keys: bool = False  # told in so many words that anybody may come in
     correlation: str = "event-id"
     actions: frozenset[str] = frozenset(ACTIONS)
     retention_ms: int = 7 * 86_400_000
     engine: str = "sqlite"
     host: str = "127.0.0.1"
     port: int = 8080
+    log_format: str = "text"
 
     def patience(self, target: str) -> Patience:
         """For how long a target of this name is tried."""
@@ -71,7 +79,13 @@ class Settings:
             raise SettingsError(
                 "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
             )
+        _read_keys_file(values)
         return cls(**values)
+
+    @property
+    def locked(self) -> bool:
+        """Whether a stranger is kept out. Signatures alone do not: they say nothing about who reads."""
+        return bool(self.keys or self.header_secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +112,6 @@ def _regions(text: str) -> tuple[str, ...]:
         if regions.count(region) > 1:
             raise ValueError(f"names {quoted(region)} twice; upper and lower case do not differ")
     return tuple(regions)
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    keys = tuple(part.strip() for part in text.split(","))
-    if not all(keys):
-        raise ValueError("has an empty key between its commas")
-    return keys
 
 
 def _actions(text: str) -> frozenset[str]:
@@ -135,6 +142,25 @@ def _url(text: str) -> tuple[Target, ...]:
     return (Target(address=parse_url(text)),)
 
 
+def _yes(text: str) -> bool:
+    if text.strip().casefold() not in _YES:
+        raise ValueError(f"{quoted(text)} is not yes; do not set it to say no")
+    return True
+
+
+def _read_keys_file(values: dict[str, Any]) -> None:
+    """Replace the name of a file of keys by its content; from then on it may change."""
+    path = values.get("keys_file")
+    if path is None:
+        return
+    if "keys" in values:
+        raise SettingsError("FANIN_KEYS_FILE", "set together with FANIN_KEYS; set only one of the two")
+    try:
+        values["keys"] = read_keys(path)
+    except ValueError as exc:
+        raise SettingsError("FANIN_KEYS_FILE", str(exc)) from exc
+
+
 def _path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
@@ -149,7 +175,11 @@ SPELLINGS: Mapping[str, _Setting] = {
     "NOTIFY_URL": _Setting("targets", _url),
     "FANIN_DATA_DIR": _Setting("data_dir", _path),
     "DATA_DIR": _Setting("data_dir", _path),
-    "FANIN_KEYS": _Setting("keys", _keys),
+    "FANIN_KEYS": _Setting("keys", parse_keys),
+    "FANIN_KEYS_FILE": _Setting("keys_file", _path),
+    "FANIN_HEADER_SECRET": _Setting("header_secret", parse_header_secret),
+    "FANIN_SIGNING_SECRETS": _Setting("signing_secrets", parse_signing_secrets),
+    "FANIN_INSECURE_NO_KEYS": _Setting("insecure_no_keys", _yes),
     "FANIN_CORRELATION": _Setting("correlation", _one_of(CORRELATIONS)),
     "FANIN_ACTIONS": _Setting("actions", _actions),
     "FANIN_RETENTION": _Setting("retention_ms", parse_duration),
@@ -157,6 +187,7 @@ SPELLINGS: Mapping[str, _Setting] = {
     "FANIN_HOST": _Setting("host", str.strip),
     "FANIN_PORT": _Setting("port", _port),
     "PORT": _Setting("port", _port),
+    "FANIN_LOG_FORMAT": _Setting("log_format", _one_of(FORMATS)),
 }
 
 

@@ -4,6 +4,8 @@ Rules of this file: it decides nothing; every call is one statement or a few on 
 statement for many rows is prepared once and run for all of them. Whoever calls begins and ends transactions.
 """
 
+import os
+import socket
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -19,6 +21,8 @@ from aggregator.fanin import FanIn, Phase
 
 FILE = "fanin.db"
 OWNER_FILE = "fanin.owner"
+OWNER_NOTE = "fanin.owner.txt"
+NOTE_LENGTH_MAX = 120
 
 # How long SQLite itself waits for a lock. It blocks the event loop meanwhile, so the engine's own patience
 # (which does not) is built of short waits like this one.
@@ -204,6 +208,7 @@ def _outcome(state: FanIn) -> str | None:
 def _own(path: Path) -> sqlite3.Connection:
     """Hold a lock that ends when the process does: an exclusive transaction that writes nothing."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+    note = path.with_name(OWNER_NOTE)
     try:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as exc:
@@ -211,10 +216,21 @@ def _own(path: Path) -> sqlite3.Connection:
         if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
         raise StoreUnusableError(
-            f"{path.parent} is in use by another process: two would notify twice; "
+            f"{path.parent} is in use by another process{_noted(note)}: two would notify twice; "
             "stop the other one or choose another folder"
         ) from exc
+    with suppress(OSError):  # it only makes the message above better
+        note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     return connection
+
+
+def _noted(note: Path) -> str:
+    """Who wrote the note of its ownership, as far as it can be read."""
+    try:
+        text = note.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return f" ({text[:NOTE_LENGTH_MAX]})" if text.isprintable() and text else ""
 
 
 def _connect(path: Path) -> sqlite3.Connection:

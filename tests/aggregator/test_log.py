@@ -1,5 +1,6 @@
 """One line per decision, that people can read and ``grep`` can find."""
 
+import json
 import logging
 
 import pytest
@@ -56,3 +57,25 @@ def test_an_exception_is_logged_with_its_traceback(capsys: pytest.CaptureFixture
     log._Lines().handle(record)
 
     assert "ZeroDivisionError: by zero" in capsys.readouterr().err
+
+
+def test_a_collector_gets_one_object_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers and lists stay what they are; other packages' warnings are objects, too."""
+    monkeypatch.setattr(log, "_json_lines", True)
+    handler = log._Lines()
+    said = [
+        log.line("decided", operation="a b", missing=("x", "y")),
+        log.line("notified", attempt=2, no=None),
+    ]
+    handler.handle(logging.LogRecord("aggregator", logging.INFO, "", 0, "\n".join(said), None, None))
+    handler.handle(logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "two\nlines", None, None))
+
+    rows = [json.loads(row) for row in capsys.readouterr().err.splitlines()]
+    assert all(row.pop("time").endswith("Z") for row in rows)
+    assert rows == [
+        {"level": "info", "event": "decided", "operation": "a b", "missing": ["x", "y"]},
+        {"level": "info", "event": "notified", "attempt": 2},
+        {"level": "warning", "event": "said", "logger": "uvicorn.error", "message": "two\nlines"},
+    ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.protocol import HEAD_BYTES_MAX
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
 
 REGIONS = "eastus,westus"
@@ -167,3 +168,68 @@ def test_rude_clients_get_answers_and_the_service_lives(tmp_path: Path) -> None:
         assert "Traceback" not in log
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"x-long: " + b"a" * HEAD_BYTES_MAX + b"\r\n\r\n",
+        b"x-long: " + b"a" * HEAD_BYTES_MAX,  # and never ends
+        b"".join(b"x-%d: a\r\n" % n for n in range(HEAD_BYTES_MAX // 4)),
+    ],
+)
+def test_a_head_that_is_too_large_is_refused(tmp_path: Path, head: bytes) -> None:
+    """431 and the connection is closed, whether the head ends or not; the next webhook is taken."""
+
+    async def story() -> None:
+        service = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\n" + head)
+        async with asyncio.timeout(LIMIT_S):
+            answer = await reader.read(12)
+        writer.close()
+        taken = await service.push("eastus", "op-1")
+        code, log = service.end(signal.SIGTERM)
+
+        assert answer == b"HTTP/1.1 431"
+        assert taken == (202, "counted")
+        assert (code, "Traceback" in log) == (0, False)
+
+    asyncio.run(story())
+
+
+def test_a_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
+    """SIGTERM between head and body of a webhook: it is stored, answered, and there after the restart."""
+    body = b'{"id":"op-1","action":"push","target":{"repository":"team/app"}}'
+
+    async def story() -> None:
+        service = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % len(body))
+        writer.write(b"expect: 100-continue\r\n\r\n")
+        async with asyncio.timeout(LIMIT_S):
+            await reader.readuntil(b"\r\n\r\n")  # it waits for the body now
+            service.process.send_signal(signal.SIGTERM)
+            await _until_refused(service.port)
+            writer.write(body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        service.process.communicate(timeout=LIMIT_S)
+        again = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
+        repeated = await again.push("eastus", "op-1")
+        again.end(signal.SIGTERM)
+
+        assert answer.startswith(b"HTTP/1.1 202")
+        assert repeated == (202, "duplicate")
+
+    asyncio.run(story())
+
+
+async def _until_refused(port: int) -> None:
+    """It has heard the signal when it takes no more connections."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return
+        writer.close()
