@@ -35,6 +35,7 @@ from aggregator.errors import (
 from aggregator.fanin import Phase, Region
 from aggregator.metrics import Metrics
 from aggregator.notify.subscribers import HttpSubscribers
+from aggregator.regions import RegistryRegions
 from aggregator.settings import Settings
 from aggregator.status import STATUS_PATH, check_status, durable_status, instance, status_uri
 from aggregator.wire import BODY_BYTES_MAX, CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
@@ -67,6 +68,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            if isinstance(settings.regions, RegistryRegions):
+                stack.push_async_callback(settings.regions.close)
+                await settings.regions.start()
             subscribers = None
             if settings.targets:
                 subscribers = HttpSubscribers(settings.targets, clock)

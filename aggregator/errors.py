@@ -2,6 +2,7 @@
 
     AggregatorError
     ├── SettingsError            a setting is set but not understood, or one that is needed is missing
+    ├── RegionsUnknownError      the registry was asked for its regions, and there is no answer
     ├── RequestError             4xx: the sender must change something
     │   ├── MalformedError       400  the body is no registry webhook
     │   ├── UnknownRegionError   400  nobody expects the region
@@ -49,6 +50,17 @@ class SettingsError(AggregatorError):
     def __init__(self, setting: str, problem: str) -> None:
         self.setting, self.problem = setting, problem
         super().__init__(f"{setting}: {problem}")
+
+
+class RegionsUnknownError(AggregatorError):
+    """The management API does not say which regions a registry has, and nobody remembers."""
+
+    def __init__(self, registry: str, management_url: str, problem: str) -> None:
+        self.registry, self.management_url, self.problem = registry, management_url, problem
+        super().__init__(
+            f"the regions of registry {quoted(registry)} are not known: {management_url}: {problem}; "
+            "give this process an identity with the role Reader on the registry, or name the regions"
+        )
 
 
 class RequestError(AggregatorError):

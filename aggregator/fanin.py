@@ -14,6 +14,7 @@ millisecond is late. So the timer may fire at the deadline itself, and what it d
 """
 
 import hashlib
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -122,7 +123,7 @@ def start(
     subject: Subject,
     event: Arrived,
     *,
-    expected: tuple[Region, ...],
+    expected: Collection[Region],
     timeout_ms: int,
 ) -> Step:
     """Begin an operation with its first arrival. The deadline is set here, once and for ever.

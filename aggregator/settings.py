@@ -6,11 +6,12 @@ the nearest valid name. Values that hold secrets are never quoted.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aggregator.azure_token import TOKEN_NAME
 from aggregator.door import HeaderSecret, parse_header_secret, parse_keys, parse_signing_secrets, read_keys
 from aggregator.durations import parse_duration, parse_time_span
 from aggregator.engines import ENGINES
@@ -19,10 +20,15 @@ from aggregator.log import FORMATS
 from aggregator.notify.address import parse as parse_url
 from aggregator.notify.patience import Patience
 from aggregator.notify.target import Target
+from aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
 from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 
 REGION_LENGTH_MAX = 64
 PORT_MAX = 65_535
+DATA_DIR = Path("fanin-data")
+# Where registries are asked for their regions, and how often.
+MANAGEMENT_URL = "https://management.azure.com"
+REFRESH_MS = 300_000
 _YES = ("yes", "true", "1")
 
 
@@ -30,10 +36,12 @@ _YES = ("yes", "true", "1")
 class Settings:
     """What a correct configuration says. What exists here is valid; nobody checks again."""
 
-    regions: tuple[str, ...]  # normalised, in the order given
+    regions: Sequence[str]  # normalised: a tuple in the order given, or what a registry has by now
     timeout_ms: int = 120_000  # the original's default
     targets: tuple[Target, ...] = ()  # who is told
     data_dir: Path = Path("fanin-data")
+    target: Target | None = None  # who is told; nobody when None
+    data_dir: Path = DATA_DIR
     keys: tuple[str, ...] = field(default=(), repr=False)
     keys_file: Path | None = None  # where the keys came from, and where others may come from one day
     header_secret: HeaderSecret | None = field(default=None, repr=False)
@@ -80,6 +88,7 @@ class Settings:
                 "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
             )
         _read_keys_file(values)
+        _ask_registry(values)
         return cls(**values)
 
     @property
@@ -102,7 +111,9 @@ class _Setting:
             raise SettingsError(name, str(exc)) from exc
 
 
-def _regions(text: str) -> tuple[str, ...]:
+def _regions(text: str) -> tuple[str, ...] | Registry:
+    if text.strip().startswith(PREFIX):
+        return parse_registry(text)
     regions = [normalise_region(part) for part in text.split(",")]
     for region in regions:
         if not region:
@@ -161,6 +172,25 @@ def _read_keys_file(values: dict[str, Any]) -> None:
         raise SettingsError("FANIN_KEYS_FILE", str(exc)) from exc
 
 
+def _ask_registry(values: dict[str, Any]) -> None:
+    """Turn the name of a registry into a sequence that is filled when the service starts."""
+    management_url = values.pop("management_url", MANAGEMENT_URL)
+    refresh_ms = values.pop("refresh_ms", REFRESH_MS)
+    if isinstance(values["regions"], Registry):
+        folder = values.get("data_dir", DATA_DIR)
+        values["regions"] = RegistryRegions(
+            values["regions"],
+            cache=folder / CACHE_FILE,
+            management_url=management_url,
+            refresh_ms=refresh_ms,
+        )
+
+
+def _management_url(text: str) -> str:
+    parse_url(text)
+    return text.strip().rstrip("/")
+
+
 def _path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
@@ -169,6 +199,8 @@ def _path(text: str) -> Path:
 SPELLINGS: Mapping[str, _Setting] = {
     "FANIN_REGIONS": _Setting("regions", _regions),
     "WebhookRegions": _Setting("regions", _regions),
+    "FANIN_REGIONS_REFRESH": _Setting("refresh_ms", parse_duration),
+    "FANIN_AZURE_MANAGEMENT_URL": _Setting("management_url", _management_url),
     "FANIN_TIMEOUT": _Setting("timeout_ms", parse_duration),
     "WebhookTimeout": _Setting("timeout_ms", parse_time_span),
     "FANIN_NOTIFY_URL": _Setting("targets", _url),
@@ -191,8 +223,8 @@ SPELLINGS: Mapping[str, _Setting] = {
 }
 
 
-# Read by the harness, which may share a shell with the service that it judges.
-NOT_OURS = frozenset({"FANIN_TARGET_KEY"})
+# Read by the harness, which may share a shell with the service that it judges, or when it is needed.
+NOT_OURS = frozenset({"FANIN_TARGET_KEY", TOKEN_NAME})
 
 
 def _flag(name: str) -> _Setting:
