@@ -39,8 +39,6 @@ class Settings:
     regions: Sequence[str]  # normalised: a tuple in the order given, or what a registry has by now
     timeout_ms: int = 120_000  # the original's default
     targets: tuple[Target, ...] = ()  # who is told
-    data_dir: Path = Path("fanin-data")
-    target: Target | None = None  # who is told; nobody when None
     data_dir: Path = DATA_DIR
     keys: tuple[str, ...] = field(default=(), repr=False)
     keys_file: Path | None = None  # where the keys came from, and where others may come from one day
