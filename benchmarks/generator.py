@@ -86,6 +86,7 @@ async def run(port: int, seconds: float, connections: int, salt: str) -> dict[st
     load.running = False
     latencies_s = sorted(load.latencies_s)
     return {
+        "acknowledged": len(latencies_s),
         "rate": len(latencies_s) / (time.perf_counter() - began_s),
         "refused": load.refused,
         "p50_ms": latencies_s[len(latencies_s) // 2] * 1000,

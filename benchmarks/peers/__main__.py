@@ -1,0 +1,169 @@
+"""The same fan-in on several engines, in turns: ``python -m benchmarks.peers [--rounds N] [--only NAME]``.
+
+Every contender is an HTTP service that takes a registry's webhooks and posts one notification per operation.
+All of a contender, its engine's server or database included, runs on one core; load and sink on another.
+In every round each contender is started on an empty folder, warmed up, loaded from 64 connections for a few
+seconds, and then left alone until its last notification has come. Rounds take turns, so that all contenders
+meet the same weather; medians are compared.
+
+Two figures, because an engine that acknowledges faster than it completes only builds a backlog:
+webhooks acknowledged per second under load, and operations per second from the first webhook to the last
+notification received.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from urllib.request import urlopen
+
+from benchmarks import load
+from benchmarks.machine import describe, flush_ms
+from benchmarks.peers.contenders import CONTENDERS, Contender, environment
+from benchmarks.processes import LOAD_CORE, SERVER_CORE, module
+
+WARM_UP_S = 1
+# Nothing new for so long after all that is owed has come: that was the last.
+QUIET_S = 1.0
+# What has not come by then is counted as left behind.
+DRAIN_S = 120
+COMMON = ("starlette", "uvicorn", "uvloop", "httptools", "msgspec", "aiohttp")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One contender, once."""
+
+    load: load.Load
+    completed_rate: float  # operations per second, first webhook to last notification
+    left: int  # operations whose notification did not come in time
+
+
+def count(sink: int) -> tuple[int, float]:
+    """Operations that the sink was told about, and when the last of them came."""
+    with urlopen(f"http://127.0.0.1:{sink}/count") as answer:
+        said = json.load(answer)
+    return said["keys"], said["last_s"]
+
+
+def drained(sink: int, owed: int) -> tuple[int, float]:
+    """Wait for so many operations, and then for silence."""
+    give_up = time.time() + DRAIN_S
+    while True:
+        keys, last_s = count(sink)
+        if (keys >= owed and time.time() > last_s + QUIET_S) or time.time() > give_up:
+            return keys, last_s
+        time.sleep(0.1)
+
+
+def measure(contender: Contender, seconds: float) -> Round:
+    """One round of one contender."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fanin-bench-", dir=".", ignore_cleanup_errors=True) as name,
+        module(LOAD_CORE, "benchmarks.sink") as sink,
+    ):
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        settings = environment(f"http://127.0.0.1:{sink.port}/hook", folder)
+        with module(SERVER_CORE, *contender.command, settings=settings) as service:
+            warm = load.run(service.port, WARM_UP_S, "warm")
+            if not contender.tells:
+                return Round(load.run(service.port, seconds, "round"), 0.0, 0)
+            before, _ = drained(sink.port, _surely_full(warm))
+            began_s = time.time()
+            loaded = load.run(service.port, seconds, "round")
+            owed = _surely_full(loaded)
+            keys, last_s = drained(sink.port, before + owed)
+            done = keys - before
+            return Round(loaded, done / (last_s - began_s), max(0, owed - done))
+
+
+def _surely_full(loaded: load.Load) -> int:
+    """Operations whose three regions were all acknowledged: each connection's last may be cut off."""
+    return max(0, loaded.acknowledged // 3 - load.CONNECTIONS)
+
+
+def main() -> None:
+    """Measure, and print how it was measured."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--only", action="append", choices=[each.name for each in CONTENDERS])
+    # `make bench` runs every benchmark with one command line.
+    options, _ = parser.parse_known_args()
+    chosen = [each for each in CONTENDERS if not options.only or each.name in options.only]
+    print("peers: the same fan-in on several engines, everything of a contender on one core")
+    print(f"  {describe()}; {', '.join(f'{name} {version(name)}' for name in COMMON)}")
+    print(f"  {load.TOOL}, {load.CONNECTIONS} connections, three regions per id, {options.seconds:g} s each")
+    print(
+        f"  one flush of 4 KiB takes {flush_ms(Path()):.2f} ms (a virtual disk may not wait for stable media)"
+    )
+    rounds: dict[str, list[Round]] = {}
+    for contender in chosen:
+        if command := contender.missing():
+            print(f"  {contender.title}: skipped, it is not here; `{command}` enables it")
+        else:
+            rounds[contender.name] = []
+            print(f"  {contender.title}: {contender.versions() or 'this checkout'}")
+    for number in range(options.rounds):
+        for contender in chosen:
+            if contender.name not in rounds:
+                continue
+            done = measure(contender, options.seconds)
+            rounds[contender.name].append(done)
+            print(
+                f"  round {number + 1}: {contender.title:24} {done.load.rate:>7,.0f} acknowledged/s, "
+                f"{done.completed_rate:>6,.0f} completed/s" + (f", {done.left} left behind" * bool(done.left))
+            )
+            sys.stdout.flush()
+    table([each for each in chosen if each.name in rounds], rounds)
+
+
+def table(chosen: list[Contender], rounds: dict[str, list[Round]]) -> None:
+    """Medians, as Markdown."""
+    print()
+    print("| contender | durable | acknowledged webhooks/s | p50 ms | p99 ms | operations completed/s |")
+    print("|---|---|---:|---:|---:|---:|")
+    for contender in chosen:
+        mine = rounds[contender.name]
+        completed = median(each.completed_rate for each in mine)
+        left = max(each.left for each in mine)
+        print(
+            f"| {contender.title} | {'yes' if contender.durable else 'no'} "
+            f"| {median(each.load.rate for each in mine):,.0f} "
+            f"| {median(each.load.p50_ms for each in mine):,.1f} "
+            f"| {median(each.load.p99_ms for each in mine):,.1f} "
+            f"| {f'{completed:,.0f}' if contender.tells else '-'}{f' ({left} left behind)' if left else ''} |"
+        )
+    print()
+    compare(chosen, rounds)
+
+
+def compare(chosen: list[Contender], rounds: dict[str, list[Round]]) -> None:
+    """Ours against the yardstick and against the best peer: medians of the ratios within each round."""
+    ours = rounds.get("fanin", [])
+    peers = [each.name for each in chosen if each.name not in ("fanin", "storage-free")]
+    if ours and (free := rounds.get("storage-free")):
+        ratio = median(mine.load.rate / theirs.load.rate for mine, theirs in zip(ours, free, strict=True))
+        print(f"fanin acknowledges {ratio:.0%} of what the same server acknowledges without storage")
+    if ours and peers:
+        acknowledged = median(
+            mine.load.rate / max(rounds[peer][n].load.rate for peer in peers) for n, mine in enumerate(ours)
+        )
+        completed = median(
+            mine.completed_rate / max(rounds[peer][n].completed_rate for peer in peers)
+            for n, mine in enumerate(ours)
+        )
+        print(
+            f"fanin acknowledges {acknowledged:.1f} times and completes {completed:.1f} times "
+            "what the best peer does"
+        )
+
+
+if __name__ == "__main__":
+    main()

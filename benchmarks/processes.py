@@ -1,0 +1,64 @@
+"""Processes under measurement: each a Python module on one core, that prints its port when it serves."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+SERVER_CORE, LOAD_CORE = 0, 1
+STOP_S = 20
+
+
+class Running(NamedTuple):
+    """A process that serves."""
+
+    pid: int
+    port: int
+
+
+def pinned(core: int, *command: str) -> list[str]:
+    """A command on one core, its children too, where the system can do that."""
+    prefix = ["taskset", "-c", str(core)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
+    return [*prefix, *command]
+
+
+@contextmanager
+def module(core: int, *command: str, settings: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A module with its arguments, until the block ends.
+
+    It is stopped by the signal of Ctrl-C, because some SDKs take SIGTERM for themselves.
+
+    Raises:
+        RuntimeError: it ended, or said something else than a port; the message ends with what it logged.
+    """
+    with tempfile.TemporaryFile("w+") as log:
+        child = subprocess.Popen(
+            pinned(core, sys.executable, "-m", *command),
+            env=os.environ | (settings or {}),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            assert child.stdout is not None
+            said = child.stdout.readline()
+            port = re.search(r"(\d+)(?:,|$)", said)
+            if port is None:
+                child.kill()
+                child.wait()
+                log.seek(0)
+                raise RuntimeError(f"{' '.join(command)} said {said!r} and logged {log.read()[-2_000:]}")
+            yield Running(child.pid, int(port.group(1)))
+        finally:
+            child.send_signal(signal.SIGINT)
+            try:
+                child.communicate(timeout=STOP_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.communicate()
