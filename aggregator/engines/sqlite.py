@@ -61,7 +61,9 @@ type _Result = Receipt | AggregatorError | None
 class SqliteEngine:
     """See `aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(survives_kill=True, one_owner=True, forgets=True)
+    capabilities = Capabilities(
+        survives_kill=True, one_owner=True, forgets=True, virtual_time=True, settles_at_once=True
+    )
 
     def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
