@@ -62,7 +62,7 @@ def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None
 
 
 # Flags whose names differ from the settings' fields.
-_FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "target"}
+_FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
 
 
 def _refuse_open_door(settings: Settings, *, insecure_no_keys: bool) -> None:
@@ -160,7 +160,7 @@ def _loop_factory() -> Any:
 
 def _greeting(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    told = "" if settings.target else "; no notify URL, so outcomes are only logged"
+    told = "" if settings.targets else "; no notify URL, so outcomes are only logged"
     return (
         f"fanin listens on http://{f'[{host}]' if ':' in host else host}:{port}, "
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(settings.regions)}, "

@@ -34,8 +34,7 @@ from aggregator.errors import (
 )
 from aggregator.fanin import Phase, Region
 from aggregator.metrics import Metrics
-from aggregator.notify.http import HttpTarget
-from aggregator.notify.plain import render
+from aggregator.notify.subscribers import HttpSubscribers
 from aggregator.settings import Settings
 from aggregator.status import STATUS_PATH, check_status, durable_status, instance, status_uri
 from aggregator.wire import BODY_BYTES_MAX, CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
@@ -68,12 +67,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            tell = None
-            if settings.target is not None:
-                target = HttpTarget(settings.target, render, clock)
-                stack.callback(target.close)
-                tell = target.tell
-            surface.engine = build(settings, clock, metrics, tell)
+            subscribers = None
+            if settings.targets:
+                subscribers = HttpSubscribers(settings.targets, clock)
+                stack.callback(subscribers.close)
+            surface.engine = build(settings, clock, metrics, subscribers)
             stack.push_async_callback(surface.engine.close)
             await surface.engine.open()
             yield

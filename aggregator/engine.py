@@ -1,6 +1,6 @@
 """The port behind which operations wait durably. What an engine must promise, and how it may differ."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,10 +18,9 @@ class Capabilities:
     survives_kill: bool  # what was acknowledged is there after ``kill -9`` of the process
     one_owner: bool  # a second process on the same data is refused
     forgets: bool  # an outcome is forgotten after the retention, and its id may be used again
+    letters: bool = False  # what is untold can be listed, and dead letters sent again
     virtual_time: bool = False  # needs nothing but an event loop, so it runs in a simulated world
-    settles_at_once: bool = (
-        False  # `Engine.deliver` knows what became of the arrival, not only that it is kept
-    )
+    settles_at_once: bool = False  # `deliver` says what became of the arrival, not only that it is kept
 
 
 class Receipt(NamedTuple):
@@ -38,13 +37,59 @@ class Page(NamedTuple):
     next: str | None
 
 
+class Letter(NamedTuple):
+    """One notification to one target that has not accepted it."""
+
+    operation_id: OperationId
+    target: str
+    outcome: Phase
+    key: str
+    attempts: int  # that failed
+    due_ms: int | None  # Unix epoch, of the next attempt; None before the first one, and for a dead letter
+    error: str | None  # why the last attempt failed
+    dead_ms: int | None  # Unix epoch, when it was given up; None while it is tried
+
+
+class Letters(NamedTuple):
+    """A part of the outbox, and the token that asks for the next part; None at the end."""
+
+    letters: list[Letter]
+    next: str | None
+
+
 class NotDeliveredError(Exception):
-    """One attempt at a notification failed; another is due later. The message says why, without secrets."""
+    """One attempt at a notification failed; another is due later. The message says why, without secrets.
+
+    Attributes:
+        again_after_ms: How long the receiver asked to be left alone, if it did.
+        final: The receiver's documentation says that no repetition will ever succeed.
+        sent: False when nothing was sent, because the receiver had asked for a pause; no attempt is counted.
+    """
+
+    def __init__(
+        self, reason: str, *, again_after_ms: int | None = None, final: bool = False, sent: bool = True
+    ) -> None:
+        super().__init__(reason)
+        self.again_after_ms, self.final, self.sent = again_after_ms, final, sent
 
 
-# One attempt at telling the subscriber. Returns once it has accepted.
-# Raises NotDeliveredError otherwise; the engine tries again later, and the same ``Notify`` keeps its key.
-type Tell = Callable[[Notify], Awaitable[None]]
+class Subscribers(Protocol):
+    """Those who want to hear of outcomes, by the names that the settings give them.
+
+    An engine stores, with the outcome, to whom it is to be told, and tells each of them on his own account:
+    his own attempts, pauses and end. All hear of one decision under one key. How long somebody is tried says
+    `Settings.patience`.
+    """
+
+    def targets(self, outcome: Phase) -> tuple[str, ...]:
+        """Who wants to hear of that outcome, in the settings' order."""
+
+    async def tell(self, target: str, notify: Notify) -> None:
+        """Make one attempt. Returns once the target has accepted; the caller limits how long it may take.
+
+        Raises:
+            NotDeliveredError: it has not, or we cannot know; the engine tries again later.
+        """
 
 
 class Engine(Protocol):
@@ -58,10 +103,12 @@ class Engine(Protocol):
     * First arrivals that come together start one operation; none of them is lost.
     * The deadline is the first commit plus the timeout, absolute; restarts and later arrivals do not move it.
     * The expected regions are those that were configured when the operation started.
-    * Each operation reaches exactly one outcome; its `Notify` is told at least once, with one key.
+    * Each operation reaches exactly one outcome; its `Notify` is told to every target that wants to hear of
+      it at least once, with one key, or becomes a dead letter of that target.
     * A deadline that passed while no process ran still fires, late, after the next start.
     * An arrival after the outcome changes nothing and starts nothing for as long as the retention lasts.
-    * A notification that is refused, or hangs, delays neither arrivals nor deadlines nor other notifications.
+    * A notification that is refused, or hangs, delays neither arrivals nor deadlines nor other
+      notifications, be they other operations' or other targets'.
     """
 
     capabilities: Capabilities
@@ -96,6 +143,22 @@ class Engine(Protocol):
             MalformedError: ``after`` is no token that a page of the same kind has returned.
         """
 
+    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+        """A page of what is untold, in the order of the decisions; with ``dead=None`` dead letters last.
+
+        Asked only of engines whose `capabilities` say so, like `retry`.
+
+        Raises:
+            MalformedError: ``after`` is no token that such a page has returned.
+        """
+
+    async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
+        """Send dead letters again, all or those of one target or operation; return how many.
+
+        They start from the beginning, under the key they had. Those of a target that is no longer configured
+        stay where they are.
+        """
+
     async def check(self) -> None:
         """Prove that an arrival could be stored now.
 
@@ -104,4 +167,4 @@ class Engine(Protocol):
         """
 
 
-type EngineFactory = Callable[[Settings, Clock, Metrics, Tell | None], Engine]
+type EngineFactory = Callable[[Settings, Clock, Metrics, Subscribers | None], Engine]

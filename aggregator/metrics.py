@@ -51,6 +51,7 @@ class Metrics:
         self.timer_delay_s = Histogram(DELAY_BOUNDS_S)
         self.waiting = 0
         self.untold = 0
+        self.dead = 0
 
     def render(self) -> bytes:
         """The page at ``/metrics``, in Prometheus' text format."""
@@ -80,6 +81,7 @@ class Metrics:
         )
         yield GaugeMetricFamily("fanin_waiting", "Operations without an outcome.", self.waiting)
         yield GaugeMetricFamily("fanin_outbox", "Notifications that nobody has accepted yet.", self.untold)
+        yield GaugeMetricFamily("fanin_dead_letters", "Notifications that were given up.", self.dead)
         yield HistogramMetricFamily(
             "fanin_commit_batch_rows",
             "Arrivals, deadlines and marks per transaction.",

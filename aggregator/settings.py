@@ -14,8 +14,9 @@ from typing import Any
 from aggregator.durations import parse_duration, parse_time_span
 from aggregator.engines import ENGINES
 from aggregator.errors import SettingsError, quoted
+from aggregator.notify.address import parse as parse_url
+from aggregator.notify.patience import Patience
 from aggregator.notify.target import Target
-from aggregator.notify.target import parse as parse_url
 from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 
 REGION_LENGTH_MAX = 64
@@ -28,7 +29,7 @@ class Settings:
 
     regions: tuple[str, ...]  # normalised, in the order given
     timeout_ms: int = 120_000  # the original's default
-    target: Target | None = None  # who is told; nobody when None
+    targets: tuple[Target, ...] = ()  # who is told
     data_dir: Path = Path("fanin-data")
     keys: tuple[str, ...] = field(default=(), repr=False)
     correlation: str = "event-id"
@@ -38,6 +39,10 @@ class Settings:
     engine_options: Mapping[str, str] = field(default_factory=dict)  # the engine's own settings, as text
     host: str = "127.0.0.1"
     port: int = 8080
+
+    def patience(self, target: str) -> Patience:
+        """For how long a target of this name is tried."""
+        return next((it.patience for it in self.targets if it.name == target), Patience())
 
     @classmethod
     def from_environment(
@@ -138,6 +143,10 @@ def _port(text: str) -> int:
     return int(stripped)
 
 
+def _url(text: str) -> tuple[Target, ...]:
+    return (Target(address=parse_url(text)),)
+
+
 def _path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
@@ -148,8 +157,8 @@ SPELLINGS: Mapping[str, _Setting] = {
     "WebhookRegions": _Setting("regions", _regions),
     "FANIN_TIMEOUT": _Setting("timeout_ms", parse_duration),
     "WebhookTimeout": _Setting("timeout_ms", parse_time_span),
-    "FANIN_NOTIFY_URL": _Setting("target", parse_url),
-    "NOTIFY_URL": _Setting("target", parse_url),
+    "FANIN_NOTIFY_URL": _Setting("targets", _url),
+    "NOTIFY_URL": _Setting("targets", _url),
     "FANIN_DATA_DIR": _Setting("data_dir", _path),
     "DATA_DIR": _Setting("data_dir", _path),
     "FANIN_KEYS": _Setting("keys", _keys),
@@ -172,7 +181,7 @@ def _flag(name: str) -> _Setting:
 
 
 def _flag_name(name: str) -> str:
-    return "--" + {"target": "notify-url"}.get(name, name.removesuffix("_ms").replace("_", "-"))
+    return "--" + {"targets": "notify-url"}.get(name, name.removesuffix("_ms").replace("_", "-"))
 
 
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ import os
 
 from aggregator.__main__ import listen, run
 from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Engine, Page, Receipt, Tell
+from aggregator.engine import Capabilities, Engine, Letters, Page, Receipt, Subscribers
 from aggregator.fanin import FanIn, OperationId, Phase, Standing, Subject
 from aggregator.metrics import Metrics
 from aggregator.settings import Settings
@@ -20,7 +20,9 @@ class StorageFree:
 
     capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=True)
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
         """Keep nothing of it."""
 
     async def open(self) -> None:
@@ -38,13 +40,19 @@ class StorageFree:
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:  # noqa: ARG002
         return Page([], None)
 
+    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:  # noqa: ARG002
+        return Letters([], None)
+
+    async def retry(self, *, target: str | None, operation: OperationId | None) -> int:  # noqa: ARG002
+        return 0
+
     async def check(self) -> None:
         return
 
 
-def build(settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> Engine:
+def build(settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None) -> Engine:
     """The factory, as `aggregator.app.create_app` wants one."""
-    return StorageFree(settings, clock, metrics, tell)
+    return StorageFree(settings, clock, metrics, subscribers)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,21 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from aggregator import log
 from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Page, Receipt, Tell
+from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from aggregator.engines.retention import Retention
 from aggregator.engines.sqlite_errors import translated
 from aggregator.engines.sqlite_store import Store
 from aggregator.engines.transaction import Transaction
 from aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
 from aggregator.fanin import FanIn, OperationId, Phase, Standing
 from aggregator.metrics import Metrics
-from aggregator.notify.outbox import Dispatcher, Failed, Row, Told
+from aggregator.notify.outbox import Dead, Dispatchers, Failed, Mark, Row, Told
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 
@@ -36,36 +37,49 @@ GATHER_TURNS_MAX = 8
 # Deadlines decided per transaction, and how soon after some the timer looks again: they come in crowds.
 DUE_MAX = 500
 TIMER_GRAIN_S = 0.02
-# A lock that somebody else holds is waited for so often, with a pause that leaves the event loop free.
 # How long an accepted notification's mark waits for other work; a crash meanwhile repeats it, same key.
 LINGER_S = 0.02
+# A lock that somebody else holds is waited for so often, with a pause that leaves the event loop free.
 BEGIN_TRIES = 20
 BEGIN_PAUSE_S = 0.05
+# Dead letters that are sent again per transaction.
+REVIVE_MAX = 500
 # After a failed transaction the timer holds back so long.
 TROUBLE_S = 1.0
 # A nap no longer than this, because the clock may be set meanwhile.
 NAP_S_MAX = 300.0
-# Outcomes are forgotten in small steps, which leave room for arrivals, and by the minute.
-PURGE_STEP = 200
-PURGE_PAUSE_S = 0.05
-PURGE_GRAIN_MS = 60_000
-PURGE_NAP_S_MAX = 3_600.0
 # How long notifications under way may take to end when the service stops.
 STOP_S = 3.0
 
-type _Work = Arrival | Told | Failed | None  # None proves that writing works
+
+class _Revive(NamedTuple):
+    """Send dead letters again."""
+
+    targets: tuple[str, ...]
+    operation: OperationId | None
+    upto: int
+
+
+type _Work = Arrival | Mark | _Revive | None  # None proves that writing works
 type _Answer = asyncio.Future[Any]
-type _Result = Receipt | AggregatorError | None
+type _Result = Receipt | AggregatorError | int | None
 
 
 class SqliteEngine:
     """See `aggregator.engine.Engine`, whose promises it keeps."""
 
     capabilities = Capabilities(
-        survives_kill=True, one_owner=True, forgets=True, virtual_time=True, settles_at_once=True
+        survives_kill=True,
+        one_owner=True,
+        forgets=True,
+        letters=True,
+        virtual_time=True,
+        settles_at_once=True,
     )
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._inbox: list[tuple[_Work, _Answer]] = []
         self._wanted = asyncio.Event()
@@ -75,30 +89,36 @@ class SqliteEngine:
         self._lingering: asyncio.TimerHandle | None = None  # while marks wait for company
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
-        self._dispatcher = Dispatcher(self, tell, clock, metrics) if tell else None
+        self._subscribers = subscribers
+        self._dispatchers = (
+            Dispatchers(self, subscribers, settings, clock=clock, metrics=metrics) if subscribers else None
+        )
 
     # --- the port ---
 
     async def open(self) -> None:
         self._store = Store(self._settings.data_dir)
+        self._retention = Retention(self._store, self._settings.retention_ms)
         try:
-            self._metrics.waiting, self._metrics.untold = self._store.counts()
+            self._metrics.waiting = self._store.waiting_count()
+            self._metrics.untold, self._metrics.dead = self._store.outbox.counts()
+            self._warn_of_strangers()
             self._next_deadline_ms = self._store.next_deadline_ms()
         except sqlite3.Error as exc:
             self._store.close()
             raise translated(exc, self._store.path) from exc
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._write()), loop.create_task(self._forget())]
-        if self._dispatcher:
-            self._dispatcher.start()
+        if self._dispatchers:
+            self._dispatchers.start()
         self._open = True
 
     async def close(self) -> None:
         if not self._open:
             return
         try:
-            if self._dispatcher:
-                await self._dispatcher.stop(STOP_S)
+            if self._dispatchers:
+                await self._dispatchers.stop(STOP_S)
             self._open = False
             self._wanted.set()
             writer, forgetter = self._tasks
@@ -120,25 +140,45 @@ class SqliteEngine:
         rows = self._read(lambda: self._store.page(phase, after, limit))
         return Page([state for _, state in rows], rows[-1][0] if len(rows) == limit else None)
 
+    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+        rows = self._read(lambda: self._store.outbox.page(dead=dead, after=after, limit=limit))
+        return Letters([letter for _, letter in rows], rows[-1][0] if len(rows) == limit else None)
+
+    async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
+        ours = self._dispatchers.targets if self._dispatchers else ()
+        targets = tuple(name for name in ours if target in (None, name))
+        work = _Revive(targets, operation, self._read(self._store.outbox.last_dead))
+        count = 0
+        while revived := await self._submit(work):
+            count += revived
+        return count
+
     async def check(self) -> None:
         await self._submit(None)
 
     # --- the outbox, as its dispatcher sees it ---
 
-    def fresh(self, *, after: int, limit: int) -> list[Row]:
-        return self._read(lambda: self._store.fresh(after=after, limit=limit))
+    def fresh(self, *, target: str, after: int, limit: int) -> list[Row]:
+        return self._read(lambda: self._store.outbox.fresh(target=target, after=after, limit=limit))
 
     def newest(self) -> int:
-        return self._read(self._store.newest)
+        return self._read(self._store.outbox.newest)
 
-    def retries(self, *, now_ms: int, limit: int) -> list[Row]:
-        return self._read(lambda: self._store.retries(now_ms=now_ms, limit=limit))
+    def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
+        return self._read(lambda: self._store.outbox.retries(target=target, now_ms=now_ms, limit=limit))
 
-    def next_retry_ms(self, *, now_ms: int) -> int | None:
-        return self._read(lambda: self._store.next_retry_ms(now_ms=now_ms))
+    def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
+        return self._read(lambda: self._store.outbox.next_retry_ms(target=target, now_ms=now_ms))
 
-    async def mark(self, mark: Told | Failed) -> None:
+    async def mark(self, mark: Mark) -> None:
         await self._submit(mark)
+
+    def _warn_of_strangers(self) -> None:
+        """What waits for a target that the settings no longer name, waits until they do."""
+        known = self._dispatchers.targets if self._dispatchers else ()
+        for target, count in self._store.outbox.live_by_target().items():
+            if target not in known:
+                log.event(logging.WARNING, "target-not-configured", target=target, notifications=count)
 
     # --- reading, and asking for a write ---
 
@@ -242,16 +282,19 @@ class SqliteEngine:
     def _transact(self, batch: list[tuple[_Work, _Answer]]) -> list[_Result]:
         """Read, decide, write and commit; return what to answer, one for each of the batch."""
         now_ms = self._clock.now_ms()
-        transaction = Transaction(self._store, self._settings, now_ms, telling=bool(self._dispatcher))
+        transaction = Transaction(self._store, self._settings, now_ms, subscribers=self._subscribers)
         transaction.load(work for work, _ in batch if isinstance(work, Arrival))
         results: list[_Result] = [
             transaction.deliver(work) if isinstance(work, Arrival) else None for work, _ in batch
         ]
         if self._next_deadline_ms is not None and now_ms >= self._next_deadline_ms:
             transaction.expire(DUE_MAX)
-        transaction.write([work for work, _ in batch if isinstance(work, (Told, Failed))])
-        if any(work is None for work, _ in batch):
-            self._store.touch()
+        transaction.write([work for work, _ in batch if isinstance(work, (Told, Failed, Dead))])
+        for nth, (work, _) in enumerate(batch):
+            if work is None:
+                self._store.touch()
+            elif isinstance(work, _Revive):
+                results[nth] = transaction.revive(work.targets, work.operation, work.upto, REVIVE_MAX)
         try:
             self._store.commit()
         except sqlite3.Error as exc:
@@ -271,15 +314,16 @@ class SqliteEngine:
             self._timer_rests_until_s = asyncio.get_running_loop().time() + TIMER_GRAIN_S
         if transaction.effects:
             self._decided.set()
-            if self._dispatcher:
-                self._dispatcher.wake()
+        if self._dispatchers:
+            self._dispatchers.wake(transaction.put)
 
     def _account(self, transaction: Transaction, batch: list[_Work], results: list[_Result]) -> None:
         """Count and log what was decided."""
         metrics = self._metrics
         metrics.batch.add(len(batch) + (transaction.expired or 0))
         metrics.waiting += transaction.started - len(transaction.effects)
-        metrics.untold += (len(transaction.effects) if self._dispatcher else 0) - transaction.told
+        metrics.untold += transaction.put.total() - transaction.told - transaction.dead
+        metrics.dead += transaction.dead - transaction.revived
         every = log.LOGGER.isEnabledFor(logging.DEBUG)
         lines = []
         for work, result in zip(batch, results, strict=True):
@@ -323,7 +367,7 @@ class SqliteEngine:
         while True:
             self._decided.clear()
             try:
-                rest_s = self._purge_some()
+                rest_s = self._retention.step(self._clock.now_ms())
             except (sqlite3.Error, StoreError) as exc:
                 self._store.rollback()
                 log.event(logging.WARNING, "not-purged", reason=exc)
@@ -332,17 +376,3 @@ class SqliteEngine:
                 await self._decided.wait()
             else:
                 await asyncio.sleep(rest_s)
-
-    def _purge_some(self) -> float | None:
-        """Take one step; return how long to rest, or None when nothing is left that will ever be due."""
-        oldest_ms = self._store.oldest_decided_ms()
-        if oldest_ms is None:
-            return None
-        now_ms, retention_ms = self._clock.now_ms(), self._settings.retention_ms
-        due_ms = -(-(oldest_ms + retention_ms + 1) // PURGE_GRAIN_MS) * PURGE_GRAIN_MS
-        if now_ms < due_ms:
-            return min((due_ms - now_ms) / 1000, PURGE_NAP_S_MAX)
-        self._store.begin()
-        self._store.purge(now_ms - retention_ms, PURGE_STEP)
-        self._store.commit()
-        return PURGE_PAUSE_S

@@ -12,53 +12,26 @@ from pathlib import Path
 import msgspec
 
 from aggregator.engines.sqlite_errors import translated
-from aggregator.errors import MalformedError, StoreUnusableError
-from aggregator.fanin import FanIn, Notify, Phase
-from aggregator.notify.outbox import Failed, Row
+from aggregator.engines.sqlite_outbox import OutboxTable, split
+from aggregator.engines.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
+from aggregator.errors import StoreUnusableError
+from aggregator.fanin import FanIn, Phase
 
 FILE = "fanin.db"
 OWNER_FILE = "fanin.owner"
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x66616E69  # "fani", so that another program's database is not taken for ours
 
 # How long SQLite itself waits for a lock. It blocks the event loop meanwhile, so the engine's own patience
 # (which does not) is built of short waits like this one.
 BUSY_MS = 50
 CACHE_KIB = 16_384
-# Two integers of SQLite, 19 digits each, and a dot.
-TOKEN_LENGTH_MAX = 39
-
-SCHEMA = f"""
-CREATE TABLE operation (
-    n           INTEGER PRIMARY KEY,     -- in order of their start
-    id          TEXT    NOT NULL UNIQUE, -- the correlation key
-    deadline_ms INTEGER NOT NULL,        -- Unix epoch; never changes
-    outcome     TEXT,                    -- NULL while it waits; written once
-    decided_ms  INTEGER,
-    state       TEXT    NOT NULL         -- JSON: aggregator.fanin.FanIn
-) STRICT;
-CREATE INDEX operation_waiting ON operation (deadline_ms) WHERE outcome IS NULL;
-CREATE INDEX operation_decided ON operation (outcome, decided_ms) WHERE outcome IS NOT NULL;
-CREATE TABLE outbox (
-    n        INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a first attempt is found by it
-    notify   TEXT    NOT NULL,                  -- JSON: aggregator.fanin.Notify
-    attempts INTEGER NOT NULL DEFAULT 0,        -- that failed
-    due_ms   INTEGER NOT NULL,                  -- when the next attempt may be made
-    error    TEXT                               -- why the last one failed
-) STRICT;
-CREATE INDEX outbox_retry ON outbox (due_ms) WHERE attempts > 0;
-PRAGMA user_version = {SCHEMA_VERSION};
-PRAGMA application_id = {APPLICATION_ID};
-"""
 
 Known = tuple[int, FanIn]  # an operation's row number and state
 
 _encoder = msgspec.json.Encoder()
 _states = msgspec.json.Decoder(FanIn)
-_notifies = msgspec.json.Decoder(Notify)
 
 
-def _text(value: FanIn | Notify | Sequence[str] | Sequence[int]) -> str:
+def _text(value: FanIn | Sequence[str]) -> str:
     return _encoder.encode(value).decode()
 
 
@@ -80,6 +53,7 @@ class Store:
             except BaseException:
                 self._owner.close()
                 raise
+            self.outbox = OutboxTable(self._db)
         except OSError as exc:
             raise StoreUnusableError(f"cannot use {folder}: {exc.strerror}") from exc
         except sqlite3.Error as exc:
@@ -115,7 +89,7 @@ class Store:
 
     def touch(self) -> None:
         """Write one page, to prove that writing works."""
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     # --- operations ---
 
@@ -167,7 +141,7 @@ class Store:
         Raises:
             MalformedError: ``after`` is no such token.
         """
-        order, n = _token(after)
+        order, n = split(after)
         if phase is None:
             query = "SELECT 0, n, state FROM operation WHERE n > ? ORDER BY n LIMIT ?"
             rows = self._db.execute(query, (n, limit))
@@ -185,51 +159,6 @@ class Store:
             )
         return [(f"{order}.{n}", _states.decode(state)) for order, n, state in rows]
 
-    # --- outbox ---
-
-    def tell(self, notifies: Iterable[Notify]) -> None:
-        """Put notifications where they stay until they are accepted."""
-        self._db.executemany(
-            "INSERT INTO outbox (notify, due_ms) VALUES (?, ?)",
-            [(_text(it), it.decided_ms) for it in notifies],
-        )
-
-    def fresh(self, *, after: int, limit: int) -> list[Row]:
-        """Notifications that were never attempted, in order."""
-        rows = self._db.execute(
-            "SELECT n, notify, attempts FROM outbox WHERE n > ? AND attempts = 0 ORDER BY n LIMIT ?",
-            (after, limit),
-        )
-        return [Row(n, _notifies.decode(notify), attempts) for n, notify, attempts in rows]
-
-    def newest(self) -> int:
-        """The number of the newest notification, 0 when there is none."""
-        return self._integer("SELECT max(n) FROM outbox") or 0
-
-    def retries(self, *, now_ms: int, limit: int) -> list[Row]:
-        """Notifications that failed before and are due again, the longest overdue first."""
-        rows = self._db.execute(
-            "SELECT n, notify, attempts FROM outbox WHERE attempts > 0 AND due_ms <= ?"
-            " ORDER BY due_ms LIMIT ?",
-            (now_ms, limit),
-        )
-        return [Row(n, _notifies.decode(notify), attempts) for n, notify, attempts in rows]
-
-    def next_retry_ms(self, *, now_ms: int) -> int | None:
-        """When the next one falls due that is not due yet."""
-        return self._integer("SELECT min(due_ms) FROM outbox WHERE attempts > 0 AND due_ms > ?", now_ms)
-
-    def forget_told(self, numbers: Sequence[int]) -> None:
-        """Notifications that were accepted."""
-        self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers])
-
-    def postpone(self, failures: Iterable[Failed]) -> None:
-        """Notifications that failed, with the time of their next attempt."""
-        self._db.executemany(
-            "UPDATE outbox SET attempts = ?, due_ms = ?, error = ? WHERE n = ?",
-            [(it.attempts, it.due_ms, it.error, it.n) for it in failures],
-        )
-
     # --- retention, and figures ---
 
     def oldest_decided_ms(self) -> int | None:
@@ -240,18 +169,28 @@ class Store:
         ]
         return min((ms for ms in oldest if ms is not None), default=None)
 
-    def purge(self, decided_before_ms: int, limit: int) -> int:
-        """Forget up to ``limit`` outcomes, and say how many."""
-        return self._db.execute(
-            "DELETE FROM operation WHERE n IN (SELECT n FROM operation"
-            " WHERE outcome IN ('completed', 'timed_out') AND decided_ms < ? LIMIT ?)",
-            (decided_before_ms, limit),
+    def forgettable(
+        self, outcome: Phase, *, before_ms: int, after: tuple[int, int], limit: int
+    ) -> list[tuple[int, int]]:
+        """When and what was decided before then, the oldest first, from the one behind ``after`` on."""
+        rows = self._db.execute(
+            "SELECT decided_ms, n FROM operation WHERE outcome = ? AND decided_ms < ?"
+            " AND (decided_ms, n) > (?, ?) ORDER BY decided_ms, n LIMIT ?",
+            (outcome, before_ms, *after, limit),
+        )
+        return rows.fetchall()
+
+    def forget(self, numbers: Sequence[int]) -> int:
+        """Forget operations, but none of which somebody is still to be told; return how many."""
+        return self._db.executemany(
+            "DELETE FROM operation WHERE n = ?"
+            " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.operation = operation.id)",
+            [(n,) for n in numbers],
         ).rowcount
 
-    def counts(self) -> tuple[int, int]:
-        """Operations that wait, and notifications that nobody has accepted."""
-        waiting = self._integer("SELECT count(*) FROM operation WHERE outcome IS NULL")
-        return waiting or 0, self._integer("SELECT count(*) FROM outbox") or 0
+    def waiting_count(self) -> int:
+        """How many operations wait."""
+        return self._integer("SELECT count(*) FROM operation WHERE outcome IS NULL") or 0
 
     def _integer(self, query: str, *values: int | str) -> int | None:
         value: int | None = self._db.execute(query, values).fetchone()[0]
@@ -260,15 +199,6 @@ class Store:
 
 def _outcome(state: FanIn) -> str | None:
     return None if state.phase is Phase.WAITING else state.phase.value
-
-
-def _token(after: str | None) -> tuple[int, int]:
-    if after is None:
-        return -1, -1
-    order, dot, n = after.partition(".")
-    if not (dot and order.isdecimal() and n.isdecimal() and len(after) <= TOKEN_LENGTH_MAX):
-        raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
-    return int(order), int(n)
 
 
 def _own(path: Path) -> sqlite3.Connection:
@@ -297,6 +227,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if empty:
             connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        else:
+            _migrate(connection)
     except BaseException:
         connection.close()
         raise
@@ -310,9 +242,18 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> bool:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application != APPLICATION_ID:
         raise StoreUnusableError(f"{path} belongs to another program; choose another folder")
-    if version > SCHEMA_VERSION:
+    if version > VERSION:
         raise StoreUnusableError(
-            f"{path} was written by a newer version (schema {version}; this one reads {SCHEMA_VERSION}): "
+            f"{path} was written by a newer version (schema {version}; this one reads {VERSION}): "
             "run that version, or restore a copy from before the upgrade"
         )
     return not tables
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file of an earlier version up to this one, all of it or nothing."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    steps = "".join(MIGRATIONS[step] for step in range(version, VERSION))
+    connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -3,13 +3,25 @@
 Every operation is read once, stepped through all that happens to it in this transaction, and written once.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from aggregator.engine import Receipt
+from aggregator.engine import Receipt, Subscribers
 from aggregator.engines.sqlite_store import Known, Store
 from aggregator.errors import RequestError
-from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Phase, Standing, Step, start, step
-from aggregator.notify.outbox import Failed, Told
+from aggregator.fanin import (
+    Arrived,
+    DeadlineReached,
+    FanIn,
+    Notify,
+    OperationId,
+    Phase,
+    Standing,
+    Step,
+    start,
+    step,
+)
+from aggregator.notify.outbox import Dead, Failed, Mark, Told
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 
@@ -17,14 +29,19 @@ from aggregator.wire import Arrival
 class Transaction:
     """Collects the changes of one batch. Nothing is written before `write`."""
 
-    def __init__(self, store: Store, settings: Settings, at_ms: int, *, telling: bool) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, at_ms: int, *, subscribers: Subscribers | None
+    ) -> None:
         self._store, self._settings, self._at_ms = store, settings, at_ms
-        self._telling = telling  # whether anybody wants to hear of the effects
+        self._subscribers = subscribers  # who may want to hear of the effects
         self._known: dict[str, Known] = {}  # as the file has them, by id
         self._now: dict[str, FanIn] = {}  # as they stand by now, by id; only those that changed
         self.effects: list[Notify] = []
         self.started = 0
+        self.put: Counter[str] = Counter()  # rows that went into the outbox, by target
         self.told = 0
+        self.dead = 0
+        self.revived = 0
         self.expired: int | None = None  # how many deadlines had come; None when nobody looked
 
     def load(self, arrivals: Iterable[Arrival]) -> None:
@@ -54,7 +71,7 @@ class Transaction:
             self._keep(step(self._now.get(stored.operation_id, stored), event))
         self.expired = len(due)
 
-    def write(self, marks: Sequence[Told | Failed]) -> None:
+    def write(self, marks: Sequence[Mark]) -> None:
         """Put every change, every effect and every mark into the file."""
         new: list[FanIn] = []
         going: list[Known] = []
@@ -65,26 +82,51 @@ class Transaction:
             else:
                 n, before = self._known[id_]
                 (going if before.phase is state.phase else decided).append((n, state))
-        told = [mark.n for mark in marks if isinstance(mark, Told)]
-        self.told = len(told)
-        failed = [mark for mark in marks if isinstance(mark, Failed)]
         if new:
             self._store.insert(new)
         if going:
             self._store.update(going)
         if decided:
             self._store.decide(decided)
-        if self.effects and self._telling:
-            self._store.tell(self.effects)
-        if told:
-            self._store.forget_told(told)
-        if failed:
-            self._store.postpone(failed)
+        self._order()
+        self._mark(marks)
+
+    def revive(self, targets: Sequence[str], operation: OperationId | None, upto: int, limit: int) -> int:
+        """Send up to ``limit`` dead letters again, of those numbered ``upto`` at most; return how many."""
+        revived = self._store.outbox.revive(targets=targets, operation=operation, upto=upto, limit=limit)
+        self.put.update(revived)
+        self.revived += len(revived)
+        return len(revived)
 
     def next_deadline_ms(self) -> int | None:
         """The earliest deadline among the operations that changed here and still wait."""
         waiting = (it.deadline_ms for it in self._now.values() if it.phase is Phase.WAITING)
         return min(waiting, default=None)
+
+    def _order(self) -> None:
+        """Put every effect into the outbox, once for each that wants to hear of it."""
+        if not self._subscribers or not self.effects:
+            return
+        orders = [(effect, self._subscribers.targets(effect.outcome)) for effect in self.effects]
+        self._store.outbox.put(orders)
+        for _, targets in orders:
+            self.put.update(targets)
+
+    def _mark(self, marks: Sequence[Mark]) -> None:
+        """Note how attempts ended."""
+        if not marks:
+            return
+        outbox = self._store.outbox
+        told = [mark.n for mark in marks if isinstance(mark, Told)]
+        failed = [mark for mark in marks if isinstance(mark, Failed)]
+        dead = [mark for mark in marks if isinstance(mark, Dead)]
+        if told:
+            outbox.forget_told(told)
+        if failed:
+            outbox.postpone(failed)
+        if dead:
+            outbox.bury(dead)
+        self.told, self.dead = len(told), len(dead)
 
     def _start(self, arrival: Arrival, event: Arrived) -> Step:
         settings = self._settings

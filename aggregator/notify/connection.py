@@ -16,7 +16,7 @@ from typing import Any
 
 import httptools
 
-from aggregator.notify.target import Target
+from aggregator.notify.address import Address
 
 # How long one address of a host may take to connect, TLS included, before the next one is tried.
 CONNECT_S = 3.0
@@ -107,12 +107,12 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """Connections to one target: as many as are in use at once, the idle ones kept for a moment."""
+    """Connections to one address: as many as are in use at once, the idle ones kept for a moment."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._idle: deque[Connection] = deque()  # the most recently used last
-        self._tls = ssl.create_default_context() if target.tls else None
+        self._tls = ssl.create_default_context() if address.tls else None
 
     async def post(self, request: bytes) -> int:
         """Send one request; return the status of its answer.
@@ -150,8 +150,8 @@ class Connections:
     async def _connect(self) -> Connection:
         """Connect to the first of the host's addresses that answers."""
         loop = asyncio.get_running_loop()
-        name = self._target.host if self._tls else None  # whose certificate it must be
-        failure: OSError = OSError(f"{self._target.host} has no address")
+        name = self._address.host if self._tls else None  # whose certificate it must be
+        failure: OSError = OSError(f"{self._address.host} has no address")
         for host, port in await self._addresses():
             try:
                 async with asyncio.timeout(CONNECT_S):
@@ -167,8 +167,8 @@ class Connections:
         raise failure
 
     async def _addresses(self) -> list[tuple[str, int]]:
-        target = self._target
+        address = self._address
         found = await asyncio.get_running_loop().getaddrinfo(
-            target.host, target.port, type=socket.SOCK_STREAM
+            address.host, address.port, type=socket.SOCK_STREAM
         )
-        return [(str(address[0]), int(address[1])) for *_, address in found]
+        return [(str(where[0]), int(where[1])) for *_, where in found]

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify
+from aggregator.notify.address import Address
 from aggregator.notify.connection import ConnectionFailedError, Connections
 from aggregator.notify.plain import Message
-from aggregator.notify.target import Target
 
 _ACCEPTED = range(200, 300)
 
@@ -21,16 +21,16 @@ class HttpTarget:
     The caller limits how many attempts run at once, and how long one may take.
     """
 
-    def __init__(self, target: Target, render: Callable[[Notify], Message], clock: Clock) -> None:
+    def __init__(self, address: Address, render: Callable[[Notify], Message], clock: Clock) -> None:
         self._render, self._clock = render, clock
-        self._connections = Connections(target)
+        self._connections = Connections(address)
         lines = [
-            f"POST {target.path} HTTP/1.1",
-            f"host: {target.host_header}",
+            f"POST {address.path} HTTP/1.1",
+            f"host: {address.host_header}",
             f"user-agent: fanin/{version('fanin')}",
         ]
-        if target.authorization:
-            lines.append(f"authorization: {target.authorization}")
+        if address.authorization:
+            lines.append(f"authorization: {address.authorization}")
         self._head = "\r\n".join(lines)
 
     def close(self) -> None:

@@ -1,23 +1,26 @@
 """Empties the outbox: every notification is attempted until it is accepted, none waits for another's trouble.
 
-Two lanes. A first attempt finds a slot of its own lane; when all are taken, the attempt that has run longest
-gives way, provided it has had a fair while. Repeats have the other lane, where none gives way. So a thousand
-hanging notifications delay neither the thousand-and-first nor each other's repeats for ever.
+Each target has a dispatcher with two lanes of its own. A first attempt finds a slot of its own lane; when
+all are taken, the attempt that has run longest gives way, provided it has had a fair while. Repeats have the
+other lane, where none gives way. So a thousand hanging notifications delay neither the thousand-and-first nor
+each other's repeats for ever, and no other target at all.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from aggregator import log
 from aggregator.clock import Clock
-from aggregator.engine import NotDeliveredError, Tell
+from aggregator.engine import NotDeliveredError, Subscribers
 from aggregator.errors import StoreError
 from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
+from aggregator.notify.patience import Patience, given_up, pause_ms
+from aggregator.notify.target import OUTCOMES
+from aggregator.settings import Settings
 
 FIRST_SLOTS = 64
 RETRY_SLOTS = 32
@@ -25,8 +28,6 @@ ATTEMPT_S = 10.0
 # After so long a first attempt may be cut short by others that wait. Healthy receivers answer well within it.
 FAIR_S = 1.0
 
-BACKOFF_MS = 1_000
-BACKOFF_MS_MAX = 300_000
 # An accepted notification that cannot be marked, because the store is in trouble, is marked later.
 MARK_AGAIN_S = 1.0
 # How many rows are read at once, and how many accepted ones may wait for their mark.
@@ -37,15 +38,16 @@ NAP_S_MAX = 300.0
 
 
 class Row(NamedTuple):
-    """A notification in the outbox."""
+    """A notification in the outbox, for one target."""
 
     n: int
     notify: Notify
     attempts: int  # that failed
+    tried_ms: int = 0  # the pauses between them, added up
 
 
 class Told(NamedTuple):
-    """The subscriber has accepted it."""
+    """The target has accepted it."""
 
     n: int
 
@@ -57,24 +59,37 @@ class Failed(NamedTuple):
     attempts: int
     due_ms: int
     error: str
+    tried_ms: int = 0
+
+
+class Dead(NamedTuple):
+    """It has not, and will not be asked again by itself."""
+
+    n: int
+    attempts: int
+    at_ms: int
+    error: str
+
+
+type Mark = Told | Failed | Dead
 
 
 class Outbox(Protocol):
     """Where notifications lie until they are accepted."""
 
-    def fresh(self, *, after: int, limit: int) -> list[Row]:
-        """Those never attempted, in order, from the one after row ``after``."""
+    def fresh(self, *, target: str, after: int, limit: int) -> list[Row]:
+        """A target's rows that were never attempted, in order, from the one after row ``after``."""
 
     def newest(self) -> int:
         """The number of the newest row, 0 when there is none."""
 
-    def retries(self, *, now_ms: int, limit: int) -> list[Row]:
-        """Those that failed and are due again."""
+    def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
+        """A target's rows that failed and are due again."""
 
-    def next_retry_ms(self, *, now_ms: int) -> int | None:
-        """When the next one falls due that is not due yet."""
+    def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
+        """When the target's next one falls due that is not due yet."""
 
-    async def mark(self, mark: Told | Failed) -> None:
+    async def mark(self, mark: Mark) -> None:
         """Remember how an attempt ended. Durable when it returns.
 
         Raises:
@@ -82,21 +97,75 @@ class Outbox(Protocol):
         """
 
 
-def backoff_ms(key: str, attempts: int) -> int:
-    """How long to wait after the ``attempts``-th failure: doubling from a second to five minutes, ±20 %.
+class Dispatchers:
+    """One dispatcher for each target."""
 
-    The spread comes from the key, so that repeats do not come in step and yet the same run repeats itself.
-    """
-    plain = min(BACKOFF_MS_MAX, BACKOFF_MS << min(attempts - 1, 20))
-    draw = hashlib.blake2b(f"{key}/{attempts}".encode(), digest_size=2).digest()
-    return plain * 8 // 10 + plain * 4 * int.from_bytes(draw) // (10 * 0xFFFF)
+    def __init__(
+        self,
+        outbox: Outbox,
+        subscribers: Subscribers,
+        settings: Settings,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        each: "type[Dispatcher] | None" = None,
+    ) -> None:
+        """Prepare, without beginning.
+
+        Args:
+            outbox: What is to be told.
+            subscribers: Who is told, and how.
+            settings: For how long.
+            clock: When attempts are due.
+            metrics: Where attempts are counted.
+            each: Another kind of dispatcher.
+        """
+        dispatcher = each or Dispatcher
+        names = dict.fromkeys(name for outcome in OUTCOMES for name in subscribers.targets(outcome))
+        self._all = {
+            name: dispatcher(
+                outbox, name, subscribers, patience=settings.patience(name), clock=clock, metrics=metrics
+            )
+            for name in names
+        }
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Whom they tell."""
+        return tuple(self._all)
+
+    def start(self) -> None:
+        """Begin with what lies in the outbox."""
+        for dispatcher in self._all.values():
+            dispatcher.start()
+
+    def wake(self, targets: Collection[str]) -> None:
+        """There are new notifications for these."""
+        for target in targets:
+            if target in self._all:
+                self._all[target].wake()
+
+    async def stop(self, grace_s: float) -> None:
+        """Begin nothing more; let attempts that run end within ``grace_s``. The rest is repeated one day."""
+        await asyncio.gather(*(dispatcher.stop(grace_s) for dispatcher in self._all.values()))
 
 
 class Dispatcher:
-    """Runs the two lanes over one outbox."""
+    """Runs the two lanes of one target."""
 
-    def __init__(self, outbox: Outbox, tell: Tell, clock: Clock, metrics: Metrics) -> None:
-        self._outbox, self._tell, self._clock, self._metrics = outbox, tell, clock, metrics
+    def __init__(
+        self,
+        outbox: Outbox,
+        target: str,
+        subscribers: Subscribers,
+        *,
+        patience: Patience,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._outbox, self._target, self._patience = outbox, target, patience
+        self._tell = partial(subscribers.tell, target)
+        self._clock, self._metrics = clock, metrics
         self._fresh = asyncio.Event()
         self._retry = asyncio.Event()
         self._freed = asyncio.Event()
@@ -132,7 +201,7 @@ class Dispatcher:
         last = 0
         while True:
             self._fresh.clear()
-            rows = await self._read(partial(self._outbox.fresh, after=last, limit=CHUNK))
+            rows = await self._read(partial(self._outbox.fresh, target=self._target, after=last, limit=CHUNK))
             for row in rows:
                 await self._room()
                 last = row.n
@@ -175,9 +244,10 @@ class Dispatcher:
 
     def _due(self, now_ms: int) -> tuple[list[Row], int | None]:
         """Rows to attempt again that are not being attempted, and when the next one will be due."""
-        rows = self._outbox.retries(now_ms=now_ms, limit=RETRY_SLOTS + len(self._retried))
+        limit = RETRY_SLOTS + len(self._retried)
+        rows = self._outbox.retries(target=self._target, now_ms=now_ms, limit=limit)
         idle = [row for row in rows if row.n not in self._retried]
-        return idle, self._outbox.next_retry_ms(now_ms=now_ms)
+        return idle, self._outbox.next_retry_ms(target=self._target, now_ms=now_ms)
 
     async def _read[T](self, read: Callable[[], T]) -> T:
         while True:
@@ -213,49 +283,59 @@ class Dispatcher:
             self._retried.discard(row.n)
             self._retry.set()
 
-    async def _once(self, row: Row, scope: asyncio.Timeout) -> str | None:
+    async def _once(self, row: Row, scope: asyncio.Timeout) -> NotDeliveredError | None:
         """None when it was accepted, otherwise why not."""
         try:
             async with scope:
                 await self._tell(row.notify)
         except NotDeliveredError as exc:
-            return str(exc)
+            return exc
         except TimeoutError:
-            return "no answer in time"
+            return NotDeliveredError("no answer in time")
         except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
             log.LOGGER.exception("notify-crashed")
-            return f"internal error: {type(exc).__name__}"
+            return NotDeliveredError(f"internal error: {type(exc).__name__}")
         return None
 
-    async def _mark(self, row: Row, error: str | None) -> None:
-        told = row.notify
-        attempts = row.attempts + 1
-        mark: Told | Failed = Told(row.n)
-        if error is None:
-            self._metrics.attempts["ok"] += 1
-            log.event(logging.INFO, "notified", operation=told.operation_id, attempt=attempts)
-        else:
-            wait_ms = backoff_ms(told.key, attempts)
-            mark = Failed(row.n, attempts, self._clock.now_ms() + wait_ms, error)
-            self._metrics.attempts["failed"] += 1
-            log.event(
-                logging.WARNING,
-                "not-notified",
-                operation=told.operation_id,
-                attempt=attempts,
-                reason=error,
-                again_in_s=wait_ms / 1000,
-            )
+    async def _mark(self, row: Row, error: NotDeliveredError | None) -> None:
+        mark = Told(row.n) if error is None else self._failed(row, error)
+        self._account(row, mark)
         while True:
             try:
                 await self._outbox.mark(mark)
             except StoreError as exc:
-                log.event(logging.WARNING, "mark-failed", operation=told.operation_id, reason=exc)
+                log.event(logging.WARNING, "mark-failed", operation=row.notify.operation_id, reason=exc)
                 await asyncio.sleep(MARK_AGAIN_S)
             else:
                 break
-        if error is not None:
+        if isinstance(mark, Failed):
             self._retry.set()
+
+    def _failed(self, row: Row, error: NotDeliveredError) -> Failed | Dead:
+        """When it is attempted again, if at all."""
+        attempts = row.attempts + error.sent
+        now_ms = self._clock.now_ms()
+        pause = pause_ms(row.notify.key, attempts, asked_ms=error.again_after_ms)
+        tried_ms = row.tried_ms + pause
+        if error.final or given_up(self._patience, attempts=attempts, tried_ms=tried_ms):
+            return Dead(row.n, attempts, now_ms, str(error))
+        return Failed(row.n, attempts, now_ms + pause, str(error), tried_ms)
+
+    def _account(self, row: Row, mark: Mark) -> None:
+        """Count and log how an attempt ended."""
+        facts: dict[str, object] = {"operation": row.notify.operation_id, "target": self._target}
+        if isinstance(mark, Told):
+            self._metrics.attempts["ok"] += 1
+            log.event(logging.INFO, "notified", **facts, attempt=row.attempts + 1)
+            return
+        if mark.attempts > row.attempts:
+            self._metrics.attempts["failed"] += 1
+        facts |= {"attempt": mark.attempts, "reason": mark.error}
+        if isinstance(mark, Dead):
+            log.event(logging.ERROR, "given-up", **facts)
+        else:
+            again_in_s = (mark.tried_ms - row.tried_ms) / 1000
+            log.event(logging.WARNING, "not-notified", **facts, again_in_s=again_in_s)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

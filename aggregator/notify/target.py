@@ -1,59 +1,24 @@
-"""A notify URL, taken apart into what a request needs."""
+"""Somebody who wants to hear of outcomes, as the settings describe him."""
 
-import base64
-from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from dataclasses import dataclass, field
 
-_PORTS = {"http": 80, "https": 443}
-# What a path or a query may hold as it stands; everything else is percent-encoded. RFC 3986, section 3.3.
-_SAFE = "/?%:@!$&'()*+,;=-._~"
+from aggregator.fanin import Phase
+from aggregator.notify.address import Address
+from aggregator.notify.patience import Patience
+
+# The target of FANIN_NOTIFY_URL, and of notifications from before targets had names.
+DEFAULT_NAME = "default"
+OUTCOMES = (Phase.COMPLETED, Phase.TIMED_OUT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to connect, and what to ask for there. Its path, query and authorization may be secrets."""
+    """Where notifications go, in which form, about what, and for how long it is tried."""
 
-    tls: bool
-    host: str  # as it is looked up
-    port: int
-    host_header: str
-    path: str  # with the query
-    authorization: str | None  # from ``user:password@`` in the URL
-
-    def __repr__(self) -> str:
-        return f"Target({self.host_header})"
-
-
-def parse(url: str) -> Target:
-    """Take a URL apart.
-
-    Raises:
-        ValueError: not an absolute http or https URL, or a host or port that cannot be. The message does not
-            quote it, because it may hold a secret.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-    except ValueError:  # UnicodeError is one
-        host, port, parts = "", None, urlsplit("")
-    if parts.scheme not in _PORTS or not host or port == 0 or any(sign.isspace() for sign in url.strip()):
-        raise ValueError(
-            "not a URL like https://host/path (the value is not shown because it may hold a secret)"
-        )
-    default = _PORTS[parts.scheme]
-    shown = f"[{host}]" if ":" in host else host
-    path = quote(parts.path or "/", safe=_SAFE) + (
-        f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
-    )
-    authorization = None
-    if parts.username is not None:
-        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = "Basic " + base64.b64encode(secret.encode()).decode()
-    return Target(
-        tls=parts.scheme == "https",
-        host=host,
-        port=port or default,
-        host_header=shown if port in (None, default) else f"{shown}:{port}",
-        path=path,
-        authorization=authorization,
-    )
+    name: str = DEFAULT_NAME
+    address: Address
+    format: str = "json"  # a name in `aggregator.notify.formats`
+    on: tuple[Phase, ...] = OUTCOMES
+    signing_secrets: tuple[str, ...] = field(default=(), repr=False)  # Standard Webhooks: ``whsec_…``
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
+    patience: Patience = field(default_factory=Patience)

@@ -6,14 +6,14 @@ import msgspec
 
 from aggregator.app import _Surface as Surface
 from aggregator.clock import Clock
-from aggregator.engine import Receipt, Tell
+from aggregator.engine import Receipt, Subscribers
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, Subject, start, step
 from aggregator.metrics import Metrics
 from aggregator.settings import Settings
 from aggregator.wire import CORRELATIONS, Arrival
 from harness.bugs.bug import Bug
 from harness.bugs.rewiring import rewired
-from harness.bugs.variation import VariedEngine, believed_complete, stepping, vary
+from harness.bugs.variation import Retold, Tell, VariedEngine, believed_complete, stepping, vary
 
 
 class _LearnsRegions(VariedEngine):
@@ -104,8 +104,11 @@ class _IdWhateverIsConfigured(Surface):
 class _SharedCallback(VariedEngine):
     """Has one place for what a notification is about, and the newest operation puts its own there."""
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
-        super().__init__(settings, clock, metrics, self._about_the_newest(tell) if tell else None)
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
+        retold = Retold(subscribers, self._about_the_newest, clock) if subscribers else None
+        super().__init__(settings, clock, metrics, retold)
         self._newest: Subject | None = None
 
     async def deliver(self, arrival: Arrival) -> Receipt:
@@ -113,7 +116,7 @@ class _SharedCallback(VariedEngine):
             self._newest = arrival.subject
         return await super().deliver(arrival)
 
-    def _about_the_newest(self, tell: Tell) -> Tell:
+    def _about_the_newest(self, tell: Tell, _clock: Clock) -> Tell:
         return lambda notify: tell(msgspec.structs.replace(notify, subject=self._newest or notify.subject))
 
 

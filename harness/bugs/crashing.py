@@ -9,6 +9,7 @@ from aggregator.engine import Receipt
 from aggregator.engines.transaction import Transaction
 from aggregator.errors import StoreUnusableError
 from aggregator.fanin import FanIn, notification
+from aggregator.notify.target import DEFAULT_NAME
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
 from harness.bugs.variation import VariedEngine, vary
@@ -47,10 +48,10 @@ class _TellsFromMemory(VariedEngine):
     async def open(self) -> None:
         await super().open()
         rows = [
-            *self._store.fresh(after=0, limit=10_000),
-            *self._store.retries(now_ms=FOR_EVER_MS, limit=10_000),
+            *self._store.outbox.fresh(target=DEFAULT_NAME, after=0, limit=10_000),
+            *self._store.outbox.retries(target=DEFAULT_NAME, now_ms=FOR_EVER_MS, limit=10_000),
         ]
-        self._store.forget_told([row.n for row in rows])
+        self._store.outbox.forget_told([row.n for row in rows])
 
 
 class _OutboxLater(VariedEngine):
@@ -61,7 +62,7 @@ class _OutboxLater(VariedEngine):
 
         class Silent(Transaction):
             def write(self, marks: Any) -> None:
-                self._telling = False
+                self._subscribers = None
                 super().write(marks)
                 orders.extend(self.effects)
 

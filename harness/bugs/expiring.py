@@ -11,6 +11,7 @@ from aggregator.engine import Receipt
 from aggregator.engines.sqlite_store import Known
 from aggregator.engines.transaction import Transaction
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, step
+from aggregator.notify.target import DEFAULT_NAME
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
 from harness.bugs.variation import VariedEngine, VariedStore, finished, stepping, vary
@@ -68,7 +69,7 @@ class _TimerWinsReplay(VariedEngine):
     async def open(self) -> None:
         await super().open()
         now_ms = self._clock.now_ms()
-        for row in self._store.fresh(after=0, limit=1_000):
+        for row in self._store.outbox.fresh(target=DEFAULT_NAME, after=0, limit=1_000):
             told = row.notify
             if told.outcome is Phase.COMPLETED and now_ms >= told.deadline_ms:
                 last = told.arrived[-1:]
@@ -76,7 +77,7 @@ class _TimerWinsReplay(VariedEngine):
                     told, outcome=Phase.TIMED_OUT, arrived=told.arrived[:-1], missing=last
                 )
                 self.tell_besides(other)
-                self._store.forget_told([row.n])
+                self._store.outbox.forget_told([row.n])
 
 
 def _deaf_after_three_days(state: FanIn, event: Arrived | DeadlineReached) -> Step:
@@ -143,7 +144,9 @@ class _ExpiresInTwoSteps(VariedEngine):
     def _decide(self, parked: Sequence[int]) -> None:
         self._store.begin()
         self._store.park(parked, None)
-        deciding = Transaction(self._store, self._settings, self._clock.now_ms(), telling=True)
+        deciding = Transaction(
+            self._store, self._settings, self._clock.now_ms(), subscribers=self._subscribers
+        )
         deciding.expire(len(parked))
         deciding.write(())
         self._store.commit()

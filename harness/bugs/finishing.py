@@ -1,5 +1,6 @@
 """After the end: what comes late must find that there was an outcome, however late it comes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -39,11 +40,12 @@ class _LeavesArrivals(VariedStore):
         super().__init__(*args)
         self.left: dict[str, FanIn] = {}  # by operation
 
-    def purge(self, decided_before_ms: int, limit: int) -> int:
-        rows = self._db.execute("SELECT state FROM operation WHERE decided_ms < ?", (decided_before_ms,))
-        states = [msgspec.json.decode(state, type=FanIn) for (state,) in rows]
-        self.left |= {state.operation_id: state for state in states}
-        return super().purge(decided_before_ms, limit)
+    def forget(self, numbers: Sequence[int]) -> int:
+        for n in numbers:
+            (text,) = self._db.execute("SELECT state FROM operation WHERE n = ?", (n,)).fetchone()
+            state = msgspec.json.decode(text, type=FanIn)
+            self.left[state.operation_id] = state
+        return super().forget(numbers)
 
 
 class _Inherits(Transaction):

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 
 from aggregator.clock import Clock
-from aggregator.engine import Receipt, Tell
+from aggregator.engine import Receipt
 from aggregator.engines.sqlite_store import Known
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Step, step
-from aggregator.notify.outbox import Failed, Told
+from aggregator.notify.outbox import Mark, Told
 from aggregator.notify.plain import Message, body_of
 from aggregator.wire import Arrival
 from harness.bugs.bug import Healthy
 from harness.bugs.orchestration import Orchestrations
-from harness.bugs.variation import VariedEngine, VariedStore, stepping, vary
+from harness.bugs.variation import Tell, VariedEngine, VariedStore, stepping, vary
 from harness.bugs.waiting import orchestrated
 from harness.world.asgi import AsgiApp
 from harness.world.target import AppFactory
@@ -46,7 +46,7 @@ class _Polls(VariedStore):
 class _MarksLate(VariedEngine):
     """Notes what the sink has accepted 0.7 s later, so a crash in between leads to a repetition."""
 
-    async def mark(self, mark: Told | Failed) -> None:
+    async def mark(self, mark: Mark) -> None:
         if isinstance(mark, Told):
             await asyncio.sleep(SLOW_S)
         await super().mark(mark)

@@ -8,17 +8,17 @@ Rules of this file: it is right as long as nothing crashes; what a bug does othe
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import msgspec
 
 from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Page, Receipt, Tell
+from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
 from aggregator.errors import UnknownRegionError
 from aggregator.fanin import FanIn, Notify, Phase, Standing, notification
 from aggregator.metrics import Metrics
-from aggregator.notify.outbox import Dispatcher, Failed, Row, Told
+from aggregator.notify.outbox import Dispatchers, Failed, Mark, Row
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 
@@ -40,34 +40,40 @@ class Instance:
 
 
 class MemoryOutbox:
-    """What is still to be told, for `aggregator.notify.outbox.Dispatcher`."""
+    """What is still to be told, for `aggregator.notify.outbox.Dispatchers`. What is given up is gone."""
 
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
+        self._target: dict[int, str] = {}
         self._due_ms: dict[int, int] = {}
         self._last = 0
 
-    def put(self, notify: Notify) -> None:
-        self._last += 1
-        self._rows[self._last] = Row(self._last, notify, 0)
+    def put(self, notify: Notify, targets: Iterable[str]) -> None:
+        for target in targets:
+            self._last += 1
+            self._rows[self._last] = Row(self._last, notify, 0)
+            self._target[self._last] = target
 
-    def fresh(self, *, after: int, limit: int) -> list[Row]:
-        return [row for n, row in self._rows.items() if n > after and not row.attempts][:limit]
+    def fresh(self, *, target: str, after: int, limit: int) -> list[Row]:
+        rows = [row for n, row in self._rows.items() if n > after and n not in self._due_ms]
+        return [row for row in rows if self._target[row.n] == target][:limit]
 
     def newest(self) -> int:
         return self._last
 
-    def retries(self, *, now_ms: int, limit: int) -> list[Row]:
-        return [self._rows[n] for n, due_ms in self._due_ms.items() if due_ms <= now_ms][:limit]
+    def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
+        due = [n for n, due_ms in self._due_ms.items() if due_ms <= now_ms and self._target[n] == target]
+        return [self._rows[n] for n in due][:limit]
 
-    def next_retry_ms(self, *, now_ms: int) -> int | None:
-        return min((due_ms for due_ms in self._due_ms.values() if due_ms > now_ms), default=None)
+    def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
+        due = (due_ms for n, due_ms in self._due_ms.items() if self._target[n] == target)
+        return min((due_ms for due_ms in due if due_ms > now_ms), default=None)
 
-    async def mark(self, mark: Told | Failed) -> None:
+    async def mark(self, mark: Mark) -> None:
         row = self._rows.pop(mark.n)
         self._due_ms.pop(mark.n, None)
         if isinstance(mark, Failed):
-            self._rows[mark.n] = row._replace(attempts=mark.attempts)
+            self._rows[mark.n] = row._replace(attempts=mark.attempts, tried_ms=mark.tried_ms)
             self._due_ms[mark.n] = mark.due_ms
 
 
@@ -76,22 +82,29 @@ class Orchestrations:
 
     capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=False)
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
         self._settings, self._clock = settings, clock
         self._instances: dict[str, Instance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = MemoryOutbox()
-        self._dispatcher = Dispatcher(self._outbox, tell, clock, metrics) if tell else None
+        self._subscribers = subscribers
+        self._dispatchers = (
+            Dispatchers(self._outbox, subscribers, settings, clock=clock, metrics=metrics)
+            if subscribers
+            else None
+        )
 
     # --- the port ---
 
     async def open(self) -> None:
-        if self._dispatcher:
-            self._dispatcher.start()
+        if self._dispatchers:
+            self._dispatchers.start()
 
     async def close(self) -> None:
-        if self._dispatcher:
-            await self._dispatcher.stop(0)
+        if self._dispatchers:
+            await self._dispatchers.stop(0)
         for task in tuple(self._tasks):
             task.cancel()
 
@@ -108,6 +121,12 @@ class Orchestrations:
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:  # noqa: ARG002
         states = [it.state for it in self._instances.values()]
         return Page([it for it in states if phase in (None, it.phase)][:limit], None)
+
+    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:  # noqa: ARG002
+        return Letters([], None)
+
+    async def retry(self, *, target: str | None, operation: str | None) -> int:  # noqa: ARG002
+        return 0
 
     async def check(self) -> None:
         return
@@ -180,9 +199,10 @@ class Orchestrations:
         """The outcome falls, and is told."""
         now_ms = self._clock.now_ms()
         instance.state = msgspec.structs.replace(instance.state, phase=outcome, decided_ms=now_ms)
-        self._outbox.put(notification(instance.state, decided_ms=now_ms))
-        if self._dispatcher:
-            self._dispatcher.wake()
+        if self._subscribers and self._dispatchers:
+            targets = self._subscribers.targets(outcome)
+            self._outbox.put(notification(instance.state, decided_ms=now_ms), targets)
+            self._dispatchers.wake(targets)
 
     async def sleep_until(self, at_ms: int) -> None:
         """A durable timer."""

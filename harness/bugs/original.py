@@ -1,18 +1,19 @@
 """The design that the pattern was published with in 2018. The one inmate that has several bugs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from aggregator.app import create_app
 from aggregator.clock import Clock
-from aggregator.engine import Receipt, Tell
-from aggregator.fanin import Notify, Phase, Standing
+from aggregator.engine import Receipt, Subscribers
+from aggregator.fanin import Phase, Standing
 from aggregator.metrics import Metrics
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
+from harness.bugs.variation import Retold, Tell
 from harness.bugs.waiting import WaitsTwice
 from harness.world.asgi import AsgiApp
 from harness.world.target import LoopClock
@@ -26,8 +27,11 @@ DEFAULT_TIMEOUT_MS = 120_000
 class _Sample(WaitsTwice):
     """Get the status; start an orchestration if there is none; raise the event."""
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
-        super().__init__(settings, clock, metrics, _without_key(tell) if tell else None)
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
+        keyless = Retold(subscribers, _without_key, clock) if subscribers else None
+        super().__init__(settings, clock, metrics, keyless)
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         instance = self._instances.get(arrival.operation_id)
@@ -39,7 +43,7 @@ class _Sample(WaitsTwice):
         return await super().deliver(arrival)
 
 
-def _without_key(tell: Tell) -> Callable[[Notify], Awaitable[None]]:
+def _without_key(tell: Tell, _clock: Clock) -> Tell:
     """The notification is an activity, which runs at least once, and has no id."""
     return lambda notify: tell(msgspec.structs.replace(notify, key=""))
 

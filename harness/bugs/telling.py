@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 
 from aggregator.clock import Clock
-from aggregator.engine import NotDeliveredError, Receipt, Tell
+from aggregator.engine import NotDeliveredError, Receipt, Subscribers
 from aggregator.fanin import Notify, Phase, Standing, notification
 from aggregator.metrics import Metrics
-from aggregator.notify.outbox import ATTEMPT_S, Dispatcher, Failed, Row, Told, backoff_ms
+from aggregator.notify.outbox import ATTEMPT_S, Dispatcher, Dispatchers, Failed, Mark, Row, Told
+from aggregator.notify.patience import backoff_ms
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.bugs.bug import Bug
-from harness.bugs.variation import VariedEngine, vary
+from harness.bugs.variation import Retold, Tell, VariedEngine, vary
 
 TRIES_MAX = 3
 LEASE_S = 2.0
@@ -102,10 +103,13 @@ def _decided_when_told(tell: Tell, clock: Clock) -> Tell:
 class _WrittenWhenSent(VariedEngine):
     """Looks at the operation again for every attempt, to say what is true now."""
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
-        super().__init__(settings, clock, metrics, self._as_of_now(tell) if tell else None)
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
+        retold = Retold(subscribers, self._as_of_now, clock) if subscribers else None
+        super().__init__(settings, clock, metrics, retold)
 
-    def _as_of_now(self, tell: Tell) -> Tell:
+    def _as_of_now(self, tell: Tell, _clock: Clock) -> Tell:
         async def attempt(notify: Notify) -> None:
             state = await self.inspect(notify.operation_id)
             if state and state.decided_ms is not None:
@@ -121,8 +125,10 @@ class _TwoPollers(VariedEngine):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        _, clock, metrics, tell = args
-        self._second = Dispatcher(self, tell, clock, metrics) if tell else None
+        settings, clock, metrics, subscribers = args
+        self._second = (
+            Dispatchers(self, subscribers, settings, clock=clock, metrics=metrics) if subscribers else None
+        )
 
     async def open(self) -> None:
         await super().open()
@@ -137,7 +143,7 @@ class _TwoPollers(VariedEngine):
     def _committed(self, transaction: Any) -> None:
         super()._committed(transaction)
         if self._second:
-            self._second.wake()
+            self._second.wake(transaction.put)
 
 
 class _InOrder(Dispatcher):
@@ -152,11 +158,15 @@ class _InOrder(Dispatcher):
         while True:
             self._fresh.clear()
             now_ms = self._clock.now_ms()
-            rows = [*self._outbox.retries(now_ms=now_ms, limit=1), *self._outbox.fresh(after=0, limit=1)]
+            target = self._target
+            rows = [
+                *self._outbox.retries(target=target, now_ms=now_ms, limit=1),
+                *self._outbox.fresh(target=target, after=0, limit=1),
+            ]
             if rows:
                 await self._attempt(rows[0])
                 continue
-            next_ms = self._outbox.next_retry_ms(now_ms=now_ms)
+            next_ms = self._outbox.next_retry_ms(target=target, now_ms=now_ms)
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if next_ms is None else (next_ms - now_ms) / 1_000):
                     await self._fresh.wait()
@@ -171,7 +181,7 @@ class _InOrder(Dispatcher):
             wait_ms = backoff_ms(row.notify.key, attempts)
             if not self.stubborn:
                 due_ms = self._clock.now_ms() + wait_ms
-                return await self._outbox.mark(Failed(row.n, attempts, due_ms, error))
+                return await self._outbox.mark(Failed(row.n, attempts, due_ms, str(error)))
             await asyncio.sleep(wait_ms / 1_000)
 
 
@@ -186,9 +196,11 @@ class _TellsInOrder(VariedEngine):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        _, clock, metrics, tell = args
-        if tell:
-            self._dispatcher = self.dispatcher_type(self, tell, clock, metrics)
+        settings, clock, metrics, subscribers = args
+        if subscribers:
+            self._dispatchers = Dispatchers(
+                self, subscribers, settings, clock=clock, metrics=metrics, each=self.dispatcher_type
+            )
 
 
 class _TellsOneAtATime(_TellsInOrder):
@@ -205,12 +217,12 @@ class _TellsBeforeAnswering(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         if receipt.standing is Standing.COUNTED and receipt.state.phase is Phase.COMPLETED:
-            while self._store.counts()[1]:
+            while self._store.outbox.counts()[0]:
                 self._told.clear()
                 await self._told.wait()
         return receipt
 
-    async def mark(self, mark: Told | Failed) -> None:
+    async def mark(self, mark: Mark) -> None:
         await super().mark(mark)
         self._told.set()
 

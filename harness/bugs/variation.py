@@ -4,8 +4,9 @@ Rules of this file: it changes nothing by itself, so that `vary()` is the real a
 exchanged is named by a keyword, so that a reader of a bug sees at once where it sits.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -13,21 +14,38 @@ import msgspec
 from aggregator import app as surface
 from aggregator.app import _Surface as Surface
 from aggregator.clock import Clock
-from aggregator.engine import Receipt, Tell
+from aggregator.engine import Receipt, Subscribers
 from aggregator.engines.sqlite import SqliteEngine
 from aggregator.engines.sqlite_store import Known, Store
 from aggregator.engines.transaction import Transaction
 from aggregator.fanin import Arrived, FanIn, Notify, Phase, Standing, Step, notification, start
 from aggregator.metrics import Metrics
 from aggregator.notify.plain import Message, render
+from aggregator.notify.subscribers import HttpSubscribers
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.bugs.rewiring import rewired
 from harness.world.asgi import AsgiApp
 from harness.world.target import AppFactory, LoopClock
 
-# Turns how the subscriber is told into a wrong way of telling.
+# One attempt at telling a subscriber; raises `NotDeliveredError`.
+type Tell = Callable[[Notify], Awaitable[None]]
+# Turns how a subscriber is told into a wrong way of telling.
 type Telling = Callable[[Tell, Clock], Tell]
+
+
+class Retold:
+    """Subscribers who are told in another way."""
+
+    def __init__(self, subscribers: Subscribers, telling: Telling, clock: Clock) -> None:
+        self._subscribers, self._telling, self._clock = subscribers, telling, clock
+        self._ways: dict[str, Tell] = {}  # by target
+        self.targets = subscribers.targets
+
+    async def tell(self, target: str, notify: Notify) -> None:
+        if target not in self._ways:
+            self._ways[target] = self._telling(partial(self._subscribers.tell, target), self._clock)
+        await self._ways[target](notify)
 
 
 class VariedStore(Store):
@@ -81,10 +99,11 @@ class VariedEngine(SqliteEngine):
     def tell_besides(self, *notifies: Notify) -> None:
         """Put notifications into the outbox that no decision has put there."""
         self._store.begin()
-        self._store.tell(notifies)
+        targets = self._dispatchers.targets if self._dispatchers else ()
+        self._store.outbox.put((notify, targets) for notify in notifies)
         self._store.commit()
-        if self._dispatcher:
-            self._dispatcher.wake()
+        if self._dispatchers:
+            self._dispatchers.wake(targets)
 
 
 def vary(
@@ -117,13 +136,16 @@ def vary(
         parts["transaction_type"] = transaction
     varied: type[VariedEngine] = type(engine.__name__, (engine,), parts) if parts else engine
 
-    def build(settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> VariedEngine:
-        wrapped = telling(tell, clock) if telling and tell else tell
-        return varied(settings, clock, metrics, wrapped)
+    def build(
+        settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> VariedEngine:
+        retold = Retold(subscribers, telling, clock) if telling and subscribers else subscribers
+        return varied(settings, clock, metrics, retold)
 
     def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
         chosen = replace(Settings.from_environment(environment), **(settings or {}))
-        create = rewired(surface.create_app, _Surface=surface_type, render=render)
+        subscribers = partial(HttpSubscribers, formats={"json": render})
+        create = rewired(surface.create_app, _Surface=surface_type, HttpSubscribers=subscribers)
         app: AsgiApp = create(chosen, clock=LoopClock(epoch_ms), engine=build)
         return around(app) if around else app
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from aggregator.app import create_app
 from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Engine, Receipt, Tell
+from aggregator.engine import Capabilities, Engine, Receipt, Subscribers
 from aggregator.engines.sqlite import SqliteEngine
 from aggregator.errors import StoreBusyError
 from aggregator.metrics import Metrics
@@ -255,7 +255,7 @@ class Broken:
     def __init__(self, trouble: Exception) -> None:
         self.trouble = trouble
 
-    def __call__(self, _s: Settings, _c: Clock, _m: Metrics, _t: Tell | None) -> Engine:
+    def __call__(self, _s: Settings, _c: Clock, _m: Metrics, _t: Subscribers | None) -> Engine:
         return self  # type: ignore[return-value]  # what is not called is not there
 
     async def open(self) -> None:

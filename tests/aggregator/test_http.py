@@ -14,10 +14,10 @@ import pytest
 
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify, Phase, Subject
+from aggregator.notify.address import parse
 from aggregator.notify.connection import Connections
 from aggregator.notify.http import HttpTarget
 from aggregator.notify.plain import render
-from aggregator.notify.target import parse
 
 TOLD = Notify(
     key="c0ffee",

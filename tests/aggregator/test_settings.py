@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import SettingsError
-from aggregator.notify.target import parse
+from aggregator.notify.address import parse
+from aggregator.notify.target import Target
 from aggregator.settings import SPELLINGS, Settings
 from aggregator.wire import ACTIONS
 
@@ -23,7 +24,7 @@ def test_the_defaults_are_the_originals() -> None:
     assert settings == Settings(
         regions=("eastus", "westeurope"),
         timeout_ms=120_000,
-        target=None,
+        targets=(),
         data_dir=Path("fanin-data"),
         keys=(),
         correlation="event-id",
@@ -53,7 +54,7 @@ def test_every_name_of_our_own_is_read() -> None:
     assert settings == Settings(
         regions=("eastus", "westeurope"),
         timeout_ms=80_000,
-        target=parse("https://hooks.example/x?y=z"),
+        targets=(Target(address=parse("https://hooks.example/x?y=z")),),
         data_dir=Path("somewhere"),
         keys=("first", "second=="),
         correlation="image",
@@ -79,7 +80,8 @@ def test_the_originals_names_and_the_platforms_are_read() -> None:
     )
 
     assert (settings.regions, settings.timeout_ms) == (("northeurope", "westeurope"), 80_000)
-    assert (settings.target, settings.data_dir, settings.port) == (parse("http://sink/"), Path("/data"), 5000)
+    assert settings.targets == (Target(address=parse("http://sink/")),)
+    assert (settings.data_dir, settings.port) == (Path("/data"), 5000)
 
 
 def test_two_spellings_may_agree() -> None:

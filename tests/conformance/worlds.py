@@ -8,7 +8,7 @@ out. A test says what it needs; it never asks which engine it is.
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from aggregator import engines
-from aggregator.engine import Engine, NotDeliveredError, Receipt, Tell
-from aggregator.fanin import FanIn, Notify, Standing, Subject
+from aggregator.engine import Engine, NotDeliveredError, Receipt, Subscribers
+from aggregator.fanin import FanIn, Notify, Phase, Standing, Subject
 from aggregator.metrics import Metrics
-from aggregator.notify.target import parse
+from aggregator.notify.address import parse
+from aggregator.notify.target import DEFAULT_NAME, Target
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 from harness.world.kernel import VirtualKernel, elapsed_ms
@@ -38,6 +39,7 @@ REAL_SILENCE_MS = 700
 LIMIT_MS, REAL_LIMIT_MS = 600_000, 60_000
 POLL_MS = 10
 
+type Tell = Callable[[Notify], Awaitable[None]]
 type Story = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -47,6 +49,29 @@ def arrival(region: str, operation_id: str = "op-1") -> Arrival:
 
 async def accept(_: Notify) -> None:
     """The subscriber that accepts everything."""
+
+
+def target(name: str = DEFAULT_NAME, **rest: Any) -> Target:
+    """Somebody who wants to hear of outcomes; of which ones, and for how long, says ``rest``."""
+    return Target(name=name, address=parse("http://subscriber/"), **rest)
+
+
+class Audience:
+    """The world's targets, as one life of an engine tells them."""
+
+    def __init__(self, world: "World", life: int) -> None:
+        self._world, self._life = world, life
+
+    def targets(self, outcome: Phase) -> tuple[str, ...]:
+        return tuple(it.name for it in self._world.settings.targets if outcome in it.on)
+
+    async def tell(self, target: str, notify: Notify) -> None:
+        world = self._world
+        if not world.alive(self._life):
+            raise NotDeliveredError("a dead process sends nothing")
+        world.told.append((world.now_ms(), notify))
+        world.told_whom.append(target)
+        await world.subscribers.get(target, world.subscriber)(notify)
 
 
 class World:
@@ -65,12 +90,14 @@ class World:
             regions=(EAST, NORTH, WEST),
             timeout_ms=self.timeout_ms,
             retention_ms=RETENTION_MS,
-            target=parse("http://subscriber/"),
+            targets=(target(),),
             data_dir=folder / "data-0",
             engine=engine,
         )
         self.told: list[tuple[int, Notify]] = []  # every attempt, and when
-        self.subscriber: Tell = accept  # a test may put another one here
+        self.told_whom: list[str] = []  # for each of those attempts: the target
+        self.subscriber: Tell = accept  # a test may put another one here …
+        self.subscribers: dict[str, Tell] = {}  # … or one for a target of its own
         self.metrics = Metrics()
         self._engine: Engine | None = None
 
@@ -141,23 +168,24 @@ class World:
     async def start(self, **changes: Any) -> Engine:
         """Begin the next life on what the last one left, with some settings changed."""
         self._lives += 1
-        life = self._lives
         self.settings = replace(self.settings, **changes)
 
-        async def tell(notify: Notify) -> None:
-            if life != self._lives:
-                raise NotDeliveredError("a dead process sends nothing")
-            self.told.append((self.now_ms(), notify))
-            await self.subscriber(notify)
-
         self.metrics = Metrics()
-        self._engine = self._factory(self.settings, self, self.metrics, tell)
+        self._engine = self._factory(self.settings, self, self.metrics, self.audience())
         await self._engine.open()
         return self._engine
 
-    def another(self, tell: Tell | None = None) -> Engine:
+    def alive(self, life: int) -> bool:
+        """Whether that life is still the present one."""
+        return life == self._lives
+
+    def audience(self) -> Audience:
+        """The targets, as the present life tells them."""
+        return Audience(self, self._lives)
+
+    def another(self, subscribers: Subscribers | None = None) -> Engine:
         """A second engine on the same data, not open yet."""
-        return self._factory(self.settings, self, Metrics(), tell)
+        return self._factory(self.settings, self, Metrics(), subscribers)
 
     async def stop(self) -> None:
         """An orderly stop."""
@@ -185,6 +213,10 @@ class World:
 
     def keys_told(self) -> list[str]:
         return [notify.key for _, notify in self.told]
+
+    def told_to(self, target: str) -> list[tuple[int, Notify]]:
+        """Every attempt at one target, and when."""
+        return [told for told, whom in zip(self.told, self.told_whom, strict=True) if whom == target]
 
     def outcomes_told(self) -> list[tuple[str, str]]:
         return [(notify.operation_id, notify.outcome.value) for _, notify in self.told]
