@@ -140,7 +140,7 @@ class _Surface:
         headers = {
             "location": location,
             "retry-after": RETRY_AFTER_START,
-            "fanin-arrival": receipt.standing.value,
+            "fanin-arrival": receipt.standing.value if receipt else "accepted",
         }
         return Response(told, 202, headers, "application/json")
 

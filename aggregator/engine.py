@@ -19,6 +19,8 @@ class Capabilities:
     one_owner: bool  # a second process on the same data is refused
     forgets: bool  # an outcome is forgotten after the retention, and its id may be used again
     letters: bool = False  # what is untold can be listed, and dead letters sent again
+    virtual_time: bool = False  # needs nothing but an event loop, so it runs in a simulated world
+    settles_at_once: bool = False  # `deliver` says what became of the arrival, not only that it is kept
 
 
 class Receipt(NamedTuple):
@@ -97,7 +99,7 @@ class Engine(Protocol):
 
     * `deliver` returns only once the arrival is durable, so a 2xx may follow it; when it raises a definite
       error, nothing was stored.
-    * Delivering the same arrival again is harmless and answered with its standing.
+    * Delivering the same arrival again is harmless.
     * First arrivals that come together start one operation; none of them is lost.
     * The deadline is the first commit plus the timeout, absolute; restarts and later arrivals do not move it.
     * The expected regions are those that were configured when the operation started.
@@ -121,12 +123,13 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Stop in order: what was taken is committed, notifications under way get a moment to end."""
 
-    async def deliver(self, arrival: Arrival) -> Receipt:
-        """Take one arrival.
+    async def deliver(self, arrival: Arrival) -> Receipt | None:
+        """Take one arrival. None: it is kept, and what becomes of it is settled later.
 
         Raises:
             UnknownRegionError: it would start an operation, and nobody expects its region.
-            UnexpectedRegionError: its operation does not wait for its region.
+            UnexpectedRegionError: its operation does not wait for its region. An engine that settles later
+                may pass over such an arrival instead, if newer settings expect the region.
             StoreError: not stored, or (`StoreFailedError`) perhaps stored; the sender should try again.
         """
 
@@ -134,7 +137,7 @@ class Engine(Protocol):
         """One operation, or None if it is not known, or no longer."""
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
-        """A page of operations: waiting ones by deadline, decided ones by the time of their decision.
+        """A page of operations, the older ones first. It may hold fewer than ``limit`` and not be the last.
 
         Raises:
             MalformedError: ``after`` is no token that a page of the same kind has returned.

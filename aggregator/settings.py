@@ -49,6 +49,7 @@ class Settings:
     actions: frozenset[str] = frozenset(ACTIONS)
     retention_ms: int = 7 * 86_400_000
     engine: str = "sqlite"
+    engine_options: Mapping[str, str] = field(default_factory=dict)  # the engine's own settings, as text
     host: str = "127.0.0.1"
     port: int = 8080
     log_format: str = "text"
@@ -87,12 +88,23 @@ class Settings:
             )
         _read_keys_file(values)
         _ask_registry(values)
-        return cls(**values)
+        options = options_of(values.get("engine", "sqlite"), environment)
+        return cls(**values, engine_options=options)
 
     @property
     def locked(self) -> bool:
         """Whether a stranger is kept out. Signatures alone do not: they say nothing about who reads."""
         return bool(self.keys or self.header_secret)
+
+
+def options_of(engine: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """What an environment says to one engine alone, by name; the engine itself understands and checks it."""
+    return {name: text for name, text in environment.items() if name.startswith(_prefix(engine))}
+
+
+def _prefix(engine: str) -> str:
+    """An engine's own settings begin with its name, as FANIN_DURABLE_TASK_ADDRESS does."""
+    return f"FANIN_{engine.upper().replace('-', '_')}_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +248,12 @@ def _flag_name(name: str) -> str:
 def _refuse_misspelt(environment: Mapping[str, str]) -> None:
     """Complain about names that are surely meant for us and that nobody would read."""
     by_folded = {name.casefold(): name for name in SPELLINGS}
+    engines = tuple(map(_prefix, ENGINES))
     for name in sorted(environment):
         if (
             name in SPELLINGS
             or name in NOT_OURS
+            or name.startswith(engines)
             or not name.casefold().startswith(("fanin_", "webhookregion", "webhooktimeout"))
         ):
             continue

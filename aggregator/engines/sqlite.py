@@ -68,7 +68,14 @@ type _Result = Receipt | AggregatorError | int | None
 class SqliteEngine:
     """See `aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(survives_kill=True, one_owner=True, forgets=True, letters=True)
+    capabilities = Capabilities(
+        survives_kill=True,
+        one_owner=True,
+        forgets=True,
+        letters=True,
+        virtual_time=True,
+        settles_at_once=True,
+    )
 
     def __init__(
         self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None

@@ -1,13 +1,23 @@
 """Every engine in the registry goes through the same suite; what it cannot do it says by its capabilities."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from aggregator.engines import ENGINES
 from tests.conformance.worlds import World
+from tests.heavy import needs
 
 
-@pytest.fixture(params=sorted(ENGINES))
+def _with_its_parts(name: str) -> object:
+    """An engine as a parameter, skipped on a machine without what it needs."""
+    entry = ENGINES[name]
+    there = all(find_spec(module.partition(".")[0]) for module in entry.needs)
+    get = f".venv/bin/pip install -c constraints.txt -e '.[{entry.extra}]'"
+    return pytest.param(name, marks=needs(f"{name} engine", there=there, get=get))
+
+
+@pytest.fixture(params=[_with_its_parts(name) for name in sorted(ENGINES)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return World(request.param, tmp_path)

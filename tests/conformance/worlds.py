@@ -1,15 +1,23 @@
-"""Where an engine is put to the test: its own data, its own time, a subscriber that does as it is told."""
+"""Where an engine is put to the test: its own data, its own time, a subscriber that does as it is told.
+
+An engine that needs nothing but an event loop is tested in virtual time, where a month costs nothing. Any
+other one is tested in real time with what it works with: timeouts are short then, and what takes days is left
+out. A test says what it needs; it never asks which engine it is.
+"""
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aggregator import engines
-from aggregator.engine import Engine, NotDeliveredError, Receipt
-from aggregator.fanin import Notify, Phase, Subject
+from aggregator.engine import Engine, NotDeliveredError, Receipt, Subscribers
+from aggregator.fanin import FanIn, Notify, Phase, Standing, Subject
 from aggregator.metrics import Metrics
 from aggregator.notify.address import parse
 from aggregator.notify.target import DEFAULT_NAME, Target
@@ -22,6 +30,14 @@ EPOCH_MS = 1_772_323_200_000
 TIMEOUT_MS = 60_000
 RETENTION_MS = 7 * 86_400_000
 IMAGE = Subject(action="push", host="demo.azurecr.io", repository="team/app", tag="1.0", digest="sha256:11")
+
+# In real time: a timeout that can be waited for, and how late a busy machine may be.
+REAL_TIMEOUT_MS = 1_500
+REAL_SLACK_MS = 2_000
+REAL_SILENCE_MS = 700
+# How long anything may take on the slowest machine; in virtual time, how much of it may pass.
+LIMIT_MS, REAL_LIMIT_MS = 600_000, 60_000
+POLL_MS = 10
 
 type Tell = Callable[[Notify], Awaitable[None]]
 type Story = Callable[[], Coroutine[Any, Any, None]]
@@ -59,18 +75,24 @@ class Audience:
 
 
 class World:
-    """One engine through all its lives, in virtual time: waiting a month costs nothing."""
+    """One engine through all its lives."""
 
     def __init__(self, engine: str, folder: Path) -> None:
+        self._name, self._folder = engine, folder
         self._factory = engines.load(engine)
-        self._folder = folder
+        self.capabilities = engines.capabilities(engine)
+        self.virtual = self.capabilities.virtual_time
+        self._limit_ms = LIMIT_MS if self.virtual else REAL_LIMIT_MS
         self._lives = 0
+        self.timeout_ms = TIMEOUT_MS if self.virtual else REAL_TIMEOUT_MS
+        self.slack_ms = 100 if self.virtual else REAL_SLACK_MS  # how late may be called on time
         self.settings = Settings(
             regions=(EAST, NORTH, WEST),
-            timeout_ms=TIMEOUT_MS,
+            timeout_ms=self.timeout_ms,
             retention_ms=RETENTION_MS,
             targets=(target(),),
             data_dir=folder / "data-0",
+            engine=engine,
         )
         self.told: list[tuple[int, Notify]] = []  # every attempt, and when
         self.told_whom: list[str] = []  # for each of those attempts: the target
@@ -83,35 +105,73 @@ class World:
         """Run a test's story to its end; in real time where the order of turns matters and no time passes."""
 
         async def to_the_end() -> None:
-            try:
-                await story()
-            finally:
-                await self.stop()
+            with_backend = engines.backend(self._name, self._folder)
+            async with with_backend as options:
+                self.settings = replace(self.settings, engine_options=options)
+                try:
+                    await story()
+                finally:
+                    await self.stop()
 
-        if real:
-            asyncio.run(to_the_end())
-        else:
+        if self.virtual and not real:
             VirtualKernel(seed).run(to_the_end())
+        elif seed and not real:
+            pytest.skip("in real time, seeds decide nothing")
+        else:
+            asyncio.run(to_the_end())
+
+    # --- what a test may ask for ---
+
+    def takes_days(self) -> None:
+        """The rest of the story is only told where time costs nothing."""
+        if not self.virtual:
+            pytest.skip("takes longer than anybody waits in real time")
+
+    def many(self, number: int) -> int:
+        """As many as are needed to prove something, where each costs real time."""
+        return number if self.virtual else max(1, number // 10)
+
+    # --- time ---
 
     def now_ms(self) -> int:
-        return EPOCH_MS + elapsed_ms()
+        return EPOCH_MS + elapsed_ms() if self.virtual else time.time_ns() // 1_000_000
 
     async def wait(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)
 
-    async def start(
-        self, *, regions: tuple[str, ...] | None = None, targets: tuple[Target, ...] | None = None
-    ) -> Engine:
-        """Begin the next life on what the last one left."""
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true."""
+        deadline_ms = self.now_ms() + self._limit_ms
+        while not condition():
+            assert self.now_ms() < deadline_ms, "it never became true"
+            await self.wait(POLL_MS)
+
+    async def silence(self) -> None:
+        """Listen so long that whatever is still to come, comes."""
+        await self.wait(600_000 if self.virtual else REAL_SILENCE_MS)
+
+    async def state(
+        self, operation_id: str = "op-1", *, when: Callable[[FanIn], bool] = lambda _: True
+    ) -> FanIn:
+        """An operation once it is like that: an engine may settle what arrived after it has kept it."""
+        deadline_ms = self.now_ms() + self._limit_ms
+        while True:
+            assert self._engine is not None
+            state = await self._engine.inspect(operation_id)
+            if state is not None and when(state):
+                return state
+            assert self.now_ms() < deadline_ms, f"it never came to that: {state}"
+            await self.wait(POLL_MS)
+
+    # --- lives ---
+
+    async def start(self, **changes: Any) -> Engine:
+        """Begin the next life on what the last one left, with some settings changed."""
         self._lives += 1
-        life = self._lives
-        if regions is not None:
-            self.settings = replace(self.settings, regions=regions)
-        if targets is not None:
-            self.settings = replace(self.settings, targets=targets)
+        self.settings = replace(self.settings, **changes)
 
         self.metrics = Metrics()
-        self._engine = self._factory(self.settings, self, self.metrics, Audience(self, life))
+        self._engine = self._factory(self.settings, self, self.metrics, self.audience())
         await self._engine.open()
         return self._engine
 
@@ -119,9 +179,13 @@ class World:
         """Whether that life is still the present one."""
         return life == self._lives
 
-    def intruder(self) -> Engine:
+    def audience(self) -> Audience:
+        """The targets, as the present life tells them."""
+        return Audience(self, self._lives)
+
+    def another(self, subscribers: Subscribers | None = None) -> Engine:
         """A second engine on the same data, not open yet."""
-        return self._factory(self.settings, self, Metrics(), None)
+        return self._factory(self.settings, self, Metrics(), subscribers)
 
     async def stop(self) -> None:
         """An orderly stop."""
@@ -129,13 +193,23 @@ class World:
         if engine is not None:
             await engine.close()
 
+    async def end(self, how: str) -> None:
+        """``stop`` or ``kill``."""
+        await (self.stop() if how == "stop" else self.kill())
+
     async def kill(self) -> None:
         """``kill -9``: the next life finds the data as they are at this instant."""
+        if not self.capabilities.survives_kill:
+            pytest.skip("keeps nothing over a kill")
+        if not self.virtual:
+            pytest.skip("only a process of its own can be killed: tests/e2e")
         self._lives += 1
         heir = self._folder / f"data-{self._lives}"
         shutil.copytree(self.settings.data_dir, heir)
         self.settings = replace(self.settings, data_dir=heir)
         await self.stop()  # only closes its files: nobody will look at what it still does
+
+    # --- what the subscriber heard ---
 
     def keys_told(self) -> list[str]:
         return [notify.key for _, notify in self.told]
@@ -148,6 +222,14 @@ class World:
         return [(notify.operation_id, notify.outcome.value) for _, notify in self.told]
 
 
-async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | BaseException]:
+async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | BaseException | None]:
     """Together, as requests on as many connections."""
     return await asyncio.gather(*(engine.deliver(each) for each in arrivals), return_exceptions=True)
+
+
+def standings(results: list[Receipt | BaseException | None]) -> list[Standing]:
+    """What was said of those that were taken. Whoever was not, is raised."""
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result.standing for result in results if isinstance(result, Receipt)]
