@@ -230,6 +230,6 @@ async def _until_refused(port: int) -> None:
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset while the socket closes
             return
         writer.close()
