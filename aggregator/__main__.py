@@ -36,6 +36,7 @@ Examples:
 @click.option("--regions", metavar="NAMES", help="Regions to wait for, separated by commas. [FANIN_REGIONS]")
 @click.option("--timeout", metavar="DURATION", help="How long to wait for all of them: 80s, 2h, 3d. [2m]")
 @click.option("--notify-url", metavar="URL", help="Where outcomes are POSTed; else they are only logged.")
+@click.option("--notify-file", metavar="FILE", help="Several targets, in several formats: a YAML file.")
 @click.option("--data-dir", metavar="FOLDER", help="Where everything is kept. [./fanin-data]")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one. [8080]")
@@ -55,9 +56,9 @@ def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None
     it is accepted.
 
     Every option can be an environment variable: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
-    FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEYS_FILE, FANIN_CORRELATION, FANIN_ACTIONS,
-    FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL, DATA_DIR, PORT, and the original's
-    WebhookRegions and WebhookTimeout (0:01:20). A flag wins over the environment.
+    FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEYS_FILE, FANIN_CORRELATION,
+    FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL, DATA_DIR, PORT, and
+    the original's WebhookRegions and WebhookTimeout (0:01:20). A flag wins over the environment.
 
     Secrets come from the environment or a file only: FANIN_KEYS (function keys, separated by commas; asked
     for as ?code= or x-functions-key), FANIN_HEADER_SECRET ('Name: value', which every webhook must carry),

@@ -6,7 +6,7 @@ the nearest valid name. Values that hold secrets are never quoted.
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from aggregator.engines import ENGINES
 from aggregator.errors import SettingsError, quoted
 from aggregator.log import FORMATS
 from aggregator.notify.address import parse as parse_url
+from aggregator.notify.configuration import Configuration, read_targets
 from aggregator.notify.patience import Patience
+from aggregator.notify.positions import PlaceError
 from aggregator.notify.target import Target
 from aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
 from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
@@ -68,7 +70,9 @@ class Settings:
             SettingsError: a value is not understood, two spellings disagree, a name is misspelt, or there
                 are no regions.
         """
-        _refuse_misspelt(environment)
+        flags = overrides or {}
+        configured = _notify_file(environment, flags)
+        _refuse_misspelt(environment, known=configured.names if configured else ())
         said: dict[str, tuple[str, Any]] = {}  # by field: the name that said it, and what
         for name, setting in SPELLINGS.items():
             if name not in environment:
@@ -79,9 +83,14 @@ class Settings:
                 raise SettingsError(name, f"says something else than {other}; set only one of the two")
             said[setting.field] = (name, value)
         values = {name: value for name, (_, value) in said.items()}
-        for name, text in (overrides or {}).items():
+        for name, text in flags.items():
             if text is not None:
                 values[name] = _flag(name).read(_flag_name(name), text)
+        if configured:
+            if "targets" in values and not flags.get("notify_file"):
+                raise SettingsError("FANIN_NOTIFY_FILE", "set together with a notify URL; set one of the two")
+            values["targets"] = configured.targets
+        values.pop("notify_file", None)
         if "regions" not in values:
             raise SettingsError(
                 "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
@@ -215,6 +224,7 @@ SPELLINGS: Mapping[str, _Setting] = {
     "WebhookTimeout": _Setting("timeout_ms", parse_time_span),
     "FANIN_NOTIFY_URL": _Setting("targets", _url),
     "NOTIFY_URL": _Setting("targets", _url),
+    "FANIN_NOTIFY_FILE": _Setting("notify_file", _path),
     "FANIN_DATA_DIR": _Setting("data_dir", _path),
     "DATA_DIR": _Setting("data_dir", _path),
     "FANIN_KEYS": _Setting("keys", parse_keys),
@@ -245,7 +255,25 @@ def _flag_name(name: str) -> str:
     return "--" + {"targets": "notify-url"}.get(name, name.removesuffix("_ms").replace("_", "-"))
 
 
-def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+def _notify_file(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Configuration | None:
+    """What the file of targets says. It is read first, because it may name variables of its own."""
+    name, text = "FANIN_NOTIFY_FILE", environment.get("FANIN_NOTIFY_FILE")
+    if flags.get("targets") is not None:
+        if flags.get("notify_file") is not None:
+            raise SettingsError("--notify-file", "set together with --notify-url; set one of the two")
+        return None  # the flag wins
+    if flags.get("notify_file") is not None:
+        name, text = "--notify-file", flags["notify_file"]
+    if text is None:
+        return None
+    path = SPELLINGS["FANIN_NOTIFY_FILE"].read(name, text)
+    try:
+        return read_targets(path, environment)
+    except PlaceError as exc:
+        raise SettingsError(name, str(exc)) from exc
+
+
+def _refuse_misspelt(environment: Mapping[str, str], *, known: Collection[str]) -> None:
     """Complain about names that are surely meant for us and that nobody would read."""
     by_folded = {name.casefold(): name for name in SPELLINGS}
     engines = tuple(map(_prefix, ENGINES))
@@ -254,6 +282,7 @@ def _refuse_misspelt(environment: Mapping[str, str]) -> None:
             name in SPELLINGS
             or name in NOT_OURS
             or name.startswith(engines)
+            or name in known
             or not name.casefold().startswith(("fanin_", "webhookregion", "webhooktimeout"))
         ):
             continue

@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections that only ever POST, and of whose answers only the status matters.
+"""HTTP/1.1 connections that only ever POST, and of whose answers only the status and ``Retry-After`` matter.
 
 Why not a client library: sending a notification is as dear as receiving all webhooks of an operation, and of
 what a library's request costs, most is for features that a notification must not use (redirects, cookies,
@@ -12,7 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import httptools
 
@@ -23,6 +23,15 @@ CONNECT_S = 3.0
 # An idle connection is not used again after so long. Servers close theirs after 5 s (uvicorn, Node.js) up.
 IDLE_S = 4.0
 _INFORMATIONAL = range(100, 200)
+_RETRY_AFTER = b"retry-after"
+_RETRY_AFTER_LENGTH = len(_RETRY_AFTER)  # asked first, because lowering every name costs more
+
+
+class Answer(NamedTuple):
+    """What there is to know of an answer."""
+
+    status: int
+    retry_after: str | None
 
 
 class ConnectionFailedError(Exception):
@@ -34,15 +43,16 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._status: asyncio.Future[int] | None = None  # while an answer is due
+        self._answer: asyncio.Future[Answer] | None = None  # while one is due
+        self._retry_after: str | None = None  # as the answer that is being read has it
         self._complete = True  # whether the last answer was read to its end …
         self._kept = False  # … and the server then waits for another request
         self._spoilt = False  # whether it has said more than it was asked
         self._closed = False
         self.idle_since_s = 0.0  # loop time
 
-    async def post(self, request: bytes) -> int:
-        """Send one request and wait for the status of its answer; the caller limits how long.
+    async def post(self, request: bytes) -> Answer:
+        """Send one request and wait for its answer's headers; the caller limits how long.
 
         Raises:
             ConnectionFailedError: the connection broke, or what came back is not HTTP.
@@ -50,13 +60,13 @@ class Connection(asyncio.Protocol):
         if self._closed:
             raise ConnectionFailedError("connection closed before an answer")
         loop = asyncio.get_running_loop()
-        self._status = loop.create_future()
+        self._answer = loop.create_future()
         self._complete = self._kept = False
         self._transport.write(request)
         try:
-            return await self._status
+            return await self._answer
         finally:
-            self._status = None
+            self._answer = None
             self.idle_since_s = loop.time()
 
     @property
@@ -87,19 +97,24 @@ class Connection(asyncio.Protocol):
         self._fail("connection closed before an answer")
 
     def _fail(self, why: str) -> None:
-        if self._status is not None and not self._status.done():
-            self._status.set_exception(ConnectionFailedError(why))
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionFailedError(why))
         self.abort()
 
     # --- what the parser calls ---
 
     def on_message_begin(self) -> None:
         self._spoilt = self._complete
+        self._retry_after = None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(name) == _RETRY_AFTER_LENGTH and name.lower() == _RETRY_AFTER:
+            self._retry_after = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
-        if status not in _INFORMATIONAL and self._status is not None and not self._status.done():
-            self._status.set_result(status)
+        if status not in _INFORMATIONAL and self._answer is not None and not self._answer.done():
+            self._answer.set_result(Answer(status, self._retry_after))
 
     def on_message_complete(self) -> None:
         self._complete = self._parser.get_status_code() not in _INFORMATIONAL
@@ -114,8 +129,8 @@ class Connections:
         self._idle: deque[Connection] = deque()  # the most recently used last
         self._tls = ssl.create_default_context() if address.tls else None
 
-    async def post(self, request: bytes) -> int:
-        """Send one request; return the status of its answer.
+    async def post(self, request: bytes) -> Answer:
+        """Send one request; return what its answer's headers say.
 
         Raises:
             ConnectionFailedError: no answer that can be read.

@@ -1,18 +1,26 @@
 """One attempt at a notification: an HTTP POST. Any 2xx accepts it, everything else does not."""
 
+import math
 import os
 import ssl
-from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from importlib.metadata import version
 
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify
-from aggregator.notify.address import Address
 from aggregator.notify.connection import ConnectionFailedError, Connections
-from aggregator.notify.plain import Message
+from aggregator.notify.message import Message, Render
+from aggregator.notify.patience import RETRY_AFTER_MS_MAX
+from aggregator.notify.signing import Signer
+from aggregator.notify.target import Target
 
 _ACCEPTED = range(200, 300)
+# Standard Webhooks, "Delivery success and failure": the receiver wants no more from this source.
+_GONE_IF_SIGNED = frozenset({HTTPStatus.GONE})
+# What somebody who says 429 and no time is left alone for.
+_PACE_MS = 5_000
 
 
 class HttpTarget:
@@ -21,8 +29,20 @@ class HttpTarget:
     The caller limits how many attempts run at once, and how long one may take.
     """
 
-    def __init__(self, address: Address, render: Callable[[Notify], Message], clock: Clock) -> None:
-        self._render, self._clock = render, clock
+    def __init__(
+        self,
+        target: Target,
+        render: Render,
+        clock: Clock,
+        *,
+        gone: frozenset[int] = frozenset(),
+        paced: bool = False,
+    ) -> None:
+        self._render, self._clock, self._paced = render, clock, paced
+        self._signer = Signer(target.signing_secrets) if target.signing_secrets else None
+        self._gone = gone | (_GONE_IF_SIGNED if self._signer else frozenset())
+        self._rests_until_ms = 0  # Unix epoch; until then a paced receiver is left alone
+        address = target.address
         self._connections = Connections(address)
         lines = [
             f"POST {address.path} HTTP/1.1",
@@ -31,6 +51,7 @@ class HttpTarget:
         ]
         if address.authorization:
             lines.append(f"authorization: {address.authorization}")
+        lines += [f"{name}: {value}" for name, value in target.headers]
         self._head = "\r\n".join(lines)
 
     def close(self) -> None:
@@ -43,22 +64,57 @@ class HttpTarget:
         Raises:
             NotDeliveredError: it was not accepted, or we cannot know whether it was.
         """
-        message = self._render(notify)
-        headers = {
-            **message.headers,
-            "webhook-id": notify.key,
-            "webhook-timestamp": str(self._clock.now_ms() // 1000),
-            "content-length": str(len(message.body)),
-        }
-        lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+        now_ms = self._clock.now_ms()
+        if now_ms < self._rests_until_ms:
+            left_ms = self._rests_until_ms - now_ms
+            raise NotDeliveredError("the receiver asked for a pause", again_after_ms=left_ms, sent=False)
+        request = self._request(notify, self._render(notify), now_ms // 1000)
         try:
-            status = await self._connections.post(f"{self._head}{lines}\r\n\r\n".encode() + message.body)
+            answer = await self._connections.post(request)
         except ConnectionFailedError as exc:
             raise NotDeliveredError(str(exc)) from exc
         except OSError as exc:
             raise NotDeliveredError(_reason(exc)) from exc
-        if status not in _ACCEPTED:
-            raise NotDeliveredError(f"answered {status}")
+        if answer.status not in _ACCEPTED:
+            raise self._refused(answer.status, answer.retry_after)
+
+    def _request(self, notify: Notify, message: Message, timestamp_s: int) -> bytes:
+        headers = {
+            **message.headers,
+            "webhook-id": notify.key,
+            "webhook-timestamp": str(timestamp_s),
+            "content-length": str(len(message.body)),
+        }
+        if self._signer:
+            headers["webhook-signature"] = self._signer.sign(notify.key, timestamp_s, message.body)
+        lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+        return f"{self._head}{lines}\r\n\r\n".encode() + message.body
+
+    def _refused(self, status: int, retry_after: str | None) -> NotDeliveredError:
+        now_ms = self._clock.now_ms()
+        asked_ms = asked_for_ms(retry_after, now_ms)
+        if self._paced and (status == HTTPStatus.TOO_MANY_REQUESTS or asked_ms is not None):
+            rest_ms = _PACE_MS if asked_ms is None else min(asked_ms, RETRY_AFTER_MS_MAX)
+            self._rests_until_ms = max(self._rests_until_ms, now_ms + rest_ms)
+        return NotDeliveredError(f"answered {status}", again_after_ms=asked_ms, final=status in self._gone)
+
+
+def asked_for_ms(retry_after: str | None, now_ms: int) -> int | None:
+    """What ``Retry-After`` asks for: seconds, with a fraction as Discord writes them, or a date (RFC 9110).
+
+    None when there is none, or when it cannot be understood.
+    """
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            return max(0, int(parsedate_to_datetime(text).timestamp() * 1000) - now_ms)
+        except (ValueError, OverflowError):
+            return None
+    return math.ceil(seconds * 1000) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _reason(exc: OSError) -> str:

@@ -1,19 +1,10 @@
 """The notification as plain JSON, the format that the contract states."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import msgspec
 
 from aggregator.fanin import Notify
+from aggregator.notify.message import Format, Message
 from aggregator.wire import rfc3339
-
-
-class Message(NamedTuple):
-    """What a format makes of a notification: headers of its own, and the body."""
-
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -53,3 +44,6 @@ def body_of(notify: Notify) -> Body:
 def render(notify: Notify) -> Message:
     """What is said, as bytes."""
     return Message(_HEADERS, _encoder.encode(body_of(notify)))
+
+
+FORMAT = Format(render=render)

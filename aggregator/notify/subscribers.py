@@ -1,32 +1,31 @@
 """Those who want to hear of outcomes, each at a URL and in a form of his own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError
 from aggregator.fanin import Notify, Phase
-from aggregator.notify import plain
+from aggregator.notify import formats
 from aggregator.notify.http import HttpTarget
-from aggregator.notify.plain import Message
+from aggregator.notify.message import Format
 from aggregator.notify.target import OUTCOMES, Target
-
-type Render = Callable[[Notify], Message]
-
-FORMATS: Mapping[str, Render] = {"json": plain.render}
 
 
 class HttpSubscribers:
     """See `aggregator.engine.Subscribers`."""
 
     def __init__(
-        self, targets: Sequence[Target], clock: Clock, *, formats: Mapping[str, Render] = FORMATS
+        self,
+        targets: Sequence[Target],
+        clock: Clock,
+        *,
+        load: Callable[[str], Format] = formats.load,
     ) -> None:
         self._by_outcome = {
             outcome: tuple(target.name for target in targets if outcome in target.on) for outcome in OUTCOMES
         }
-        self._by_name = {
-            target.name: HttpTarget(target.address, formats[target.format], clock) for target in targets
-        }
+        self._by_name = {target.name: _opened(target, load(target.format), clock) for target in targets}
 
     def close(self) -> None:
         """Close the connections."""
@@ -41,3 +40,10 @@ class HttpSubscribers:
         if known is None:
             raise NotDeliveredError(f"no target {target!r} is configured")
         await known.tell(notify)
+
+
+def _opened(target: Target, form: Format, clock: Clock) -> HttpTarget:
+    render = form.render
+    if form.sourced and target.source:
+        render = partial(render, source=target.source)
+    return HttpTarget(target, render, clock, gone=form.gone, paced=form.paced)

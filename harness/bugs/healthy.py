@@ -10,8 +10,9 @@ from aggregator.clock import Clock
 from aggregator.engine import Receipt
 from aggregator.engines.sqlite_store import Known
 from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Step, step
+from aggregator.notify.message import Message
 from aggregator.notify.outbox import Mark, Told
-from aggregator.notify.plain import Message, body_of
+from aggregator.notify.plain import body_of
 from aggregator.wire import Arrival
 from harness.bugs.bug import Healthy
 from harness.bugs.orchestration import Orchestrations

@@ -20,7 +20,8 @@ from aggregator.engines.sqlite_store import Known, Store
 from aggregator.engines.transaction import Transaction
 from aggregator.fanin import Arrived, FanIn, Notify, Phase, Standing, Step, notification, start
 from aggregator.metrics import Metrics
-from aggregator.notify.plain import Message, render
+from aggregator.notify.message import Format, Message
+from aggregator.notify.plain import render
 from aggregator.notify.subscribers import HttpSubscribers
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
@@ -144,7 +145,7 @@ def vary(
 
     def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
         chosen = replace(Settings.from_environment(environment), **(settings or {}))
-        subscribers = partial(HttpSubscribers, formats={"json": render})
+        subscribers = partial(HttpSubscribers, load=lambda _: Format(render=render))
         create = rewired(surface.create_app, _Surface=surface_type, HttpSubscribers=subscribers)
         app: AsgiApp = create(chosen, clock=LoopClock(epoch_ms), engine=build)
         return around(app) if around else app

@@ -18,6 +18,7 @@ from aggregator.notify.address import parse
 from aggregator.notify.connection import Connections
 from aggregator.notify.http import HttpTarget
 from aggregator.notify.plain import render
+from aggregator.notify.target import Target
 
 TOLD = Notify(
     key="c0ffee",
@@ -93,7 +94,7 @@ async def server(
 
 @asynccontextmanager
 async def target(url: str) -> AsyncIterator[HttpTarget]:
-    with closing(HttpTarget(parse(url), render, At())) as it:
+    with closing(HttpTarget(Target(address=parse(url)), render, At())) as it:
         yield it
 
 
