@@ -326,7 +326,7 @@ def _of_the_aggregator(name: str, summary: str, load: Callable[[], click.Command
         name,
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-        short_help=summary,
+        help=summary,
     )
     @click.pass_context
     def forward(ctx: click.Context) -> None:
