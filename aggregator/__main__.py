@@ -29,6 +29,8 @@ _EXAMPLES = """
 Examples:
   fanin serve --regions eastus,westeurope --timeout 2h --notify-url https://example.org/images
   FANIN_KEYS=$(openssl rand -hex 24) fanin serve --regions eastus,westeurope --host 0.0.0.0
+  fanin serve --check --regions eastus,westeurope
+  fanin instances --state waiting       what a running one waits for, and until when
 """
 
 
@@ -48,7 +50,8 @@ Examples:
 @click.option("--engine", metavar="NAME", help="What keeps operations: sqlite.")
 @click.option("--log-format", metavar="FORMAT", help="How decisions are logged: text or json. [text]")
 @click.option("--verbose", is_flag=True, help="Log every arrival, not only decisions.")
-def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None:
+@click.option("--check", is_flag=True, help="Check settings and data, say what was found, and exit.")
+def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | None) -> None:
     """Wait for one webhook per region, then send one notification.
 
     Webhooks go to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME. What is answered 2xx is on disk.
@@ -73,6 +76,11 @@ def serve(*, insecure_no_keys: bool, verbose: bool, **flags: str | None) -> None
         raise click.UsageError(str(exc)) from exc
     log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
     try:
+        if check:
+            from aggregator.checking import checked
+
+            click.echo(checked(settings))
+            return
         listener = listen(settings)
         run(settings, listener)
     except AggregatorError as exc:

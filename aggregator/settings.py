@@ -243,8 +243,8 @@ SPELLINGS: Mapping[str, _Setting] = {
 }
 
 
-# Read by the harness, which may share a shell with the service that it judges, or when it is needed.
-NOT_OURS = frozenset({"FANIN_TARGET_KEY", TOKEN_NAME})
+# Read by those who may share a shell with the service: the harness and commands that ask; or when needed.
+NOT_OURS = frozenset({"FANIN_TARGET_KEY", "FANIN_KEY", "FANIN_URL", TOKEN_NAME})
 
 
 def _flag(name: str) -> _Setting:

@@ -319,18 +319,50 @@ def schema() -> None:
     click.echo(text(), nl=False)
 
 
-@main.command(
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    short_help="Run the aggregator itself on this machine.",
-)
-@click.pass_context
-def serve(ctx: click.Context) -> None:
-    """Run the aggregator itself on this machine."""
-    from aggregator.__main__ import serve as command
+def _of_the_aggregator(name: str, summary: str, load: Callable[[], click.Command]) -> None:
+    """A command that the aggregator brings along; it is imported when it is used."""
 
-    with command.make_context("serve", list(ctx.args), parent=ctx.parent) as inner:
-        command.invoke(inner)
+    @main.command(
+        name,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        help=summary,
+    )
+    @click.pass_context
+    def forward(ctx: click.Context) -> None:
+        command = load()
+        with command.make_context(name, list(ctx.args), parent=ctx.parent) as inner:
+            command.invoke(inner)
+
+
+def _serve() -> click.Command:
+    from aggregator.__main__ import serve
+
+    return serve
+
+
+def _instances() -> click.Command:
+    from aggregator.instances import instances
+
+    return instances
+
+
+def _backup() -> click.Command:
+    from aggregator.backup import backup
+
+    return backup
+
+
+def _restore() -> click.Command:
+    from aggregator.backup import restore_command
+
+    return restore_command
+
+
+_of_the_aggregator("serve", "Run the aggregator itself on this machine.", _serve)
+_of_the_aggregator("instances", "List what a running aggregator waits for.", _instances)
+_of_the_aggregator("backup", "Copy an aggregator's data while it runs.", _backup)
+_of_the_aggregator("restore", "Put a copy back in the place of an aggregator's data.", _restore)
 
 
 def _pack() -> list[str]:

@@ -4,8 +4,6 @@ Rules of this file: it decides nothing; every call is one statement or a few on 
 statement for many rows is prepared once and run for all of them. Whoever calls begins and ends transactions.
 """
 
-import os
-import socket
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -14,20 +12,10 @@ from pathlib import Path
 import msgspec
 
 from aggregator.engines.sqlite_errors import translated
+from aggregator.engines.sqlite_file import FILE, opened, own, unusable
 from aggregator.engines.sqlite_outbox import OutboxTable, split
-from aggregator.engines.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
-from aggregator.errors import StoreUnusableError
+from aggregator.engines.sqlite_schema import VERSION
 from aggregator.fanin import FanIn, Phase
-
-FILE = "fanin.db"
-OWNER_FILE = "fanin.owner"
-OWNER_NOTE = "fanin.owner.txt"
-NOTE_LENGTH_MAX = 120
-
-# How long SQLite itself waits for a lock. It blocks the event loop meanwhile, so the engine's own patience
-# (which does not) is built of short waits like this one.
-BUSY_MS = 50
-CACHE_KIB = 16_384
 
 Known = tuple[int, FanIn]  # an operation's row number and state
 
@@ -49,19 +37,15 @@ class Store:
             StoreUnusableError: in use, not ours, from a newer version, damaged, or no permission.
         """
         self.path = folder / FILE
-        try:
+        with unusable(self.path):
             folder.mkdir(parents=True, exist_ok=True)
-            self._owner = _own(folder / OWNER_FILE)
+            self._owner = own(folder)
             try:
-                self._db = _connect(self.path)
+                self._db = opened(self.path)
             except BaseException:
                 self._owner.close()
                 raise
             self.outbox = OutboxTable(self._db)
-        except OSError as exc:
-            raise StoreUnusableError(f"cannot use {folder}: {exc.strerror}") from exc
-        except sqlite3.Error as exc:
-            raise StoreUnusableError(f"cannot open {self.path}: {exc}") from exc
 
     def close(self) -> None:
         """Give the file up. What was committed is in it."""
@@ -203,73 +187,3 @@ class Store:
 
 def _outcome(state: FanIn) -> str | None:
     return None if state.phase is Phase.WAITING else state.phase.value
-
-
-def _own(path: Path) -> sqlite3.Connection:
-    """Hold a lock that ends when the process does: an exclusive transaction that writes nothing."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-    note = path.with_name(OWNER_NOTE)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as exc:
-        connection.close()
-        if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
-        raise StoreUnusableError(
-            f"{path.parent} is in use by another process{_noted(note)}: two would notify twice; "
-            "stop the other one or choose another folder"
-        ) from exc
-    with suppress(OSError):  # it only makes the message above better
-        note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-    return connection
-
-
-def _noted(note: Path) -> str:
-    """Who wrote the note of its ownership, as far as it can be read."""
-    try:
-        text = note.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return f" ({text[:NOTE_LENGTH_MAX]})" if text.isprintable() and text else ""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=64)
-    try:
-        empty = _refuse_foreign(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # a commit has reached the disk when it returns
-        connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-        if empty:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        else:
-            _migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file is still empty; it is an error when somebody else has filled it."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application != APPLICATION_ID:
-        raise StoreUnusableError(f"{path} belongs to another program; choose another folder")
-    if version > VERSION:
-        raise StoreUnusableError(
-            f"{path} was written by a newer version (schema {version}; this one reads {VERSION}): "
-            "run that version, or restore a copy from before the upgrade"
-        )
-    return not tables
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring a file of an earlier version up to this one, all of it or nothing."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == VERSION:
-        return
-    steps = "".join(MIGRATIONS[step] for step in range(version, VERSION))
-    connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from aggregator.engines import sqlite_schema
-from aggregator.engines.sqlite_store import FILE, Store
+from aggregator.engines.sqlite_file import FILE
+from aggregator.engines.sqlite_store import Store
 from aggregator.fanin import Phase
 from tests.conformance.worlds import EAST, EPOCH_MS, World, arrival
 

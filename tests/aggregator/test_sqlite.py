@@ -9,8 +9,9 @@ import pytest
 
 from aggregator.engine import NotDeliveredError, Receipt
 from aggregator.engines.sqlite import SqliteEngine
+from aggregator.engines.sqlite_file import FILE
 from aggregator.engines.sqlite_schema import VERSION
-from aggregator.engines.sqlite_store import FILE, Store
+from aggregator.engines.sqlite_store import Store
 from aggregator.errors import StoreBusyError, StoreFailedError, StoreFullError, StoreUnusableError
 from aggregator.fanin import Notify, Phase
 from tests.conformance.worlds import EAST, NORTH, RETENTION_MS, TIMEOUT_MS, WEST, World, arrival, deliver_all
