@@ -34,7 +34,7 @@ class Job:
     seed: int
     replay: str  # the command that makes this run again
     history: Path | None = None  # where to write it
-    explained: bool = False  # wants the report even if all is well
+    kept: bool = False  # what happened is wanted even if all is well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,14 @@ class Result:
     wrong: bool  # it got another verdict than its scenario states
     line: Line
     json: str
-    history: History | None  # these two only where the report is wanted
+    history: History | None  # these two only of what is wrong, or wanted
     verdict: Verdict | None
+
+    def outcome(self) -> tuple[History, Verdict]:
+        """What happened and what it means, of a run that kept it."""
+        assert self.history is not None  # noqa: S101 - only asked of those that did
+        assert self.verdict is not None  # noqa: S101 - as above
+        return self.history, self.verdict
 
 
 def perform(job: Job) -> Result:
@@ -64,7 +70,7 @@ def perform(job: Job) -> Result:
         histories.save(history, job.history)
     verdict = judge(history)
     wrong = text.is_wrong(job.scenario.verdict, verdict)
-    keep = wrong or job.explained
+    keep = wrong or job.kept
     return Result(
         job=job,
         exit_code=Exit[verdict.validity.name],

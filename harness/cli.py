@@ -16,6 +16,8 @@ import click
 
 from harness.bugs.commands import bug, matrix
 from harness.explore.command import explore
+from harness.mistake import Mistake
+from harness.report import command as reports
 from harness.verify.command import verify
 
 if TYPE_CHECKING:
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 _EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the others their verdict
 _PIPE_CLOSED = 141  # 128 + SIGPIPE: neither 1 nor 3, which are verdicts
-
-
-class Mistake(click.ClickException):
-    """What was asked for cannot be done; the message says what would be. Not about options, so no usage."""
-
-    exit_code = 2
 
 
 class Interrupted(click.ClickException):
@@ -109,7 +105,7 @@ def main() -> None:
         "fanin run slow-region",
         "fanin run slow-region --seed 7 --history run.jsonl",
         "fanin run photo-finish --seeds 200",
-        "fanin run --all",
+        "fanin run --all --report report",
     )
 )
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
@@ -132,6 +128,7 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Store what happened, for `fanin judge`. With several runs: a folder.",
 )
+@click.option("--report", metavar="DIR", type=click.Path(path_type=Path), help=reports.HELP)
 @_quiet
 @click.pass_context
 def run(
@@ -143,6 +140,7 @@ def run(
     seeds: int,
     form: str,
     history_path: Path | None,
+    report: Path | None,
     quiet: bool,
 ) -> None:
     """Play scenarios in virtual time and judge them.
@@ -153,7 +151,7 @@ def run(
     Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states.
     Of several: 0 when each got the verdict that its scenario states, else that of the worst.
     """
-    from harness.batch import Job
+    from harness.batch import Job, exit_code
 
     if whole_pack == bool(names):
         raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
@@ -170,21 +168,34 @@ def run(
             seed=number,
             replay=f"fanin run {shlex.quote(name)} --seed {number}",
             history=history_of(scenario, number),
-            explained=not several,
+            kept=report is not None or not several,
         )
         for name, scenario in played.items()
         for number in range(seed, seed + seeds)
     ]
+    if report is not None:
+        reports.prepare(report)
     play = _run_several if several else _run_one
     try:
-        ctx.exit(play(jobs, form, quiet=quiet))
+        results = play(jobs, form, quiet=quiet)
     except OSError as exc:
         if isinstance(exc, BrokenPipeError) or history_path is None:
             raise
         raise Mistake(f"--history {history_path}: {exc.strerror}") from exc
+    if report is not None:
+        _report(report, results)
+    ctx.exit(exit_code(results) if several else results[0].exit_code)
 
 
-def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> int:
+def _report(directory: Path, results: Sequence["Result"]) -> None:
+    from harness.verify.card import Card, Judged
+
+    replays = {id(result.history): result.job.replay for result in results}
+    runs = [Judged(*result.outcome()) for result in results]
+    reports.store(directory, Card("", runs), replay=lambda history: replays[id(history)])
+
+
+def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":
     from harness.batch import perform
 
     result = perform(jobs[0])
@@ -192,12 +203,12 @@ def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> int:
         click.echo(result.json)
     else:
         _explain(result, quiet=quiet)
-    return result.exit_code
+    return [result]
 
 
-def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> int:
+def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":
     """One line each as they come, then what went wrong."""
-    from harness.batch import exit_code, perform_all
+    from harness.batch import perform_all
     from harness.report.progress import Progress
     from harness.report.text import summary
 
@@ -221,15 +232,13 @@ def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> int:
             _explain(result, quiet=quiet or nth >= _EXPLAINED)
         click.echo()
         _print([summary([result.wrong for result in results])])
-    return exit_code(results)
+    return results
 
 
 def _explain(result: "Result", *, quiet: bool) -> None:
     from harness.report.text import report
 
-    assert result.history is not None  # noqa: S101 - kept for whoever is explained
-    assert result.verdict is not None  # noqa: S101 - as above
-    _print(report(result.history, result.verdict, replay=result.job.replay, quiet=quiet))
+    _print(report(*result.outcome(), replay=result.job.replay, quiet=quiet))
 
 
 @main.command(epilog=_examples("fanin scenarios"))

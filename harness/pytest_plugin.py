@@ -73,11 +73,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if directory is None or not runs:
         return
     from harness.report import folder
+    from harness.verify.card import Card, Judged
 
     worker = getattr(session.config, "workerinput", {}).get("workerid", "")
     replays = {id(history): replay for history, _, replay in runs}
-    judged = [(history, verdict) for history, verdict, _ in runs]
-    folder.write(directory / worker, judged, replay=lambda history: replays[id(history)])
+    card = Card("", [Judged(history, verdict) for history, verdict, _ in runs])
+    folder.write(directory / worker, card, replay=lambda history: replays[id(history)])
 
 
 @pytest.fixture

@@ -19,31 +19,23 @@ from harness import history as histories
 from harness.history import History
 from harness.report import jsonform, junit
 from harness.report.html import index_page, run_page
-from harness.verdict import Verdict
-from harness.verify.card import Card, Judged, Skipped
+from harness.verify.card import Card, Judged, rulings
 
 FORMAT = 1
 
 
-def write(
-    directory: Path,
-    runs: Sequence[tuple[History, Verdict]],
-    *,
-    replay: Callable[[History], str],
-    skipped: Sequence[Skipped] = (),
-) -> None:
+def write(directory: Path, card: Card, *, replay: Callable[[History], str]) -> None:
     """Write everything about these runs.
 
     Args:
         directory: Made when it is not there.
-        runs: What happened, and the oracle's answer to it.
+        card: The runs, and what was not played.
         replay: The command that shows a run again.
-        skipped: What was not played.
 
     Raises:
         OSError: the folder or a file in it cannot be written.
     """
-    judged = [Judged(history, verdict) for history, verdict in runs]
+    judged, skipped = card.judged, card.skipped
     names = list(_names(judged))
     for folder in ("runs", "histories"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
@@ -54,11 +46,11 @@ def write(
         histories.save(run.history, directory / "histories" / f"{name}.jsonl")
         pages.append(page)
     alone = len(pages) == 1 and not skipped
-    links = [(run, f"runs/{name}.html") for name, run in zip(names, judged, strict=True)]
-    index = pages[0] if alone else index_page.render(links, skipped)
+    links = [f"runs/{name}.html" for name in names]
+    index = pages[0] if alone else index_page.render(card, links)
     (directory / "index.html").write_text(index, encoding="utf-8")
     (directory / "junit.xml").write_bytes(junit.encode(judged, replay=replay, skipped=skipped))
-    (directory / "report.json").write_bytes(_json(names, judged, replay, skipped))
+    (directory / "report.json").write_bytes(_json(names, card, replay))
 
 
 def _names(runs: Sequence[Judged]) -> Iterator[str]:
@@ -75,25 +67,23 @@ def _names(runs: Sequence[Judged]) -> Iterator[str]:
         yield name
 
 
-def _json(
-    names: Sequence[str],
-    runs: Sequence[Judged],
-    replay: Callable[[History], str],
-    skipped: Sequence[Skipped],
-) -> bytes:
-    """JSON: ``{format, exit_code, runs: [{…, page, history}], skipped: [{scenario, lacks}]}``.
+def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) -> bytes:
+    """JSON: ``{format, target, exit_code, runs: [{…, notes, page, history}], skipped, rules, notes}``.
 
-    A run is what `harness.report.jsonform` makes of it, and where its files lie.
+    A run is what `harness.report.jsonform` makes of it, what the harness noticed, and where its files lie.
     """
     results = []
-    for name, judged in zip(names, runs, strict=True):
+    for name, judged in zip(names, card.judged, strict=True):
         encoded = jsonform.encode(judged.history, judged.verdict, replay=replay(judged.history))
         files = {"page": f"runs/{name}.html", "history": f"histories/{name}.jsonl"}
-        results.append(msgspec.json.decode(encoded) | files)
+        results.append(msgspec.json.decode(encoded) | {"notes": judged.notes} | files)
     whole = {
         "format": FORMAT,
-        "exit_code": int(Card("", [*runs, *skipped]).exit_code),
+        "target": card.target,
+        "exit_code": int(card.exit_code),
         "runs": results,
-        "skipped": [{"scenario": it.name, "lacks": list(it.lacks)} for it in skipped],
+        "skipped": [{"scenario": it.name, "lacks": it.lacks, "why": it.why} for it in card.skipped],
+        "rules": [{"rule": it.rule, "standing": it.standing, "why": it.why} for it in rulings(card)],
+        "notes": card.notes,
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"

@@ -55,7 +55,7 @@ def _reasons(reading: Reading, verdict: Verdict) -> Iterator[Line]:
     """Why each outcome was right."""
     shown = _examples(verdict.judgements)
     for judgement in shown:
-        text = f"  {judgement.op}  {_decided(judgement)}: {_why(reading, judgement)}"
+        text = f"  {judgement.op}  {_decided(judgement)}: {why(reading, judgement)}"
         yield from (line(part) for part in wrap(text, hanging=" " * 6))
     rest = [judgement for judgement in verdict.judgements if judgement not in shown]
     if rest:
@@ -79,7 +79,7 @@ def _decided(judgement: Judgement) -> str:
     return f"{judgement.outcome}{told}"
 
 
-def _why(reading: Reading, judgement: Judgement) -> str:
+def why(reading: Reading, judgement: Judgement) -> str:
     """What made the outcome right: the only one that was legal, or one of several and why several were."""
     operation = next((one for one in reading.operations if one.judgement is judgement), None)
     counted = operation.counted if operation else {}

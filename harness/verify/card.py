@@ -59,6 +59,11 @@ class Card(msgspec.Struct, frozen=True):
         return [result for result in self.results if isinstance(result, Judged)]
 
     @property
+    def skipped(self) -> list[Skipped]:
+        """What was not."""
+        return [result for result in self.results if isinstance(result, Skipped)]
+
+    @property
     def exit_code(self) -> Exit:
         """Invalid wins; all else that is not as stated is unknown."""
         odd = [result for result in self.judged if not result.as_stated]

@@ -6,11 +6,16 @@ mean; it is imported by ``fanin --help``, so it imports nothing that takes time.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from harness.mistake import Mistake
+from harness.report import command as reports
+from harness.verify.again import Recorded, again
 
 if TYPE_CHECKING:
     from harness.verify.card import Card, Judged, Skipped
@@ -112,12 +117,11 @@ _target_options = _options(
                  help="--command: how many scenarios at once, each with its own process and folder. [12]"),
     click.option("--seed", type=click.IntRange(min=0),
                  help="Decides every random choice. [0; --url: a new one every time]"),
-    click.option("--histories", metavar="DIR", help="Store each history.",
-                 type=click.Path(path_type=str, file_okay=False)),
+    click.option("--report", metavar="DIR", help=reports.HELP, type=click.Path(path_type=str)),
 )  # fmt: skip
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(cls=Recorded, epilog=_EXAMPLES)
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
 @_target_options
 @click.option(
@@ -152,31 +156,34 @@ def verify(
         said["scenarios"] = names
     target = _target(target_file, said)
     scenarios = _load(target.scenarios)
-    taken = _Taken(target, scenarios, form)
-    verification = Verification(target, scenarios, _seed(target), os.environ, say=taken.say, take=taken.take)
+    report = None if target.report is None else Path(target.report)
+    if report is not None:
+        reports.prepare(report)
+    taken = _Taken(form)
+    verification = Verification(
+        target, list(scenarios.values()), _seed(target), os.environ, say=taken.say, take=taken.take
+    )
     taken.say(f"{len(scenarios)} scenarios against {_name(target)}, seed {verification.seed}")
     try:
         verification.run()
     except UnjudgeableError as exc:
-        raise _Mistake(str(exc)) from exc
-    card = taken.card(verification.notes)
+        raise Mistake(str(exc)) from exc
+    card = _card(target, scenarios, taken.results, verification.notes)
     _print_card(card, form)
+    if report is not None:
+        given = {scenario.scenario: name for name, scenario in scenarios.items()}
+        # To a deployment the same seed would be the same ids, which it knows already.
+        seed = verification.seed if target.url is None else None
+        reports.store(report, card, replay=lambda it: again(ctx, given[it.run.scenario.scenario], seed=seed))
     ctx.exit(card.exit_code)
 
 
-class _Mistake(click.ClickException):
-    """What was asked for cannot be done."""
-
-    exit_code = 2
-
-
 class _Taken:
-    """What has come so far: printed as it comes, stored if that is wanted."""
+    """What has come so far, printed as it comes."""
 
-    def __init__(self, target: "Target", scenarios: "Sequence[Scenario]", form: str) -> None:
-        self._target, self._form = target, form
-        self._order = {scenario.scenario: place for place, scenario in enumerate(scenarios)}
-        self._results: list[Judged | Skipped] = []
+    def __init__(self, form: str) -> None:
+        self.results: list[Judged | Skipped] = []
+        self._form = form
 
     def say(self, text: str) -> None:
         if self._form == "text":
@@ -185,16 +192,22 @@ class _Taken:
     def take(self, result: "Judged | Skipped") -> None:
         from harness.verify.card import line
 
-        self._results.append(result)
-        _store(self._target.histories, result)
+        self.results.append(result)
         if self._form == "text":
-            click.echo(line(result))
+            _print([line(result)])
 
-    def card(self, notes: Iterable[str]) -> "Card":
-        from harness.verify.card import Card
 
-        results = sorted(self._results, key=lambda result: self._order[result.name])
-        return Card(_name(self._target), results, tuple(notes))
+def _card(
+    target: "Target",
+    scenarios: "Mapping[str, Scenario]",
+    results: "Iterable[Judged | Skipped]",
+    notes: Iterable[str],
+) -> "Card":
+    """Everything in the order in which it was asked for."""
+    from harness.verify.card import Card
+
+    order = {scenario.scenario: place for place, scenario in enumerate(scenarios.values())}
+    return Card(_name(target), sorted(results, key=lambda result: order[result.name]), tuple(notes))
 
 
 def _target(file: Path | None, said: dict[str, Any]) -> "Target":
@@ -206,7 +219,7 @@ def _target(file: Path | None, said: dict[str, Any]) -> "Target":
     try:
         target = overridden(Target() if file is None else load(file), _shaped(said))
     except ScenarioError as exc:
-        raise _Mistake(str(exc)) from exc
+        raise Mistake(str(exc)) from exc
     for problem in problems(target):
         raise click.UsageError(f"{_option(problem.field)}: {problem.message}")
     for sentence in missing(target):
@@ -257,17 +270,18 @@ def _seed(target: "Target") -> int:
     return 0 if target.url is None else secrets.randbits(_SEED_BITS)
 
 
-def _load(names: "Sequence[str]") -> "list[Scenario]":
+def _load(names: "Sequence[str]") -> "dict[str, Scenario]":
+    """By name or file, as given."""
     from simulator.loading import ScenarioError, load
     from simulator.pack import find
     from simulator.pack import names as pack
 
     try:
-        scenarios = [load(find(name)) for name in dict.fromkeys(names or pack())]
+        scenarios = {name: load(find(name)) for name in names or pack()}
     except ScenarioError as exc:
         raise click.UsageError(str(exc)) from exc
     seen = set()
-    for scenario in scenarios:
+    for scenario in scenarios.values():
         if scenario.scenario in seen:
             raise click.UsageError(
                 f"two of these scenarios are called {scenario.scenario!r}; name one of them"
@@ -279,17 +293,15 @@ def _load(names: "Sequence[str]") -> "list[Scenario]":
 def _print_card(card: "Card", form: str) -> None:
     from harness.verify.card import as_json, text
 
-    click.echo(json.dumps(as_json(card)) if form == "json" else "\n".join(text(card)))
+    if form == "json":
+        click.echo(json.dumps(as_json(card)))
+    else:
+        _print(text(card))
 
 
-def _store(folder: str | None, result: "Judged | Skipped") -> None:
-    from harness import history as histories
-    from harness.verify.card import Judged
+def _print(lines: Iterable[str]) -> None:
+    """What others wrote must not steer a terminal."""
+    from harness.report.line import line, paint
 
-    if folder is None or not isinstance(result, Judged):
-        return
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        histories.save(result.history, Path(folder) / f"{result.name}.jsonl")
-    except OSError as exc:
-        raise _Mistake(f"--histories {folder}: {exc.strerror}") from exc
+    rows = [line(text) for text in lines]
+    click.echo(paint(rows, colour=False, encoding=sys.stdout.encoding or "utf-8"))

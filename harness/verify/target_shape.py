@@ -57,7 +57,7 @@ class Target(Strict, frozen=True):
         side_by_side: How many scenarios a command is judged by at once.
         seed: Decides every random choice; drawn anew for a deployment when left out.
         scenarios: Names of the pack, or files; the whole pack when left out.
-        histories: The folder where each history is stored.
+        report: The folder where a report is written.
         answers: What statuses mean, where that is not what HTTP says.
         notification: Where its notifications say what.
     """
@@ -82,6 +82,6 @@ class Target(Strict, frozen=True):
     side_by_side: Worlds | None = None
     seed: Seed | None = None
     scenarios: tuple[Line, ...] = ()
-    histories: Line | None = None
+    report: Line | None = None
     answers: AnswerDialect = AnswerDialect()
     notification: NotificationDialect = NotificationDialect()

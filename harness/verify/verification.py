@@ -18,6 +18,7 @@ from harness.deployment.deployment import Deployment, Planned, Session, Unreacha
 from harness.deployment.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
 from harness.deployment.fitting import Configuration
 from harness.dialect import Dialect
+from harness.history import Aggregator, History
 from harness.judge.oracle import judge
 from harness.needs import CAPABILITIES, lacking
 from harness.realtime.command import kill_leftovers
@@ -74,8 +75,10 @@ class Verification:
         app_dir, dialect = self.target.app_dir, dialect_of(self.target)
         try:
             factory = find_factory(app, None if app_dir is None else Path(app_dir))
-            for scenario in self._playable():
+            for nth, scenario in enumerate(self._playable()):
                 history = play_stranger(scenario, factory, seed=self.seed, name=app, dialect=dialect)
+                if nth == 0 and (why := _never_came_up(history)):
+                    raise UnjudgeableError(f"{app} does not start: {why}")
                 self._judge(Played(history))
         except (NotAnApplicationError, UnsimulatedError) as exc:
             raise UnjudgeableError(str(exc)) from exc
@@ -137,6 +140,12 @@ class Verification:
 
     def _judge(self, played: Played) -> None:
         self.take(Judged(played.history, judge(played.history), played.notes))
+
+
+def _never_came_up(history: History) -> str:
+    """Why the application never started; empty when it did."""
+    lives = [entry for entry in history.entries if isinstance(entry, Aggregator)]
+    return lives[0].error if all(life.why == "failed" for life in lives) else ""
 
 
 def dialect_of(target: Target) -> Dialect:

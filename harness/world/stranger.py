@@ -5,12 +5,14 @@ between the application is on its own. Nothing about it has to be changed.
 """
 
 import importlib
+import inspect
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from harness.world.asgi import AsgiApp
 from harness.world.target import AppFactory
@@ -40,13 +42,31 @@ def find_factory(reference: str, app_dir: Path | None = None) -> Callable[[], As
     except ImportError as exc:
         where = f" in {app_dir}" if app_dir else "; --app-dir says where it lies"
         raise NotAnApplicationError(f"cannot import {module_name!r}{where}: {exc}") from exc
+    except Exception as exc:
+        raise NotAnApplicationError(
+            f"importing {module_name!r} raised {type(exc).__name__}: {exc}; settings are in the environment"
+            " when the factory is called, not before"
+        ) from exc
     factory = getattr(module, attribute, None)
     if not callable(factory):
         there = "is not callable" if factory is not None else "does not exist"
         raise NotAnApplicationError(
             f"{attribute!r} {there} in {module_name!r}; a factory returns the ASGI app"
         )
+    if why := not_without_arguments(factory):
+        raise NotAnApplicationError(f"{attribute!r} in {module_name!r} {why}")
     return factory  # type: ignore[no-any-return]
+
+
+def not_without_arguments(factory: Callable[..., Any]) -> str:
+    """Why a factory cannot be called, as the end of a sentence; empty when it can."""
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as exc:
+        return f"is no factory: {exc}; a factory takes no arguments and returns the ASGI application"
+    except ValueError:
+        pass  # nothing is known about its arguments
+    return ""
 
 
 def told_by_environment(factory: Callable[[], AsgiApp]) -> AppFactory:

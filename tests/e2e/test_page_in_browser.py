@@ -11,6 +11,7 @@ import pytest
 
 from harness.judge.oracle import judge
 from harness.report import folder
+from harness.verify.card import Card, Judged
 from harness.world.play import play
 from simulator.loading import load
 from simulator.pack import find
@@ -83,8 +84,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     histories = [play(load(find(name))) for name in PLAYED]
     histories.append(play(load(find("resurrection")), factory=toy("forgets")))
     histories += [named(good(), text[:200], seed) for seed, text in enumerate(HOSTILE)]
-    runs = [(history, judge(history)) for history in (*histories, bad())]
-    folder.write(directory, runs, replay=lambda history: f"fanin run {history.run.scenario.scenario}")
+    runs = [Judged(history, judge(history)) for history in (*histories, bad())]
+    folder.write(
+        directory, Card("", runs), replay=lambda history: f"fanin run {history.run.scenario.scenario}"
+    )
     return directory
 
 

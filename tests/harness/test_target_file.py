@@ -26,7 +26,7 @@ max_rate: 20
 capabilities: [function-keys]
 seed: 7
 scenarios: [slow-region, late-region]
-histories: histories
+report: report
 answers: {accepted: [202, 409], refused: [400]}
 notification:
   id: /data/id
@@ -61,7 +61,7 @@ def test_everything_is_read() -> None:
         capabilities=("function-keys",),
         seed=7,
         scenarios=("slow-region", "late-region"),
-        histories="histories",
+        report="report",
         answers=AnswerDialect(accepted=(202, 409), refused=(400,)),
         notification=NotificationDialect(
             id="/data/id",
@@ -170,7 +170,7 @@ def test_another_kind_of_target_keeps_only_what_makes_sense_with_it() -> None:
         patience=120_000,
         seed=7,
         scenarios=file.scenarios,
-        histories="histories",
+        report="report",
         answers=file.answers,
         notification=file.notification,
     )

@@ -37,43 +37,41 @@ class _Ruled:
     why: str  # what kept it from being tested
 
 
-def render(pages: Sequence[tuple[Judged, str]], skipped: Sequence[Skipped] = ()) -> str:
+def render(card: Card, links: Sequence[str]) -> str:
     """One self-contained page.
 
     Args:
-        pages: Each run, and the address of its page relative to this one.
-        skipped: What was not played.
+        card: The runs, and what was not played.
+        links: The address of each run's page relative to this one, in the card's order.
     """
-    card = Card(_target(pages), [*(judged for judged, _ in pages), *skipped])
-    links = {
+    pages = list(zip(card.judged, links, strict=True))
+    linked = {
         (judged.name, finding): link
         for judged, link in reversed(pages)
         for finding in judged.verdict.findings
     }
     rows = sorted(map(_run, pages), key=lambda row: (row[0], row[1].name))
+    skipped = f", {len(card.skipped)} skipped" if card.skipped else ""
     details = {
-        "headline": f"{len(pages)} runs" + (f", {len(skipped)} skipped" if skipped else ""),
+        "headline": f"{len(pages)} runs{skipped}",
         "verdict": _WORDS[card.exit_code],
         "word": _WORDS[card.exit_code].upper(),
-        "facts": _facts(pages, card),
-        "rules": [_ruled(ruling, links) for ruling in rulings(card)],
-        "rows": [*(row for _, row in rows), *map(_skipped, skipped)],
+        "facts": _facts(card),
+        "notes": card.notes,
+        "rules": [_ruled(ruling, linked) for ruling in rulings(card)],
+        "rows": [*(row for _, row in rows), *map(_skipped, card.skipped)],
     }
     return templates().get_template("index.html.j2").render(style=style(), card=details)
 
 
-def _target(pages: Sequence[tuple[Judged, str]]) -> str:
-    return listed(list(dict.fromkeys(judged.history.run.target for judged, _ in pages)), 3)
-
-
-def _facts(pages: Sequence[tuple[Judged, str]], card: Card) -> list[tuple[str, object]]:
-    odd = sum(not judged.as_stated for judged, _ in pages)
-    runs = [judged.history.run for judged, _ in pages]
+def _facts(card: Card) -> list[tuple[str, object]]:
+    runs = [judged.history.run for judged in card.judged]
+    targets = list(dict.fromkeys(run.target for run in runs))
     return [
-        ("Judged", card.target or "unknown"),
+        ("Judged", card.target or listed(targets, 3) or "unknown"),
         ("Time", listed(sorted({run.time for run in runs}))),
         ("Version", listed(sorted({run.version or "unknown" for run in runs}))),
-        ("Not the verdict that the scenario states", odd),
+        ("Not the verdict that the scenario states", sum(not judged.as_stated for judged in card.judged)),
     ]
 
 
@@ -106,10 +104,11 @@ def _remark(judged: Judged) -> str:
 
 def _why(judged: Judged) -> str:
     findings, doubts = judged.verdict.findings, judged.verdict.doubts
+    noticed = "".join(f" (noticed: {note})" for note in judged.notes)
     if findings:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        return f"{findings[0].rule}: {findings[0].what}{more}"
-    return doubts[0] if doubts else ""
+        return f"{findings[0].rule}: {findings[0].what}{more}{noticed}"
+    return (doubts[0] if doubts else "") + noticed
 
 
 def _skipped(skipped: Skipped) -> _Row:

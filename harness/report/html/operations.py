@@ -7,7 +7,7 @@ from harness.report.clock import clock
 from harness.report.reading import Reading
 
 # The text report's sentence; its module offers it only as part of a whole report.
-from harness.report.verdict import _why as why
+from harness.report.verdict import why
 from harness.verdict import Judgement
 
 # Up to so many operations have a row each.
