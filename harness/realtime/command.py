@@ -37,7 +37,7 @@ _LOG_TAIL_LINES = 5
 # Below the ports that systems give to outgoing connections, one of which might otherwise take it first.
 _PORTS = range(20_000, 32_000)
 
-_groups: set[int] = set()  # process groups that this process has started and not seen the end of
+_living: set[asyncio.subprocess.Process] = set()  # started here, and not seen off with their groups
 _ports: set[int] = set()  # given out already
 
 
@@ -72,7 +72,7 @@ class CommandTarget:
                 start_new_session=True,
             )
         self._process = self._last = process
-        _groups.add(process.pid)
+        _living.add(process)
         self._chores.append(asyncio.create_task(self._watch(process)))
         try:
             async with asyncio.timeout(self._start_s):
@@ -97,14 +97,14 @@ class CommandTarget:
         process, self._process = self._process, None
         if process is None:
             return
-        _signal_group(process.pid, signal.SIGTERM)
+        _signal_group(process, signal.SIGTERM)
         if not await _gone(process, STOP_S):
-            _signal_group(process.pid, signal.SIGKILL)
+            _signal_group(process, signal.SIGKILL)
 
     def kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            _signal_group(process.pid, signal.SIGKILL)
+            _signal_group(process, signal.SIGKILL)
 
     async def close(self) -> None:
         """Leave nothing behind: no process, no connection."""
@@ -125,9 +125,9 @@ class CommandTarget:
         if last is None:
             return
         if not await _gone(last, GONE_S):
-            _signal_group(last.pid, signal.SIGKILL)
+            _signal_group(last, signal.SIGKILL)
             await _gone(last, GONE_S)
-        _groups.discard(last.pid)
+        _living.discard(last)
 
     def _environment(self) -> dict[str, str]:
         """Ours, without what is meant for the harness or belongs to another scenario."""
@@ -190,9 +190,9 @@ class _Log:
 
 def kill_leftovers() -> None:
     """Kill every process that is still there. For a harness that is itself being ended."""
-    for group in tuple(_groups):
-        _signal_group(group, signal.SIGKILL)
-    _groups.clear()
+    for process in _living:
+        _signal_group(process, signal.SIGKILL)
+    _living.clear()
 
 
 def free_port() -> int:
@@ -207,9 +207,12 @@ def free_port() -> int:
     raise StartError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free on {LOOPBACK}")
 
 
-def _signal_group(group: int, number: signal.Signals) -> None:
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal all that it started. Once all of it has ended, its number may be somebody else's."""
+    if process.returncode is not None and not _group_lives(process.pid):
+        return
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+        os.killpg(process.pid, number)
 
 
 async def _gone(process: asyncio.subprocess.Process, within_s: float) -> bool:
@@ -235,8 +238,9 @@ def _group_lives(group: int) -> bool:
         return True  # no way to tell here
     for stat in processes.glob("[0-9]*/stat"):
         with suppress(OSError, IndexError):
-            # pid (name) state parent group …; the name may hold anything, parentheses too.
-            state, _, its_group, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(its_group) == group and state not in "ZX":
+            # pid (name) state parent group session …; the name may hold anything, parentheses too. The group
+            # is a session of its own, so whoever has its number in another session is a stranger.
+            state, _, its_group, session, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(its_group) == int(session) == group and state not in "ZX":
                 return True
     return False
