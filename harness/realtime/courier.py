@@ -1,6 +1,7 @@
 """Carries one webhook over a real network, and says in the standard library's words how that ended."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
@@ -57,7 +58,8 @@ async def deliver(
         ConnectionRefusedError: no connection; the request certainly did not count.
         ConnectionResetError: the connection broke; it may have counted.
     """
-    body = _trickle(request.body, body_over_ms) if body_over_ms else request.body
+    # Of raw bytes that are many, aiohttp warns.
+    body = _trickle(request.body, body_over_ms) if body_over_ms else io.BytesIO(request.body)
     try:
         async with session.post(
             URL(url, encoded=True),

@@ -48,6 +48,7 @@ class Player:
         self._due: list[tuple[int, int, Announcement | Loss]] = []
         self._order = count()
         self._deliveries: dict[asyncio.Task[None], None] = {}  # a set that keeps its order
+        self._defects: list[BaseException] = []  # of the harness itself
         self._op_by_id: dict[str, str] = {}  # by payload id
         self._op_by_image: dict[tuple[str | None, ...], str] = {}  # by action, repository, tag, digest
 
@@ -67,6 +68,7 @@ class Player:
         if self._profile.attempts is not None:
             while self._deliveries:
                 await asyncio.wait(self._deliveries)
+        self._raise_defect()
 
     async def give_up(self) -> None:
         """End the deliveries of a sender that never gives up by itself."""
@@ -74,6 +76,12 @@ class Player:
         for delivery in deliveries:
             delivery.cancel()
         await asyncio.gather(*deliveries, return_exceptions=True)
+        self._raise_defect()
+
+    def _raise_defect(self) -> None:
+        """A webhook that the harness failed to carry was never sent: no verdict may rest on it."""
+        if self._defects:
+            raise self._defects[0]
 
     def whose(self, body: dict[str, Any] | None) -> str | None:
         """Which operation a notification's body speaks of; None when none that has happened."""
@@ -113,7 +121,12 @@ class Player:
             self._journal.write(Bit(self._journal.now_ms(), index, what.op, what.region))
         task = asyncio.get_running_loop().create_task(self._deliver(what))
         self._deliveries[task] = None
-        task.add_done_callback(lambda done: self._deliveries.pop(done, None))
+        task.add_done_callback(self._over)
+
+    def _over(self, delivery: asyncio.Task[None]) -> None:
+        self._deliveries.pop(delivery, None)
+        if not delivery.cancelled() and (defect := delivery.exception()) is not None:
+            self._defects.append(defect)
 
     async def _deliver(self, it: Announcement) -> None:
         """Attempt one delivery until it succeeds or its sender gives up."""

@@ -6,6 +6,7 @@ from harness.history import Aggregator, Answered, End, History, Received, Sent
 from harness.judge.oracle import judge
 from harness.verdict import Rule, Validity
 from harness.world.play import play
+from harness.world.target import Answer, InProcessTarget
 from simulator.loading import load
 from simulator.pack import find
 from tests.harness.toy_aggregator import toy
@@ -108,3 +109,17 @@ def test_a_sender_that_retries_is_answered_in_the_end() -> None:
         (None, "reset"),
         (202, ""),
     ]
+
+
+def test_a_webhook_that_the_harness_failed_to_carry_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was never sent, so no verdict may rest on it: a defect of ours is loud."""
+
+    async def broken(*_: object, **__: object) -> Answer:
+        raise LookupError("a defect of the harness")
+
+    monkeypatch.setattr(InProcessTarget, "request", broken)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        play(load(find("slow-region")))
+
+    assert caught.group_contains(LookupError, match="a defect of the harness")

@@ -107,7 +107,12 @@ class Door(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         url = urllib.parse.urlsplit(self.path)
         region = dict(urllib.parse.parse_qsl(url.query)).get("region", "").strip().casefold()
-        content = self.rfile.read(int(self.headers.get("content-length", "0")))
+        length = int(self.headers.get("content-length", "0"))
+        if length > 1 << 20:
+            self.close_connection = True
+            self.answer(413)
+            return
+        content = self.rfile.read(length)
         try:
             event = json.loads(content)
             operation, action = event["id"], event["action"]
