@@ -30,6 +30,8 @@ REGIONS = (
     "Central US",
 )  # fmt: skip
 TIMEOUT_MS_MAX = 30 * DAY
+# Where timers break: three days (some engines split longer ones), 31 bits of milliseconds, a month.
+TIMEOUTS_MS = (3 * DAY, 3 * DAY + 1, 2**31 - 1, 2**31, TIMEOUT_MS_MAX, TIMEOUT_MS_MAX)
 # How far operations and their repetitions are apart.
 GAPS_MS = (0, 0, 3, 50, SECOND, 30 * SECOND)
 
@@ -72,6 +74,7 @@ def _quiet(dice: Dice, seed: int) -> Scenario:
             dice.span(SECOND, 600 * SECOND),
             dice.span(SECOND, TIMEOUT_MS_MAX),
             dice.span(DAY, TIMEOUT_MS_MAX),
+            dice.one_of(TIMEOUTS_MS),
         )
     )
     correlation, ids = _identity(dice)
