@@ -109,8 +109,9 @@ class FakeRegistry:
             if dropped_by is not None:
                 losses.append(Loss(due_ms, op, region, "dropped", dropped_by))
         announcements.sort(key=lambda each: (each.due_ms, self._order[each.region], each.copy))
+        host = facts.get("request", {}).get("host", "")
         return Occurrence(
-            at_ms, op, operation.action, self._scenario.registry, event.repository, tag, event.digest or None,
+            at_ms, op, operation.action, host, event.repository, tag, event.digest or None,
             ids, tuple(announcements), tuple(losses),
         )  # fmt: skip
 

@@ -49,7 +49,7 @@ class Occurrence:
     at_ms: int
     op: str  # unique in the run: the scenario's operation name, with /n when it repeats
     action: Action
-    host: str
+    host: str  # as the payload has it: empty for a chart, and where the request is left out
     repository: str  # empty for a ping
     tag: str | None  # as the payload has it: None for a delete and for a push by digest
     digest: str | None  # None for a ping

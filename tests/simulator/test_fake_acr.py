@@ -58,6 +58,16 @@ def test_what_the_occurrence_says_is_what_the_payload_says() -> None:
     assert (push.repository, push.tag, push.host) == ("team/app", "1.4.2", request["host"])
 
 
+@pytest.mark.parametrize(
+    "operation", [Operation(quirks=("no-request",)), Operation(action="chart_push"), Operation(action="ping")]
+)
+def test_an_occurrence_has_no_host_when_its_payload_names_none(operation: Operation) -> None:
+    """Otherwise two operations that no aggregator can take for one would have the same image."""
+    (it,) = played(operation)
+
+    assert it.host == ""
+
+
 def test_drawn_ids_and_digests_are_well_formed() -> None:
     """UUIDs of version 4 and SHA-256 digests, all different where they must be."""
     pushes = played(Operation(name="push", image="team/app:{n}", repeat=50))
