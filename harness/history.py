@@ -33,7 +33,7 @@ class Occurred(Record, frozen=True, tag="occurred"):
 
     op: str  # unique in the run: the scenario's operation name, with /n when it repeats
     action: str
-    host: str
+    host: str  # as the payloads name it; empty when they do not
     repository: str
     tag: str | None
     digest: str | None
@@ -108,6 +108,15 @@ class Replied(Record, frozen=True, tag="replied"):
     error: Literal["", "hung", "reset", "gone"] = ""
 
 
+class HungUp(Record, frozen=True, tag="hung-up"):
+    """The aggregator had been kept waiting, and closed the connection within a second of the answer.
+
+    Perhaps it had just given up, and never read that answer; from outside nobody can tell.
+    """
+
+    post: int
+
+
 class Bit(Record, frozen=True, tag="bit"):
     """A fault of the scenario took effect. A fault that never does makes the run prove nothing."""
 
@@ -140,7 +149,7 @@ class End(Record, frozen=True, tag="end"):
 # sent before, the others are fields of its body.
 Part = Literal["key", "repetition", "id", "arrived", "missing", "action", "repository", "tag", "digest"]
 
-Entry = Occurred | Unsent | Sent | Answered | Received | Replied | Bit | Aggregator | End
+Entry = Occurred | Unsent | Sent | Answered | Received | Replied | HungUp | Bit | Aggregator | End
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="run"):

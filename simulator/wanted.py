@@ -4,6 +4,7 @@ Shared by the walk, which reads YAML by it, and by the JSON Schema, which tells 
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from msgspec import Struct, inspect
@@ -74,6 +75,7 @@ class Wanted:
         return _PLAIN.get(type(self.type)) or self.description or "text"
 
 
+@cache  # msgspec looks through all the annotations anew each time, which is most of what writing YAML costs
 def shape_of(struct: type[Struct]) -> inspect.StructType:
     """What a struct wants, field by field."""
     info = inspect.type_info(struct)

@@ -17,6 +17,7 @@ from harness.history import (
     End,
     Entry,
     History,
+    HungUp,
     Occurred,
     Received,
     Replied,
@@ -66,15 +67,21 @@ class Post(msgspec.Struct, frozen=True, gc=False):
     notice: Notice
     reply: Replied | None
     reply_index: int | None
+    hung_up: HungUp | None = None
 
     @property
     def at(self) -> int:
         return self.received.at
 
     @property
-    def accepted(self) -> bool:
-        """Whether the sink answered 2xx and the aggregator can have read it."""
+    def maybe_accepted(self) -> bool:
+        """Whether the sink answered 2xx and the aggregator may have read it."""
         return self.reply is not None and not self.reply.error and self.reply.status in SUCCESS
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it has certainly read it, if it did not fall: it did not hang up on a slow answer."""
+        return self.maybe_accepted and self.hung_up is None
 
     def repeats(self, other: "Post") -> bool:
         """Whether both tell the same under the same key."""
@@ -133,6 +140,7 @@ class _Piles:
     answered: dict[int, tuple[int, Answered]] = field(default_factory=dict)  # by attempt
     received: list[tuple[int, Received]] = field(default_factory=list)
     replied: dict[int, tuple[int, Replied]] = field(default_factory=dict)  # by post
+    hung_up: dict[int, HungUp] = field(default_factory=dict)  # by post
     bits: list[Bit] = field(default_factory=list)
     turns: list[tuple[int, Aggregator]] = field(default_factory=list)
     end: End | None = None
@@ -152,6 +160,8 @@ def _sort(entries: Sequence[Entry]) -> _Piles:
                 piles.replied[entry.post] = (index, entry)
             case Aggregator():
                 piles.turns.append((index, entry))
+            case HungUp():
+                piles.hung_up[entry.post] = entry
             case _:
                 _sort_unindexed(entry, piles)
     return piles
@@ -188,7 +198,8 @@ def collect(history: History) -> Evidence:
     strays: list[Post] = []
     for index, received in piles.received:
         reply_index, reply = piles.replied.get(received.post, (None, None))
-        post = Post(index, received, read_notice(received.body), reply, reply_index)
+        notice, hung_up = read_notice(received.body), piles.hung_up.get(received.post)
+        post = Post(index, received, notice, reply, reply_index, hung_up)
         posts.append(post)
         addressee = docket.addressee(post)
         (strays if addressee is None else addressee.posts).append(post)
@@ -212,7 +223,7 @@ class _Docket:
     """The cases of a run, and what belongs to which."""
 
     def __init__(self, scenario: Scenario, occurrences: Iterable[Occurred]) -> None:
-        self._by_image = scenario.correlation == "image"
+        self._by_image, self._registry = scenario.correlation == "image", scenario.registry
         self._expected = {fold(region): region for region in scenario.regions}
         self._wanted = frozenset(scenario.actions) - {"ping"}
         self.cases: dict[str, Case] = {}
@@ -266,8 +277,23 @@ class _Docket:
             return named[0]
         alike = self._by_content.get(post.notice.image, [])
         if named:
-            return next((case for case in named if case in alike), named[0])
-        return alike[0] if len(alike) == 1 else None
+            alike = [case for case in named if case in alike] or named[:1]
+        if self._by_image and len(alike) > 1:
+            return self._by_host(post, alike)
+        return alike[0] if named or len(alike) == 1 else None
+
+    def _by_host(self, post: Post, alike: list[Case]) -> Case:
+        """Which of several images that only their host tells apart: payloads may name none.
+
+        An id that is the image says it; otherwise the key does, from the second notification on.
+        """
+        id_, image = post.notice.id or "", alike[0].occurrences[0]
+        if image.repository in id_:
+            hosted = self._registry in id_
+            fitting = [case for case in alike if bool(case.occurrences[0].host) == hosted]
+            return (fitting or alike)[0]
+        known = [case for case in alike if any(it.received.key == post.received.key for it in case.posts)]
+        return (known or [case for case in alike if not case.posts] or alike)[0]
 
 
 def _image(occurred: Occurred) -> str:

@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from harness.history import Aggregator, Answered, Bit, End, Entry, Occurred, Received, Replied, Sent, Unsent
+from harness.history import (
+    Aggregator,
+    Answered,
+    Bit,
+    End,
+    Entry,
+    HungUp,
+    Occurred,
+    Received,
+    Replied,
+    Sent,
+    Unsent,
+)
 from harness.report import phrases
 from harness.report.clock import clock
 from harness.report.line import listed, shorten
@@ -31,7 +43,7 @@ class Witness:
         match entry:
             case Sent() | Answered():
                 return self._attempt_words(entry)
-            case Received() | Replied():
+            case Received() | Replied() | HungUp():
                 return self._post_words(entry)
             case Occurred():
                 image = entry.repository + (f":{entry.tag}" if entry.tag else "")
@@ -52,12 +64,14 @@ class Witness:
         special = phrases.request(self._reading, attempt)[0]
         return f"{who} sent" + (f" ({special})" if special != "sent" else "")
 
-    def _post_words(self, entry: Received | Replied) -> str:
+    def _post_words(self, entry: Received | Replied | HungUp) -> str:
         post = self._posts.get(entry.post)
         if post is None:
             return f"answer to post {entry.post}, which the sink never got"
         operation = self._reading.told(post)
         whose = operation.name if operation else "nobody's"
+        if isinstance(entry, HungUp):
+            return f"aggregator: hangs up on the sink, perhaps without having read its answer about {whose}"
         if isinstance(entry, Replied):
             return f"sink: {whose} → {phrases.reply(post, entry)[0]}"
         missing = phrases.told_missing(post)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, assert_never
 import h11
 
 from harness.dialect import PLAIN, Dialect
-from harness.history import Bit, Received, Replied
+from harness.history import Bit, HungUp, Received, Replied
 from harness.world.journal import Journal
 from simulator.scenario import (
     OnSink,
@@ -34,6 +34,8 @@ type Misbehaviour = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer
 KEEP_ALIVE_S = 75.0005
 # No notification is longer. What is, comes from somebody who wants to fill the memory.
 CONTENT_BYTES_MAX = 4 * 1024 * 1024
+# Whoever gives up waiting while the answer is on its way hangs up at about the instant of the answer.
+HANG_UP_S = 1.0
 # Told whose notification was read, before it counts; True means that the aggregator just died of it.
 type OnArrival = Callable[[str | None], bool]
 type WhoseIs = Callable[[dict[str, Any] | None], str | None]
@@ -130,7 +132,7 @@ class Sink:
             case SinkRefuses():
                 connection.answer(post, fault.status)
             case SinkStalls():
-                asyncio.get_running_loop().call_later(fault.by / 1000, connection.answer, post, OK)
+                asyncio.get_running_loop().call_later(fault.by / 1000, connection.answer_late, post, OK)
             case SinkHangs():
                 pass  # the connection writes down how that ended
             case SinkLosesAnswer():
@@ -168,6 +170,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._content = bytearray()
         self._awaiting: tuple[Sink, int] | None = None  # whose post it is that has no answer yet
+        self._answered_late: tuple[Sink, int] | None = None  # the last answer, if it was long awaited
         self.deserted = False  # whoever is at the other end died in the middle of a request
         self._busy_at = asyncio.get_running_loop().time()
 
@@ -192,9 +195,14 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._desk.closed(self)
         self._never_answered()
+        late, self._answered_late = self._answered_late, None
+        if late is not None and asyncio.get_running_loop().time() <= self._busy_at + HANG_UP_S:
+            sink, post = late
+            sink.journal.write(HungUp(sink.journal.now_ms(), post))
 
     def hang_up(self) -> None:
         self._never_answered()
+        self._answered_late = None
         self._transport.abort()
 
     def _close_when_idle(self) -> None:
@@ -235,6 +243,12 @@ class Connection(asyncio.Protocol):
         sink.journal.write(Replied(sink.journal.now_ms(), post, status))
         self.respond(status)
 
+    def answer_late(self, post: int, status: int) -> None:
+        """Answer the request that is this post, if it still waits, and notice how that is taken."""
+        if self._awaiting is not None and self._awaiting[1] == post:
+            self._answered_late = self._awaiting
+            self.answer(post, status)
+
     def respond(self, status: int) -> None:
         """Send an answer, and take the next request."""
         self._busy_at = asyncio.get_running_loop().time()
@@ -258,6 +272,7 @@ class Connection(asyncio.Protocol):
             event = self._http.next_event()
             match event:
                 case h11.Request():
+                    self._answered_late = None
                     self._headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
                     self._content.clear()
                     if self._http.they_are_waiting_for_100_continue:

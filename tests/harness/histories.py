@@ -15,6 +15,7 @@ from harness.history import (
     End,
     Entry,
     History,
+    HungUp,
     Occurred,
     Received,
     Replied,
@@ -114,9 +115,13 @@ def told(
     reply: int | None = 200,
     error: str = "",
     after: int | None = 1,
+    hung_up: int | None = None,
     **body: Any,
 ) -> Line:
-    """One notification. ``after``: how long the sink took to answer ``reply``; None: it never did."""
+    """One notification. ``after``: how long the sink took to answer ``reply``; None: it never did.
+
+    ``hung_up``: so long after a late answer its connection was closed.
+    """
 
     def write(book: Book) -> None:
         it, number = book.op(op, ms(at)), book.number()
@@ -130,6 +135,8 @@ def told(
         if after is not None:
             status = None if error else reply
             book.entries.append(Replied(ms(at) + after, number, status, error))  # type: ignore[arg-type]
+            if hung_up is not None:
+                book.entries.append(HungUp(ms(at) + after + hung_up, number))
 
     return write
 

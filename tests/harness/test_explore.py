@@ -94,12 +94,11 @@ def _kinds(union: object) -> tuple[type, ...]:
     return tuple(chain(getattr(union, "__args__", ())))
 
 
-@pytest.mark.xfail(reason="the longest timeouts are drawn too rarely for these seeds", strict=False)
 def test_worlds_of_all_sizes_are_drawn(many: list[Scenario]) -> None:
     """From one region to eight, from a second to a month, every sender, with and without a network."""
     assert {len(it.regions) for it in many} == {1, 2, 3, 4, 5, 8}
     assert min(it.timeout for it in many) < 10_000
-    assert max(it.timeout for it in many) > 25 * 86_400_000  # beyond 31 bits
+    assert {3 * 86_400_000, 2**31 - 1, 2**31, 30 * 86_400_000} <= {it.timeout for it in many}
     assert {it.sender.profile for it in many} == {"acr", "retry", "standard-webhooks", "cncf-distribution"}
     assert Delay(fixed=0) in {it.latency for it in many}
     assert {it.correlation for it in many} == {"event-id", "image"}
@@ -248,10 +247,6 @@ def test_the_seed_of_a_run_that_fails_to_end_is_told(monkeypatch: pytest.MonkeyP
     assert caught.value.__notes__ == ["while exploring with seed 41"]
 
 
-@pytest.mark.xfail(
-    reason="seeds 52 and 54 find notifications told twice; whether aggregator or oracle is wrong is open",
-    strict=False,
-)
 def test_few_runs_prove_nothing() -> None:
     """A generator whose runs are mostly unknown is useless; and on our own aggregator none is invalid."""
     with unburdened():

@@ -37,6 +37,19 @@ def completed(**body: Any) -> History:
     return history(both(), told("completed", 0.1, **body), run={"epoch": EPOCH})
 
 
+def two_hosts(named: str, hostless: str, ids: str = "") -> History:
+    """Two pushes of one image, the second without a host; both told, refused and told again."""
+    first: dict[str, Any] = {"id": named, "key": "with"}
+    second: dict[str, Any] = {"id": hostless, "key": "without", "op": "op2"}
+    return history(
+        occurred(ids=ids or "id-op1"), occurred("op2", tag="op1", host="", ids=ids or "id-op2"),
+        both(), both(op="op2"),
+        told("completed", 0.1, reply=503, **first), told("completed", 0.1, reply=503, **second),
+        told("completed", 1.1, **second), told("completed", 1.2, **first),
+        correlation="image",
+    )  # fmt: skip
+
+
 RIGHT = {
     "another key for another operation": history(
         both(), both(op="op2"), told("completed", 0.1), told("completed", 0.1, op="op2")
@@ -58,6 +71,17 @@ RIGHT = {
         both(), bit(0), told("completed", 0.1, error="hung", after=60_000), told("completed", 15),
         faults=STALL,
     ),
+    "sent again by who gave up waiting while the answer was on its way": history(
+        both(), bit(0), told("completed", 0.1, after=10_000, hung_up=0), told("completed", 11.1),
+        faults=STALL,
+    ),
+    "not sent again by who hung up as soon as it had read a slow answer": history(
+        both(), bit(0), told("completed", 0.1, after=10_000, hung_up=1), faults=STALL
+    ),
+    "correlated by image, of which one payload names no host": two_hosts("id-op1", "id-op2"),
+    "the same, with one id": two_hosts("one", "one", "one"),
+    "the same, and named by the image": two_hosts("push:demo.azurecr.io/team/app:op1", "push:/team/app:op1"),
+    "the same, and named by a digest of that": two_hosts("5f7aa2bf", "534d1503"),
     "a key that was reused": history(
         both(), occurred("op2", 10, ids="id-op1"), told("completed", 0.1), both(10, op="op2")
     ),
@@ -187,6 +211,17 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "sent again long after it was accepted and before a crash": (
         history(both(), told("completed", 0.1), crash(5, 6), told("completed", 6.1)),
         Rule.NOTIFICATION, ("B43b", "B52"),
+    ),
+    "sent again after a slow answer that nobody hung up on": (
+        history(
+            both(), bit(0), told("completed", 0.1, after=10_000), told("completed", 11.1), faults=STALL
+        ), Rule.NOTIFICATION, ("B43b", "B52"),
+    ),
+    "sent again twice, the second time after an answer that was read": (
+        history(
+            both(), bit(0), told("completed", 0.1, after=10_000, hung_up=0), told("completed", 11.1),
+            told("completed", 12), faults=STALL,
+        ), Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "sent again before the answer": (
         history(both(), bit(0), told("completed", 0.1, after=30_000), told("completed", 15), faults=STALL),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from harness.history import Bit, Entry, Received, Replied
+from harness.history import Bit, Entry, HungUp, Received, Replied
 from harness.world.journal import Journal
 from harness.world.kernel import VirtualKernel, elapsed_ms
 from harness.world.sink import Sink
@@ -104,6 +104,37 @@ def test_a_sink_that_hangs_is_given_up_by_the_client() -> None:
             await post(session)
 
     assert played(client, SinkHangs())[-1] == Replied(10_000, 1, error="hung")
+
+
+@pytest.mark.parametrize(("late_s", "noticed"), [(0, True), (0.9, True), (1.1, False)])
+def test_who_hangs_up_when_the_answer_comes_at_last_may_not_have_read_it(
+    late_s: float, *, noticed: bool
+) -> None:
+    """A client's limit and the answer may meet: nobody knows which was first, so it says what it saw."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        await post(session)
+        await asyncio.sleep(late_s)
+        await session.close()
+        await asyncio.sleep(5)  # of virtual time
+
+    entries = played(client, SinkStalls(by=3_000))
+
+    assert (entries[-1] == HungUp(3_000 + round(late_s * 1000), 1)) == noticed
+
+
+def test_who_goes_on_talking_has_read_the_answer() -> None:
+    """And whoever was answered at once had nothing to give up."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        await post(session)
+        await post(session)  # answered at once, on the same connection
+        await session.close()
+        await asyncio.sleep(5)  # of virtual time
+
+    entries = played(client, SinkStalls(by=3_000, until=1))
+
+    assert [type(it) for it in entries] == [Received, Bit, Replied, Received, Replied]
 
 
 def test_a_sink_that_loses_its_answer_does_so_a_number_of_times() -> None:

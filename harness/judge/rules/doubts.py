@@ -120,5 +120,5 @@ def _undecided(end_at: int, hearings: Sequence[Hearing]) -> Iterator[str]:
 def _resends(hearing: Hearing) -> Iterator[int]:
     """Until when each notification that was never accepted must be sent again."""
     for generation in hearing.generations:
-        if generation.posts and not any(post.accepted for post in generation.posts):
+        if generation.posts and not any(post.maybe_accepted for post in generation.posts):
             yield resend_until(hearing, generation.posts[-1])

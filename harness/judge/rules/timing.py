@@ -99,7 +99,7 @@ def resend_until(hearing: Hearing, post: Post) -> int:
 def _not_sent_again(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
     followers = (*generation.posts[1:], None)
     for post, following in zip(generation.posts, followers, strict=False):
-        if post.accepted:
+        if post.maybe_accepted:
             return
         latest = resend_until(hearing, post)
         if following is not None:
