@@ -3,6 +3,7 @@
 A key names one operation, and its end is remembered for the retention (contract, clause 6). An attempt after
 that may find nothing and start a new operation with the same key, or may still be taken for late: both are
 right. So from then on, and only then, one further outcome is legal, and again after its own retention.
+A notification that nobody has accepted is repeated all the same, however many operations have followed.
 """
 
 from collections.abc import Iterator
@@ -33,17 +34,31 @@ def generations(case: Case, scenario: Scenario, *, margin: int = 0) -> list[Gene
 
 
 def _split(case: Case, bounds: Bounds, scenario: Scenario, margin: int) -> Iterator[Generation]:
-    attempts, posts, first = case.attempts, [case.posts[0]], True
+    openers, bounded, told = [_opener(case, case.attempts)], [bounds], [[case.posts[0]]]
     for post in case.posts[1:]:
-        forgotten_from = min(FOREVER, bounds.decided_from + RETENTION_MS)
+        forgotten_from = min(FOREVER, bounded[-1].decided_from + RETENTION_MS)
         fresh = [it for it in case.attempts if it.ended_at >= forgotten_from and it.sent.at <= post.at]
         successor = bounds_of(fresh, scenario, margin=margin, certain=False)
-        if successor.may and _is_new(post, posts):
-            yield Generation(bounds, tuple(posts), first, _opener(case, attempts))
-            attempts, posts, first, bounds = fresh, [post], False, successor
+        if (pending := _repeated(post, told, accepted=False)) is not None:
+            pending.append(post)
+        elif successor.may and _is_new(post, told[-1]):
+            openers, bounded, told = [*openers, _opener(case, fresh)], [*bounded, successor], [*told, [post]]
         else:
-            posts.append(post)
-    yield Generation(bounds, tuple(posts), first, _opener(case, attempts))
+            (_repeated(post, told, accepted=True) or told[-1]).append(post)
+    for n, posts in enumerate(told):
+        yield Generation(bounded[n], tuple(posts), n == 0, openers[n])
+
+
+def _repeated(post: Post, told: list[list[Post]], *, accepted: bool) -> list[Post] | None:
+    """What this repeats, whichever operation's it is: one that the sink refuses for long outlasts its own."""
+    return next(
+        (
+            posts
+            for posts in reversed(told)
+            if post.repeats(posts[0]) and any(it.accepted for it in posts) == accepted
+        ),
+        None,
+    )
 
 
 def _is_new(post: Post, before: list[Post]) -> bool:

@@ -114,6 +114,17 @@ RIGHT = {
         both(), told("completed", 0.1), both(8 * DAY), told("completed", 8 * DAY + 1, key="b"),
         both(16 * DAY), told("completed", 16 * DAY + 1, key="c"),
     ),
+    "forgotten while nobody took its notification, which is repeated besides the next one's": history(
+        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(1383)), sent(EAST, 8 * DAY),
+        told("timed_out", 8 * DAY + 120, WEST, key="again", reply=503), told("completed", 8 * DAY + 200),
+        told("timed_out", 8 * DAY + 300, WEST, key="again"),
+    ),
+    "forgotten, and repeated after a crash that nobody had noted its acceptance before": history(
+        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(1383)), sent(EAST, 8 * DAY),
+        told("timed_out", 8 * DAY + 120, WEST, key="again", reply=503), told("completed", 8 * DAY + 200),
+        crash(8 * DAY + 200.1, 8 * DAY + 201), told("completed", 8 * DAY + 202),
+        told("timed_out", 8 * DAY + 300, WEST, key="again"),
+    ),
     "remembered after the retention": history(both(), told("completed", 0.1), both(8 * DAY)),
     "a poisoned notification is repeated for longer than the retention": history(
         both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(1300)),
@@ -187,6 +198,12 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "timed out twice": (
         history(sent(EAST, 0), told("timed_out", 120, WEST), told("timed_out", 120.1, WEST, key="second")),
         Rule.NOTIFICATION, ("B43b",),
+    ),
+    "told again beside the next operation's, though it was accepted": (
+        history(
+            both(), told("completed", 0.1), sent(EAST, 8 * DAY),
+            told("timed_out", 8 * DAY + 120, WEST, key="again"), told("completed", 8 * DAY + 200),
+        ), Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "completed twice": (
         history(both(), told("completed", 0.1), told("completed", 0.2, key="second")),
