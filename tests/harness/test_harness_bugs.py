@@ -1,0 +1,343 @@
+"""What the harness itself must never do wrong, first half: judging, drawing, and saying how to see it again.
+
+Each way in which a harness is known to lie is a row: a check that the harness as it is passes, and a bug, put
+into it for a moment, that the check must notice. A check that notices nothing proves nothing.
+"""
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace as replaced
+from itertools import count
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from harness.bugs.matrix import scenario_of
+from harness.bugs.registry import BUGS
+from harness.cli import main
+from harness.explore import command, search
+from harness.explore.invent import invent
+from harness.history import Bit, End, Entry, History, Occurred, Received, Replied, Sent
+from harness.judge import oracle
+from harness.judge.bounds import Bounds
+from harness.judge.evidence import collect
+from harness.judge.oracle import judge
+from harness.judge.rules import content, doubts, notification, outcome, timing
+from harness.verdict import Validity
+from harness.world import play as playing
+from harness.world.kernel import VirtualKernel
+from harness.world.play import World, play
+from simulator.fake_acr import FakeRegistry
+from simulator.loading import load
+from simulator.pack import find
+
+type Patch = pytest.MonkeyPatch
+
+
+class Lie(NamedTuple):
+    """One way of lying: what would notice it, and the harness with that bug."""
+
+    check: Callable[[], None]
+    bug: Callable[[Patch], None]
+
+
+def played(name: str, seed: int = 0) -> History:
+    """What its author expects is left out: the contract alone must do."""
+    return play(msgspec.structs.replace(scenario_of(name), expect=()), seed=seed)
+
+
+def with_entries(history: History, entries: Sequence[Entry]) -> History:
+    return History(history.run, entries)
+
+
+def nothing(*_: object, **__: object) -> Iterator[Any]:
+    return iter(())
+
+
+# --- it passes because nothing happened during the fault ---
+
+BITING = (
+    "ack-lost",
+    "crash-after-ack",
+    "crash-at-notify",
+    "dropped-region",
+    "sink-down",
+    "restart-every-30s",
+)
+
+
+def a_fault_that_did_nothing_leaves_a_doubt() -> None:
+    """Whatever else was right, a run without the bite of a certain fault proves nothing."""
+    for name in BITING:
+        history = played(name)
+        assert judge(history).validity is Validity.VALID, name
+        for index in range(len(history.run.scenario.faults)):
+            tame = [it for it in history.entries if not (isinstance(it, Bit) and it.fault == index)]
+            assert judge(with_entries(history, tame)).validity is not Validity.VALID, (name, index)
+
+
+def silence_is_no_success() -> None:
+    """A scenario in which nobody ever reaches the aggregator is no success of the aggregator's."""
+    assert judge(played("nothing-happened")).validity is Validity.UNKNOWN
+
+
+def _faults_need_not_bite(patch: Patch) -> None:
+    patch.setattr(doubts, "_toothless_faults", nothing)
+
+
+def _nothing_need_happen(patch: Patch) -> None:
+    patch.setattr(doubts, "_nothing_happened", nothing)
+
+
+# --- the expectation is computed from the data that is checked ---
+
+
+def what_is_lost_is_missed() -> None:
+    """Forty of a hundred notifications gone: as many operations were never told, by name."""
+    history = play(load(find("thousand-ops")))
+    ops = [it.op for it in history.entries if isinstance(it, Occurred)]
+    gone = set(random.Random(0).sample(ops, len(ops) * 4 // 10))
+    posts = {it.post for it in history.entries if isinstance(it, Received) and it.op in gone}
+    kept = [it for it in history.entries if not (isinstance(it, Received | Replied) and it.post in posts)]
+
+    verdict = judge(with_entries(history, kept))
+
+    assert verdict.validity is Validity.INVALID
+    assert {it.op for it in verdict.judgements if it.outcome is None} == gone
+    assert len(gone) == _found(verdict.findings)
+
+
+def _found(findings: Sequence[Any]) -> int:
+    """How many operations the findings are about, those that are only counted included."""
+    counted = [re.match(r"(\d+) more like these", it.what) for it in findings]
+    return sum(int(it[1]) if it else 1 for it in counted)
+
+
+def _only_what_was_told_is_looked_at(patch: Patch) -> None:
+    def lenient(history: History) -> Any:
+        evidence = collect(history)
+        return replaced(evidence, cases=tuple(it for it in evidence.cases if it.posts))
+
+    patch.setattr(oracle, "collect", lenient)
+
+
+# --- the judge accepts an illegal answer ---
+
+
+def _told(history: History) -> tuple[int, Received]:
+    return next((n, it) for n, it in enumerate(history.entries) if isinstance(it, Received))
+
+
+def _with_body(history: History, **fields: Any) -> History:
+    n, told = _told(history)
+    entries = [*history.entries]
+    entries[n] = msgspec.structs.replace(told, body=told.body and told.body | fields)
+    return with_entries(history, entries)
+
+
+def _moved(history: History, by_ms: int) -> History:
+    """The notification and its answer at another time."""
+    entries = [
+        msgspec.structs.replace(it, at=it.at + by_ms) if isinstance(it, Received | Replied) else it
+        for it in history.entries
+    ]
+    return with_entries(history, sorted(entries, key=lambda it: it.at))
+
+
+def _again(history: History, **fields: Any) -> History:
+    """Told once more, a minute later, with something else in it."""
+    _, told = _told(history)
+    key, body = fields.pop("key", told.key), (told.body or {}) | fields
+    more: list[Entry] = [
+        Received(told.at + 60_000, 77, key, body, told.op),
+        Replied(told.at + 60_000, 77, 200),
+    ]
+    return with_entries(history, sorted([*history.entries, *more], key=lambda it: it.at))
+
+
+def _silent(history: History) -> History:
+    return with_entries(history, [it for it in history.entries if not isinstance(it, Received | Replied)])
+
+
+REGIONS = ["northeurope", "westeurope", "eastus"]
+COMPLETED, LOST = "slow-region", "dropped-region"
+ILLEGAL: dict[str, tuple[str, Callable[[History], History]]] = {
+    "never told": (COMPLETED, _silent),
+    "never told of the timeout": (LOST, _silent),
+    "told before it can be known": (COMPLETED, lambda it: _moved(it, -60_000)),
+    "told an hour late": (COMPLETED, lambda it: _moved(it, 600_000)),
+    "timed out early": (LOST, lambda it: _moved(it, -60_000)),
+    "timed out late": (LOST, lambda it: _moved(it, 60_000)),
+    "timed out though complete": (
+        COMPLETED, lambda it: _with_body(
+            _moved(it, 1_000), outcome="timed_out", arrived=REGIONS[:2], missing=REGIONS[2:]
+        ),
+    ),
+    "completed though one is missing": (
+        LOST, lambda it: _with_body(it, outcome="completed", arrived=REGIONS, missing=[]),
+    ),
+    "the wrong one is missing": (
+        LOST, lambda it: _with_body(it, arrived=REGIONS[1:], missing=REGIONS[:1]),
+    ),
+    "all are missing": (LOST, lambda it: _with_body(it, arrived=[], missing=REGIONS)),
+    "told again after it was accepted": (COMPLETED, _again),
+    "told under two keys": (COMPLETED, lambda it: _again(it, key="another")),
+    "told two outcomes": (
+        COMPLETED, lambda it: _again(it, outcome="timed_out", arrived=REGIONS[:2], missing=REGIONS[2:]),
+    ),
+    "another image": (COMPLETED, lambda it: _with_body(it, digest="sha256:00")),
+    "a region that nobody knows": (COMPLETED, lambda it: _with_body(it, arrived=[*REGIONS, "mars"])),
+}  # fmt: skip
+
+
+def every_illegal_answer_is_refused() -> None:
+    """One thing wrong in the history of a right run is enough."""
+    right = {name: played(name) for name in (COMPLETED, LOST)}
+    assert {judge(it).validity for it in right.values()} == {Validity.VALID}
+    passed = [
+        what
+        for what, (name, spoil) in ILLEGAL.items()
+        if judge(spoil(right[name])).validity is not Validity.INVALID
+    ]
+
+    assert passed == []
+
+
+def _without(module: Any, rule: str) -> Callable[[Patch], None]:
+    return lambda patch: patch.setattr(module, rule, nothing)
+
+
+def _anything_goes(patch: Patch) -> None:
+    patch.setattr(Bounds, "allows", lambda *_: True)
+
+
+# --- it is over before everybody was there ---
+
+LATE = ("duplicate-after-done", "long-retry-horizon", "resurrection", "same-key-next-week", "thirty-days")
+
+
+def the_watch_outlasts_everything() -> None:
+    """Two timeouts after every outcome and one after every delivery, or else silence is no evidence."""
+    for name in LATE:
+        history = played(name)
+        timeout, end = history.run.scenario.timeout, history.entries[-1]
+        told = max(it.at for it in history.entries if isinstance(it, Received))
+        sent = max(it.at for it in history.entries if isinstance(it, Sent))
+        assert isinstance(end, End)
+        assert end.at >= max(told + 2 * timeout, sent + timeout), name
+
+
+def a_run_that_was_cut_short_is_not_valid() -> None:
+    """Wherever it was cut, and although nothing was wrong until then."""
+    history = played("resurrection")
+    whole = history.entries[:-1]
+    cuts = [size for size, entry in enumerate(whole, start=1) if not isinstance(entry, Bit)]
+    for size in cuts:
+        short = judge(with_entries(history, [*whole[:size], End(whole[size - 1].at)]))
+        assert short.validity is Validity.UNKNOWN, size
+
+
+def _nobody_watches(patch: Patch) -> None:
+    async def over(_: World) -> None:
+        return None
+
+    patch.setattr(World, "_watch", over)
+
+
+def _any_end_will_do(patch: Patch) -> None:
+    patch.setattr(doubts, "_watch", nothing)
+
+
+# --- many runs, and all the same faults ---
+
+
+def every_seed_is_another_schedule_of_faults() -> None:
+    """Which deliveries are hit, in one scenario; and what goes wrong at all, in those that are drawn."""
+    hit = set()
+    for seed in range(10):
+        bits = [it for it in played("storm", seed).entries if isinstance(it, Bit)]
+        hit.add(tuple(sorted({(it.fault, it.op or "", it.region or "") for it in bits if it.fault < 4})))
+    drawn = {repr((it.faults, it.operations, it.regions)) for it in map(invent, range(40))}
+
+    assert (len(hit), len(drawn)) == (10, 40)
+
+
+def _one_registry_for_all(patch: Patch) -> None:
+    patch.setattr(playing, "FakeRegistry", lambda scenario, *, seed, epoch_ms: FakeRegistry(  # noqa: ARG005 - that is the bug
+        scenario, seed=0, epoch_ms=epoch_ms
+    ))  # fmt: skip
+
+
+# --- the seed that is printed does not bring it back ---
+
+
+RACES = "photo-finish"
+
+
+def what_is_printed_brings_it_back() -> None:
+    """The seed of a verdict, and the command below one that failed, whatever was played in between."""
+    for seed in ("7", "8"):
+        first = _printed(["run", RACES, "--seed", seed, "--quiet"])
+        printed = re.search(r"seed=(\d+) trace=(\w+)", first)
+        assert printed is not None
+        assert f"trace={printed[2]}" in _printed(["run", RACES, "--seed", printed[1], "--quiet"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "SHRUNK_PER_RULE", 0)  # it takes long, and each line has its command anyway
+        buggy = BUGS["no-key"].factory
+        patch.setattr(search, "play", lambda scenario, *, seed: play(scenario, seed=seed, factory=buggy))
+        found = _printed(["explore", "--runs", "4", "--seed", "30"])
+        lines = re.findall(r"^(INVALID .*)\n.* replay: fanin (.*)$", found, re.MULTILINE)
+        assert len(lines) == 4
+        for verdict, again in lines:
+            assert verdict in _printed(again.split())
+
+
+def _printed(words: list[str]) -> str:
+    return CliRunner().invoke(main, words).stdout
+
+
+def _chance_of_its_own(patch: Patch) -> None:
+    calls = count()
+    patch.setattr(playing, "VirtualKernel", lambda seed: VirtualKernel(seed + next(calls)))
+
+
+def _another_seed_is_printed(patch: Patch) -> None:
+    replay = search.replay
+    patch.setattr(search, "replay", lambda where, run: replay(where, replaced(run, seed=run.seed + 1)))
+
+
+LIES = {
+    "H1 vacuous fault": Lie(a_fault_that_did_nothing_leaves_a_doubt, _faults_need_not_bite),
+    "H1 vacuous run": Lie(silence_is_no_success, _nothing_need_happen),
+    "H2 circular expectation": Lie(what_is_lost_is_missed, _only_what_was_told_is_looked_at),
+    "H3 any outcome": Lie(every_illegal_answer_is_refused, _anything_goes),
+    "H3 second outcomes": Lie(every_illegal_answer_is_refused, _without(outcome, "_told_again")),
+    "H3 repetitions": Lie(every_illegal_answer_is_refused, _without(notification, "_sent_after_acceptance")),
+    "H3 content": Lie(every_illegal_answer_is_refused, _without(content, "check")),
+    "H3 silence": Lie(every_illegal_answer_is_refused, _without(timing, "_never_told")),
+    "H3 lateness": Lie(every_illegal_answer_is_refused, _without(timing, "_told_late")),
+    "H4 one schedule": Lie(every_seed_is_another_schedule_of_faults, _one_registry_for_all),
+    "H5 hidden chance": Lie(what_is_printed_brings_it_back, _chance_of_its_own),
+    "H5 another seed printed": Lie(what_is_printed_brings_it_back, _another_seed_is_printed),
+    "H11 no watch": Lie(the_watch_outlasts_everything, _nobody_watches),
+    "H11 cut short": Lie(a_run_that_was_cut_short_is_not_valid, _any_end_will_do),
+}
+
+
+@pytest.mark.parametrize("check", dict.fromkeys(it.check for it in LIES.values()), ids=lambda it: it.__name__)
+def test_the_harness_does_not_lie(check: Callable[[], None]) -> None:
+    """See each check."""
+    check()
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_harness_that_lies_so_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails while the bug is in."""
+    lie = LIES[name]
+    lie.bug(monkeypatch)
+
+    with pytest.raises(AssertionError):
+        lie.check()
