@@ -191,6 +191,16 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
             told("timed_out", 7 * DAY + 119.5, WEST, key="second"),
         ), Rule.OUTCOME, ("B44",),
     ),
+    "after the retention, timed out without the one that started it": (
+        history(
+            both(), told("completed", 0.1), sent(EAST, 8 * DAY),
+            told("timed_out", 8 * DAY + 120, EAST, key="b"),
+        ), Rule.OUTCOME, ("B22",),
+    ),
+    "timed out without the one that may have started it, and with another that nobody sent": (
+        history(sent(EAST, 0, error="reset", after=5), crash(0.004, 0.006), told("timed_out", 121, EAST)),
+        Rule.OUTCOME, ("B25",),
+    ),
     "wrong even after the retention": (
         history(both(), told("completed", 0.1), sent(EAST, 8 * DAY), told("completed", 8 * DAY + 1, key="b")),
         Rule.OUTCOME, ("B22",),

@@ -189,7 +189,8 @@ def _lost(
 
 def _wrong_missing(hearing: Hearing, generation: Generation, told: Post, missing: Sequence[str]) -> Charge:
     bounds = generation.bounds
-    if acknowledged := [region for region in missing if not bounds.can_miss(region)]:
+    acknowledged = [region for region in missing if region in bounds.must and not bounds.can_miss(region)]
+    if acknowledged:
         way, rule, looks_like = _lost(hearing, generation, told, acknowledged)
         by = max(bounds.must[region] for region in acknowledged)
         what = f"names {listing(acknowledged)} missing, acknowledged by {clock(by)}"
