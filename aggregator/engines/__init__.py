@@ -1,10 +1,9 @@
 """The engines by name. A new one costs a module and a line here; only the chosen one is imported."""
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from aggregator.engine import Capabilities, EngineFactory
@@ -24,6 +23,13 @@ class Registered(NamedTuple):
 
 ENGINES: Mapping[str, Registered] = {
     "sqlite": Registered("aggregator.engines.sqlite", "SqliteEngine"),
+    "durable-task": Registered(
+        "aggregator.engines.durable_task.engine",
+        "DurableTaskEngine",
+        backend="aggregator.engines.durable_task.emulator:start_backend",
+        needs=("durabletask", "grpc"),
+        extra="durable-task",
+    ),
 }
 
 
@@ -43,20 +49,28 @@ def capabilities(name: str) -> "Capabilities":
     return cast("Capabilities", getattr(import_module(entry.module), entry.factory).capabilities)
 
 
-def backend(name: str, folder: Path) -> AbstractAsyncContextManager[Mapping[str, str]]:
-    """Start what an engine works with on this machine, for as long as the context lasts.
+class Backend(Protocol):
+    """Something that an engine works with, running on this machine."""
 
-    For tests, trials and benchmarks. An engine that needs nothing gets nothing.
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The settings that lead an engine to it, by name as in an environment."""
+
+    def stop(self) -> None:
+        """End it. What it keeps only in memory is gone."""
+
+
+def start_backend(name: str, folder: Path) -> Backend | None:
+    """Start what an engine works with on this machine, or find it running; None where it needs nothing.
+
+    For tests, trials and benchmarks. It outlives this process, until it is stopped or its folder is removed.
 
     Args:
         name: A registered engine.
-        folder: Where the backend may keep files.
-
-    Returns:
-        A context with the settings, by name as in an environment, that lead an engine to the backend.
+        folder: Where the backend may keep files, and is found again.
     """
-    entry = ENGINES[name]
-    if entry.backend is None:
-        return nullcontext({})
-    started = getattr(import_module(entry.module), entry.backend)(folder)
-    return cast("AbstractAsyncContextManager[Mapping[str, str]]", started)
+    where = ENGINES[name].backend
+    if where is None:
+        return None
+    module, _, function = where.partition(":")
+    return cast("Backend", getattr(import_module(module), function)(folder))

@@ -25,7 +25,7 @@ def test_a_deadline_ends_the_wait_on_time(world: World) -> None:
         engine = await world.start()
         await engine.deliver(arrival(NORTH))
         deadline_ms = (await world.state()).deadline_ms
-        await world.wait(deadline_ms - world.now_ms() - 1)
+        await world.wait(deadline_ms - world.now_ms() - (1 if world.virtual else 200))
         assert world.told == []
         await world.until(lambda: bool(world.told))
 

@@ -105,13 +105,15 @@ class World:
         """Run a test's story to its end; in real time where the order of turns matters and no time passes."""
 
         async def to_the_end() -> None:
-            with_backend = engines.backend(self._name, self._folder)
-            async with with_backend as options:
-                self.settings = replace(self.settings, engine_options=options)
-                try:
-                    await story()
-                finally:
-                    await self.stop()
+            backend = engines.start_backend(self._name, self._folder)
+            try:
+                if backend is not None:
+                    self.settings = replace(self.settings, engine_options=backend.options)
+                await story()
+            finally:
+                await self.stop()
+                if backend is not None:
+                    backend.stop()
 
         if self.virtual and not real:
             VirtualKernel(seed).run(to_the_end())

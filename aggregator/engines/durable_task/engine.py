@@ -1,0 +1,244 @@
+"""The engine's port: a webhook is one call to the backend, and the backend remembers everything.
+
+Rules of this file: what is acknowledged, the backend has taken; nothing is kept here for an operation that
+waits, but for a bounded memory of which ids are known to exist, which saves a call and is never relied upon.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+from durabletask.client import OrchestrationStatus
+from durabletask.internal import orchestrator_service_pb2 as protocol
+from durabletask.worker import TaskHubGrpcWorker
+
+from aggregator import log
+from aggregator.clock import Clock
+from aggregator.engine import Capabilities, Letters, Page, Subscribers
+from aggregator.engines.durable_task.hub import Hub
+from aggregator.engines.durable_task.naming import instance_id
+from aggregator.engines.durable_task.options import Options
+from aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Aftermath, Order, begin, fold
+from aggregator.engines.durable_task.telling import Telling
+from aggregator.engines.durable_task.worker import start_worker
+from aggregator.errors import (
+    MalformedError,
+    StoreBusyError,
+    StoreError,
+    StoreUnusableError,
+    UnexpectedRegionError,
+    UnknownRegionError,
+)
+from aggregator.fanin import FanIn, OperationId, Phase
+from aggregator.metrics import Metrics
+from aggregator.notify.target import OUTCOMES
+from aggregator.settings import Settings
+from aggregator.wire import Arrival
+
+# Ids that are known to exist. What falls out costs one more call when it is needed.
+KNOWN_MAX = 20_000
+# A start that finds an instance, and an event that then finds none: it was forgotten in between.
+TRIES = 3
+# Finished orchestrations, whose retention is over, are forgotten by the minute.
+SWEEP_S, SWEEP_S_MIN, SWEEP_PAGE = 60.0, 0.5, 100
+STOP_S = 3.0
+START_S = 20.0
+_ORPHANED = (OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
+_NOBODY = "fanin-readiness-check"
+
+
+class DurableTaskEngine:
+    """See `aggregator.engine.Engine`, whose promises it keeps."""
+
+    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True)
+
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
+        self._settings, self._clock, self._metrics = settings, clock, metrics
+        self._subscribers = subscribers
+        self._options = Options.read(settings.engine_options)
+        self._telling = Telling(settings, clock, metrics, subscribers)
+        self._known: OrderedDict[str, None] = OrderedDict()  # instance ids, the last used last
+        self._orphans: set[str] = set()  # that were complained about
+        self._worker: TaskHubGrpcWorker | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._open = False
+
+    # --- the port ---
+
+    async def open(self) -> None:
+        self._hub = Hub(self._options)
+        try:
+            await self._until_it_answers()
+        except StoreError:
+            await self._hub.close()
+            raise
+        self._open = True
+        if self._options.worker:
+            loop = asyncio.get_running_loop()
+            self._worker = start_worker(self._hub.worker, self._telling, loop)
+            self._sweeper = loop.create_task(self._sweep())
+
+    async def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._worker is not None:
+            # It may still take work while attempts end; that is answered as if it had never been tried.
+            await self._telling.close(STOP_S)
+            await asyncio.to_thread(self._worker.stop)
+        await self._hub.close()
+
+    async def deliver(self, arrival: Arrival) -> None:
+        if not self._open:
+            raise StoreBusyError("the service is stopping")
+        instance = instance_id(arrival.operation_id)
+        expected = arrival.region in self._settings.regions
+        if not expected:
+            await self._refuse_unexpected(arrival)
+        at_ms = self._clock.now_ms()
+        for _ in range(TRIES):
+            if instance in self._known or not expected:
+                if await self._hub.raise_event(instance, arrival.region, at_ms):
+                    break
+                self._known.pop(instance, None)
+            if not expected:
+                raise UnknownRegionError(arrival.region, self._settings.regions)
+            if await self._hub.start(instance, self._order(arrival, at_ms)):
+                break
+            self._remember(instance)
+        else:
+            raise StoreBusyError("its id is just being forgotten, and used again")
+        self._remember(instance)
+        self._metrics.arrivals[arrival.region, "accepted"] += 1
+        log.event(logging.DEBUG, "accepted", operation=arrival.operation_id, region=arrival.region)
+
+    async def inspect(self, operation_id: OperationId) -> FanIn | None:
+        self._must_be_open()
+        state = await self._hub.get(instance_id(operation_id))
+        return None if state is None else await self._read(state)
+
+    async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
+        self._must_be_open()
+        if after is not None and not (after.isascii() and after.isprintable() and after.startswith("p")):
+            raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
+        listed = await self._hub.page(after=after and after.removeprefix("p"), limit=limit)
+        states = await asyncio.gather(*map(self._read, listed.states))
+        shown = [it for it in states if it is not None and phase in (None, it.phase)]
+        return Page(shown, None if listed.next is None else f"p{listed.next}")
+
+    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+        raise NotImplementedError
+
+    async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
+        raise NotImplementedError
+
+    async def check(self) -> None:
+        self._must_be_open()
+        # The way of a webhook, to an instance that nobody has.
+        await self._hub.raise_event(_NOBODY, _NOBODY, 0)
+
+    # --- what they share ---
+
+    def _must_be_open(self) -> None:
+        if not self._open:
+            raise StoreBusyError("the service is stopping")
+
+    async def _until_it_answers(self) -> None:
+        """Wait for the backend, which may be starting as well.
+
+        Raises:
+            StoreUnusableError: it does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + START_S
+        while True:
+            try:
+                await self._hub.get(_NOBODY)
+            except StoreError as exc:
+                if loop.time() > end_s:
+                    raise StoreUnusableError(f"no Durable Task backend: {exc}") from exc
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+    def _order(self, arrival: Arrival, at_ms: int) -> Order:
+        settings, subscribers = self._settings, self._subscribers
+        targets = {it: subscribers.targets(it) for it in OUTCOMES} if subscribers else {}
+        return Order(
+            operation_id=arrival.operation_id,
+            subject=arrival.subject,
+            region=arrival.region,
+            at_ms=at_ms,
+            expected=settings.regions,
+            timeout_ms=settings.timeout_ms,
+            retention_ms=settings.retention_ms,
+            targets=targets,
+        )
+
+    def _remember(self, instance: str) -> None:
+        self._known[instance] = None
+        self._known.move_to_end(instance)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+
+    async def _refuse_unexpected(self, arrival: Arrival) -> None:
+        """A region that the settings do not name may still be one that its operation froze.
+
+        Raises:
+            UnknownRegionError: there is no such operation.
+            UnexpectedRegionError: it does not wait for that region.
+        """
+        state = await self.inspect(arrival.operation_id)
+        if state is None:
+            raise UnknownRegionError(arrival.region, self._settings.regions)
+        if arrival.region not in state.expected:
+            raise UnexpectedRegionError(arrival.operation_id, arrival.region, state.expected)
+
+    async def _read(self, state: protocol.OrchestrationState) -> FanIn | None:
+        """How an operation stands. None for other people's orchestrations, and for what may be forgotten."""
+        if state.name != ORCHESTRATOR or state.orchestrationStatus == OrchestrationStatus.COMPLETED.value:
+            return None
+        if state.customStatus.value:
+            return msgspec.json.decode(state.customStatus.value, type=Aftermath).state
+        order = msgspec.json.decode(state.input.value, type=Order)
+        begun = begin(order).state
+        # While it waits, it shows nothing: its history says what has come.
+        heard = [(at_ms, region) for region, at_ms in await self._hub.raised(state.instanceId)]
+        expected = [(at_ms, region) for at_ms, region in heard if region in begun.expected]
+        return fold(begun, expected).state
+
+    # --- retention ---
+
+    async def _sweep(self) -> None:
+        """Forget what has finished, for ever."""
+        rest_s = max(SWEEP_S_MIN, min(SWEEP_S, self._settings.retention_ms / 4000))
+        while True:
+            await asyncio.sleep(rest_s)
+            try:
+                for each in await self._listed(OrchestrationStatus.COMPLETED):
+                    await self._hub.purge(each)
+                    self._known.pop(each, None)
+                for each in await self._listed(*_ORPHANED):
+                    if each not in self._orphans:
+                        self._orphans.add(each)
+                        log.event(logging.ERROR, "orchestration-failed", instance=each)
+            except StoreError as exc:
+                log.event(logging.WARNING, "not-purged", reason=exc)
+
+    async def _listed(self, *statuses: OrchestrationStatus) -> Iterable[str]:
+        """The ids of our own orchestrations of some statuses."""
+        found: list[str] = []
+        after = None
+        while True:
+            listed = await self._hub.page(after=after, limit=SWEEP_PAGE, statuses=statuses)
+            found += [it.instanceId for it in listed.states if it.name == ORCHESTRATOR]
+            after = listed.next
+            if after is None:
+                return found

@@ -1,0 +1,237 @@
+"""The connection to a task hub: the few calls that the aggregator makes, and what their failures mean.
+
+Rules of this file: a call that is not answered in time has failed, and may have happened; nothing waits for
+an instance, so ten thousand that wait cost nothing here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import msgspec
+from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
+from durabletask.grpc_options import GrpcChannelOptions
+from durabletask.internal import orchestrator_service_pb2 as protocol
+from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
+from google.protobuf import wrappers_pb2
+
+from aggregator.engines.durable_task.chatter import LOGGER
+from aggregator.engines.durable_task.options import Options
+from aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Order
+from aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreUnusableError
+
+# Registries give up on an answer after about 10 s.
+CALL_S = 8.0
+CALLS_MAX = 10_000
+_encoder = msgspec.json.Encoder()
+
+_REFUSED = {
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of instances, and where the next one begins."""
+
+    states: list[protocol.OrchestrationState]
+    next: str | None
+
+
+class Hub:
+    """One client of a task hub."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._client = _client(options)
+        self._calls = 0
+
+    @property
+    def place(self) -> str:
+        """Where this leads, for people."""
+        return self._options.address
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    async def start(self, instance_id: str, order: Order) -> bool:
+        """Start an orchestration. False when there is one of that id, in whatever state."""
+        request = protocol.CreateInstanceRequest(
+            name=ORCHESTRATOR, instanceId=instance_id, input=_text(_encoder.encode(order))
+        )
+        return await self._unless(grpc.StatusCode.ALREADY_EXISTS, lambda stub: stub.StartInstance(request))
+
+    async def raise_event(self, instance_id: str, name: str, value: int) -> bool:
+        """Raise an event. False when there is no such orchestration."""
+        request = protocol.RaiseEventRequest(instanceId=instance_id, name=name, input=_text(b"%d" % value))
+        return await self._unless(grpc.StatusCode.NOT_FOUND, lambda stub: stub.RaiseEvent(request))
+
+    async def get(self, instance_id: str) -> protocol.OrchestrationState | None:
+        """An orchestration's state, with its input and its custom status."""
+        request = protocol.GetInstanceRequest(instanceId=instance_id, getInputsAndOutputs=True)
+        response = await self._call(lambda stub: stub.GetInstance(request))
+        return response.orchestrationState if response.exists else None
+
+    async def raised(self, instance_id: str) -> list[tuple[str, int]]:
+        """The events that an orchestration's history holds: their names and values, in order."""
+        request = protocol.StreamInstanceHistoryRequest(instanceId=instance_id)
+
+        async def read(stub: Any) -> list[tuple[str, int]]:
+            found: list[tuple[str, int]] = []
+            async for chunk in stub.StreamInstanceHistory(request):
+                for event in chunk.events:
+                    if event.HasField("eventRaised"):
+                        value = msgspec.json.decode(event.eventRaised.input.value, type=int)
+                        found.append((event.eventRaised.name, value))
+            return found
+
+        found: list[tuple[str, int]] = await self._call(read)
+        return found
+
+    async def page(
+        self, *, after: str | None, limit: int, statuses: tuple[OrchestrationStatus, ...] = ()
+    ) -> Listed:
+        """A page of orchestrations, the older ones first.
+
+        The SDK's own query reads page after page to the very end; nobody who asks for twenty wants a million.
+        """
+        query = protocol.InstanceQuery(
+            runtimeStatus=[status.value for status in statuses],
+            maxInstanceCount=limit,
+            fetchInputsAndOutputs=True,
+            continuationToken=None if after is None else wrappers_pb2.StringValue(value=after),
+        )
+        request = protocol.QueryInstancesRequest(query=query)
+        response = await self._call(lambda stub: stub.QueryInstances(request))
+        token = response.continuationToken.value
+        return Listed(list(response.orchestrationState), token or None)
+
+    async def purge(self, instance_id: str) -> None:
+        """Forget a finished orchestration."""
+        request = protocol.PurgeInstancesRequest(instanceId=instance_id)
+        await self._call(lambda stub: stub.PurgeInstances(request))
+
+    def worker(self, concurrency: ConcurrencyOptions) -> TaskHubGrpcWorker:
+        """A worker for the same hub, not started."""
+        return _worker(self._options, concurrency)
+
+    # --- calls ---
+
+    async def _unless(self, code: grpc.StatusCode, call: Callable[[Any], Awaitable[Any]]) -> bool:
+        """Whether it was done; False for one refusal that has a meaning."""
+        try:
+            await self._call(call)
+        except BackendRefusedError as exc:
+            if exc.refusal is code:
+                return False
+            raise
+        return True
+
+    async def _call(self, call: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Make one call.
+
+        Raises:
+            StoreError: it was refused, or failed and may have happened.
+        """
+        if self._calls >= CALLS_MAX:
+            raise StoreBusyError(f"{CALLS_MAX} requests wait for {self.place} already")
+        self._calls += 1
+        try:
+            async with asyncio.timeout(CALL_S):
+                # The client opens its connection with the first call, and hands out its stub nowhere else.
+                return await call(self._client._get_stub())  # noqa: SLF001
+        except TimeoutError as exc:
+            raise StoreFailedError(f"{self.place} did not answer within {CALL_S:g} s") from exc
+        except grpc.aio.AioRpcError as exc:
+            raise _refusal(exc, self.place) from exc
+        finally:
+            self._calls -= 1
+
+
+class BackendRefusedError(StoreFailedError):
+    """The backend answered with an error. Its class says what a sender is told; the code, what it was."""
+
+    def __init__(self, message: str, code: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.refusal = code
+
+
+def _refusal(exc: grpc.aio.AioRpcError, place: str) -> StoreError:
+    code = exc.code()
+    message = f"{place}: {code.name.lower().replace('_', ' ')}: {exc.details()}"
+    if code in _REFUSED:
+        return StoreBusyError(message)
+    return BackendRefusedError(message, code)
+
+
+def _text(encoded: bytes) -> wrappers_pb2.StringValue:
+    return wrappers_pb2.StringValue(value=encoded.decode())
+
+
+# --- the SDK's clients ---
+
+# A connection that a sleeping machine or a silent network has lost is noticed within a minute.
+_CHANNEL = GrpcChannelOptions()
+
+
+def _client(options: Options) -> AsyncTaskHubGrpcClient:
+    if not options.scheduler:
+        return AsyncTaskHubGrpcClient(
+            host_address=options.address, logger=LOGGER, channel_options=_CHANNEL, emit_trace_spans=False
+        )
+    try:
+        from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
+    except ImportError as exc:
+        raise _no_scheduler() from exc
+
+    return AsyncDurableTaskSchedulerClient(
+        host_address=options.address,
+        taskhub=options.task_hub or "default",
+        token_credential=_credential(options, "azure.identity.aio"),
+        secure_channel=options.tls,
+        channel_options=_CHANNEL,
+        logger=LOGGER,
+    )
+
+
+def _worker(options: Options, concurrency: ConcurrencyOptions) -> TaskHubGrpcWorker:
+    if not options.scheduler:
+        return TaskHubGrpcWorker(
+            host_address=options.address,
+            logger=LOGGER,
+            concurrency_options=concurrency,
+            emit_trace_spans=False,
+        )
+    from durabletask.azuremanaged.worker import DurableTaskSchedulerWorker
+
+    return DurableTaskSchedulerWorker(
+        host_address=options.address,
+        taskhub=options.task_hub or "default",
+        token_credential=_credential(options, "azure.identity"),
+        secure_channel=options.tls,
+        concurrency_options=concurrency,
+        logger=LOGGER,
+    )
+
+
+def _credential(options: Options, module: str) -> Any:
+    """The Azure SDK's credential, synchronous or not; made without asking anybody for a token yet."""
+    if options.credential == "none":
+        return None
+    from importlib import import_module
+
+    identity = import_module(module)
+    if options.credential == "managed-identity":
+        return identity.ManagedIdentityCredential(client_id=options.client_id)
+    return identity.DefaultAzureCredential()
+
+
+def _no_scheduler() -> StoreUnusableError:
+    return StoreUnusableError(
+        "the Scheduler needs durabletask-azuremanaged; install it with pip install 'fanin[durable-task]'"
+    )
