@@ -22,10 +22,9 @@ import pytest
 import simloop
 
 from aggregator.clock import Clock
-from aggregator.engine import Tell
 from aggregator.fanin import Notify
 from harness.bugs.matrix import scenario_of
-from harness.bugs.variation import vary
+from harness.bugs.variation import Tell, vary
 from harness.history import Answered, History, Received, Replied, Sent
 from harness.world import kernel
 from harness.world import play as playing

@@ -176,7 +176,7 @@ class DurableTaskEngine:
             subject=arrival.subject,
             region=arrival.region,
             at_ms=at_ms,
-            expected=settings.regions,
+            expected=tuple(settings.regions),
             timeout_ms=settings.timeout_ms,
             retention_ms=settings.retention_ms,
             targets=targets,
