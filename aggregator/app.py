@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator import engines, log
-from aggregator.clock import SYSTEM_CLOCK, Clock
+from aggregator.clock import SYSTEM_CLOCK, Clock, stopwatch_s
 from aggregator.door import Door
 from aggregator.engine import Engine, EngineFactory
 from aggregator.errors import (
@@ -70,6 +70,7 @@ def create_app(
         async with AsyncExitStack() as stack:
             if isinstance(settings.regions, RegistryRegions):
                 stack.push_async_callback(settings.regions.close)
+                metrics.regions_asked = settings.regions.asked
                 await settings.regions.start()
             subscribers = None
             if settings.targets:
@@ -190,11 +191,14 @@ class _Surface:
             raise UnknownRegionError(region, self._settings.regions)
 
     def _counted(self, endpoint: _Endpoint) -> _Endpoint:
-        answering = _answering(endpoint)
+        answering, metrics = _answering(endpoint), self._metrics
 
         async def answer(request: Request) -> Response:
+            began_s = stopwatch_s()
             response = await answering(request)
-            self._metrics.requests[response.status_code] += 1
+            metrics.requests[response.status_code] += 1
+            if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                metrics.ack_s.add(stopwatch_s() - began_s)
             return response
 
         return answer

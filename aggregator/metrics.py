@@ -5,16 +5,19 @@ for it. So a process that nobody scrapes pays nothing.
 """
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-# Upper ends, inclusive. Rows of a transaction; seconds from the deadline to its decision.
+# Upper ends, inclusive. Rows of a transaction; seconds from the deadline to its decision; seconds that a
+# request or a commit takes; seconds by which a region is behind the first.
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 DELAY_BOUNDS_S = (0.01, 0.05, 0.1, 0.5, 1, 5, 60, 3_600)
+LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+LAG_BOUNDS_S = (0.1, 1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
 
 
 class Histogram:
@@ -49,9 +52,15 @@ class Metrics:
         self.attempts: Counter[str] = Counter()  # notifications: ok or failed
         self.batch = Histogram(BATCH_BOUNDS)
         self.timer_delay_s = Histogram(DELAY_BOUNDS_S)
+        self.ack_s = Histogram(LATENCY_BOUNDS_S)
+        self.commit_s = Histogram(LATENCY_BOUNDS_S)
+        self.lag_s: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(LAG_BOUNDS_S))  # by region
+        self.regions_asked: Counter[str] = Counter()  # of the registry: ok or failed
         self.waiting = 0
         self.untold = 0
         self.dead = 0
+        # Seconds since the oldest untold notification was decided; None when that cannot be read now.
+        self.outbox_age_s: Callable[[], float | None] = lambda: 0.0
 
     def render(self) -> bytes:
         """The page at ``/metrics``, in Prometheus' text format."""
@@ -82,18 +91,24 @@ class Metrics:
         yield GaugeMetricFamily("fanin_waiting", "Operations without an outcome.", self.waiting)
         yield GaugeMetricFamily("fanin_outbox", "Notifications that nobody has accepted yet.", self.untold)
         yield GaugeMetricFamily("fanin_dead_letters", "Notifications that were given up.", self.dead)
-        yield HistogramMetricFamily(
-            "fanin_commit_batch_rows",
-            "Arrivals, deadlines and marks per transaction.",
-            self.batch.buckets(),
-            self.batch.total,
+        if (age_s := self.outbox_age_s()) is not None:
+            yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest of them.", age_s)
+        if self.regions_asked:
+            doc = "Questions to the registry about its regions, by result."
+            yield _counter("fanin_regions_asked", doc, ("result",), self.regions_asked)
+        for name, doc, histogram in (
+            ("fanin_ack_seconds", "From a webhook's head to its 2xx.", self.ack_s),
+            ("fanin_commit_seconds", "One transaction, with its flush.", self.commit_s),
+            ("fanin_commit_batch_rows", "Arrivals, deadlines and marks per transaction.", self.batch),
+            ("fanin_timer_delay_seconds", "From a deadline to its decision.", self.timer_delay_s),
+        ):
+            yield HistogramMetricFamily(name, doc, histogram.buckets(), histogram.total)
+        lag = HistogramMetricFamily(
+            "fanin_region_lag_seconds", "From an operation's first arrival to a region's.", labels=("region",)
         )
-        yield HistogramMetricFamily(
-            "fanin_timer_delay_seconds",
-            "From a deadline to its decision.",
-            self.timer_delay_s.buckets(),
-            self.timer_delay_s.total,
-        )
+        for region, histogram in sorted(self.lag_s.items()):
+            lag.add_metric([region], histogram.buckets(), histogram.total)
+        yield lag
 
 
 def _counter(name: str, doc: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> "Metric":

@@ -11,6 +11,7 @@ known at that moment.
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class RegistryRegions(Sequence[Region]):
         self._refresh_s = refresh_ms / 1000
         self._regions: tuple[Region, ...] = ()
         self._task: asyncio.Task[None] | None = None
+        self.asked: Counter[str] = Counter()  # by result: ok or failed
 
     def __len__(self) -> int:
         return len(self._regions)
@@ -120,7 +122,7 @@ class RegistryRegions(Sequence[Region]):
             RegionsUnknownError: no answer, and none is remembered from an earlier life.
         """
         try:
-            self._learn(await self.ask())
+            await self._refresh()
         except RegionsUnknownError as exc:
             self._regions = self._remembered()
             if not self._regions:
@@ -188,12 +190,21 @@ class RegistryRegions(Sequence[Region]):
         except msgspec.MsgspecError as exc:
             raise self._unknown(f"not the answer of a management API: {exc}") from exc
 
+    async def _refresh(self) -> None:
+        try:
+            regions = await self.ask()
+        except RegionsUnknownError:
+            self.asked["failed"] += 1
+            raise
+        self.asked["ok"] += 1
+        self._learn(regions)
+
     async def _keep_asking(self) -> None:
         pause_s = self._refresh_s
         while True:
             await asyncio.sleep(pause_s)
             try:
-                self._learn(await self.ask())
+                await self._refresh()
                 pause_s = self._refresh_s
             except RegionsUnknownError as exc:
                 pause_s = min(self._refresh_s, AGAIN_S_MAX)

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aggregator import log
-from aggregator.clock import Clock
+from aggregator.clock import Clock, stopwatch_s
 from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
 from aggregator.engines.retention import Retention
 from aggregator.engines.sqlite_errors import translated
 from aggregator.engines.sqlite_store import Store
 from aggregator.engines.transaction import Transaction
 from aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
-from aggregator.fanin import FanIn, OperationId, Phase, Standing
+from aggregator.fanin import FanIn, OperationId, Phase, Region, Standing
 from aggregator.metrics import Metrics
 from aggregator.notify.outbox import Dead, Dispatchers, Failed, Mark, Row, Told
 from aggregator.settings import Settings
@@ -102,6 +102,7 @@ class SqliteEngine:
         try:
             self._metrics.waiting = self._store.waiting_count()
             self._metrics.untold, self._metrics.dead = self._store.outbox.counts()
+            self._metrics.outbox_age_s = self._outbox_age_s
             self._warn_of_strangers()
             self._next_deadline_ms = self._store.next_deadline_ms()
         except sqlite3.Error as exc:
@@ -295,10 +296,12 @@ class SqliteEngine:
                 self._store.touch()
             elif isinstance(work, _Revive):
                 results[nth] = transaction.revive(work.targets, work.operation, work.upto, REVIVE_MAX)
+        began_s = stopwatch_s()
         try:
             self._store.commit()
         except sqlite3.Error as exc:
             raise StoreFailedError(f"{self._store.path.name}: the commit failed: {exc}") from exc
+        self._metrics.commit_s.add(stopwatch_s() - began_s)
         self._committed(transaction)
         self._account(transaction, [work for work, _ in batch], results)
         return results
@@ -330,6 +333,8 @@ class SqliteEngine:
             if isinstance(work, Arrival) and isinstance(result, Receipt):
                 standing = result.standing
                 metrics.arrivals[work.region, standing] += 1
+                if standing is not Standing.DUPLICATE:
+                    metrics.lag_s[work.region].add(_lag_s(result.state, work.region))
                 if every or standing is not Standing.COUNTED:
                     lines.append(log.line(standing, operation=work.operation_id, region=work.region))
         for effect in transaction.effects:
@@ -346,6 +351,13 @@ class SqliteEngine:
                 )
             )
         log.lines(logging.INFO, lines)
+
+    def _outbox_age_s(self) -> float | None:
+        try:
+            oldest_ms = self._read(self._store.outbox.oldest_decided_ms)
+        except StoreError:
+            return None
+        return 0.0 if oldest_ms is None else max(0, self._clock.now_ms() - oldest_ms) / 1000
 
     def _failed(self, exc: Exception) -> StoreError:
         """Undo the transaction; return what to tell those who waited for it."""
@@ -376,3 +388,9 @@ class SqliteEngine:
                 await self._decided.wait()
             else:
                 await asyncio.sleep(rest_s)
+
+
+def _lag_s(state: FanIn, region: Region) -> float:
+    """How long after its operation's first arrival a region reported."""
+    at_ms = state.arrived.get(region) or state.late[region]
+    return (at_ms - state.started_ms) / 1000

@@ -87,6 +87,11 @@ class OutboxTable:
             [(it.attempts, it.tried_ms, it.due_ms, it.error, it.n) for it in failures],
         )
 
+    def oldest_decided_ms(self) -> int | None:
+        """When the first in the row was decided; None when nobody is to be told."""
+        row = self._db.execute("SELECT notify FROM outbox ORDER BY n LIMIT 1").fetchone()
+        return None if row is None else _notifies.decode(row[0]).decided_ms
+
     # --- dead ---
 
     def bury(self, dead: Sequence[Dead]) -> None:

@@ -138,6 +138,7 @@ async def test_regions_are_asked_again_and_a_failure_changes_nothing(
         ("eastus", "uksouth", "westeurope"),
         ("eastus",),
     )
+    assert set(known.asked) == {"ok", "failed"}
     assert "regions-changed regions=eastus before=eastus,uksouth,westeurope" in caplog.text
     assert TOKEN not in caplog.text
 
