@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 export PYTHON
 
-.PHONY: help scenario scenarios bug serve test lint types check fmt docs bench clean
+.PHONY: help scenario scenarios bug serve test lint types matrix check fmt docs bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,14 @@ lint: $(VENV)/.installed-dev ## Style and import contracts
 types: $(VENV)/.installed-dev ## mypy --strict over code and tests
 	@$(VENV)/bin/mypy
 
-check: lint types test ## What CI runs, in CI's order
+matrix: $(VENV)/.installed ## Play the whole zoo through the whole pack: is docs/bug-matrix.md true?
+	@$(VENV)/bin/fanin matrix --check docs/bug-matrix.md
+
+check: lint types test matrix ## What CI runs, in CI's order
+
+docs: $(VENV)/.installed ## Write the generated pages anew
+	@$(VENV)/bin/fanin schema > $(VENV)/page && mv $(VENV)/page docs/scenario.schema.json
+	@$(VENV)/bin/fanin matrix --format markdown > $(VENV)/page && mv $(VENV)/page docs/bug-matrix.md
 
 fmt: $(VENV)/.installed-dev ## Rewrite the code the way `make lint` wants it
 	@$(VENV)/bin/ruff check --fix-only -q .

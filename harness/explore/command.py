@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from harness.explore.search import Run, Search, Smallest
+    from harness.needs import Capability
     from harness.verdict import Exit
 
 # Of the findings of one rule, so many are shrunk: the others are mostly the same bug again.
@@ -18,6 +19,8 @@ _NAMED_MAX = 3
 # What differs from run to run in a reason: names and instants.
 _PARTICULAR = re.compile(r"\b[\w./-]*\d[\w./-]*")
 _ALL = "all"
+# As `harness.explore.sparing` has them; importing that takes time, and this file is part of ``fanin --help``.
+LACKS = ("process", "image-correlation", "action-filter", "function-keys")
 _EXAMPLES = f"""\b
 Examples:
   fanin explore --runs 1000
@@ -53,6 +56,12 @@ Examples:
     help="Where the module lies.",
 )
 @click.option(
+    "--lacks",
+    type=click.Choice(LACKS),
+    multiple=True,
+    help="What it does not offer: no run needs that. May be repeated.",
+)
+@click.option(
     "--save",
     "folder",
     metavar="DIR",
@@ -68,6 +77,7 @@ def explore(
     bases: tuple[str, ...],
     app: str | None,
     app_dir: Path | None,
+    lacks: "tuple[Capability, ...]",
     folder: Path | None,
 ) -> None:
     """Play random scenarios in virtual time, and shrink those that an aggregator does not survive.
@@ -84,7 +94,7 @@ def explore(
     from simulator.loading import ScenarioError
 
     try:
-        search = Search(variants_of=_bases(bases), app=app or "", app_dir=app_dir)
+        search = Search(variants_of=_bases(bases), app=app or "", app_dir=app_dir, lacks=lacks)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         found = _explore(search, range(seed, seed + runs), folder)

@@ -21,9 +21,12 @@ import msgspec
 
 from harness.explore.dice import Dice
 from harness.explore.invent import invent
+from harness.explore.settling import settled
 from harness.explore.shrink import shrink
+from harness.explore.sparing import spared
 from harness.explore.variants import vary
 from harness.judge.oracle import judge
+from harness.needs import Capability
 from harness.verdict import Finding, Validity, Verdict
 from harness.world.play import play, play_stranger
 from harness.world.stranger import find_factory
@@ -44,6 +47,7 @@ class Search:
     variants_of: tuple[str, ...] = ()  # names or files, one is drawn for each seed; none: random scenarios
     app: str = ""  # ``module:factory`` of somebody's application; empty: this project's own
     app_dir: Path | None = None
+    lacks: tuple[Capability, ...] = ()  # what it does not offer, so that no run needs it
 
     @property
     def target(self) -> str:
@@ -109,10 +113,11 @@ def run(search: Search, seed: int) -> Run:
 
 def scenario_of(search: Search, seed: int) -> tuple[str, Scenario]:
     """The scenario that belongs to a seed, and whose variant it is."""
-    if not search.variants_of:
-        return "", invent(seed)
-    base = Dice(seed, "base").one_of(search.variants_of)
-    return base, vary(_loaded(base), seed)
+    base = Dice(seed, "base").one_of(search.variants_of) if search.variants_of else ""
+    drawn = vary(_loaded(base), seed) if base else invent(seed)
+    if not search.lacks:
+        return base, drawn
+    return base, settled(less := spared(drawn, search.lacks), seed) or less
 
 
 def smallest(search: Search, found: Run) -> Smallest:
@@ -145,6 +150,7 @@ def replay(search: Search, found: Run) -> str:
         words += ["--app", search.app]
     if search.app_dir:
         words += ["--app-dir", str(search.app_dir)]
+    words += [word for name in search.lacks for word in ("--lacks", name)]
     return shlex.join([*words, "--seed", str(found.seed), "--runs", "1"])
 
 

@@ -9,11 +9,14 @@ from itertools import chain
 import pytest
 
 from harness.explore import search as exploring
+from harness.explore.command import LACKS
 from harness.explore.forecast import forecast
 from harness.explore.invent import invent
 from harness.explore.search import Run, Search, explore, pack, replay, run, scenario_of, unburdened
 from harness.explore.settling import DELIVERIES_MAX, accepted, settled
+from harness.explore.sparing import SPARABLE
 from harness.history import Answered, Occurred, Received, Sent
+from harness.needs import Capability, needs
 from harness.verdict import Validity
 from harness.world.play import play
 from simulator.loading import load, loads
@@ -281,3 +284,30 @@ def test_scenarios_of_which_nothing_comes_have_no_variants() -> None:
     """Their variants would be unknown as well."""
     assert "slow-region" in pack()
     assert "nothing-happened" not in pack()
+
+
+# --- what a target does not offer ---
+
+
+@pytest.mark.parametrize("lack", SPARABLE)
+def test_what_a_target_lacks_is_never_asked_of_it(lack: Capability, many: list[Scenario]) -> None:
+    """And it would be, if nobody had said so."""
+    asked = [seed for seed, it in enumerate(many) if lack in needs(it)][:20]
+    spared = [scenario_of(Search(lacks=(lack,)), seed)[1] for seed in asked]
+
+    assert len(asked) == 20
+    assert [it.scenario for it in spared if lack in needs(it)] == []
+    assert [it for it in spared if loads(dumps(it)) != it] == []
+
+
+def test_what_is_lacking_is_part_of_the_replay() -> None:
+    """Without it the same seed would be another scenario."""
+    found = Run(seed=9, base="", validity=Validity.VALID, findings=(), doubts=())
+    search = Search(lacks=("process", "action-filter"))
+
+    assert replay(search, found) == "fanin explore --lacks process --lacks action-filter --seed 9 --runs 1"
+
+
+def test_the_command_offers_what_can_be_spared() -> None:
+    """The names are written twice, because importing them takes time."""
+    assert LACKS == SPARABLE

@@ -1,0 +1,121 @@
+"""A second judge, for one operation: it tries every instant at which each delivery may have counted.
+
+Slow, small, and written from the contract alone, so that a mistake in the real judge's arithmetic is not made
+twice. It knows no crashes, no faults of the sink and no second operation with the same key.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+from harness.history import History
+from simulator.scenario import LoseAnswer
+from tests.harness.histories import EAST, NORTH, WEST, Line, bit, history, occurred, sent, told
+
+REGIONS = (EAST, WEST, NORTH)
+TIMEOUT_MS, TOLERANCE_MS = 10, 2
+# How late the last delivery is sent, and the first notification.
+SENT_MS_MAX, TOLD_MS_MAX = 24, 40
+NEVER = 10**6
+
+
+class Delivery(NamedTuple):
+    """One attempt: acknowledged after so long, or with an answer that never came."""
+
+    region: str
+    sent_ms: int
+    acknowledged_ms: int | None
+
+
+class Told(NamedTuple):
+    """What the sink was told, once."""
+
+    at_ms: int
+    missing: frozenset[str]  # empty: completed
+
+
+class World(NamedTuple):
+    """One operation's deliveries, and what came of them."""
+
+    regions: tuple[str, ...]
+    deliveries: tuple[Delivery, ...]
+    told: Told | None
+
+    def history(self) -> History:
+        """As the harness would have written it down."""
+        lines: list[Line] = [occurred()]
+        for it in self.deliveries:
+            if it.acknowledged_ms is None:
+                lines += [sent(it.region, it.sent_ms / 1000, error="reset", after=1)]
+                lines += [bit(it.sent_ms / 1000, 0, op="op1", region=it.region)]
+            else:
+                lines += [sent(it.region, it.sent_ms / 1000, ok=it.acknowledged_ms - it.sent_ms)]
+        if self.told is not None:
+            outcome = "timed_out" if self.told.missing else "completed"
+            lines += [told(outcome, self.told.at_ms / 1000, *sorted(self.told.missing))]
+        return history(
+            *lines, bit(0, 0), regions=self.regions, timeout=TIMEOUT_MS, run={"tolerance": TOLERANCE_MS},
+            faults=(LoseAnswer(),),
+        )  # fmt: skip
+
+    def is_legal(self) -> bool:
+        """Whether some choice of instants explains what was told, or that nothing was."""
+        return any(self._explains(dict(zip(self.regions, chosen, strict=True))) for chosen in self._choices())
+
+    def _choices(self) -> Iterator[Sequence[int]]:
+        """When each region first counted. What was not acknowledged may have counted at any later time."""
+        yield from product(*(self.instants(region) for region in self.regions))
+
+    def instants(self, region: str) -> list[int]:
+        """When this region may first have counted."""
+        mine = [it for it in self.deliveries if it.region == region]
+        by = min((it.acknowledged_ms for it in mine if it.acknowledged_ms is not None), default=NEVER)
+        first = min((it.sent_ms for it in mine), default=NEVER)
+        return [*range(first, min(by, TOLD_MS_MAX + 1) + 1), *([NEVER] if by == NEVER else [])]
+
+    def _explains(self, counted: dict[str, int]) -> bool:
+        start = min(counted.values())
+        if start == NEVER:
+            return self.told is None
+        if self.told is None:
+            return False
+        deadline = start + TIMEOUT_MS
+        on_time = {region for region, at in counted.items() if at < deadline}
+        tied = {region for region, at in counted.items() if at == deadline}
+        if not self.told.missing:
+            decided = max(counted.values())
+            return on_time | tied == set(counted) and decided <= self.told.at_ms <= decided + TOLERANCE_MS
+        named = self.told.missing
+        return (
+            not named & on_time
+            and named | tied | on_time == set(counted)
+            and deadline <= self.told.at_ms <= deadline + TOLERANCE_MS
+        )
+
+
+def drawn(seed: int) -> World:
+    """A world from a seed. What is told is nearly right, because that is where judges err."""
+    dice = random.Random(seed)
+    regions = REGIONS[: dice.choice((1, 2, 2, 3))]
+    deliveries = tuple(
+        Delivery(region, at, at + dice.randrange(4) if dice.random() < 0.65 else None)
+        for region in regions
+        for at in (dice.randrange(SENT_MS_MAX + 1) for _ in range(dice.choice((0, 1, 1, 1, 2))))
+    )
+    return World(regions, deliveries, _told(dice, World(regions, deliveries, None)))
+
+
+def _told(dice: random.Random, world: World) -> Told | None:
+    """What would be right for some instants, give or take a millisecond or three, or a region."""
+    if dice.random() < 0.1:
+        return None
+    counted = {region: dice.choice(world.instants(region)) for region in world.regions}
+    start = min(counted.values())
+    if start == NEVER:
+        return Told(dice.randrange(TOLD_MS_MAX), frozenset(world.regions[:1]))
+    missing = {region for region, at in counted.items() if at > start + TIMEOUT_MS}
+    decided = start + TIMEOUT_MS if missing else max(counted.values())
+    if dice.random() < 0.3:
+        missing ^= {dice.choice(world.regions)}
+    return Told(min(max(0, decided + dice.randrange(-2, 5)), TOLD_MS_MAX), frozenset(missing))

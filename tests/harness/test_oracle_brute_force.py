@@ -1,0 +1,53 @@
+"""The judge against a second one that tries every instant, on worlds that are right or wrong by little."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from harness.judge.bounds import FOREVER, Bounds
+from harness.judge.oracle import judge
+from harness.verdict import Validity
+from tests.harness.brute_force import drawn
+
+MANY = 3_000
+
+
+def disagreements() -> Iterator[int]:
+    """Seeds of worlds about which the two judges do not agree. A doubt is no accusation."""
+    return (seed for seed in range(MANY) if _accused(seed) == drawn(seed).is_legal())
+
+
+def _accused(seed: int) -> bool:
+    return judge(drawn(seed).history()).validity is Validity.INVALID
+
+
+def test_the_judge_accuses_exactly_those_that_nothing_explains() -> None:
+    """No false alarm and no missed bug, wherever the windows of deliveries, deadline and outcome overlap."""
+    assert list(disagreements()) == []
+
+
+def test_the_worlds_are_worth_a_comparison() -> None:
+    """Right ones, wrong ones, and silence that is right; each often."""
+    counts = Counter(drawn(seed).is_legal() for seed in range(MANY))
+    silent = [seed for seed in range(MANY) if drawn(seed).told is None and drawn(seed).is_legal()]
+
+    assert min(counts.values()) > MANY // 4
+    assert len(silent) > MANY // 200
+
+
+@pytest.mark.parametrize("end", [0, 1])
+@pytest.mark.parametrize("off_ms", [-1, 1])
+def test_a_judge_whose_start_is_a_millisecond_off_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, end: int, off_ms: int
+) -> None:
+    """Either end of the interval in which the operation may have started."""
+    starts = Bounds._starts
+
+    def off(self: Bounds, missing: tuple[str, ...]) -> tuple[int, int] | None:
+        found = starts(self, missing)
+        return found and (found[0] + off_ms * (end == 0), min(FOREVER, found[1] + off_ms * (end == 1)))
+
+    monkeypatch.setattr(Bounds, "_starts", off)
+
+    assert any(disagreements())
