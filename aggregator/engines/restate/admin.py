@@ -1,22 +1,33 @@
 """The server's admin interface: it learns from us where our handlers are, and lists what it keeps."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from aggregator.engines.restate import ranked
 from aggregator.engines.restate.http import Answer, Client
-from aggregator.engines.restate.operation import LETTERS, RANK_LENGTH, STATE, load
 from aggregator.errors import MalformedError, quoted
-from aggregator.fanin import FanIn, Phase
 
 _OK = range(200, 300)
-# A token is the rank of the last one shown and its key.
-_AFTER_RANK = ":"
 
 
 class RefusedError(Exception):
     """The server did not do what it was asked for; the message is its own."""
+
+
+class Table(NamedTuple):
+    """The states of one kind of object."""
+
+    service: str
+    entry: str  # the name of the state's only entry
+
+
+class Stored(NamedTuple):
+    """States by key, in order, and the token that asks for more; None at the end."""
+
+    rows: list[tuple[str, bytes]]
+    next: str | None
 
 
 class Admin:
@@ -46,35 +57,31 @@ class Admin:
         said = msgspec.json.decode(_accepted(deployment).body)
         return bool(str(said.get("uri", "")).rstrip("/") == uri.rstrip("/"))
 
-    async def page(
-        self, phase: Phase | None, after: str | None, limit: int
-    ) -> tuple[list[FanIn], str | None]:
-        """Operations in the order of their ranks, and the token for more.
+    async def page(self, table: Table, *, letter: str | None, after: str | None, limit: int) -> Stored:
+        """What is stored, in the order of ranks; with ``letter``, only what has it in its rank.
 
         Raises:
-            MalformedError: ``after`` is not such a token.
+            MalformedError: ``after`` is not a token of such a page.
             RefusedError, UnreachableError, NoAnswerError: there is no list now.
         """
-        where = [f"service_name = {_text(self._name)}", f"key = {_text(STATE)}"]
-        rank = f"substr(value_utf8, 1, {RANK_LENGTH})"
-        if phase is not None:
-            where.append(f"substr(value_utf8, {RANK_LENGTH}, 1) = {_text(LETTERS[phase])}")
+        where = [f"service_name = {_text(table.service)}", f"key = {_text(table.entry)}"]
+        rank = f"substr(value_utf8, 1, {ranked.LENGTH})"
+        if letter is not None:
+            where.append(f"substr(value_utf8, {ranked.LENGTH}, 1) = {_text(letter)}")
         if after is not None:
-            last, key = _token(after)
+            try:
+                last, key = ranked.split(after)
+            except ValueError as exc:
+                raise MalformedError(f"after={quoted(after)} is not what a page gave as its next") from exc
             where.append(
                 f"({rank} > {_text(last)} OR ({rank} = {_text(last)} AND service_key > {_text(key)}))"
             )
-        rows = await self._query(
-            f"SELECT service_key, value_utf8 FROM state WHERE {' AND '.join(where)} "  # noqa: S608 - see _text
-            f"ORDER BY {rank}, service_key LIMIT {limit}"
+        sql = "SELECT service_key, value_utf8 FROM state WHERE "
+        rows = await self._query(f"{sql}{' AND '.join(where)} ORDER BY {rank}, service_key LIMIT {limit}")
+        following = (
+            ranked.token(rows[-1]["value_utf8"], rows[-1]["service_key"]) if len(rows) == limit else None
         )
-        stored = [row["value_utf8"] for row in rows]
-        more = (
-            f"{stored[-1][:RANK_LENGTH]}{_AFTER_RANK}{rows[-1]['service_key']}"
-            if len(rows) == limit
-            else None
-        )
-        return [load(text.encode()) for text in stored], more
+        return Stored([(row["service_key"], row["value_utf8"].encode()) for row in rows], following)
 
     async def _query(self, sql: str) -> list[dict[str, Any]]:
         answer = _accepted(await self._client.post("/query", json.dumps({"query": sql}).encode()))
@@ -95,10 +102,3 @@ def _accepted(answer: Answer) -> Answer:
 def _text(value: str) -> str:
     """A string as SQL writes it."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def _token(text: str) -> tuple[str, str]:
-    rank, sign, key = text[:RANK_LENGTH], text[RANK_LENGTH : RANK_LENGTH + 1], text[RANK_LENGTH + 1 :]
-    if sign != _AFTER_RANK or rank[:2] not in {"1-", "2-"} or not key:
-        raise MalformedError(f"after={quoted(text)} is not the next of a page")
-    return rank, key

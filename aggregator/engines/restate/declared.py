@@ -1,14 +1,11 @@
 """What the server is told about our handlers, in the SDK's words. It is `endpoint` that calls them."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from restate import InvocationRetryPolicy, Service, VirtualObject
 from restate.endpoint import Endpoint
 from restate.serde import BytesSerde
-
-from aggregator.engines.restate.operation import ARRIVE, EXPIRE, FORGET, INSPECT
-from aggregator.engines.restate.telling import TELL
 
 # Counts the shapes of messages and the order of steps; a process that finds another one at the server says
 # anew what it has. Two revisions must understand each other's messages while both run.
@@ -18,40 +15,49 @@ REVISION = "1"
 _NOTHING_KEPT = timedelta(0)
 # A handler that crashes is a bug; until it is mended, nothing may be dropped or left lying.
 _RETRIES = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=50),
-    exponentiation_factor=2.0,
-    max_interval=timedelta(seconds=10),
+    initial_interval=timedelta(milliseconds=50), exponentiation_factor=2.0, max_interval=timedelta(seconds=10)
 )
-# How long an attempt may take before the server doubts it. Ours end by themselves, after 10 s at most.
+# How long an attempt may take before the server doubts it. Ours end by themselves, after some 20 s at most.
 _ATTEMPT = timedelta(minutes=1)
+
+
+class Names:
+    """Of the object of operations, of the service that tells outcomes, and of the object of letters."""
+
+    ARRIVE, EXPIRE, FORGET, INSPECT = "arrive", "expire", "forget", "inspect"
+    TELL: ClassVar[str] = "tell"
+    KEEP, DROP, REVIVE = "keep", "drop", "revive"
+
+    def __init__(self, name: str) -> None:
+        self.operations, self.teller, self.letters = name, f"{name}Teller", f"{name}Letter"
 
 
 async def _elsewhere(_: Any, message: bytes) -> bytes:
     raise NotImplementedError(f"called by the SDK with {len(message)} bytes")
 
 
-def declare(name: str, teller: str) -> Endpoint:
-    """The object of operations, and the service that tells outcomes."""
-    operations = VirtualObject(
-        name,
-        metadata={"revision": REVISION},
-        journal_retention=_NOTHING_KEPT,
-        invocation_retry_policy=_RETRIES,
-        inactivity_timeout=_ATTEMPT,
-    )
-    for handler in (ARRIVE, EXPIRE, FORGET):
+def declare(names: Names) -> Endpoint:
+    """All that has handlers."""
+    operations = VirtualObject(names.operations, **_options())
+    for handler in (names.ARRIVE, names.EXPIRE, names.FORGET):
         _add(operations, handler, kind="exclusive")
-    _add(operations, INSPECT, kind="shared")
-    telling = Service(
-        teller,
-        metadata={"revision": REVISION},
-        journal_retention=_NOTHING_KEPT,
-        invocation_retry_policy=_RETRIES,
-        inactivity_timeout=_ATTEMPT,
-    )
-    _add(telling, TELL, ingress_private=True)
-    declared: Endpoint = Endpoint().bind(operations, telling)  # type: ignore[no-untyped-call]
+    _add(operations, names.INSPECT, kind="shared")
+    telling = Service(names.teller, ingress_private=True, **_options())
+    _add(telling, names.TELL)
+    letters = VirtualObject(names.letters, **_options())
+    for handler in (names.KEEP, names.DROP, names.REVIVE):
+        _add(letters, handler, kind="exclusive")
+    declared: Endpoint = Endpoint().bind(operations, telling, letters)  # type: ignore[no-untyped-call]
     return declared
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "metadata": {"revision": REVISION},
+        "journal_retention": _NOTHING_KEPT,
+        "invocation_retry_policy": _RETRIES,
+        "inactivity_timeout": _ATTEMPT,
+    }
 
 
 def _add(service: VirtualObject | Service, handler: str, **options: Any) -> None:

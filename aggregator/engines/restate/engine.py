@@ -15,17 +15,16 @@ import msgspec
 
 from aggregator import log
 from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Page, Receipt, Tell
-from aggregator.engines.restate import operation
-from aggregator.engines.restate.admin import Admin, RefusedError
-from aggregator.engines.restate.declared import REVISION, declare
+from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from aggregator.engines.restate import letters, operation
+from aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
+from aggregator.engines.restate.declared import REVISION, Names, declare
 from aggregator.engines.restate.endpoint import Endpoint, Handler
 from aggregator.engines.restate.http import Answer, Client, NoAnswerError, UnreachableError
-from aggregator.engines.restate.operation import ARRIVE, EXPIRE, FORGET, INSPECT, Arrive, Operations, Reply
+from aggregator.engines.restate.operation import Arrive, Operations, Reply
 from aggregator.engines.restate.options import Options
 from aggregator.engines.restate.server import backend
-from aggregator.engines.restate.subscribers import Sole
-from aggregator.engines.restate.telling import TELL, Telling
+from aggregator.engines.restate.telling import Telling
 from aggregator.errors import (
     StoreBusyError,
     StoreError,
@@ -36,6 +35,7 @@ from aggregator.errors import (
 )
 from aggregator.fanin import FanIn, OperationId, Phase, Standing
 from aggregator.metrics import Metrics
+from aggregator.notify.target import OUTCOMES
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
 
@@ -50,6 +50,8 @@ START_S = 5.0
 REGISTER_PAUSE_S = 0.5
 REGISTER_PAUSE_S_MAX = 5.0
 STOP_S = 3.0
+# Dead letters that are looked at together when some are sent again.
+RETRY_CHUNK = 100
 # An operation that nobody can have, to prove that the way there and back is open.
 PROBE = "fanin-probe"
 
@@ -63,15 +65,20 @@ _state = msgspec.json.Decoder(FanIn).decode
 class RestateEngine:
     """See `aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, settles_at_once=True)
+    capabilities = Capabilities(
+        survives_kill=True, one_owner=False, forgets=True, letters=True, settles_at_once=True
+    )
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, tell: Tell | None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
+    ) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
-        self._subscribers = Sole(tell) if tell else None
+        self._subscribers = subscribers
         self._options = options = Options.read(settings.engine_options)
         self._ingress = Client(options.url)
         self._admin_client = Client(options.admin_url)
         self._admin = Admin(self._admin_client, options.name)
+        self._names = Names(options.name)
         self._endpoint: Endpoint | None = None
         self._under_way = 0
         self._calm = asyncio.Event()  # no webhook is under way
@@ -121,7 +128,7 @@ class RestateEngine:
             completed=subscribers.targets(Phase.COMPLETED) if subscribers else (),
             timed_out=subscribers.targets(Phase.TIMED_OUT) if subscribers else (),
         )
-        reply = _reply(await self._call(arrival.operation_id, ARRIVE, _encode(message)))
+        reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, _encode(message)))
         if reply.state is None:
             raise UnknownRegionError(arrival.region, settings.regions)
         if reply.standing is None:
@@ -130,20 +137,55 @@ class RestateEngine:
         return Receipt(reply.state, reply.standing)
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
-        found = await self._call(operation_id, INSPECT, b"{}")
+        found = await self._operation(operation_id, Names.INSPECT, b"{}")
         return _state(found) if found else None
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
         async with self._translated():
-            return Page(*await self._admin.page(phase, after, limit))
+            table = Table(self._names.operations, operation.STATE)
+            letter = None if phase is None else operation.LETTERS[phase]
+            stored = await self._admin.page(table, letter=letter, after=after, limit=limit)
+        return Page([operation.load(value) for _, value in stored.rows], stored.next)
+
+    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+        stored = await self._letters(dead=dead, after=after, limit=limit)
+        return Letters([letters.letter(value) for _, value in stored.rows], stored.next)
+
+    async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
+        ours = (
+            {it for outcome in OUTCOMES for it in self._subscribers.targets(outcome)}
+            if self._subscribers
+            else ()
+        )
+        count, after = 0, None
+        while True:
+            stored = await self._letters(dead=True, after=after, limit=RETRY_CHUNK)
+            for key, value in stored.rows:
+                found = letters.letter(value)
+                wanted = target in (None, found.target) and operation in (None, found.operation_id)
+                if wanted and found.target in ours:
+                    said = await self._call(self._names.letters, key, self._names.REVIVE, b"{}")
+                    count += said == b"true"
+            after = stored.next
+            if after is None:
+                return count
+
+    async def _letters(self, *, dead: bool | None, after: str | None, limit: int) -> Stored:
+        async with self._translated():
+            table = Table(self._names.letters, letters.STATE)
+            kind = None if dead is None else letters.DEAD if dead else letters.LIVE
+            return await self._admin.page(table, letter=kind, after=after, limit=limit)
 
     async def check(self) -> None:
-        await self._call(PROBE, FORGET, _encode(operation.Forget(0)))
+        await self._operation(PROBE, Names.FORGET, _encode(operation.Forget(0)))
 
     # --- calls ---
 
-    async def _call(self, key: OperationId, handler: str, body: bytes) -> bytes:
-        """Call a handler of an operation and wait for what it says.
+    async def _operation(self, key: OperationId, handler: str, body: bytes) -> bytes:
+        return await self._call(self._names.operations, key, handler, body)
+
+    async def _call(self, service: str, key: str, handler: str, body: bytes) -> bytes:
+        """Call a handler of an object and wait for what it says.
 
         Raises:
             StoreBusyError: it was not called. StoreFailedError: perhaps it was.
@@ -156,9 +198,7 @@ class RestateEngine:
         self._calm.clear()
         try:
             async with self._translated(), asyncio.timeout(CALL_S):
-                answer = await self._ingress.post(
-                    f"/{self._options.name}/{quote(key, safe='')}/{handler}", body
-                )
+                answer = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -197,18 +237,23 @@ class RestateEngine:
     async def _serve(self, host: str, port: int) -> str:
         """Let the server call us; return the address under which it does."""
         options = self._options
-        handlers: dict[tuple[str, str], Handler] = {}
-        name, teller = options.name, f"{options.name}Teller"
-        operations = Operations(name, teller, self._clock, self._metrics, self._subscribers)
-        handlers[name, ARRIVE] = operations.arrive
-        handlers[name, EXPIRE] = operations.expire
-        handlers[name, FORGET] = operations.forget
-        handlers[name, INSPECT] = operations.inspect
+        names = self._names
+        operations = Operations(names, self._clock, self._metrics, self._subscribers)
+        box = letters.LetterBox(names)
+        handlers: dict[tuple[str, str], Handler] = {
+            (names.operations, names.ARRIVE): operations.arrive,
+            (names.operations, names.EXPIRE): operations.expire,
+            (names.operations, names.FORGET): operations.forget,
+            (names.operations, names.INSPECT): operations.inspect,
+            (names.letters, names.KEEP): box.keep,
+            (names.letters, names.DROP): box.drop,
+            (names.letters, names.REVIVE): box.revive,
+        }
         if self._subscribers is not None:
-            telling = Telling(teller, self._subscribers, self._clock, self._metrics)
-            handlers[teller, TELL] = telling.tell
+            telling = Telling(names, self._subscribers, self._settings, self._clock, self._metrics)
+            handlers[names.teller, names.TELL] = telling.tell
         listener = _listen(host, port)
-        self._endpoint = Endpoint(declare(name, teller), handlers, options.identity_keys)
+        self._endpoint = Endpoint(declare(names), handlers, options.identity_keys)
         await self._endpoint.start(listener)
         shown = f"[{host}]" if ":" in host else host
         return options.service_url or f"http://{shown}:{listener.getsockname()[1]}"

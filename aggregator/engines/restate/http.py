@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from aggregator.notify.target import Target
+from aggregator.notify.address import Address
 
 CONNECT_S = 3.0
 # How many calls are under way at once. The server's own limit is 1,000 for each of its nodes.
@@ -95,7 +95,7 @@ class _Connection(asyncio.Protocol):
 class Client:
     """Requests to one address."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Address) -> None:
         self._target = target
         self._tls = ssl.create_default_context() if target.tls else None
         self._idle: deque[_Connection] = deque()  # the most recently used last

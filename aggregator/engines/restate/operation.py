@@ -21,8 +21,10 @@ import msgspec
 
 from aggregator import log
 from aggregator.clock import Clock
+from aggregator.engine import Subscribers
 from aggregator.engines.restate.call import Call
-from aggregator.engines.restate.subscribers import Subscribers
+from aggregator.engines.restate.declared import Names
+from aggregator.engines.restate.ranked import ranked, unranked
 from aggregator.engines.restate.telling import Tell
 from aggregator.errors import RequestError
 from aggregator.fanin import (
@@ -41,7 +43,6 @@ from aggregator.metrics import Metrics
 
 # The only entry of an object's state.
 STATE = "operation"
-ARRIVE, EXPIRE, FORGET, INSPECT = "arrive", "expire", "forget", "inspect"
 
 
 class Arrive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,31 +92,27 @@ _forget = msgspec.json.Decoder(Forget).decode
 _reading = msgspec.json.Decoder(Reading).decode
 _state = msgspec.json.Decoder(FanIn).decode
 
-# A stored state begins with what it is listed by: waiting before decided, the deadline or the decision, the
-# outcome. ``1-0001772323200000-w{…}``
-RANK_LENGTH = 20
-_RANKS = {Phase.WAITING: "1", Phase.COMPLETED: "2", Phase.TIMED_OUT: "2"}
+# How a stored state is listed: waiting before decided; the deadline or the decision; which outcome.
+_CLASSES = {Phase.WAITING: 1, Phase.COMPLETED: 2, Phase.TIMED_OUT: 2}
 LETTERS = {Phase.WAITING: "w", Phase.COMPLETED: "c", Phase.TIMED_OUT: "t"}
 
 
 def dump(state: FanIn) -> bytes:
     """An operation as it is stored."""
-    instant_ms = state.deadline_ms if state.decided_ms is None else state.decided_ms
-    return f"{_RANKS[state.phase]}-{instant_ms:016d}-{LETTERS[state.phase]}".encode() + _encode(state)
+    at_ms = state.deadline_ms if state.decided_ms is None else state.decided_ms
+    return ranked(_CLASSES[state.phase], at_ms, LETTERS[state.phase], _encode(state))
 
 
 def load(stored: bytes) -> FanIn:
     """The operation that `dump` stored."""
-    return _state(stored[RANK_LENGTH:])
+    return _state(unranked(stored))
 
 
 class Operations:
     """The handlers of the object. They are called with one attempt each, and return when it is complete."""
 
-    def __init__(
-        self, name: str, teller: str, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
-        self._name, self._teller = name, teller
+    def __init__(self, names: Names, clock: Clock, metrics: Metrics, subscribers: Subscribers | None) -> None:
+        self._names = names
         self._clock, self._metrics, self._subscribers = clock, metrics, subscribers
 
     def arrive(self, call: Call) -> None:
@@ -162,7 +159,9 @@ class Operations:
             self._tell(call, result.effects, lambda _: reading.targets)
         decided_ms = state.decided_ms or state.deadline_ms
         over_ms = decided_ms + timer.retention_ms - self._clock.now_ms()
-        call.send(self._name, FORGET, _encode(Forget(decided_ms)), key=call.key, delay_ms=over_ms)
+        message = _encode(Forget(decided_ms))
+        names = self._names
+        call.send(names.operations, names.FORGET, message, key=call.key, delay_ms=over_ms)
         call.finish(b"")
 
     def forget(self, call: Call) -> None:
@@ -189,7 +188,8 @@ class Operations:
 
     def _send_timer(self, call: Call, timer: Expire, due_ms: int) -> None:
         delay_ms = due_ms - self._clock.now_ms()
-        call.send(self._name, EXPIRE, _encode(timer), key=call.key, delay_ms=delay_ms)
+        names = self._names
+        call.send(names.operations, names.EXPIRE, _encode(timer), key=call.key, delay_ms=delay_ms)
 
     def _tell(
         self, call: Call, effects: tuple[Notify, ...], targets: Callable[[Phase], tuple[str, ...]]
@@ -198,7 +198,7 @@ class Operations:
             if not call.repeats:
                 self._account(notify)
             for target in targets(notify.outcome):
-                call.send(self._teller, "tell", _encode(Tell(target, notify)))
+                call.send(self._names.teller, self._names.TELL, _encode(Tell(target, notify)))
 
     def _account(self, notify: Notify) -> None:
         """Count and log a decision; once, unless an attempt is lost right here."""

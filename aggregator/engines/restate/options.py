@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aggregator.errors import SettingsError, quoted
-from aggregator.notify.target import Target
-from aggregator.notify.target import parse as parse_url
+from aggregator.notify.address import Address
+from aggregator.notify.address import parse as parse_url
 
 PORT_MAX = 65_535
 # Restate's own defaults.
@@ -19,8 +19,8 @@ INGRESS_URL, ADMIN_URL = "http://127.0.0.1:8080", "http://127.0.0.1:9070"
 class Options:
     """Where the server is, and where it finds us."""
 
-    url: Target  # of its ingress
-    admin_url: Target
+    url: Address  # of its ingress
+    admin_url: Address
     listen: tuple[str, int] | None = ("127.0.0.1", 9080)  # where it calls us; None: not this process
     service_url: str | None = None  # the same as the server sees it; None: as it is listened on
     name: str = "FanIn"  # of the virtual object

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aggregator.engines.restate.http import Client, NoAnswerError, UnreachableError
 from aggregator.errors import StoreUnusableError
-from aggregator.notify.target import parse
+from aggregator.notify.address import parse
 
 PROGRAM = "restate-server"
 # How long a start may take on the slowest machine.
@@ -33,7 +33,6 @@ bind-address = "127.0.0.1:{fabric}"
 advertised-address = "http://127.0.0.1:{fabric}/"
 base-dir = "{folder}"
 auto-provision = {provision}
-{more}
 [metadata-client]
 addresses = [{peers}]
 [admin]
@@ -153,7 +152,6 @@ class Server:
             folder=self._folder / "data",
             provision=str(self.peers[0] is self).lower(),
             peers=", ".join(f'"http://127.0.0.1:{peer.fabric}/"' for peer in self.peers),
-            more="",
         )
 
 
@@ -167,11 +165,13 @@ async def backend(folder: Path) -> AsyncIterator[Mapping[str, str]]:
     """A server for one engine after the other; see `aggregator.engines.backend`."""
     server = Server(folder / "restate")
     await server.start()
+    # The same address in every life: calls under way stay with the one that they began at.
+    (port,) = free_ports(1)
     try:
         yield {
             "FANIN_RESTATE_URL": server.url,
             "FANIN_RESTATE_ADMIN_URL": server.admin_url,
-            "FANIN_RESTATE_LISTEN": "127.0.0.1:0",
+            "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port}",
         }
     finally:
         await server.kill()
