@@ -75,8 +75,8 @@ class RestateEngine:
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._subscribers = subscribers
         self._options = options = Options.read(settings.engine_options)
-        self._ingress = Client(options.url)
-        self._admin_client = Client(options.admin_url)
+        self._ingress = Client(options.urls)
+        self._admin_client = Client(options.admin_urls)
         self._admin = Admin(self._admin_client, options.name)
         self._names = Names(options.name)
         self._endpoint: Endpoint | None = None

@@ -5,8 +5,10 @@ a limit; whoever finds none free waits in line.
 """
 
 import asyncio
+import os
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import httptools
@@ -36,19 +38,24 @@ class NoAnswerError(Exception):
 class _Connection(asyncio.Protocol):
     """One connection, with one request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: Address) -> None:
+        self._head = f" HTTP/1.1\r\nhost: {address.host_header}\r\n"
+        if address.authorization:
+            self._head += f"authorization: {address.authorization}\r\n"
+        self._prefix = address.path.rstrip("/")
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._body: list[bytes] = []
         self._transport: Any = None
         self.reusable = False
 
-    async def exchange(self, request: bytes) -> Answer:
+    async def exchange(self, method: str, path: str, rest: bytes) -> Answer:
+        """Send a request, of which ``rest`` is what follows the headers that every one has."""
         if self._transport.is_closing():
             raise NoAnswerError("the connection is closed")
         self.reusable = False
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
+        self._transport.write(f"{method} {self._prefix}{path}{self._head}".encode() + rest)
         return await self._answer
 
     @property
@@ -93,23 +100,13 @@ class _Connection(asyncio.Protocol):
 
 
 class Client:
-    """Requests to one address."""
+    """Requests to a server of several nodes: to the first that can be reached, and then to that one."""
 
-    def __init__(self, target: Address) -> None:
-        self._target = target
-        self._tls = ssl.create_default_context() if target.tls else None
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = deque(addresses)  # the one in use first
+        self._tls = ssl.create_default_context() if any(it.tls for it in addresses) else None
         self._idle: deque[_Connection] = deque()  # the most recently used last
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
-        self._prefix = target.path.rstrip("/")
-        head = f" HTTP/1.1\r\nhost: {target.host_header}\r\n"
-        if target.authorization:
-            head += f"authorization: {target.authorization}\r\n"
-        self._head = head
-
-    @property
-    def where(self) -> str:
-        """The address, without what may be secret in it."""
-        return f"{'https' if self._target.tls else 'http'}://{self._target.host_header}"
 
     async def post(self, path: str, body: bytes) -> Answer:
         """Send JSON and wait for the whole answer; the caller limits how long.
@@ -119,7 +116,7 @@ class Client:
             NoAnswerError: it was sent, and there is no answer that can be read.
         """
         head = f"content-type: application/json\r\naccept: application/json\r\ncontent-length: {len(body)}"
-        return await self._request(f"POST {self._prefix}{path}{self._head}{head}\r\n\r\n".encode() + body)
+        return await self._request("POST", path, f"{head}\r\n\r\n".encode() + body)
 
     async def get(self, path: str) -> Answer:
         """Ask for something.
@@ -127,18 +124,18 @@ class Client:
         Raises:
             UnreachableError, NoAnswerError: as `post`.
         """
-        return await self._request(f"GET {self._prefix}{path}{self._head}\r\n".encode())
+        return await self._request("GET", path, b"\r\n")
 
     def close(self) -> None:
         """Close what is idle; what is in use ends with its request."""
         while self._idle:
             self._idle.pop().abort()
 
-    async def _request(self, request: bytes) -> Answer:
+    async def _request(self, method: str, path: str, rest: bytes) -> Answer:
         async with self._slots:
             connection = self._recent() or await self._connect()
             try:
-                return await connection.exchange(request)
+                return await connection.exchange(method, path, rest)
             finally:
                 if connection.reusable:
                     self._idle.append(connection)
@@ -153,17 +150,33 @@ class Client:
         return None
 
     async def _connect(self) -> _Connection:
-        target = self._target
-        name = target.host if self._tls else None
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    _Connection, target.host, target.port, ssl=self._tls, server_hostname=name
-                )
-        except OSError as exc:  # TimeoutError is one
-            raise UnreachableError(f"no connection to {self.where}: {_reason(exc)}") from exc
+        """Connect to the node in use, or to the next one that answers, which is in use then."""
+        failures = []
+        for address in list(self._addresses):
+            try:
+                connection = await self._connect_to(address)
+            except OSError as exc:  # TimeoutError is one
+                failures.append(f"{address.host_header}: {_reason(exc)}")
+                if self._addresses[0] is address:
+                    self._addresses.rotate(-1)
+            else:
+                return connection
+        raise UnreachableError(f"no connection to {'; '.join(failures)}")
+
+    async def _connect_to(self, address: Address) -> _Connection:
+        async with asyncio.timeout(CONNECT_S):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: _Connection(address),
+                address.host,
+                address.port,
+                ssl=self._tls if address.tls else None,
+                server_hostname=address.host if address.tls else None,
+            )
         return connection
 
 
 def _reason(exc: OSError) -> str:
-    return "no answer in time" if isinstance(exc, TimeoutError) else exc.strerror or type(exc).__name__
+    if isinstance(exc, TimeoutError):
+        return "no answer in time"
+    # Names that cannot be resolved have negative numbers, which only their own text explains.
+    return os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror or type(exc).__name__

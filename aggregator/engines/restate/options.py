@@ -11,16 +11,14 @@ from aggregator.notify.address import Address
 from aggregator.notify.address import parse as parse_url
 
 PORT_MAX = 65_535
-# Restate's own defaults.
-INGRESS_URL, ADMIN_URL = "http://127.0.0.1:8080", "http://127.0.0.1:9070"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Where the server is, and where it finds us."""
+    """Where the server is, and where it finds us. The defaults are Restate's own."""
 
-    url: Address  # of its ingress
-    admin_url: Address
+    urls: tuple[Address, ...] = (parse_url("http://127.0.0.1:8080"),)  # of its nodes' ingress
+    admin_urls: tuple[Address, ...] = (parse_url("http://127.0.0.1:9070"),)
     listen: tuple[str, int] | None = ("127.0.0.1", 9080)  # where it calls us; None: not this process
     service_url: str | None = None  # the same as the server sees it; None: as it is listened on
     name: str = "FanIn"  # of the virtual object
@@ -33,7 +31,7 @@ class Options:
         Raises:
             SettingsError: a value is not understood, or there is no such setting.
         """
-        values: dict[str, Any] = {"url": parse_url(INGRESS_URL), "admin_url": parse_url(ADMIN_URL)}
+        values: dict[str, Any] = {}
         for name, text in sorted(texts.items()):
             if name not in _SETTINGS:
                 near = difflib.get_close_matches(name, _SETTINGS, n=1, cutoff=0)
@@ -58,6 +56,10 @@ def _address(text: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
+def _urls(text: str) -> tuple[Address, ...]:
+    return tuple(parse_url(part) for part in text.split(","))
+
+
 def _url(text: str) -> str:
     parse_url(text)  # says what is wrong with it
     return text
@@ -78,8 +80,8 @@ def _keys(text: str) -> tuple[str, ...]:
 
 
 _SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "FANIN_RESTATE_URL": ("url", parse_url),
-    "FANIN_RESTATE_ADMIN_URL": ("admin_url", parse_url),
+    "FANIN_RESTATE_URL": ("urls", _urls),
+    "FANIN_RESTATE_ADMIN_URL": ("admin_urls", _urls),
     "FANIN_RESTATE_LISTEN": ("listen", _address),
     "FANIN_RESTATE_SERVICE_URL": ("service_url", _url),
     "FANIN_RESTATE_NAME": ("name", _name),

@@ -98,7 +98,7 @@ class Server:
             self._process = await asyncio.create_subprocess_exec(
                 found, "--config-file", str(config), stdout=log, stderr=log, env=_environment()
             )
-        client = Client(parse(self.admin_url))
+        client = Client([parse(self.admin_url)])
         try:
             async with asyncio.timeout(START_S):
                 while not await self._healthy(client):

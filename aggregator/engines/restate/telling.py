@@ -1,9 +1,9 @@
 """Telling an outcome to one target: an invocation of its own, so that it never stands in an operation's way.
 
-A first attempt that is accepted leaves nothing in the journal but the end of its invocation. One that fails is
-noted durably and hands over to another invocation, some time later: waiting costs the server a timer, and none
-of the invocations that it lets run at once. So does an attempt that finds no room here. Meanwhile, and when it
-is given up, the notification is a letter (`letters`).
+A first attempt that is accepted leaves nothing in the journal but the end of its invocation. One that fails
+is noted durably and hands over to another invocation, some time later: waiting costs the server a timer, and
+none of the invocations that it lets run at once. So does an attempt that finds no room here. Meanwhile, and
+when it is given up, the notification is a letter (`letters`).
 """
 
 import asyncio
