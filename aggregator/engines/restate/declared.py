@@ -11,14 +11,16 @@ from restate.serde import BytesSerde
 # anew what it has. Two revisions must understand each other's messages while both run.
 REVISION = "1"
 
-# What an invocation did is of no use once it has ended, and keeping it costs the server a tenth of its rate.
+# What an invocation did is of no use once it has ended; the server would keep it for a day.
 _NOTHING_KEPT = timedelta(0)
-# A handler that crashes is a bug; until it is mended, nothing may be dropped or left lying.
+# Also when no process of ours can be reached. The server gives up after 70 attempts, and leaves the call
+# lying, unless it is told a number; this one lasts for sixty years.
 _RETRIES = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=50), exponentiation_factor=2.0, max_interval=timedelta(seconds=10)
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(seconds=2),
+    max_attempts=1_000_000_000,
 )
-# How long an attempt may take before the server doubts it. Ours end by themselves, after some 20 s at most.
-_ATTEMPT = timedelta(minutes=1)
 
 
 class Names:
@@ -56,7 +58,6 @@ def _options() -> dict[str, Any]:
         "metadata": {"revision": REVISION},
         "journal_retention": _NOTHING_KEPT,
         "invocation_retry_policy": _RETRIES,
-        "inactivity_timeout": _ATTEMPT,
     }
 
 

@@ -10,6 +10,7 @@ So `fanin verify --command` can judge it: the service is killed and started agai
 import asyncio
 import hashlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,12 +21,18 @@ USAGE = "usage: python -m aggregator.engines.restate.trial run COMMAND… | life
 
 
 async def run(command: list[str]) -> int:
-    """Run a command beside a server; return its exit status."""
+    """Run a command beside a server; return its exit status. Whoever stops us stops both."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, lambda: task and task.cancel())
     with tempfile.TemporaryDirectory(prefix="fanin-restate-") as folder:
         async with backend(Path(folder)) as options:
-            rest = {name: text for name, text in options.items() if name != "FANIN_RESTATE_LISTEN"}
-            process = await asyncio.create_subprocess_exec(*command, env=os.environ | rest)
-            return await process.wait()
+            process = await asyncio.create_subprocess_exec(*command, env=os.environ | dict(options))
+            try:
+                return await process.wait()
+            except asyncio.CancelledError:
+                process.terminate()
+                return await process.wait()
 
 
 def life(arguments: list[str]) -> None:
