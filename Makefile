@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 export PYTHON
 
-.PHONY: help scenario scenarios bug serve test lint types matrix check fmt docs bench clean
+.PHONY: help scenario scenarios bug serve restate test lint types matrix check fmt docs bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ bug: $(VENV)/.installed ## Show a broken aggregator at work: make bug name=origi
 
 serve: $(VENV)/.installed ## Run the aggregator on this machine: make serve args='--regions eastus,westus'
 	@$(VENV)/bin/fanin serve $(args)
+
+restate: $(VENV)/.installed ## Install a Restate server and the engine on it, and start the server: make restate [do=install]
+	@$(PIP) install -q -c constraints.txt -e '.[restate]'
+	@VENV=$(VENV) scripts/install-restate $(if $(do),$(do),start)
 
 test: $(VENV)/.installed-dev ## Every test
 	@$(VENV)/bin/pytest -q

@@ -14,6 +14,7 @@ import click
 
 from aggregator import log
 from aggregator.durations import format_duration
+from aggregator.engines import ENGINES
 from aggregator.errors import AggregatorError, SettingsError
 from aggregator.settings import Settings
 
@@ -188,11 +189,13 @@ def _loop_factory() -> Any:
 
 def _greeting(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    # An engine with a backend keeps everything there.
+    kept = settings.data_dir if ENGINES[settings.engine].backend is None else settings.engine
     told = "" if settings.targets else "; no notify URL, so outcomes are only logged"
     return (
         f"fanin listens on http://{f'[{host}]' if ':' in host else host}:{port}, "
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(settings.regions)}, "
-        f"keeps its data in {settings.data_dir}{told}"
+        f"keeps its data in {kept}{told}"
     )
 
 

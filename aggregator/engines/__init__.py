@@ -19,9 +19,18 @@ class Registered(NamedTuple):
     )
     needs: tuple[str, ...] = ()  # modules that must be there
     extra: str | None = None  # the extra of this package that brings them
+    program: str | None = None  # that its backend runs; `make` has a target that installs it
 
 
 ENGINES: Mapping[str, Registered] = {
+    "restate": Registered(
+        "aggregator.engines.restate.engine",
+        "RestateEngine",
+        backend="backend",
+        needs=("restate",),
+        extra="restate",
+        program="restate-server",
+    ),
     "sqlite": Registered("aggregator.engines.sqlite", "SqliteEngine"),
     "durable-task": Registered(
         "aggregator.engines.durable_task.engine",

@@ -1,7 +1,9 @@
 """Every engine in the registry goes through the same suite; what it cannot do it says by its capabilities."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -15,6 +17,8 @@ def _with_its_parts(name: str) -> object:
     entry = ENGINES[name]
     there = all(find_spec(module.partition(".")[0]) for module in entry.needs)
     get = f".venv/bin/pip install -c constraints.txt -e '.[{entry.extra}]'"
+    if entry.program and not (Path(sys.prefix) / "bin" / entry.program).exists() and not which(entry.program):
+        there, get = False, f"{get} && make {entry.extra}"
     return pytest.param(name, marks=needs(f"{name} engine", there=there, get=get))
 
 

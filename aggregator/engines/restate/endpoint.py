@@ -1,0 +1,189 @@
+"""Where the Restate server calls our handlers: HTTP/1.1, one attempt per request, answered as a whole."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httptools
+from restate._internal import (  # type: ignore[import-not-found] # compiled, without stubs
+    IdentityVerificationException,
+    PyIdentityVerifier,
+)
+from restate.discovery import compute_discovery_json
+from restate.endpoint import Endpoint as Declared
+
+from aggregator import log
+from aggregator.engines.restate.call import Call, CancelledByServerError, SuspendedError
+
+# A handler acts on its call and returns, or, if it has to wait for something, returns what is to be awaited.
+type Handler = Callable[[Call], Awaitable[None] | None]
+
+BACKLOG = 2_048
+_MANIFEST = "application/vnd.restate.endpointmanifest.v{}+json"
+# Of the manifest, newest first. [SDK, restate.discovery]
+_MANIFEST_VERSIONS = (5, 4, 3, 2)
+
+
+class Endpoint:
+    """Serves the declared handlers until it is closed."""
+
+    def __init__(
+        self, declared: Declared, handlers: Mapping[tuple[str, str], Handler], identity_keys: tuple[str, ...]
+    ) -> None:
+        self._declared, self._handlers = declared, handlers
+        self._identity = PyIdentityVerifier(list(identity_keys))
+        self._open: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve on a socket that listens already."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), sock=listener, backlog=BACKLOG)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more calls; give those that wait for something a moment. The server repeats the rest."""
+        self._server.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in list(self._open):
+            connection.close()
+
+    # --- for its connections ---
+
+    def joined(self, connection: "_Connection") -> None:
+        self._open.add(connection)
+
+    def left(self, connection: "_Connection") -> None:
+        self._open.discard(connection)
+
+    def serve(
+        self, path: str, headers: list[tuple[str, str]], body: bytes, answer: Callable[[bytes], None]
+    ) -> None:
+        """Deal with one request; ``answer`` is called once, now or later."""
+        parts = path.partition("?")[0].rsplit("/", 3)
+        if parts[-1] == "health":
+            answer(_response(200, [], b"{}"))
+            return
+        try:
+            self._identity.verify(headers, path)
+        except IdentityVerificationException:
+            answer(_response(401, [], b""))
+            return
+        if parts[-1] == "discover":
+            answer(self._manifest(dict(headers).get("accept", "")))
+            return
+        handler = self._handlers.get((parts[-2], parts[-1])) if parts[:-2][-1:] == ["invoke"] else None
+        if handler is None:
+            answer(_response(404, [], b""))
+            return
+        self._invoke(handler, headers, body, answer)
+
+    def _invoke(
+        self, handler: Handler, headers: list[tuple[str, str]], body: bytes, answer: Callable[[bytes], None]
+    ) -> None:
+        call = Call(headers, body)
+        try:
+            rest = handler(call)
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the server must hear of it, and repeats it
+            _settle(call, exc)
+        else:
+            if rest is not None:
+                task = asyncio.ensure_future(self._await(call, rest, answer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                return
+        answer(_response(*call.head(), call.output()))
+
+    async def _await(self, call: Call, rest: Awaitable[None], answer: Callable[[bytes], None]) -> None:
+        try:
+            await rest
+        except Exception as exc:  # noqa: BLE001 - as above
+            _settle(call, exc)
+        answer(_response(*call.head(), call.output()))
+
+    def _manifest(self, accept: str) -> bytes:
+        for version in _MANIFEST_VERSIONS:
+            kind = _MANIFEST.format(version)
+            if kind in accept:
+                body = compute_discovery_json(self._declared, version, "request_response").encode()
+                return _response(200, [("content-type", kind)], body)
+        return _response(415, [], b"")
+
+
+def _settle(call: Call, exc: Exception) -> None:
+    match exc:
+        case SuspendedError():
+            return
+        case CancelledByServerError():
+            call.cancelled()
+        case _:
+            log.LOGGER.error("an attempt crashed", exc_info=exc)
+            call.failed(exc)
+
+
+def _response(status: int, headers: list[tuple[str, str]], body: bytes) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {status} X\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+class _Connection(asyncio.Protocol):
+    """One connection from the server; one request at a time."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: Any = None
+        self._url = b""
+        self._headers: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    # --- what the event loop calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._endpoint.joined(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._endpoint.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as exc:
+            log.event(logging.WARNING, "endpoint-no-http", reason=exc)
+            self._transport.abort()
+
+    # --- what the parser calls ---
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers, self._body = [], []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        path = self._url.decode("latin-1")
+        try:
+            self._endpoint.serve(path, self._headers, b"".join(self._body), self._answer)
+        except Exception:  # noqa: BLE001 - the parser would swallow it; the server repeats what is cut off
+            log.LOGGER.exception("a call could not be read")
+            self._transport.abort()
+
+    def _answer(self, response: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(response)

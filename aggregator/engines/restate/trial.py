@@ -1,0 +1,63 @@
+"""The engine on trial, beside a server that outlives it: ``python -m aggregator.engines.restate.trial``.
+
+``run COMMAND…`` starts a server, runs the command with the settings that lead to it, and stops the server.
+``life`` is `fanin serve` on that server, for one folder of data: in every life of the folder it has the same
+name at the server, and the same address at which the server calls it.
+
+So `fanin verify --command` can judge it: the service is killed and started again, the server is not.
+"""
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from aggregator.engines.restate.server import backend, free_ports
+
+USAGE = "usage: python -m aggregator.engines.restate.trial run COMMAND… | life [OPTION…]"
+
+
+async def run(command: list[str]) -> int:
+    """Run a command beside a server; return its exit status. Whoever stops us stops both."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, lambda: task and task.cancel())
+    with tempfile.TemporaryDirectory(prefix="fanin-restate-") as folder:
+        async with backend(Path(folder)) as options:
+            process = await asyncio.create_subprocess_exec(*command, env=os.environ | dict(options))
+            try:
+                return await process.wait()
+            except asyncio.CancelledError:
+                process.terminate()
+                return await process.wait()
+
+
+def life(arguments: list[str]) -> None:
+    """Serve until killed, at the address that this folder's lives have."""
+    from aggregator.__main__ import serve
+
+    folder = Path(os.environ["DATA_DIR"])
+    folder.mkdir(parents=True, exist_ok=True)
+    port = folder / "port"
+    if not port.exists():
+        port.write_text(str(free_ports(1)[0]))
+    digest = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=6).hexdigest()
+    os.environ |= {
+        "FANIN_ENGINE": "restate",
+        "FANIN_RESTATE_NAME": f"Trial-{digest}-",
+        "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port.read_text()}",
+    }
+    serve.main(arguments, prog_name="fanin serve")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["run", _, *_]:
+            sys.exit(asyncio.run(run(sys.argv[2:])))
+        case ["life", *options]:
+            life(options)
+        case _:
+            sys.exit(USAGE)

@@ -1,0 +1,148 @@
+"""Webhooks for services on Restate while things are killed; what was answered, and what must follow."""
+
+import asyncio
+import random
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from aggregator.engines.restate.server import Server, free_ports
+from tests.e2e.serving import LIMIT_S, Service, Sink, environment
+from tests.heavy import needs
+
+REGIONS = ("eastus", "northeurope", "westus")
+AT_ONCE = 16
+
+
+def restate() -> Any:
+    """The mark of tests that need the real server."""
+    from aggregator.engines.restate.server import program
+
+    return needs("Restate server", there=program() is not None, get="make restate do=install")
+
+
+class Replica:
+    """A service that can be killed and started again at the same addresses."""
+
+    def __init__(self, folder: Path, servers: Sequence[Server], port: int, **settings: str) -> None:
+        self._folder = folder
+        self._settings = settings | {
+            "FANIN_ENGINE": "restate",
+            "FANIN_REGIONS": ",".join(REGIONS),
+            "FANIN_RESTATE_URL": ",".join(server.url for server in servers),
+            "FANIN_RESTATE_ADMIN_URL": ",".join(server.admin_url for server in servers),
+            "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port}",
+        }
+        self.service: Service
+
+    def start(self) -> None:
+        """Return when it listens. It logs to a file: a pipe that nobody reads would stop it one day."""
+        with (self._folder / "service.log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "aggregator", "--port", "0"],
+                env=environment(**self._settings), stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        assert process.stdout is not None
+        greeting = process.stdout.readline()
+        port = re.search(r":(\d+),", greeting)
+        assert port, f"it said {greeting!r}"
+        self.service = Service(process, int(port.group(1)), greeting)
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self.service.process.kill()
+        self.service.process.communicate()
+
+
+def replicas(number: int, folder: Path, servers: Sequence[Server], **settings: str) -> list[Replica]:
+    """So many services that share the work: the server calls them at one address."""
+    (port,) = free_ports(1)
+    return [Replica(folder, servers, port, **settings) for _ in range(number)]
+
+
+class Load:
+    """Every region's webhook of every operation, each to the next replica, and what was answered."""
+
+    def __init__(self, targets: Sequence[Replica], draw: random.Random) -> None:
+        self._targets, self._draw = cycle(targets), draw
+        self._changed = asyncio.Event()
+        self.answers: dict[str, dict[str, str]] = defaultdict(dict)  # by operation: standing by region
+        self.acknowledged = 0
+        self.refused = 0
+
+    async def run(self, operations: int) -> None:
+        """Send each webhook until it is taken."""
+        todo = [(f"op-{n}", region) for n in range(operations) for region in REGIONS]
+        # Regions of one operation stay near each other, as in life, but in no order.
+        todo.sort(key=lambda it: int(it[0].rsplit("-")[-1]) + self._draw.random() * 8)
+        waiting = iter(todo)
+
+        async def send() -> None:
+            for id_, region in waiting:
+                while not await self._attempt(id_, region):  # noqa: ASYNC110 - as senders do
+                    await asyncio.sleep(0.05)
+
+        await asyncio.gather(*(send() for _ in range(AT_ONCE)))
+
+    async def until(self, acknowledged: int) -> None:
+        """Wait until so many were taken."""
+        async with asyncio.timeout(LIMIT_S):
+            while self.acknowledged < acknowledged:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _attempt(self, id_: str, region: str) -> bool:
+        self.answers.setdefault(id_, {})
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                status, headers, _ = await next(self._targets).service.request(
+                    "POST", f"/api/ImagePush?region={region}", _body(id_)
+                )
+        except (OSError, EOFError):
+            return False
+        assert status in {202, 503}, status
+        if status == 503:
+            assert headers["retry-after"]
+            self.refused += 1
+            return False
+        self.answers[id_][region] = headers["fanin-arrival"]
+        self.acknowledged += 1
+        self._changed.set()
+        return True
+
+
+def _body(id_: str) -> bytes:
+    return f'{{"id":"{id_}","action":"push","target":{{"repository":"team/app","tag":"{id_}"}}}}'.encode()
+
+
+async def everything_told(load: Load, sink: Sink) -> None:
+    """Wait until every operation of which anything was taken has been told."""
+    owed = {id_ for id_, answers in load.answers.items() if answers}
+    await sink.until(lambda: owed <= {body["id"] for _, body in sink.received})
+
+
+def check(load: Load, sink: Sink) -> dict[str, int]:
+    """One key and one outcome each, and the one that the answers imply. Returns how many came to which."""
+    keys, outcomes = defaultdict(set), defaultdict(set)
+    for key, body in sink.received:
+        keys[body["id"]].add(key)
+        outcomes[body["id"]].add((body["outcome"], tuple(body["missing"])))
+    assert set(keys) <= set(load.answers)
+    assert {id_ for id_ in keys if len(keys[id_]) != 1 or len(outcomes[id_]) != 1} == set()
+    count: dict[str, int] = defaultdict(int)
+    for id_, answers in load.answers.items():
+        counted = {region for region, standing in answers.items() if standing == "counted"}
+        ((outcome, missing),) = outcomes[id_] or {("silence", REGIONS)}
+        count[outcome] += 1
+        assert not counted & set(missing), (id_, answers, outcome, missing)
+        assert outcome != "silence" or not answers, id_
+        if len(counted) == len(REGIONS):
+            assert outcome == "completed", (id_, answers, missing)
+        if "late" in answers.values():
+            assert outcome == "timed_out", (id_, answers)
+    return count
