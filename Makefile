@@ -50,7 +50,7 @@ types: $(VENV)/.installed-dev ## mypy --strict over code and tests
 matrix: $(VENV)/.installed ## Play the whole zoo through the whole pack: is docs/bug-matrix.md true?
 	@$(VENV)/bin/fanin matrix --check docs/bug-matrix.md
 
-check: lint types test matrix ## What CI runs, in CI's order
+check: lint types matrix test ## What CI runs, in CI's order
 
 docs: $(VENV)/.installed ## Write the generated pages anew
 	@$(VENV)/bin/fanin schema > $(VENV)/page && mv $(VENV)/page docs/scenario.schema.json

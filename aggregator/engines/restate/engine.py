@@ -122,7 +122,7 @@ class RestateEngine:
             region=arrival.region,
             subject=arrival.subject,
             at_ms=self._clock.now_ms(),
-            expected=settings.regions,
+            expected=tuple(settings.regions),
             timeout_ms=settings.timeout_ms,
             retention_ms=settings.retention_ms,
             completed=subscribers.targets(Phase.COMPLETED) if subscribers else (),
