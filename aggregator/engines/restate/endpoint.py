@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httptools
-from restate._internal import (  # type: ignore[import-not-found] # compiled, without stubs
+from restate._internal import (
     IdentityVerificationException,
     PyIdentityVerifier,
 )
