@@ -22,14 +22,15 @@ class Running(NamedTuple):
     port: int
 
 
-def pinned(core: int, *command: str) -> list[str]:
-    """A command on one core, its children too, where the system can do that."""
-    prefix = ["taskset", "-c", str(core)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
+def pinned(core: int | None, *command: str) -> list[str]:
+    """A command on one core, its children too, where the system can do that; None: on any."""
+    can = core is not None and shutil.which("taskset") and (os.cpu_count() or 1) > 1
+    prefix = ["taskset", "-c", str(core)] if can else []
     return [*prefix, *command]
 
 
 @contextmanager
-def module(core: int, *command: str, settings: Mapping[str, str] | None = None) -> Iterator[Running]:
+def module(core: int | None, *command: str, settings: Mapping[str, str] | None = None) -> Iterator[Running]:
     """A module with its arguments, until the block ends.
 
     It is stopped by the signal of Ctrl-C, because some SDKs take SIGTERM for themselves.

@@ -26,7 +26,7 @@ ENGINES: Mapping[str, Registered] = {
     "restate": Registered(
         "aggregator.engines.restate.engine",
         "RestateEngine",
-        backend="backend",
+        backend="aggregator.engines.restate.server:start_backend",
         needs=("restate",),
         extra="restate",
         program="restate-server",

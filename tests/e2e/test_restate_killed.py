@@ -19,7 +19,7 @@ def test_server_and_service_are_killed_at_random_moments(tmp_path: Path) -> None
     async def story() -> None:
         draw = random.Random(1)
         server = Server(tmp_path)
-        await server.start()
+        await asyncio.to_thread(server.start)
         try:
             # Every seventh notification is refused, so that kills also meet repeats.
             async with Sink(lambda nth: 503 if nth % 7 == 0 else 200) as sink:
@@ -34,14 +34,14 @@ def test_server_and_service_are_killed_at_random_moments(tmp_path: Path) -> None
                             replica.kill()
                             replica.start()
                         else:
-                            await server.kill()
-                            await server.start()
+                            server.kill()
+                            await asyncio.to_thread(server.start)
                     await running
                     await everything_told(load, sink)
                 finally:
                     replica.kill()
         finally:
-            await server.kill()
+            server.kill()
 
         assert load.acknowledged == 720
         assert check(load, sink)["completed"] > 100
@@ -58,7 +58,7 @@ def test_a_node_of_three_is_killed(tmp_path: Path) -> None:
         for node in nodes:
             node.peers = nodes
         try:
-            await asyncio.gather(*(node.start() for node in nodes))
+            await asyncio.gather(*(asyncio.to_thread(node.start) for node in nodes))
             async with Sink() as sink:
                 (replica,) = replicas(1, tmp_path, nodes, FANIN_TIMEOUT=TIMEOUT, NOTIFY_URL=sink.url)
                 replica.start()
@@ -66,14 +66,14 @@ def test_a_node_of_three_is_killed(tmp_path: Path) -> None:
                     load = Load([replica], draw)
                     running = asyncio.create_task(load.run(150))
                     await load.until(draw.randrange(100, 200))
-                    await nodes[0].kill()
+                    nodes[0].kill()
                     await running
                     await everything_told(load, sink)
                 finally:
                     replica.kill()
         finally:
             for node in nodes:
-                await node.kill()
+                node.kill()
 
         assert load.acknowledged == 450
         assert check(load, sink)["completed"] > 30
@@ -87,7 +87,7 @@ def test_two_replicas_share_the_work_and_one_is_killed(tmp_path: Path) -> None:
     async def story() -> None:
         draw = random.Random(3)
         server = Server(tmp_path)
-        await server.start()
+        await asyncio.to_thread(server.start)
         try:
             async with Sink() as sink:
                 pair = replicas(2, tmp_path, [server], FANIN_TIMEOUT=TIMEOUT, NOTIFY_URL=sink.url)
@@ -103,7 +103,7 @@ def test_two_replicas_share_the_work_and_one_is_killed(tmp_path: Path) -> None:
                 finally:
                     pair[1].kill()
         finally:
-            await server.kill()
+            server.kill()
 
         assert load.acknowledged == 300
         assert check(load, sink)["completed"] > 50

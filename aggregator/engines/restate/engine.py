@@ -23,7 +23,6 @@ from aggregator.engines.restate.endpoint import Endpoint, Handler
 from aggregator.engines.restate.http import Answer, Client, NoAnswerError, UnreachableError
 from aggregator.engines.restate.operation import Arrive, Operations, Reply
 from aggregator.engines.restate.options import Options
-from aggregator.engines.restate.server import backend
 from aggregator.engines.restate.telling import Telling
 from aggregator.errors import (
     StoreBusyError,
@@ -38,8 +37,6 @@ from aggregator.metrics import Metrics
 from aggregator.notify.target import OUTCOMES
 from aggregator.settings import Settings
 from aggregator.wire import Arrival
-
-__all__ = ["RestateEngine", "backend"]
 
 # Senders give up on an answer after about 10 s.
 CALL_S = 8.0

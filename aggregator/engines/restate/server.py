@@ -1,23 +1,30 @@
 """A Restate server on this machine, for tests, trials and benchmarks. It keeps its data in a folder."""
 
-import asyncio
 import contextlib
+import http.client
+import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
-from aggregator.engines.restate.http import Client, NoAnswerError, UnreachableError
 from aggregator.errors import StoreUnusableError
-from aggregator.notify.address import parse
 
 PROGRAM = "restate-server"
 # How long a start may take on the slowest machine.
 START_S = 60.0
 STOP_S = 10.0
-_OK = 200
+POLL_S = 0.05
+# In a folder: which server runs there; and how soon its keeper notices that the folder is gone.
+FILE = "restate.json"
+GONE_S = 1.0
 # What differs from the server's own defaults: it stays on loopback, and says nothing to its makers. One
 # partition is enough for two cores; each costs a processor and a log of its own.
 _CONFIG = """\
@@ -65,7 +72,7 @@ class Server:
         self._replication, self._partitions = replication, partitions
         self.ingress, self.admin, self.fabric = free_ports(3)
         self.peers: list[Server] = [self]  # the first one begins the cluster
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -82,7 +89,12 @@ class Server:
             raise StoreUnusableError(f"{self.name} does not run")
         return self._process.pid
 
-    async def start(self) -> None:
+    @property
+    def log(self) -> Path:
+        """Where it writes what it has to say."""
+        return self._folder / f"{self.name}.log"
+
+    def start(self) -> None:
         """Start it, and return when it answers.
 
         Raises:
@@ -90,56 +102,36 @@ class Server:
         """
         found = program()
         if found is None:
-            raise StoreUnusableError(f"no {PROGRAM} here; `make restate` installs it")
+            raise StoreUnusableError(f"no {PROGRAM} here; `make restate do=install` installs it")
         self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / f"{self.name}.toml"
         config.write_text(self._config())
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                found, "--config-file", str(config), stdout=log, stderr=log, env=_environment()
+            self._process = subprocess.Popen(  # noqa: S603 - the server, with a file of ours
+                [found, "--config-file", str(config)], stdout=log, stderr=log, env=_environment()
             )
-        client = Client([parse(self.admin_url)])
-        try:
-            async with asyncio.timeout(START_S):
-                while not await self._healthy(client):
-                    if self._process.returncode is not None:
-                        raise StoreUnusableError(f"{PROGRAM} ended at once:\n{self.log.read_text()[-2000:]}")
-                    await asyncio.sleep(0.05)
-        except TimeoutError as exc:
-            raise StoreUnusableError(f"{PROGRAM} does not answer:\n{self.log.read_text()[-2000:]}") from exc
-        finally:
-            client.close()
+        give_up_s = time.monotonic() + START_S
+        while not _healthy(self.admin):
+            if self._process.poll() is not None:
+                raise StoreUnusableError(f"{PROGRAM} ended at once:\n{self.log.read_text()[-2000:]}")
+            if time.monotonic() > give_up_s:
+                raise StoreUnusableError(f"{PROGRAM} does not answer:\n{self.log.read_text()[-2000:]}")
+            time.sleep(POLL_S)
 
-    @property
-    def log(self) -> Path:
-        """Where it writes what it has to say."""
-        return self._folder / f"{self.name}.log"
-
-    async def kill(self) -> None:
+    def kill(self) -> None:
         """``kill -9``."""
         process, self._process = self._process, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.kill()
+            process.wait()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """An orderly stop."""
-        process = self._process
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
-        await self.kill()
-
-    async def _healthy(self, client: Client) -> bool:
-        try:
-            return (await client.get("/health")).status == _OK
-        except (UnreachableError, NoAnswerError):
-            return False
+        if self._process is not None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_S)
+        self.kill()
 
     def _config(self) -> str:
         return _CONFIG.format(
@@ -160,18 +152,93 @@ def _environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
 
 
-@contextlib.asynccontextmanager
-async def backend(folder: Path) -> AsyncIterator[Mapping[str, str]]:
-    """A server for one engine after the other; see `aggregator.engines.backend`."""
+def _healthy(port: int) -> bool:
+    """Whether the server with that admin port takes requests."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+# --- a server that outlives whoever started it ---
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs, and the settings that lead to it."""
+
+    pid: int  # of its keeper, which leads the group that both are in
+    options: Mapping[str, str]
+
+    def stop(self) -> None:
+        """End it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if (process := _keepers.pop(self.pid, None)) is not None:
+            process.wait()
+
+
+_keepers: dict[int, subprocess.Popen[bytes]] = {}  # that this process has started, by pid
+
+
+def start_backend(folder: Path) -> Running:
+    """The server of a folder, started if it does not run yet; see `aggregator.engines.start_backend`.
+
+    Raises:
+        StoreUnusableError: it does not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (known := _find(folder)) is not None:
+        return known
+    (folder / FILE).unlink(missing_ok=True)
+    keeper = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", __name__, str(folder)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    _keepers[keeper.pid] = keeper
+    while (known := _find(folder)) is None:
+        if keeper.poll() is not None:
+            said = keeper.stderr.read().decode() if keeper.stderr else ""
+            raise StoreUnusableError(said.strip() or f"{PROGRAM} in {folder} did not start")
+        time.sleep(POLL_S)
+    return known
+
+
+def _find(folder: Path) -> Running | None:
+    """The server that a folder's file names, if it answers."""
+    try:
+        said = json.loads((folder / FILE).read_text())
+        known = Running(said["pid"], said["options"])
+        return known if _healthy(said["admin"]) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def keep(folder: Path) -> None:
+    """Run a server until the folder, or the file in it that says where the server is, is gone."""
     server = Server(folder / "restate")
-    await server.start()
+    try:
+        server.start()
+    except StoreUnusableError as exc:
+        sys.exit(str(exc))
     # The same address in every life: calls under way stay with the one that they began at.
     (port,) = free_ports(1)
-    try:
-        yield {
-            "FANIN_RESTATE_URL": server.url,
-            "FANIN_RESTATE_ADMIN_URL": server.admin_url,
-            "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port}",
-        }
-    finally:
-        await server.kill()
+    options = {
+        "FANIN_RESTATE_URL": server.url,
+        "FANIN_RESTATE_ADMIN_URL": server.admin_url,
+        "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port}",
+    }
+    said = folder / f"{FILE}.new"
+    said.write_text(json.dumps({"pid": os.getpid(), "admin": server.admin, "options": options}))
+    said.replace(folder / FILE)
+    while (folder / FILE).exists():
+        time.sleep(GONE_S)
+    server.kill()
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))

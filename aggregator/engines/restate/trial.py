@@ -7,32 +7,30 @@ name at the server, and the same address at which the server calls it.
 So `fanin verify --command` can judge it: the service is killed and started again, the server is not.
 """
 
-import asyncio
 import hashlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from aggregator.engines.restate.server import backend, free_ports
+from aggregator.engines.restate.server import free_ports, start_backend
 
 USAGE = "usage: python -m aggregator.engines.restate.trial run COMMAND… | life [OPTION…]"
 
 
-async def run(command: list[str]) -> int:
+def run(command: list[str]) -> int:
     """Run a command beside a server; return its exit status. Whoever stops us stops both."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, lambda: task and task.cancel())
-    with tempfile.TemporaryDirectory(prefix="fanin-restate-") as folder:
-        async with backend(Path(folder)) as options:
-            process = await asyncio.create_subprocess_exec(*command, env=os.environ | dict(options))
-            try:
-                return await process.wait()
-            except asyncio.CancelledError:
-                process.terminate()
-                return await process.wait()
+    with tempfile.TemporaryDirectory(prefix="fanin-restate-", ignore_cleanup_errors=True) as folder:
+        server = start_backend(Path(folder))
+        try:
+            process = subprocess.Popen(command, env=os.environ | dict(server.options))  # noqa: S603 - as asked
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, lambda *_: process.terminate())
+            return process.wait()
+        finally:
+            server.stop()
 
 
 def life(arguments: list[str]) -> None:
@@ -56,7 +54,7 @@ def life(arguments: list[str]) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["run", _, *_]:
-            sys.exit(asyncio.run(run(sys.argv[2:])))
+            sys.exit(run(sys.argv[2:]))
         case ["life", *options]:
             life(options)
         case _:
