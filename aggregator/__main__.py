@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # How long requests and notifications under way may take to end after SIGTERM. Supervisors kill after 10 s.
 DRAIN_S = 5
+# sd_listen_fds(3): the first socket that is handed over.
+SYSTEMD_FD = 3
 
 # A backspace alone on its line keeps click from wrapping what follows.
 _EXAMPLES = """
@@ -72,7 +74,7 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
     fields["insecure_no_keys"] = "yes" if insecure_no_keys else None
     try:
         settings = Settings.from_environment(os.environ, fields)
-        _refuse_open_door(settings)
+        _refuse_open_door(settings, settings.host)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
     log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
@@ -83,7 +85,10 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
             click.echo(checked(settings))
             return
         listener = listen(settings)
+        _refuse_open_door(settings, listener.getsockname()[0])  # it may be somebody else's choice
         run(settings, listener)
+    except SettingsError as exc:
+        raise click.UsageError(str(exc)) from exc
     except AggregatorError as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -92,12 +97,12 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
 _FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
 
 
-def _refuse_open_door(settings: Settings) -> None:
-    if settings.locked or settings.insecure_no_keys or _is_loopback(settings.host):
+def _refuse_open_door(settings: Settings, host: str) -> None:
+    if settings.locked or settings.insecure_no_keys or _is_loopback(host):
         return
     raise SettingsError(
         "FANIN_KEYS",
-        f"not set, so anybody who reaches {settings.host} could send webhooks; set it, listen on 127.0.0.1, "
+        f"not set, so anybody who reaches {host} could send webhooks; set it, listen on 127.0.0.1, "
         "or say --insecure-no-keys",
     )
 
@@ -110,7 +115,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Take the address, before anything else is done."""
+    """Take the address, before anything else is done; or the socket that systemd holds for us.
+
+    A socket of systemd's outlives us: who connects while we are restarted waits instead of being refused.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        held = socket.socket(fileno=SYSTEMD_FD)
+        if held.family not in (socket.AF_INET, socket.AF_INET6):
+            raise click.ClickException("the socket that systemd holds is not one of TCP; name a port there")
+        return held
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
