@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator import engines, log
+from aggregator import engines, letters, log
 from aggregator.clock import SYSTEM_CLOCK, Clock, stopwatch_s
 from aggregator.door import Door
 from aggregator.engine import Engine, EngineFactory
@@ -111,6 +111,8 @@ class _Surface:
             Route("/webhooks/{region}", self._counted(self.push), methods=["POST"]),
             Route(STATUS_PATH + "{operation_id:path}", _answering(self.status)),
             Route("/instances", _answering(self.instances)),
+            Route("/outbox", _answering(self.outbox)),
+            Route("/outbox/retry", _answering(self.retry), methods=["POST"]),
             Route("/metrics", _answering(self.figures)),
             Route("/healthz", _answering(self.healthz)),
             Route("/readyz", _answering(self.readyz)),
@@ -167,6 +169,28 @@ class _Surface:
         )
         return _json({"instances": [instance(state) for state in page.states], "next": page.next})
 
+    async def outbox(self, request: Request) -> Response:
+        """A page of notifications that somebody has not accepted."""
+        self._authorise(request)
+        self._have_letters()
+        query = request.query_params
+        page = await self.engine.letters(
+            dead=letters.dead_or_not(query.get("state")),
+            after=query.get("after"),
+            limit=_limit(query.get("limit")),
+        )
+        return _json({"letters": [letters.shown(letter) for letter in page.letters], "next": page.next})
+
+    async def retry(self, request: Request) -> Response:
+        """Send dead letters again: all, or those of a target or an operation."""
+        self._authorise(request)
+        self._have_letters()
+        names = [target.name for target in self._settings.targets]
+        target, operation = letters.chosen(request.query_params, names)
+        retried = await self.engine.retry(target=target, operation=operation)
+        log.event(logging.INFO, "retried", target=target, operation=operation, notifications=retried)
+        return _json({"retried": retried})
+
     async def figures(self, request: Request) -> Response:
         """Prometheus' page."""
         self._authorise(request)
@@ -185,6 +209,10 @@ class _Surface:
 
     def _authorise(self, request: Request) -> None:
         self._door.admit(request.headers, request.query_params)
+
+    def _have_letters(self) -> None:
+        if not self.engine.capabilities.letters:
+            raise HTTPException(404, f"the engine {self._settings.engine} keeps no list of its notifications")
 
     def _expect(self, region: Region) -> None:
         if region not in self._settings.regions:

@@ -347,6 +347,12 @@ def _instances() -> click.Command:
     return instances
 
 
+def _outbox() -> click.Command:
+    from aggregator.outbox_commands import outbox
+
+    return outbox
+
+
 def _backup() -> click.Command:
     from aggregator.backup import backup
 
@@ -361,6 +367,7 @@ def _restore() -> click.Command:
 
 _of_the_aggregator("serve", "Run the aggregator itself on this machine.", _serve)
 _of_the_aggregator("instances", "List what a running aggregator waits for.", _instances)
+_of_the_aggregator("outbox", "Show what an aggregator could not tell, and send it again.", _outbox)
 _of_the_aggregator("backup", "Copy an aggregator's data while it runs.", _backup)
 _of_the_aggregator("restore", "Put a copy back in the place of an aggregator's data.", _restore)
 

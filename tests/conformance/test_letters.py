@@ -1,0 +1,353 @@
+"""What an engine with an outbox promises: what is untold can be seen, is given up in time, and sent again."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from aggregator.engine import Engine, Letter, NotDeliveredError
+from aggregator.errors import MalformedError
+from aggregator.fanin import Notify, Standing
+from aggregator.notify.patience import Patience
+from tests.conformance.worlds import EAST, RETENTION_MS, World, accept, arrival, deliver_all, target
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+
+
+@pytest.fixture(autouse=True)
+def _letters(world: World) -> None:
+    if not world.capabilities.letters:
+        pytest.skip("keeps no list of what is untold")
+    world.takes_days()
+
+
+def refusing(reason: str = "answered 503", **rest: object) -> Callable[[Notify], Awaitable[None]]:
+    async def refuse(_: Notify) -> None:
+        raise NotDeliveredError(reason, **rest)  # type: ignore[arg-type] # whatever a test wants
+
+    return refuse
+
+
+def impatient(name: str, attempts: int = 3) -> object:
+    return target(name, patience=Patience(attempts_max=attempts))
+
+
+async def letters(engine: Engine, *, dead: bool | None = None) -> list[Letter]:
+    return (await engine.letters(dead=dead, after=None, limit=1_000)).letters
+
+
+async def complete(world: World, *operations: str, **changes: object) -> Engine:
+    engine = await world.start(regions=(EAST,), **changes)
+    await deliver_all(engine, *(arrival(EAST, id_) for id_ in operations))
+    return engine
+
+
+def test_what_is_untold_can_be_seen(world: World) -> None:
+    """Who has not accepted what, how often it was tried, why it failed, and when it is tried again."""
+
+    async def story() -> None:
+        world.subscribers = {"ill": refusing()}
+        engine = await complete(world, "op-1", targets=(target("ill"), target("well")))
+        await world.wait(500)
+
+        (letter,) = await letters(engine)
+        assert letter._replace(due_ms=None) == Letter(
+            "op-1", "ill", world.told[0][1].outcome, world.told[0][1].key, 1, None, "answered 503", None
+        )
+        assert letter.due_ms is not None
+        assert letter.due_ms > world.now_ms()
+        assert await letters(engine, dead=True) == []
+        assert (world.metrics.untold, world.metrics.dead) == (1, 0)
+
+    world.play(story)
+
+
+def test_after_so_many_attempts_it_is_a_dead_letter(world: World) -> None:
+    """Kept, visible, and not attempted any more, not even by the next life."""
+
+    async def story() -> None:
+        world.subscriber = refusing()
+        engine = await complete(world, "op-1", targets=(impatient("ill"),))
+        await world.wait(DAY_MS)
+
+        assert len(world.told) == 3
+        (letter,) = await letters(engine, dead=True)
+        assert (letter.operation_id, letter.attempts, letter.error) == ("op-1", 3, "answered 503")
+        assert letter.dead_ms == world.told[-1][0]
+        assert await letters(engine, dead=False) == []
+        assert (world.metrics.untold, world.metrics.dead) == (0, 1)
+        await world.kill()
+        engine = await world.start()
+        await world.wait(DAY_MS)
+        assert len(world.told) == 3
+        assert await letters(engine, dead=True) == [letter]
+        assert (world.metrics.untold, world.metrics.dead) == (0, 1)
+
+    world.play(story)
+
+
+def test_after_three_days_it_is_a_dead_letter(world: World) -> None:
+    """Where nothing else is said; until then the pauses stay at five minutes."""
+
+    async def story() -> None:
+        world.subscriber = refusing()
+        engine = await complete(world, "op-1")
+        await world.wait(3 * DAY_MS - 700_000)
+        assert await letters(engine, dead=True) == []
+        await world.wait(1_400_000)
+
+        assert len(await letters(engine, dead=True)) == 1
+
+    world.play(story)
+
+
+def test_time_in_which_nobody_could_try_does_not_count(world: World) -> None:
+    """A service that was down over the weekend tries on Monday."""
+
+    async def story() -> None:
+        world.subscriber = refusing()
+        await complete(world, "op-1")
+        await world.wait(60_000)
+        await world.stop()
+        await world.wait(4 * DAY_MS)
+        engine = await world.start()
+        await world.wait(DAY_MS)
+        assert await letters(engine, dead=True) == []
+        world.subscriber = accept
+        await world.wait(400_000)
+
+        assert await letters(engine) == []
+
+    world.play(story)
+
+
+def test_a_restart_keeps_count(world: World) -> None:
+    """Attempts are counted over all lives."""
+
+    async def story() -> None:
+        world.subscriber = refusing()
+        await complete(world, "op-1", targets=(impatient("ill", attempts=4),))
+        await world.wait(2_500)
+        assert len(world.told) == 2
+        await world.kill()
+        engine = await world.start()
+        (letter,) = await letters(engine)
+        assert letter.attempts == 2
+        await world.wait(DAY_MS)
+
+        assert len(world.told) == 4
+
+    world.play(story)
+
+
+def test_what_the_receiver_calls_final_is_given_up_at_once(world: World) -> None:
+    """It has said that it will never accept."""
+
+    async def story() -> None:
+        world.subscriber = refusing("answered 410", final=True)
+        engine = await complete(world, "op-1")
+        await world.wait(60_000)
+
+        (letter,) = await letters(engine, dead=True)
+        assert (letter.attempts, letter.error) == (1, "answered 410")
+        assert len(world.told) == 1
+
+    world.play(story)
+
+
+def test_a_receiver_that_asks_for_a_pause_gets_it(world: World) -> None:
+    """And what was not sent because of it is no attempt."""
+
+    async def story() -> None:
+        world.subscriber = refusing("answered 429", again_after_ms=30_000)
+        engine = await complete(world, "op-1")
+        await world.wait(29_000)
+        assert len(world.told) == 1
+        world.subscriber = refusing("the receiver asked for a pause", again_after_ms=60_000, sent=False)
+        await world.wait(8_000)
+        assert len(world.told) == 2
+        (letter,) = await letters(engine)
+        assert letter.attempts == 1
+        world.subscriber = accept
+        await world.wait(80_000)
+
+        assert await letters(engine) == []
+        assert world.metrics.attempts == {"failed": 1, "ok": 1}
+
+    world.play(story)
+
+
+def test_a_first_attempt_that_had_to_wait_is_made_after_all(world: World) -> None:
+    """Never sent, so never counted, and yet not forgotten."""
+
+    async def story() -> None:
+        world.subscriber = refusing("the receiver asked for a pause", again_after_ms=60_000, sent=False)
+        engine = await complete(world, "op-1")
+        await world.wait(1_000)
+        (letter,) = await letters(engine)
+        assert letter.attempts == 0
+        world.subscriber = accept
+        await world.wait(80_000)
+
+        assert await letters(engine) == []
+
+    world.play(story)
+
+
+async def with_dead_letters(world: World, *operations: str) -> Engine:
+    """Each of them dead at two targets."""
+    world.subscriber = refusing()
+    engine = await complete(world, *operations, targets=(impatient("a"), impatient("b")))
+    await world.wait(60_000)
+    assert len(await letters(engine, dead=True)) == 2 * len(operations)
+    world.subscriber = accept
+    world.told.clear()
+    world.told_whom.clear()
+    return engine
+
+
+def test_dead_letters_can_be_sent_again(world: World) -> None:
+    """All of them, under the keys that they had, and from the beginning."""
+
+    async def story() -> None:
+        engine = await with_dead_letters(world, "op-1", "op-2")
+        keys = {letter.key for letter in await letters(engine)}
+
+        assert await engine.retry(target=None, operation=None) == 4
+        await world.wait(1_000)
+
+        assert set(world.keys_told()) == keys
+        assert sorted(world.told_whom) == ["a", "a", "b", "b"]
+        assert await letters(engine) == []
+        assert (world.metrics.untold, world.metrics.dead) == (0, 0)
+        assert await engine.retry(target=None, operation=None) == 0
+
+    world.play(story)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"target": "a", "operation": None}, [("a", "op-1"), ("a", "op-2")]),
+        ({"target": None, "operation": "op-2"}, [("a", "op-2"), ("b", "op-2")]),
+        ({"target": "b", "operation": "op-1"}, [("b", "op-1")]),
+        ({"target": "nobody", "operation": None}, []),
+        ({"target": None, "operation": "nothing"}, []),
+    ],
+)
+def test_only_those_are_sent_again_that_were_asked_for(
+    world: World, chosen: dict[str, str | None], told: list[tuple[str, str]]
+) -> None:
+    """By target, by operation, by both."""
+
+    async def story() -> None:
+        engine = await with_dead_letters(world, "op-1", "op-2")
+
+        assert await engine.retry(target=chosen["target"], operation=chosen["operation"]) == len(told)
+        await world.wait(1_000)
+
+        heard = zip(world.told_whom, (notify.operation_id for _, notify in world.told), strict=True)
+        assert sorted(heard) == told
+        assert len(await letters(engine, dead=True)) == 4 - len(told)
+
+    world.play(story)
+
+
+def test_thousands_can_be_sent_again(world: World) -> None:
+    """In steps, so that nobody else waits."""
+
+    async def story() -> None:
+        operations = [f"op-{n}" for n in range(1_200)]
+        world.subscriber = refusing("answered 410", final=True)
+        engine = await complete(world, *operations)
+        await world.wait(60_000)
+        world.subscriber = accept
+        world.told.clear()
+
+        assert await engine.retry(target=None, operation=None) == 1_200
+        await world.wait(60_000)
+
+        assert sorted(id_ for id_, _ in world.outcomes_told()) == sorted(operations)
+
+    world.play(story)
+
+
+def test_what_is_sent_again_can_die_again(world: World) -> None:
+    """With attempts of its own, counted from the beginning."""
+
+    async def story() -> None:
+        engine = await with_dead_letters(world, "op-1")
+        world.subscriber = refusing("answered 500")
+        await engine.retry(target="a", operation=None)
+        await world.wait(60_000)
+
+        assert len(world.told) == 3
+        dead = await letters(engine, dead=True)
+        assert [(it.target, it.attempts, it.error) for it in dead] == [
+            ("b", 3, "answered 503"),
+            ("a", 3, "answered 500"),
+        ]
+
+    world.play(story)
+
+
+def test_the_list_comes_in_pages(world: World) -> None:
+    """Every letter once, the dead after the living, whatever the pages' size."""
+
+    async def story() -> None:
+        engine = await with_dead_letters(world, "op-1", "op-2")
+        world.subscriber = refusing()
+        await engine.retry(target="b", operation=None)
+        await world.wait(500)
+
+        whole = await letters(engine)
+        paged, after = [], None
+        while True:
+            page = await engine.letters(dead=None, after=after, limit=1)
+            paged += page.letters
+            after = page.next
+            if after is None:
+                break
+        assert [(it.target, it.dead_ms is None) for it in whole] == [
+            ("b", True), ("b", True), ("a", False), ("a", False),
+        ]  # fmt: skip
+        assert paged == whole
+        with pytest.raises(MalformedError):
+            await engine.letters(dead=None, after="nonsense", limit=1)
+
+    world.play(story)
+
+
+def test_an_operation_is_remembered_until_its_outcome_was_told(world: World) -> None:
+    """Or given up: no second operation begins while the first one's notification is on its way."""
+
+    async def story() -> None:
+        world.subscribers = {"ill": refusing()}
+        both = (target("ill"), target("well"))
+        engine = await complete(world, "untold", targets=both, retention_ms=HOUR_MS)
+        await world.wait(2 * HOUR_MS)
+        late = await engine.deliver(arrival(EAST, "untold"))
+        assert late is not None
+        assert late.standing is Standing.DUPLICATE
+        world.subscribers = {}
+        await world.wait(600_000)
+
+        assert await engine.inspect("untold") is None
+        assert len(world.told_to("well")) == 1
+
+    world.play(story)
+
+
+def test_a_dead_letter_holds_nothing_back(world: World) -> None:
+    """Its operation is forgotten in time; the letter itself is kept, and says all that is to be told."""
+
+    async def story() -> None:
+        engine = await with_dead_letters(world, "op-1")
+        await world.wait(RETENTION_MS + DAY_MS)
+        assert await engine.inspect("op-1") is None
+
+        assert await engine.retry(target=None, operation="op-1") == 2
+        await world.wait(1_000)
+
+        assert [notify.subject.repository for _, notify in world.told] == ["team/app", "team/app"]
+
+    world.play(story)

@@ -1,0 +1,144 @@
+"""What an engine promises when several want to hear of an outcome: each on his own account, under one key."""
+
+import asyncio
+
+import pytest
+
+from aggregator.engine import Engine, NotDeliveredError
+from aggregator.fanin import Notify, Phase
+from tests.conformance.worlds import EAST, WEST, World, accept, arrival, deliver_all, target
+
+
+async def refuse(_: Notify) -> None:
+    raise NotDeliveredError("answered 503")
+
+
+async def hang(_: Notify) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def with_targets(world: World, *names: str) -> Engine:
+    return await world.start(regions=(EAST,), targets=tuple(map(target, names)))
+
+
+def test_each_target_is_told_once_under_one_key(world: World) -> None:
+    """One decision, however many hear of it."""
+
+    async def story() -> None:
+        engine = await with_targets(world, "a", "b", "c")
+        await engine.deliver(arrival(EAST))
+        await world.until(lambda: len(world.told) >= 3)
+        await world.silence()
+
+        assert sorted(world.told_whom) == ["a", "b", "c"]
+        assert len({notify.key for _, notify in world.told}) == 1
+        assert len({notify for _, notify in world.told}) == 1
+
+    world.play(story)
+
+
+def test_outcomes_go_to_those_who_want_them(world: World) -> None:
+    """``completed`` to one, ``timed_out`` to another, both to a third."""
+    wanting = (
+        target("good", on=(Phase.COMPLETED,)),
+        target("bad", on=(Phase.TIMED_OUT,)),
+        target("all"),
+    )
+
+    async def story() -> None:
+        engine = await world.start(regions=(EAST, WEST), targets=wanting)
+        await deliver_all(engine, arrival(EAST, "done"), arrival(WEST, "done"), arrival(EAST, "half"))
+        await world.until(lambda: len(world.told) >= 4)
+        await world.silence()
+
+        heard = {
+            name: [notify.outcome.value for _, notify in world.told_to(name)]
+            for name in ("good", "bad", "all")
+        }
+        assert heard == {"good": ["completed"], "bad": ["timed_out"], "all": ["completed", "timed_out"]}
+
+    world.play(story)
+
+
+def test_an_outcome_that_nobody_wants_is_no_trouble(world: World) -> None:
+    """It is decided all the same, and told to nobody."""
+
+    async def story() -> None:
+        engine = await world.start(regions=(EAST,), targets=(target(on=(Phase.TIMED_OUT,)),))
+        await engine.deliver(arrival(EAST))
+        state = await world.state(when=lambda it: it.phase is Phase.COMPLETED)
+        await world.silence()
+
+        assert state.decided_ms is not None
+        assert world.told == []
+
+    world.play(story)
+
+
+@pytest.mark.parametrize("trouble", [hang, refuse], ids=["hangs", "refuses"])
+def test_one_target_in_trouble_delays_no_other(world: World, trouble: object) -> None:
+    """However many notifications wait for it: the other one hears of each at once, and once."""
+    number = world.many(200)
+
+    async def story() -> None:
+        world.subscribers = {"ill": trouble}  # type: ignore[dict-item] # one of the two above
+        engine = await with_targets(world, "ill", "well")
+        began_ms = world.now_ms()
+        await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(number)))
+        await world.until(lambda: len(world.told_to("well")) >= number)
+        took_ms = world.now_ms() - began_ms
+        await world.wait(5 * world.slack_ms)
+
+        assert took_ms <= 10 * world.slack_ms
+        told = [notify.operation_id for _, notify in world.told_to("well")]
+        assert sorted(told) == sorted(f"op-{n}" for n in range(number))
+
+    world.play(story)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_after_a_restart_only_those_are_told_who_have_not_accepted(world: World, end: str) -> None:
+    """Each target has its own row: what one accepted is not sent to him again because of another."""
+
+    async def story() -> None:
+        world.subscribers = {"ill": refuse}
+        engine = await with_targets(world, "ill", "well")
+        await engine.deliver(arrival(EAST))
+        await world.until(lambda: bool(world.told_to("ill")) and bool(world.told_to("well")))
+        await world.wait(world.slack_ms)
+        await world.end(end)
+        world.subscribers = {}
+        before = len(world.told_to("ill"))
+        await world.start()
+        await world.until(lambda: len(world.told_to("ill")) > before)
+        await world.silence()
+
+        assert len(world.told_to("well")) == 1
+        assert len(world.told_to("ill")) == before + 1
+        assert len({notify.key for _, notify in world.told}) == 1
+
+    world.play(story)
+
+
+def test_a_target_that_is_not_configured_for_a_while_hears_of_it_later(world: World) -> None:
+    """A slip in the settings loses nothing."""
+    if not world.capabilities.letters:
+        pytest.skip("keeps no list of what is untold")
+
+    async def story() -> None:
+        world.subscribers = {"gone": refuse}
+        engine = await with_targets(world, "gone", "there")
+        await engine.deliver(arrival(EAST))
+        await world.until(lambda: bool(world.told_to("gone")))
+        await world.stop()
+        await world.start(targets=(target("there"),))
+        await world.silence()
+        heard = len(world.told_to("gone"))
+        await world.stop()
+        world.subscribers = {"gone": accept}
+        await world.start(targets=(target("gone"), target("there")))
+        await world.until(lambda: len(world.told_to("gone")) == heard + 1)
+
+        assert len(world.told_to("there")) == 1
+
+    world.play(story)
