@@ -24,6 +24,8 @@ from simulator.scenario import (
 
 # Faults that can hold a notification back. One that loses the sink's answer cannot: the sink has read it.
 _HOLDING = (SinkDown, SinkRefuses, SinkStalls, SinkHangs)
+# A notification that nobody took for so long may be given up (contract, clause 7).
+GIVEN_UP_AFTER_MS = 3 * 86_400_000
 # Faults that explain an attempt without an answer.
 _SILENCING = (LoseRequest, LoseAnswer, SlowClient)
 
@@ -81,6 +83,18 @@ class Excuses:
         """Whether a fault that is about this operation, or about all, held the sink in this interval."""
         return _overlaps(self._sink_windows(case), since, until)
 
+    def given_up(self, case: Case, since: int, until: int) -> bool:
+        """Whether faults held the sink for so much of this interval that a correct aggregator may give up.
+
+        It need not begin a pause that would end too late for another attempt.
+        """
+        held, end = 0, since
+        for window in sorted(self._sink_windows(case)):
+            begin = max(window.since, end)
+            end = max(end, min(window.until, until))
+            held += max(0, end - begin)
+        return held >= GIVEN_UP_AFTER_MS - self._run.patience
+
     def sink_held_others(self, case: Case, since: int, until: int) -> bool:
         """Whether a fault held the sink in this interval, but not for this operation."""
         return _overlaps(chain.from_iterable(self._sink.values()), since, until) and not self.sink_held(
@@ -91,7 +105,9 @@ class Excuses:
         """Whether any fault held the sink in this interval."""
         return _overlaps(chain.from_iterable(self._sink.values()), since, until)
 
-    def latest(self, case: Case, pending_from: int, due: int, grace: int) -> int:
+    def latest(
+        self, case: Case, pending_from: int, due: int, grace: int, *, tried_from: int | None = None
+    ) -> int:
         """Until when something that was due may legally be late.
 
         Args:
@@ -99,9 +115,10 @@ class Excuses:
             pending_from: The earliest instant at which it can have been pending.
             due: When it was due.
             grace: How late a correct aggregator may be when nothing goes wrong.
+            tried_from: When it was attempted first, if that was before.
 
         Returns:
-            FOREVER when an outage or a fault that held it never ended.
+            FOREVER when an outage or a fault that held it never ended, or when it may have been given up.
         """
         latest = due + grace
         windows = [window for window in self._sink_windows(case) if window.until >= pending_from]
@@ -109,7 +126,8 @@ class Excuses:
             if window.since > latest:
                 break
             latest = max(latest, min(FOREVER, window.until + window.allowance))
-        return latest
+        tried_from = pending_from if tried_from is None else tried_from
+        return FOREVER if self.given_up(case, tried_from, latest) else latest
 
     def _starts_after(self, since: int) -> Iterator[Window]:
         """Outages that were not over at this instant, or not long enough to have started in full."""

@@ -41,6 +41,16 @@ def test_the_page_about_reports_shows_a_real_one(block: int) -> None:
     assert _TRACE.sub("trace=…", shown) in report_of("dropped-region")
 
 
+def test_the_page_about_exploring_shows_a_real_run() -> None:
+    """Its application is called what most people's are."""
+    strangers = ["--app", "unmodified:create_app", "--app-dir", str(ROOT / "tests/harness/strangers")]
+    asked = ["--lacks", "process", "--seed", "2", "--runs", "1"]
+    said = CliRunner().invoke(main, ["explore", *strangers, *asked]).stdout
+
+    theirs = said.replace(" ".join(strangers), "--app myapp.main:create_app --app-dir src")
+    assert blocks("docs/exploring.md", "text") == [theirs]
+
+
 def test_the_scenario_in_the_readme_can_be_loaded() -> None:
     """Whoever copies it must not meet an error first."""
     assert loads(blocks("README.md", "yaml")[0]).scenario == "my-first"
@@ -48,7 +58,13 @@ def test_the_scenario_in_the_readme_can_be_loaded() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     """Pages that point at nothing cost trust."""
-    pages = ["README.md", "CONTRIBUTING.md", "docs/reading-a-report.md", "docs/glossary.md"]
+    pages = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/exploring.md",
+        "docs/reading-a-report.md",
+        "docs/glossary.md",
+    ]
 
     broken = [
         f"{page}: {target}"

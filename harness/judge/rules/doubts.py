@@ -110,7 +110,7 @@ def _undecided(end_at: int, hearings: Sequence[Hearing]) -> Iterator[str]:
         elif any(end_at <= until < FOREVER for until in _resends(hearing)):
             pending.append(hearing.case.name)
     if held:
-        yield f"{_some(held)} could not be told: an outage of the aggregator or the sink never ended"
+        yield f"{_some(held)} could not be told: an outage of the aggregator or the sink took too long"
     if early:
         yield f"the watch ended at {clock(end_at)}, before {_some(early)} had to be told"
     if pending:
@@ -121,4 +121,4 @@ def _resends(hearing: Hearing) -> Iterator[int]:
     """Until when each notification that was never accepted must be sent again."""
     for generation in hearing.generations:
         if generation.posts and not any(post.maybe_accepted for post in generation.posts):
-            yield resend_until(hearing, generation.posts[-1])
+            yield resend_until(hearing, generation.posts[0], generation.posts[-1])

@@ -90,10 +90,11 @@ def _why_silent(hearing: Hearing) -> tuple[Rule, str]:
     return (Rule.DEADLINE, "B33") if bounds.complete_at == FOREVER else (Rule.NOTIFICATION, "B06 B51")
 
 
-def resend_until(hearing: Hearing, post: Post) -> int:
-    """Until when a notification that the sink has not accepted must be sent again."""
+def resend_until(hearing: Hearing, first: Post, post: Post) -> int:
+    """Until when a notification that the sink has not accepted must be sent again, the first time as told."""
     ended = post.at if post.reply is None else post.reply.at
-    return hearing.excuses.latest(hearing.case, ended, ended, hearing.evidence.run.patience)
+    patience = hearing.evidence.run.patience
+    return hearing.excuses.latest(hearing.case, ended, ended, patience, tried_from=first.at)
 
 
 def _not_sent_again(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
@@ -101,7 +102,7 @@ def _not_sent_again(hearing: Hearing, generation: Generation) -> Iterator[Charge
     for post, following in zip(generation.posts, followers, strict=False):
         if post.maybe_accepted:
             return
-        latest = resend_until(hearing, post)
+        latest = resend_until(hearing, generation.posts[0], post)
         if following is not None:
             if following.at > latest:
                 yield _gap(hearing, generation, post, f"not again before {clock(following.at)}")
