@@ -101,7 +101,7 @@ def plan(
 
 def lasts_ms(planned: Sequence[Planned], pace: Pace) -> int:
     """About how long a plan takes."""
-    watched_ms = TIMEOUTS_WATCHED * pace.timeout_ms + pace.patience_ms
+    watched_ms = TIMEOUTS_WATCHED * pace.timeout_ms + max(pace.patience_ms, pace.tolerance_ms)
     return max((each.begins_ms + each.load.lasts_ms for each in planned), default=0) + watched_ms
 
 
