@@ -5,7 +5,8 @@ comes of the canary, only that it comes back matters.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,6 +19,7 @@ from harness.deployment.switchboard import ECHO
 from harness.history import SUCCESS
 from harness.realtime.pace import now_ms
 from simulator.fake_acr import FakeRegistry
+from simulator.names import folded
 from simulator.plan import Announcement, Occurrence
 from simulator.scenario import Delay, Operation, Scenario
 from simulator.units import format_duration
@@ -57,6 +59,7 @@ async def sing(session: Session, seed: int) -> str:
             body = await told
     except TimeoutError:
         raise UnreachableError(await _silence(session, accepted)) from None
+    _know_its_regions(body, deployment.configuration.regions)
     return f"{accepted}, and the sink was told {body.get('outcome')!r}"
 
 
@@ -94,6 +97,23 @@ async def _send(target: DeploymentTarget, announcement: Announcement, deployment
         422: f"is {region!r} one of its regions? --regions says which it has",
     }.get(answer.status, "there is nothing to judge while it does that")
     raise UnreachableError(f"{shown} answered {answer.status} to a push from {region!r}; {hint}")
+
+
+def _know_its_regions(body: Mapping[str, Any], regions: Sequence[str]) -> None:
+    """Whoever waits for a region that nobody was told of waits in vain, in every scenario.
+
+    Raises:
+        UnreachableError: it does.
+    """
+    known = {folded(region) for region in regions}
+    for name in ("missing", "arrived"):
+        named = body.get(name)
+        for region in named if isinstance(named, list) else []:
+            if folded(str(region)) not in known:
+                raise UnreachableError(
+                    f"its notification names {region!r} as {name}, which --regions does not list;"
+                    f" it lists {', '.join(regions)}"
+                )
 
 
 def _patience_ms(deployment: Deployment) -> int:

@@ -5,6 +5,7 @@ no second carries more than the rate that was asked for; the key is put into req
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ def plan(
 
 def lasts_ms(planned: Sequence[Planned], pace: Pace) -> int:
     """About how long a plan takes."""
-    watched_ms = TIMEOUTS_WATCHED * pace.timeout_ms + pace.patience_ms
+    watched_ms = TIMEOUTS_WATCHED * pace.timeout_ms + max(pace.patience_ms, pace.tolerance_ms)
     return max((each.begins_ms + each.load.lasts_ms for each in planned), default=0) + watched_ms
 
 
@@ -163,7 +164,8 @@ class Session:
             try:
                 server = await self.switchboard.listen(host, port)
             except OSError as exc:
-                raise UnreachableError(f"cannot listen at {host}:{port}: {exc.strerror}") from exc
+                why = os.strerror(exc.errno) if exc.errno else str(exc)
+                raise UnreachableError(f"cannot listen at {host}:{port}: {why}") from exc
             self._closing.callback(server.close)
             self._closing.callback(self.switchboard.close)
             self.address: tuple[str, int] = server.sockets[0].getsockname()[:2]

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ _PIECES = 10
 # Of an answer's body so much is read, and for so long. Check-status answers have about 2 KB.
 ANSWER_BYTES_MAX = 64 * 1024
 ANSWER_S = 5
+# Whoever has not taken a connection after so long never will.
+CONNECT_S = 10
 
 
 def client() -> aiohttp.ClientSession:
@@ -25,7 +28,7 @@ def client() -> aiohttp.ClientSession:
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
-        timeout=aiohttp.ClientTimeout(total=None),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
@@ -73,6 +76,8 @@ async def deliver(
                 response.status, {name.lower(): value for name, value in response.headers.items()}
             )
             return answer, await _body(response) if wants_body else b""
+    except aiohttp.ConnectionTimeoutError:
+        raise ConnectionRefusedError(f"no connection within {CONNECT_S} s") from None
     except aiohttp.ClientConnectorError as exc:
         raise ConnectionRefusedError(_reason(exc)) from None
     except aiohttp.ClientError as exc:
@@ -81,7 +86,10 @@ async def deliver(
 
 def _reason(exc: aiohttp.ClientConnectorError) -> str:
     """Why there was no connection, without the URL."""
-    return exc.os_error.strerror or str(exc.os_error) or type(exc).__name__
+    error = exc.os_error
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's own text repeats the address
+    return error.strerror or str(error) or type(exc).__name__
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

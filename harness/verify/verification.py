@@ -139,13 +139,18 @@ class Verification:
                 self._judge(played)
 
     def _judge(self, played: Played) -> None:
-        self.take(Judged(played.history, judge(played.history), played.notes))
+        down = _never_came_up(played.history)
+        notes = (*played.notes, f"it never came up: {down}") if down else played.notes
+        self.take(Judged(played.history, judge(played.history), notes))
 
 
 def _never_came_up(history: History) -> str:
     """Why the application never started; empty when it did."""
     lives = [entry for entry in history.entries if isinstance(entry, Aggregator)]
-    return lives[0].error if all(life.why == "failed" for life in lives) else ""
+    if not lives or any(life.why != "failed" for life in lives):
+        return ""
+    # Starlette's own words are a whole traceback, whose last line says it.
+    return lives[0].error.strip().rpartition("\n")[2]
 
 
 def dialect_of(target: Target) -> Dialect:

@@ -55,16 +55,18 @@ class Incarnation:
         self._open = False
 
     async def startup(self) -> None:
-        """Run the lifespan's startup.
+        """Run the lifespan's startup. An application that knows none, and says so in its own way, is up.
 
         Raises:
-            StartError: the application reported or raised a failure.
+            StartError: the application reported a failure.
         """
         self._orders.put_nowait({"type": "lifespan.startup"})
         self._spawn(self._lifespan())
         report = await self._reports.get()
         if report["type"] == "lifespan.startup.failed":
             raise StartError(report.get("message") or "lifespan startup failed")
+        if report["type"] == "over":
+            self._reports.put_nowait(report)  # the shutdown will ask for it again
         self._open = True
 
     async def shutdown(self) -> None:
@@ -113,7 +115,8 @@ class Incarnation:
             await self._app(scope, self._orders.get, send)
         except Exception as exc:  # noqa: BLE001 - whatever the judged application raises
             self._saw(exc)
-            self._reports.put_nowait({"type": "lifespan.startup.failed", "message": str(exc)})
+        # Whoever waits for a report waits no longer.
+        self._reports.put_nowait({"type": "over"})
 
     async def _serve(self, exchange: "_Exchange") -> None:
         try:

@@ -206,10 +206,11 @@ class World:
     async def _watch(self) -> None:
         """Go on until nothing that is still to come could be legal."""
         calm_ms = self.journal.now_ms()
+        allowed_ms = max(self._run.patience, self._run.tolerance)
         while True:
             await self._nemesis.settle()
             calm_ms = max(calm_ms, self._nemesis.struck_ms)
-            end_ms = calm_ms + TIMEOUTS_WATCHED * self._run.scenario.timeout + self._run.patience
+            end_ms = calm_ms + TIMEOUTS_WATCHED * self._run.scenario.timeout + allowed_ms
             left_ms = end_ms - self.journal.now_ms()
             if left_ms <= 0:
                 return

@@ -1,8 +1,11 @@
 """A small Durable Functions host with the published sample's functions, in memory and in real time.
 
 It has the HTTP API's check-status answers and status bodies, with history, as far as a probe looks at them.
-It is right on quiet days, and wrong in chosen ways: ``waits-twice`` as the sample of 2018, ``rises-again``
-where a late webhook starts a finished instance anew, ``activity-fails`` where nobody can be told.
+Its function does what the sample's does: look the instance up, start it if there is none, raise the event,
+and each of these takes storage some time. It is right, because one webhook of an instance waits for another,
+or wrong in chosen ways: ``looks-then-starts`` where none waits, as in the sample, so that a second start
+wipes out the first with its events; ``waits-twice`` as the sample's orchestration; ``rises-again`` where a
+late webhook starts a finished instance anew; ``activity-fails`` where nobody can be told.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ from typing import Any
 from aiohttp import web
 
 SYSTEM_KEY = "system-key-of-the-task-hub"
+STORAGE_S = 0.01
 _ACTIVITIES = {"Completed": "FirePushNotification", "TimedOut": "FireTimeoutNotification"}
 
 
@@ -44,6 +48,7 @@ class FakeFunctions:
     def __init__(self, regions: Sequence[str], timeout_s: float, bug: str = "", says: str = "") -> None:
         self.regions, self.timeout_s, self.bug, self.says = tuple(regions), timeout_s, bug, says
         self.instances: dict[str, Instance] = {}
+        self._one_at_a_time: dict[str, asyncio.Lock] = {}  # by instance id
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
@@ -69,16 +74,19 @@ class FakeFunctions:
     async def image_push(self, request: web.Request) -> web.Response:
         region = request.query.get("region", "").strip().casefold()
         event: dict[str, Any] = {}
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             event = await request.json()
-        if region not in self.regions or not isinstance(event, dict) or not event.get("id"):
+        if region not in self.regions or not isinstance(event, dict):
+            return web.Response(status=400)
+        if not (isinstance(event.get("id"), str) and event["id"] and isinstance(event.get("action"), str)):
             return web.Response(status=400)
         if event.get("action") == "ping":
             return web.json_response({})
-        instance = self.instances.get(event["id"])
-        if instance is None or (self.bug == "rises-again" and instance.status == "Completed"):
-            instance = self.begin(event["id"])
-        self.raise_event(instance, region)
+        if self.bug == "looks-then-starts":
+            instance = await self.find_or_start(event["id"], region)
+        else:
+            async with self._one_at_a_time.setdefault(event["id"], asyncio.Lock()):
+                instance = await self.find_or_start(event["id"], region)
         uri = (
             f"http://127.0.0.1:{self.port}/runtime/webhooks/durabletask/instances/{instance.id}"
             f"?taskHub=Fake&connection=Storage&code={SYSTEM_KEY}"
@@ -88,6 +96,17 @@ class FakeFunctions:
             status=202,
             headers={"Location": uri, "Retry-After": "10"},
         )
+
+    async def find_or_start(self, instance_id: str, region: str) -> Instance:
+        await asyncio.sleep(STORAGE_S)
+        instance = self.instances.get(instance_id)
+        if instance is None or (self.bug == "rises-again" and instance.status == "Completed"):
+            # No two regions are equally fast, so that their starts and events do not come in step.
+            await asyncio.sleep(STORAGE_S * (1 + 2 * self.regions.index(region)))
+            instance = self.begin(instance_id)
+        await asyncio.sleep(STORAGE_S)
+        self.raise_event(self.instances[instance_id], region)
+        return instance
 
     async def status(self, request: web.Request) -> web.Response:
         instance = self.instances.get(request.match_info["id"])

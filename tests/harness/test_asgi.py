@@ -169,6 +169,29 @@ def test_a_start_that_fails_says_why() -> None:
     live(play, app(lifespan=lifespan))
 
 
+async def raises_at_the_lifespan(scope: Any, _receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        raise NotImplementedError
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+
+
+async def returns_at_the_lifespan(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await raises_at_the_lifespan(scope, receive, send)
+
+
+@pytest.mark.parametrize("application", [raises_at_the_lifespan, returns_at_the_lifespan])
+def test_an_application_without_a_lifespan_is_up_at_once(application: Any) -> None:
+    """As in uvicorn: whoever refuses the lifespan, or ignores it, has none. It can be stopped, too."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        assert (await ask(life)).status == 204
+        await life.shutdown()
+
+    live(play, application)
+
+
 def test_a_client_that_gives_up_is_a_disconnect() -> None:
     """The application is told, and may go on."""
     told: list[str] = []

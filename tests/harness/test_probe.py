@@ -1,11 +1,14 @@
 """A Durable Functions deployment judged by its status API, without a sink."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import main
 from harness.deployment.canary import sing
 from harness.deployment.deployment import Deployment, Session, UnreachableError, plan
 from harness.deployment.endpoint import Endpoint
@@ -25,7 +28,9 @@ from tests.harness.fake_functions import SYSTEM_KEY, FakeFunctions
 
 REGIONS = ("northeurope", "westeurope", "eastus")
 PACE = Pace(timeout_ms=600, tolerance_ms=500, patience_ms=200, answer_ms_min=2_000, repeat_max=3)
-RIGHT = ("slow-region", "late-region", "dropped-region", "sink-hangs")
+LIMIT_S = 30
+SHOWN = ("slow-region", "late-region", "rude-traffic", "sink-hangs")
+RIGHT = ("slow-region", "late-region", "dropped-region", "stampede-start", "sink-hangs")
 LATE = loads("""
 scenario: long-after
 title: The last region reports long after the deadline
@@ -73,9 +78,10 @@ def visits() -> dict[str, Visit]:
     async def all_of_them() -> dict[str, Visit]:
         return dict(
             zip(
-                ("right", "waits-twice", "rises-again", "activity-fails", "output"),
+                ("right", "looks-then-starts", "waits-twice", "rises-again", "activity-fails", "output"),
                 await asyncio.gather(
                     visit([load(find(name)) for name in RIGHT]),
+                    visit([load(find("stampede-start"))], "looks-then-starts"),
                     visit(quick, "waits-twice"),
                     visit([LATE], "rises-again"),
                     visit(quick, "activity-fails"),
@@ -98,7 +104,7 @@ def test_a_right_orchestration_is_valid(visits: dict[str, Visit]) -> None:
     right = visits["right"]
 
     assert {it.verdict.validity for it in right.judged.values()} == {Validity.VALID}
-    assert len(right.judged) == 3
+    assert len(right.judged) == 4
     assert right.skipped == {"sink-hangs": ("own-sink",)}
     assert right.song.endswith("and its status says 'completed'")
 
@@ -111,6 +117,15 @@ def test_what_nobody_can_see_is_untested_and_never_kept(visits: dict[str, Visit]
     assert standings[Rule.CONTENT] == "untested"
     assert standings[Rule.OUTCOME] == "kept"
     assert standings[Rule.DEADLINE] == "kept"
+
+
+def test_a_start_that_wipes_out_another_is_found_invalid(visits: dict[str, Visit]) -> None:
+    """Look up, then start: what was raised in between is gone, and the instance times out without it."""
+    verdict = only(visits["looks-then-starts"]).verdict
+
+    assert verdict.validity is Validity.INVALID
+    assert Rule.OUTCOME in {finding.rule for finding in verdict.findings}
+    assert any("though every region had counted" in finding.what for finding in verdict.findings)
 
 
 def test_the_sample_of_2018_always_times_out_and_is_found_invalid(visits: dict[str, Visit]) -> None:
@@ -161,6 +176,47 @@ def test_the_status_uris_key_is_in_no_history(visits: dict[str, Visit]) -> None:
 
     assert b"WaitForAllRegions" not in stored
     assert SYSTEM_KEY.encode() not in stored
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A right host, in a thread: the command line has a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    host = FakeFunctions(REGIONS, PACE.timeout_ms / 1000)
+    port = asyncio.run_coroutine_threadsafe(host.start(), loop).result(LIMIT_S)
+    yield f"http://127.0.0.1:{port}/api/ImagePush?region={{region}}"
+    asyncio.run_coroutine_threadsafe(host.stop(), loop).result(LIMIT_S)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(LIMIT_S)
+    loop.close()
+
+
+def test_the_command_line_needs_an_address_and_no_sink(address: str) -> None:
+    """What only a sink could show is named, and never counted as kept."""
+    said = [
+        "--regions",
+        ",".join(REGIONS),
+        "--timeout",
+        "600ms",
+        "--tolerance",
+        "1s",
+        "--patience",
+        "1s",
+        "--max-rate",
+        "400",
+    ]
+
+    arguments = ["verify", "--url", address, *said, "--probe", "durable-functions", *SHOWN]
+    result = CliRunner().invoke(main, arguments)
+
+    assert result.exit_code == 0, result.output
+    assert "skipped  sink-hangs               needs own-sink\n" in result.stdout
+    assert "  kept     4-outcome\n" in result.stdout
+    assert "  untested 7-notification         not seen: key, repetition\n" in result.stdout
+    assert f"VALID  {address}: " in result.stdout
+    assert SYSTEM_KEY not in result.output
 
 
 # --- reading ---

@@ -5,7 +5,9 @@ import random
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from harness.cli import main
 from harness.judge.oracle import judge
 from harness.verdict import Validity
 from harness.world.play import UnsimulatedError, play_stranger
@@ -28,6 +30,18 @@ def test_an_unmodified_application_is_judged_in_virtual_time(name: str) -> None:
     assert verdict.findings == ()
     assert verdict.validity is Validity.VALID
     assert history.run.target == "unmodified:create_app"
+
+
+@pytest.mark.parametrize("factory", ["with_httpx", "with_aiohttp", "plain"])
+@pytest.mark.parametrize("name", ["out-of-order", "dropped-region", "thirty-days"])
+def test_whichever_client_and_framework_it_uses(factory: str, name: str) -> None:
+    """httpx, aiohttp, bare streams; Starlette, or an ASGI callable without a lifespan."""
+    build = find_factory(f"clients:{factory}", HERE)
+
+    verdict = judge(play_stranger(load(find(name)), build, name=factory))
+
+    assert verdict.findings == ()
+    assert verdict.validity is Validity.VALID
 
 
 @pytest.mark.parametrize(
@@ -55,6 +69,11 @@ def test_what_cannot_be_simulated_is_refused_by_name(factory: str, what: str) ->
         ("unmodified:nothing", "'nothing' does not exist in 'unmodified'"),
         ("unmodified:TIMEOUT_NAME", "'TIMEOUT_NAME' is not callable in 'unmodified'"),
         ("nowhere_at_all:app", "cannot import 'nowhere_at_all'"),
+        (
+            "clients:starlette",
+            "'starlette' in 'clients' is no factory: missing a required argument: 'client'",
+        ),
+        ("eager:app", "importing 'eager' raised KeyError: 'WebhookRegions'; settings are in the environment"),
     ],
 )
 def test_a_factory_that_cannot_be_found_is_named(reference: str, complaint: str) -> None:
@@ -90,3 +109,38 @@ def test_a_guest_leaves_the_process_as_it_was() -> None:
 def test_timeouts_are_written_as_dotnet_reads_them(ms: int, text: str) -> None:
     """Hours end at 23; days have a dot."""
     assert timespan(ms) == text
+
+
+def verify(reference: str, *names: str) -> Result:
+    return CliRunner().invoke(main, ["verify", "--app", reference, "--app-dir", str(HERE), *names])
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        (
+            "unsimulated:with_threads",
+            "cannot run in virtual time: it uses a thread of its own; judge it with",
+        ),
+        ("unsimulated:that_fails", "does not start: ValueError: no database"),
+        ("unsimulated:that_fails_in_its_lifespan", "does not start: ValueError: no database"),
+        ("eager:app", "importing 'eager' raised KeyError: 'WebhookRegions'"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_sentence_and_exit_2(reference: str, complaint: str) -> None:
+    """Not a traceback, and not fifty scenarios in which nothing happened."""
+    result = verify(reference)
+
+    said = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout, len(said)) == (2, "", 2)
+    assert said[1].startswith("Error: ")
+    assert complaint in said[1]
+
+
+def test_one_that_cannot_start_with_some_settings_is_told_so_on_the_card() -> None:
+    """The other scenarios are judged all the same."""
+    result = verify("unmodified:create_app_of_several_regions", "slow-region", "one-region")
+
+    assert result.exit_code == 1
+    assert "valid    slow-region\n" in result.stdout
+    assert "note: one-region: it never came up: ValueError: one region is none\n" in result.stdout

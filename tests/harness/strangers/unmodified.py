@@ -80,3 +80,9 @@ def create_app() -> Starlette:
         await app.state.http.post(os.environ["NOTIFY_URL"], json=body, headers={"webhook-id": operation_id})
 
     return Starlette(routes=[Route("/api/ImagePush", push, methods=["POST"])], lifespan=lifespan)
+
+
+def create_app_of_several_regions() -> Starlette:
+    if "," not in os.environ["WebhookRegions"]:  # noqa: SIM112 - the original's name
+        raise ValueError("one region is none")
+    return create_app()

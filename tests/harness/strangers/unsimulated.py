@@ -1,4 +1,4 @@
-"""Applications that need what no simulated world has."""
+"""Applications that need what no simulated world has, and some that do not start."""
 
 import asyncio
 import signal
@@ -46,6 +46,19 @@ def with_signals() -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+        yield
+
+    return Starlette(lifespan=lifespan)
+
+
+def that_fails() -> Starlette:
+    raise ValueError("no database")
+
+
+def that_fails_in_its_lifespan() -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        raise ValueError("no database")
         yield
 
     return Starlette(lifespan=lifespan)
