@@ -8,7 +8,7 @@ that ``fanin --help`` answers at once.
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from harness.bugs.commands import bug, matrix
 from harness.explore.command import explore
 from harness.mistake import Mistake
 from harness.report import command as reports
-from harness.verify.command import verify
+from harness.verify.command import beyond, named, verify
 
 if TYPE_CHECKING:
     from harness.batch import Job, Result
@@ -120,6 +120,14 @@ def main() -> None:
     show_default=True,
     help="Play this many seeds, counting up from --seed.",
 )
+@click.option(
+    "--capability",
+    "capabilities",
+    metavar="NAME",
+    multiple=True,
+    callback=named(beyond),
+    help="Play scenarios that need this, too, although the aggregator does not have it. May be repeated.",
+)
 @_form
 @click.option(
     "--history",
@@ -138,6 +146,7 @@ def run(
     whole_pack: bool,
     seed: int,
     seeds: int,
+    capabilities: tuple[str, ...] | None,
     form: str,
     history_path: Path | None,
     report: Path | None,
@@ -150,12 +159,17 @@ def run(
 
     Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states.
     Of several: 0 when each got the verdict that its scenario states, else that of the worst.
+    What needs more than the contract asks for is skipped, by name; 3 when nothing is left.
     """
     from harness.batch import Job, exit_code
+    from harness.verdict import Exit
 
     if whole_pack == bool(names):
         raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
-    played = {name: _scenario(name) for name in (_pack() if whole_pack else names)}
+    asked = {name: _scenario(name) for name in (_pack() if whole_pack else names)}
+    played = _without_skipped(asked, capabilities or (), form)
+    if not played:
+        ctx.exit(Exit.UNKNOWN)
     several = len(played) * seeds > 1
     if several and history_path and len({it.scenario for it in played.values()}) < len(played):
         raise Mistake(
@@ -185,6 +199,27 @@ def run(
     if report is not None:
         _report(report, results)
     ctx.exit(exit_code(results) if several else results[0].exit_code)
+
+
+def _without_skipped(
+    asked: Mapping[str, "Scenario"], capabilities: Sequence[str], form: str
+) -> "dict[str, Scenario]":
+    """Those whose needs the aggregator meets. Of the others one line each says what it lacks."""
+    import json
+
+    from harness.needs import USUAL, lacking
+    from harness.report.text import skipped
+
+    played = {}
+    there: set[str] = {*USUAL, *capabilities}
+    for name, scenario in asked.items():
+        if not (lacks := lacking(scenario, there)):
+            played[name] = scenario
+        elif form == "json":
+            click.echo(json.dumps({"scenario": scenario.scenario, "skipped": lacks}))
+        else:
+            _print([skipped(scenario, lacks)])
+    return played
 
 
 def _report(directory: Path, results: Sequence["Result"]) -> None:

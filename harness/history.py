@@ -60,6 +60,8 @@ class Sent(Record, frozen=True, tag="sent"):
     retry: int = 0  # 0 for a copy's first attempt
     # Why a correct aggregator refuses it; empty when it is sound. not-json, …, unknown-region, wrong-key.
     flaw: str = ""
+    replica: int = 0  # to which of several it went, from 1; 0 where there is only one
+    envelope: int = 0  # the same for all that travel in one request; 0: it travels alone
 
 
 class Answered(Record, frozen=True, tag="answered"):
@@ -130,12 +132,16 @@ class Aggregator(Record, frozen=True, tag="aggregator"):
     """The aggregator came up (its start finished, it takes requests) or went down.
 
     ``why``: ``start``, ``crash`` (kill -9), ``stop`` (orderly), ``failed`` (it could not start; ``error``
-    says why).
+    says why), ``pause`` (it stands still, and nothing of it is lost), ``resume``.
     """
 
     state: Literal["up", "down"]
-    why: Literal["start", "crash", "stop", "failed"]
+    why: Literal["start", "crash", "stop", "failed", "pause", "resume"]
     error: str = ""
+    replica: int = 0  # which of several, from 1; 0 where there is only one
+    # What it was told when it came up; empty and None: the same as before.
+    expects: tuple[str, ...] = ()
+    timeout: Millis | None = None
 
 
 class End(Record, frozen=True, tag="end"):
@@ -165,6 +171,8 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="r
     # How late a correct aggregator may act: its timer's grain, and what a start takes.
     tolerance: Millis = 1_000
     start_grace: Millis = 5_000
+    # How long replicas may take to notice that one of them is gone, and to do its work.
+    takeover: Millis = 30_000
     # How long after sink and aggregator are well again a pending notification may still take, backoff
     # included.
     patience: Millis = 600_000

@@ -20,7 +20,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.history import History
-    from harness.needs import Capability
+    from harness.needs import Beyond, Capability
     from harness.verdict import Verdict
     from harness.world.asgi import AsgiApp
     from simulator.scenario import Scenario
@@ -100,6 +100,7 @@ class Fanin:
         app: "Callable[[], AsgiApp]",
         seed: int = 0,
         lacks: "Collection[Capability]" = (),
+        has: "Collection[Beyond]" = (),
     ) -> "Verdict":
         """Play a scenario in virtual time; fail unless it gets the verdict that it states.
 
@@ -112,6 +113,7 @@ class Fanin:
                 folder is looked for beside the test.
             app: The application's factory, without arguments.
             seed: Decides every random choice.
+            has: What it has beyond the contract; the test of a scenario that needs more is skipped.
             lacks: What the application does not have (`harness.needs`); the test of a scenario that needs
                 it is skipped.
 
@@ -120,7 +122,7 @@ class Fanin:
         """
         __tracebackhide__ = True
         played = self._load(scenario)
-        self._skip_what_is_lacking(played, lacks)
+        self._skip_what_is_lacking(played, lacks, has)
         history = _play(played, app, seed)
         return self._judge(history)
 
@@ -138,15 +140,21 @@ class Fanin:
             complaint = str(exc)
         pytest.fail(complaint, pytrace=False)
 
-    def _skip_what_is_lacking(self, scenario: "Scenario", lacks: "Collection[Capability]") -> None:
+    def _skip_what_is_lacking(
+        self, scenario: "Scenario", lacks: "Collection[Capability]", has: "Collection[Beyond]"
+    ) -> None:
         __tracebackhide__ = True
-        from harness.needs import CAPABILITIES, needs
+        from harness.needs import BEYOND, CAPABILITIES, USUAL, lacking
 
-        unheard_of = sorted(set(lacks) - set(CAPABILITIES))
-        if unheard_of:
-            known = ", ".join(CAPABILITIES)
-            pytest.fail(f"lacks={unheard_of[0]!r} is no capability; there are {known}", pytrace=False)
-        missing = [capability for capability in needs(scenario) if capability in lacks]
+        there: tuple[tuple[str, Collection[str], Collection[str]], ...] = (
+            ("lacks", lacks, CAPABILITIES),
+            ("has", has, BEYOND),
+        )
+        for option, given, known in there:
+            if unheard_of := sorted(set(given) - set(known)):
+                message = f"{option}={unheard_of[0]!r} is no capability; there are {', '.join(known)}"
+                pytest.fail(message, pytrace=False)
+        missing = lacking(scenario, (USUAL | set(has)) - set(lacks))
         if missing:
             pytest.skip(f"{scenario.scenario} needs {', '.join(missing)}")
 

@@ -7,18 +7,26 @@ Draws, scopes and instants cannot be told here; a run whose fault never bit gets
 from dataclasses import dataclass
 from typing import assert_never
 
-from simulator.meaning import Reading, check_delay
+from simulator.meaning import Reading, check_delay, check_expects
 from simulator.names import folded, operation_names
 from simulator.problems import quoted
 from simulator.scenario import (
+    ClockJump,
     Crash,
     DelayBy,
+    Drop,
+    Duplicate,
     Fault,
+    Forge,
+    Malform,
     OnDelivery,
     OnSink,
     Operation,
+    Pause,
+    Reorder,
     Restart,
     Scenario,
+    SignEarlier,
     SinkDown,
     UnknownRegion,
     Webhook,
@@ -26,6 +34,9 @@ from simulator.scenario import (
 )
 from simulator.shape import Place
 from simulator.units import format_duration
+
+# What can be wrong with one event of an envelope while the others are sound.
+WITHIN_ENVELOPE = ("not-an-object", "no-id", "empty-id", "wrong-types", "no-action", "no-target")
 
 
 def check_faults(reading: Reading) -> None:
@@ -82,10 +93,15 @@ class _Checks:
                 self._on_delivery(fault, place)
             case OnSink() | SinkDown():
                 self._on_sink(fault, place)
-            case Crash():
+            case Crash() | Pause():
                 self._crash(fault, place)
             case Restart():
-                pass
+                self._replica(fault.replica, place)
+                check_expects(fault.expects, place.at("expects"), self._reading)
+            case ClockJump():
+                if (fault.forward is None) == (fault.back is None):
+                    found = "neither forward nor back" if fault.back is None else "both forward and back"
+                    self._report.add(place.mark, f"clock-jump: {found}; write one of them")
             case _:
                 assert_never(fault)
 
@@ -107,6 +123,20 @@ class _Checks:
             self._report.add(place.mark, "wrong-key: the scenario has no key to get wrong; give it a 'key'")
         if isinstance(fault, UnknownRegion) and fault.claims:
             self._unknown(fault.claims, place)
+        if isinstance(fault, Forge | SignEarlier) and not self._reading.scenario.signing.secrets:
+            tag = "forge" if isinstance(fault, Forge) else "sign-earlier"
+            self._report.add(place.mark, f"{tag}: deliveries are not signed; give the scenario a 'signing'")
+        if self._reading.scenario.sender.envelope is not None:
+            self._in_envelope(fault, place)
+
+    def _in_envelope(self, fault: OnDelivery, place: Place) -> None:
+        """Whatever befalls a request befalls a whole envelope, so it can be nobody's own."""
+        if not isinstance(fault, Drop | DelayBy | Duplicate | Reorder | Malform):
+            message = "it befalls requests, which are shared; drop, delay, duplicate, reorder, malform do not"
+            self._report.add(place.mark, f"{fault.__struct_config__.tag}: {message}")
+        elif isinstance(fault, Malform) and fault.how not in WITHIN_ENVELOPE:
+            message = f"how: {fault.how} breaks a whole envelope; of an event there are"
+            self._report.add(place.at("how").mark, f"{message} {', '.join(WITHIN_ENVELOPE)}")
 
     def _unknown(self, claims: str, place: Place) -> None:
         for region in self._reading.scenario.regions:
@@ -156,17 +186,25 @@ class _Checks:
             until, since = format_duration(fault.until), format_duration(fault.since)
             self._report.add(place.at("until").mark, f"until: {until} is not after since, {since}")
 
-    def _crash(self, fault: Crash, place: Place) -> None:
+    def _replica(self, replica: int, place: Place) -> None:
+        there = self._reading.scenario.replicas
+        if replica > there:
+            message = f"replica: there is no replica {replica}; there {'is' if there == 1 else 'are'} {there}"
+            self._report.add(place.at("replica").mark, message)
+
+    def _crash(self, fault: Crash | Pause, place: Place) -> None:
+        kind = "crash" if isinstance(fault, Crash) else "pause"
+        self._replica(fault.replica, place)
         if (fault.at is None) == (fault.step is None):
             found = "neither at nor step" if fault.at is None else "both at and step"
-            self._report.add(place.mark, f"crash: {found}; write one of them")
+            self._report.add(place.mark, f"{kind}: {found}; write one of them")
             return
         known = self._selector(fault.region, fault.operation, place)
         if fault.step is None:
             for name in ("region", "operation", "nth"):
                 if place.has(name):
                     self._report.add(
-                        place.at(name).name, f"{name}: it narrows a step; this crash has an instant"
+                        place.at(name).name, f"{name}: it narrows a step; this {kind} has an instant"
                     )
         elif fault.step in ("before-answer", "after-answer"):
             if known:

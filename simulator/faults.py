@@ -22,6 +22,7 @@ from simulator.scenario import (
     DelayBy,
     Drop,
     Duplicate,
+    Forge,
     LoseAnswer,
     LoseRequest,
     Malform,
@@ -29,10 +30,12 @@ from simulator.scenario import (
     OnDelivery,
     Reorder,
     Scenario,
+    SignEarlier,
     SlowClient,
     UnknownRegion,
     WrongKey,
 )
+from simulator.signing import TOLERANCE_MS
 from simulator.wire import PLACE, encode, with_address, with_body
 
 MIB = 1_048_576
@@ -168,6 +171,29 @@ def wrong_key(_fault: WrongKey, announcement: Announcement, bite: Bite) -> Outco
     )
 
 
+def forge(fault: Forge, announcement: Announcement, bite: Bite) -> Outcome:
+    """Whoever sends it signs it wrongly. Of two such faults the first one holds."""
+    if announcement.forged:
+        return (announcement,)
+    return (
+        replace(
+            announcement,
+            forged=fault.how,
+            flaw=announcement.flaw or f"forged:{fault.how}",
+            bites=(*announcement.bites, bite.fault),
+        ),
+    )
+
+
+def sign_earlier(fault: SignEarlier, announcement: Announcement, bite: Bite) -> Outcome:
+    """The signature is older than the request, and too old if that is more than is tolerated."""
+    if fault.by <= announcement.signed_earlier_ms:
+        return (announcement,)
+    flaw = announcement.flaw or ("stale-signature" if fault.by > TOLERANCE_MS else "")
+    bites = (*announcement.bites, bite.fault)
+    return (replace(announcement, signed_earlier_ms=fault.by, flaw=flaw, bites=bites),)
+
+
 def _without(*fields: str) -> Callable[[bytes], bytes]:
     def cut(body: bytes) -> bytes:
         return encode({name: value for name, value in _decoded(body).items() if name not in fields})
@@ -222,6 +248,8 @@ BEHAVIOURS: Mapping[type[OnDelivery], Callable[[Any, Announcement, Bite], Outcom
     UnknownRegion: unknown_region,
     WrongKey: wrong_key,
     SlowClient: slow_client,
+    Forge: forge,
+    SignEarlier: sign_earlier,
 }
 
 

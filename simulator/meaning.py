@@ -16,6 +16,7 @@ from simulator.shape import Place
 from simulator.units import format_duration
 
 _PLACEHOLDER = re.compile("[{][^{}]*[}]")
+_ROTATED = 2  # secrets, while one takes the other's place
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def check(reading: Reading) -> None:
     """Report what is wrong with everything but the faults."""
     scenario, place = reading.scenario, reading.place
     _regions(scenario.regions, place.at("regions"), reading.report)
+    check_expects(scenario.expects, place.at("expects"), reading)
+    _signing(reading)
+    if scenario.sender.envelope is not None and scenario.sender.profile != "cncf-distribution":
+        message = f"envelope: {scenario.sender.profile} gathers no events; only cncf-distribution does"
+        reading.report.add(place.at("sender", "envelope").name, message)
     check_delay(scenario.latency, place.at("latency"), reading.report)
     _by_region(scenario.replication, place.at("replication"), reading)
     for region, delay in scenario.replication.items():
@@ -98,6 +104,23 @@ def _regions(regions: Iterable[str], place: Place, report: Report) -> None:
         if (first := seen.setdefault(folded(region), index)) != index:
             line = place.at(first).mark.line
             report.add(where, f"regions: {quoted(region)} is listed twice, first on line {line}")
+
+
+def check_expects(expects: Iterable[str], place: Place, reading: Reading) -> None:
+    """Report regions to wait for that there are not, or that are listed twice."""
+    seen: dict[str, int] = {}
+    for index, region in enumerate(expects):
+        where = place.at(index)
+        if reading.region(region, where) and (first := seen.setdefault(folded(region), index)) != index:
+            line = place.at(first).mark.line
+            reading.report.add(where.mark, f"expects: {quoted(region)} is listed twice, first on line {line}")
+
+
+def _signing(reading: Reading) -> None:
+    signing, place = reading.scenario.signing, reading.place.at("signing")
+    if (signing.rotates is not None) != (len(signing.secrets) == _ROTATED):
+        message = "signing: two secrets and 'rotates' go together; write both, or one secret alone"
+        reading.report.add(place.mark, message)
 
 
 def _by_region(table: Iterable[str], place: Place, reading: Reading) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from simulator.problems import Mark, Report, hint, listed, quoted
-from simulator.scenario import Crash, Fault, OnDelivery, Operation, Scenario
+from simulator.scenario import Crash, Fault, OnDelivery, Operation, Pause, Restart, Scenario
 
 
 def folded(region: str) -> str:
@@ -57,13 +57,16 @@ def spelled_out(scenario: Scenario) -> Scenario:
         return {spelled(region): value for region, value in table.items()}
 
     def fault(each: Fault) -> Fault:
-        if isinstance(each, OnDelivery | Crash) and each.region:
+        if isinstance(each, OnDelivery | Crash | Pause) and each.region:
             return structs.replace(each, region=spelled(each.region))
+        if isinstance(each, Restart):
+            return structs.replace(each, expects=tuple(map(spelled, each.expects)))
         return each
 
     named = zip(scenario.operations, operation_names(scenario.operations), strict=True)
     return structs.replace(
         scenario,
+        expects=tuple(map(spelled, scenario.expects)),
         replication=by_region(scenario.replication),
         webhooks=by_region(scenario.webhooks),
         operations=tuple(

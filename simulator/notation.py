@@ -46,6 +46,9 @@ HeaderName = Annotated[str, _text("an HTTP header's name", _HEADER_NAME, most=25
 HeaderValue = Annotated[str, _text("an HTTP header's value, in ASCII", r"^[\t -~]*$", most=4_000)]
 Host = Annotated[str, _text("a host name in lower case", _HOST, most=255)]
 Key = Annotated[str, _text("ASCII without spaces", "^[!-~]+$", most=256)]
+Secret = Annotated[
+    str, _text("whsec_ and 24 to 64 bytes in base64", "^whsec_[A-Za-z0-9+/]{32,86}={0,2}$", most=128)
+]
 ShortText = Annotated[str, _text("text of at most 256 characters", most=256)]
 EventId = Annotated[str, _text("text of 1 to 256 characters", least=1, most=256)]
 Some = Annotated[Millis, Meta(ge=1)]  # a duration that is not 0

@@ -21,7 +21,8 @@ class Announcement:
     copy: int  # 0 for the delivery itself, 1… for its copies
     request: WebhookRequest
     # Why a right aggregator must refuse it; empty when it is sound.
-    # ``malformed:<how>``, ``unknown-region`` or ``wrong-key``; the first flaw that a delivery got is kept.
+    # ``malformed:<how>``, ``unknown-region``, ``wrong-key``, ``forged:<how>`` or ``stale-signature``; the
+    # first flaw that a delivery got is kept.
     flaw: str = ""
     bites: tuple[int, ...] = ()  # indices of the scenario's faults that shaped it, in the order they did
     lose_requests: int = 0  # so many of its first attempts vanish on the way …
@@ -29,6 +30,8 @@ class Announcement:
     lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
     lose_answers_fault: int | None = None  # … because of this fault
     body_over_ms: int = 0  # how long the body takes to trickle in
+    forged: str = ""  # how its signature is wrong (`simulator.scenario.Forge`)
+    signed_earlier_ms: int = 0  # so much older than the request is its signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,25 @@ timeout already multiplied out. `simulator.loading` reads the YAML and reports w
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
+from simulator.aggregator_faults import ClockJump, Crash, Pause, Restart, Step
+from simulator.delivery_faults import (
+    DelayBy,
+    Drop,
+    Duplicate,
+    Forge,
+    LoseAnswer,
+    LoseRequest,
+    Malform,
+    Malformation,
+    OnDelivery,
+    Reorder,
+    SignEarlier,
+    SlowClient,
+    UnknownRegion,
+    WrongKey,
+)
 from simulator.notation import (
     Count,
     EventId,
@@ -26,46 +42,30 @@ from simulator.notation import (
     RegionName,
     RegionRef,
     Scope,
-    ShortText,
+    Secret,
     Slug,
     Some,
     Uri,
 )
+from simulator.strict import Delay, Strict
 from simulator.units import Millis
+
+# Shapes that have a file of their own and belong to the language like all others.
+__all__ = [
+    "ClockJump", "Crash", "Delay", "DelayBy", "Drop", "Duplicate", "Forge", "LoseAnswer", "LoseRequest",
+    "Malform", "Malformation", "OnDelivery", "Pause", "Reorder", "Restart", "SignEarlier", "SlowClient",
+    "Step", "Strict", "UnknownRegion", "WrongKey",
+]  # fmt: skip
 
 TIMEOUT_MS_MAX = 3650 * 86_400_000  # ten years
 REPEAT_MAX = 100_000
+REPLICAS_MAX = 5
 
 Action = Literal["push", "delete", "chart_push", "chart_delete", "quarantine", "ping"]
 ACTIONS: tuple[Action, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine", "ping")
 # The five that a webhook can subscribe to; ``ping`` only ever comes when asked for. [webhook reference]
 Subscribable = Literal["push", "delete", "chart_push", "chart_delete", "quarantine"]
 SUBSCRIBABLE: tuple[Subscribable, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine")
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A misspelt field is an error, never a default."""
-
-
-class Delay(Strict, frozen=True):
-    """How long something takes: fixed, evenly spread, or log-normal around a median.
-
-    YAML writes a bare duration for a fixed delay, ``{min: 1s, max: 5s}`` for an even spread and
-    ``{median: 3s, sigma: 0.8}`` for a log-normal one. Draws come from the run's seed.
-
-    Attributes:
-        fixed: Always so long; the same as a bare duration.
-        min: The shortest of an even spread; needs ``max``.
-        max: The longest of an even spread; needs ``min``.
-        median: One half of the draws is shorter, the other longer.
-        sigma: How far the draws lie from the median, as the logarithm's standard deviation.
-    """
-
-    fixed: Millis | None = None
-    min: Millis | None = None
-    max: Millis | None = None
-    median: Some | None = None
-    sigma: Annotated[float, Meta(ge=0, le=5)] = 0.5
 
 
 class Webhook(Strict, frozen=True):
@@ -80,7 +80,7 @@ class Webhook(Strict, frozen=True):
     """
 
     uri: Uri = "/api/ImagePush?region={region}"
-    headers: dict[HeaderName, HeaderValue] = {}
+    headers: dict[HeaderName, HeaderValue] = {}  # noqa: RUF012 - msgspec copies it
     actions: Annotated[tuple[Subscribable, ...], Meta(min_length=1)] = SUBSCRIBABLE
     scope: Scope = ""
     status: Literal["enabled", "disabled"] = "enabled"
@@ -112,7 +112,8 @@ class Operation(Strict, frozen=True):
     at: Millis = 0
     action: Action = "push"
     home: RegionRef = ""  # the loader fills it in
-    reaches: dict[RegionRef, Annotated[Delay | None, Meta(extra={"none": "never"})]] = {}  # None: never
+    # None: never
+    reaches: dict[RegionRef, Annotated[Delay | None, Meta(extra={"none": "never"})]] = {}  # noqa: RUF012
     id: EventId = ""
     repeat: Annotated[int, Meta(ge=1, le=REPEAT_MAX)] = 1
     every: Millis = 0
@@ -129,124 +130,28 @@ class Sender(Strict, frozen=True):
         profile: Whose habits the registry has when it delivers.
         attempts: How often one delivery is tried at most.
         timeout: How long one attempt waits for an answer.
+        envelope: So long it gathers what a region has to send, and sends it as one request.
     """
 
     profile: Profile = "acr"
     attempts: Count | None = None
     timeout: Some | None = None
+    envelope: Some | None = None
+
+
+class Signing(Strict, frozen=True):
+    """Deliveries are signed, as Standard Webhooks has it. Without secrets they are not.
+
+    Attributes:
+        secrets: What the aggregator accepts; the sender signs with the first …
+        rotates: … and from this instant on with the second.
+    """
+
+    secrets: Annotated[tuple[Secret, ...], Meta(max_length=2)] = ()
+    rotates: Millis | None = None
 
 
 # --- faults: each one's ``fault:`` is its class's tag ---
-
-
-class OnDelivery(Strict, frozen=True):
-    """Which deliveries a fault bites; what is left out matches all.
-
-    Attributes:
-        region: Bites the deliveries of this region's webhook only.
-        operation: Bites this operation's deliveries only; ``name/3`` is its third repetition.
-        chance: How likely it bites; drawn from the seed for each delivery.
-    """
-
-    region: RegionRef = ""
-    operation: OperationRef = ""
-    chance: Annotated[float, Meta(ge=0, le=1)] = 1.0
-
-
-class Drop(OnDelivery, frozen=True, tag_field="fault", tag="drop"):
-    """The registry never sends it."""
-
-
-class DelayBy(OnDelivery, frozen=True, tag_field="fault", tag="delay", kw_only=True):
-    """The registry sends it later.
-
-    Attributes:
-        by: So much later.
-    """
-
-    by: Delay
-
-
-class Duplicate(OnDelivery, frozen=True, tag_field="fault", tag="duplicate"):
-    """The registry sends it again.
-
-    Attributes:
-        after: One duration for each copy, counted from the delivery itself.
-    """
-
-    after: Annotated[tuple[Millis, ...], Meta(min_length=1, max_length=10_000)] = (1_000,)
-
-
-class Reorder(OnDelivery, frozen=True, tag_field="fault", tag="reorder", kw_only=True):
-    """Deliveries change places.
-
-    Attributes:
-        within: Each one is held back by up to so much, as the seed draws.
-    """
-
-    within: Some
-
-
-class LoseRequest(OnDelivery, frozen=True, tag_field="fault", tag="lose-request"):
-    """Requests vanish on the way; the sender waits in vain.
-
-    Attributes:
-        attempts: The delivery's first requests that vanish.
-    """
-
-    attempts: Count = 1
-
-
-class LoseAnswer(OnDelivery, frozen=True, tag_field="fault", tag="lose-answer"):
-    """The aggregator processes requests and the connection breaks before its answers arrive.
-
-    Attributes:
-        attempts: The delivery's first requests that stay without an answer.
-    """
-
-    attempts: Count = 1
-
-
-Malformation = Literal[
-    "not-json", "truncated", "empty", "not-an-object", "no-id", "empty-id",
-    "wrong-types", "no-action", "not-utf8", "huge", "deep", "no-target",
-]  # fmt: skip
-
-
-class Malform(OnDelivery, frozen=True, tag_field="fault", tag="malform"):
-    """The body is broken. It must be refused with a 4xx and must not count.
-
-    Attributes:
-        how: In which way it is broken.
-    """
-
-    how: Malformation = "not-json"
-
-
-class UnknownRegion(
-    OnDelivery, frozen=True, tag_field="fault", tag="unknown-region", rename={"claims": "as"}
-):
-    """The URL names a region that nobody expects, or none at all.
-
-    Attributes:
-        as: What the URL names instead of the region; empty for no region at all.
-    """
-
-    claims: ShortText = "mars"
-
-
-class WrongKey(OnDelivery, frozen=True, tag_field="fault", tag="wrong-key"):
-    """The request carries a wrong function key. Needs a scenario with a ``key``."""
-
-
-class SlowClient(OnDelivery, frozen=True, tag_field="fault", tag="slow-client", kw_only=True):
-    """The body trickles in.
-
-    Attributes:
-        over: From its first byte to its last.
-    """
-
-    over: Some
 
 
 class OnSink(Strict, frozen=True):
@@ -309,47 +214,6 @@ class SinkDown(Strict, frozen=True, tag_field="fault", tag="sink-down"):
     until: Millis | None = None
 
 
-Step = Literal["before-answer", "after-answer", "before-notify", "after-notify"]
-
-
-class Crash(Strict, frozen=True, tag_field="fault", tag="crash"):
-    """``kill -9``, at an instant or at a step, and a new start on the same data.
-
-    A step is seen from outside, so that it works on any aggregator:
-    ``before-answer``: it has committed and answered, and dies before the answer leaves;
-    ``after-answer``: its 2xx has just reached the sender;
-    ``before-notify``: it has decided and connects to the sink, and dies before the notification arrives;
-    ``after-notify``: the sink has the notification, and it dies before the sink's 200 reaches it.
-
-    Attributes:
-        at: The instant; either this or ``step``.
-        step: What it dies in the middle of; either this or ``at``.
-        region: Narrows the steps of an answer to this region's webhooks.
-        operation: Narrows a step to this operation.
-        nth: Picks the nth time that the step is reached.
-        down_for: How long it stays dead.
-    """
-
-    at: Millis | None = None
-    step: Step | None = None
-    region: RegionRef = ""
-    operation: OperationRef = ""
-    nth: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    down_for: Millis = 5_000
-
-
-class Restart(Strict, frozen=True, tag_field="fault", tag="restart", kw_only=True):
-    """An orderly stop (as SIGTERM) and a new start on the same data.
-
-    Attributes:
-        at: The instant of the stop.
-        down_for: How long it stays down.
-    """
-
-    at: Millis
-    down_for: Millis = 1_000
-
-
 DeliveryFault = (
     Drop
     | DelayBy
@@ -361,9 +225,11 @@ DeliveryFault = (
     | UnknownRegion
     | WrongKey
     | SlowClient
+    | Forge
+    | SignEarlier
 )
 SinkFault = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer | SinkDown
-AggregatorFault = Crash | Restart
+AggregatorFault = Crash | Restart | Pause | ClockJump
 Fault = DeliveryFault | SinkFault | AggregatorFault
 
 
@@ -395,12 +261,15 @@ class Scenario(Strict, frozen=True):
         title: One line, for lists.
         teaches: What a reader should learn.
         regions: Where the registry is, and what the aggregator waits for.
+        expects: Those that the aggregator is told to wait for at first; all of them when left out.
         timeout: How long after an operation's first committed arrival its deadline is.
         registry: The login server that pushers use, and that payloads name as ``request.host``.
         correlation: By what the aggregator is told to tie webhooks together.
         ids: Whether the payloads of all regions carry the same id.
         actions: Those that the aggregator is configured to fan in.
         key: The function key that the aggregator asks for; none when left out.
+        replicas: So many processes share the aggregator's data; webhooks go to them in turn.
+        signing: With what deliveries are signed; they are not when left out.
         latency: One way between registry and aggregator.
         sender: How deliveries are attempted: a profile, or a profile and figures of one's own.
         replication: By region, how long after an operation its webhook fires.
@@ -419,6 +288,7 @@ class Scenario(Strict, frozen=True):
         "westeurope",
         "eastus",
     )
+    expects: Annotated[tuple[RegionRef, ...], Meta(max_length=100)] = ()
     # A timeout cannot be a multiple of itself.
     timeout: Annotated[Millis, Meta(ge=1, le=TIMEOUT_MS_MAX, extra={"absolute": True})] = 120_000
     registry: Host = "demo.azurecr.io"
@@ -426,10 +296,12 @@ class Scenario(Strict, frozen=True):
     ids: Literal["same", "distinct"] = "same"
     actions: Annotated[tuple[Subscribable, ...], Meta(min_length=1)] = SUBSCRIBABLE
     key: Key = ""
+    replicas: Annotated[int, Meta(ge=1, le=REPLICAS_MAX)] = 1
+    signing: Signing = Signing()
     latency: Delay = Delay(min=1, max=3)
     sender: Sender = Sender()
-    replication: dict[RegionRef, Delay] = {}
-    webhooks: dict[RegionRef, Webhook] = {}
+    replication: dict[RegionRef, Delay] = {}  # noqa: RUF012 - as above
+    webhooks: dict[RegionRef, Webhook] = {}  # noqa: RUF012 - as above
     operations: tuple[Operation, ...] = ()
     faults: tuple[Fault, ...] = ()
     expect: tuple[Expectation, ...] = ()

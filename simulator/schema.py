@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct, inspect
 
-from simulator.scenario import Crash, Delay, Expectation, Operation, Scenario
+from simulator.scenario import ClockJump, Crash, Delay, Expectation, Operation, Pause, Scenario, Signing
 from simulator.units import ABSOLUTE_EXAMPLES, DURATION, MULTIPLE, format_duration
 from simulator.wanted import Wanted, field_names, shape_of, shorthand, tags
 
@@ -38,6 +38,9 @@ _TOGETHER: dict[type[Struct], dict[str, Any]] = {
     },
     Operation: {"dependentRequired": {"every": ["repeat"]}},
     Crash: {"oneOf": [{"required": ["at"]}, {"required": ["step"]}]},
+    Pause: {"oneOf": [{"required": ["at"]}, {"required": ["step"]}]},
+    ClockJump: {"oneOf": [{"required": ["forward"]}, {"required": ["back"]}]},
+    Signing: {"dependentRequired": {"rotates": ["secrets"]}},
     Expectation: {"dependentRequired": {"within": ["at"]}},
 }
 

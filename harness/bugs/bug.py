@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from harness.needs import Beyond
 from harness.world.target import AppFactory
 
 
@@ -14,6 +15,8 @@ class Bug:
     what: str  # one sentence: what it does wrong, so what comes of it
     scenario: str  # the one of the pack that exposes it best
     factory: AppFactory
+    # What it has beyond the contract. Then it is about that, and plays only what asks for it.
+    capabilities: frozenset[Beyond] = frozenset()
 
     @property
     def cause(self) -> str:
@@ -29,3 +32,4 @@ class Healthy:
     what: str  # one sentence: how it differs, and why it may
     factory: AppFactory
     survives: bool = True  # whether it keeps what it knows over a crash; if not, crashes are no fair test
+    capabilities: frozenset[Beyond] = frozenset()  # as a `Bug` has them

@@ -145,13 +145,13 @@ def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
     from harness.report.reading import read
     from harness.report.verdict import render
     from harness.verdict import Validity
-    from harness.world.target import reference_aggregator
 
     _print(_explanation(it))
     history, verdict = _play(it.scenario, seed, it.factory, f"the bug {it.name}")
     _print(text.report(history, verdict, replay=f"fanin bug {it.name} --seed {seed}", quiet=quiet))
-    right, judged = _play(it.scenario, seed, reference_aggregator, "a right aggregator")
-    replay = f"fanin run {it.scenario} --seed {seed}"
+    right, judged = _play(it.scenario, seed, _right(it), "a right aggregator")
+    declared = "".join(f" --capability {name}" for name in sorted(it.capabilities))
+    replay = f"fanin run {it.scenario} --seed {seed}{declared}"
     _print(
         [
             line(""),
@@ -160,6 +160,15 @@ def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
         ]
     )
     return int(verdict.validity is not Validity.INVALID)
+
+
+def _right(it: "Bug") -> "AppFactory":
+    """Somebody who does right what this one does wrong: ours, or who has the same beyond the contract."""
+    from harness.bugs.registry import HEALTHY
+    from harness.world.target import reference_aggregator
+
+    alike = (healthy.factory for healthy in HEALTHY.values() if healthy.capabilities == it.capabilities)
+    return next(alike) if it.capabilities else reference_aggregator
 
 
 def _explanation(it: "Bug") -> Iterator["Line"]:

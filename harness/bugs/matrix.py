@@ -14,6 +14,7 @@ from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
+from harness.needs import BEYOND, Beyond, needs
 from harness.verdict import Validity
 from simulator.scenario import Crash, Restart, Scenario
 
@@ -100,12 +101,18 @@ def play_through(inmate: str, scenarios: Sequence[str]) -> dict[str, Validity]:
     from harness.world.play import play
 
     survives = inmate in BUGS or HEALTHY[inmate].survives
-    factory = (BUGS if inmate in BUGS else HEALTHY)[inmate].factory
+    it = (BUGS if inmate in BUGS else HEALTHY)[inmate]
     return {
-        name: judge(play(scenario_of(name), factory=factory)).validity
+        name: judge(play(scenario_of(name), factory=it.factory)).validity
         for name in scenarios
-        if survives or not has_crash(scenario_of(name))
+        if (survives or not has_crash(scenario_of(name))) and is_for(scenario_of(name), it.capabilities)
     }
+
+
+def is_for(scenario: Scenario, capabilities: frozenset[Beyond]) -> bool:
+    """Whether a scenario is played with those who have this beyond the contract: it asks for nothing else."""
+    beyond = {need for need in needs(scenario) if need in BEYOND}
+    return beyond <= capabilities and bool(beyond) == bool(capabilities)
 
 
 def has_crash(scenario: Scenario) -> bool:

@@ -10,13 +10,17 @@ from types import ModuleType
 from harness.bugs import (
     answering,
     completing,
+    configuring,
     crashing,
     dating,
     expiring,
     finishing,
     healthy,
+    opening,
     original,
     repeating,
+    replicated,
+    signing,
     starting,
     telling,
     waiting,
@@ -36,9 +40,15 @@ FAMILIES: tuple[ModuleType, ...] = (
     crashing,
     telling,
     answering,
+    configuring,
+    replicated,
+    opening,
+    signing,
 )
 BUGS: Mapping[str, Bug] = {bug.name: bug for family in FAMILIES for bug in family.BUGS}
-HEALTHY: Mapping[str, Healthy] = {it.name: it for it in healthy.HEALTHY}
+HEALTHY: Mapping[str, Healthy] = {
+    it.name: it for family in (healthy, configuring, replicated, opening, signing) for it in family.HEALTHY
+}
 
 # Scenarios that kill nothing, and what they are there for.
 QUIET: Mapping[str, str] = {
@@ -48,18 +58,14 @@ QUIET: Mapping[str, str] = {
 
 # Bugs that are known from the wild and not kept here, and why.
 ABSENT: tuple[tuple[str, str], ...] = (
-    ("B29", "the set of regions is read live instead of frozen: no scenario changes the configuration yet"),
     ("B48", "a legitimate second push under an id that was used is ignored: the contract asks for just that"),
     ("B49", "the store grows without bound: nobody sees it over HTTP"),
-    ("B54", "two processes on one store do not know of each other: every scenario has one aggregator"),
     ("B57", "a record is torn by a power cut: a crash here is kill -9, which loses nothing that was written"),
     ("B59", "everything is sent at once after an outage: the contract sets no rate"),
     (
         "B60, B61",
         "the sender loses its events: the registry's bug, and the right outcome is a timeout",
     ),
-    ("B63", "only the first event of an envelope counts: the contract has one event per request"),
-    ("B64", "a signature's timestamp is too old: deliveries are not signed"),
 )
 
 

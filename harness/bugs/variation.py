@@ -117,6 +117,7 @@ def vary(
     surface_type: type[Surface] = Surface,
     render: Callable[[Notify], Message] = render,
     around: Callable[[AsgiApp], AsgiApp] | None = None,
+    clock: Callable[[int], Clock] = LoopClock,
 ) -> AppFactory:
     """The real aggregator with these parts exchanged, as a factory for `harness.world.play.play`.
 
@@ -129,6 +130,7 @@ def vary(
         surface_type: Instead of the HTTP surface.
         render: Writes a notification's body.
         around: Wraps the whole application.
+        clock: Makes the clock of each life; told what the world's shows at 0, in Unix milliseconds.
     """
     parts: dict[str, type] = {}
     if store is not None:
@@ -147,7 +149,7 @@ def vary(
         chosen = replace(Settings.from_environment(environment), **(settings or {}))
         subscribers = partial(HttpSubscribers, load=lambda _: Format(render=render))
         create = rewired(surface.create_app, _Surface=surface_type, HttpSubscribers=subscribers)
-        app: AsgiApp = create(chosen, clock=LoopClock(epoch_ms), engine=build)
+        app: AsgiApp = create(chosen, clock=clock(epoch_ms), engine=build)
         return around(app) if around else app
 
     return factory

@@ -23,7 +23,7 @@ from harness.deployment.traffic import Gate, Load, load_of, starts
 from harness.dialect import PLAIN, Dialect
 from harness.history import End, Entry, History, Run
 from harness.realtime import courier
-from harness.realtime.pace import Pace, Played, Stopwatch, as_they_end, at_pace, header
+from harness.realtime.pace import Pace, Played, Stopwatch, as_they_end, at_pace, header, now_ms
 from harness.world.asgi import Answer, OnAnswer
 from harness.world.play import TIMEOUTS_WATCHED, World
 from simulator.delivery import Profile
@@ -142,6 +142,18 @@ class DeploymentTarget:
     def kill(self) -> None:
         """Nobody here can."""
 
+    def pause(self) -> None:
+        """Nor that."""
+
+    def resume(self) -> None:
+        """It never stood still."""
+
+    def reconfigure(self, changes: Mapping[str, str]) -> None:
+        """Its owner does that."""
+
+    def set_clock(self, by_ms: int) -> None:
+        """Nor that."""
+
 
 class Session:
     """One visit to a deployment: the sink, the client, and the gates that all its scenarios share."""
@@ -194,13 +206,14 @@ class Session:
         )
         clock = Stopwatch()
         world = World(
-            target,
+            [target],
             run,
             clock.now_ms,
             profile=planned.profile,
             dialect=deployment.dialect,
             admit=self.gate.admit,
             epoch_ms=clock.epoch_ms,
+            wall_ms=now_ms,
         )
         if deployment.activities is None:
             self.switchboard.connect(world.sink)

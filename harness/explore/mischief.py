@@ -11,6 +11,7 @@ from typing import NamedTuple, get_args
 
 from harness.explore.dice import Dice
 from harness.explore.forecast import Forecast, Moment
+from harness.explore.settling import away_ms
 from simulator.delivery import profile_of
 from simulator.scenario import (
     AggregatorFault,
@@ -24,6 +25,7 @@ from simulator.scenario import (
     Malform,
     Malformation,
     OnSink,
+    Pause,
     Reorder,
     Restart,
     Scenario,
@@ -132,13 +134,13 @@ class Mischief:
                 return fault
         return None
 
-    def _restart(self) -> AggregatorFault:
+    def _restart(self) -> Crash | Restart:
         return Restart(at=self._instant(), down_for=self._down_for())
 
-    def _crash(self) -> AggregatorFault:
+    def _crash(self) -> Crash | Restart:
         return Crash(at=self._instant(), down_for=self._down_for())
 
-    def _crash_at_step(self) -> AggregatorFault:
+    def _crash_at_step(self) -> Crash | Restart:
         """Its nth time is one that will come; it may be narrowed to what it is about."""
         dice, step = self._dice, self._dice.one_of(get_args(Step))
         if not (reaching := self._reaching(step)):
@@ -157,11 +159,11 @@ class Mischief:
     def _outage(self, fault: AggregatorFault) -> _Window:
         """From when to when the aggregator will probably be down, and a little more."""
         at = fault.at
-        if isinstance(fault, Crash) and fault.step is not None:
+        if isinstance(fault, Crash | Pause) and fault.step is not None:
             reaching = _narrowed(self._reaching(fault.step), fault.region, fault.operation)
             at = reaching[min(fault.nth, len(reaching)) - 1].at_ms if reaching else 0
         at = at or 0
-        return _Window(at - APART_MS, at + fault.down_for + APART_MS)
+        return _Window(at - APART_MS, at + away_ms(fault) + APART_MS)
 
     def _heard_beside(self, outage: _Window) -> bool:
         """Whether something is acknowledged in spite of it. A sender that tries again will see to that."""

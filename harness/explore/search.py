@@ -26,7 +26,7 @@ from harness.explore.shrink import shrink
 from harness.explore.sparing import spared
 from harness.explore.variants import vary
 from harness.judge.oracle import judge
-from harness.needs import Capability
+from harness.needs import USUAL, Capability, lacking
 from harness.verdict import Finding, Validity, Verdict
 from harness.world.play import play, play_stranger
 from harness.world.stranger import find_factory
@@ -156,7 +156,10 @@ def replay(search: Search, found: Run) -> str:
 
 def pack() -> tuple[str, ...]:
     """The built-in scenarios that have variants: those of which something must come."""
-    return tuple(name for name in names() if _loaded(name).verdict == "valid")
+    ours = USUAL - {"reconfiguration"}  # a variant has other regions
+    return tuple(
+        name for name in names() if _loaded(name).verdict == "valid" and not lacking(_loaded(name), ours)
+    )
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 Rules of this file: pure; a part that cannot stay is left out, never repaired into something else.
 """
 
+from typing import assert_never
+
 import msgspec
 
 from harness.explore.forecast import Forecast, forecast
@@ -10,11 +12,14 @@ from harness.judge.bounds import FOREVER
 from simulator.delivery import Profile, profile_of
 from simulator.loading import ScenarioError, loads
 from simulator.scenario import (
+    AggregatorFault,
+    ClockJump,
     Crash,
     Fault,
     Malform,
     OnDelivery,
     OnSink,
+    Pause,
     Restart,
     Scenario,
     SinkDown,
@@ -115,12 +120,25 @@ def _biting(scenario: Scenario, seed: int) -> Scenario | None:
         scenario = msgspec.structs.replace(scenario, faults=kept)
 
 
+def away_ms(fault: AggregatorFault) -> int:
+    """How long the aggregator does nothing because of it."""
+    match fault:
+        case Crash() | Restart():
+            return fault.down_for
+        case Pause():
+            return fault.lasts
+        case ClockJump():
+            return 0
+        case _:
+            assert_never(fault)
+
+
 def _idle(fault: Fault, scenario: Scenario, outlook: Forecast) -> bool:
     """Whether a fault of the sink holds when nobody will be told anything, as far as one can tell."""
     if not isinstance(fault, OnSink | SinkDown):
         return False
     about = fault.operation.partition("/")[0] if isinstance(fault, OnSink) else ""
     # An aggregator that was down tells late.
-    late = sum(it.down_for for it in scenario.faults if isinstance(it, Crash | Restart)) + LATE_MS
+    late = sum(away_ms(it) for it in scenario.faults if isinstance(it, AggregatorFault)) + LATE_MS
     until = FOREVER if fault.until is None else fault.until
     return not any(fault.since - late <= it.at_ms < until for it in outlook.outcomes if about in ("", it.op))

@@ -108,7 +108,7 @@ def bounds_of(
     must: dict[str, int] = {}
     for attempt in attempts:
         region = attempt.region
-        if attempt.counts is False or region is None:
+        if attempt.counts is False or region not in scenario.regions:
             continue
         may[region] = min(attempt.sent.at - margin, may.get(region, FOREVER))
         if attempt.counts and certain:

@@ -6,6 +6,7 @@ Rules of this file: it sorts and names, it does not judge. An operation is what 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import msgspec
 
@@ -25,6 +26,7 @@ from harness.history import (
     Sent,
     Unsent,
 )
+from harness.judge.configuration import Spell, began_under, configured, expected_by, spells
 from harness.judge.notice import Notice, read_notice
 from simulator.scenario import Scenario
 
@@ -124,10 +126,21 @@ class Evidence:
     bits: tuple[Bit, ...]
     turns: tuple[tuple[int, Aggregator], ...]  # with their indices
     end: End | None
+    configurations: tuple[Spell, ...]  # how the aggregator was configured, in order
 
     @property
     def scenario(self) -> Scenario:
         return self.run.scenario
+
+    def configured_for(self, case: Case) -> list[Scenario]:
+        """The scenario with what the aggregator was told when the operation began.
+
+        Several where it may have begun under one configuration or under another.
+        """
+        earliest = min((it.sent.at for it in case.attempts if it.counts is not False), default=-inf)
+        latest = min((it.ended_at for it in case.attempts if it.counts), default=inf)
+        held = began_under(self.configurations, earliest, latest)
+        return [configured(self.scenario, spell) for spell in held]
 
 
 @dataclass(slots=True)
@@ -182,7 +195,8 @@ def _sort_unindexed(entry: Occurred | Unsent | Bit | End, piles: _Piles) -> None
 def collect(history: History) -> Evidence:
     """Sort a history by operation."""
     piles = _sort(history.entries)
-    docket = _Docket(history.run.scenario, piles.occurred.values())
+    configurations = spells(history.run.scenario, piles.turns)
+    docket = _Docket(history.run.scenario, piles.occurred.values(), configurations)
     attempts, orphans, case_of = [], [], {}
     for index, sent in piles.sent:
         occurred = piles.occurred.get(sent.op)
@@ -216,13 +230,17 @@ def collect(history: History) -> Evidence:
         bits=tuple(piles.bits),
         turns=tuple(piles.turns),
         end=piles.end,
+        configurations=tuple(configurations),
     )
 
 
 class _Docket:
     """The cases of a run, and what belongs to which."""
 
-    def __init__(self, scenario: Scenario, occurrences: Iterable[Occurred]) -> None:
+    def __init__(
+        self, scenario: Scenario, occurrences: Iterable[Occurred], configurations: Sequence[Spell]
+    ) -> None:
+        self._configurations = configurations
         self._by_image, self._registry = scenario.correlation == "image", scenario.registry
         self._expected = {fold(region): region for region in scenario.regions}
         self._wanted = frozenset(scenario.actions) - {"ping"}
@@ -254,8 +272,11 @@ class _Docket:
         """What is to be known about one attempt."""
         region = None if sent.claims is None else self._expected.get(fold(sent.claims))
         wanted = occurred.action in self._wanted
-        flaw = sent.flaw or ("" if region is not None else "unknown-region")
         answer_index, answer = (None, None) if ended is None else ended
+        until = sent.at if answer is None else answer.at
+        # A region may be expected one day that nobody expects yet.
+        known = region is not None and region in expected_by(self._configurations, until)
+        flaw = sent.flaw or ("" if known else "unknown-region")
         if flaw or not wanted:
             counts: bool | None = False
         else:

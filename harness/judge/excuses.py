@@ -5,13 +5,14 @@ that what happens at the instant of a crash is excused.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import merge
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, pairwise
 
+from harness.history import Aggregator
 from harness.judge.bounds import FOREVER
 from harness.judge.evidence import Attempt, Case, Evidence
+from harness.judge.outages import Outages, Window, lives_of, outages_of, shared
 from simulator.scenario import (
     LoseAnswer,
     LoseRequest,
@@ -30,22 +31,20 @@ GIVEN_UP_AFTER_MS = 3 * 86_400_000
 _SILENCING = (LoseRequest, LoseAnswer, SlowClient)
 
 
-class Window(NamedTuple):
-    """An interval and how long after it a correct aggregator may still be late."""
-
-    since: int
-    until: int  # FOREVER when it never ends
-    allowance: int
-
-
 class Excuses:
     """The outages and faults of one run."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._run = evidence.run
-        self._downs = _downs(evidence)
-        self._falls = [window.since for window in self._downs]
-        self._returns = [window.until for window in self._downs]
+        lives = lives_of(evidence.turns) or {0: []}
+        each = {replica: outages_of(turns, evidence.run) for replica, turns in lives.items()}
+        self._of = {replica: Outages(windows) for replica, windows in each.items()}
+        self._downs = Outages(shared(list(each.values()), evidence.run))
+        self._deaths = sorted(turn.at for _, turn in evidence.turns if _is_death(turn))
+        self._interruptions = sorted(turn.at for _, turn in evidence.turns if turn.state == "down")
+        self._wakings = _ended(lives, "pause")
+        # When an orderly stop is over, nobody outside can tell; it is when the next start is.
+        self._stops = Outages(Window(since, until, 0) for since, until in _ended(lives, "stop"))
         self._sink: dict[str, list[Window]] = {}  # by the operation that a fault is about; "" for all
         for fault in evidence.scenario.faults:
             if isinstance(fault, _HOLDING):
@@ -64,15 +63,28 @@ class Excuses:
     @property
     def ever_up(self) -> bool:
         """Whether the aggregator ever came up."""
-        return self._returns[0] < FOREVER
+        return any(outages.windows[0].until < FOREVER for outages in self._of.values())
 
     def fell(self, since: int, until: int) -> bool:
-        """Whether the aggregator went down in this interval."""
-        return bisect_left(self._falls, since) < bisect_right(self._falls, until)
+        """Whether the aggregator, or one of its replicas, died in this interval."""
+        return bisect_left(self._deaths, since) < bisect_right(self._deaths, until)
 
-    def was_down(self, since: int, until: int) -> bool:
-        """Whether the aggregator was down at any instant of this interval."""
-        return bisect_left(self._returns, since) < bisect_right(self._falls, until)
+    def interrupted(self, since: int, until: int) -> bool:
+        """Whether it died, was made to stand still, or was on its way to an orderly stop in this interval."""
+        struck = bisect_left(self._interruptions, since) < bisect_right(self._interruptions, until)
+        return struck or self._stops.met(since, until)
+
+    def woke(self, since: int, until: int, within: int) -> bool:
+        """Whether somebody was stopped after ``since``, and had woken no longer than so before ``until``.
+
+        What it had begun when it was stopped it may still do when it wakes, and nobody can hold it back.
+        """
+        return any(since <= stopped and woke <= until <= woke + within for stopped, woke in self._wakings)
+
+    def was_down(self, attempt: Attempt) -> bool:
+        """Whether whoever the attempt went to was down at any instant of it."""
+        outages = self._of.get(attempt.sent.replica, self._downs)
+        return outages.met(attempt.sent.at, attempt.ended_at)
 
     def silenced(self, attempt: Attempt) -> bool:
         """Whether a fault of the scenario explains that this attempt had no answer."""
@@ -122,17 +134,13 @@ class Excuses:
         """
         latest = due + grace
         windows = [window for window in self._sink_windows(case) if window.until >= pending_from]
-        for window in merge(self._starts_after(pending_from), sorted(windows)):
+        outages = self._downs.ending_from(pending_from - self._run.start_grace)
+        for window in merge(outages, sorted(windows)):
             if window.since > latest:
                 break
             latest = max(latest, min(FOREVER, window.until + window.allowance))
         tried_from = pending_from if tried_from is None else tried_from
         return FOREVER if self.given_up(case, tried_from, latest) else latest
-
-    def _starts_after(self, since: int) -> Iterator[Window]:
-        """Outages that were not over at this instant, or not long enough to have started in full."""
-        first = bisect_left(self._returns, since - self._run.start_grace)
-        return (self._downs[index] for index in range(first, len(self._downs)))
 
     def _sink_windows(self, case: Case) -> list[Window]:
         if not self._sink:
@@ -150,16 +158,15 @@ def _fault_at(evidence: Evidence, index: int) -> object:
     return faults[index] if 0 <= index < len(faults) else None
 
 
-def _downs(evidence: Evidence) -> list[Window]:
-    """The aggregator's outages in order. The first ends with its first start, which has no work waiting."""
-    downs, fell_at, grace = [], -FOREVER, 0
-    up = False
-    for _, turn in evidence.turns:
-        if turn.state == "up" and not up:
-            downs.append(Window(fell_at, turn.at, grace))
-        elif turn.state == "down" and up:
-            fell_at, grace = turn.at, evidence.run.start_grace
-        up = turn.state == "up"
-    if not up:
-        downs.append(Window(fell_at, FOREVER, grace))
-    return downs
+def _is_death(turn: Aggregator) -> bool:
+    return turn.state == "down" and turn.why != "pause"
+
+
+def _ended(lives: Mapping[int, Sequence[Aggregator]], why: str) -> list[tuple[int, int]]:
+    """When each outage of this kind began and ended, of those that ended."""
+    return [
+        (before.at, turn.at)
+        for turns in lives.values()
+        for before, turn in pairwise(turns)
+        if before.why == why and turn.state == "up"
+    ]

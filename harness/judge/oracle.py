@@ -13,7 +13,7 @@ import msgspec
 
 from harness.history import History
 from harness.judge.bounds import FOREVER
-from harness.judge.evidence import Evidence, collect
+from harness.judge.evidence import Case, Evidence, collect
 from harness.judge.excuses import Excuses
 from harness.judge.generations import generations
 from harness.judge.rules import answers, content, doubts, expectation, notification, outcome, timing
@@ -34,10 +34,7 @@ def judge(history: History) -> Verdict:
     """
     evidence = collect(history)
     excuses = Excuses(evidence)
-    hearings = [
-        Hearing(case, generations(case, evidence.scenario, margin=evidence.run.margin), evidence, excuses)
-        for case in evidence.cases
-    ]
+    hearings = [_hearing(case, evidence, excuses) for case in evidence.cases]
     findings = _merge(_charges(evidence, excuses, hearings), evidence.length)
     doubted = tuple(doubts.check(evidence, excuses, hearings))
     calm = Validity.UNKNOWN if doubted else Validity.VALID
@@ -46,9 +43,16 @@ def judge(history: History) -> Verdict:
     )
 
 
+def _hearing(case: Case, evidence: Evidence, excuses: Excuses) -> Hearing:
+    scenario, *others = evidence.configured_for(case)
+    heard = generations(case, scenario, margin=evidence.run.margin)
+    return Hearing(case, heard, evidence, excuses, scenario, undecidable=bool(others))
+
+
 def _charges(evidence: Evidence, excuses: Excuses, hearings: Sequence[Hearing]) -> Iterator[Charge]:
     yield from answers.check_comeback(evidence, excuses)
     yield from answers.check_answers(evidence, {it.case.key: it for it in hearings})
+    hearings = [hearing for hearing in hearings if not hearing.undecidable]
     for hearing in hearings:
         told_wrong = list(outcome.check(hearing))
         yield from told_wrong

@@ -45,12 +45,18 @@ class CommandTarget:
     """One aggregator as a process. A kill is SIGKILL to its whole process group."""
 
     def __init__(
-        self, command: str, settings: Mapping[str, str], *, folder: Path, start_s: float = START_S
+        self,
+        command: str,
+        settings: Mapping[str, str],
+        *,
+        folder: Path,
+        log: str = "output.log",
+        start_s: float = START_S,
     ) -> None:
         self.name = command
         self.epitaph = ""  # how it ended by itself, which nobody asked it to
-        self._command, self._settings, self._start_s = command, settings, start_s
-        self._log = _Log(folder / "output.log")
+        self._command, self._settings, self._start_s = command, dict(settings), start_s
+        self._log = _Log(folder / log)
         self._port = free_port()
         self._process: asyncio.subprocess.Process | None = None
         self._last: asyncio.subprocess.Process | None = None  # whoever lived last, perhaps still does
@@ -105,6 +111,21 @@ class CommandTarget:
         process, self._process = self._process, None
         if process is not None:
             _signal_group(process, signal.SIGKILL)
+
+    def pause(self) -> None:
+        if self._process is not None:
+            _signal_group(self._process, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._process is not None:
+            _signal_group(self._process, signal.SIGCONT)
+
+    def reconfigure(self, changes: Mapping[str, str]) -> None:
+        self._settings |= changes
+
+    def set_clock(self, by_ms: int) -> None:
+        """The machine's clock is everybody's; scenarios with this are skipped (`harness.needs`)."""
+        raise NotImplementedError(by_ms)
 
     async def close(self) -> None:
         """Leave nothing behind: no process, no connection."""

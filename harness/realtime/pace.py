@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +39,7 @@ class Pace:
     timeout_ms: int = 5_000  # what every scenario's timeout becomes
     tolerance_ms: int = 1_000  # how late a right aggregator may act
     start_grace_ms: int = 2_000  # … after a start
+    takeover_ms: int = 10_000  # … after a replica is gone
     patience_ms: int = 12_000  # … after the sink is well again, its own backoff included
     answer_ms_min: int = 5_000  # a sender waits so long for an answer, however short its scaled time-out
     repeat_max: int = 100  # a thousand operations within five seconds would test the harness
@@ -114,6 +116,7 @@ def header(scenario: Scenario, *, seed: int, target: str, pace: Pace, unseen: tu
         time="real",
         tolerance=pace.tolerance_ms,
         start_grace=pace.start_grace_ms,
+        takeover=pace.takeover_ms,
         patience=pace.patience_ms,
         margin=pace.margin_ms,
         unseen=unseen,
@@ -129,17 +132,34 @@ async def play_command(
     clock = Stopwatch()
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
         listener = socket.create_server((LOOPBACK, 0))
-        target = command_target(small, command, Path(name), pace, sink_port=listener.getsockname()[1])
-        world = World(target, run, clock.now_ms, profile=profile, dialect=dialect, epoch_ms=clock.epoch_ms)
+        port = listener.getsockname()[1]
+        targets = command_targets(small, command, Path(name), pace, sink_port=port)
+        world = World(
+            targets,
+            run,
+            clock.now_ms,
+            profile=profile,
+            dialect=dialect,
+            epoch_ms=clock.epoch_ms,
+            wall_ms=now_ms,
+        )
         server = await world.sink.serve(listener)
         try:
             await world.play(begin=clock.begin)
         finally:
             server.close()
-            await target.close()
+            await close_all(targets)
     # On the same machine, so the told deadlines can be compared.
     told = msgspec.structs.replace(run, epoch=clock.epoch_ms)
-    return Played(History(told, world.journal.entries), (target.epitaph,) if target.epitaph else ())
+    epitaphs = tuple(target.epitaph for target in targets if target.epitaph)
+    return Played(History(told, world.journal.entries), epitaphs)
+
+
+async def close_all(targets: Sequence[CommandTarget]) -> None:
+    """Leave nothing of them behind, whatever happens with one."""
+    async with AsyncExitStack() as stack:
+        for target in targets:
+            stack.push_async_callback(target.close)
 
 
 async def try_out(scenario: Scenario, command: str, pace: Pace) -> None:
@@ -150,7 +170,7 @@ async def try_out(scenario: Scenario, command: str, pace: Pace) -> None:
     """
     small, _ = at_pace(scenario, pace)
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
-        target = command_target(small, command, Path(name), pace, sink_port=9)  # nobody is told anything
+        target, *_ = command_targets(small, command, Path(name), pace, sink_port=9)  # nobody is told anything
         try:
             await target.start()
             await target.stop()
@@ -158,14 +178,15 @@ async def try_out(scenario: Scenario, command: str, pace: Pace) -> None:
             await target.close()
 
 
-def command_target(
+def command_targets(
     scenario: Scenario, command: str, folder: Path, pace: Pace, *, sink_port: int
-) -> CommandTarget:
-    """The target for one scenario, with what it is told."""
+) -> list[CommandTarget]:
+    """The target for one scenario, with what it is told; or its replicas, which share one data folder."""
     (folder / "data").mkdir()
     url = f"http://{LOOPBACK}:{sink_port}/"
     settings = environment(scenario, notify_url=url, data_dir=folder / "data")
-    return CommandTarget(command, settings, folder=folder, start_s=pace.start_s)
+    logs = [f"output{n or ''}.log" for n in range(scenario.replicas)]
+    return [CommandTarget(command, settings, folder=folder, log=log, start_s=pace.start_s) for log in logs]
 
 
 async def play_pack(

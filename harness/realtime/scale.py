@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from simulator.delivery import Profile
-from simulator.scenario import Delay, DelayBy, Duplicate, Fault, Scenario, SinkStalls, SlowClient
+from simulator.scenario import Delay, DelayBy, Duplicate, Fault, Scenario, SignEarlier, SinkStalls, SlowClient
 
 # Linear up to so many timeouts, logarithmic beyond.
 LINEAR_TIMEOUTS = 6
@@ -31,6 +31,11 @@ def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
     # The network is real: it has a latency of its own.
     real = msgspec.structs.replace(near, latency=Delay(fixed=0))
     small = msgspec.structs.replace(_multiplied(real, factor), timeout=timeout_ms)
+    # How old a signature may be is agreed upon by all who sign, and scales with nothing.
+    aged = tuple(
+        old if isinstance(old, SignEarlier) else new for old, new in zip(faults, small.faults, strict=True)
+    )
+    small = msgspec.structs.replace(small, faults=aged)
     if factor <= 1:
         return small
     kept = tuple(_at_its_own_pace(old, new) for old, new in zip(faults, small.faults, strict=True))

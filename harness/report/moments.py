@@ -5,16 +5,18 @@ aggregator may have thought; ``kind`` is equal for moments that repeat each othe
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from harness.history import Aggregator
 from harness.judge.evidence import Attempt, Post
 from harness.report import phrases
 from harness.report.clock import clock
 from harness.report.line import Tone, shorten
 from harness.report.reading import Fate, Operation, Reading
 from simulator.scenario import (
+    ClockJump,
     SinkDown,
     SinkFault,
     SinkHangs,
@@ -54,6 +56,7 @@ def moments(reading: Reading) -> list[Moment]:
     found = [
         *_occurrences(reading),
         *_lifecycle(reading),
+        *_clocks(reading),
         *_sink_weather(reading),
         *_unsent(reading),
         *(moment for attempt in reading.evidence.attempts for moment in _attempt(reading, attempt)),
@@ -95,27 +98,59 @@ def _occurrences(reading: Reading) -> Iterator[Moment]:
 
 
 def _lifecycle(reading: Reading) -> Iterator[Moment]:
-    """The aggregator's downs and ups; its first start only when something had to wait for it."""
-    down_since: int | None = None
+    """The aggregator's downs and ups; its first start only when something had to wait for it.
+
+    Where one of several replicas is down, the aggregator is not.
+    """
+    down_since: dict[int, int] = {}  # by replica
     began = reading.occurred[0][1].at if reading.occurred else 0
+    decisive = {index for index, _ in overall(reading.evidence.turns)}
     for index, entry in reading.evidence.turns:
+        who = f"replica {entry.replica}: " if entry.replica else ""
         if entry.state == "down":
-            down_since = entry.at if down_since is None else down_since
+            down_since.setdefault(entry.replica, entry.at)
             failed = f"cannot start: {entry.error}"
-            text = {"crash": "kill -9", "stop": "stopped"}.get(entry.why, failed)
+            text = {"crash": "kill -9", "stop": "stopped", "pause": "stands still"}.get(entry.why, failed)
+            kind = f"{'down' if index in decisive else 'gone'} {entry.why}"
             tone = Tone.BAD if entry.why == "failed" else Tone.FAULT
-            yield Moment(
-                at=entry.at, lane=AGGREGATOR, text=text, kind=f"down {entry.why}", tone=tone, entries=(index,)
-            )
+        elif (since := down_since.pop(entry.replica, None)) is not None or entry.at > began:
+            again = "goes on" if entry.why == "resume" else "up again"
+            text = "up" if since is None else f"{again}, after {format_duration(entry.at - since)}"
+            text += _news(entry)
+            kind, tone = "up" if index in decisive else "back", Tone.GOOD
+        else:
             continue
-        if down_since is not None or entry.at > began:
-            text = (
-                f"up again, after {format_duration(entry.at - down_since)}"
-                if down_since is not None
-                else "up"
+        yield Moment(
+            at=entry.at, lane=AGGREGATOR, text=f"{who}{text}", kind=kind, tone=tone, entries=(index,)
+        )
+
+
+def overall(turns: Iterable[tuple[int, Aggregator]]) -> Iterator[tuple[int, Aggregator]]:
+    """Those turns that are the aggregator's as a whole: the last replica that falls, the first that rises."""
+    up: set[int] = set()
+    for index, turn in turns:
+        others = up - {turn.replica}
+        if not others:
+            yield index, turn
+        up = others | {turn.replica} if turn.state == "up" else others
+
+
+def _news(entry: Aggregator) -> str:
+    """What it was told with a new start."""
+    regions = f", now {len(entry.expects)} regions" if entry.expects else ""
+    timeout = f", timeout now {format_duration(entry.timeout)}" if entry.timeout is not None else ""
+    return regions + timeout
+
+
+def _clocks(reading: Reading) -> Iterator[Moment]:
+    """When the aggregator's clock is set."""
+    for index, bit, fault in reading.bits:
+        if isinstance(fault, ClockJump):
+            by_ms = fault.forward or fault.back or 0
+            text = f"its clock is set {'forward' if fault.forward else 'back'} {format_duration(by_ms)}"
+            yield Moment(
+                at=bit.at, lane=AGGREGATOR, text=text, kind="clock", tone=Tone.FAULT, entries=(index,)
             )
-            yield Moment(at=entry.at, lane=AGGREGATOR, text=text, kind="up", tone=Tone.GOOD, entries=(index,))
-        down_since = None
 
 
 def _illness(fault: SinkFault) -> str:
@@ -216,7 +251,7 @@ def _attempt(reading: Reading, attempt: Attempt) -> Iterator[Moment]:
 
 def _fan_in(reading: Reading, operation: Operation) -> Iterator[Moment]:
     """How many regions have arrived, and the timer: armed, called off or fired."""
-    regions = len(reading.scenario.regions)
+    regions = len(operation.scenario.regions)
     shown = sorted(
         (_shown_at(reading, attempt), attempt.index, reading.fate(attempt) is Fate.COUNTED)
         for attempt in operation.case.attempts
@@ -241,7 +276,7 @@ def _fan_in(reading: Reading, operation: Operation) -> Iterator[Moment]:
     if window is None:
         return
     armed = f"armed: {'' if len(reading.operations) > 1 else 'fires at '}{clock(window[0])}"
-    yield _timer(reading, operation, window[0] - reading.scenario.timeout, armed, "armed")
+    yield _timer(reading, operation, window[0] - operation.scenario.timeout, armed, "armed")
     if len(shown) == regions and in_time:
         yield _timer(reading, operation, shown[-1][0], "called off", "off")
     elif reading.evidence.end is None or window[0] <= reading.evidence.end.at:
@@ -253,7 +288,7 @@ def _deadline(reading: Reading, operation: Operation, at: int) -> Iterator[Momen
     before = {region for region, counted in operation.counted.items() if counted <= at}
     missing = [
         f"{region}?" if region in operation.doubtful | operation.counted.keys() else region
-        for region in reading.scenario.regions
+        for region in operation.scenario.regions
         if region not in before
     ]
     named = ", ".join(missing) if len(missing) <= _NAMED else f"{len(missing)} regions"

@@ -7,7 +7,7 @@ from harness.history import SUCCESS, Answered, Replied
 from harness.judge.evidence import Attempt, Post
 from harness.report.line import Tone, listed, shorten
 from harness.report.reading import Fate, Reading
-from simulator.scenario import DelayBy, LoseAnswer, SlowClient
+from simulator.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
 from simulator.units import format_duration
 
 Said = tuple[str, str, Tone]  # in words, in at most about five characters, and in what tone
@@ -57,8 +57,13 @@ def request(reading: Reading, attempt: Attempt) -> tuple[str, str]:
         said.append((f"copy {sent.copy}", "copy"))
     if sent.retry:
         said.append((f"retry {sent.retry}", "try"))
+    if reading.bitten(attempt, SignEarlier):
+        said.append(("signed earlier", ""))
+    if sent.envelope and sent.envelope != sent.attempt:
+        said.append(("in the same request", ""))
     if attempt.flaw and attempt.flaw != "unknown-region":
-        said.append((attempt.flaw.removeprefix("malformed:").replace("-", " "), "flaw"))
+        flaw = attempt.flaw.removeprefix("malformed:").removeprefix("forged:")
+        said.append((flaw.replace("-", " "), "flaw"))
     elif sent.claims != attempt.home:
         claimed = f"as {sent.claims!r}" if sent.claims else "no region"
         said.append((claimed, "flaw" if attempt.flaw else ""))

@@ -34,6 +34,7 @@ class Operation:
 
     name: str
     case: Case
+    scenario: Scenario  # with the regions and the timeout that held when it began
     judgement: Judgement | None = None
     fates: dict[int, Fate] = field(default_factory=dict)  # by attempt number
     counted: dict[str, int] = field(default_factory=dict)  # region -> when its 2xx came
@@ -121,7 +122,7 @@ def _operations(evidence: Evidence, verdict: Verdict) -> list[Operation]:
         names[case.name] = names.get(case.name, 0) + 1
         # One op, several keys: each region's payload has an id of its own.
         name = case.name if names[case.name] == 1 else f"{case.name}.{names[case.name]}"
-        operations.append(Operation(name, case, judged.get(case.key)))
+        operations.append(Operation(name, case, evidence.configured_for(case)[0], judged.get(case.key)))
     return operations
 
 
@@ -169,7 +170,8 @@ def _fate(operation: Operation, attempt: Attempt) -> Fate:
     if not attempt.wanted and attempt.flaw in ("", "unknown-region"):
         return Fate.IDLE
     if attempt.flaw:
-        return Fate.SWALLOWED
+        # One answer for all that an envelope carries says nothing of a single one.
+        return Fate.IDLE if attempt.sent.envelope else Fate.SWALLOWED
     return _accepted(operation, attempt)
 
 

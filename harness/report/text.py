@@ -9,6 +9,7 @@ from harness.report import verdict as verdict_text
 from harness.report.line import Line, Tone, line, listed, shorten
 from harness.report.reading import read
 from harness.verdict import Verdict
+from simulator.scenario import Scenario
 
 _NAME = 22
 _COUNTS = 44
@@ -35,6 +36,13 @@ def one_line(history: History, verdict: Verdict) -> Line:
         (f"{shorten(name, 40)}  {counts}", Tone.PLAIN),
         (f"  {remark}" if remark else "", Tone.BAD if is_wrong(scenario.verdict, verdict) else Tone.QUIET),
     )
+
+
+def skipped(scenario: Scenario, lacks: Sequence[str]) -> Line:
+    """``SKIPPED  two-replicas  the aggregator lacks replicas; play it all the same with --capability …``."""
+    how = " ".join(f"--capability {need}" for need in lacks)
+    why = f"it needs {listed(lacks)}, which is beyond the contract; {how} plays it"
+    return (("SKIPPED  ", Tone.ODD), (f"{scenario.scenario.ljust(_NAME)}  {why}", Tone.PLAIN))
 
 
 def is_wrong(stated: str, verdict: Verdict) -> bool:

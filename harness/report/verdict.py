@@ -89,7 +89,7 @@ def why(reading: Reading, judgement: Judgement) -> str:
         doubtful = sorted(operation.doubtful) if operation else []
         maybe = f"{listed(doubtful)} may or may not have counted"
         return f"{either} was right, because {maybe if doubtful else f'it was decided around {deadline}'}"
-    regions = reading.scenario.regions
+    regions = (operation or reading).scenario.regions
     match judgement.legal:
         case ("completed",):
             return f"all {len(regions)} of {len(regions)} arrived before {deadline}"

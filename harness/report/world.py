@@ -6,6 +6,7 @@ from typing import assert_never
 from harness.report.clock import clock
 from harness.report.line import listed
 from simulator.scenario import (
+    ClockJump,
     Crash,
     Delay,
     DelayBy,
@@ -14,14 +15,17 @@ from simulator.scenario import (
     Duplicate,
     Expectation,
     Fault,
+    Forge,
     LoseAnswer,
     LoseRequest,
     Malform,
     Operation,
+    Pause,
     Reorder,
     Restart,
     Scenario,
     Sender,
+    SignEarlier,
     SinkDown,
     SinkFault,
     SinkHangs,
@@ -55,7 +59,7 @@ def delay_words(delay: Delay) -> str:
 def fault_words(fault: Fault) -> str:
     """One fault as a clause."""
     match fault:
-        case Crash() | Restart():
+        case Crash() | Restart() | Pause() | ClockJump():
             return _aggregator_fault(fault)
         case SinkRefuses() | SinkStalls() | SinkHangs() | SinkLosesAnswer() | SinkDown():
             return _sink_fault(fault)
@@ -79,7 +83,7 @@ def _delivery_fault(fault: DeliveryFault) -> str:
 
 
 def _request_fault(
-    fault: LoseRequest | LoseAnswer | Malform | UnknownRegion | WrongKey | SlowClient,
+    fault: LoseRequest | LoseAnswer | Malform | UnknownRegion | WrongKey | SlowClient | Forge | SignEarlier,
 ) -> str:
     match fault:
         case LoseRequest():
@@ -94,6 +98,10 @@ def _request_fault(
             words = "the request carries a wrong key"
         case SlowClient():
             words = f"the body takes {format_duration(fault.over)}"
+        case Forge():
+            words = f"the signature is wrong: {fault.how}"
+        case SignEarlier():
+            words = f"the signature is {format_duration(fault.by)} old"
         case _:
             assert_never(fault)
     return words
@@ -139,14 +147,39 @@ _STEPS = {
 }
 
 
-def _aggregator_fault(fault: Crash | Restart) -> str:
-    if isinstance(fault, Restart):
-        return f"the aggregator restarts at {clock(fault.at)}, down for {format_duration(fault.down_for)}"
+def _aggregator_fault(fault: Crash | Restart | Pause | ClockJump) -> str:
+    match fault:
+        case Restart():
+            down = format_duration(fault.down_for)
+            return f"{_who(fault)} restarts at {clock(fault.at)}, down for {down}{_news(fault)}"
+        case ClockJump():
+            way = "forward" if fault.forward is not None else "back"
+            by = format_duration(fault.forward or fault.back or 0)
+            return f"the aggregator's clock is put {way} by {by} at {clock(fault.at)}"
+        case _:
+            return _struck(fault)
+
+
+def _struck(fault: Crash | Pause) -> str:
     whose = ", ".join(filter(None, (fault.region, fault.operation)))
     nth = "" if fault.nth == 1 else f", the {_ordinal(fault.nth)} time"
     when = f"at {clock(fault.at or 0)}" if fault.step is None else f"{_STEPS[fault.step]}{nth}"
-    killed = f"the aggregator is killed {when}, down for {format_duration(fault.down_for)}"
-    return f"{whose}: {killed}" if whose else killed
+    if isinstance(fault, Pause):
+        struck = f"{_who(fault)} stands still {when}, for {format_duration(fault.lasts)}"
+    else:
+        struck = f"{_who(fault)} is killed {when}, down for {format_duration(fault.down_for)}"
+    return f"{whose}: {struck}" if whose else struck
+
+
+def _who(fault: Crash | Restart | Pause) -> str:
+    return f"replica {fault.replica}" if fault.replica else "the aggregator"
+
+
+def _news(fault: Restart) -> str:
+    """What it is told when it starts again."""
+    regions = f", then waiting for {listed(fault.expects)}" if fault.expects else ""
+    timeout = f", then with a timeout of {format_duration(fault.timeout)}" if fault.timeout else ""
+    return regions + timeout
 
 
 def _ordinal(number: int) -> str:
@@ -179,6 +212,17 @@ def _configuration(scenario: Scenario) -> Iterator[str]:
         yield "Webhooks belong together when they name one image: host, action, repository, tag, digest."
     if scenario.ids == "distinct":
         yield "Each region's payload carries an id of its own."
+    if scenario.expects:
+        yield f"At first the aggregator is told to wait for {listed(scenario.expects)} only."
+    if scenario.replicas > 1:
+        yield f"{scenario.replicas} replicas of the aggregator share its data; webhooks go to them in turn."
+    if scenario.sender.envelope is not None:
+        gathered = format_duration(scenario.sender.envelope)
+        yield f"A region gathers its events for {gathered}, and sends them as one request."
+    if scenario.signing.rotates is not None:
+        yield f"Deliveries are signed; from {clock(scenario.signing.rotates)} on with the second secret."
+    elif scenario.signing.secrets:
+        yield "Deliveries are signed."
     if scenario.key:
         yield "The aggregator asks for a function key."
     for region, webhook in scenario.webhooks.items():

@@ -49,8 +49,8 @@ def _listed(_ctx: click.Context, _param: click.Parameter, text: str | None) -> t
     return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
-def _named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:
-    """Each one of these names, or an error with the nearest."""
+def named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:
+    """A callback: each one of these names, or an error with the nearest."""
 
     def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
         from simulator.problems import hint
@@ -63,6 +63,13 @@ def _named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] 
         return tuple(dict.fromkeys(given)) or None
 
     return check
+
+
+def beyond() -> Sequence[str]:
+    """What an aggregator may have beyond the contract."""
+    from harness.needs import BEYOND
+
+    return BEYOND
 
 
 def _declarable() -> Sequence[str]:
@@ -104,9 +111,9 @@ _target_options = _options(
     click.option("--public-url", metavar="URL", help="--url: where the deployment finds the sink."),
     click.option("--probe", type=click.Choice(["durable-functions"]),
                  help="--url: read its status API in place of a sink."),
-    click.option("--capability", "capabilities", metavar="NAME", multiple=True, callback=_named(_declarable),
-                 help="--url: what it is configured for; may be repeated."),
-    click.option("--lacks", metavar="NAME", multiple=True, callback=_named(_capabilities),
+    click.option("--capability", "capabilities", metavar="NAME", multiple=True, callback=named(_declarable),
+                 help="What it has beyond the contract; --url: what it is configured for. May be repeated."),
+    click.option("--lacks", metavar="NAME", multiple=True, callback=named(_capabilities),
                  help="--app, --command: what it does not offer; may be repeated."),
     click.option("--tolerance", metavar="DURATION", callback=_duration,
                  help="How late it may act. [--command: 1s, --url: 5s]"),

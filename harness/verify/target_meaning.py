@@ -11,6 +11,7 @@ from msgspec import structs
 
 from harness.deployment.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
 from harness.dialect import NOTHING, AnswerDialect, NotificationDialect
+from harness.needs import BEYOND, OF_DEPLOYMENTS, VIRTUAL_ONLY, Declarable
 from harness.verify.target_shape import Target
 from simulator.names import folded
 from simulator.problems import quoted
@@ -27,7 +28,6 @@ _ONLY_URL = (
     "listen",
     "public_url",
     "max_rate",
-    "capabilities",
     "probe",
     "activities",
 )
@@ -81,6 +81,8 @@ def problems(target: Target) -> Iterator[Nonsense]:
         return
     for kind in kinds:
         yield from _out_of_place(target, kind)
+    for kind in kinds:
+        yield from _undeclarable(target, kind)
     yield from _answers(target.answers)
     yield from _notification(target.notification)
     yield from _deployment(target)
@@ -116,6 +118,22 @@ def _out_of_place(target: Target, kind: Kind) -> Iterator[Nonsense]:
     for name, kinds in _ONLY_WITH.items():
         if kind not in kinds and getattr(target, name) != getattr(_BLANK, name):
             yield Nonsense(name, f"it makes no sense for this kind of target ({kind}), only for {_or(kinds)}")
+
+
+def _undeclarable(target: Target, kind: Kind) -> Iterator[Nonsense]:
+    """Capabilities that this kind of target cannot make use of, or has without saying so."""
+    declarable: dict[Kind, tuple[Declarable, ...]] = {
+        "app": BEYOND,
+        "command": tuple(name for name in BEYOND if name not in VIRTUAL_ONLY),
+        "url": OF_DEPLOYMENTS,
+    }
+    for name in target.capabilities:
+        if name not in declarable[kind]:
+            there = ", ".join(declarable[kind])
+            yield Nonsense(
+                "capabilities",
+                f"{quoted(name)} is not to be declared of this kind ({kind}); there are {there}",
+            )
 
 
 def _or(kinds: tuple[Kind, ...]) -> str:

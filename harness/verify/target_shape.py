@@ -50,7 +50,7 @@ class Target(Strict, frozen=True):
         listen: Where the sink listens for the deployment.
         public_url: Where the deployment finds the sink, if that is somewhere else.
         max_rate: Requests a second to the deployment, at most.
-        capabilities: What the deployment is configured for beyond its defaults.
+        capabilities: What it has beyond the contract, or a deployment is configured for beyond its defaults.
         lacks: What the application or the command does not offer.
         probe: Reads what was told off the deployment's status, in place of a sink.
         activities: Which activities tell an outcome, for the probe.

@@ -20,7 +20,7 @@ from harness.deployment.fitting import Configuration
 from harness.dialect import Dialect
 from harness.history import Aggregator, History
 from harness.judge.oracle import judge
-from harness.needs import CAPABILITIES, lacking
+from harness.needs import USUAL, lacking
 from harness.realtime.command import kill_leftovers
 from harness.realtime.pace import Pace, Played, play_pack
 from harness.verify.card import Judged, Skipped
@@ -126,7 +126,7 @@ class Verification:
 
     def _playable(self) -> Iterator[Scenario]:
         """The scenarios, less those that ask for what the target says it lacks."""
-        there = set(CAPABILITIES) - set(self.target.lacks)
+        there = (USUAL | set(self.target.capabilities)) - set(self.target.lacks)
         for scenario in self.scenarios:
             if lacks := lacking(scenario, there):
                 self.take(Skipped(scenario.scenario, lacks))

@@ -64,7 +64,9 @@ class Incarnation:
         self._spawn(self._lifespan())
         report = await self._reports.get()
         if report["type"] == "lifespan.startup.failed":
-            raise StartError(report.get("message") or "lifespan startup failed")
+            # Starlette's message is a traceback, whose last line says what was wrong.
+            lines = str(report.get("message") or "").strip().splitlines()
+            raise StartError(lines[-1] if lines else "lifespan startup failed")
         if report["type"] == "over":
             self._reports.put_nowait(report)  # the shutdown will ask for it again
         self._open = True

@@ -1,63 +1,82 @@
-"""Carries out the faults that befall the aggregator itself: crashes and restarts.
+"""Carries out what befalls the aggregator itself: crashes, restarts, pauses, and a clock that is set.
 
 A step is recognised from outside, by what the aggregator sends, so that the same scenario can kill any
 aggregator between its commit and its answer, or between its decision and its notification.
+
+Of several replicas each has its own ups and downs. In code they are counted from 0, in histories from 1;
+where there is only one, a history says 0.
 """
 
 import asyncio
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from harness.history import SUCCESS, Aggregator, Bit
 from harness.world.journal import Journal
-from harness.world.target import StartError, Target
-from simulator.scenario import Crash, Fault, Restart, Step
+from harness.world.target import StartError, Target, reconfiguration
+from simulator.scenario import ClockJump, Crash, Fault, Pause, Restart, Step
+
+type Strike = Crash | Restart | Pause | ClockJump
 
 
 class Nemesis:
-    """Kills and restarts the target as the scenario says, and keeps the journal of its ups and downs."""
+    """Does to the targets what the scenario says, and keeps the journal of their ups and downs."""
 
-    def __init__(self, target: Target, faults: Sequence[Fault], journal: Journal) -> None:
-        self._target, self._journal = target, journal
-        self._scheduled: list[tuple[int, Crash | Restart, int]] = []
-        self._armed: dict[int, Crash] = {}  # by index: crashes that wait for their step
+    def __init__(self, targets: Sequence[Target], faults: Sequence[Fault], journal: Journal) -> None:
+        self._targets, self._journal = targets, journal
+        self._scheduled: list[tuple[int, Strike, int]] = []
+        self._armed: dict[int, Crash | Pause] = {}  # by index: those that wait for their step
         self._reached: dict[int, int] = {}  # by index: how often the step was reached
-        self._dead: asyncio.Queue[int] = asyncio.Queue()  # down_for of each crash at a step, in ms
-        self._up = False
-        self.struck_ms = 0  # when the aggregator last went down or came up
+        self._fallen: asyncio.Queue[tuple[int, Crash | Pause]] = asyncio.Queue()  # who, and of what
+        self._up = [False] * len(targets)
+        self.struck_ms = 0  # when an aggregator last went down or came up
         # In real time a start takes time. What is planned for after it waits, or the scenario would go on
         # without the aggregator that it is about.
         self.lag_ms = 0
         self._punctual = asyncio.Event()
         self._punctual.set()
         for index, fault in enumerate(faults):
-            if isinstance(fault, Restart) or (isinstance(fault, Crash) and fault.at is not None):
-                self._scheduled.append((index, fault, fault.at or 0))
-            elif isinstance(fault, Crash):
+            if isinstance(fault, Crash | Pause) and fault.at is None:
                 self._armed[index] = fault
+            elif isinstance(fault, Crash | Restart | Pause | ClockJump):
+                self._scheduled.append((index, fault, fault.at or 0))
 
-    async def start_target(self) -> None:
+    async def start_targets(self) -> None:
+        """Start all of them, one after the other."""
+        for who in range(len(self._targets)):
+            await self._start(who)
+
+    async def _start(self, who: int, news: Restart | None = None) -> None:
         try:
-            await self._target.start()
+            await self._targets[who].start()
         except StartError as exc:
-            self._turned(Aggregator(self._journal.now_ms(), "down", "failed", str(exc)))
+            self._turned(who, Aggregator(self._journal.now_ms(), "down", "failed", str(exc)))
             return
-        self._up = True
-        self._turned(Aggregator(self._journal.now_ms(), "up", "start"))
+        self._up[who] = True
+        up = Aggregator(self._journal.now_ms(), "up", "start")
+        if news is not None:
+            up = structs.replace(up, expects=news.expects, timeout=news.timeout)
+        self._turned(who, up)
 
     async def run(self) -> None:
-        """Carry out the faults that have an instant. Ends when the aggregator is back from the last one."""
+        """Carry out the faults that have an instant. Ends when everybody is back from the last one."""
         async with asyncio.TaskGroup() as group:
             for index, fault, at in self._scheduled:
                 group.create_task(self._strike_at(index, fault, at))
 
     async def revive(self) -> None:
-        """Bring the aggregator back from each crash at a step, for as long as the world runs.
+        """Bring everybody back who fell at a step, for as long as the world runs.
 
         A task of the harness's own: a step is reached inside somebody else's, which may die of it.
         """
-        while True:
-            await self._come_back(await self._dead.get())
-            self._dead.task_done()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                group.create_task(self._recover(*await self._fallen.get()))
+
+    async def _recover(self, who: int, fault: Crash | Pause) -> None:
+        await self._come_back(who, fault)
+        self._fallen.task_done()
 
     async def until(self, at_ms: int) -> None:
         """Wait until the scenario has come to an instant, and the aggregator with it."""
@@ -67,66 +86,109 @@ class Nemesis:
 
     async def settle(self) -> None:
         """Wait until nobody is on the way back up."""
-        await self._dead.join()
+        await self._fallen.join()
 
-    def on_answer(self, op: str, region: str, status: int) -> bool:
+    def on_answer(self, op: str, region: str, status: int, who: int = 0) -> bool:
         """An answer is about to leave; True: it never will, the aggregator has just died."""
-        return status in SUCCESS and self._step("before-answer", op, region)
+        if status not in SUCCESS:
+            return False
+        # Whoever stands still right after its answer has been stopped before it could do anything else.
+        return self._step("before-answer", op, region, who) or (
+            self._step("after-answer", op, region, who, kind=Pause) and False
+        )
 
-    def on_answered(self, op: str, region: str, status: int) -> None:
+    def on_answered(self, op: str, region: str, status: int, who: int = 0) -> None:
         """An answer has reached its sender."""
         if status in SUCCESS:
-            self._step("after-answer", op, region)
+            self._step("after-answer", op, region, who)
 
     def on_notification(self, op: str | None) -> bool:
         """A notification is about to arrive; True: it never did."""
-        return self._step("before-notify", op, "")
+        return self._step("before-notify", op, "", None)
 
     def on_notified(self, op: str | None) -> bool:
         """The sink has a notification; True: nobody is left to read its answer."""
-        return self._step("after-notify", op, "")
+        self._step("after-notify", op, "", None, kind=Pause)
+        return self._step("after-notify", op, "", None)
 
-    def _step(self, step: Step, op: str | None, region: str) -> bool:
+    def _step(
+        self, step: Step, op: str | None, region: str, who: int | None, *, kind: type[Crash | Pause] = Crash
+    ) -> bool:
+        """Whether a fault of this kind strikes at this step. ``who`` is None where nobody can tell."""
         for index, fault in self._armed.items():
-            if fault.step != step or (fault.region and fault.region != region):
-                continue
-            if fault.operation and (op or "").partition("/")[0] != fault.operation:
+            if not isinstance(fault, kind) or fault.step != step or not _concerns(fault, op, region, who):
                 continue
             self._reached[index] = self._reached.get(index, 0) + 1
-            if self._reached[index] == fault.nth and self._up:
+            victims = self._victims(fault, who)
+            if self._reached[index] == fault.nth and victims:
                 del self._armed[index]
-                self._crash(index, op, region or None)
-                self._dead.put_nowait(fault.down_for)
+                self._journal.write(Bit(self._journal.now_ms(), index, op, region or None))
+                for victim in victims:
+                    self._fell(victim, fault)
+                    self._fallen.put_nowait((victim, fault))
                 return True
         return False
 
-    async def _strike_at(self, index: int, fault: Crash | Restart, at_ms: int) -> None:
-        await self.until(at_ms)
-        if not self._up:
-            return
-        if isinstance(fault, Crash):
-            self._crash(index, None, None)
-        else:
-            self._up = False
-            self._journal.write(Bit(self._journal.now_ms(), index))
-            self._turned(Aggregator(self._journal.now_ms(), "down", "stop"))
-            await self._target.stop()
-        await self._come_back(fault.down_for)
+    def _victims(self, fault: Crash | Restart | Pause, who: int | None = None) -> list[int]:
+        """Whom it befalls, of those who stand."""
+        chosen = fault.replica - 1 if fault.replica else who
+        everybody = range(len(self._targets)) if chosen is None else (chosen,)
+        return [each for each in everybody if self._up[each]]
 
-    async def _come_back(self, down_for_ms: int) -> None:
-        due_ms = self._journal.now_ms() + down_for_ms
-        await asyncio.sleep(down_for_ms / 1000)
+    async def _strike_at(self, index: int, fault: Strike, at_ms: int) -> None:
+        await self.until(at_ms)
+        if isinstance(fault, ClockJump):
+            self._journal.write(Bit(self._journal.now_ms(), index))
+            self._targets[0].set_clock((fault.forward or 0) - (fault.back or 0))  # they share a machine
+            return
+        victims = self._victims(fault)
+        if not victims:
+            return
+        self._journal.write(Bit(self._journal.now_ms(), index))
+        for who in victims:
+            self._fell(who, fault)
+        if isinstance(fault, Restart):
+            await asyncio.gather(*(self._targets[who].stop() for who in victims))
+        await asyncio.gather(*(self._come_back(who, fault) for who in victims))
+
+    def _fell(self, who: int, fault: Crash | Restart | Pause) -> None:
+        self._up[who] = False
+        now = self._journal.now_ms()
+        match fault:
+            case Crash():
+                self._turned(who, Aggregator(now, "down", "crash"))
+                self._targets[who].kill()
+            case Pause():
+                self._turned(who, Aggregator(now, "down", "pause"))
+                self._targets[who].pause()
+            case Restart():
+                self._turned(who, Aggregator(now, "down", "stop"))
+                self._targets[who].reconfigure(reconfiguration(fault.expects, fault.timeout))
+
+    async def _come_back(self, who: int, fault: Crash | Restart | Pause) -> None:
+        away_ms = fault.lasts if isinstance(fault, Pause) else fault.down_for
+        due_ms = self._journal.now_ms() + away_ms
+        await asyncio.sleep(away_ms / 1000)
+        if isinstance(fault, Pause):
+            self._up[who] = True
+            self._turned(who, Aggregator(self._journal.now_ms(), "up", "resume"))
+            self._targets[who].resume()
+            return
         self._punctual.clear()
-        await self.start_target()
+        await self._start(who, fault if isinstance(fault, Restart) else None)
         self.lag_ms += self._journal.now_ms() - due_ms
         self._punctual.set()
 
-    def _crash(self, index: int, op: str | None, region: str | None) -> None:
-        self._up = False
-        self._journal.write(Bit(self._journal.now_ms(), index, op, region))
-        self._turned(Aggregator(self._journal.now_ms(), "down", "crash"))
-        self._target.kill()
-
-    def _turned(self, change: Aggregator) -> None:
+    def _turned(self, who: int, change: Aggregator) -> None:
         self.struck_ms = change.at
+        if len(self._targets) > 1:
+            change = structs.replace(change, replica=who + 1)
         self._journal.write(change)
+
+
+def _concerns(fault: Crash | Pause, op: str | None, region: str, who: int | None) -> bool:
+    if fault.region and fault.region != region:
+        return False
+    if fault.operation and (op or "").partition("/")[0] != fault.operation:
+        return False
+    return not fault.replica or who is None or who == fault.replica - 1

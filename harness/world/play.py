@@ -7,7 +7,7 @@ clock is the running loop's.
 import asyncio
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +21,10 @@ from harness.world.nemesis import Nemesis
 from harness.world.player import Player
 from harness.world.sink import Sink
 from harness.world.stranger import guest, told_by_environment
-from harness.world.target import AppFactory, InProcessTarget, Target, reference_aggregator
+from harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
 from simulator.delivery import Profile
 from simulator.fake_acr import FakeRegistry
-from simulator.scenario import Scenario, SinkFault
+from simulator.scenario import ClockJump, Restart, Scenario, SinkFault
 
 # Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
 EPOCH_MS = 1_772_323_200_000
@@ -86,24 +86,31 @@ def play(
     """
     kernel = VirtualKernel(seed)
     with scratch_folder() as folder:
-        target = InProcessTarget(
-            kernel,
-            scenario,
-            folder=folder,
-            notify_url=f"http://sink:{SINK_PORT}/",
-            epoch_ms=EPOCH_MS,
-            factory=factory,
-            name=name,
-        )
+        data = DataFolder(folder)
+        targets = [
+            InProcessTarget(
+                kernel,
+                scenario,
+                data=data,
+                notify_url=f"http://sink:{SINK_PORT}/",
+                epoch_ms=EPOCH_MS,
+                factory=factory,
+                name=name,
+                machine=machine,
+            )
+            for machine in machines(scenario.replicas)
+        ]
+        set_meanwhile = any(isinstance(fault, ClockJump) for fault in scenario.faults)
         run = Run(
             scenario,
             seed,
             version=version("fanin"),
-            target=target.name,
-            epoch=EPOCH_MS,
+            target=name,
+            # What a clock that is set shows at 0 says nothing of what it shows later.
+            epoch=None if set_meanwhile else EPOCH_MS,
             unseen=dialect.unseen,
         )
-        world = World(target, run, elapsed_ms, dialect=dialect)
+        world = World(targets, run, elapsed_ms, dialect=dialect)
 
         async def main() -> None:
             sink = kernel.host("sink")
@@ -117,12 +124,19 @@ def play(
     return History(run, world.journal.entries)
 
 
+def machines(replicas: int) -> list[str]:
+    """What the simulated machines of the replicas are called."""
+    if replicas == 1:
+        return ["aggregator"]
+    return [f"aggregator-{number}" for number in range(1, replicas + 1)]
+
+
 class World:
     """Wires the parts together and decides when it has watched long enough."""
 
     def __init__(
         self,
-        target: Target,
+        targets: Sequence[Target],
         run: Run,
         now_ms: Callable[[], int],
         *,
@@ -130,29 +144,32 @@ class World:
         dialect: Dialect = PLAIN,
         admit: Callable[[], Awaitable[None]] | None = None,
         epoch_ms: int = EPOCH_MS,
+        wall_ms: Callable[[], int] | None = None,
     ) -> None:
         """Put a world together.
 
         Args:
-            target: What is judged.
+            targets: What is judged: one process, or all the replicas of it.
             run: The header of its history.
             now_ms: Scenario time.
             profile: How the sender behaves; by default as the scenario says.
             dialect: How the target speaks.
             admit: Awaited before every request to the target.
             epoch_ms: Unix milliseconds of the scenario's start, for what payloads say.
+            wall_ms: Unix milliseconds now, for signatures; by default counted from ``epoch_ms``.
         """
-        self._target, self._run = target, run
+        self._targets, self._run = targets, run
         scenario = run.scenario
         self.journal = Journal(now_ms)
-        self._nemesis = Nemesis(target, scenario.faults, self.journal)
+        self._nemesis = Nemesis(targets, scenario.faults, self.journal)
         self._player = Player(
             scenario,
             registry=FakeRegistry(scenario, seed=run.seed, epoch_ms=epoch_ms),
-            target=target,
+            targets=targets,
             nemesis=self._nemesis,
             journal=self.journal,
             seed=run.seed,
+            wall_ms=wall_ms or (lambda: epoch_ms + now_ms()),
             profile=profile,
             dialect=dialect,
             admit=admit,
@@ -181,7 +198,7 @@ class World:
             last: Awaited when the watch is over, before the history ends.
         """
         reviver = asyncio.create_task(self._nemesis.revive())
-        await self._nemesis.start_target()
+        await self._nemesis.start_targets()
         begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._player.run())
@@ -210,17 +227,23 @@ class World:
         while True:
             await self._nemesis.settle()
             calm_ms = max(calm_ms, self._nemesis.struck_ms)
-            end_ms = calm_ms + TIMEOUTS_WATCHED * self._run.scenario.timeout + allowed_ms
+            end_ms = calm_ms + TIMEOUTS_WATCHED * self._longest_ms() + allowed_ms
             left_ms = end_ms - self.journal.now_ms()
             if left_ms <= 0:
                 return
             await asyncio.sleep(left_ms / 1000)
 
+    def _longest_ms(self) -> int:
+        """The longest timeout that the aggregator is ever told."""
+        scenario = self._run.scenario
+        told = (fault.timeout for fault in scenario.faults if isinstance(fault, Restart))
+        return max(scenario.timeout, *(timeout or 0 for timeout in told), 0)
+
     async def _stop(self) -> None:
         """Stop in order, so that the application closes its files. What it does now is nobody's business."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
-                await self._target.stop()
+                await asyncio.gather(*(target.stop() for target in self._targets))
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from itertools import count
 from typing import Any
+
+from msgspec import structs
 
 from harness.dialect import PLAIN, Dialect
 from harness.history import Answered, Bit, Occurred, Sent, Unsent
 from harness.world.journal import Journal
 from harness.world.nemesis import Nemesis
+from harness.world.parcel import Parcel, request_of
 from harness.world.target import Target
 from simulator.chance import Draws, Numbers, draw_ms
 from simulator.delivery import Profile, next_attempt_after_ms, parse_retry_after, profile_of
@@ -30,20 +33,24 @@ class Player:
         scenario: Scenario,
         *,
         registry: FakeRegistry,
-        target: Target,
+        targets: Sequence[Target],
         nemesis: Nemesis,
         journal: Journal,
         seed: int,
+        wall_ms: Callable[[], int],
         profile: Profile | None = None,
         dialect: Dialect = PLAIN,
         admit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._scenario, self._registry = scenario, registry
-        self._target, self._nemesis, self._journal = target, nemesis, journal
+        self._targets, self._nemesis, self._journal = targets, nemesis, journal
+        self._wall_ms = wall_ms  # what senders' clocks show, in Unix milliseconds
         self._profile = profile or profile_of(scenario.sender)
         self._dialect = dialect
         self._admit = admit  # awaited before every request; what it takes is no part of the request
         self._seed = seed
+        self._places = {region: place for place, region in enumerate(scenario.regions)}
+        self._gathering: dict[str, list[Announcement]] = {}  # by region: what goes into its next envelope
         self._turns = {region: asyncio.Lock() for region in scenario.regions}  # of a sender that is serial
         self._due: list[tuple[int, int, Announcement | Loss]] = []
         self._order = count()
@@ -119,7 +126,16 @@ class Player:
             return
         for index in what.bites:
             self._journal.write(Bit(self._journal.now_ms(), index, what.op, what.region))
-        task = asyncio.get_running_loop().create_task(self._deliver(what))
+        if self._scenario.sender.envelope is None:
+            self._begin(self._deliver((what,)))
+        elif what.region in self._gathering:
+            self._gathering[what.region].append(what)
+        else:
+            self._gathering[what.region] = [what]
+            self._begin(self._gather(what.region, self._scenario.sender.envelope))
+
+    def _begin(self, delivery: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(delivery)
         self._deliveries[task] = None
         task.add_done_callback(self._over)
 
@@ -128,17 +144,22 @@ class Player:
         if not delivery.cancelled() and (defect := delivery.exception()) is not None:
             self._defects.append(defect)
 
-    async def _deliver(self, it: Announcement) -> None:
+    async def _gather(self, region: str, for_ms: int) -> None:
+        """Wait for what else this region has to send, and send all of it as one."""
+        await asyncio.sleep(for_ms / 1000)
+        await self._deliver(tuple(self._gathering.pop(region)))
+
+    async def _deliver(self, parcel: Parcel) -> None:
         """Attempt one delivery until it succeeds or its sender gives up."""
         if self._profile.serial:
-            async with self._turns[it.region]:
-                await self._attempt_until_over(it)
+            async with self._turns[parcel[0].region]:
+                await self._attempt_until_over(parcel)
         else:
-            await self._attempt_until_over(it)
+            await self._attempt_until_over(parcel)
 
-    async def _attempt_until_over(self, it: Announcement) -> None:
+    async def _attempt_until_over(self, parcel: Parcel) -> None:
         for retry in count():
-            answer = await self._attempt(it, retry)
+            answer = await self._attempt(parcel, retry)
             wait_ms = next_attempt_after_ms(
                 self._profile,
                 retry + 1,
@@ -149,59 +170,86 @@ class Player:
                 return
             await asyncio.sleep(wait_ms / 1000)
 
-    async def _attempt(self, it: Announcement, retry: int) -> Answered:
+    async def _attempt(self, parcel: Parcel, retry: int) -> Answered:
         if self._admit is not None:
             await self._admit()
-        attempt = self._journal.next_attempt()
-        self._journal.write(
-            Sent(
-                self._journal.now_ms(),
-                attempt,
-                it.op,
-                it.region,
-                it.id,
-                it.request.claims,
-                copy=it.copy,
-                retry=retry,
-                flaw=it.flaw,
-            )
-        )
+        first, who = parcel[0], self._whose_turn(parcel[0], retry)
+        attempts = self._leave(parcel, retry, who)
         try:
             async with asyncio.timeout(self._profile.timeout_ms / 1000):
-                status, retry_after = await self._exchange(it, attempt, retry)
-            ended = Answered(self._journal.now_ms(), attempt, status, retry_after=retry_after)
+                status, retry_after = await self._exchange(parcel, attempts[0], retry, who)
+            ended = Answered(self._journal.now_ms(), attempts[0], status, retry_after=retry_after)
         except TimeoutError:
-            vanished = retry < it.lose_requests
-            ended = Answered(self._journal.now_ms(), attempt, error="vanished" if vanished else "timeout")
+            vanished = retry < first.lose_requests
+            ended = Answered(self._journal.now_ms(), attempts[0], error="vanished" if vanished else "timeout")
         except ConnectionRefusedError:
-            ended = Answered(self._journal.now_ms(), attempt, error="refused")
+            ended = Answered(self._journal.now_ms(), attempts[0], error="refused")
         except ConnectionResetError:
-            ended = Answered(self._journal.now_ms(), attempt, error="reset")
+            ended = Answered(self._journal.now_ms(), attempts[0], error="reset")
         except asyncio.CancelledError:
-            self._journal.write(Answered(self._journal.now_ms(), attempt, error="closed"))
+            self._end(Answered(self._journal.now_ms(), attempts[0], error="closed"), attempts)
             raise
-        self._journal.write(ended)
+        self._end(ended, attempts)
         if ended.status is not None:
-            self._nemesis.on_answered(it.op, it.region, ended.status)
+            for it in parcel:
+                self._nemesis.on_answered(it.op, it.region, ended.status, who)
         return ended
 
-    async def _exchange(self, it: Announcement, attempt: int, retry: int) -> tuple[int, str | None]:
+    def _whose_turn(self, it: Announcement, retry: int) -> int:
+        """Which replica takes it: regions take turns, and so do copies and retries."""
+        return (self._places[it.region] + it.copy + retry) % len(self._targets)
+
+    def _leave(self, parcel: Parcel, retry: int, who: int) -> list[int]:
+        """Write down that an attempt leaves; return its numbers, one for each delivery that it carries."""
+        attempts = [self._journal.next_attempt() for _ in parcel]
+        envelope = 0 if self._scenario.sender.envelope is None else attempts[0]
+        replica = 0 if len(self._targets) == 1 else who + 1
+        for attempt, it in zip(attempts, parcel, strict=True):
+            self._journal.write(
+                Sent(
+                    self._journal.now_ms(),
+                    attempt,
+                    it.op,
+                    it.region,
+                    it.id,
+                    it.request.claims,
+                    copy=it.copy,
+                    retry=retry,
+                    flaw=it.flaw,
+                    replica=replica,
+                    envelope=envelope,
+                )
+            )
+        return attempts
+
+    def _end(self, ended: Answered, attempts: Sequence[int]) -> None:
+        for attempt in attempts:
+            self._journal.write(structs.replace(ended, attempt=attempt))
+
+    async def _exchange(self, parcel: Parcel, attempt: int, retry: int, who: int) -> tuple[int, str | None]:
         """One request and its answer on a network that may lose either."""
+        it = parcel[0]
         if retry < it.lose_requests:
             self._bite(it.lose_requests_fault, it, attempt)
             await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
         draws = Draws(self._seed, "latency", it.op, it.region, it.copy, retry)
         await self._travel(draws)
-        answer = await self._target.request(
-            it.request,
+        now_ms, wall_ms = self._journal.now_ms(), self._wall_ms()
+        answer = await self._targets[who].request(
+            request_of(parcel, self._scenario, at_ms=now_ms, epoch_ms=wall_ms),
             body_over_ms=it.body_over_ms,
-            on_answer=lambda status: self._nemesis.on_answer(it.op, it.region, self._dialect.status(status)),
+            on_answer=lambda status: self._answering(parcel, self._dialect.status(status), who),
         )
         if retry < it.lose_answers:
             self._bite(it.lose_answers_fault, it, attempt)
             raise ConnectionResetError("the answer was lost")
         await self._travel(draws)
         return self._dialect.status(answer.status), answer.headers.get("retry-after")
+
+    def _answering(self, parcel: Parcel, status: int, who: int) -> bool:
+        """The answer is about to leave; True: it never will."""
+        struck = [self._nemesis.on_answer(it.op, it.region, status, who) for it in parcel]
+        return any(struck)
 
     async def _travel(self, draws: Numbers) -> None:
         delay_ms = draw_ms(self._scenario.latency, draws)

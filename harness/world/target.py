@@ -5,17 +5,17 @@ survives a kill as ``kill -9`` would leave it.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from harness.world.asgi import Answer, AsgiApp, Incarnation, OnAnswer, StartError
-from harness.world.kernel import VirtualKernel, elapsed_ms
+from harness.world.kernel import VirtualKernel, ahead_ms, elapsed_ms
 from simulator.scenario import Scenario
 from simulator.units import format_duration
 from simulator.wire import WebhookRequest
 
-__all__ = ["Answer", "InProcessTarget", "StartError", "Target", "environment"]
+__all__ = ["Answer", "DataFolder", "InProcessTarget", "StartError", "Target", "environment"]
 
 
 class Target(Protocol):
@@ -44,23 +44,46 @@ class Target(Protocol):
     def kill(self) -> None:
         """``kill -9``, at this instant."""
 
+    def pause(self) -> None:
+        """Stand still from this instant on, as on SIGSTOP."""
+
+    def resume(self) -> None:
+        """Go on, as on SIGCONT."""
+
+    def reconfigure(self, changes: Mapping[str, str]) -> None:
+        """From the next start on, these settings are other ones."""
+
+    def set_clock(self, by_ms: int) -> None:
+        """Set its wall clock by so much, and nobody else's."""
+
 
 def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[str, str]:
     """The settings that every judged aggregator is given, whoever wrote it: the original's names and ours."""
-    regions = ",".join(scenario.regions)
     settings = {
-        "WebhookRegions": regions,
-        "WebhookTimeout": timespan(scenario.timeout),
+        **reconfiguration(scenario.expects or scenario.regions, scenario.timeout),
         "NOTIFY_URL": notify_url,
         "DATA_DIR": str(data_dir),
-        "FANIN_REGIONS": regions,
-        "FANIN_TIMEOUT": format_duration(scenario.timeout),
         "FANIN_NOTIFY_URL": notify_url,
         "FANIN_DATA_DIR": str(data_dir),
         "FANIN_CORRELATION": scenario.correlation,
         "FANIN_ACTIONS": ",".join(scenario.actions),
     }
-    return settings | ({"FANIN_KEYS": scenario.key} if scenario.key else {})
+    if scenario.key:
+        settings["FANIN_KEYS"] = scenario.key
+    if scenario.signing.secrets:
+        settings["WEBHOOK_SECRETS"] = " ".join(scenario.signing.secrets)
+    return settings
+
+
+def reconfiguration(expects: Collection[str], timeout_ms: int | None) -> dict[str, str]:
+    """The settings that say which regions to wait for, and for how long; as far as they are given."""
+    settings = {}
+    if expects:
+        settings["WebhookRegions"] = settings["FANIN_REGIONS"] = ",".join(expects)
+    if timeout_ms is not None:
+        settings["WebhookTimeout"] = timespan(timeout_ms)
+        settings["FANIN_TIMEOUT"] = format_duration(timeout_ms)
+    return settings
 
 
 def timespan(ms: int) -> str:
@@ -91,7 +114,28 @@ class LoopClock:
         self._epoch_ms = epoch_ms
 
     def now_ms(self) -> int:
-        return self._epoch_ms + elapsed_ms()
+        return self._epoch_ms + elapsed_ms() + ahead_ms()
+
+
+class DataFolder:
+    """What an aggregator keeps, and who is using it. Replicas share one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._heirs = folder, 0
+        self.users: set[object] = set()
+        self.path = folder / "data-0"
+        self.path.mkdir()
+
+    def bequeath(self) -> None:
+        """The last user was killed: what it still does goes to a place where nobody looks.
+
+        Dying tasks run their ``finally`` blocks, which no killed process does. So the next life gets a copy,
+        taken before they can touch anything.
+        """
+        self._heirs += 1
+        heir = self._folder / f"data-{self._heirs}"
+        shutil.copytree(self.path, heir)
+        self.path = heir
 
 
 class InProcessTarget:
@@ -105,24 +149,25 @@ class InProcessTarget:
         kernel: VirtualKernel,
         scenario: Scenario,
         *,
-        folder: Path,
+        data: DataFolder,
         notify_url: str,
         epoch_ms: int,
         factory: AppFactory = reference_aggregator,
         name: str = "aggregator (sqlite) in process",
+        machine: str = "aggregator",
     ) -> None:
         self.name = name
         self._kernel, self._scenario, self._factory = kernel, scenario, factory
-        self._folder, self._notify_url, self._epoch_ms = folder, notify_url, epoch_ms
-        self._lives = 0
-        self._data_dir = folder / "data-0"
-        self._data_dir.mkdir()
+        self._data, self._notify_url, self._epoch_ms = data, notify_url, epoch_ms
+        self._machine, self._lives = machine, 0
+        self._changes: dict[str, str] = {}
         self._life: Incarnation | None = None
 
     async def start(self) -> None:
         self._lives += 1
-        self._host = self._kernel.host(f"aggregator-{self._lives}")
-        settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data_dir)
+        self._host = self._kernel.host(f"{self._machine}-{self._lives}")
+        settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data.path)
+        settings |= self._changes
         life: list[Incarnation] = []
 
         async def born() -> None:
@@ -135,6 +180,7 @@ class InProcessTarget:
         await self._host.create_task(born())
         await life[0].startup()
         self._life = life[0]
+        self._data.users.add(self)
 
     async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
         if self._life is None:
@@ -145,15 +191,26 @@ class InProcessTarget:
         life, self._life = self._life, None
         if life is not None:
             await life.shutdown()
+            self._data.users.discard(self)
 
     def kill(self) -> None:
         life, self._life = self._life, None
         if life is None:
             return
-        # The dying tasks still run their ``finally`` blocks, which no killed process does. So the next life
-        # gets a copy, taken before they can touch anything.
-        heir = self._folder / f"data-{self._lives}"
-        shutil.copytree(self._data_dir, heir)
-        self._data_dir = heir
+        self._data.users.discard(self)
+        if not self._data.users:
+            self._data.bequeath()
         life.die()
         self._host.crash()
+
+    def pause(self) -> None:
+        self._kernel.pause(self._host)
+
+    def resume(self) -> None:
+        self._kernel.resume(self._host)
+
+    def reconfigure(self, changes: Mapping[str, str]) -> None:
+        self._changes |= changes
+
+    def set_clock(self, by_ms: int) -> None:
+        self._kernel.set_clock(by_ms)

@@ -151,12 +151,12 @@ def garbage(at: float, body: dict[str, Any] | None = None, key: str | None = "ke
     return write
 
 
-def up(at: float) -> Line:
-    return _turn(Aggregator(ms(at), "up", "start"))
+def up(at: float, why: Any = "start", **told: Any) -> Line:
+    return _turn(Aggregator(ms(at), "up", why, **told))
 
 
-def down(at: float, why: Any = "crash", error: str = "") -> Line:
-    return _turn(Aggregator(ms(at), "down", why, error))
+def down(at: float, why: Any = "crash", error: str = "", **whom: Any) -> Line:
+    return _turn(Aggregator(ms(at), "down", why, error, **whom))
 
 
 def _turn(entry: Aggregator) -> Line:
@@ -173,6 +173,16 @@ def crash(at: float, back: float) -> Line:
     def write(book: Book) -> None:
         down(at)(book)
         up(back)(book)
+
+    return write
+
+
+def pause(at: float, until: float, **whom: Any) -> Line:
+    """It stands still."""
+
+    def write(book: Book) -> None:
+        down(at, "pause", **whom)(book)
+        up(until, "resume", **whom)(book)
 
     return write
 

@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from harness.bugs.commands import bug as command
-from harness.bugs.healthy import HEALTHY
-from harness.bugs.matrix import has_crash, play_through, scenario_of
-from harness.bugs.registry import ABSENT, BUGS, FAMILIES
+from harness.bugs.matrix import has_crash, is_for, play_through, scenario_of
+from harness.bugs.registry import ABSENT, BUGS, FAMILIES, HEALTHY
 from harness.bugs.rewiring import rewired
 from harness.bugs.variation import vary
+from harness.judge.oracle import judge
 from harness.verdict import Validity
 from harness.world.play import play
 from harness.world.target import reference_aggregator
@@ -48,14 +48,25 @@ def test_every_bug_is_caught_by_the_scenario_that_it_names(name: str) -> None:
     assert verdicts == {scenario: Validity.INVALID}
 
 
-@pytest.mark.parametrize("it", HEALTHY, ids=lambda it: it.name)
-def test_no_healthy_variant_is_accused(it: object) -> None:
+@pytest.mark.parametrize("name", [it.name for it in HEALTHY.values() if not it.capabilities])
+def test_no_healthy_variant_is_accused(name: str) -> None:
     """Being unusual is no offence; the whole pack is played by `fanin matrix`."""
-    name = it.name  # type: ignore[attr-defined] # pytest's parameter
-
     verdicts = play_through(name, FAIR)
 
     assert set(verdicts.values()) == {Validity.VALID}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", [it.name for it in HEALTHY.values() if it.capabilities])
+def test_what_is_beyond_the_contract_can_be_done(name: str, seed: int) -> None:
+    """A scenario that nothing has ever passed would prove as little as one that nothing has ever failed."""
+    it = HEALTHY[name]
+    theirs = [scenario_of(each) for each in names() if is_for(scenario_of(each), it.capabilities)]
+
+    verdicts = {each.scenario: judge(play(each, seed=seed, factory=it.factory)).validity for each in theirs}
+
+    assert verdicts == {each.scenario: Validity.VALID for each in theirs}
+    assert verdicts
 
 
 def test_who_forgets_everything_is_spared_the_crashes() -> None:
@@ -88,7 +99,7 @@ def test_a_bug_is_the_same_every_time(name: str) -> None:
 
 def test_each_name_is_given_once() -> None:
     """A name that two bugs had would hide one of them."""
-    listed = [bug.name for family in FAMILIES for bug in family.BUGS] + [it.name for it in HEALTHY]
+    listed = [bug.name for family in FAMILIES for bug in family.BUGS] + [*HEALTHY]
 
     assert len(listed) == len(set(listed))
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in listed)

@@ -206,11 +206,12 @@ def _outcome(history: History) -> str:
 def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
     exchange = Player._exchange
 
-    async def wrong(self: Player, it: Any, attempt: int, retry: int) -> tuple[int, str | None]:
+    async def wrong(self: Player, parcel: Any, attempt: int, retry: int, who: int) -> tuple[int, str | None]:
+        it = parcel[0]
         if retry < it.lose_answers:
             self._bite(it.lose_answers_fault, it, attempt)
             raise ConnectionResetError
-        return await exchange(self, it, attempt, retry)
+        return await exchange(self, parcel, attempt, retry, who)
 
     patch.setattr(Player, "_exchange", wrong)
 

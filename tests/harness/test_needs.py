@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.needs import CAPABILITIES, Capability, lacking, needs
+from harness.needs import CAPABILITIES, USUAL, Capability, lacking, needs
 from simulator.loading import load
 from simulator.pack import find, names
 
@@ -14,6 +14,14 @@ from simulator.pack import find, names
         ("sink-hangs", ()),
         ("crash-after-ack", ("process",)),
         ("restart-every-30s", ("process",)),
+        ("slow-ack", ("pause",)),
+        ("region-added", ("process", "reconfiguration")),
+        ("timeout-changed", ("process", "reconfiguration")),
+        ("replica-lost", ("process", "replicas")),
+        ("zombie", ("pause", "replicas")),
+        ("clock-jumps", ("stepping-clock",)),
+        ("envelopes", ("envelopes",)),
+        ("signed", ("signatures",)),
         ("sink-down", ("own-sink",)),
         ("distinct-ids", ("image-correlation",)),
         ("ping-and-unwanted", ("action-filter",)),
@@ -26,8 +34,15 @@ def test_a_scenario_needs_what_happens_in_it(name: str, needed: tuple[Capability
 
 
 def test_a_target_with_everything_lacks_nothing() -> None:
-    """An application and a command bring all of it along."""
+    """There is no scenario that nobody could ever play."""
     assert [name for name in names() if lacking(load(find(name)), CAPABILITIES)] == []
+
+
+def test_nobody_has_what_is_beyond_the_contract_without_saying_so() -> None:
+    """An application and a command bring all of the rest along."""
+    beyond = {name for name in names() if lacking(load(find(name)), USUAL)}
+
+    assert beyond == {"two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes", "signed"}
 
 
 def test_what_is_lacking_is_named() -> None:

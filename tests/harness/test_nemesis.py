@@ -1,14 +1,14 @@
 """What befalls the aggregator: when it strikes, and what is written down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from harness.history import Aggregator, Bit, Entry
 from harness.world.asgi import Answer, OnAnswer, StartError
 from harness.world.journal import Journal
 from harness.world.kernel import VirtualKernel, elapsed_ms
 from harness.world.nemesis import Nemesis
-from simulator.scenario import Crash, Fault, Restart
+from simulator.scenario import ClockJump, Crash, Fault, Pause, Restart
 from simulator.wire import WebhookRequest
 
 
@@ -36,10 +36,23 @@ class Puppet:
     def kill(self) -> None:
         self.done.append(f"kill {elapsed_ms()}")
 
+    def pause(self) -> None:
+        self.done.append(f"pause {elapsed_ms()}")
+
+    def resume(self) -> None:
+        self.done.append(f"resume {elapsed_ms()}")
+
+    def reconfigure(self, changes: Mapping[str, str]) -> None:
+        self.done += [f"{name}={value}" for name, value in changes.items() if name.startswith("FANIN")]
+
+    def set_clock(self, by_ms: int) -> None:
+        self.done.append(f"clock {by_ms:+}")
+
 
 def strike(
     *faults: Fault,
     target: Puppet | None = None,
+    second: Puppet | None = None,
     meanwhile: Callable[[Nemesis], Awaitable[None]] | None = None,
 ) -> tuple[list[str], list[Entry]]:
     """Run the nemesis to the end of its faults; return what befell the target and what was written."""
@@ -47,9 +60,9 @@ def strike(
     journal = Journal(elapsed_ms)
 
     async def main() -> None:
-        nemesis = Nemesis(puppet, faults, journal)
+        nemesis = Nemesis([puppet, *([second] if second else [])], faults, journal)
         reviver = asyncio.create_task(nemesis.revive())
-        await nemesis.start_target()
+        await nemesis.start_targets()
         if meanwhile:
             await meanwhile(nemesis)
         await nemesis.run()
@@ -137,3 +150,85 @@ def test_a_start_that_fails_is_written_down_with_its_reason() -> None:
     _, entries = strike(Crash(at=1_000, down_for=1_000), target=Puppet(starts=1))
 
     assert entries[-1] == Aggregator(2_000, "down", "failed", "no more lives")
+
+
+def test_a_pause_at_an_instant_and_its_end() -> None:
+    """Nobody is killed and nobody is started."""
+    done, entries = strike(Pause(at=1_000, lasts=4_000))
+
+    assert done == ["start 0", "pause 1000", "resume 5000"]
+    assert entries[1:] == [
+        Bit(1_000, 0),
+        Aggregator(1_000, "down", "pause"),
+        Aggregator(5_000, "up", "resume"),
+    ]
+
+
+def test_a_pause_at_a_step_lets_the_answer_leave() -> None:
+    """It is stopped right after its answer, so the answer itself is not held back."""
+
+    async def answers(nemesis: Nemesis) -> None:
+        assert not nemesis.on_answer("op1", "eastus", 500)
+        assert not nemesis.on_answer("op1", "eastus", 202)
+        assert not nemesis.on_notified("op1")
+
+    done, entries = strike(
+        Pause(step="after-answer", region="eastus", lasts=1_000),
+        Pause(step="after-notify", lasts=1_000),
+        meanwhile=answers,
+    )
+
+    assert done == ["start 0", "pause 0", "resume 1000"]
+    assert [entry.fault for entry in entries if isinstance(entry, Bit)] == [0]
+
+
+def test_a_restart_with_news_tells_them_and_writes_them_down() -> None:
+    """The target is told before it starts, and the oracle learns what it was told."""
+    done, entries = strike(Restart(at=1_000, expects=("a", "b"), timeout=90_000))
+
+    assert done == ["start 0", "FANIN_REGIONS=a,b", "FANIN_TIMEOUT=1m30s", "stop 1000", "start 2000"]
+    assert entries[-1] == Aggregator(2_000, "up", "start", expects=("a", "b"), timeout=90_000)
+
+
+def test_a_clock_is_set_once_for_a_machine() -> None:
+    """Forward and back; nobody goes down, and replicas share the machine."""
+    done, entries = strike(
+        ClockJump(at=1_000, forward=60_000), ClockJump(at=2_000, back=30_000), second=Puppet()
+    )
+
+    assert done == ["start 0", "clock +60000", "clock -30000"]
+    assert [(entry.at, entry.fault) for entry in entries if isinstance(entry, Bit)] == [
+        (1_000, 0),
+        (2_000, 1),
+    ]
+
+
+def test_a_replica_is_struck_alone_where_it_is_named() -> None:
+    """Counted from 1; all of them where none is named."""
+    second = Puppet()
+
+    done, entries = strike(Crash(at=1_000, replica=2, down_for=1_000), Restart(at=9_000), second=second)
+
+    assert done == ["start 0", "stop 9000", "start 10000"]
+    assert second.done == ["start 0", "kill 1000", "start 2000", "stop 9000", "start 10000"]
+    assert Aggregator(1_000, "down", "crash", replica=2) in entries
+    assert sum(isinstance(entry, Bit) for entry in entries) == 2
+
+
+def test_the_replica_that_answered_is_struck_at_the_step_of_an_answer() -> None:
+    """Unless another one is named, whose answer it then has to be."""
+    second = Puppet()
+
+    async def answers(nemesis: Nemesis) -> None:
+        assert not nemesis.on_answer("op1", "eastus", 202, 0)
+        nemesis.on_answered("op1", "eastus", 202, 1)
+
+    done, _ = strike(
+        Crash(step="before-answer", replica=2),
+        Crash(step="after-answer", down_for=1_000),
+        second=second,
+        meanwhile=answers,
+    )
+
+    assert done == ["start 0"]
+    assert second.done == ["start 0", "kill 0", "start 1000"]

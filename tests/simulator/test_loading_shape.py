@@ -14,8 +14,8 @@ from simulator.shape import Walk
 from simulator.wanted import shape_of
 
 HEAD = "scenario: example\ntitle: An example\n"  # rows begin on line 3
-FIELDS = "scenario, title, teaches, regions, timeout, registry, correlation, ids, actions, key, latency, sender, replication, webhooks, operations, faults, expect, verdict"
-FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, malform, unknown-region, wrong-key, slow-client, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart"
+FIELDS = "scenario, title, teaches, regions, expects, timeout, registry, correlation, ids, actions, key, replicas, signing, latency, sender, replication, webhooks, operations, faults, expect, verdict"
+FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, malform, unknown-region, wrong-key, slow-client, forge, sign-earlier, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
 DURATION = (
     "write a duration such as 250ms, 45s, 1m30s, 2h, 3d, or a multiple of the timeout such as 0.75 timeout"
 )

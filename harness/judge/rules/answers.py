@@ -44,10 +44,13 @@ def _is_busy(answer: Answered) -> bool:
 def _status(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Charge]:
     """A status that this attempt should not have had."""
     if status in _SERVER_ERRORS:
-        if not hearing.excuses.was_down(attempt.sent.at, attempt.ended_at):
+        if not hearing.excuses.was_down(attempt):
             yield _server_error(attempt, status, hearing)
     elif attempt.flaw:
-        yield from _not_refused(attempt, status, hearing)
+        # One answer for all that an envelope carries says nothing of a single one.
+        yield from () if attempt.sent.envelope else _not_refused(attempt, status, hearing)
+    elif attempt.wanted and attempt.region not in hearing.scenario.regions:
+        return  # expected now, but not when its operation began: the contract does not say what to answer
     elif attempt.wanted:
         rule, nature = _nature(attempt, hearing)
         yield _wrong_answer(
@@ -126,7 +129,7 @@ def _silence(attempt: Attempt, answer: Answered, hearing: Hearing) -> Iterator[C
     excuses, error, sent = hearing.excuses, answer.error, attempt.sent
     if error in ("", "vanished", "closed") or (error == "reset" and attempt.flaw == _TOO_BIG):
         return
-    if excuses.silenced(attempt) or excuses.was_down(sent.at, answer.at):
+    if excuses.silenced(attempt) or excuses.was_down(attempt):
         return
     rule, looks_like = Rule.ACKNOWLEDGEMENT, "B24"
     if error == "timeout":
@@ -155,10 +158,13 @@ def _longest_ms(delay: Delay) -> int:
 
 
 def check_comeback(evidence: Evidence, excuses: Excuses) -> Iterator[Charge]:
-    """An aggregator that was up comes up again on its own data."""
-    if not evidence.turns or not excuses.ever_up:
+    """An aggregator that was up comes up again on its own data; a replica comes up beside the others."""
+    if not excuses.ever_up:
         return
-    index, last = evidence.turns[-1]
-    if last.why == "failed":
-        what = f"the aggregator did not come back at {clock(last.at)}: {last.error or 'it did not say why'}"
-        yield Charge(Rule.ACKNOWLEDGEMENT, "it did not come back", what, (index,))
+    lasts = {turn.replica: (index, turn) for index, turn in evidence.turns}
+    for index, last in lasts.values():
+        if last.why == "failed":
+            who = f"replica {last.replica}" if last.replica else "the aggregator"
+            verb = "come up" if last.replica else "come back"
+            what = f"{who} did not {verb} at {clock(last.at)}: {last.error or 'it did not say why'}"
+            yield Charge(Rule.ACKNOWLEDGEMENT, f"it did not {verb}", what, (index,))

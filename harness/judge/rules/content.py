@@ -46,7 +46,7 @@ def _charge(
 
 
 def _strangers(hearing: Hearing, told: Post) -> list[str]:
-    expected = {fold(region) for region in hearing.evidence.scenario.regions}
+    expected = {fold(region) for region in hearing.scenario.regions}
     named = {*(told.notice.arrived or ()), *(told.notice.missing or ())}
     return sorted(named - expected)
 

@@ -22,6 +22,8 @@ def check(evidence: Evidence, excuses: Excuses, hearings: Sequence[Hearing]) -> 
     yield from _nothing_happened(evidence, excuses, hearings)
     yield from _toothless_faults(evidence)
     yield from _watch(evidence, hearings)
+    if torn := [hearing.case.name for hearing in hearings if hearing.undecidable]:
+        yield f"{_some(torn)} may have begun under either of two configurations"
     if evidence.orphans:
         ops = sorted({sent.op for sent in evidence.orphans})
         yield f"the history is damaged: deliveries were sent for {_some(ops)}, which never occurred"
@@ -87,7 +89,7 @@ def _watch(evidence: Evidence, hearings: Sequence[Hearing]) -> Iterator[str]:
 
 def _watch_until(hearing: Hearing) -> int:
     """How long this operation must be watched, so that rising again would show."""
-    timeout, bounds = hearing.evidence.scenario.timeout, hearing.first.bounds
+    timeout, bounds = hearing.scenario.timeout, hearing.first.bounds
     if hearing.case.posts:
         decided = hearing.case.posts[0].at
     elif bounds.may:

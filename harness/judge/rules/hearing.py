@@ -10,6 +10,7 @@ from harness.judge.excuses import Excuses
 from harness.judge.generations import Generation
 from harness.judge.rules.blame import blame
 from harness.verdict import Finding, Rule
+from simulator.scenario import Scenario
 
 
 class Charge(NamedTuple):
@@ -44,6 +45,8 @@ class Hearing:
     generations: list[Generation]
     evidence: Evidence
     excuses: Excuses
+    scenario: Scenario  # with the regions and the timeout that were configured when it began
+    undecidable: bool = False  # which ones these were, nobody can tell
 
     @property
     def first(self) -> Generation:
@@ -103,7 +106,7 @@ class Hearing:
 
     def names_each_region_once(self, told: Post) -> bool:
         """Whether it sorts the expected regions into arrived and missing, whatever else it names."""
-        expected = sorted(map(fold, self.evidence.scenario.regions))
+        expected = sorted(map(fold, self.scenario.regions))
         arrived, missing = told.notice.arrived, told.notice.missing
         if arrived is None or missing is None:
             return False
@@ -112,7 +115,7 @@ class Hearing:
     def regions(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those expected regions that a notification names, as the scenario writes them and in its order."""
         named = set(names)
-        return tuple(region for region in self.evidence.scenario.regions if fold(region) in named)
+        return tuple(region for region in self.scenario.regions if fold(region) in named)
 
 
 def _sent_at(attempt: Attempt) -> int:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.history import Aggregator
 from harness.report.clock import clock
 from harness.report.html.scene import Band
-from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment
+from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment, overall
 from harness.report.reading import Operation, Reading
 from harness.report.world import fault_words
 from simulator.scenario import SinkDown, SinkFault, SinkLosesAnswer
 from simulator.units import format_duration
 
-_DEATHS = {"crash": "killed", "stop": "stopped", "failed": "could not start"}
+_DEATHS = {"crash": "killed", "stop": "stopped", "failed": "could not start", "pause": "standing still"}
 
 
 def weather(reading: Reading, operation: Operation | None, end: int) -> Iterator[Band]:
@@ -27,7 +27,7 @@ def weather(reading: Reading, operation: Operation | None, end: int) -> Iterator
 
 def _lives(turns: Iterable[tuple[int, Aggregator]], end: int) -> Iterator[Band]:
     since, state, why = 0, "down", ""
-    for _, turn in turns:
+    for _, turn in overall(turns):
         if turn.state == state:
             continue
         if turn.at > since:
@@ -62,12 +62,12 @@ def _illness(fault: SinkFault, end: int) -> Iterator[Band]:
         yield Band(lane=SINK, begins=fault.since, ends=until, kind="ill", title=fault_words(fault))
 
 
-def timer(reading: Reading, operation: Operation, told: Sequence[Moment], end: int) -> Iterator[Band]:
+def timer(operation: Operation, told: Sequence[Moment], end: int) -> Iterator[Band]:
     """The timer from its arming to its end, and the window in which the deadline lies."""
     window = operation.deadline
     if window is None:
         return
-    begins = window[0] - reading.scenario.timeout
+    begins = window[0] - operation.scenario.timeout
     stops = min([*(moment.at for moment in told if moment.kind in ("off", "fires")), window[0], end])
     when = clock(window[0]) + (f" to {clock(window[1])}" if window[0] < window[1] <= end else "")
     yield Band(lane=TIMER, begins=begins, ends=stops, kind="armed", title=f"armed for {when}")

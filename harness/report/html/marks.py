@@ -126,8 +126,8 @@ def _counted(moment: Moment) -> Mark:
 
 
 def _aggregator(moment: Moment) -> Mark:
-    glyph = {"deadline": Glyph.NONE, "up": Glyph.UP}.get(moment.kind, Glyph.DOWN)
-    label = moment.text.split(",")[0] if moment.kind == "up" else moment.text
+    glyph = {"deadline": Glyph.NONE, "up": Glyph.UP, "back": Glyph.UP}.get(moment.kind, Glyph.DOWN)
+    label = moment.text.split(",")[0] if moment.kind in ("up", "back") else moment.text
     return _mark(moment, AGGREGATOR, glyph, label)
 
 
@@ -175,6 +175,9 @@ _DRAWN: dict[str, Callable[[Moment], Mark]] = {
     "deadline": _aggregator,
     "down": _aggregator,
     "up": _aggregator,
+    "gone": _aggregator,
+    "back": _aggregator,
+    "clock": _aggregator,
     "armed": _timer,
     "off": _timer,
     "fires": _timer,

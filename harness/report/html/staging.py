@@ -118,7 +118,7 @@ class _Part:
             if band.begins <= last or band.kind == "up":
                 yield band
         if self._operation is not None:
-            yield from timer(self._reading, self._operation, self._moments, end)
+            yield from timer(self._operation, self._moments, end)
 
 
 def _in_its_time(told: Sequence[Moment]) -> list[Moment]:

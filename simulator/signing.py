@@ -1,0 +1,50 @@
+"""Signs webhooks as Standard Webhooks 1.0.0 has it: HMAC-SHA256 over id, timestamp and body.
+
+Rules of this file: pure; the instant is given. The secret's bytes are what follows ``whsec_``, in base64.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import replace
+
+from simulator.scenario import Signing
+from simulator.wire import WebhookRequest
+
+# What the reference libraries of Standard Webhooks tolerate between a signature's timestamp and now.
+TOLERANCE_MS = 5 * 60_000
+# Another secret than any that a scenario may name: it is longer.
+STRANGER = "whsec_" + base64.b64encode(bytes(66)).decode()
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+def secret_at(signing: Signing, at_ms: int) -> str:
+    """The secret that the sender signs with at this instant of the scenario."""
+    rotated = signing.rotates is not None and at_ms >= signing.rotates
+    return signing.secrets[1 if rotated else 0]
+
+
+def message_id(event_id: str, region: str) -> str:
+    """A delivery's ``webhook-id``: the same for each of its attempts and copies."""
+    return f"msg_{hashlib.blake2b(f'{event_id}/{region}'.encode(), digest_size=12).hexdigest()}"
+
+
+def signature(secret: str, id_: str, timestamp: str, body: bytes) -> str:
+    """What ``webhook-signature`` holds."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.digest(key, f"{id_}.{timestamp}.".encode() + body, "sha256")
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def signed(request: WebhookRequest, secret: str, id_: str, *, epoch_ms: int) -> WebhookRequest:
+    """The same request with the three headers.
+
+    Args:
+        request: Unsigned.
+        secret: As `simulator.scenario.Signing` has it.
+        id_: The message's.
+        epoch_ms: When it is signed, in Unix milliseconds; the header has whole seconds.
+    """
+    timestamp = str(epoch_ms // 1000)
+    values = (id_, timestamp, signature(secret, id_, timestamp, request.body))
+    return replace(request, headers=(*request.headers, *zip(HEADERS, values, strict=True)))
