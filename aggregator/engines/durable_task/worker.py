@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from aggregator.engines.durable_task.orchestration import (
     Order,
     wait_for_all_regions,
 )
+from aggregator.engines.durable_task.replays import RecordedSteps, Recorder, record
 from aggregator.engines.durable_task.telling import ATTEMPTS_MAX, Telling
 from aggregator.fanin import Notify, Phase
 from aggregator.metrics import Metrics
@@ -81,8 +83,17 @@ def start_worker(
     telling: Telling,
     metrics: Metrics,
     loop: asyncio.AbstractEventLoop,
+    replays: Path | None = None,
 ) -> TaskHubGrpcWorker:
-    """Begin to take work from the backend. Attempts at notifications are made on ``loop``."""
+    """Begin to take work from the backend. Attempts at notifications are made on ``loop``.
+
+    Args:
+        build: Makes the worker.
+        telling: Makes the attempts.
+        metrics: Where outcomes are counted.
+        loop: Runs the attempts.
+        replays: Where to write down every replay.
+    """
     worker = build(
         ConcurrencyOptions(
             maximum_concurrent_activity_work_items=ATTEMPTS_MAX,
@@ -91,9 +102,18 @@ def start_worker(
         )
     )
     account = partial(_account, metrics)
+    recorder = None
+    if replays is not None:
+        recorder = Recorder(replays)
+        record(worker, recorder)
 
     def orchestrate(context: task.OrchestrationContext, order: Any) -> Generator[task.Task[Any], Any, Any]:
-        return wait_for_all_regions(SdkSteps(context, account), msgspec.convert(order, Order))
+        asked = msgspec.convert(order, Order)
+        steps = SdkSteps(context, account)
+        if recorder is None:
+            return wait_for_all_regions(steps, asked)
+        recorded = RecordedSteps(steps, context, recorder)
+        return recorder.routine(recorded, context, wait_for_all_regions(recorded, asked))
 
     worker.add_orchestrator(_named(ORCHESTRATOR, orchestrate))
     for name in ACTIVITIES.values():
