@@ -31,12 +31,14 @@ _decoder = msgspec.json.Decoder(Replay)
 
 
 def read(lines: Iterable[str]) -> list[Replay]:
-    """Replays as they were written down.
+    """Replays as they were written down, those of one instance together and in their order.
 
     Raises:
         msgspec.MsgspecError: a line is none.
     """
-    return [_decoder.decode(line) for line in lines]
+    found = [_decoder.decode(line) for line in lines]
+    instances = list(dict.fromkeys(it.instance for it in found))
+    return sorted(found, key=lambda it: (instances.index(it.instance), it.number))
 
 
 def explain(replays: Iterable[Replay]) -> Iterator[str]:

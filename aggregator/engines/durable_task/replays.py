@@ -29,7 +29,11 @@ class Recorder:
 
     def begin(self, request: protocol.OrchestratorRequest) -> None:
         """A replay begins in this thread."""
+        with self._lock:
+            number = self._counts.get(request.instanceId, 0) + 1
+            self._counts[request.instanceId] = number
         self._thread.replay = {
+            "number": number,
             "instance": request.instanceId,
             "past": [_words(event) for event in request.pastEvents],
             "new": [_words(event) for event in request.newEvents],
@@ -38,13 +42,9 @@ class Recorder:
         }
 
     def end(self) -> None:
-        """The replay of this thread has ended."""
-        replay = self._thread.replay
-        with self._lock:
-            number = self._counts.get(replay["instance"], 0) + 1
-            self._counts[replay["instance"]] = number
-            with self._path.open("a") as file:
-                file.write(json.dumps({"number": number, **replay}) + "\n")
+        """The replay of this thread has ended. The next one of the instance may have begun already."""
+        with self._lock, self._path.open("a") as file:
+            file.write(json.dumps(self._thread.replay) + "\n")
 
     def routine(
         self, steps: "RecordedSteps", context: task.OrchestrationContext, routine: Routine
