@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,11 +51,14 @@ Examples:
 @click.option("--correlation", metavar="KEY", help="What makes webhooks one operation: event-id or image.")
 @click.option("--actions", metavar="NAMES", help="Actions to fan in; others are ignored. [all]")
 @click.option("--retention", metavar="DURATION", help="How long outcomes are remembered. [7d]")
-@click.option("--engine", metavar="NAME", help="What keeps operations: sqlite.")
+@click.option("--engine", metavar="NAME", help="What keeps operations: sqlite, durable-task, restate. [sqlite]")
+@click.option("--local-backend", is_flag=True, help="Start what the engine works with here, to try it out.")
 @click.option("--log-format", metavar="FORMAT", help="How decisions are logged: text or json. [text]")
 @click.option("--verbose", is_flag=True, help="Log every arrival, not only decisions.")
 @click.option("--check", is_flag=True, help="Check settings and data, say what was found, and exit.")
-def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | None) -> None:
+def serve(
+    *, insecure_no_keys: bool, verbose: bool, check: bool, local_backend: bool, **flags: str | None
+) -> None:
     """Wait for one webhook per region, then send one notification.
 
     Webhooks go to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME. What is answered 2xx is on disk.
@@ -84,6 +88,8 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
 
             click.echo(checked(settings))
             return
+        if local_backend:
+            settings = _with_local_backend(settings)
         listener = listen(settings)
         _refuse_open_door(settings, listener.getsockname()[0])  # it may be somebody else's choice
         run(settings, listener)
@@ -95,6 +101,16 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
 
 # Flags whose names differ from the settings' fields.
 _FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
+
+
+def _with_local_backend(settings: Settings) -> Settings:
+    """The same, led to a backend that runs on this machine from now on."""
+    from aggregator.engines import start_backend
+
+    backend = start_backend(settings.engine, settings.data_dir)
+    if backend is None:
+        raise SettingsError("--local-backend", f"the engine {settings.engine} needs no backend")
+    return replace(settings, engine_options={**settings.engine_options, **backend.options})
 
 
 def _refuse_open_door(settings: Settings, host: str) -> None:

@@ -138,6 +138,12 @@ def main() -> None:
 )
 @click.option("--report", metavar="DIR", type=click.Path(path_type=Path), help=reports.HELP)
 @_quiet
+@click.option(
+    "--engine", metavar="NAME", default="sqlite", show_default=True, help="The engine to play against."
+)
+@click.option(
+    "--show-replay", is_flag=True, help="Print each replay of the orchestration: --engine durable-task."
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -151,6 +157,8 @@ def run(
     history_path: Path | None,
     report: Path | None,
     quiet: bool,
+    engine: str,
+    show_replay: bool,
 ) -> None:
     """Play scenarios in virtual time and judge them.
 
@@ -160,10 +168,19 @@ def run(
     Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states.
     Of several: 0 when each got the verdict that its scenario states, else that of the worst.
     What needs more than the contract asks for is skipped, by name; 3 when nothing is left.
+
+    An engine that works with something outside its process is played against in real time, one scenario at a
+    time: `fanin verify --command` plays more.
     """
     from harness.batch import Job, exit_code
     from harness.verdict import Exit
 
+    if engine != "sqlite" or show_replay:
+        if whole_pack or len(names) != 1 or seeds > 1:
+            raise click.UsageError("--engine plays one scenario, once; `fanin verify --command` plays many")
+        ctx.exit(
+            _run_engine(names[0], engine, seed, history_path, form, quiet=quiet, show_replay=show_replay)
+        )
     if whole_pack == bool(names):
         raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
     asked = {name: _scenario(name) for name in (_pack() if whole_pack else names)}
@@ -228,6 +245,34 @@ def _report(directory: Path, results: Sequence["Result"]) -> None:
     replays = {id(result.history): result.job.replay for result in results}
     runs = [Judged(*result.outcome()) for result in results]
     reports.store(directory, Card("", runs), replay=lambda history: replays[id(history)])
+
+
+def _run_engine(
+    name: str, engine: str, seed: int, history_path: Path | None, form: str, *, quiet: bool, show_replay: bool
+) -> int:
+    """Play one scenario in real time, against an engine with all that it works with."""
+    from aggregator.engines import ENGINES
+    from harness import history as histories
+    from harness.engines import play_engine, refuse
+    from harness.judge.oracle import judge as judged
+    from harness.verdict import Exit
+    from harness.world.asgi import StartError
+
+    outside = [it for it, entry in ENGINES.items() if entry.backend is not None]
+    if problem := refuse(engine, outside, show_replay=show_replay):
+        raise click.UsageError(problem)
+    try:
+        played, replays = play_engine(_scenario(name), engine, seed=seed, show_replay=show_replay)
+    except StartError as exc:
+        raise Mistake(str(exc)) from exc
+    if history_path is not None:
+        histories.save(played.history, history_path)
+    verdict = judged(played.history)
+    if form == "text":
+        click.echo("".join(f"{line}\n" for line in replays), nl=False)
+    replay = f"fanin run {shlex.quote(name)} --engine {engine} --seed {seed}"
+    _show_judged(played.history, verdict, form, quiet=quiet, replay=replay)
+    return Exit[verdict.validity.name]
 
 
 def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":

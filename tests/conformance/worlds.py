@@ -99,13 +99,14 @@ class World:
         self.subscriber: Tell = accept  # a test may put another one here …
         self.subscribers: dict[str, Tell] = {}  # … or one for a target of its own
         self.metrics = Metrics()
+        self.backend: engines.Backend | None = None  # what the engine works with
         self._engine: Engine | None = None
 
     def play(self, story: Story, *, seed: int = 0, real: bool = False) -> None:
         """Run a test's story to its end; in real time where the order of turns matters and no time passes."""
 
         async def to_the_end() -> None:
-            backend = engines.start_backend(self._name, self._folder)
+            self.backend = backend = engines.start_backend(self._name, self._folder)
             try:
                 if backend is not None:
                     self.settings = replace(self.settings, engine_options=backend.options)

@@ -79,7 +79,9 @@ class DurableTaskEngine:
         self._open = True
         if self._options.worker:
             loop = asyncio.get_running_loop()
-            self._worker = start_worker(self._hub.worker, self._telling, loop)
+            self._worker = start_worker(
+                self._hub.worker, self._telling, self._metrics, loop, self._options.replays
+            )
             self._sweeper = loop.create_task(self._sweep())
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ an instance, so ten thousand that wait cost nothing here.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +87,9 @@ class Hub:
             async for chunk in stub.StreamInstanceHistory(request):
                 for event in chunk.events:
                     if event.HasField("eventRaised"):
-                        value = msgspec.json.decode(event.eventRaised.input.value, type=int)
-                        found.append((event.eventRaised.name, value))
+                        with suppress(msgspec.MsgspecError):  # somebody else's event
+                            value = msgspec.json.decode(event.eventRaised.input.value, type=int)
+                            found.append((event.eventRaised.name, value))
             return found
 
         found: list[tuple[str, int]] = await self._call(read)

@@ -1,20 +1,22 @@
 """What this engine is told besides the settings that all engines share. All names begin FANIN_DURABLE_TASK_.
 
-ADDRESS     where the backend is: localhost:8080, or https://NAME.REGION.durabletask.io for the Scheduler
-TASK_HUB    the Scheduler's task hub; give fanin one of its own. [with https: default]
-CREDENTIAL  how to prove who we are: none, default (what the Azure SDK finds in the environment),
-            managed-identity, or managed-identity:CLIENT-ID. [none; with https: default]
-WORKER      yes: this process also runs orchestrations and notifies; no: it only takes webhooks. [yes]
+- ADDRESS: where the backend is: localhost:8080, or https://NAME.REGION.durabletask.io for the Scheduler.
+- TASK_HUB: the Scheduler's task hub; give fanin one of its own. [with https: default]
+- CREDENTIAL: how to prove who we are: none, default (what the Azure SDK finds in the environment),
+  managed-identity, or managed-identity:CLIENT-ID. [none; with https: default]
+- WORKER: yes: this process also runs orchestrations and notifies; no: it only takes webhooks. [yes]
+- REPLAYS: a file to which every replay of an orchestration is written, for people.
 """
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from aggregator.errors import SettingsError, quoted
 
 PREFIX = "FANIN_DURABLE_TASK_"
-_NAMES = tuple(PREFIX + name for name in ("ADDRESS", "TASK_HUB", "CREDENTIAL", "WORKER"))
+_NAMES = tuple(PREFIX + name for name in ("ADDRESS", "TASK_HUB", "CREDENTIAL", "REPLAYS", "WORKER"))
 _MANAGED = "managed-identity"
 
 
@@ -27,6 +29,7 @@ class Options:
     credential: str = "none"  # none, default or managed-identity
     client_id: str | None = None  # of a managed identity that is not the machine's own
     worker: bool = True
+    replays: Path | None = None
 
     @property
     def scheduler(self) -> bool:
@@ -70,6 +73,7 @@ class Options:
             task_hub=given.get("TASK_HUB"),
             credential=credential,
             client_id=client_id,
+            replays=Path(given["REPLAYS"]) if "REPLAYS" in given else None,
             worker=_yes(given.get("WORKER", "yes")),
         )
 

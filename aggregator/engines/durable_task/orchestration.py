@@ -38,8 +38,16 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     expected: tuple[str, ...]
     timeout_ms: int
     retention_ms: int
+    delivery: str | None = None  # what tells the first arrival from others, where its event follows as well
     targets: dict[Phase, tuple[str, ...]] = {}  # who wants to hear, by outcome
     carried: "Aftermath | None" = None  # what an earlier history of the same operation came to
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What an event says, besides its name, which is the region's. A bare number is its ``at_ms``."""
+
+    at_ms: int  # Unix epoch, when whoever took the webhook handed it over
+    delivery: str | None = None
 
 
 class Aftermath(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -76,6 +84,9 @@ class Steps(Protocol):
 
     def result(self, task: Any) -> Any:
         """What an ended task came to; the fields of a `letters.Attempt` where it failed."""
+
+    def decided(self, notify: Notify) -> None:
+        """An outcome has just been decided, and not in a replay."""
 
     def show(self, status: dict[str, Any]) -> None:
         """Let everybody see how the operation stands."""
@@ -120,22 +131,17 @@ def fold(state: FanIn, arrivals: Iterable[tuple[int, str]]) -> Step:
 def _until_decided(steps: Steps, order: Order, waits: dict[str, Any]) -> Generator[Any, Any, Aftermath]:
     """The heart of it: all that are missing, or the deadline, whichever is first."""
     state, effects, _ = begin(order)
-    if state.missing:
+    # Once is enough, unless somebody raises nonsense, or the timer is another's, or its clock is fast.
+    while state.phase is Phase.WAITING:
         everybody = steps.all([waits[region] for region in state.missing])
         deadline = steps.timer(state.deadline_ms)
         yield steps.any([everybody, deadline])
-        while not steps.ended(everybody) and steps.now_ms() < state.deadline_ms:
-            # It was not our timer, or its clock was fast.
-            deadline = steps.timer(state.deadline_ms)
-            yield steps.any([everybody, deadline])
-        # Whoever waits in the same history may have been stamped after the deadline: the stamp decides.
-        heard = [(steps.result(waits[it]), it) for it in state.missing if steps.ended(waits[it])]
-        state, effects, _ = fold(state, heard)
-        for _, region in heard:
-            waits[region] = steps.arrival(region)
-        if not effects:
-            state, effects, _ = step(state, DeadlineReached(max(steps.now_ms(), state.deadline_ms)))
+        # Whoever is last in the history may have been stamped after the deadline: the stamp decides.
+        state, effects, _ = fold(state, _heard(steps, waits, state.missing))
+        if state.phase is Phase.WAITING and steps.now_ms() >= state.deadline_ms:
+            state, effects, _ = step(state, DeadlineReached(steps.now_ms()))
     (notify,) = effects
+    steps.decided(notify)
     letters = tuple(Letter(target=target) for target in order.targets.get(notify.outcome, ()))
     return Aftermath(state=state, notify=notify, letters=letters)
 
@@ -148,7 +154,7 @@ def _until_forgotten(steps: Steps, order: Order, after: Aftermath, waits: dict[s
     state = after.state
     turns = 0
     while True:
-        state = _take(steps, state, waits)
+        state = _take(steps, order, state, waits)
         post.settle()
         if turns < TURNS_MAX:
             post.dispatch()
@@ -224,10 +230,32 @@ class _Post:
             )
 
 
-def _take(steps: Steps, state: FanIn, waits: dict[str, Any]) -> FanIn:
+def _heard(steps: Steps, waits: dict[str, Any], regions: Iterable[str]) -> list[tuple[int, str]]:
+    """What the waits that have ended have heard, each of which begins again."""
+    found = []
+    for region in regions:
+        if steps.ended(waits[region]):
+            event = _event(steps.result(waits[region]))
+            waits[region] = steps.arrival(region)
+            if event is not None:
+                found.append((event.at_ms, region))
+    return found
+
+
+def _take(steps: Steps, order: Order, state: FanIn, waits: dict[str, Any]) -> FanIn:
     """Record everything that has come, and wait for the next of each region."""
     for region in sorted(waits):
         while steps.ended(waits[region]):
-            state = step(state, Arrived(region, steps.result(waits[region]))).state
+            event = _event(steps.result(waits[region]))
+            if event is not None and (event.delivery is None or event.delivery != order.delivery):
+                state = step(state, Arrived(region, event.at_ms)).state
             waits[region] = steps.arrival(region)
     return state
+
+
+def _event(value: Any) -> Event | None:
+    """What an event says; None where it is none of ours, which must not fail the orchestration."""
+    try:
+        return Event(at_ms=value) if isinstance(value, int) else msgspec.convert(value, Event)
+    except msgspec.ValidationError:
+        return None

@@ -15,7 +15,7 @@ from aggregator import log
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError, Subscribers
 from aggregator.engines.durable_task.letters import Attempt
-from aggregator.fanin import Notify, Phase
+from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
 from aggregator.notify.outbox import ATTEMPT_S, FAIR_S
 from aggregator.notify.patience import given_up, pause_ms
@@ -51,8 +51,6 @@ class Telling:
         asked = msgspec.convert(order, TellOrder)
         if self._closed or self._subscribers is None:
             return msgspec.to_builtins(Attempt(error="the service is stopping", counts=False))
-        if asked.attempts == 0:
-            self._account(asked.notify)
         failure = await self._once(self._subscribers, asked)
         if failure is None:
             self._metrics.attempts["ok"] += 1
@@ -124,16 +122,3 @@ class Telling:
             again_in_s=None if dead else wait_ms / 1000,
         )
         return Attempt(error=str(failure), pause_ms=wait_ms, dead=dead, counts=failure.sent)
-
-    def _account(self, decided: Notify) -> None:
-        self._metrics.outcomes[decided.outcome] += 1
-        if decided.outcome is Phase.TIMED_OUT:
-            self._metrics.timer_delay_s.add((decided.decided_ms - decided.deadline_ms) / 1000)
-        log.event(
-            logging.INFO,
-            "decided",
-            operation=decided.operation_id,
-            outcome=decided.outcome,
-            arrived=decided.arrived,
-            missing=decided.missing or None,
-        )

@@ -1,14 +1,18 @@
 """Runs orchestrations and activities with the Durable Task SDK's worker, in threads of its own."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from durabletask import task
 from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
+from aggregator import log
 from aggregator.engines.durable_task.letters import UNSAID
 from aggregator.engines.durable_task.orchestration import (
     ACTIVITIES,
@@ -16,7 +20,10 @@ from aggregator.engines.durable_task.orchestration import (
     Order,
     wait_for_all_regions,
 )
+from aggregator.engines.durable_task.replays import RecordedSteps, Recorder, record
 from aggregator.engines.durable_task.telling import ATTEMPTS_MAX, Telling
+from aggregator.fanin import Notify, Phase
+from aggregator.metrics import Metrics
 
 # Replays are short and hold the interpreter; attempts wait for somebody else's answer, in a thread each.
 REPLAYS_MAX = 16
@@ -31,8 +38,8 @@ def from_ms(at_ms: int) -> datetime:
 class SdkSteps:
     """`aggregator.engines.durable_task.orchestration.Steps` on the SDK's context."""
 
-    def __init__(self, context: task.OrchestrationContext) -> None:
-        self._context = context
+    def __init__(self, context: task.OrchestrationContext, account: Callable[[Notify], None]) -> None:
+        self._context, self._account = context, account
 
     def now_ms(self) -> int:
         since = self._context.current_utc_datetime - _EPOCH
@@ -60,6 +67,10 @@ class SdkSteps:
     def result(self, task: Any) -> Any:
         return {"error": UNSAID} if task.is_failed else task.get_result()
 
+    def decided(self, notify: Notify) -> None:
+        if not self._context.is_replaying:
+            self._account(notify)
+
     def show(self, status: dict[str, Any]) -> None:
         self._context.set_custom_status(status)
 
@@ -67,17 +78,22 @@ class SdkSteps:
         self._context.continue_as_new(order, save_events=True)
 
 
-def orchestrator(context: task.OrchestrationContext, order: Any) -> Generator[task.Task[Any], Any, Any]:
-    """What the SDK calls for every replay."""
-    return wait_for_all_regions(SdkSteps(context), msgspec.convert(order, Order))
-
-
 def start_worker(
     build: Callable[[ConcurrencyOptions], TaskHubGrpcWorker],
     telling: Telling,
+    metrics: Metrics,
     loop: asyncio.AbstractEventLoop,
+    replays: Path | None = None,
 ) -> TaskHubGrpcWorker:
-    """Begin to take work from the backend. Attempts at notifications are made on ``loop``."""
+    """Begin to take work from the backend. Attempts at notifications are made on ``loop``.
+
+    Args:
+        build: Makes the worker.
+        telling: Makes the attempts.
+        metrics: Where outcomes are counted.
+        loop: Runs the attempts.
+        replays: Where to write down every replay.
+    """
     worker = build(
         ConcurrencyOptions(
             maximum_concurrent_activity_work_items=ATTEMPTS_MAX,
@@ -85,8 +101,21 @@ def start_worker(
             maximum_thread_pool_workers=ATTEMPTS_MAX + REPLAYS_MAX,
         )
     )
+    account = partial(_account, metrics)
+    recorder = None
+    if replays is not None:
+        recorder = Recorder(replays)
+        record(worker, recorder)
 
-    worker.add_orchestrator(_named(ORCHESTRATOR, orchestrator))
+    def orchestrate(context: task.OrchestrationContext, order: Any) -> Generator[task.Task[Any], Any, Any]:
+        asked = msgspec.convert(order, Order)
+        steps = SdkSteps(context, account)
+        if recorder is None:
+            return wait_for_all_regions(steps, asked)
+        recorded = RecordedSteps(steps, context, recorder)
+        return recorder.routine(recorded, context, wait_for_all_regions(recorded, asked))
+
+    worker.add_orchestrator(_named(ORCHESTRATOR, orchestrate))
     for name in ACTIVITIES.values():
 
         def tell(_: task.ActivityContext, order: Any) -> Any:
@@ -95,6 +124,21 @@ def start_worker(
         worker.add_activity(_named(name, tell))
     worker.start()  # type: ignore[no-untyped-call] # the SDK types its arguments, and this has none
     return worker
+
+
+def _account(metrics: Metrics, decided: Notify) -> None:
+    """Count and log one outcome."""
+    metrics.outcomes[decided.outcome] += 1
+    if decided.outcome is Phase.TIMED_OUT:
+        metrics.timer_delay_s.add((decided.decided_ms - decided.deadline_ms) / 1000)
+    log.event(
+        logging.INFO,
+        "decided",
+        operation=decided.operation_id,
+        outcome=decided.outcome,
+        arrived=decided.arrived,
+        missing=decided.missing or None,
+    )
 
 
 def _named[F: Callable[..., Any]](name: str, function: F) -> F:

@@ -1,0 +1,355 @@
+"""What only the Durable Task engine can be asked: its settings, its connection, its calls, its replays."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.util import find_spec
+from itertools import pairwise
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregator.engines.durable_task.letters import Letter
+from aggregator.engines.durable_task.naming import instance_id
+from aggregator.engines.durable_task.options import Options
+from aggregator.errors import SettingsError, StoreError, StoreUnusableError
+from aggregator.fanin import FanIn
+from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, deliver_all, standings
+from tests.heavy import needs
+
+pytestmark = needs(
+    "durable-task engine",
+    there=find_spec("durabletask") is not None and find_spec("grpc") is not None,
+    get=".venv/bin/pip install -c constraints.txt -e '.[durable-task]'",
+)
+
+ADDRESS = {"FANIN_DURABLE_TASK_ADDRESS": "https://fanin.westeurope.durabletask.io"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World("durable-task", tmp_path)
+
+
+# --- settings ---
+
+
+def test_the_scheduler_is_reached_with_the_machines_identity_by_default() -> None:
+    """An encrypted address needs nothing else."""
+    options = Options.read(ADDRESS)
+
+    assert (options.scheduler, options.tls, options.credential, options.task_hub) == (
+        True,
+        True,
+        "default",
+        None,
+    )
+
+
+def test_a_managed_identity_may_be_named() -> None:
+    """A machine can have several."""
+    options = Options.read(ADDRESS | {"FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234"})
+
+    assert (options.credential, options.client_id) == ("managed-identity", "1234")
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({}, "FANIN_DURABLE_TASK_ADDRESS: not set; name the backend"),
+        ({"ADDRESS": " "}, "FANIN_DURABLE_TASK_ADDRESS: set but empty"),
+        ({"ADDRESS": "x:1", "TASKHUB": "a"}, "the nearest is FANIN_DURABLE_TASK_TASK_HUB"),
+        ({"ADDRESS": "x:1", "CREDENTIAL": "default"}, "would be sent in the clear; use an https address"),
+        ({"ADDRESS": "https://x", "CREDENTIAL": "password"}, "'password' is none of none, default,"),
+        ({"ADDRESS": "https://x", "CREDENTIAL": "managed-identity:"}, "is none of none, default,"),
+        ({"ADDRESS": "x:1", "WORKER": "maybe"}, "'maybe' is neither yes nor no"),
+    ],
+)
+def test_a_setting_that_is_not_understood_is_refused_by_name(said: dict[str, str], complaint: str) -> None:
+    """Never a default."""
+    with pytest.raises(SettingsError) as refusal:
+        Options.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()})
+
+    assert complaint in str(refusal.value)
+
+
+# --- the Scheduler, as far as can be seen without Azure ---
+
+
+def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's client and worker for the Scheduler are built with our settings, and ask for tokens late."""
+    azure = pytest.importorskip("azure.identity")
+    from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
+    from durabletask.azuremanaged.worker import DurableTaskSchedulerWorker
+    from durabletask.worker import ConcurrencyOptions
+
+    from aggregator.engines.durable_task.hub import Hub
+
+    asked: list[str | None] = []
+
+    class Identity:
+        def __init__(self, client_id: str | None = None) -> None:
+            asked.append(client_id)
+
+    monkeypatch.setattr(azure, "ManagedIdentityCredential", Identity)
+    monkeypatch.setattr("azure.identity.aio.ManagedIdentityCredential", Identity)
+    said = ADDRESS | {
+        "FANIN_DURABLE_TASK_TASK_HUB": "webhooks",
+        "FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234",
+    }
+
+    async def story() -> tuple[Any, Any]:
+        hub = Hub(Options.read(said))
+        worker: Any = hub.worker(ConcurrencyOptions())
+        await hub.close()
+        return hub._client, worker
+
+    client, worker = asyncio.run(story())
+
+    assert (type(client), type(worker)) == (AsyncDurableTaskSchedulerClient, DurableTaskSchedulerWorker)
+    assert asked == ["1234", "1234"]
+    assert worker._host_address == "https://fanin.westeurope.durabletask.io"
+    assert worker._interceptors is not None
+    assert ("taskhub", "webhooks") in worker._interceptors[-1]._metadata
+    assert ("taskhub", "webhooks") in client._interceptors[-1]._metadata
+
+
+def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: World) -> None:
+    """Every call names the task hub; the worker, itself."""
+    from aggregator.engines.durable_task.emulator import Emulator
+
+    seen: set[tuple[str, str]] = set()
+
+    class Listening(Emulator):
+        def StartInstance(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            seen.update(("start", key) for key, value in context.invocation_metadata() if value == "webhooks")
+            return super().StartInstance(request, context)
+
+        def GetWorkItems(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            seen.update(("work", key) for key, _ in context.invocation_metadata())
+            return super().GetWorkItems(request, context)
+
+    emulator = Listening()
+
+    async def story() -> None:
+        said = {"ADDRESS": f"http://{emulator.start()}", "TASK_HUB": "webhooks"}
+        options = {f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()}
+        engine = await world.start(engine_options=options, regions=(EAST,))
+        await engine.deliver(arrival(EAST))
+        await world.until(lambda: bool(world.told))
+        await world.stop()
+
+    try:
+        world.play(story)
+    finally:
+        emulator.stop(grace=0)
+    assert {("start", "taskhub"), ("work", "taskhub"), ("work", "workerid")} <= seen
+
+
+def test_a_backend_that_does_not_answer_is_one_clear_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its address, after a fair while."""
+    monkeypatch.setattr("aggregator.engines.durable_task.engine.START_S", 0.5)
+
+    async def story() -> None:
+        with pytest.raises(StoreUnusableError, match=r"no Durable Task backend: 127\.0\.0\.1:1: "):
+            await world.start(engine_options={"FANIN_DURABLE_TASK_ADDRESS": "127.0.0.1:1"})
+
+    world.play(story)
+
+
+# --- names ---
+
+
+def test_an_id_that_every_backend_takes_stays_as_it_is() -> None:
+    """So that it can be found in a dashboard."""
+    assert instance_id("5b7c1f0e-7a3b-4c7d-9d55-0c5b7c1f0e7a") == "5b7c1f0e-7a3b-4c7d-9d55-0c5b7c1f0e7a"
+
+
+@pytest.mark.parametrize("id_", ["@entity", "a/b", "a#b", "a?b", "x" * 101, "ü", " ", "sha256-" + "0" * 64])
+def test_any_other_id_becomes_a_digest_of_its_own(id_: str) -> None:
+    """One that looks like a digest does, too: nobody can aim at another's instance."""
+    assert instance_id(id_) != id_
+    assert len(instance_id(id_)) <= 100
+    assert instance_id(id_) != instance_id(id_ + "x")
+
+
+def test_an_operation_with_an_awkward_id_is_found_under_it(world: World) -> None:
+    """Whatever its instance is called."""
+
+    async def story() -> None:
+        engine = await world.start()
+        id_ = "push:demo.azurecr.io/team/app:1.0@sha256:11"
+        await engine.deliver(arrival(EAST, id_))
+
+        assert (await world.state(id_)).operation_id == id_
+
+    world.play(story)
+
+
+# --- letters ---
+
+
+def test_a_letter_remembers_what_was_decided_where_it_was_tried() -> None:
+    """Pause and end come with the result; only an attempt that counts is counted."""
+    letter = Letter(target="a").after({"error": "e", "pause_ms": 500, "counts": False}, key="k", now_ms=1_000)
+    assert letter == Letter(target="a", attempts=0, tried_ms=500, due_ms=1_500, error="e")
+    again = letter.after({"error": "crashed"}, key="k", now_ms=2_000)
+    assert again is not None
+    assert (again.attempts, again.due_ms - 2_000 in range(800, 1_201)) == (1, True)
+
+    assert again.after(None, key="k", now_ms=0) is None
+
+
+# --- calls ---
+
+
+class Calls:
+    """The calls of an engine to its backend, by name."""
+
+    def __init__(self, engine: Any) -> None:
+        self.made: Counter[str] = Counter()
+        hub = engine._hub
+        for name in ("start", "raise_event", "get"):
+            setattr(hub, name, self._counted(name, getattr(hub, name)))
+
+    def _counted(self, name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        def counted(*arguments: Any) -> Awaitable[Any]:
+            self.made[name] += 1
+            return call(*arguments)
+
+        return counted
+
+
+def test_a_webhook_is_one_call(world: World) -> None:
+    """The first starts the orchestration and is delivered with it; the others are events."""
+
+    async def story() -> None:
+        engine = await world.start(timeout_ms=60_000)
+        calls = Calls(engine)
+        for region in (EAST, NORTH, WEST):
+            await engine.deliver(arrival(region))
+
+        assert calls.made == {"start": 1, "raise_event": 2}
+
+    world.play(story)
+
+
+def test_what_another_process_has_started_takes_one_call_more_once(world: World) -> None:
+    """Whoever loses the start delivers to the winner, and remembers."""
+
+    async def story() -> None:
+        first = await world.start(timeout_ms=60_000)
+        await first.deliver(arrival(EAST))
+        second = world.another(world.audience())
+        await second.open()
+        calls = Calls(second)
+        try:
+            await second.deliver(arrival(NORTH))
+            await second.deliver(arrival(NORTH))
+            state = await world.state(when=lambda it: it.duplicates == 1)
+        finally:
+            await second.close()
+
+        assert calls.made == {"start": 1, "raise_event": 2}
+        assert list(state.arrived) == [EAST, NORTH]
+
+    world.play(story)
+
+
+def test_an_instance_that_was_forgotten_meanwhile_is_started_again(world: World) -> None:
+    """The memory of known ids is a guess, and a wrong one loses nothing."""
+
+    async def story() -> None:
+        engine: Any = await world.start()
+        engine._remember("op-1")
+        await engine.deliver(arrival(EAST))
+
+        assert list((await world.state()).arrived) == [EAST]
+
+    world.play(story)
+
+
+def test_what_is_remembered_of_waiting_operations_is_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory must not grow with them."""
+    monkeypatch.setattr("aggregator.engines.durable_task.engine.KNOWN_MAX", 5)
+
+    async def story() -> None:
+        engine: Any = await world.start()
+        standings(await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(20))))
+
+        assert len(engine._known) == 5
+
+    world.play(story)
+
+
+def test_an_operation_that_was_ended_by_hand_is_complained_about(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A terminated orchestration tells nobody anything, and it must not happen silently."""
+    monkeypatch.setattr("aggregator.engines.durable_task.engine.SWEEP_S", 0.5)
+
+    async def story() -> None:
+        engine: Any = await world.start()
+        await engine.deliver(arrival(EAST))
+        await world.state()
+        await engine._hub._client.terminate_orchestration("op-1", output="by hand")
+        await world.until(lambda: "orchestration-failed instance=op-1" in caplog.text)
+
+    world.play(story)
+
+
+def test_a_backend_that_goes_away_is_a_503(world: World) -> None:
+    """Perhaps stored, perhaps not: the sender is told to come back."""
+
+    async def story() -> None:
+        engine = await world.start()
+        await engine.deliver(arrival(EAST))
+        assert world.backend is not None
+        world.backend.stop()
+        with pytest.raises(StoreError) as refusal:
+            await engine.deliver(arrival(NORTH))
+
+        assert (refusal.value.status, refusal.value.definite) == (503, False)
+
+    world.play(story)
+
+
+# --- replays ---
+
+
+def _has(region: str, state: FanIn) -> bool:
+    return region in state.arrived
+
+
+def test_replays_are_written_down_as_they_happened(world: World, tmp_path: Path) -> None:
+    """Each begins where the last one ended, and awaits that the history satisfies are told from new ones."""
+    path = tmp_path / "replays.jsonl"
+
+    async def story() -> None:
+        options = {**world.settings.engine_options, "FANIN_DURABLE_TASK_REPLAYS": str(path)}
+        engine = await world.start(engine_options=options, timeout_ms=60_000)
+        for region in (EAST, NORTH, WEST):
+            await engine.deliver(arrival(region))
+            await world.state(when=partial(_has, region))
+        await world.until(lambda: "TaskCompleted" in path.read_text())
+
+    world.play(story)
+    replays = sorted(map(json.loads, path.read_text().splitlines()), key=itemgetter("number"))
+
+    assert [it["number"] for it in replays] == list(range(1, len(replays) + 1))
+    assert replays[0]["past"] == []
+    for earlier, later in pairwise(replays):
+        assert later["past"][: len(earlier["past"] + earlier["new"])] == earlier["past"] + earlier["new"]
+    (last,) = [it for it in replays if it["new"][-1].startswith("TaskCompleted")]
+    assert [it["satisfied"] for it in last["awaits"]] == ["by the history", "by a new event", "not yet"]
+    assert [it for replay in replays for it in replay["asked"] if "activity" in it] == [
+        "the activity FirePushNotification"
+    ]
