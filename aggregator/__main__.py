@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,6 +77,7 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
     log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
+    _allow_connections()
     try:
         if check:
             from aggregator.checking import checked
@@ -90,6 +92,17 @@ def serve(*, insecure_no_keys: bool, verbose: bool, check: bool, **flags: str | 
 
 # Flags whose names differ from the settings' fields.
 _FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
+
+
+def _allow_connections() -> None:
+    """Every connection is an open file, and shells allow 1024 unless a program asks for what it may have."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says unlimited, and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _refuse_open_door(settings: Settings) -> None:
