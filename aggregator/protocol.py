@@ -120,6 +120,10 @@ class LimitedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.cancel()
+        if self._running is not None and not self._running.response_complete:
+            # uvicorn tells the request that came last, which may still be in the queue.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def _look(self) -> None:
