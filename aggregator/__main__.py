@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,10 @@ Examples:
 @click.option("--correlation", metavar="KEY", help="What makes webhooks one operation: event-id or image.")
 @click.option("--actions", metavar="NAMES", help="Actions to fan in; others are ignored. [all]")
 @click.option("--retention", metavar="DURATION", help="How long outcomes are remembered. [7d]")
-@click.option("--engine", metavar="NAME", help="What keeps operations: sqlite, durable-task, restate. [sqlite]")
-@click.option("--local-backend", is_flag=True, help="Start what the engine works with here, to try it out.")
+@click.option(
+    "--engine", metavar="NAME", help="What keeps operations: sqlite, durable-task, restate. [sqlite]"
+)
+@click.option("--local-backend", is_flag=True, help="Start here what the engine needs, to try it.")
 @click.option("--log-format", metavar="FORMAT", help="How decisions are logged: text or json. [text]")
 @click.option("--verbose", is_flag=True, help="Log every arrival, not only decisions.")
 @click.option("--check", is_flag=True, help="Check settings and data, say what was found, and exit.")
@@ -82,6 +85,7 @@ def serve(
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
     log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
+    _allow_connections()
     try:
         if check:
             from aggregator.checking import checked
@@ -101,6 +105,17 @@ def serve(
 
 # Flags whose names differ from the settings' fields.
 _FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
+
+
+def _allow_connections() -> None:
+    """Every connection is an open file, and shells allow 1024 unless a program asks for what it may have."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says unlimited, and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _with_local_backend(settings: Settings) -> Settings:

@@ -30,6 +30,7 @@ from aggregator.errors import (
     StoreFailedError,
     UnauthorizedError,
     UnknownRegionError,
+    UnsupportedEncodingError,
     quoted,
 )
 from aggregator.fanin import Phase, Region
@@ -42,9 +43,14 @@ from aggregator.wire import BODY_BYTES_MAX, CORRELATIONS, PING, Arrival, decode,
 
 # How long a body may take to arrive. Registries give up on an answer after about 10 s.
 BODY_S = 30
+# What is too large is read all the same, up to here, because a sender that is still sending does not see its
+# answer when the connection is closed.
+BODY_BYTES_READ_MAX = 16 << 20
 # What a poller is asked to wait: Durable Functions says 10 s with the first answer, then 5 s.
 RETRY_AFTER_START, RETRY_AFTER_STATUS = "10", "5"
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
+# A log line is not for senders to fill.
+PATH_LOGGED_MAX = 200
 
 type _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -245,7 +251,8 @@ def _answering(endpoint: _Endpoint) -> _Endpoint:
         except Exception as exc:  # noqa: BLE001 - a bug is ours; the sender is told to try again
             log.LOGGER.exception("a request crashed")
             error = StoreFailedError(f"internal error: {type(exc).__name__}")
-        log.event(logging.INFO, "refused", status=error.status, path=request.url.path, reason=error)
+        path = request.url.path[:PATH_LOGGED_MAX]
+        log.event(logging.INFO, "refused", status=error.status, path=path, reason=error)
         return _error(error)
 
     return answer
@@ -281,23 +288,32 @@ async def _body(request: Request) -> bytes:
 
     Raises:
         BodyTooLargeError, BodyTimeoutError, MalformedError: it is not, or the sender left.
+        UnsupportedEncodingError: it is compressed.
     """
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > BODY_BYTES_MAX:
+    headers = request.headers
+    announced = headers.get("content-length", "0")
+    too_large = announced.isdecimal() and int(announced) > BODY_BYTES_MAX
+    if too_large and "expect" in headers:
         raise BodyTooLargeError(f"the body has {announced[:20]} bytes; at most {BODY_BYTES_MAX} are accepted")
     chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
-                chunks.append(chunk)
                 size += len(chunk)
-                if size > BODY_BYTES_MAX:
-                    raise BodyTooLargeError(f"the body has more than {BODY_BYTES_MAX} bytes")
+                if size <= BODY_BYTES_MAX:
+                    chunks.append(chunk)
+                elif size > BODY_BYTES_READ_MAX:
+                    break
     except TimeoutError as exc:
-        raise BodyTimeoutError(f"the body did not arrive within {BODY_S} s") from exc
+        raise BodyTimeoutError(f"the body did not arrive within {BODY_S:g} s") from exc
     except ClientDisconnect as exc:
         raise MalformedError("the sender left before its body was complete") from exc
+    if size > BODY_BYTES_MAX:
+        raise BodyTooLargeError(f"the body has more than {BODY_BYTES_MAX} bytes")
+    encoding = headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedEncodingError(encoding)
     return b"".join(chunks)
 
 

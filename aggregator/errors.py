@@ -9,6 +9,7 @@
     │   ├── UnauthorizedError    401  a key, header or signature is missing or wrong
     │   ├── BodyTimeoutError     408  the body did not arrive in time
     │   ├── BodyTooLargeError    413
+    │   ├── UnsupportedEncodingError 415  the body is compressed
     │   └── UnexpectedRegionError 422  this operation started without the region
     └── StoreError               503: try again
         ├── StoreBusyError       locked, or more waits than can be held
@@ -112,6 +113,16 @@ class BodyTooLargeError(RequestError):
     """More than a webhook ever needs."""
 
     status = 413
+
+
+class UnsupportedEncodingError(RequestError):
+    """The body is compressed: a small one could be a large one."""
+
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(f"content-encoding {quoted(encoding)} is not read here; send the body as it is")
 
 
 class StoreError(AggregatorError):

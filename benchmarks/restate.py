@@ -1,9 +1,9 @@
 """The engine on Restate, beside a plain program on it: ``python -m benchmarks.restate [--rounds N]``.
 
 First the same fan-in twice, each with a server of its own on its core, load and sink on another, in turns:
-`benchmarks.peers.restate_object`, a virtual object written the way one writes it, and `fanin serve` on Restate.
-Then what 10,000 waiting operations cost our process, and what 1, 2 and 4 processes acknowledge together on one
-server, all of it on all cores.
+`benchmarks.peers.restate_object`, a virtual object written the way one writes it, and `fanin serve` on
+Restate. Then what 10,000 waiting operations cost our process, and what 1, 2 and 4 processes acknowledge
+together on one server, all of it on all cores.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aggregator import log
-from aggregator.clock import Clock, stopwatch_s
+from aggregator.clock import Clock, SystemClock, stopwatch_s, watch
 from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
 from aggregator.engines.retention import Retention
 from aggregator.engines.sqlite_errors import translated
@@ -88,6 +88,7 @@ class SqliteEngine:
         self._timer_rests_until_s = 0.0  # loop time
         self._lingering: asyncio.TimerHandle | None = None  # while marks wait for company
         self._tasks: list[asyncio.Task[None]] = []
+        self._watcher: asyncio.Task[None] | None = None
         self._open = False
         self._subscribers = subscribers
         self._dispatchers = (
@@ -110,6 +111,9 @@ class SqliteEngine:
             raise translated(exc, self._store.path) from exc
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._write()), loop.create_task(self._forget())]
+        if isinstance(self._clock, SystemClock):
+            # Other clocks belong to simulated worlds, where nobody sets them behind our back.
+            self._watcher = loop.create_task(watch(self._clock, self._clock_was_set))
         if self._dispatchers:
             self._dispatchers.start()
         self._open = True
@@ -124,6 +128,8 @@ class SqliteEngine:
             self._wanted.set()
             writer, forgetter = self._tasks
             forgetter.cancel()
+            if self._watcher:
+                self._watcher.cancel()
             await asyncio.gather(writer, forgetter, return_exceptions=True)
         finally:
             self._open = False
@@ -215,6 +221,12 @@ class SqliteEngine:
             await self._until_wanted()
             await self._gather()
             await self._flush()
+
+    def _clock_was_set(self) -> None:
+        """Deadlines may have come, and repeats may be due."""
+        self._wanted.set()
+        if self._dispatchers:
+            self._dispatchers.look_again()
 
     async def _gather(self) -> None:
         """Let requests that are in the sockets already join the batch: a commit for many costs as for one.

@@ -71,8 +71,9 @@ def own(folder: Path) -> sqlite3.Connection:
     """Hold a lock that ends when the process does: an exclusive transaction that writes nothing.
 
     Raises:
-        StoreUnusableError: another process holds it.
+        StoreUnusableError: another process holds it, or the folder or its files cannot be written.
     """
+    _refuse_read_only(folder, folder / OWNER_FILE, folder / FILE)
     connection = sqlite3.connect(folder / OWNER_FILE, isolation_level=None, timeout=0)
     note = folder / OWNER_NOTE
     try:
@@ -88,6 +89,13 @@ def own(folder: Path) -> sqlite3.Connection:
     with suppress(OSError):  # it only makes the message above better
         note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     return connection
+
+
+def _refuse_read_only(*paths: Path) -> None:
+    """SQLite would open it for reading, and never notice that it can be written again."""
+    for path in paths:
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StoreUnusableError(f"{path} is read-only; make it writable or choose another folder")
 
 
 def _noted(note: Path) -> str:

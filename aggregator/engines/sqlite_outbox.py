@@ -12,6 +12,7 @@ from aggregator.engine import Letter
 from aggregator.errors import MalformedError
 from aggregator.fanin import Notify, OperationId
 from aggregator.notify.outbox import Dead, Failed, Row
+from aggregator.notify.patience import PAUSE_MS_MAX
 
 # Two integers of SQLite, 19 digits each, and a dot.
 TOKEN_LENGTH_MAX = 39
@@ -65,12 +66,17 @@ class OutboxTable:
         return self._integer("SELECT max(n) FROM outbox") or 0
 
     def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
-        """Notifications that failed before and are due again, the longest overdue first."""
-        return self._rows(
-            "SELECT n, notify, attempts, tried_ms FROM outbox WHERE target = ? AND due_ms <= ?"
-            " ORDER BY due_ms LIMIT ?",
-            (target, now_ms, limit),
+        """Notifications that failed before and are due again, the longest overdue first.
+
+        What would be due after a longer pause than there is, was put off before the clock was set back.
+        """
+        due = (
+            "SELECT n, notify, attempts, tried_ms FROM outbox WHERE target = ? AND due_ms {} ?"
+            " ORDER BY due_ms LIMIT ?"
         )
+        rows = self._rows(due.format("<="), (target, now_ms, limit))
+        misplaced_ms = now_ms + PAUSE_MS_MAX
+        return rows + self._rows(due.format(">"), (target, misplaced_ms, limit - len(rows)))
 
     def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
         """When the next one falls due that is not due yet."""

@@ -145,6 +145,11 @@ class Dispatchers:
             if target in self._all:
                 self._all[target].wake()
 
+    def look_again(self) -> None:
+        """What is due may be due at another time: the clock was set."""
+        for dispatcher in self._all.values():
+            dispatcher.look_again()
+
     async def stop(self, grace_s: float) -> None:
         """Begin nothing more; let attempts that run end within ``grace_s``. The rest is repeated one day."""
         await asyncio.gather(*(dispatcher.stop(grace_s) for dispatcher in self._all.values()))
@@ -182,6 +187,10 @@ class Dispatcher:
     def wake(self) -> None:
         """There are new notifications."""
         self._fresh.set()
+
+    def look_again(self) -> None:
+        """Repeats may be due."""
+        self._retry.set()
 
     async def stop(self, grace_s: float) -> None:
         """Begin nothing more; let attempts that run end within ``grace_s``. The rest is repeated one day."""

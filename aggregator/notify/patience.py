@@ -7,6 +7,8 @@ BACKOFF_MS = 1_000
 BACKOFF_MS_MAX = 300_000
 # A receiver that asks for more time than this is asked sooner: a slip there must not silence us for a day.
 RETRY_AFTER_MS_MAX = 3_600_000
+# No pause between two attempts is longer: what was asked for, and a fifth of it.
+PAUSE_MS_MAX = RETRY_AFTER_MS_MAX * 6 // 5
 DAY_MS = 86_400_000
 
 

@@ -1,0 +1,45 @@
+"""``fanin serve`` with limits or a clock of its own: ``[--set MODULE.NAME=NUMBER] [--clock FILE] ...``.
+
+Options of this launcher come first; everything else goes to the command as a user would type it.
+A clock's file holds how many milliseconds the service's clock is ahead of the machine's, and is read at every
+look: the aggregator asks for the time through one port (`aggregator.clock`), so this is the wall clock being
+set, without a library that is loaded before everything else, and without touching the machine's clock.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+from aggregator.clock import SystemClock
+from harness.cli import main
+
+
+def set_constant(assignment: str) -> None:
+    """Make a limit so short that a test can wait for it."""
+    path, _, number = assignment.partition("=")
+    module, _, name = path.rpartition(".")
+    home = importlib.import_module(module)
+    assert isinstance(getattr(home, name), int | float), path
+    setattr(home, name, float(number))
+
+
+def set_clock(file: Path) -> None:
+    """Let the service live at another time, which can change while it runs."""
+    truly = SystemClock.now_ms
+
+    def now_ms(clock: SystemClock) -> int:
+        return truly(clock) + int(file.read_text())
+
+    setattr(SystemClock, SystemClock.now_ms.__name__, now_ms)
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    while arguments and arguments[0] in ("--set", "--clock"):
+        option, value, *arguments = arguments
+        if option == "--set":
+            set_constant(value)
+        else:
+            set_clock(Path(value))
+    sys.argv[1:] = ["serve", *arguments]
+    main()
