@@ -29,7 +29,7 @@ _form = click.option(
 )
 
 
-@click.group("outbox")
+@click.group("outbox", epilog=_examples("fanin outbox list --state dead", "fanin outbox retry --all"))
 def outbox() -> None:
     """Show notifications that nobody has accepted, and send dead letters again.
 
