@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 export PYTHON
 
-.PHONY: help scenario scenarios bug serve restate test lint types matrix check fmt docs bench clean
+.PHONY: help scenario scenarios bug serve restate test lint types matrix check fmt docs engines bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ check: lint types matrix test ## What CI runs, in CI's order
 docs: $(VENV)/.installed ## Write the generated pages anew
 	@$(VENV)/bin/fanin schema > $(VENV)/page && mv $(VENV)/page docs/scenario.schema.json
 	@$(VENV)/bin/fanin matrix --format markdown > $(VENV)/page && mv $(VENV)/page docs/bug-matrix.md
+
+engines: $(VENV)/.installed-dev ## Judge every engine in real time, and write docs/engines.md (half an hour)
+	@$(MAKE) --no-print-directory restate do=install
+	@scripts/judge-engines
 
 fmt: $(VENV)/.installed-dev ## Rewrite the code the way `make lint` wants it
 	@$(VENV)/bin/ruff check --fix-only -q .
