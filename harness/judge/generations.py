@@ -83,7 +83,7 @@ class _Fresh(NamedTuple):
             started_until = post.at - self.scenario.timeout + self.margin
         refuted: Bounds | None = None
         for opener in self.attempts:
-            if opener.counts is False:
+            if opener.counts is False or opener.region in missing:
                 continue
             bounds = self._started_by(opener, started_until)
             if bounds.allows(missing, post.at):

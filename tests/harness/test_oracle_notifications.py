@@ -229,7 +229,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         history(
             both(), told("completed", 0.1), sent(EAST, 8 * DAY),
             told("timed_out", 8 * DAY + 120, EAST, key="b"),
-        ), Rule.OUTCOME, ("B19",),
+        ), Rule.OUTCOME, ("B22",),
     ),
     "timed out without the one that may have started it, and with another that nobody sent": (
         history(sent(EAST, 0, error="reset", after=5), crash(0.004, 0.006), told("timed_out", 121, EAST)),
