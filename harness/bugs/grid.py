@@ -64,10 +64,10 @@ def _piece(matrix: Matrix, columns: range, width: int) -> Iterator[Line]:
 
 
 def _digit(number: int, digit: int) -> str:
-    """Tens are shown where they change."""
+    """Tens are shown where they change, hundreds never."""
     if digit == 1:
         return str(number % 10)
-    return str(number // 10) if number % 10 == 0 else " "
+    return str(number // 10 % 10) if number % 10 == 0 else " "
 
 
 def _row(name: str, row: Mapping[str, Validity], scenarios: Sequence[str], width: int, count: str) -> Line:

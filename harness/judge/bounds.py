@@ -92,7 +92,12 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 def bounds_of(
-    attempts: Iterable[Attempt], scenario: Scenario, *, margin: int = 0, certain: bool = True
+    attempts: Iterable[Attempt],
+    scenario: Scenario,
+    *,
+    margin: int = 0,
+    since: int = -FOREVER,
+    certain: frozenset[int] | None = None,
 ) -> Bounds:
     """Derive one operation's bounds from the attempts that carry its key.
 
@@ -101,8 +106,9 @@ def bounds_of(
         scenario: Which regions are expected, and the timeout.
         margin: How far the aggregator's clock may stray from the one that the attempts are told by, in ms;
             every interval is so much wider at both ends.
-        certain: False when even an acknowledged attempt may have counted for an earlier operation with
-            the same key (`harness.judge.generations`).
+        since: Nothing can have counted before.
+        certain: Indices of the acknowledged attempts that cannot have counted for an earlier operation
+            with the same key (`harness.judge.generations`); by default all.
     """
     may: dict[str, int] = {}
     must: dict[str, int] = {}
@@ -110,8 +116,8 @@ def bounds_of(
         region = attempt.region
         if attempt.counts is False or region not in scenario.regions:
             continue
-        may[region] = min(attempt.sent.at - margin, may.get(region, FOREVER))
-        if attempt.counts and certain:
+        may[region] = min(max(attempt.sent.at, since) - margin, may.get(region, FOREVER))
+        if attempt.counts and (certain is None or attempt.index in certain):
             must[region] = min(attempt.ended_at + margin, must.get(region, FOREVER))
     started_from, started_until = (min(known.values(), default=FOREVER) for known in (may, must))
     bounds = Bounds(

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from harness.judge.bounds import FOREVER, Bounds, bounds_of
-from harness.judge.evidence import Attempt, Case, Post
+from harness.judge.evidence import Attempt, Case, Post, fold
 from simulator.scenario import Scenario
 
 RETENTION_MS = 7 * 86_400_000
+# A request that had no answer may lie in some queue for so long, and count then.
+LINGERS_MS = 600_000
 
 
 class Generation(NamedTuple):
@@ -36,17 +38,70 @@ def generations(case: Case, scenario: Scenario, *, margin: int = 0) -> list[Gene
 def _split(case: Case, bounds: Bounds, scenario: Scenario, margin: int) -> Iterator[Generation]:
     openers, bounded, told = [_opener(case, case.attempts)], [bounds], [[case.posts[0]]]
     for post in case.posts[1:]:
-        forgotten_from = min(FOREVER, bounded[-1].decided_from + RETENTION_MS)
-        fresh = [it for it in case.attempts if it.ended_at >= forgotten_from and it.sent.at <= post.at]
-        successor = bounds_of(fresh, scenario, margin=margin, certain=False)
+        fresh = _Fresh.of(case, min(FOREVER, bounded[-1].decided_from + RETENTION_MS), post, scenario, margin)
         if (pending := _repeated(post, told, accepted=False)) is not None:
             pending.append(post)
-        elif successor.may and _is_new(post, told[-1]):
-            openers, bounded, told = [*openers, _opener(case, fresh)], [*bounded, successor], [*told, [post]]
+        elif fresh.bounds().may and _is_new(post, told[-1]):
+            openers, told = [*openers, _opener(case, fresh.attempts)], [*told, [post]]
+            bounded = [*bounded, fresh.unexplained(post) or fresh.bounds()]
         else:
             (_repeated(post, told, accepted=True) or told[-1]).append(post)
     for n, posts in enumerate(told):
         yield Generation(bounded[n], tuple(posts), n == 0, openers[n])
+
+
+class _Fresh(NamedTuple):
+    """The attempts that may have counted for an operation whose key an earlier one has had."""
+
+    attempts: list[Attempt]
+    since: int  # when that one may have been forgotten
+    scenario: Scenario
+    margin: int
+
+    @staticmethod
+    def of(case: Case, since: int, post: Post, scenario: Scenario, margin: int) -> "_Fresh":
+        """Those that can have led to this post."""
+        attempts = [
+            it
+            for it in case.attempts
+            if it.sent.at <= post.at and it.ended_at + (0 if it.counts else LINGERS_MS) >= since
+        ]
+        return _Fresh(attempts, since, scenario, margin)
+
+    def bounds(self, certain: frozenset[int] = frozenset()) -> Bounds:
+        """None is certain to have counted: all of them may have been taken for late."""
+        return bounds_of(self.attempts, self.scenario, margin=self.margin, since=self.since, certain=certain)
+
+    def unexplained(self, post: Post) -> Bounds | None:
+        """Bounds that do not allow what was told, if none do, whichever attempt has started the operation."""
+        if post.notice.outcome is None:
+            return None
+        missing: tuple[str, ...] = ()
+        started_until = post.at
+        if post.notice.outcome == "timed_out":
+            missing = tuple(it for it in self.scenario.regions if fold(it) in (post.notice.missing or ()))
+            started_until = post.at - self.scenario.timeout + self.margin
+        refuted: Bounds | None = None
+        for opener in self.attempts:
+            if opener.counts is False or opener.region in missing:
+                continue
+            bounds = self._started_by(opener, started_until)
+            if bounds.allows(missing, post.at):
+                return None
+            refuted = refuted or bounds
+        return refuted
+
+    def _started_by(self, opener: Attempt, until: int) -> Bounds:
+        """The bounds of an operation that this attempt has started, at this instant at the latest.
+
+        What came before was taken for late. What was sent afterwards met the new operation, and certainly
+        counted if it was acknowledged.
+        """
+        until = min(until, opener.ended_at) if opener.counts else until
+        certain = [it.index for it in self.attempts if it is opener or it.sent.at > until]
+        since = max(self.since, opener.sent.at)
+        possible = [it for it in self.attempts if not it.counts or it.ended_at >= since]
+        return self._replace(attempts=possible, since=since).bounds(frozenset(certain))
 
 
 def _repeated(post: Post, told: list[list[Post]], *, accepted: bool) -> list[Post] | None:

@@ -8,9 +8,9 @@ import pytest
 from harness.judge.bounds import FOREVER, Bounds
 from harness.judge.oracle import judge
 from harness.verdict import Validity
-from tests.harness.brute_force import drawn
+from tests.harness.brute_force import drawn, drawn_sequel
 
-MANY = 3_000
+MANY, SEQUELS = 3_000, 1_500
 
 
 def disagreements() -> Iterator[int]:
@@ -51,3 +51,13 @@ def test_a_judge_whose_start_is_a_millisecond_off_is_noticed(
     monkeypatch.setattr(Bounds, "_starts", off)
 
     assert any(disagreements())
+
+
+def test_a_second_operation_under_the_same_key_is_judged_as_sharply() -> None:
+    """One that came after the retention: neither a false alarm nor a missed bug."""
+    sequels = [drawn_sequel(seed) for seed in range(SEQUELS)]
+    legal = [it.is_legal() for it in sequels]
+    accused = [judge(it.history()).validity is Validity.INVALID for it in sequels]
+
+    assert [seed for seed in range(SEQUELS) if legal[seed] == accused[seed]] == []
+    assert SEQUELS // 10 < sum(legal) < SEQUELS // 2

@@ -110,6 +110,23 @@ RIGHT = {
         both(), told("completed", 0.1, reply=503), told("completed", 60),
         both(8 * DAY), told("completed", 8 * DAY + 1),
     ),
+    "forgotten between two deliveries, of which the first was late": history(
+        both(), told("completed", 0.1), sent(EAST, 8 * DAY), both(8 * DAY + 100),
+        told("completed", 8 * DAY + 101, key="b"),
+    ),
+    "forgotten after two deliveries, and started by a third": history(
+        both(), told("completed", 0.1), both(8 * DAY), sent(WEST, 9 * DAY),
+        told("timed_out", 9 * DAY + 120, EAST, key="b"),
+    ),
+    "forgotten, and started by a delivery that was never answered": history(
+        both(), told("completed", 0.1), sent(EAST, 8 * DAY, error="reset", after=5),
+        crash(8 * DAY + 0.001, 8 * DAY + 1), sent(WEST, 8 * DAY + 60),
+        told("timed_out", 8 * DAY + 180.01, EAST, key="b"),
+    ),
+    "forgotten while a delivery is on its way": history(
+        both(), told("completed", 0.1), sent(EAST, 7 * DAY - 0.002), sent(WEST, 7 * DAY + 110),
+        told("timed_out", 7 * DAY + 230.01, EAST, key="b"),
+    ),
     "forgotten twice": history(
         both(), told("completed", 0.1), both(8 * DAY), told("completed", 8 * DAY + 1, key="b"),
         both(16 * DAY), told("completed", 16 * DAY + 1, key="c"),
@@ -190,6 +207,23 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
             both(), told("completed", 0.1), sent(EAST, 7 * DAY - 1),
             told("timed_out", 7 * DAY + 119.5, WEST, key="second"),
         ), Rule.OUTCOME, ("B44",),
+    ),
+    "after the retention, one that counted is named missing": (
+        history(
+            both(), told("completed", 0.1), sent(EAST, 8 * DAY), sent(WEST, 8 * DAY + 5),
+            told("timed_out", 8 * DAY + 120, WEST, key="b"),
+        ), Rule.OUTCOME, ("B19",),
+    ),
+    "after the retention, completed with one that came a day before": (
+        history(
+            both(), told("completed", 0.1), sent(EAST, 8 * DAY), sent(WEST, 9 * DAY),
+            told("completed", 9 * DAY + 1, key="b"),
+        ), Rule.DEADLINE, ("B33",),
+    ),
+    "after the retention, timed out long before": (
+        history(
+            both(), told("completed", 0.1), sent(EAST, 8 * DAY), told("timed_out", 8 * DAY + 5, WEST, key="b")
+        ), Rule.DEADLINE, ("B67",),
     ),
     "after the retention, timed out without the one that started it": (
         history(
