@@ -16,7 +16,7 @@
         ├── StoreFullError       no room, or no permission to write
         ├── StoreFailedError     the commit itself failed: it may have happened
         └── StoreUnusableError   cannot be opened at all
-            └── StoreOwnedError  by another process
+            └── StoreOwnedError  in use by another process
 
 A message names the thing, quotes the value and says what would be accepted. Secrets are never quoted.
 """
