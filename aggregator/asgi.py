@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from aggregator import log
 from aggregator.app import create_app
-from aggregator.errors import AggregatorError, SettingsError
+from aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
 from aggregator.settings import Settings
 
 type _Message = MutableMapping[str, Any]
@@ -70,7 +70,7 @@ def _in_one_line(app: AsgiApp) -> AsgiApp:
             await app(scope, receive, withhold)
         except AggregatorError as exc:
             worker = _stop_supervisor()
-            text = f"{exc}{_ONE_PROCESS if worker else ''}"
+            text = f"{exc}{_ONE_PROCESS if worker and isinstance(exc, StoreOwnedError) else ''}"
             await send({"type": "lifespan.startup.failed", "message": text})
         except BaseException:
             for message in withheld:

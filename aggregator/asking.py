@@ -1,7 +1,8 @@
 """Asking a running service, for commands that show something of it.
 
-The key is taken from FANIN_KEY, or is the first of the service's own in FANIN_KEYS or FANIN_KEYS_FILE; never
-from a flag, where others could see it.
+The key is taken from FANIN_KEY, or is the first of the service's own in FANIN_KEYS or FANIN_KEYS_FILE; the
+secret header, where there are no keys, from FANIN_HEADER_SECRET; never from a flag, where others could see
+it.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import click
 
-from aggregator.door import parse_keys, read_keys
+from aggregator.door import parse_header_secret, parse_keys, read_keys
 
 ASK_S = 30.0
 PAGE = 500
@@ -39,7 +40,7 @@ class Service:
         """
         import aiohttp
 
-        headers = {"x-functions-key": key} if (key := _key(os.environ)) else {}
+        headers = _credentials(os.environ)
         patience = aiohttp.ClientTimeout(total=ASK_S)
         try:
             async with (
@@ -87,6 +88,19 @@ class Service:
         except (ValueError, KeyError, TypeError):
             problem = "this is no aggregator"
         raise NoAnswerError(f"{self.url} answered {status}: {problem}")
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    """The headers that open the door."""
+    if key := _key(environment):
+        return {"x-functions-key": key}
+    try:
+        if text := environment.get("FANIN_HEADER_SECRET"):
+            secret = parse_header_secret(text)
+            return {secret.name: secret.value}
+    except ValueError as exc:
+        raise NoAnswerError(f"no header to show: {exc}") from exc
+    return {}
 
 
 def _key(environment: Mapping[str, str]) -> str | None:

@@ -16,6 +16,7 @@
         ├── StoreFullError       no room, or no permission to write
         ├── StoreFailedError     the commit itself failed: it may have happened
         └── StoreUnusableError   cannot be opened at all
+            └── StoreOwnedError  in use by another process
 
 A message names the thing, quotes the value and says what would be accepted. Secrets are never quoted.
 """
@@ -150,3 +151,7 @@ class StoreFailedError(StoreError):
 
 class StoreUnusableError(StoreError):
     """The store cannot be opened: in use, from a newer version, or not a store."""
+
+
+class StoreOwnedError(StoreUnusableError):
+    """Another process owns it."""

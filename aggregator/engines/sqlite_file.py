@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from aggregator.engines.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
-from aggregator.errors import StoreUnusableError
+from aggregator.errors import StoreOwnedError, StoreUnusableError
 
 FILE = "fanin.db"
 OWNER_FILE = "fanin.owner"
@@ -82,7 +82,7 @@ def own(folder: Path) -> sqlite3.Connection:
         connection.close()
         if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
-        raise StoreUnusableError(
+        raise StoreOwnedError(
             f"{folder} is in use by another process{_noted(note)}: two would notify twice; "
             "stop the other one or choose another folder"
         ) from exc

@@ -64,6 +64,16 @@ def test_instances_are_a_table_or_objects(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_service_that_asks_for_a_header_is_shown_it(tmp_path: Path) -> None:
+    """Where there are no keys, the header opens the list as well."""
+    lock = {"FANIN_HEADER_SECRET": "X-From: acr"}
+    service = Service.start(tmp_path, **SETTINGS, **lock)
+    listed = fanin("instances", FANIN_URL=f"http://127.0.0.1:{service.port}", **lock)
+    service.end(signal.SIGTERM)
+
+    assert (listed.returncode, listed.stdout) == (0, "nothing\n")
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [

@@ -198,6 +198,29 @@ def test_a_head_that_is_too_large_is_refused(tmp_path: Path, head: bytes) -> Non
     asyncio.run(story())
 
 
+def test_a_large_body_is_no_large_head(tmp_path: Path) -> None:
+    """In one piece with a head, or behind another request on the same connection."""
+    body = b'{"id":"op-1","action":"push","target":{"repository":"team/app"},"x":"%s"}' % (b"y" * 300_000)
+    request = b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+
+    async def story() -> None:
+        service = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        heads = []
+        for _ in range(2):
+            writer.write(request)
+            async with asyncio.timeout(LIMIT_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readuntil(b"}")
+            heads.append(head[:12])
+        writer.close()
+        service.end(signal.SIGTERM)
+
+        assert heads == [b"HTTP/1.1 202"] * 2
+
+    asyncio.run(story())
+
+
 def test_a_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
     """SIGTERM between head and body of a webhook: it is stored, answered, and there after the restart."""
     body = b'{"id":"op-1","action":"push","target":{"repository":"team/app"}}'
