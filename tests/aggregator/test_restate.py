@@ -168,6 +168,4 @@ def test_it_says_what_it_can_do_without_being_built() -> None:
 
     said = capabilities("restate")
 
-    assert said == Capabilities(
-        survives_kill=True, one_owner=False, forgets=True, letters=True, settles_at_once=True
-    )
+    assert said == Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
