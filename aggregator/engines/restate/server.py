@@ -190,7 +190,7 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         if (process := _keepers.pop(self.pid, None)) is not None:
-            process.wait()
+            process.communicate()
 
 
 _keepers: dict[int, subprocess.Popen[bytes]] = {}  # that this process has started, by pid
