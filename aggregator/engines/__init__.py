@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from aggregator.errors import SettingsError
+
 if TYPE_CHECKING:
     from aggregator.engine import Capabilities, EngineFactory
 
@@ -47,9 +49,20 @@ def load(name: str) -> "EngineFactory":
 
     Raises:
         KeyError: no such engine; `aggregator.settings` has refused the name before.
+        SettingsError: what the engine needs is not installed.
     """
     entry = ENGINES[name]
-    return cast("EngineFactory", getattr(import_module(entry.module), entry.factory))
+    try:
+        module = import_module(entry.module)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] not in entry.needs:
+            raise
+        raise SettingsError(
+            "FANIN_ENGINE",
+            f"{name} needs the Python package that has {exc.name!r}, which is not installed; "
+            f"pip install -c constraints.txt -e '.[{entry.extra}]' brings it",
+        ) from exc
+    return cast("EngineFactory", getattr(module, entry.factory))
 
 
 def capabilities(name: str) -> "Capabilities":

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("restate", reason="make restate do=install brings the SDK")
 
+from aggregator import engines
 from aggregator.engine import Capabilities
 from aggregator.engines.restate import ranked
 from aggregator.engines.restate.declared import Names, declare
@@ -162,12 +163,19 @@ def test_beyond_a_queue_attempts_are_put_off() -> None:
     asyncio.run(story())
 
 
+def test_an_engine_whose_parts_are_not_installed_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user's mistake is never a traceback."""
+    absent = engines.Registered("no_such_sdk.engine", "Engine", needs=("no_such_sdk",), extra="absent")
+    monkeypatch.setattr(engines, "ENGINES", {"absent": absent})
+
+    with pytest.raises(SettingsError, match=r"not installed; pip install .*'\.\[absent\]' brings it"):
+        engines.load("absent")
+
+
 def test_it_says_what_it_can_do_without_being_built() -> None:
     """Tests and the engine matrix ask."""
-    from aggregator.engines import capabilities
+    said = engines.capabilities("restate")
 
-    said = capabilities("restate")
-
-    assert said == Capabilities(
-        survives_kill=True, one_owner=False, forgets=True, letters=True, settles_at_once=True
-    )
+    assert said == Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)

@@ -41,9 +41,9 @@ async def _elsewhere(_: Any, message: bytes) -> bytes:
 def declare(names: Names) -> Endpoint:
     """All that has handlers."""
     operations = VirtualObject(names.operations, **_options())
-    for handler in (names.ARRIVE, names.EXPIRE, names.FORGET):
+    # Inspecting waits its turn as well: what was acknowledged before, is seen.
+    for handler in (names.ARRIVE, names.EXPIRE, names.FORGET, names.INSPECT):
         _add(operations, handler, kind="exclusive")
-    _add(operations, names.INSPECT, kind="shared")
     telling = Service(names.teller, ingress_private=True, **_options())
     _add(telling, names.TELL)
     letters = VirtualObject(names.letters, **_options())

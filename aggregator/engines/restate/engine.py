@@ -1,7 +1,8 @@
 """The engine on Restate, as the port sees it: webhooks go to the server, which calls our handlers.
 
-Rules of this file: one call per webhook, acknowledged when the server has journalled all that it led to; no
-state here, so that any number of processes may do the same; a server that is away is a 503, never a hang.
+Rules of this file: one request per webhook, acknowledged when the server has it for certain, whoever carries
+it out and when; no state here, so that any number of processes may do the same; a server that is away is a
+503, never a hang.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from aggregator.errors import (
     UnexpectedRegionError,
     UnknownRegionError,
 )
-from aggregator.fanin import FanIn, OperationId, Phase, Standing
+from aggregator.fanin import FanIn, OperationId, Phase
 from aggregator.metrics import Metrics
 from aggregator.notify.target import OUTCOMES
 from aggregator.settings import Settings
@@ -49,10 +50,12 @@ REGISTER_PAUSE_S_MAX = 5.0
 STOP_S = 3.0
 # Dead letters that are looked at together when some are sent again.
 RETRY_CHUNK = 100
-# An operation that nobody can have, to prove that the way there and back is open.
+# After a handler's name: answered as soon as the server has the call for certain.
+SEND = "/send"
+# The call that proves that calls are taken. It clears what is not there.
 PROBE = "fanin-probe"
 
-_OK, _NOT_FOUND = 200, 404
+_OK, _NOT_FOUND = range(200, 300), 404
 
 _encode = msgspec.json.Encoder().encode
 _reply = msgspec.json.Decoder(Reply).decode
@@ -62,9 +65,7 @@ _state = msgspec.json.Decoder(FanIn).decode
 class RestateEngine:
     """See `aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(
-        survives_kill=True, one_owner=False, forgets=True, letters=True, settles_at_once=True
-    )
+    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
 
     def __init__(
         self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
@@ -113,7 +114,7 @@ class RestateEngine:
         self._ingress.close()
         self._admin_client.close()
 
-    async def deliver(self, arrival: Arrival) -> Receipt:
+    async def deliver(self, arrival: Arrival) -> Receipt | None:
         settings, subscribers = self._settings, self._subscribers
         message = Arrive(
             region=arrival.region,
@@ -125,12 +126,15 @@ class RestateEngine:
             completed=subscribers.targets(Phase.COMPLETED) if subscribers else (),
             timed_out=subscribers.targets(Phase.TIMED_OUT) if subscribers else (),
         )
+        if arrival.region in message.expected:
+            await self._operation(arrival.operation_id, Names.ARRIVE + SEND, _encode(message))
+            return None
+        # Only an operation that started under other settings can want it; that one has to be asked.
         reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, _encode(message)))
         if reply.state is None:
             raise UnknownRegionError(arrival.region, settings.regions)
         if reply.standing is None:
             raise UnexpectedRegionError(arrival.operation_id, arrival.region, reply.state.expected)
-        self._account(arrival, reply.standing)
         return Receipt(reply.state, reply.standing)
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
@@ -174,7 +178,7 @@ class RestateEngine:
             return await self._admin.page(table, letter=kind, after=after, limit=limit)
 
     async def check(self) -> None:
-        await self._operation(PROBE, Names.FORGET, _encode(operation.Forget(0)))
+        await self._operation(PROBE, Names.FORGET + SEND, _encode(operation.Forget(0)))
 
     # --- calls ---
 
@@ -200,7 +204,7 @@ class RestateEngine:
             self._under_way -= 1
             if not self._under_way:
                 self._calm.set()
-        if answer.status != _OK:
+        if answer.status not in _OK:
             raise self._refusal(answer)
         return answer.body
 
@@ -223,11 +227,6 @@ class RestateEngine:
             return StoreBusyError("Restate does not know where our handlers are; it is being told")
         said = answer.body[:200].decode(errors="replace")
         return StoreFailedError(f"Restate answered {answer.status}: {said}")
-
-    def _account(self, arrival: Arrival, standing: Standing) -> None:
-        self._metrics.arrivals[arrival.region, standing] += 1
-        level = logging.DEBUG if standing is Standing.COUNTED else logging.INFO
-        log.event(level, standing, operation=arrival.operation_id, region=arrival.region)
 
     # --- our handlers ---
 

@@ -1,14 +1,13 @@
 """One operation as a virtual object: its key is the operation's id, its state the operation as it stands.
 
 A virtual object takes one call at a time, so `arrive` starts or steps an operation and nothing comes between.
-All that a call leads to, the new state, the timer, the notifications, goes into its journal, and only then
-does the caller hear of it.
+All that a call leads to, the new state, the timer, the notifications, goes into its journal.
 
-Which instant is the commit's: the one at which the process that took the webhook hands it over, written into
-the message. It cannot be read later, in the handler: an attempt that is repeated must decide the same, and a
-clock reading that is durable would cost a second round of the journal for every webhook. The true commit
-follows within the call; arrivals of one operation are stepped in the order in which the server took them,
-and the timer is one more call in that order.
+Which instant is the arrival's: the one at which the process that took the webhook hands it over, written into
+the message. The call may be carried out much later, and an attempt that is repeated must decide the same; a
+clock reading that is durable would cost a second round of the journal for every webhook, and come too late.
+The true commit follows within the request. Arrivals of one operation are stepped in the order in which the
+server took them, and the timer is one more call in that order.
 
 The timer never fires early by the clock of the process that serves it: it looks, durably, and waits again if
 the server's clock runs ahead. It also lives on after the outcome, to clear the state when the retention ends.
@@ -133,12 +132,17 @@ class Operations:
                 self._send_timer(call, timer, result.state.deadline_ms)
             else:
                 result = step(before, event)
-        except RequestError:
+        except RequestError as exc:
+            log.event(logging.WARNING, "passed-over", operation=call.key, region=message.region, reason=exc)
             call.finish(_encode(Reply(before)))
             return
         call.set(STATE, dump(result.state))
         self._tell(call, result.effects, lambda phase: getattr(message, phase.value))
         call.finish(_encode(Reply(result.state, result.standing)))
+        standing = result.standing or Standing.COUNTED
+        self._metrics.arrivals[message.region, standing] += 1
+        level = logging.DEBUG if standing is Standing.COUNTED else logging.INFO
+        log.event(level, standing, operation=call.key, region=message.region)
 
     def expire(self, call: Call) -> None:
         """The deadline has come, for all that the server knows. Input: `Expire`."""

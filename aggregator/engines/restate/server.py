@@ -82,6 +82,17 @@ class Server:
     def admin_url(self) -> str:
         return f"http://127.0.0.1:{self.admin}"
 
+    def options(self) -> dict[str, str]:
+        """Settings that lead an engine here, and give it one address to be called at in every life.
+
+        Calls under way stay with the address that they began at.
+        """
+        return {
+            "FANIN_RESTATE_URL": self.url,
+            "FANIN_RESTATE_ADMIN_URL": self.admin_url,
+            "FANIN_RESTATE_LISTEN": f"127.0.0.1:{free_ports(1)[0]}",
+        }
+
     @property
     def pid(self) -> int:
         """Of the process that runs."""
@@ -179,7 +190,7 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         if (process := _keepers.pop(self.pid, None)) is not None:
-            process.wait()
+            process.communicate()
 
 
 _keepers: dict[int, subprocess.Popen[bytes]] = {}  # that this process has started, by pid
@@ -225,15 +236,8 @@ def keep(folder: Path) -> None:
         server.start()
     except StoreUnusableError as exc:
         sys.exit(str(exc))
-    # The same address in every life: calls under way stay with the one that they began at.
-    (port,) = free_ports(1)
-    options = {
-        "FANIN_RESTATE_URL": server.url,
-        "FANIN_RESTATE_ADMIN_URL": server.admin_url,
-        "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port}",
-    }
     said = folder / f"{FILE}.new"
-    said.write_text(json.dumps({"pid": os.getpid(), "admin": server.admin, "options": options}))
+    said.write_text(json.dumps({"pid": os.getpid(), "admin": server.admin, "options": server.options()}))
     said.replace(folder / FILE)
     while (folder / FILE).exists():
         time.sleep(GONE_S)

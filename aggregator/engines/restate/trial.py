@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from aggregator.engines.restate.server import free_ports, start_backend
+from aggregator.engines.restate.server import Server, free_ports
 
 USAGE = "usage: python -m aggregator.engines.restate.trial run COMMAND… | life [OPTION…]"
 
@@ -23,14 +23,16 @@ USAGE = "usage: python -m aggregator.engines.restate.trial run COMMAND… | life
 def run(command: list[str]) -> int:
     """Run a command beside a server; return its exit status. Whoever stops us stops both."""
     with tempfile.TemporaryDirectory(prefix="fanin-restate-", ignore_cleanup_errors=True) as folder:
-        server = start_backend(Path(folder))
+        # In our own session: the scheduler shares cores out by sessions, and this is used for measuring.
+        server = Server(Path(folder))
+        server.start()
         try:
-            process = subprocess.Popen(command, env=os.environ | dict(server.options))  # noqa: S603 - as asked
+            process = subprocess.Popen(command, env=os.environ | server.options())  # noqa: S603 - as asked
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, lambda *_: process.terminate())
             return process.wait()
         finally:
-            server.stop()
+            server.kill()
 
 
 def life(arguments: list[str]) -> None:
