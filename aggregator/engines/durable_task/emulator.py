@@ -52,8 +52,8 @@ _GONE_S = 1.0
 class Emulator(InMemoryOrchestrationBackend):
     """The SDK's backend, on a port of its own choice."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port=port)
         self._timers = _Timers()
         self._out: dict[_Key, tuple[object, protocol.WorkItem]] = {}  # what is with which worker
 
@@ -61,7 +61,7 @@ class Emulator(InMemoryOrchestrationBackend):
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS))
         self._server = server
         stubs.add_TaskHubSidecarServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"127.0.0.1:{self._port}")
         server.start()
         return f"127.0.0.1:{port}"
 

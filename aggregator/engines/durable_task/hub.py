@@ -19,6 +19,7 @@ from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 from google.protobuf import wrappers_pb2
 
 from aggregator.engines.durable_task.chatter import LOGGER
+from aggregator.engines.durable_task.converter import Json
 from aggregator.engines.durable_task.options import Options
 from aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Order
 from aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreUnusableError
@@ -48,7 +49,8 @@ class Hub:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._client = _client(options)
+        self._channel = None if options.scheduler else _channel(options)
+        self._client = _client(options, self._channel)
         self._calls = 0
 
     @property
@@ -59,6 +61,8 @@ class Hub:
     async def close(self) -> None:
         """Close the connection."""
         await self._client.close()
+        if self._channel is not None:
+            await self._channel.close()
 
     async def start(self, instance_id: str, order: Order) -> bool:
         """Start an orchestration. False when there is one of that id, in whatever state."""
@@ -181,11 +185,17 @@ def _text(encoded: bytes) -> wrappers_pb2.StringValue:
 _CHANNEL = GrpcChannelOptions()
 
 
-def _client(options: Options) -> AsyncTaskHubGrpcClient:
+def _channel(options: Options) -> grpc.aio.Channel:
+    """A connection without the SDK's interceptors, which cost a good part of a call; it reconnects itself."""
+    address = options.address
+    for scheme in ("http://", "grpc://"):
+        address = address.removeprefix(scheme)
+    return grpc.aio.insecure_channel(address)
+
+
+def _client(options: Options, channel: grpc.aio.Channel | None) -> AsyncTaskHubGrpcClient:
     if not options.scheduler:
-        return AsyncTaskHubGrpcClient(
-            host_address=options.address, logger=LOGGER, channel_options=_CHANNEL, emit_trace_spans=False
-        )
+        return AsyncTaskHubGrpcClient(channel=channel, logger=LOGGER, emit_trace_spans=False)
     try:
         from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
     except ImportError as exc:
@@ -207,6 +217,7 @@ def _worker(options: Options, concurrency: ConcurrencyOptions) -> TaskHubGrpcWor
             host_address=options.address,
             logger=LOGGER,
             concurrency_options=concurrency,
+            data_converter=Json(),
             emit_trace_spans=False,
         )
     from durabletask.azuremanaged.worker import DurableTaskSchedulerWorker
@@ -217,6 +228,7 @@ def _worker(options: Options, concurrency: ConcurrencyOptions) -> TaskHubGrpcWor
         token_credential=_credential(options, "azure.identity"),
         secure_channel=options.tls,
         concurrency_options=concurrency,
+        data_converter=Json(),
         logger=LOGGER,
     )
 

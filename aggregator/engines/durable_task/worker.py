@@ -26,7 +26,7 @@ from aggregator.fanin import Notify, Phase
 from aggregator.metrics import Metrics
 
 # Replays are short and hold the interpreter; attempts wait for somebody else's answer, in a thread each.
-REPLAYS_MAX = 16
+REPLAYS_MAX = 8
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the SDK's instants have no zone, and mean UTC
 
 
