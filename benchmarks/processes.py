@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -20,6 +21,7 @@ class Running(NamedTuple):
 
     pid: int
     port: int
+    began_s: float  # of `time.perf_counter`, before it was started
 
 
 def pinned(core: int | None, *command: str) -> list[str]:
@@ -38,6 +40,7 @@ def module(core: int | None, *command: str, settings: Mapping[str, str] | None =
     Raises:
         RuntimeError: it ended, or said something else than a port; the message ends with what it logged.
     """
+    began_s = time.perf_counter()
     with tempfile.TemporaryFile("w+") as log:
         child = subprocess.Popen(
             pinned(core, sys.executable, "-m", *command),
@@ -55,7 +58,7 @@ def module(core: int | None, *command: str, settings: Mapping[str, str] | None =
                 child.wait()
                 log.seek(0)
                 raise RuntimeError(f"{' '.join(command)} said {said!r} and logged {log.read()[-2_000:]}")
-            yield Running(child.pid, int(port.group(1)))
+            yield Running(child.pid, int(port.group(1)), began_s)
         finally:
             child.send_signal(signal.SIGINT)
             try:
