@@ -23,7 +23,7 @@ from urllib.request import urlopen
 from aggregator.engines.sqlite_store import Store
 from aggregator.fanin import FanIn, Subject
 from benchmarks.machine import describe, flush_ms
-from benchmarks.processes import LOAD_CORE, SERVER_CORE, Running, module, pinned
+from benchmarks.processes import LOAD_CORE, SERVER_CORE, Running, module, pinned, worked_s
 
 REGIONS = ("eastus", "northeurope", "westeurope")
 CHUNK = 10_000
@@ -80,12 +80,6 @@ def memory_mib(pid: int) -> tuple[float, float]:
     text = Path(f"/proc/{pid}/status").read_text()
     found = {name: int(kib) / 1024 for name, kib in re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", text)}
     return found["VmRSS"], found["VmHWM"]
-
-
-def worked_s(pid: int) -> float:
-    """Processor time, of which a busy machine takes nothing away."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Sink:
