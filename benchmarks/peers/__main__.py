@@ -90,6 +90,15 @@ def measure(contender: Contender, seconds: float) -> Round:
             return Round(loaded, done / (last_s - began_s), max(0, owed - done), work_ms)
 
 
+def measured(contender: Contender, seconds: float) -> Round:
+    """One round; another try when it does not start: a port that was free may have been taken meanwhile."""
+    try:
+        return measure(contender, seconds)
+    except RuntimeError as exc:
+        print(f"  {contender.title} did not start, and is started again: {str(exc).splitlines()[0]}")
+        return measure(contender, seconds)
+
+
 def _surely_full(loaded: load.Load) -> int:
     """Operations whose three regions were all acknowledged: each connection's last may be cut off."""
     return max(0, loaded.acknowledged // 3 - load.CONNECTIONS)
@@ -121,7 +130,7 @@ def main() -> None:
         for contender in chosen:
             if contender.name not in rounds:
                 continue
-            done = measure(contender, options.seconds)
+            done = measured(contender, options.seconds)
             rounds[contender.name].append(done)
             print(
                 f"  round {number + 1}: {contender.title:24} {done.load.rate:>7,.0f} acknowledged/s, "
