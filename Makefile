@@ -64,7 +64,7 @@ fmt: $(VENV)/.installed-dev ## Rewrite the code the way `make lint` wants it
 	@$(VENV)/bin/ruff check --fix-only -q .
 	@$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.installed-dev ## Measure, and print how it was measured
+bench: $(VENV)/.installed-dev ## Measure, and print how it was measured (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
 
 clean: ## Remove what the targets above made

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NamedTuple
 
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -20,6 +22,7 @@ class Running(NamedTuple):
 
     pid: int
     port: int
+    began_s: float  # of `time.perf_counter`, before it was started
 
 
 def pinned(core: int | None, *command: str) -> list[str]:
@@ -27,6 +30,21 @@ def pinned(core: int | None, *command: str) -> list[str]:
     can = core is not None and shutil.which("taskset") and (os.cpu_count() or 1) > 1
     prefix = ["taskset", "-c", str(core)] if can else []
     return [*prefix, *command]
+
+
+def worked_s(pid: int) -> float:
+    """Processor time of a process and all that live below it, of which a busy machine takes nothing away."""
+    parents, work = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            child = int(stat.parent.name)
+            parents[child], work[child] = int(fields[1]), int(fields[11]) + int(fields[12])
+    total, family = 0, {pid}
+    while family:
+        total += sum(work.get(each, 0) for each in family)
+        family = {child for child, parent in parents.items() if parent in family}
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -38,6 +56,7 @@ def module(core: int | None, *command: str, settings: Mapping[str, str] | None =
     Raises:
         RuntimeError: it ended, or said something else than a port; the message ends with what it logged.
     """
+    began_s = time.perf_counter()
     with tempfile.TemporaryFile("w+") as log:
         child = subprocess.Popen(
             pinned(core, sys.executable, "-m", *command),
@@ -55,7 +74,7 @@ def module(core: int | None, *command: str, settings: Mapping[str, str] | None =
                 child.wait()
                 log.seek(0)
                 raise RuntimeError(f"{' '.join(command)} said {said!r} and logged {log.read()[-2_000:]}")
-            yield Running(child.pid, int(port.group(1)))
+            yield Running(child.pid, int(port.group(1)), began_s)
         finally:
             child.send_signal(signal.SIGINT)
             try:

@@ -6,6 +6,7 @@ A contender whose parts are not there is skipped by name, with the command that 
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ PACKAGES = "pip install -c constraints.txt -e '.[benchmarks]'"
 # Programs by name: where else they may be, and what gets them.
 PROGRAMS = {
     "postgres": ("/usr/lib/postgresql/*/bin/postgres", "apt-get install postgresql"),
-    "restate-server": ("node_modules/.bin/restate-server", "npm install @restatedev/restate-server"),
+    "restate-server": (f"{sys.prefix}/bin/restate-server", "make restate do=install"),
 }
 
 
@@ -57,8 +58,7 @@ class Contender:
 def found(program: str) -> str:
     """Its path, or nothing."""
     where, _ = PROGRAMS[program]
-    elsewhere = Path("/").glob(where.lstrip("/")) if where.startswith("/") else Path.cwd().glob(where)
-    return shutil.which(program) or next(map(str, elsewhere), "")
+    return shutil.which(program) or next(map(str, Path("/").glob(where.lstrip("/"))), "")
 
 
 def environment(notify_url: str, folder: Path) -> Mapping[str, str]:

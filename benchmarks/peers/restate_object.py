@@ -5,21 +5,20 @@ the set full decides; the deadline is a delayed message that the object sends it
 """
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import restate
 from starlette.routing import Mount
 
+from aggregator.engines.restate.server import free_ports
+from benchmarks.peers.contenders import found
 from benchmarks.peers.front import application, notification, sender, serve, world
 
 WORLD = world()
@@ -71,30 +70,12 @@ async def tell(ctx: restate.Context, told: dict[str, Any]) -> None:
     await ctx.run_typed("post", post)
 
 
-def binary() -> str:
-    """The server: on the path, in the environment, or where npm put it."""
-    found = os.environ.get("RESTATE_SERVER") or shutil.which("restate-server")
-    local = Path("node_modules/.bin/restate-server").resolve()
-    if not found and not local.exists():
-        raise FileNotFoundError("restate-server")
-    return found or str(local)
-
-
-def free_ports(count: int) -> list[int]:
-    """Free at this moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @asynccontextmanager
 async def server() -> AsyncIterator[tuple[str, str]]:
     """Its ingress and its admin address. One partition: all of it runs on one core."""
     ingress, admin, node = free_ports(3)
     process = subprocess.Popen(  # noqa: ASYNC220 - nothing else is to be done meanwhile
-        [binary(), "--no-logo"],
+        [found("restate-server"), "--no-logo"],
         env=os.environ
         | {
             "RESTATE_BASE_DIR": WORLD.data_dir,
