@@ -124,6 +124,16 @@ def test_every_field_of_a_target_file_is_explained(shape: Any) -> None:
         assert f"| `{field.name}` | {described[field.name].replace('{', '`{').replace('}', '}`')} |\n" in PAGE
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    """Pages that point at nothing cost trust."""
+    found = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (ROOT / page).read_text(encoding="utf-8"))
+
+    links = [link for link in found if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
 def test_every_capability_is_explained() -> None:
     """Whoever reads that one is missing finds out what it is."""
     rows = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE[PAGE.index("## What is skipped") :], re.MULTILINE))
