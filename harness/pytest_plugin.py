@@ -176,9 +176,12 @@ class Fanin:
 def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "History":
     __tracebackhide__ = True
     from harness.world.play import UnsimulatedError, play_stranger
+    from harness.world.stranger import not_without_arguments
 
     if not callable(app):
         pytest.fail(f"app={app!r} cannot be called; a factory returns the ASGI application", pytrace=False)
+    if why := not_without_arguments(app):
+        pytest.fail(f"app={_name(app)} {why}", pytrace=False)
     if _in_a_loop():
         pytest.fail(
             "fanin.check runs an event loop of its own, in virtual time: call it from a plain test function, "

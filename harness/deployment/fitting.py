@@ -97,7 +97,7 @@ def with_fresh_ids(scenario: Scenario, seed: int) -> Scenario:
 def seed_of(seed: int, scenario: Scenario) -> int:
     """A seed of its own for every scenario of a run: they all meet in one deployment's memory."""
     digest = hashlib.sha256(f"{seed}:{scenario.scenario}".encode()).digest()
-    return int.from_bytes(digest[:6])
+    return int.from_bytes(digest[:4])
 
 
 def _spoken_of(scenario: Scenario) -> Iterator[str]:

@@ -276,7 +276,7 @@ def _fan_in(reading: Reading, operation: Operation) -> Iterator[Moment]:
     if window is None:
         return
     armed = f"armed: {'' if len(reading.operations) > 1 else 'fires at '}{clock(window[0])}"
-    yield _timer(reading, operation, window[0] - operation.scenario.timeout, armed, "armed")
+    yield _timer(reading, operation, operation.armed_at(window[0]), armed, "armed")
     if len(shown) == regions and in_time:
         yield _timer(reading, operation, shown[-1][0], "called off", "off")
     elif reading.evidence.end is None or window[0] <= reading.evidence.end.at:

@@ -55,6 +55,11 @@ class Operation:
         until = FOREVER if judged.deadline_until is None else judged.deadline_until
         return judged.deadline_from, max(judged.deadline_from, until)
 
+    def armed_at(self, deadline: int) -> int:
+        """When a timer for that deadline was set: not before anything was sent, though clocks differ."""
+        first = min((attempt.sent.at for attempt in self.case.attempts), default=0)
+        return max(deadline - self.scenario.timeout, first)
+
 
 @dataclass(slots=True)
 class Reading:

@@ -40,6 +40,12 @@ _ONLY_WITH: dict[str, tuple[Kind, ...]] = {
     "lacks": ("app", "command"),
     **dict.fromkeys(_ONLY_URL, ("url",)),
 }
+# What a target may declare. The rest it has without saying so, or cannot make use of.
+_DECLARABLE: dict[Kind, tuple[Declarable, ...]] = {
+    "app": BEYOND,
+    "command": tuple(name for name in BEYOND if name not in VIRTUAL_ONLY),
+    "url": OF_DEPLOYMENTS,
+}
 _BLANK = Target()
 
 
@@ -59,12 +65,14 @@ def overridden(target: Target, said: dict[str, Any]) -> Target:
         target: From a file, or an empty one.
         said: By field; only what was said.
     """
-    if not any(kind in said for kind in KINDS):
+    others = [kind for kind in KINDS if kind in said]
+    if not others:
         return structs.replace(target, **said)
     cleared: dict[str, Any] = dict.fromkeys(KINDS)
     for name, kinds in _ONLY_WITH.items():
         if not any(kind in said for kind in kinds):
             cleared[name] = getattr(_BLANK, name)
+    cleared["capabilities"] = tuple(it for it in target.capabilities if it in _DECLARABLE[others[0]])
     return structs.replace(target, **(cleared | said))
 
 
@@ -121,15 +129,9 @@ def _out_of_place(target: Target, kind: Kind) -> Iterator[Nonsense]:
 
 
 def _undeclarable(target: Target, kind: Kind) -> Iterator[Nonsense]:
-    """Capabilities that this kind of target cannot make use of, or has without saying so."""
-    declarable: dict[Kind, tuple[Declarable, ...]] = {
-        "app": BEYOND,
-        "command": tuple(name for name in BEYOND if name not in VIRTUAL_ONLY),
-        "url": OF_DEPLOYMENTS,
-    }
     for name in target.capabilities:
-        if name not in declarable[kind]:
-            there = ", ".join(declarable[kind])
+        if name not in _DECLARABLE[kind]:
+            there = ", ".join(_DECLARABLE[kind])
             yield Nonsense(
                 "capabilities",
                 f"{quoted(name)} is not to be declared of this kind ({kind}); there are {there}",

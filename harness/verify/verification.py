@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
+from msgspec import structs
+
 from harness.deployment.canary import sing
 from harness.deployment.deployment import Deployment, Planned, Session, UnreachableError, lasts_ms, plan
 from harness.deployment.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
@@ -23,6 +25,7 @@ from harness.judge.oracle import judge
 from harness.needs import USUAL, lacking
 from harness.realtime.command import kill_leftovers
 from harness.realtime.pace import Pace, Played, play_pack
+from harness.verdict import Validity
 from harness.verify.card import Judged, Skipped
 from harness.verify.target_meaning import parse_address
 from harness.verify.target_shape import Target
@@ -38,6 +41,8 @@ DEPLOYMENT_PACE = Pace(tolerance_ms=5_000, patience_ms=120_000, answer_ms_min=15
 # Every operation's status is asked for many times over.
 PROBED_REPEAT_MAX = 5
 PER_SECOND = 50
+# What proved nothing in real time is played again so many times slower: machines do not scale.
+SLOWER = 2
 _SHOWN_STRAYS = 3
 
 
@@ -86,16 +91,40 @@ class Verification:
     def _command(self, command: str) -> None:
         pace = pace_of(self.target, COMMAND_PACE)
         self.say(f"real time, {pace.worlds} side by side: {pace}")
-        coming = play_pack(
-            list(self._playable()), command, seed=self.seed, pace=pace, dialect=dialect_of(self.target)
-        )
         try:
             with _ended_like_ctrl_c():
-                asyncio.run(self._judge_all(coming))
+                asyncio.run(self._play_command(command, pace))
         except StartError as exc:
             raise UnjudgeableError(str(exc)) from exc
         finally:
             kill_leftovers()
+
+    async def _play_command(self, command: str, pace: Pace) -> None:
+        """Play all; what proved nothing, because this machine was too slow for it, once more and slower."""
+        dialect, scenarios = dialect_of(self.target), list(self._playable())
+        undecided: dict[str, Judged] = {}
+        async with aclosing(
+            play_pack(scenarios, command, seed=self.seed, pace=pace, dialect=dialect)
+        ) as coming:
+            async for played in coming:
+                judged = _judged(played)
+                if judged.as_stated or judged.verdict.validity is not Validity.UNKNOWN:
+                    self.take(judged)
+                else:
+                    undecided[judged.name] = judged
+        if not undecided:
+            return
+        slower = replace(pace, timeout_ms=pace.timeout_ms * SLOWER)
+        again = [scenario for scenario in scenarios if scenario.scenario in undecided]
+        takes = format_duration(slower.timeout_ms)
+        self.say(f"{', '.join(undecided)} proved nothing; once more, with a timeout of {takes}")
+        async with aclosing(
+            play_pack(again, command, seed=self.seed, pace=slower, dialect=dialect)
+        ) as coming:
+            async for played in coming:
+                judged = _judged(played)
+                why = f"played again with a timeout of {takes}: {undecided[judged.name].verdict.doubts[0]}"
+                self.take(structs.replace(judged, notes=(*judged.notes, why)))
 
     def _deployment(self, deployment: Deployment) -> None:
         planned, unfit = plan(self.scenarios, deployment, seed=self.seed)
@@ -139,9 +168,13 @@ class Verification:
                 self._judge(played)
 
     def _judge(self, played: Played) -> None:
-        down = _never_came_up(played.history)
-        notes = (*played.notes, f"it never came up: {down}") if down else played.notes
-        self.take(Judged(played.history, judge(played.history), notes))
+        self.take(_judged(played))
+
+
+def _judged(played: Played) -> Judged:
+    down = _never_came_up(played.history)
+    notes = (*played.notes, f"it never came up: {down}") if down else played.notes
+    return Judged(played.history, judge(played.history), notes)
 
 
 def _never_came_up(history: History) -> str:

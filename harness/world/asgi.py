@@ -41,7 +41,7 @@ class Incarnation:
     """One life of an application, from its lifespan's startup on."""
 
     def __init__(
-        self, app: AsgiApp, spawn: Spawn, *, saw: Callable[[Exception], None] = lambda _exc: None
+        self, app: AsgiApp, spawn: Spawn, *, saw: Callable[[BaseException], None] = lambda _exc: None
     ) -> None:
         self._app = app
         self._spawn = spawn
@@ -115,7 +115,7 @@ class Incarnation:
 
         try:
             await self._app(scope, self._orders.get, send)
-        except Exception as exc:  # noqa: BLE001 - whatever the judged application raises
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever the judged application raises
             self._saw(exc)
         # Whoever waits for a report waits no longer.
         self._reports.put_nowait({"type": "over"})
@@ -124,7 +124,7 @@ class Incarnation:
         try:
             await self._app(exchange.scope(dict(self._state)), exchange.receive, exchange.send)
             error = "the application returned without an answer"
-        except Exception as exc:  # noqa: BLE001 - whatever the judged application raises
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever the judged application raises
             self._saw(exc)
             error = f"the application raised {type(exc).__name__}"
         if not exchange.answered.done():

@@ -42,7 +42,7 @@ def find_factory(reference: str, app_dir: Path | None = None) -> Callable[[], As
     except ImportError as exc:
         where = f" in {app_dir}" if app_dir else "; --app-dir says where it lies"
         raise NotAnApplicationError(f"cannot import {module_name!r}{where}: {exc}") from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise NotAnApplicationError(
             f"importing {module_name!r} raised {type(exc).__name__}: {exc}; settings are in the environment"
             " when the factory is called, not before"

@@ -173,7 +173,7 @@ class InProcessTarget:
         async def born() -> None:
             try:
                 app = self._factory(settings, self._epoch_ms)
-            except Exception as exc:
+            except (Exception, SystemExit) as exc:
                 raise StartError(f"{type(exc).__name__}: {exc}") from exc
             life.append(Incarnation(app, self._host.create_task, saw=self._kernel.saw))
 

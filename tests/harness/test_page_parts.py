@@ -206,6 +206,16 @@ def test_the_timer_runs_until_it_is_called_off_and_the_deadline_stays_visible() 
     assert timer == [("armed", 0, 119_000), ("ghost", 119_000, 120_000), ("deadline", 120_000, 120_003)]
 
 
+def test_no_timer_runs_before_anything_was_sent() -> None:
+    """In real time a deadline may be a little earlier than a timeout later, because clocks differ."""
+    run = {"time": "real", "margin": 22}
+
+    bands = block(history(sent(EAST, 1), sent(WEST, 2), told("completed", 2.01), run=run)).bands
+
+    assert [band.begins for band in bands if band.kind == "armed"] == [1_000]
+    assert [band.begins for band in bands if band.kind == "deadline"] == [120_978]
+
+
 def test_the_aggregators_lives_are_bands_without_gaps() -> None:
     """Up, down, up, to the end of the watch."""
     played = history(sent(EAST, 0), crash(10, 15), sent(WEST, 20), told("completed", 20.01), end=1_000)

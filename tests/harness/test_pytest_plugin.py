@@ -163,6 +163,9 @@ def test_a_mistake_is_one_sentence(suite: pytest.Pytester) -> None:
         def test_app(fanin):
             fanin.check("slow-region", app="right:create_app")
 
+        def test_factory(fanin):
+            fanin.check("slow-region", app=lambda settings: create_app())
+
         def test_capability(fanin):
             fanin.check("slow-region", app=create_app, lacks=["keys"])
 
@@ -174,11 +177,12 @@ def test_a_mistake_is_one_sentence(suite: pytest.Pytester) -> None:
 
     result = suite.runpytest_inprocess(*ARGUMENTS)
 
-    result.assert_outcomes(failed=4)
+    result.assert_outcomes(failed=5)
     result.stdout.fnmatch_lines(
         [
             "slow-regoin: neither a built-in scenario nor a file; *slow-region*",
             "app='right:create_app' cannot be called; a factory returns the ASGI application",
+            "app=*lambda* is no factory: missing a required argument: 'settings'; a factory takes no arg*",
             "lacks='keys' is no capability; there are *function-keys*",
             "fanin.check runs an event loop of its own, *: call it from a plain test function, *",
         ]

@@ -124,6 +124,8 @@ def verify(reference: str, *names: str) -> Result:
         ),
         ("unsimulated:that_fails", "does not start: ValueError: no database"),
         ("unsimulated:that_fails_in_its_lifespan", "does not start: ValueError: no database"),
+        ("unsimulated:that_exits", "does not start: SystemExit: no database"),
+        ("unsimulated:that_exits_in_its_lifespan", "does not start: SystemExit: no database"),
         ("eager:app", "importing 'eager' raised KeyError: 'WebhookRegions'"),
     ],
 )

@@ -67,7 +67,7 @@ def timer(operation: Operation, told: Sequence[Moment], end: int) -> Iterator[Ba
     window = operation.deadline
     if window is None:
         return
-    begins = window[0] - operation.scenario.timeout
+    begins = operation.armed_at(window[0])
     stops = min([*(moment.at for moment in told if moment.kind in ("off", "fires")), window[0], end])
     when = clock(window[0]) + (f" to {clock(window[1])}" if window[0] < window[1] <= end else "")
     yield Band(lane=TIMER, begins=begins, ends=stops, kind="armed", title=f"armed for {when}")

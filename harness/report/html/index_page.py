@@ -80,7 +80,7 @@ def _run(page: tuple[Judged, str]) -> tuple[int, _Row]:
     judged, link = page
     verdict, run = judged.verdict, judged.history.run
     told = [judgement.outcome or "silence" for judgement in verdict.judgements]
-    counts = [f"{told.count(outcome):,} {outcome}" for outcome in dict.fromkeys(told)]
+    counts = [f"{told.count(outcome):,}\N{NO-BREAK SPACE}{outcome}" for outcome in dict.fromkeys(told)]
     row = _Row(
         verdict=verdict.validity.upper() + _remark(judged),
         tone=_TONES[verdict.validity],

@@ -62,3 +62,16 @@ def that_fails_in_its_lifespan() -> Starlette:
         yield
 
     return Starlette(lifespan=lifespan)
+
+
+def that_exits() -> Starlette:
+    sys.exit("no database")
+
+
+def that_exits_in_its_lifespan() -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        sys.exit("no database")
+        yield
+
+    return Starlette(lifespan=lifespan)
