@@ -12,9 +12,9 @@ MARKS: Mapping[Validity | None, tuple[str, Tone]] = {
     Validity.INVALID: ("x", Tone.GOOD),
     Validity.VALID: ("·", Tone.QUIET),
     Validity.UNKNOWN: ("?", Tone.ODD),
-    None: (" ", Tone.PLAIN),
+    None: ("-", Tone.QUIET),
 }
-_LEGEND = "x killed   · survived   ? no verdict"
+_LEGEND = "x killed   · survived   ? no verdict   - not played"
 _PER_LINE = 3
 _COUNT = 5
 
@@ -67,7 +67,7 @@ def _digit(number: int, digit: int) -> str:
     """Tens are shown where they change."""
     if digit == 1:
         return str(number % 10)
-    return str(number // 10) if number % 10 == 0 else " "
+    return str(number // 10 % 10) if number % 10 == 0 else " "
 
 
 def _row(name: str, row: Mapping[str, Validity], scenarios: Sequence[str], width: int, count: str) -> Line:

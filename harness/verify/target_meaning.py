@@ -40,6 +40,11 @@ _ONLY_WITH: dict[str, tuple[Kind, ...]] = {
     "lacks": ("app", "command"),
     **dict.fromkeys(_ONLY_URL, ("url",)),
 }
+_DECLARABLE: dict[Kind, tuple[Declarable, ...]] = {
+    "app": BEYOND,
+    "command": tuple(name for name in BEYOND if name not in VIRTUAL_ONLY),
+    "url": OF_DEPLOYMENTS,
+}
 _BLANK = Target()
 
 
@@ -65,6 +70,8 @@ def overridden(target: Target, said: dict[str, Any]) -> Target:
     for name, kinds in _ONLY_WITH.items():
         if not any(kind in said for kind in kinds):
             cleared[name] = getattr(_BLANK, name)
+    kind = next(kind for kind in KINDS if kind in said)
+    cleared["capabilities"] = tuple(name for name in target.capabilities if name in _DECLARABLE[kind])
     return structs.replace(target, **(cleared | said))
 
 
@@ -122,14 +129,9 @@ def _out_of_place(target: Target, kind: Kind) -> Iterator[Nonsense]:
 
 def _undeclarable(target: Target, kind: Kind) -> Iterator[Nonsense]:
     """Capabilities that this kind of target cannot make use of, or has without saying so."""
-    declarable: dict[Kind, tuple[Declarable, ...]] = {
-        "app": BEYOND,
-        "command": tuple(name for name in BEYOND if name not in VIRTUAL_ONLY),
-        "url": OF_DEPLOYMENTS,
-    }
     for name in target.capabilities:
-        if name not in declarable[kind]:
-            there = ", ".join(declarable[kind])
+        if name not in _DECLARABLE[kind]:
+            there = ", ".join(_DECLARABLE[kind])
             yield Nonsense(
                 "capabilities",
                 f"{quoted(name)} is not to be declared of this kind ({kind}); there are {there}",

@@ -75,23 +75,25 @@ class Verification:
         app_dir, dialect = self.target.app_dir, dialect_of(self.target)
         try:
             factory = find_factory(app, None if app_dir is None else Path(app_dir))
-            for nth, scenario in enumerate(self._playable()):
+            playable, skipped = self._sorted()
+            for nth, scenario in enumerate(playable):
                 history = play_stranger(scenario, factory, seed=self.seed, name=app, dialect=dialect)
                 if nth == 0 and (why := _never_came_up(history)):
                     raise UnjudgeableError(f"{app} does not start: {why}")
                 self._judge(Played(history))
+            self._skip(skipped)
         except (NotAnApplicationError, UnsimulatedError) as exc:
             raise UnjudgeableError(str(exc)) from exc
 
     def _command(self, command: str) -> None:
         pace = pace_of(self.target, COMMAND_PACE)
         self.say(f"real time, {pace.worlds} side by side: {pace}")
-        coming = play_pack(
-            list(self._playable()), command, seed=self.seed, pace=pace, dialect=dialect_of(self.target)
-        )
+        playable, skipped = self._sorted()
+        coming = play_pack(playable, command, seed=self.seed, pace=pace, dialect=dialect_of(self.target))
         try:
             with _ended_like_ctrl_c():
                 asyncio.run(self._judge_all(coming))
+            self._skip(skipped)
         except StartError as exc:
             raise UnjudgeableError(str(exc)) from exc
         finally:
@@ -124,14 +126,17 @@ class Verification:
                     f"notifications about no operation of this run, which are not judged: {shown}{more}"
                 )
 
-    def _playable(self) -> Iterator[Scenario]:
-        """The scenarios, less those that ask for what the target says it lacks."""
+    def _sorted(self) -> tuple[list[Scenario], list[Skipped]]:
+        """The scenarios, less those that ask for what the target does not have; and these."""
         there = (USUAL | set(self.target.capabilities)) - set(self.target.lacks)
-        for scenario in self.scenarios:
-            if lacks := lacking(scenario, there):
-                self.take(Skipped(scenario.scenario, lacks))
-            else:
-                yield scenario
+        lacks = {scenario.scenario: lacking(scenario, there) for scenario in self.scenarios}
+        playable = [scenario for scenario in self.scenarios if not lacks[scenario.scenario]]
+        return playable, [Skipped(name, needs) for name, needs in lacks.items() if needs]
+
+    def _skip(self, skipped: Sequence[Skipped]) -> None:
+        """Told when the others are done: a target that does not even start skips nothing."""
+        for each in skipped:
+            self.take(each)
 
     async def _judge_all(self, coming: AsyncGenerator[Played]) -> None:
         async with aclosing(coming):
