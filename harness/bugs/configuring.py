@@ -1,4 +1,4 @@
-"""The configuration, and a clock that is set: what an operation begins with must not change under it."""
+"""The configuration, and a clock that is set: neither may change what has begun."""
 
 from collections.abc import Iterator
 

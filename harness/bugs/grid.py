@@ -12,9 +12,9 @@ MARKS: Mapping[Validity | None, tuple[str, Tone]] = {
     Validity.INVALID: ("x", Tone.GOOD),
     Validity.VALID: ("·", Tone.QUIET),
     Validity.UNKNOWN: ("?", Tone.ODD),
-    None: (" ", Tone.PLAIN),
+    None: ("-", Tone.QUIET),
 }
-_LEGEND = "x killed   · survived   ? no verdict"
+_LEGEND = "x killed   · survived   ? no verdict   - not played"
 _PER_LINE = 3
 _COUNT = 5
 

@@ -21,7 +21,8 @@ does. The numbers are those of a catalogue of what went wrong in public; those t
 explained in [bugs.md](bugs.md).
 
 Every inmate was played through every scenario with seed 0. What a scenario repeats more than {REPEAT_MAX}
-times was repeated {REPEAT_MAX} times.
+times was repeated {REPEAT_MAX} times. What an inmate has beyond the contract is what it is about: it plays
+the scenarios that ask for just that, and nobody else does.
 
 ## The bugs
 """

@@ -8,18 +8,16 @@ from collections.abc import Collection
 import msgspec
 
 from harness.needs import Capability
-from simulator.scenario import SUBSCRIBABLE, Crash, Fault, Pause, Restart, Scenario, WrongKey
+from simulator.scenario import SUBSCRIBABLE, Crash, Fault, Restart, Scenario, WrongKey
 
 # What a run in virtual time may ask for, and a target can lack.
-SPARABLE: tuple[Capability, ...] = ("process", "pause", "image-correlation", "action-filter", "function-keys")
+SPARABLE: tuple[Capability, ...] = ("process", "image-correlation", "action-filter", "function-keys")
 
 
 def spared(scenario: Scenario, lacks: Collection[Capability]) -> Scenario:
     """The scenario without the needs that are lacking. Its faults may bite nothing then."""
     if "process" in lacks:
         scenario = _without(scenario, Crash, Restart)
-    if "pause" in lacks:
-        scenario = _without(scenario, Pause)
     if "image-correlation" in lacks and scenario.correlation == "image":
         scenario = msgspec.structs.replace(scenario, correlation="event-id", ids="same")
     if "action-filter" in lacks:

@@ -191,5 +191,5 @@ def _kills() -> dict[str, str]:
 def _marks(name: str) -> str:
     """A row of the grid: one character for each scenario."""
     grid_text = STORED.partition("```text\n")[2]
-    rows = re.findall(rf"^{name} +([x·? ]+?)(?:  +\d+)?$", grid_text, re.MULTILINE)
+    rows = re.findall(rf"^{name} +([x·?-]+?)(?:  +\d+)?$", grid_text, re.MULTILINE)
     return "".join(rows)

@@ -16,17 +16,36 @@ from harness.report.line import WIDTH, Line, paint, plain
 from harness.report.text import report
 from harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from simulator.scenario import (
+    ClockJump,
     Crash,
     Drop,
     Duplicate,
+    Forge,
     LoseAnswer,
     LoseRequest,
+    Pause,
+    Restart,
+    SignEarlier,
     SinkDown,
     SinkHangs,
     SinkRefuses,
     UnknownRegion,
 )
-from tests.harness.histories import EAST, NORTH, WEST, bit, crash, history, occurred, sent, told, unsent
+from tests.harness.histories import (
+    EAST,
+    NORTH,
+    WEST,
+    bit,
+    crash,
+    down,
+    history,
+    occurred,
+    pause,
+    sent,
+    told,
+    unsent,
+    up,
+)
 
 REPORTS = Path(__file__).parent / "reports"
 EIGHT = (
@@ -147,6 +166,50 @@ def interleaved() -> Case:
     )  # fmt: skip
 
 
+def standing_still() -> Case:
+    """Two replicas: one stands still, one is killed, both start anew with another region; a clock is set."""
+    return Case(
+        played(
+            up(0, replica=1), up(0, replica=2), sent(EAST, 0, replica=1),
+            pause(5, 20, replica=1), sent(WEST, 10, replica=2), told("completed", 10.004, key=KEY),
+            crash_of(2, 12, 15), bit(30, 3), down(40, "stop", replica=1), down(40, "stop", replica=2),
+            up(41, replica=1, expects=(EAST, WEST, NORTH), timeout=60_000),
+            up(41, replica=2, expects=(EAST, WEST, NORTH), timeout=60_000),
+            boot=False, replicas=2, regions=(EAST, WEST, NORTH), expects=(EAST, WEST),
+            faults=(
+                Pause(at=5_000, lasts=15_000, replica=1), Crash(at=12_000, down_for=3_000, replica=2),
+                Restart(at=40_000, expects=(EAST, WEST, NORTH), timeout=60_000),
+                ClockJump(at=30_000, forward=3_600_000),
+            ),
+        ),
+        valid(judgement("completed", 10.004)),
+    )  # fmt: skip
+
+
+def crash_of(replica: int, at: float, back: float) -> Any:
+    """One of several dies and returns."""
+
+    def write(book: Any) -> None:
+        down(at, replica=replica)(book)
+        up(back, replica=replica)(book)
+
+    return write
+
+
+def signed_and_gathered() -> Case:
+    """Signatures that must be refused, one that is old enough to wonder, and a request that carries two."""
+    return Case(
+        played(
+            bit(0, 0, op="op1", region=EAST), sent(EAST, 0),
+            sent(WEST, 1, flaw="forged:wrong-secret", status=401),
+            sent(WEST, 2, flaw="stale-signature", status=401),
+            sent(WEST, 3, envelope=4), sent(WEST, 3, envelope=4, copy=1), told("completed", 3.004, key=KEY),
+            faults=(SignEarlier(region=EAST, by=290_000), Forge(region=WEST), Duplicate(region=WEST)),
+        ),
+        valid(judgement("completed", 3.004)),
+    )  # fmt: skip
+
+
 def odd_requests() -> Case:
     """What must be refused, what is lost, what is spelled oddly, and what nobody answers."""
     return Case(
@@ -263,6 +326,7 @@ def cut_short() -> Case:
 CASES = (
     slow_region, dropped_region, duplicates, crash_after_ack, sink_faults, interleaved, odd_requests,
     told_twice, nothing_happened, photo_finish, eight_regions, eleven_regions, thousand_operations, cut_short,
+    standing_still, signed_and_gathered,
 )  # fmt: skip
 every_case = pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
 
