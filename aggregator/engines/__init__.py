@@ -25,14 +25,6 @@ class Registered(NamedTuple):
 
 
 ENGINES: Mapping[str, Registered] = {
-    "restate": Registered(
-        "aggregator.engines.restate.engine",
-        "RestateEngine",
-        backend="aggregator.engines.restate.server:start_backend",
-        needs=("restate",),
-        extra="restate",
-        program="restate-server",
-    ),
     "sqlite": Registered("aggregator.engines.sqlite", "SqliteEngine"),
     "durable-task": Registered(
         "aggregator.engines.durable_task.engine",
@@ -40,6 +32,14 @@ ENGINES: Mapping[str, Registered] = {
         backend="aggregator.engines.durable_task.emulator:start_backend",
         needs=("durabletask", "grpc"),
         extra="durable-task",
+    ),
+    "restate": Registered(
+        "aggregator.engines.restate.engine",
+        "RestateEngine",
+        backend="aggregator.engines.restate.server:start_backend",
+        needs=("restate",),
+        extra="restate",
+        program="restate-server",
     ),
 }
 

@@ -8,29 +8,20 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from aggregator.engines.restate.server import Server, free_ports
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
-from tests.heavy import needs
 
 REGIONS = ("eastus", "northeurope", "westus")
 AT_ONCE = 16
 
 
-def restate() -> Any:
-    """The mark of tests that need the real server."""
-    from aggregator.engines.restate.server import program
-
-    return needs("Restate server", there=program() is not None, get="make restate do=install")
-
-
-class Replica:
+class Restartable:
     """A service that can be killed and started again at the same addresses."""
 
-    def __init__(self, folder: Path, servers: Sequence[Server], port: int, **settings: str) -> None:
+    def __init__(self, folder: Path, servers: Sequence[Server], **settings: str) -> None:
+        (port,) = free_ports(1)
         self._folder = folder
         self._settings = settings | {
             "FANIN_ENGINE": "restate",
@@ -60,17 +51,11 @@ class Replica:
         self.service.process.communicate()
 
 
-def replicas(number: int, folder: Path, servers: Sequence[Server], **settings: str) -> list[Replica]:
-    """So many services that share the work: the server calls them at one address."""
-    (port,) = free_ports(1)
-    return [Replica(folder, servers, port, **settings) for _ in range(number)]
-
-
 class Load:
-    """Every region's webhook of every operation, each to the next replica, and what was answered."""
+    """Every region's webhook of every operation, and what was answered."""
 
-    def __init__(self, targets: Sequence[Replica], draw: random.Random) -> None:
-        self._targets, self._draw = cycle(targets), draw
+    def __init__(self, target: Restartable, draw: random.Random) -> None:
+        self._target, self._draw = target, draw
         self._changed = asyncio.Event()
         self.sent: set[str] = set()  # operations
         self.taken: dict[str, set[str]] = defaultdict(set)  # by operation: regions that were acknowledged
@@ -102,7 +87,7 @@ class Load:
         self.sent.add(id_)
         try:
             async with asyncio.timeout(LIMIT_S):
-                status, headers, _ = await next(self._targets).service.request(
+                status, headers, _ = await self._target.service.request(
                     "POST", f"/api/ImagePush?region={region}", _body(id_)
                 )
         except (OSError, EOFError):

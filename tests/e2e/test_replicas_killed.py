@@ -7,14 +7,13 @@ import asyncio
 import random
 import signal
 from collections import defaultdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from aggregator.engines import ENGINES, start_backend
 from tests.e2e.serving import Service, Sink
-from tests.heavy import needs
+from tests.heavy import needs_engine
 
 REGIONS = ("eastus", "northeurope", "westus")
 OPERATIONS = 60
@@ -27,14 +26,7 @@ TIMEOUT = "10s"
 def shared() -> list[object]:
     """The engines that two processes may work with at once."""
     return [
-        pytest.param(
-            name,
-            marks=needs(
-                f"{name} engine",
-                there=all(find_spec(module) for module in entry.needs),
-                get=f".venv/bin/pip install -c constraints.txt -e '.[{entry.extra}]'",
-            ),
-        )
+        pytest.param(name, marks=needs_engine(name))
         for name, entry in sorted(ENGINES.items())
         if entry.backend is not None
     ]

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from tests.e2e.restate_load import restate
+from tests.heavy import needs_engine
 
-pytestmark = restate()
+pytestmark = needs_engine("restate")
 
 LIMIT_S = 240
 
