@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ WAITING = 10_000
 PROCESSES = (1, 2, 4)
 # How many webhooks are on their way at once while operations are made to wait.
 AT_ONCE = 64
+# The worker lags behind the webhooks; what it has still to replay is no operation that waits.
+SETTLE_S = 10
 ENGINE = "durable-task"
 PLAIN = Contender("plain", "a plain program", ("benchmarks.durable_task", "plain"), durable=False)
 OURS = Contender("fanin", "fanin on Durable Task", ("benchmarks.durable_task", "fanin"), durable=False)
@@ -143,8 +146,10 @@ def waiting(folder: Path) -> None:
     """What operations that wait cost our process, and the backend."""
     with fleet(1, folder) as ((service,), backend):
         asyncio.run(make_wait(service.port, 0, 1_000))
+        time.sleep(SETTLE_S)
         before, theirs = resident(service.pid), resident(backend)
         asyncio.run(make_wait(service.port, 1_000, WAITING))
+        time.sleep(SETTLE_S)
         after, theirs_after = resident(service.pid), resident(backend)
     print(
         f"  {WAITING:,} waiting operations: our process {before[0]:.0f} -> {after[0]:.0f} MiB, "
