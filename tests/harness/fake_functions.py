@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 SYSTEM_KEY = "system-key-of-the-task-hub"
-STORAGE_S = 0.01
+STORAGE_S = 0.05
 _ACTIVITIES = {"Completed": "FirePushNotification", "TimedOut": "FireTimeoutNotification"}
 
 

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.judge.oracle import judge
 from harness.realtime.command import CommandTarget
-from harness.realtime.pace import Pace, Played, play_pack
+from harness.realtime.pace import Lateness, Pace, Played, play_pack
 from harness.verdict import Validity
 from harness.world.target import StartError
 from simulator.loading import load
@@ -24,7 +25,7 @@ from simulator.pack import find
 LIMIT_S = 60  # reached only when something is broken
 STRANGER = Path(__file__).parent / "strangers" / "threads.py"
 RUN = f"{shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"
-PACE = Pace(timeout_ms=1_500, tolerance_ms=1_000, patience_ms=3_000, repeat_max=10, worlds=8)
+PACE = Pace(timeout_ms=1_500, tolerance_ms=3_000, patience_ms=3_000, repeat_max=10, worlds=8)
 SETTINGS = {
     "WebhookRegions": "eastus,westus",
     "WebhookTimeout": "0:00:10",
@@ -198,14 +199,30 @@ def test_a_right_stranger_is_valid_in_real_time(played: dict[str, Played], name:
 
     assert verdict.findings == ()
     assert verdict.validity is Validity.VALID, verdict.doubts
-    assert played[name].notes == ()
+    assert not [note for note in played[name].notes if "its process" in note]
 
 
 def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, Played]) -> None:
     """The scale and the tolerance are part of every report."""
     run = played["slow-region"].history.run
 
-    assert (run.time, run.scenario.timeout, run.tolerance) == ("real", 1_500, 1_000)
+    assert (run.time, run.scenario.timeout) == ("real", 1_500)
+    assert run.tolerance >= PACE.tolerance_ms
+
+
+def test_a_busy_machine_is_noticed() -> None:
+    """What keeps the harness from being on time keeps the aggregator from it as well."""
+
+    async def be_busy() -> int:
+        lateness = Lateness()
+        looking = asyncio.create_task(lateness.look())
+        await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - nobody else gets a turn: that is the point
+        await until(lambda: lateness.late_ms)
+        looking.cancel()
+        return lateness.late_ms
+
+    assert asyncio.run(be_busy()) >= 200
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
