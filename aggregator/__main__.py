@@ -18,6 +18,7 @@ from aggregator import log
 from aggregator.durations import format_duration
 from aggregator.engines import ENGINES
 from aggregator.errors import AggregatorError, SettingsError
+from aggregator.examples import examples
 from aggregator.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,15 +29,12 @@ DRAIN_S = 5
 # sd_listen_fds(3): the first socket that is handed over.
 SYSTEMD_FD = 3
 
-# A backspace alone on its line keeps click from wrapping what follows.
-_EXAMPLES = """
-\b
-Examples:
-  fanin serve --regions eastus,westeurope --timeout 2h --notify-url https://example.org/images
-  FANIN_KEYS=$(openssl rand -hex 24) fanin serve --regions eastus,westeurope --host 0.0.0.0
-  fanin serve --check --regions eastus,westeurope
-  fanin instances --state waiting       what a running one waits for, and until when
-"""
+_EXAMPLES = examples(
+    "fanin serve --regions eastus,westeurope --timeout 2h --notify-url https://example.org/images",
+    "FANIN_KEYS=$(openssl rand -hex 24) fanin serve --regions eastus,westeurope --host 0.0.0.0",
+    "fanin serve --check --regions eastus,westeurope",
+    "fanin instances --state waiting       what a running one waits for, and until when",
+)
 
 
 @click.command(epilog=_EXAMPLES)

@@ -11,6 +11,7 @@ import click
 
 from aggregator.engines.sqlite_file import FILE, Contents, copy, restore
 from aggregator.errors import StoreUnusableError
+from aggregator.examples import examples
 from aggregator.settings import DATA_DIR
 
 _data_dir = click.option(
@@ -21,18 +22,14 @@ _data_dir = click.option(
 )
 
 
-@click.command("backup")
+@click.command("backup", epilog=examples("fanin backup /backups/fanin-$(date +%F).db"))
 @click.argument("target", type=click.Path(path_type=Path))
 @_data_dir
 def backup(target: Path, data_dir: Path | None) -> None:
-    r"""Copy the data of a service to the file TARGET, while it runs or not.
+    """Copy the data of a service to the file TARGET, while it runs or not.
 
     The copy is one consistent state: everything that was acknowledged when it began is in it. The service
     goes on meanwhile. TARGET must not be there yet.
-
-    \b
-    Example:
-      fanin backup /backups/fanin-$(date +%F).db
     """
     folder = _folder(data_dir)
     try:
@@ -42,18 +39,14 @@ def backup(target: Path, data_dir: Path | None) -> None:
     click.echo(f"{target} holds {told(found)}")
 
 
-@click.command("restore")
+@click.command("restore", epilog=examples("fanin restore /backups/fanin-2026-03-04.db"))
 @click.argument("source", type=click.Path(path_type=Path))
 @_data_dir
 def restore_command(source: Path, data_dir: Path | None) -> None:
-    r"""Put the copy SOURCE in the place of a service's data. The service must not run.
+    """Put the copy SOURCE in the place of a service's data. The service must not run.
 
     What was there is kept beside it. Deadlines that have passed since the copy was made are decided when the
     service starts; notifications that were accepted since then are sent again, under the same keys.
-
-    \b
-    Example:
-      fanin restore /backups/fanin-2026-03-04.db
     """
     folder = _folder(data_dir)
     try:

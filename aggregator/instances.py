@@ -9,13 +9,19 @@ from typing import Any
 import click
 
 from aggregator.asking import Service
+from aggregator.examples import examples
 
 STATES = ("waiting", "completed", "timed_out")
 
 type Instance = Mapping[str, Any]
 
 
-@click.command("instances")
+@click.command(
+    "instances",
+    epilog=examples(
+        "fanin instances --state waiting", "fanin instances --state timed_out --all --format json"
+    ),
+)
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state. [all]")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
@@ -23,16 +29,11 @@ type Instance = Mapping[str, Any]
               help="json: one object a line, as the service tells it.")  # fmt: skip
 @click.option("--url", metavar="URL", help="Where the service is. [FANIN_URL, http://127.0.0.1:8080]")
 def instances(*, state: str | None, limit: int, everything: bool, form: str, url: str | None) -> None:
-    r"""List what a running service waits for, and until when.
+    """List what a running service waits for, and until when.
 
     Waiting operations come in the order of their deadlines, decided ones in that of their decisions.
     The key is taken from FANIN_KEY, or is the first of FANIN_KEYS or FANIN_KEYS_FILE; never from a flag,
     where others could see it.
-
-    \b
-    Examples:
-      fanin instances --state waiting
-      fanin instances --state timed_out --all --format json
     """
     query = {"state": state} if state else {}
     at_most = None if everything else limit

@@ -8,14 +8,10 @@ from typing import Any
 import click
 
 from aggregator.asking import Service
+from aggregator.examples import examples
 from aggregator.letters import STATES
 
 type Shown = Mapping[str, Any]
-
-
-def _examples(*commands: str) -> str:
-    """An epilog that click does not wrap; a backspace alone on its line asks for that."""
-    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
 
 
 _url = click.option("--url", metavar="URL", help="Where the service is. [FANIN_URL, http://127.0.0.1:8080]")
@@ -29,7 +25,7 @@ _form = click.option(
 )
 
 
-@click.group("outbox", epilog=_examples("fanin outbox list --state dead", "fanin outbox retry --all"))
+@click.group("outbox", epilog=examples("fanin outbox list --state dead", "fanin outbox retry --all"))
 def outbox() -> None:
     """Show notifications that nobody has accepted, and send dead letters again.
 
@@ -38,7 +34,7 @@ def outbox() -> None:
     """
 
 
-@outbox.command("list", epilog=_examples("fanin outbox list", "fanin outbox list --state dead --format json"))
+@outbox.command("list", epilog=examples("fanin outbox list", "fanin outbox list --state dead --format json"))
 @click.option("--state", type=click.Choice(list(STATES)), help="Only those in this state. [both]")
 @click.option("--target", metavar="NAME", help="Only those for this target. [all]")
 @_form
@@ -52,7 +48,7 @@ def list_(*, state: str | None, target: str | None, form: str, url: str | None) 
         click.echo(line)
 
 
-@outbox.command(epilog=_examples("fanin outbox retry --all", "fanin outbox retry --target oncall"))
+@outbox.command(epilog=examples("fanin outbox retry --all", "fanin outbox retry --target oncall"))
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--target", metavar="NAME", help="Those for this target.")
 @click.option("--operation", metavar="ID", help="Those of this operation.")
