@@ -5,6 +5,7 @@ Rules of this file: nothing here knows of lanes.
 
 from harness.history import SUCCESS, Answered, Replied
 from harness.judge.evidence import Attempt, Post
+from harness.judge.generations import RETENTION_MS
 from harness.report.line import Tone, listed, shorten
 from harness.report.reading import Fate, Reading
 from simulator.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
@@ -111,6 +112,8 @@ def told(reading: Reading, post: Post) -> tuple[str, Tone]:
         return f"{words}, {named}", Tone.GOOD if post.notice.outcome and key else Tone.BAD
     if all(said_outcome(one) == said_outcome(post) and one.received.key == key for one in earlier):
         return f"{outcome} again, same key", Tone.PLAIN
+    if post.at - earlier[0].at > RETENTION_MS:
+        return f"id used anew: {words}, {named}", Tone.PLAIN
     return f"SECOND: {words}, {named}", Tone.BAD
 
 

@@ -170,7 +170,8 @@ def verify(
     verification = Verification(
         target, list(scenarios.values()), _seed(target), os.environ, say=taken.say, take=taken.take
     )
-    taken.say(f"{len(scenarios)} scenarios against {_name(target)}, seed {verification.seed}")
+    several = "scenario" if len(scenarios) == 1 else "scenarios"
+    taken.say(f"{len(scenarios)} {several} against {_name(target)}, seed {verification.seed}")
     try:
         verification.run()
     except UnjudgeableError as exc:
