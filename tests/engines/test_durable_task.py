@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from aggregator.engines import start_backend
 from aggregator.engines.durable_task.letters import Letter
 from aggregator.engines.durable_task.naming import instance_id
 from aggregator.engines.durable_task.options import Options
@@ -161,6 +163,18 @@ def test_a_backend_that_does_not_answer_is_one_clear_message(
             await world.start(engine_options={"FANIN_DURABLE_TASK_ADDRESS": "127.0.0.1:1"})
 
     world.play(story)
+
+
+def test_replicas_that_start_together_share_one_local_backend(tmp_path: Path) -> None:
+    """Whoever comes second finds what the first has started."""
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: start_backend("durable-task", tmp_path), range(4)))
+
+    addresses = {it.options["FANIN_DURABLE_TASK_ADDRESS"] for it in found if it is not None}
+    for it in found:
+        if it is not None:
+            it.stop()
+    assert len(addresses) == 1
 
 
 # --- names ---

@@ -11,6 +11,7 @@ the SDK's:
   be another timer's.
 """
 
+import fcntl
 import heapq
 import itertools
 import json
@@ -215,8 +216,12 @@ def start_backend(folder: Path) -> Running:
     folder is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (known := _find(folder)) is not None:
-        return known
+    with (folder / f"{FILE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # replicas that start together work with one emulator
+        return _find(folder) or _start(folder)
+
+
+def _start(folder: Path) -> Running:
     (folder / FILE).unlink(missing_ok=True)
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", __name__, str(folder)],
