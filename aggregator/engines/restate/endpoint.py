@@ -36,6 +36,7 @@ class Endpoint:
         self._identity = PyIdentityVerifier(list(identity_keys))
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def start(self, listener: socket.socket) -> None:
         """Serve on a socket that listens already."""
@@ -44,7 +45,8 @@ class Endpoint:
 
     async def stop(self, grace_s: float) -> None:
         """Take no more calls; give those that wait for something a moment. The server repeats the rest."""
-        self._server.close()
+        self._stopping = True
+        await self._stop_listening()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
         for task in self._tasks:
@@ -53,9 +55,25 @@ class Endpoint:
         for connection in list(self._open):
             connection.close()
 
+    async def _stop_listening(self) -> None:
+        """Close the listener, and lose none that it has accepted.
+
+        asyncio forgets, open, a connection that is accepted in the turn in which its listener closes
+        (`Server._attach` asserts); who is at its other end would wait for an answer. So one turn passes
+        between accepting the last and closing.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in self._server.sockets:
+            loop.remove_reader(listener.fileno())
+        await asyncio.sleep(0)
+        self._server.close()
+
     # --- for its connections ---
 
     def joined(self, connection: "_Connection") -> None:
+        if self._stopping:
+            connection.close()
+            return
         self._open.add(connection)
 
     def left(self, connection: "_Connection") -> None:
