@@ -94,13 +94,19 @@ def _objects(stamp: str, level: str, logger: str, text: str, trouble: str) -> st
 
 
 def configure(level: int, form: str = "text") -> None:
-    """Write our events from ``level`` on, and other packages' warnings, to stderr, in one of `FORMATS`."""
+    """Write our events from ``level`` on, and other packages' warnings, to stderr, in one of `FORMATS`.
+
+    Said again, it counts instead: whoever builds the application several times wants each line once.
+    """
     global _json_lines  # noqa: PLW0603 - a process has one log
     _json_lines = form == "json"
     # Nobody reads these facts, and collecting them costs more than the rest of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined] # typeshed does not know it
     root = logging.getLogger()
+    for earlier in [it for it in root.handlers if isinstance(it, _Lines)]:
+        earlier.flush()
+        root.removeHandler(earlier)
     root.addHandler(_Lines())
     root.setLevel(logging.WARNING)
     LOGGER.setLevel(level)

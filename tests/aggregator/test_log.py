@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -79,3 +81,17 @@ def test_a_collector_gets_one_object_a_line(
         {"level": "info", "event": "notified", "attempt": 2},
         {"level": "warning", "event": "said", "logger": "uvicorn.error", "message": "two\nlines"},
     ]
+
+
+def test_configured_again_each_line_is_written_once() -> None:
+    """A process that builds the application twice has one log, not two."""
+    script = (
+        "import logging; from aggregator import log;"
+        " log.configure(logging.INFO); log.configure(logging.INFO); log.event(logging.INFO, 'once')"
+    )
+
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stderr.count("info once") == 1
