@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 # How often the machine's clock is compared with one that cannot be set, and by how much they may differ.
-WATCH_S = 1.0
+# Each look is a step of a simulated world as well, where a month is nothing: a look a second made it minutes.
+WATCH_S = 20.0
 STEP_MS = 250
 
 

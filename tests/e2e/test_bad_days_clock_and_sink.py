@@ -19,7 +19,7 @@ class SetClock:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock"
         self.set(0)
-        self.launch = ("--clock", str(self._file))
+        self.launch = ("--clock", str(self._file), "--set", "aggregator.clock.WATCH_S=0.5")
 
     def set(self, ahead_ms: int) -> None:
         """From now on it is so much ahead of the machine's; negative: behind."""
