@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aggregator import log
+from aggregator.accounts import decided
 from aggregator.clock import Clock, SystemClock, stopwatch_s, watch
 from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
 from aggregator.engines.retention import Retention
@@ -349,19 +350,7 @@ class SqliteEngine:
                     metrics.lag_s[work.region].add(_lag_s(result.state, work.region))
                 if every or standing is not Standing.COUNTED:
                     lines.append(log.line(standing, operation=work.operation_id, region=work.region))
-        for effect in transaction.effects:
-            metrics.outcomes[effect.outcome] += 1
-            if effect.outcome is Phase.TIMED_OUT:
-                metrics.timer_delay_s.add((effect.decided_ms - effect.deadline_ms) / 1000)
-            lines.append(
-                log.line(
-                    "decided",
-                    operation=effect.operation_id,
-                    outcome=effect.outcome,
-                    arrived=effect.arrived,
-                    missing=effect.missing or None,
-                )
-            )
+        lines += [decided(metrics, effect) for effect in transaction.effects]
         log.lines(logging.INFO, lines)
 
     def _outbox_age_s(self) -> float | None:

@@ -18,15 +18,13 @@ from aggregator.engine import NotDeliveredError, Subscribers
 from aggregator.errors import StoreError
 from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
-from aggregator.notify.patience import Patience, given_up, pause_ms
+from aggregator.notify.attempt import ATTEMPT_S, FAIR_S, accepted, attempt, refused, sequel
+from aggregator.notify.patience import Patience
 from aggregator.notify.target import OUTCOMES
 from aggregator.settings import Settings
 
 FIRST_SLOTS = 64
 RETRY_SLOTS = 32
-ATTEMPT_S = 10.0
-# After so long a first attempt may be cut short by others that wait. Healthy receivers answer well within it.
-FAIR_S = 1.0
 
 # An accepted notification that cannot be marked, because the store is in trouble, is marked later.
 MARK_AGAIN_S = 1.0
@@ -293,22 +291,10 @@ class Dispatcher:
             self._retry.set()
 
     async def _once(self, row: Row, scope: asyncio.Timeout) -> NotDeliveredError | None:
-        """None when it was accepted, otherwise why not."""
-        try:
-            async with scope:
-                await self._tell(row.notify)
-        except NotDeliveredError as exc:
-            return exc
-        except TimeoutError:
-            return NotDeliveredError("no answer in time")
-        except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
-            log.LOGGER.exception("notify-crashed")
-            return NotDeliveredError(f"internal error: {type(exc).__name__}")
-        return None
+        return await attempt(partial(self._tell, row.notify), scope)
 
     async def _mark(self, row: Row, error: NotDeliveredError | None) -> None:
-        mark = Told(row.n) if error is None else self._failed(row, error)
-        self._account(row, mark)
+        mark = self._mark_of(row, error)
         while True:
             try:
                 await self._outbox.mark(mark)
@@ -320,31 +306,19 @@ class Dispatcher:
         if isinstance(mark, Failed):
             self._retry.set()
 
-    def _failed(self, row: Row, error: NotDeliveredError) -> Failed | Dead:
-        """When it is attempted again, if at all."""
-        attempts = row.attempts + error.sent
+    def _mark_of(self, row: Row, error: NotDeliveredError | None) -> Mark:
+        """How an attempt ended; counted, and logged."""
+        if error is None:
+            accepted(self._metrics, row.notify, self._target, attempt=row.attempts + 1)
+            return Told(row.n)
+        follows = sequel(
+            row.notify, error, attempts=row.attempts, tried_ms=row.tried_ms, patience=self._patience
+        )
+        refused(self._metrics, row.notify, self._target, error=error, follows=follows)
         now_ms = self._clock.now_ms()
-        pause = pause_ms(row.notify.key, attempts, asked_ms=error.again_after_ms)
-        tried_ms = row.tried_ms + pause
-        if error.final or given_up(self._patience, attempts=attempts, tried_ms=tried_ms):
-            return Dead(row.n, attempts, now_ms, str(error))
-        return Failed(row.n, attempts, now_ms + pause, str(error), tried_ms)
-
-    def _account(self, row: Row, mark: Mark) -> None:
-        """Count and log how an attempt ended."""
-        facts: dict[str, object] = {"operation": row.notify.operation_id, "target": self._target}
-        if isinstance(mark, Told):
-            self._metrics.attempts["ok"] += 1
-            log.event(logging.INFO, "notified", **facts, attempt=row.attempts + 1)
-            return
-        if mark.attempts > row.attempts:
-            self._metrics.attempts["failed"] += 1
-        facts |= {"attempt": mark.attempts, "reason": mark.error}
-        if isinstance(mark, Dead):
-            log.event(logging.ERROR, "given-up", **facts)
-        else:
-            again_in_s = (mark.tried_ms - row.tried_ms) / 1000
-            log.event(logging.WARNING, "not-notified", **facts, again_in_s=again_in_s)
+        if follows.dead:
+            return Dead(row.n, follows.attempts, now_ms, str(error))
+        return Failed(row.n, follows.attempts, now_ms + follows.pause_ms, str(error), follows.tried_ms)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -12,7 +12,8 @@ from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError, Receipt, Subscribers
 from aggregator.fanin import Notify, Phase, Standing, notification
 from aggregator.metrics import Metrics
-from aggregator.notify.outbox import ATTEMPT_S, Dispatcher, Dispatchers, Failed, Mark, Row, Told
+from aggregator.notify.attempt import ATTEMPT_S
+from aggregator.notify.outbox import Dispatcher, Dispatchers, Failed, Mark, Row, Told
 from aggregator.notify.patience import backoff_ms
 from aggregator.settings import Settings
 from aggregator.wire import Arrival

@@ -6,19 +6,16 @@ orchestration tries again later.
 """
 
 import asyncio
-import logging
 from typing import Any
 
 import msgspec
 
-from aggregator import log
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError, Subscribers
 from aggregator.engines.durable_task.letters import Attempt
 from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
-from aggregator.notify.outbox import ATTEMPT_S, FAIR_S
-from aggregator.notify.patience import given_up, pause_ms
+from aggregator.notify.attempt import ATTEMPT_S, FAIR_S, accepted, attempt, refused, sequel
 from aggregator.settings import Settings
 
 ATTEMPTS_MAX = 64
@@ -51,18 +48,18 @@ class Telling:
         asked = msgspec.convert(order, TellOrder)
         if self._closed or self._subscribers is None:
             return msgspec.to_builtins(Attempt(error="the service is stopping", counts=False))
-        failure = await self._once(self._subscribers, asked)
-        if failure is None:
-            self._metrics.attempts["ok"] += 1
-            log.event(
-                logging.INFO,
-                "notified",
-                operation=asked.notify.operation_id,
-                target=asked.target,
-                attempt=asked.attempts + 1,
-            )
+        error = await self._once(self._subscribers, asked)
+        if error is None:
+            accepted(self._metrics, asked.notify, asked.target, attempt=asked.attempts + 1)
             return None
-        return msgspec.to_builtins(self._failed(asked, failure))
+        follows = sequel(
+            asked.notify, error,
+            attempts=asked.attempts, tried_ms=asked.tried_ms, patience=self._settings.patience(asked.target),
+        )  # fmt: skip
+        refused(self._metrics, asked.notify, asked.target, error=error, follows=follows)
+        return msgspec.to_builtins(
+            Attempt(error=str(error), pause_ms=follows.pause_ms, dead=follows.dead, counts=error.sent)
+        )
 
     async def close(self, grace_s: float) -> None:
         """Let attempts that run end within ``grace_s``; begin none, and cut short what is left."""
@@ -80,22 +77,17 @@ class Telling:
         loop, me = asyncio.get_running_loop(), asyncio.current_task()
         assert me is not None  # noqa: S101 - told to mypy: this runs in a task
         scope = asyncio.timeout(ATTEMPT_S)
+
+        async def telling() -> None:
+            self._running[me] = (loop.time(), scope)
+            if len(self._running) >= CROWDED:
+                self._make_room(loop.time())
+            await subscribers.tell(asked.target, asked.notify)
+
         try:
-            async with scope:
-                self._running[me] = (loop.time(), scope)
-                if len(self._running) >= CROWDED:
-                    self._make_room(loop.time())
-                await subscribers.tell(asked.target, asked.notify)
-        except NotDeliveredError as exc:
-            return exc
-        except TimeoutError:
-            return NotDeliveredError("no answer in time")
-        except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
-            log.LOGGER.exception("notify-crashed")
-            return NotDeliveredError(f"internal error: {type(exc).__name__}")
+            return await attempt(telling, scope)
         finally:
             self._running.pop(me, None)
-        return None
 
     def _make_room(self, now_s: float) -> None:
         for began_s, scope in self._running.values():
@@ -103,22 +95,3 @@ class Telling:
             when = scope.when()
             if when is not None and when > limit_s:
                 scope.reschedule(limit_s)
-
-    def _failed(self, asked: TellOrder, failure: NotDeliveredError) -> Attempt:
-        attempts = asked.attempts + failure.sent
-        wait_ms = pause_ms(asked.notify.key, attempts, asked_ms=failure.again_after_ms)
-        dead = failure.final or given_up(
-            self._settings.patience(asked.target), attempts=attempts, tried_ms=asked.tried_ms + wait_ms
-        )
-        if failure.sent:
-            self._metrics.attempts["failed"] += 1
-        log.event(
-            logging.ERROR if dead else logging.WARNING,
-            "given-up" if dead else "not-notified",
-            operation=asked.notify.operation_id,
-            target=asked.target,
-            attempt=attempts,
-            reason=failure,
-            again_in_s=None if dead else wait_ms / 1000,
-        )
-        return Attempt(error=str(failure), pause_ms=wait_ms, dead=dead, counts=failure.sent)

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from durabletask import task
 from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
 from aggregator import log
+from aggregator.accounts import decided
 from aggregator.engines.durable_task.letters import UNSAID
 from aggregator.engines.durable_task.orchestration import (
     ACTIVITIES,
@@ -22,7 +22,7 @@ from aggregator.engines.durable_task.orchestration import (
 )
 from aggregator.engines.durable_task.replays import RecordedSteps, Recorder, record
 from aggregator.engines.durable_task.telling import ATTEMPTS_MAX, Telling
-from aggregator.fanin import Notify, Phase
+from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
 
 # Replays are short and hold the interpreter; attempts wait for somebody else's answer, in a thread each.
@@ -38,8 +38,8 @@ def from_ms(at_ms: int) -> datetime:
 class SdkSteps:
     """`aggregator.engines.durable_task.orchestration.Steps` on the SDK's context."""
 
-    def __init__(self, context: task.OrchestrationContext, account: Callable[[Notify], None]) -> None:
-        self._context, self._account = context, account
+    def __init__(self, context: task.OrchestrationContext, metrics: Metrics) -> None:
+        self._context, self._metrics = context, metrics
 
     def now_ms(self) -> int:
         since = self._context.current_utc_datetime - _EPOCH
@@ -69,7 +69,7 @@ class SdkSteps:
 
     def decided(self, notify: Notify) -> None:
         if not self._context.is_replaying:
-            self._account(notify)
+            log.lines(logging.INFO, [decided(self._metrics, notify)])
 
     def show(self, status: dict[str, Any]) -> None:
         self._context.set_custom_status(status)
@@ -101,7 +101,6 @@ def start_worker(
             maximum_thread_pool_workers=ATTEMPTS_MAX + REPLAYS_MAX,
         )
     )
-    account = partial(_account, metrics)
     recorder = None
     if replays is not None:
         recorder = Recorder(replays)
@@ -109,7 +108,7 @@ def start_worker(
 
     def orchestrate(context: task.OrchestrationContext, order: Any) -> Generator[task.Task[Any], Any, Any]:
         asked = msgspec.convert(order, Order)
-        steps = SdkSteps(context, account)
+        steps = SdkSteps(context, metrics)
         if recorder is None:
             return wait_for_all_regions(steps, asked)
         recorded = RecordedSteps(steps, context, recorder)
@@ -124,21 +123,6 @@ def start_worker(
         worker.add_activity(_named(name, tell))
     worker.start()  # type: ignore[no-untyped-call] # the SDK types its arguments, and this has none
     return worker
-
-
-def _account(metrics: Metrics, decided: Notify) -> None:
-    """Count and log one outcome."""
-    metrics.outcomes[decided.outcome] += 1
-    if decided.outcome is Phase.TIMED_OUT:
-        metrics.timer_delay_s.add((decided.decided_ms - decided.deadline_ms) / 1000)
-    log.event(
-        logging.INFO,
-        "decided",
-        operation=decided.operation_id,
-        outcome=decided.outcome,
-        arrived=decided.arrived,
-        missing=decided.missing or None,
-    )
 
 
 def _named[F: Callable[..., Any]](name: str, function: F) -> F:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 import msgspec
 
 from aggregator import log
+from aggregator.accounts import decided
 from aggregator.clock import Clock
 from aggregator.engine import Subscribers
 from aggregator.engines.restate.call import Call
@@ -199,21 +200,7 @@ class Operations:
         self, call: Call, effects: tuple[Notify, ...], targets: Callable[[Phase], tuple[str, ...]]
     ) -> None:
         for notify in effects:
-            if not call.repeats:
-                self._account(notify)
+            if not call.repeats:  # counted once, unless an attempt is lost right here
+                log.lines(logging.INFO, [decided(self._metrics, notify)])
             for target in targets(notify.outcome):
                 call.send(self._names.teller, self._names.TELL, _encode(Tell(target, notify)))
-
-    def _account(self, notify: Notify) -> None:
-        """Count and log a decision; once, unless an attempt is lost right here."""
-        self._metrics.outcomes[notify.outcome] += 1
-        if notify.outcome is Phase.TIMED_OUT:
-            self._metrics.timer_delay_s.add((notify.decided_ms - notify.deadline_ms) / 1000)
-        log.event(
-            logging.INFO,
-            "decided",
-            operation=notify.operation_id,
-            outcome=notify.outcome,
-            arrived=notify.arrived,
-            missing=notify.missing or None,
-        )

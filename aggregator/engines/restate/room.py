@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aggregator.notify.outbox import FAIR_S
+from aggregator.notify.attempt import FAIR_S
 
 
 class Room:

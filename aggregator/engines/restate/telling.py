@@ -7,11 +7,9 @@ when it is given up, the notification is a letter (`letters`).
 """
 
 import asyncio
-import logging
 
 import msgspec
 
-from aggregator import log
 from aggregator.clock import Clock
 from aggregator.engine import NotDeliveredError, Subscribers
 from aggregator.engines.restate.call import Call
@@ -19,8 +17,7 @@ from aggregator.engines.restate.declared import Names
 from aggregator.engines.restate.room import Room
 from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
-from aggregator.notify.outbox import ATTEMPT_S
-from aggregator.notify.patience import given_up, pause_ms
+from aggregator.notify.attempt import ATTEMPT_S, accepted, attempt, refused, sequel
 from aggregator.settings import Settings
 
 # For one target: attempts that run at once, and that wait for that. The server's default limit is 1,000
@@ -107,39 +104,31 @@ class Telling:
         if not await room.wait():
             return NotDeliveredError("too many notifications wait for an answer already", sent=False)
         scope = asyncio.timeout(ATTEMPT_S)
+
+        async def telling() -> None:
+            room.begin(scope)
+            await self._subscribers.tell(message.target, message.notify)
+
         try:
-            async with scope:
-                room.begin(scope)
-                await self._subscribers.tell(message.target, message.notify)
-        except NotDeliveredError as exc:
-            return exc
-        except TimeoutError:
-            return NotDeliveredError("no answer in time")
-        except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
-            log.LOGGER.exception("notify-crashed")
-            return NotDeliveredError(f"internal error: {type(exc).__name__}")
+            error = await attempt(telling, scope)
         finally:
             room.end(scope)
-        self._metrics.attempts["ok"] += 1
-        log.event(logging.INFO, "notified", **_facts(message), attempt=message.attempts + 1)
-        return None
+        if error is None:
+            accepted(self._metrics, message.notify, message.target, attempt=message.attempts + 1)
+        return error
 
     def _note(self, message: Tell, error: NotDeliveredError | None) -> Noted:
         """What follows from how an attempt ended."""
         if error is None:
             return Noted(None, self._clock.now_ms(), message.attempts)
-        attempts = message.attempts + error.sent
-        pause = pause_ms(message.notify.key, attempts, asked_ms=error.again_after_ms)
-        tried_ms = message.tried_ms + pause
-        patience = self._settings.patience(message.target)
-        facts = _facts(message) | {"attempt": attempts, "reason": str(error)}
-        if error.sent:
-            self._metrics.attempts["failed"] += 1
-        if error.final or given_up(patience, attempts=attempts, tried_ms=tried_ms):
-            log.event(logging.ERROR, "given-up", **facts)
-            return Noted(str(error), self._clock.now_ms(), attempts)
-        log.event(logging.WARNING, "not-notified", **facts, again_in_s=pause / 1000)
-        return Noted(str(error), self._clock.now_ms(), attempts, pause)
+        follows = sequel(
+            message.notify, error,
+            attempts=message.attempts, tried_ms=message.tried_ms,
+            patience=self._settings.patience(message.target),
+        )  # fmt: skip
+        refused(self._metrics, message.notify, message.target, error=error, follows=follows)
+        pause = None if follows.dead else follows.pause_ms
+        return Noted(str(error), self._clock.now_ms(), follows.attempts, pause)
 
     def _room(self, message: Tell) -> Room:
         first = message.attempts == 0
@@ -148,7 +137,3 @@ class Telling:
             slots, queue_max = (FIRST_SLOTS, FIRST_QUEUE_MAX) if first else (REPEAT_SLOTS, REPEAT_QUEUE_MAX)
             room = self._rooms[message.target, first] = Room(slots, queue_max, gives_way=first)
         return room
-
-
-def _facts(message: Tell) -> dict[str, object]:
-    return {"operation": message.notify.operation_id, "target": message.target}

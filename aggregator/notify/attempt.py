@@ -1,0 +1,76 @@
+"""One attempt at a notification, whichever engine makes it: how it ends, what follows, what is counted."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+from aggregator import log
+from aggregator.engine import NotDeliveredError
+from aggregator.fanin import Notify
+from aggregator.metrics import Metrics
+from aggregator.notify.patience import Patience, given_up, pause_ms
+
+ATTEMPT_S = 10.0
+# After so long a first attempt may be cut short by others that wait. Healthy receivers answer well within it.
+FAIR_S = 1.0
+
+
+class Sequel(NamedTuple):
+    """What follows from an attempt that failed."""
+
+    attempts: int  # that failed by now
+    pause_ms: int  # until the next one
+    tried_ms: int  # the pauses so far, this one with them
+    dead: bool  # there is no next one
+
+
+async def attempt(
+    telling: Callable[[], Coroutine[Any, Any, None]], scope: asyncio.Timeout
+) -> NotDeliveredError | None:
+    """Tell within ``scope``, which others may cut short. None when it was accepted, otherwise why not."""
+    try:
+        async with scope:
+            await telling()
+    except NotDeliveredError as exc:
+        return exc
+    except TimeoutError:
+        return NotDeliveredError("no answer in time")
+    except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
+        log.LOGGER.exception("notify-crashed")
+        return NotDeliveredError(f"internal error: {type(exc).__name__}")
+    return None
+
+
+def sequel(
+    notify: Notify, error: NotDeliveredError, *, attempts: int, tried_ms: int, patience: Patience
+) -> Sequel:
+    """What follows after ``attempts`` that failed before, with pauses of ``tried_ms``, and this one."""
+    attempts += error.sent
+    pause = pause_ms(notify.key, attempts, asked_ms=error.again_after_ms)
+    tried_ms += pause
+    dead = error.final or given_up(patience, attempts=attempts, tried_ms=tried_ms)
+    return Sequel(attempts, pause, tried_ms, dead)
+
+
+def accepted(metrics: Metrics, notify: Notify, target: str, *, attempt: int) -> None:
+    """Count and log that a target has taken a notification."""
+    metrics.attempts["ok"] += 1
+    log.event(logging.INFO, "notified", operation=notify.operation_id, target=target, attempt=attempt)
+
+
+def refused(
+    metrics: Metrics, notify: Notify, target: str, *, error: NotDeliveredError, follows: Sequel
+) -> None:
+    """Count and log that it has not, and what follows."""
+    if error.sent:
+        metrics.attempts["failed"] += 1
+    log.event(
+        logging.ERROR if follows.dead else logging.WARNING,
+        "given-up" if follows.dead else "not-notified",
+        operation=notify.operation_id,
+        target=target,
+        attempt=follows.attempts,
+        reason=error,
+        again_in_s=None if follows.dead else follows.pause_ms / 1000,
+    )
