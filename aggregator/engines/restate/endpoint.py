@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httptools
@@ -15,6 +16,7 @@ from restate.discovery import compute_discovery_json
 from restate.endpoint import Endpoint as Declared
 
 from aggregator import log
+from aggregator.engines.pace import Pace
 from aggregator.engines.restate.call import Call, CancelledByServerError, SuspendedError
 
 # A handler acts on its call and returns, or, if it has to wait for something, returns what is to be awaited.
@@ -27,12 +29,27 @@ _MANIFEST_VERSIONS = (5, 4, 3, 2)
 
 
 class Endpoint:
-    """Serves the declared handlers until it is closed."""
+    """Serves the declared handlers until it is closed.
+
+    Args:
+        declared: What the server is told of them.
+        handlers: By service and name.
+        identity_keys: Of the server; calls that it has not signed are refused, if there are any.
+        pace: When calls have their turn.
+        first: The service whose calls go before all others.
+    """
 
     def __init__(
-        self, declared: Declared, handlers: Mapping[tuple[str, str], Handler], identity_keys: tuple[str, ...]
+        self,
+        declared: Declared,
+        handlers: Mapping[tuple[str, str], Handler],
+        identity_keys: tuple[str, ...],
+        *,
+        pace: Pace,
+        first: str,
     ) -> None:
         self._declared, self._handlers = declared, handlers
+        self._pace, self._first = pace, first
         self._identity = PyIdentityVerifier(list(identity_keys))
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,49 +97,58 @@ class Endpoint:
         self._open.discard(connection)
 
     def serve(
-        self, path: str, headers: list[tuple[str, str]], body: bytes, answer: Callable[[bytes], None]
+        self, connection: "_Connection", path: str, headers: list[tuple[str, str]], body: bytes
     ) -> None:
-        """Deal with one request; ``answer`` is called once, now or later."""
+        """Deal with one request; it is answered once, now or later."""
         parts = path.partition("?")[0].rsplit("/", 3)
         if parts[-1] == "health":
-            answer(_response(200, [], b"{}"))
+            connection.answer(_response(200, [], b"{}"))
             return
         try:
             self._identity.verify(headers, path)
         except IdentityVerificationException:
-            answer(_response(401, [], b""))
+            connection.answer(_response(401, [], b""))
             return
         if parts[-1] == "discover":
-            answer(self._manifest(dict(headers).get("accept", "")))
+            connection.answer(self._manifest(dict(headers).get("accept", "")))
             return
         handler = self._handlers.get((parts[-2], parts[-1])) if parts[:-2][-1:] == ["invoke"] else None
         if handler is None:
-            answer(_response(404, [], b""))
+            connection.answer(_response(404, [], b""))
             return
-        self._invoke(handler, headers, body, answer)
+        self._pace.add(
+            partial(self._invoke, connection, handler, headers, body), first=parts[-2] == self._first
+        )
 
     def _invoke(
-        self, handler: Handler, headers: list[tuple[str, str]], body: bytes, answer: Callable[[bytes], None]
+        self, connection: "_Connection", handler: Handler, headers: list[tuple[str, str]], body: bytes
     ) -> None:
-        call = Call(headers, body)
+        if connection.closed:
+            return  # the server has given up on this attempt, and makes another one
+        try:
+            call = Call(headers, body)
+        except Exception:  # noqa: BLE001 - the server repeats what is cut off
+            log.LOGGER.exception("a call could not be read")
+            connection.close()
+            return
         try:
             rest = handler(call)
         except Exception as exc:  # noqa: BLE001 - whatever it was, the server must hear of it, and repeats it
             _settle(call, exc)
         else:
             if rest is not None:
-                task = asyncio.ensure_future(self._await(call, rest, answer))
+                task = asyncio.ensure_future(self._await(connection, call, rest))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return
-        answer(_response(*call.head(), call.output()))
+        connection.answer(_response(*call.head(), call.output()))
 
-    async def _await(self, call: Call, rest: Awaitable[None], answer: Callable[[bytes], None]) -> None:
+    async def _await(self, connection: "_Connection", call: Call, rest: Awaitable[None]) -> None:
         try:
             await rest
         except Exception as exc:  # noqa: BLE001 - as above
             _settle(call, exc)
-        answer(_response(*call.head(), call.output()))
+        connection.answer(_response(*call.head(), call.output()))
 
     def _manifest(self, accept: str) -> bytes:
         for version in _MANIFEST_VERSIONS:
@@ -160,8 +186,16 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
 
+    @property
+    def closed(self) -> bool:
+        return bool(self._transport.is_closing())
+
     def close(self) -> None:
         self._transport.abort()
+
+    def answer(self, response: bytes) -> None:
+        if not self.closed:
+            self._transport.write(response)
 
     # --- what the event loop calls ---
 
@@ -197,11 +231,7 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         path = self._url.decode("latin-1")
         try:
-            self._endpoint.serve(path, self._headers, b"".join(self._body), self._answer)
+            self._endpoint.serve(self, path, self._headers, b"".join(self._body))
         except Exception:  # noqa: BLE001 - the parser would swallow it; the server repeats what is cut off
-            log.LOGGER.exception("a call could not be read")
+            log.LOGGER.exception("a request could not be read")
             self._transport.abort()
-
-    def _answer(self, response: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(response)

@@ -17,6 +17,7 @@ import msgspec
 from aggregator import log
 from aggregator.clock import Clock
 from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from aggregator.engines.pace import Pace
 from aggregator.engines.restate import letters, operation
 from aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
 from aggregator.engines.restate.declared import REVISION, Names, declare
@@ -78,7 +79,7 @@ class RestateEngine:
         self._admin = Admin(self._admin_client, options.name)
         self._names = Names(options.name)
         self._endpoint: Endpoint | None = None
-        self._under_way = 0
+        self._pace = Pace()
         self._calm = asyncio.Event()  # no webhook is under way
         self._calm.set()
         self._unknown = asyncio.Event()  # the server does not know our handlers
@@ -193,16 +194,15 @@ class RestateEngine:
         """
         if not self._open:
             raise StoreBusyError("the service is stopping")
-        if self._under_way >= CALLS_MAX:
+        if self._pace.under_way >= CALLS_MAX:
             raise StoreBusyError(f"{CALLS_MAX} webhooks are under way to Restate already")
-        self._under_way += 1
         self._calm.clear()
         try:
             async with self._translated(), asyncio.timeout(CALL_S):
-                answer = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
+                with self._pace.request():
+                    answer = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
         finally:
-            self._under_way -= 1
-            if not self._under_way:
+            if not self._pace.under_way:
                 self._calm.set()
         if answer.status not in _OK:
             raise self._refusal(answer)
@@ -249,7 +249,10 @@ class RestateEngine:
             telling = Telling(names, self._subscribers, self._settings, self._clock, self._metrics)
             handlers[names.teller, names.TELL] = telling.tell
         listener = _listen(host, port)
-        self._endpoint = Endpoint(declare(names), handlers, options.identity_keys)
+        # What tells an outcome goes first: it ends an operation, and lets somebody go on.
+        self._endpoint = Endpoint(
+            declare(names), handlers, options.identity_keys, pace=self._pace, first=names.teller
+        )
         await self._endpoint.start(listener)
         shown = f"[{host}]" if ":" in host else host
         return options.service_url or f"http://{shown}:{listener.getsockname()[1]}"
