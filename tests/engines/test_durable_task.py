@@ -83,11 +83,9 @@ def test_a_setting_that_is_not_understood_is_refused_by_name(said: dict[str, str
 
 
 def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK's client and worker for the Scheduler are built with our settings, and ask for tokens late."""
-    azure = pytest.importorskip("azure.identity")
+    """The SDK's clients for the Scheduler are built with our settings, and ask for tokens late."""
+    identity = pytest.importorskip("azure.identity.aio")
     from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
-    from durabletask.azuremanaged.worker import DurableTaskSchedulerWorker
-    from durabletask.worker import ConcurrencyOptions
 
     from aggregator.engines.durable_task.hub import Hub
 
@@ -97,27 +95,29 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
         def __init__(self, client_id: str | None = None) -> None:
             asked.append(client_id)
 
-    monkeypatch.setattr(azure, "ManagedIdentityCredential", Identity)
-    monkeypatch.setattr("azure.identity.aio.ManagedIdentityCredential", Identity)
+    monkeypatch.setattr(identity, "ManagedIdentityCredential", Identity)
     said = ADDRESS | {
         "FANIN_DURABLE_TASK_TASK_HUB": "webhooks",
         "FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234",
     }
 
-    async def story() -> tuple[Any, Any]:
+    async def story() -> list[Any]:
         hub = Hub(Options.read(said))
-        worker: Any = hub.worker(ConcurrencyOptions())
+        clients: list[Any] = [hub._client, hub.line().client, hub.line().client]
         await hub.close()
-        return hub._client, worker
+        return clients
 
-    client, worker = asyncio.run(story())
+    clients = asyncio.run(story())
+    sent = [
+        {name: value for it in client._interceptors for name, value in getattr(it, "_metadata", ())}
+        for client in clients
+    ]
 
-    assert (type(client), type(worker)) == (AsyncDurableTaskSchedulerClient, DurableTaskSchedulerWorker)
-    assert asked == ["1234", "1234"]
-    assert worker._host_address == "https://fanin.westeurope.durabletask.io"
-    assert worker._interceptors is not None
-    assert ("taskhub", "webhooks") in worker._interceptors[-1]._metadata
-    assert ("taskhub", "webhooks") in client._interceptors[-1]._metadata
+    assert {type(client) for client in clients} == {AsyncDurableTaskSchedulerClient}
+    assert {client._host_address for client in clients} == {"https://fanin.westeurope.durabletask.io"}
+    assert asked == ["1234"] * 3
+    assert {each["taskhub"] for each in sent} == {"webhooks"}
+    assert len({each.get("workerid") for each in sent}) == 3
 
 
 def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: World) -> None:
@@ -135,13 +135,19 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
             seen.update(("work", key) for key, _ in context.invocation_metadata())
             return super().GetWorkItems(request, context)
 
+        def StreamInstanceHistory(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            seen.update(("history", key) for key, _ in context.invocation_metadata())
+            return super().StreamInstanceHistory(request, context)
+
     emulator = Listening()
 
     async def story() -> None:
         said = {"ADDRESS": f"http://{emulator.start()}", "TASK_HUB": "webhooks"}
         options = {f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()}
-        engine = await world.start(engine_options=options, regions=(EAST,))
+        engine = await world.start(engine_options=options, regions=(EAST, WEST), timeout_ms=60_000)
         await engine.deliver(arrival(EAST))
+        await world.state()
+        await engine.deliver(arrival(WEST))
         await world.until(lambda: bool(world.told))
         await world.stop()
 
@@ -149,7 +155,8 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
         world.play(story)
     finally:
         emulator.stop(grace=0)
-    assert {("start", "taskhub"), ("work", "taskhub"), ("work", "workerid")} <= seen
+    hub = {(call, "taskhub") for call in ("start", "work", "history")}
+    assert hub | {("work", "workerid")} <= seen
 
 
 def test_a_backend_that_does_not_answer_is_one_clear_message(

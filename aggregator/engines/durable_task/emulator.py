@@ -1,12 +1,15 @@
 """A backend for one machine: the SDK's in-memory one, as a process of its own, with what a service needs.
 
-For tests, trials and benchmarks: everything is in its memory, and gone when it ends. Three things differ from
+For tests, trials and benchmarks: everything is in its memory, and gone when it ends. Four things differ from
 the SDK's:
 
 * What a worker held when its connection broke is handed out again, as a lease that runs out would do. The
   SDK's backend keeps it for ever, so whatever a killed worker had in hand would never go on.
 * Timers are entries of one queue. The SDK's backend has a thread for each, until the timer's instant, even
   when nobody waits for it any more: ten thousand operations would be twenty thousand threads.
+* A worker gets no more orchestrations at once than it has asked for, as the protocol has it. What comes for
+  the others meanwhile is added to their next replay. And activities do not wait until there is no
+  orchestration left to replay, which under a steady load would be never.
 * A timer of an earlier history of the same instance does not fire in the present one, where its number may
   be another timer's.
 """
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import suppress
@@ -57,6 +61,7 @@ class Emulator(InMemoryOrchestrationBackend):
         super().__init__(port=port)
         self._timers = _Timers()
         self._out: dict[_Key, tuple[object, protocol.WorkItem]] = {}  # what is with which worker
+        self._replays: Counter[object] = Counter()  # orchestrations among that, by worker
 
     def start(self) -> str:
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS))
@@ -73,16 +78,21 @@ class Emulator(InMemoryOrchestrationBackend):
     ) -> Iterator[protocol.WorkItem]:
         worker = object()
         context.add_callback(lambda: self._timers.at(time.time() + LEASE_S, lambda: self._take_back(worker)))
-        for item in super().GetWorkItems(request, context):
-            with self._lock:
-                self._out[_key(item)] = (worker, item)
-            yield item
+        while context.is_active():
+            item = self._hand_out(worker, request.maxConcurrentOrchestrationWorkItems)
+            if item is not None:
+                yield item
+            else:
+                self._work_available.wait(_POLL_S)
+                self._work_available.clear()
 
     def CompleteOrchestratorTask(  # noqa: N802 - the protocol's name
         self, request: protocol.OrchestratorResponse, context: grpc.ServicerContext
     ) -> protocol.CompleteTaskResponse:
         with self._lock:
-            self._out.pop((request.instanceId, None), None)
+            if (out := self._out.pop((request.instanceId, None), None)) is not None:
+                self._replays[out[0]] -= 1
+                self._work_available.set()
             return super().CompleteOrchestratorTask(request, context)
 
     def CompleteActivityTask(  # noqa: N802 - the protocol's name
@@ -92,9 +102,61 @@ class Emulator(InMemoryOrchestrationBackend):
             self._out.pop((request.instanceId, request.taskId), None)
             return super().CompleteActivityTask(request, context)
 
+    def _hand_out(self, worker: object, replays_max: int) -> protocol.WorkItem | None:
+        """The next piece of work: activities first, for they end what others have begun."""
+        with self._lock:
+            item = self._activity()
+            if item is None and not 0 < replays_max <= self._replays[worker]:
+                item = self._orchestration()
+                self._replays[worker] += item is not None
+            if item is not None:
+                self._out[_key(item)] = (worker, item)
+            return item
+
+    def _activity(self) -> protocol.WorkItem | None:
+        if not self._activity_queue:
+            return None
+        waiting = self._activity_queue.popleft()
+        return protocol.WorkItem(
+            completionToken=str(waiting.completion_token),
+            activityRequest=protocol.ActivityRequest(
+                name=waiting.name,
+                taskId=waiting.task_id,
+                input=helpers.get_string_value(waiting.input),
+                orchestrationInstance=protocol.OrchestrationInstance(instanceId=waiting.instance_id),
+            ),
+        )
+
+    def _orchestration(self) -> protocol.WorkItem | None:
+        """One that has events which nobody has seen, and is in nobody's hands."""
+        for _ in range(len(self._orchestration_queue)):
+            instance_id = self._orchestration_queue.popleft()
+            instance = self._instances.get(instance_id)
+            if instance_id in self._orchestration_in_flight:
+                self._orchestration_queue.append(instance_id)
+                continue
+            self._orchestration_queue_set.discard(instance_id)
+            if instance is not None and instance.pending_events:
+                break
+        else:
+            return None
+        events, instance.pending_events = list(instance.pending_events), []
+        if instance.history and not events[0].HasField("orchestratorStarted"):
+            # So that the orchestration's time goes on.
+            events.insert(0, helpers.new_orchestrator_started_event(datetime.now(UTC)))
+        instance.dispatched_events = events
+        self._orchestration_in_flight.add(instance_id)
+        return protocol.WorkItem(
+            completionToken=str(instance.completion_token),
+            orchestratorRequest=protocol.OrchestratorRequest(
+                instanceId=instance_id, pastEvents=instance.history, newEvents=events
+            ),
+        )
+
     def _take_back(self, worker: object) -> None:
         """Hand out again what a worker that is gone has not brought back."""
         with self._lock:
+            del self._replays[worker]
             for key, (holder, item) in tuple(self._out.items()):
                 if holder is not worker:
                     continue

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import msgspec
 from durabletask.client import OrchestrationStatus
 from durabletask.internal import orchestrator_service_pb2 as protocol
-from durabletask.worker import TaskHubGrpcWorker
 
 from aggregator import log
 from aggregator.clock import Clock
@@ -22,7 +21,8 @@ from aggregator.engines.durable_task.naming import instance_id
 from aggregator.engines.durable_task.options import Options
 from aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Aftermath, Order, begin, fold
 from aggregator.engines.durable_task.telling import Telling
-from aggregator.engines.durable_task.worker import start_worker
+from aggregator.engines.durable_task.worker import Worker
+from aggregator.engines.pace import Pace
 from aggregator.errors import (
     MalformedError,
     StoreBusyError,
@@ -63,7 +63,8 @@ class DurableTaskEngine:
         self._telling = Telling(settings, clock, metrics, subscribers)
         self._known: OrderedDict[str, None] = OrderedDict()  # instance ids, the last used last
         self._orphans: set[str] = set()  # that were complained about
-        self._worker: TaskHubGrpcWorker | None = None
+        self._pace = Pace()
+        self._worker: Worker | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._open = False
 
@@ -78,11 +79,9 @@ class DurableTaskEngine:
             raise
         self._open = True
         if self._options.worker:
-            loop = asyncio.get_running_loop()
-            self._worker = start_worker(
-                self._hub.worker, self._telling, self._metrics, loop, self._options.replays
-            )
-            self._sweeper = loop.create_task(self._sweep())
+            self._worker = Worker(self._hub, self._telling, self._metrics, self._pace, self._options.replays)
+            self._worker.start()
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     async def close(self) -> None:
         if not self._open:
@@ -94,7 +93,7 @@ class DurableTaskEngine:
         if self._worker is not None:
             # It may still take work while attempts end; that is answered as if it had never been tried.
             await self._telling.close(STOP_S)
-            await asyncio.to_thread(self._worker.stop)
+            await self._worker.stop()
         await self._hub.close()
 
     async def deliver(self, arrival: Arrival) -> None:
@@ -104,19 +103,8 @@ class DurableTaskEngine:
         expected = arrival.region in self._settings.regions
         if not expected:
             await self._refuse_unexpected(arrival)
-        at_ms = self._clock.now_ms()
-        for _ in range(TRIES):
-            if instance in self._known or not expected:
-                if await self._hub.raise_event(instance, arrival.region, at_ms):
-                    break
-                self._known.pop(instance, None)
-            if not expected:
-                raise UnknownRegionError(arrival.region, self._settings.regions)
-            if await self._hub.start(instance, self._order(arrival, at_ms)):
-                break
-            self._remember(instance)
-        else:
-            raise StoreBusyError("its id is just being forgotten, and used again")
+        with self._pace.request():
+            await self._hand_over(arrival, instance, expected=expected)
         self._remember(instance)
         self._metrics.arrivals[arrival.region, "accepted"] += 1
         log.event(logging.DEBUG, "accepted", operation=arrival.operation_id, region=arrival.region)
@@ -169,6 +157,21 @@ class DurableTaskEngine:
                 await asyncio.sleep(0.2)
             else:
                 return
+
+    async def _hand_over(self, arrival: Arrival, instance: str, *, expected: bool) -> None:
+        """Start the orchestration with the arrival, or raise it as an event, whichever is needed."""
+        at_ms = self._clock.now_ms()
+        for _ in range(TRIES):
+            if instance in self._known or not expected:
+                if await self._hub.raise_event(instance, arrival.region, at_ms):
+                    return
+                self._known.pop(instance, None)
+            if not expected:
+                raise UnknownRegionError(arrival.region, self._settings.regions)
+            if await self._hub.start(instance, self._order(arrival, at_ms)):
+                return
+            self._remember(instance)
+        raise StoreBusyError("its id is just being forgotten, and used again")
 
     def _order(self, arrival: Arrival, at_ms: int) -> Order:
         settings, subscribers = self._settings, self._subscribers

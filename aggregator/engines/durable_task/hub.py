@@ -5,7 +5,10 @@ an instance, so ten thousand that wait cost nothing here.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +18,8 @@ import msgspec
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
 from durabletask.grpc_options import GrpcChannelOptions
 from durabletask.internal import orchestrator_service_pb2 as protocol
-from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
+from durabletask.internal.grpc_interceptor import DefaultAsyncClientInterceptorImpl
+from durabletask.worker import TaskHubGrpcWorker
 from google.protobuf import wrappers_pb2
 
 from aggregator.engines.durable_task.chatter import LOGGER
@@ -45,12 +49,13 @@ class Listed:
 
 
 class Hub:
-    """One client of a task hub."""
+    """A task hub, for those who start and ask, and for those who work."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._channel = None if options.scheduler else _channel(options)
         self._client = _client(options, self._channel)
+        self._lines: list[Line] = []
         self._calls = 0
 
     @property
@@ -59,8 +64,10 @@ class Hub:
         return self._options.address
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._client.close()
+        for line in self._lines:
+            await line.client.close()
         if self._channel is not None:
             await self._channel.close()
 
@@ -122,9 +129,20 @@ class Hub:
         request = protocol.PurgeInstancesRequest(instanceId=instance_id)
         await self._call(lambda stub: stub.PurgeInstances(request))
 
-    def worker(self, concurrency: ConcurrencyOptions) -> TaskHubGrpcWorker:
-        """A worker for the same hub, not started."""
-        return _worker(self._options, concurrency)
+    # --- for a worker ---
+
+    def line(self) -> "Line":
+        """One more line on which work comes."""
+        line = Line(_client(self._options, self._channel, worker=True), self._call, self.place)
+        self._lines.append(line)
+        return line
+
+    def replayer(self) -> TaskHubGrpcWorker:
+        """The SDK's worker, to replay orchestrations; it is never started."""
+        options: dict[str, Any] = {}
+        if self._options.scheduler:
+            options["maximum_timer_interval"] = None  # its timers may be as long as they like
+        return TaskHubGrpcWorker(logger=LOGGER, data_converter=Json(), emit_trace_spans=False, **options)
 
     # --- calls ---
 
@@ -157,6 +175,56 @@ class Hub:
             raise _refusal(exc, self.place) from exc
         finally:
             self._calls -= 1
+
+
+class Line:
+    """One worker, as the backend sees it: a stream of work, and what came of that work."""
+
+    def __init__(
+        self,
+        client: AsyncTaskHubGrpcClient,
+        call: Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]],
+        place: str,
+    ) -> None:
+        self.client, self._call, self._place = client, call, place
+
+    async def work(
+        self, orchestrations_max: int, activities_max: int, silence_s: float
+    ) -> AsyncIterator[protocol.WorkItem]:
+        """What there is to do, as it comes, until the backend ends it.
+
+        Raises:
+            StoreError: the connection broke, or nothing was heard of it for so long.
+        """
+        request = protocol.GetWorkItemsRequest(
+            maxConcurrentOrchestrationWorkItems=orchestrations_max,
+            maxConcurrentActivityWorkItems=activities_max,
+        )
+        stream = self._stub().GetWorkItems(request)
+        try:
+            while True:
+                async with asyncio.timeout(silence_s):
+                    item = await stream.read()
+                if item is grpc.aio.EOF:
+                    return
+                yield item
+        except TimeoutError as exc:
+            raise StoreFailedError(f"nothing was heard of {self._place} for {silence_s:g} s") from exc
+        except grpc.aio.AioRpcError as exc:
+            raise _refusal(exc, self._place) from exc
+        finally:
+            stream.cancel()
+
+    async def replayed(self, response: protocol.OrchestratorResponse) -> None:
+        """Bring back what an orchestration asks for after a replay."""
+        await self._call(lambda _: self._stub().CompleteOrchestratorTask(response))
+
+    async def attempted(self, response: protocol.ActivityResponse) -> None:
+        """Bring back what came of an activity."""
+        await self._call(lambda _: self._stub().CompleteActivityTask(response))
+
+    def _stub(self) -> Any:
+        return self.client._get_stub()  # noqa: SLF001 - as in `Hub._call`
 
 
 class BackendRefusedError(StoreFailedError):
@@ -193,7 +261,9 @@ def _channel(options: Options) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address)
 
 
-def _client(options: Options, channel: grpc.aio.Channel | None) -> AsyncTaskHubGrpcClient:
+def _client(
+    options: Options, channel: grpc.aio.Channel | None, *, worker: bool = False
+) -> AsyncTaskHubGrpcClient:
     if not options.scheduler:
         return AsyncTaskHubGrpcClient(channel=channel, logger=LOGGER, emit_trace_spans=False)
     try:
@@ -201,45 +271,39 @@ def _client(options: Options, channel: grpc.aio.Channel | None) -> AsyncTaskHubG
     except ImportError as exc:
         raise _no_scheduler() from exc
 
-    return AsyncDurableTaskSchedulerClient(
+    # The Scheduler tells workers apart by that. [SDK, durabletask.azuremanaged.worker]
+    name = ("workerid", f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}")
+    client = AsyncDurableTaskSchedulerClient(
         host_address=options.address,
         taskhub=options.task_hub or "default",
-        token_credential=_credential(options, "azure.identity.aio"),
+        token_credential=_credential(options),
         secure_channel=options.tls,
         channel_options=_CHANNEL,
+        interceptors=[DefaultAsyncClientInterceptorImpl([name])] if worker else None,
         logger=LOGGER,
     )
+    # The first call makes the channel of this list, and it asks what can do both about calls only.
+    on_all: list[Any] = client._interceptors  # noqa: SLF001 - the SDK's own lack streams
+    on_all += [_OnStreams(it) for it in on_all if isinstance(it, grpc.aio.UnaryStreamClientInterceptor)]
+    return client
 
 
-def _worker(options: Options, concurrency: ConcurrencyOptions) -> TaskHubGrpcWorker:
-    if not options.scheduler:
-        return TaskHubGrpcWorker(
-            host_address=options.address,
-            logger=LOGGER,
-            concurrency_options=concurrency,
-            data_converter=Json(),
-            emit_trace_spans=False,
-        )
-    from durabletask.azuremanaged.worker import DurableTaskSchedulerWorker
+class _OnStreams(grpc.aio.UnaryStreamClientInterceptor):
+    """Does on streams what the SDK's interceptor does on calls: names the task hub, proves who we are."""
 
-    return DurableTaskSchedulerWorker(
-        host_address=options.address,
-        taskhub=options.task_hub or "default",
-        token_credential=_credential(options, "azure.identity"),
-        secure_channel=options.tls,
-        concurrency_options=concurrency,
-        data_converter=Json(),
-        logger=LOGGER,
-    )
+    def __init__(self, interceptor: grpc.aio.UnaryStreamClientInterceptor) -> None:
+        self._interceptor = interceptor
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await self._interceptor.intercept_unary_stream(continuation, details, request)
 
 
-def _credential(options: Options, module: str) -> Any:
-    """The Azure SDK's credential, synchronous or not; made without asking anybody for a token yet."""
+def _credential(options: Options) -> Any:
+    """The Azure SDK's credential; made without asking anybody for a token yet."""
     if options.credential == "none":
         return None
-    from importlib import import_module
+    from azure.identity import aio as identity
 
-    identity = import_module(module)
     if options.credential == "managed-identity":
         return identity.ManagedIdentityCredential(client_id=options.client_id)
     return identity.DefaultAzureCredential()

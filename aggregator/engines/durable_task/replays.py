@@ -6,7 +6,9 @@ it had not asked for before. What is written is what the SDK's worker was given 
 """
 
 import json
-import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +21,34 @@ from aggregator.wire import rfc3339
 
 
 class Recorder:
-    """One file. Replays run in several threads; each is written as a whole."""
+    """One file. A replay is never interrupted by another one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        self._thread = threading.local()
-        self._counts: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+        self._replay: dict[str, Any] = {}  # the one that runs
 
-    def begin(self, request: protocol.OrchestratorRequest) -> None:
-        """A replay begins in this thread."""
-        with self._lock:
-            number = self._counts.get(request.instanceId, 0) + 1
-            self._counts[request.instanceId] = number
-        self._thread.replay = {
-            "number": number,
+    @contextmanager
+    def replay(self, request: protocol.OrchestratorRequest) -> Iterator[None]:
+        """What happens in the block is one replay."""
+        self._counts[request.instanceId] += 1
+        self._replay = {
+            "number": self._counts[request.instanceId],
             "instance": request.instanceId,
             "past": [_words(event) for event in request.pastEvents],
             "new": [_words(event) for event in request.newEvents],
             "awaits": [],
             "asked": [],
         }
-
-    def end(self) -> None:
-        """The replay of this thread has ended. The next one of the instance may have begun already."""
-        with self._lock, self._path.open("a") as file:
-            file.write(json.dumps(self._thread.replay) + "\n")
+        yield
+        with self._path.open("a") as file:
+            file.write(json.dumps(self._replay) + "\n")
 
     def routine(
         self, steps: "RecordedSteps", context: task.OrchestrationContext, routine: Routine
     ) -> Routine:
         """The same routine, with each of its awaits written down."""
-        awaits = self._thread.replay["awaits"]
+        awaits = self._replay["awaits"]
         waiting = next(routine)
         while True:
             entry = {"await": steps.words(waiting), "satisfied": "not yet"}
@@ -66,7 +64,7 @@ class Recorder:
     def ask(self, what: str, *, replaying: bool) -> None:
         """The code asks the runtime for something."""
         if not replaying:
-            self._thread.replay["asked"].append(what)
+            self._replay["asked"].append(what)
 
 
 class RecordedSteps:
@@ -124,20 +122,6 @@ class RecordedSteps:
 
     def _listed(self, tasks: list[Any]) -> str:
         return ", ".join(map(self.words, tasks))
-
-
-def record(worker: Any, recorder: Recorder) -> None:
-    """Have a worker's replays written down. It must not have started."""
-    execute = worker._execute_orchestrator  # noqa: SLF001 - the only place where a whole replay can be seen
-
-    def executed(request: protocol.OrchestratorRequest, *rest: Any) -> None:
-        recorder.begin(request)
-        try:
-            execute(request, *rest)
-        finally:
-            recorder.end()
-
-    worker._execute_orchestrator = executed  # noqa: SLF001 - as above
 
 
 def _words(event: protocol.HistoryEvent) -> str:

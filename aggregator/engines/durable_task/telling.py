@@ -1,7 +1,7 @@
 """Attempts at notifications, made for activities.
 
-An activity holds a thread of the worker until its attempt has ended, so a thousand that hang could keep the
-thousand-and-first waiting. When it gets crowded, an attempt that has had a fair while gives way; the
+An activity holds one of the worker's places until its attempt has ended, so a thousand that hang could keep
+the thousand-and-first waiting. When it gets crowded, an attempt that has had a fair while gives way; the
 orchestration tries again later.
 """
 

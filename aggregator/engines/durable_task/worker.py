@@ -1,18 +1,27 @@
-"""Runs orchestrations and activities with the Durable Task SDK's worker, in threads of its own."""
+"""Runs orchestrations and activities on the event loop: work comes in streams, and is brought back by calls.
+
+The SDK's worker replays orchestrations, and we let it (`TaskHubGrpcWorker._execute_orchestrator`). Its own
+way of getting work hands every piece through several threads, which costs more than the replay itself, and
+takes the interpreter from webhooks; so here the streams are read, and the results are sent, by the loop that
+serves webhooks (docs/decisions/0011).
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from durabletask import task
-from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
+from durabletask.internal import helpers
+from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from aggregator import log
 from aggregator.accounts import decided
+from aggregator.engines.durable_task.hub import Hub, Line
 from aggregator.engines.durable_task.letters import UNSAID
 from aggregator.engines.durable_task.orchestration import (
     ACTIVITIES,
@@ -20,14 +29,25 @@ from aggregator.engines.durable_task.orchestration import (
     Order,
     wait_for_all_regions,
 )
-from aggregator.engines.durable_task.replays import RecordedSteps, Recorder, record
+from aggregator.engines.durable_task.replays import RecordedSteps, Recorder
 from aggregator.engines.durable_task.telling import ATTEMPTS_MAX, Telling
+from aggregator.engines.pace import Pace
+from aggregator.errors import StoreError
 from aggregator.fanin import Notify
 from aggregator.metrics import Metrics
 
-# Replays are short and hold the interpreter; attempts wait for somebody else's answer, in a thread each.
-REPLAYS_MAX = 8
+# A stream brings one piece of work in a turn of the loop, and turns are long while webhooks crowd in.
+LINES = 4
+# How many orchestrations the backend gives us at once. What comes for one of the others meanwhile is added to
+# its next replay, so a small number saves replays; a large one is no use, they are done one after the other.
+REPLAYS_MAX = 16
+# The stream breaks when the backend restarts. The Scheduler pings; a stream without a word is broken as well.
+AGAIN_S, AGAIN_S_MAX = 0.2, 5.0
+SILENCE_S = 120.0
+# For what is in hand when we stop.
+STOP_S = 3.0
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the SDK's instants have no zone, and mean UTC
+_encode = msgspec.json.Encoder().encode
 
 
 def from_ms(at_ms: int) -> datetime:
@@ -78,54 +98,133 @@ class SdkSteps:
         self._context.continue_as_new(order, save_events=True)
 
 
-def start_worker(
-    build: Callable[[ConcurrencyOptions], TaskHubGrpcWorker],
-    telling: Telling,
-    metrics: Metrics,
-    loop: asyncio.AbstractEventLoop,
-    replays: Path | None = None,
-) -> TaskHubGrpcWorker:
-    """Begin to take work from the backend. Attempts at notifications are made on ``loop``.
+class Worker:
+    """Takes work of one hub, from `start` to `stop`.
 
     Args:
-        build: Makes the worker.
-        telling: Makes the attempts.
+        hub: Where work comes from, and results go.
+        telling: Makes attempts at notifications.
         metrics: Where outcomes are counted.
-        loop: Runs the attempts.
-        replays: Where to write down every replay.
+        pace: When replays have their turn.
+        replays: Where to write down every replay, for people.
     """
-    worker = build(
-        ConcurrencyOptions(
-            maximum_concurrent_activity_work_items=ATTEMPTS_MAX,
-            maximum_concurrent_orchestration_work_items=REPLAYS_MAX,
-            maximum_thread_pool_workers=ATTEMPTS_MAX + REPLAYS_MAX,
-        )
-    )
-    recorder = None
-    if replays is not None:
-        recorder = Recorder(replays)
-        record(worker, recorder)
 
-    def orchestrate(context: task.OrchestrationContext, order: Any) -> Generator[task.Task[Any], Any, Any]:
+    def __init__(
+        self, hub: Hub, telling: Telling, metrics: Metrics, pace: Pace, replays: Path | None = None
+    ) -> None:
+        self._hub, self._telling, self._metrics, self._pace = hub, telling, metrics, pace
+        self._recorder = None if replays is None else Recorder(replays)
+        self._sdk = hub.replayer()
+        self._sdk.add_orchestrator(_named(ORCHESTRATOR, self._orchestrate))
+        self._attempts = asyncio.Semaphore(ATTEMPTS_MAX)
+        self._in_hand: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to take work."""
+        loop = asyncio.get_running_loop()
+        self._readers = [loop.create_task(self._read(self._hub.line())) for _ in range(LINES)]
+
+    async def stop(self) -> None:
+        """Take no more, and bring back what is in hand; what is left, the backend gives to others."""
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        self._pace.flush()
+        if self._in_hand:
+            _, late = await asyncio.wait(self._in_hand, timeout=STOP_S)
+            for each in late:
+                each.cancel()
+
+    async def _read(self, line: Line) -> None:
+        """Read a line's stream, again whenever it ends."""
+        pause_s = AGAIN_S
+        while True:
+            try:
+                async for item in line.work(REPLAYS_MAX // LINES, ATTEMPTS_MAX // LINES, SILENCE_S):
+                    pause_s = AGAIN_S
+                    self._take(line, item)
+            except StoreError as exc:
+                log.event(logging.WARNING, "no-work", reason=exc, again_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_S_MAX)
+
+    def _take(self, line: Line, item: protocol.WorkItem) -> None:
+        if item.HasField("orchestratorRequest"):
+            self._pace.add(partial(self._replay, line, item.orchestratorRequest, item.completionToken))
+        elif item.HasField("activityRequest"):
+            self._spawn(self._attempt(line, item.activityRequest, item.completionToken))
+
+    # --- orchestrations ---
+
+    def _replay(self, line: Line, request: protocol.OrchestratorRequest, token: str) -> None:
+        results = _Results()
+        if self._recorder is None:
+            self._sdk._execute_orchestrator(request, results, token)  # noqa: SLF001 - decision 11
+        else:
+            with self._recorder.replay(request):
+                self._sdk._execute_orchestrator(request, results, token)  # noqa: SLF001 - as above
+        if results.replayed is not None:
+            self._spawn(self._bring(line.replayed(results.replayed), request.instanceId))
+
+    def _orchestrate(
+        self, context: task.OrchestrationContext, order: Any
+    ) -> Generator[task.Task[Any], Any, Any]:
         asked = msgspec.convert(order, Order)
-        steps = SdkSteps(context, metrics)
-        if recorder is None:
+        steps = SdkSteps(context, self._metrics)
+        if self._recorder is None:
             return wait_for_all_regions(steps, asked)
-        recorded = RecordedSteps(steps, context, recorder)
-        return recorder.routine(recorded, context, wait_for_all_regions(recorded, asked))
+        recorded = RecordedSteps(steps, context, self._recorder)
+        return self._recorder.routine(recorded, context, wait_for_all_regions(recorded, asked))
 
-    worker.add_orchestrator(_named(ORCHESTRATOR, orchestrate))
-    for name in ACTIVITIES.values():
+    # --- activities ---
 
-        def tell(_: task.ActivityContext, order: Any) -> Any:
-            return asyncio.run_coroutine_threadsafe(telling.attempt(order), loop).result()
+    async def _attempt(self, line: Line, request: protocol.ActivityRequest, token: str) -> None:
+        instance = request.orchestrationInstance.instanceId
+        response = protocol.ActivityResponse(
+            instanceId=instance, taskId=request.taskId, completionToken=token
+        )
+        try:
+            if request.name not in ACTIVITIES.values():
+                raise LookupError(f"no activity {request.name!r} is known here")  # noqa: TRY301 - told below
+            async with self._attempts:
+                result = await self._telling.attempt(msgspec.json.decode(request.input.value))
+            if result is not None:
+                response.result.value = _encode(result).decode()
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the orchestration must hear of it
+            log.LOGGER.exception("an activity crashed")
+            response.failureDetails.CopyFrom(helpers.new_failure_details(exc))
+        await self._bring(line.attempted(response), instance)
 
-        worker.add_activity(_named(name, tell))
-    worker.start()  # type: ignore[no-untyped-call] # the SDK types its arguments, and this has none
-    return worker
+    # --- what they share ---
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task_ = asyncio.get_running_loop().create_task(work)
+        self._in_hand.add(task_)
+        task_.add_done_callback(self._in_hand.discard)
+
+    async def _bring(self, call: Coroutine[Any, Any, None], instance: str) -> None:
+        """Bring a result back. If that fails, the backend hands the work out again."""
+        try:
+            await call
+        except StoreError as exc:
+            log.event(logging.WARNING, "result-lost", instance=instance, reason=exc)
+
+
+class _Results:
+    """Stands where the SDK calls the backend, and keeps what it says."""
+
+    def __init__(self) -> None:
+        self.replayed: protocol.OrchestratorResponse | None = None
+
+    def CompleteOrchestratorTask(self, response: protocol.OrchestratorResponse) -> None:  # noqa: N802 - the protocol's name
+        self.replayed = response
 
 
 def _named[F: Callable[..., Any]](name: str, function: F) -> F:
     """The SDK registers functions under their own names; ours are the original's."""
-    function.__name__ = name
-    return function
+
+    def named(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    named.__name__ = name
+    return named  # type: ignore[return-value]
