@@ -50,12 +50,15 @@ class Metrics:
         self.arrivals: Counter[tuple[str, str]] = Counter()  # by region and standing
         self.outcomes: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()  # notifications: ok or failed
+        self.given_up: Counter[str] = Counter()  # notifications, by target
         self.batch = Histogram(BATCH_BOUNDS)
         self.timer_delay_s = Histogram(DELAY_BOUNDS_S)
         self.ack_s = Histogram(LATENCY_BOUNDS_S)
         self.commit_s = Histogram(LATENCY_BOUNDS_S)
         self.lag_s: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(LAG_BOUNDS_S))  # by region
         self.regions_asked: Counter[str] = Counter()  # of the registry: ok or failed
+        # What the store holds is known to an engine that owns it, and to no other: a 0 would be a lie.
+        self.owns_store = False
         self.waiting = 0
         self.untold = 0
         self.dead = 0
@@ -78,7 +81,7 @@ class Metrics:
         return generate_latest(registry)
 
     def _families(self) -> Iterable["Metric"]:
-        from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+        from prometheus_client.core import HistogramMetricFamily
 
         yield _counter("fanin_requests", "Webhook requests by status answered.", ("status",), self.requests)
         yield _counter(
@@ -88,11 +91,11 @@ class Metrics:
         yield _counter(
             "fanin_notification_attempts", "Attempts at notifying, by result.", ("result",), self.attempts
         )
-        yield GaugeMetricFamily("fanin_waiting", "Operations without an outcome.", self.waiting)
-        yield GaugeMetricFamily("fanin_outbox", "Notifications that nobody has accepted yet.", self.untold)
-        yield GaugeMetricFamily("fanin_dead_letters", "Notifications that were given up.", self.dead)
-        if (age_s := self.outbox_age_s()) is not None:
-            yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest of them.", age_s)
+        yield _counter(
+            "fanin_given_up", "Notifications that were given up, by target.", ("target",), self.given_up
+        )
+        if self.owns_store:
+            yield from self._stored()
         if self.regions_asked:
             doc = "Questions to the registry about its regions, by result."
             yield _counter("fanin_regions_asked", doc, ("result",), self.regions_asked)
@@ -109,6 +112,15 @@ class Metrics:
         for region, histogram in sorted(self.lag_s.items()):
             lag.add_metric([region], histogram.buckets(), histogram.total)
         yield lag
+
+    def _stored(self) -> Iterable["Metric"]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        yield GaugeMetricFamily("fanin_waiting", "Operations without an outcome.", self.waiting)
+        yield GaugeMetricFamily("fanin_outbox", "Notifications that nobody has accepted yet.", self.untold)
+        yield GaugeMetricFamily("fanin_dead_letters", "Notifications that lie given up.", self.dead)
+        if (age_s := self.outbox_age_s()) is not None:
+            yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest in the outbox.", age_s)
 
 
 def _counter(name: str, doc: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> "Metric":

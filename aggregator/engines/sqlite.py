@@ -104,7 +104,7 @@ class SqliteEngine:
         try:
             self._metrics.waiting = self._store.waiting_count()
             self._metrics.untold, self._metrics.dead = self._store.outbox.counts()
-            self._metrics.outbox_age_s = self._outbox_age_s
+            self._metrics.outbox_age_s, self._metrics.owns_store = self._outbox_age_s, True
             self._warn_of_strangers()
             self._next_deadline_ms = self._store.next_deadline_ms()
         except sqlite3.Error as exc:

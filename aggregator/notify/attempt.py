@@ -65,6 +65,7 @@ def refused(
     """Count and log that it has not, and what follows."""
     if error.sent:
         metrics.attempts["failed"] += 1
+    metrics.given_up[target] += follows.dead
     log.event(
         logging.ERROR if follows.dead else logging.WARNING,
         "given-up" if follows.dead else "not-notified",

@@ -17,7 +17,8 @@ def test_the_page_is_what_was_counted() -> None:
     metrics.arrivals["eastus", Standing.COUNTED] += 2
     metrics.outcomes[Phase.TIMED_OUT] += 1
     metrics.attempts["failed"] += 4
-    metrics.waiting, metrics.untold = 5, 6
+    metrics.given_up["oncall"] += 1
+    metrics.owns_store, metrics.waiting, metrics.untold = True, 5, 6
     for rows in (1, 2, 3, 300):
         metrics.batch.add(rows)
 
@@ -28,6 +29,7 @@ def test_the_page_is_what_was_counted() -> None:
     assert samples["fanin_arrivals_total", "eastus", "counted"] == 2
     assert samples["fanin_outcomes_total", "timed_out"] == 1
     assert samples["fanin_notification_attempts_total", "failed"] == 4
+    assert samples["fanin_given_up_total", "oncall"] == 1
     assert (samples["fanin_waiting",], samples["fanin_outbox",]) == (5, 6)
     buckets = {key[1]: value for key, value in samples.items() if key[0] == "fanin_commit_batch_rows_bucket"}
     assert (buckets["1"], buckets["2"], buckets["4"], buckets["256"], buckets["+Inf"]) == (1, 2, 3, 3, 4)
@@ -37,12 +39,20 @@ def test_the_page_is_what_was_counted() -> None:
 def test_an_age_that_cannot_be_read_is_left_out() -> None:
     """The rest of the page is worth more on a bad day, not less."""
     metrics = Metrics()
+    metrics.owns_store = True
     metrics.outbox_age_s = lambda: None
     silent = metrics.render().decode()
     metrics.outbox_age_s = lambda: 2.5
 
     assert "fanin_outbox_age_seconds" not in silent
     assert "fanin_outbox_age_seconds 2.5\n" in metrics.render().decode()
+
+
+def test_what_nobody_here_can_know_is_left_out() -> None:
+    """An engine whose operations are elsewhere must not say that none of them waits."""
+    page = Metrics().render().decode()
+
+    assert not [it for it in ("fanin_waiting", "fanin_outbox", "fanin_dead_letters") if it in page]
 
 
 @pytest.mark.anyio

@@ -35,6 +35,7 @@ def test_every_figure_that_is_named_exists() -> None:
     metrics = Metrics()
     metrics.lag_s["eastus"].add(1)
     metrics.regions_asked["ok"] += 1
+    metrics.owns_store = True
     page = metrics.render().decode()
     there = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
     rules = yaml.safe_load((DEPLOY / "alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
