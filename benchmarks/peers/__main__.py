@@ -42,6 +42,7 @@ class Round:
 
     load: load.Load
     completed_rate: float  # operations per second, first webhook to last notification
+    meanwhile: float  # operations per second that were told about while the load lasted
     left: int  # operations whose notification did not come in time
     work_ms: float = 0.0  # processor time per operation that was completed
 
@@ -79,15 +80,16 @@ def measure(contender: Contender, seconds: float) -> Round:
                 worked_before_s = worked_s(service.pid)
                 loaded = load.run(service.port, seconds, "round")
                 work_ms = (worked_s(service.pid) - worked_before_s) * 3_000 / loaded.acknowledged
-                return Round(loaded, 0.0, 0, work_ms)
+                return Round(loaded, 0.0, 0.0, 0, work_ms)
             before, _ = drained(sink.port, _surely_full(warm))
             began_s, worked_before_s = time.time(), worked_s(service.pid)
             loaded = load.run(service.port, seconds, "round")
+            told = count(sink.port)[0] - before
             owed = _surely_full(loaded)
             keys, last_s = drained(sink.port, before + owed)
             done = keys - before
             work_ms = (worked_s(service.pid) - worked_before_s) * 1000 / max(1, done)
-            return Round(loaded, done / (last_s - began_s), max(0, owed - done), work_ms)
+            return Round(loaded, done / (last_s - began_s), told / seconds, max(0, owed - done), work_ms)
 
 
 def measured(contender: Contender, seconds: float) -> Round:

@@ -59,6 +59,7 @@ class Emulator(InMemoryOrchestrationBackend):
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(port=port)
+        self._work_available = _Bell()  # type: ignore[assignment] # of an event it does what is asked of it
         self._timers = _Timers()
         self._out: dict[_Key, tuple[object, protocol.WorkItem]] = {}  # what is with which worker
         self._replays: Counter[object] = Counter()  # orchestrations among that, by worker
@@ -84,7 +85,6 @@ class Emulator(InMemoryOrchestrationBackend):
                 yield item
             else:
                 self._work_available.wait(_POLL_S)
-                self._work_available.clear()
 
     def CompleteOrchestratorTask(  # noqa: N802 - the protocol's name
         self, request: protocol.OrchestratorResponse, context: grpc.ServicerContext
@@ -221,6 +221,28 @@ def _key(item: protocol.WorkItem) -> _Key:
     if item.HasField("activityRequest"):
         return item.activityRequest.orchestrationInstance.instanceId, item.activityRequest.taskId
     return item.orchestratorRequest.instanceId, None
+
+
+class _Bell:
+    """Stands for the SDK's event that there is work, and wakes one worker's stream instead of all of them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._rung = False
+
+    def set(self) -> None:
+        with self._changed:
+            self._rung = True
+            self._changed.notify()
+
+    def wait(self, timeout: float) -> None:
+        with self._changed:
+            if not self._rung:
+                self._changed.wait(timeout)
+            self._rung = False
+
+    def clear(self) -> None:
+        """Nothing to do: whoever has waited has taken it."""
 
 
 class _Timers:
