@@ -175,6 +175,22 @@ def test_a_dead_letter_is_shown_and_not_sent_again(app: ModuleType) -> None:
     assert (letter["error"], letter["dead_ms"]) == ("answered 410", BEGAN_MS)
 
 
+def test_a_dead_letter_is_sent_again_when_somebody_raises_the_event_for_it(app: ModuleType) -> None:
+    """By its target's name, under the key that it had, and from the beginning; nonsense changes nothing."""
+    instance = orchestration(app, expected=["eastus"])
+    instance.complete({"error": "answered 410", "pause_ms": 1_000, "dead": True})
+    for nonsense in ("somebody else", {"a": 1}, None):
+        instance.raise_event("fanin-retry", nonsense, after_s=60)
+    ((_, first),) = instance.called()
+
+    instance.raise_event("fanin-retry", first["target"], after_s=60)
+    _, (_, second) = instance.called()
+    instance.complete(None)
+
+    assert (second["notify"], second["attempts"], second["tried_ms"]) == (first["notify"], 0, 0)
+    assert "letters" not in instance.status
+
+
 def test_it_ends_when_the_retention_is_over(app: ModuleType) -> None:
     """A week later, which takes several timers: none of them may be longer than six days."""
     instance = orchestration(app, expected=["eastus"])
@@ -212,7 +228,7 @@ def test_it_can_be_stepped_with_the_sdks_own_helper(app: ModuleType) -> None:
     routine = app.wait_for_all_regions(steps, app.msgspec.convert(order, app.Order))
     waits = orchestrator_generator_wrapper(routine)
 
-    assert next(waits).names == ["FirePushNotification", "eastus", "timer"]
+    assert next(waits).names == ["FirePushNotification", "eastus", "fanin-retry", "timer"]
 
 
 class _Task:

@@ -15,11 +15,18 @@ from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from aggregator import log
 from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Letters, Page, Subscribers
-from aggregator.engines.durable_task.hub import Hub
+from aggregator.engine import Capabilities, Letter, Letters, Page, Subscribers
+from aggregator.engines.durable_task.hub import Hub, Listed
 from aggregator.engines.durable_task.naming import instance_id
 from aggregator.engines.durable_task.options import Options
-from aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Aftermath, Order, begin, fold
+from aggregator.engines.durable_task.orchestration import (
+    ORCHESTRATOR,
+    RETRY,
+    Aftermath,
+    Order,
+    begin,
+    fold,
+)
 from aggregator.engines.durable_task.telling import Telling
 from aggregator.engines.durable_task.worker import Worker
 from aggregator.engines.pace import Pace
@@ -43,6 +50,8 @@ KNOWN_MAX = 20_000
 TRIES = 3
 # Finished orchestrations, whose retention is over, are forgotten by the minute.
 SWEEP_S, SWEEP_S_MIN, SWEEP_PAGE = 60.0, 0.5, 100
+# How many orchestrations are looked through at once for dead letters.
+RETRY_PAGE = 100
 STOP_S = 3.0
 START_S = 20.0
 _ORPHANED = (OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
@@ -52,7 +61,7 @@ _NOBODY = "fanin-readiness-check"
 class DurableTaskEngine:
     """See `aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True)
+    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
 
     def __init__(
         self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
@@ -115,19 +124,30 @@ class DurableTaskEngine:
         return None if state is None else await self._read(state)
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
-        self._must_be_open()
-        if after is not None and not (after.isascii() and after.isprintable() and after.startswith("p")):
-            raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
-        listed = await self._hub.page(after=after and after.removeprefix("p"), limit=limit)
+        listed = await self._list(after, limit)
         states = await asyncio.gather(*map(self._read, listed.states))
         shown = [it for it in states if it is not None and phase in (None, it.phase)]
-        return Page(shown, None if listed.next is None else f"p{listed.next}")
+        return Page(shown, listed.next)
 
     async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
-        raise NotImplementedError
+        listed = await self._list(after, limit, OrchestrationStatus.RUNNING)
+        found = [letter for state in listed.states for letter in _untold(state)]
+        wanted = [it for it in found if dead in (None, it.dead_ms is not None)]
+        return Letters(sorted(wanted, key=lambda it: it.dead_ms is not None), listed.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
-        raise NotImplementedError
+        ours = {it.name for it in self._settings.targets}
+        count, after = 0, None
+        while True:
+            page = await self.letters(dead=True, after=after, limit=RETRY_PAGE)
+            for letter in page.letters:
+                wanted = target in (None, letter.target) and operation in (None, letter.operation_id)
+                if wanted and letter.target in ours:
+                    instance = instance_id(letter.operation_id)
+                    count += await self._hub.raise_event(instance, RETRY, letter.target)
+            after = page.next
+            if after is None:
+                return count
 
     async def check(self) -> None:
         self._must_be_open()
@@ -135,6 +155,18 @@ class DurableTaskEngine:
         await self._hub.raise_event(_NOBODY, _NOBODY, 0)
 
     # --- what they share ---
+
+    async def _list(self, after: str | None, limit: int, *statuses: OrchestrationStatus) -> Listed:
+        """A page of the hub's orchestrations, with a token of ours.
+
+        Raises:
+            MalformedError: ``after`` is none.
+        """
+        self._must_be_open()
+        if after is not None and not (after.isascii() and after.isprintable() and after.startswith("p")):
+            raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
+        listed = await self._hub.page(after=after and after.removeprefix("p"), limit=limit, statuses=statuses)
+        return Listed(listed.states, None if listed.next is None else f"p{listed.next}")
 
     def _must_be_open(self) -> None:
         if not self._open:
@@ -247,3 +279,11 @@ class DurableTaskEngine:
             after = listed.next
             if after is None:
                 return found
+
+
+def _untold(state: protocol.OrchestrationState) -> list[Letter]:
+    """What an operation has still to tell, and what was given up; nothing for other people's."""
+    if state.name != ORCHESTRATOR or not state.customStatus.value:
+        return []
+    after = msgspec.json.decode(state.customStatus.value, type=Aftermath)
+    return [letter.shown(after.notify) for letter in after.letters]

@@ -78,9 +78,10 @@ class Hub:
         )
         return await self._unless(grpc.StatusCode.ALREADY_EXISTS, lambda stub: stub.StartInstance(request))
 
-    async def raise_event(self, instance_id: str, name: str, value: int) -> bool:
+    async def raise_event(self, instance_id: str, name: str, value: int | str) -> bool:
         """Raise an event. False when there is no such orchestration."""
-        request = protocol.RaiseEventRequest(instanceId=instance_id, name=name, input=_text(b"%d" % value))
+        said = _text(_encoder.encode(value))
+        request = protocol.RaiseEventRequest(instanceId=instance_id, name=name, input=said)
         return await self._unless(grpc.StatusCode.NOT_FOUND, lambda stub: stub.RaiseEvent(request))
 
     async def get(self, instance_id: str) -> protocol.OrchestrationState | None:

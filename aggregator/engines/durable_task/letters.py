@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from aggregator import engine
+from aggregator.fanin import Notify
 from aggregator.notify.patience import backoff_ms
 
 # Where an activity ended without a word of its own: its worker crashed, or could not read its input.
@@ -47,4 +49,18 @@ class Letter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             due_ms=now_ms + pause_ms,
             error=attempt.error,
             dead_ms=now_ms if attempt.dead else None,
+        )
+
+    def shown(self, notify: Notify) -> engine.Letter:
+        """The letter as the port shows it."""
+        waits = self.dead_ms is None and self.error is not None
+        return engine.Letter(
+            operation_id=notify.operation_id,
+            target=self.target,
+            outcome=notify.outcome,
+            key=notify.key,
+            attempts=self.attempts,
+            due_ms=self.due_ms if waits else None,
+            error=self.error,
+            dead_ms=self.dead_ms,
         )

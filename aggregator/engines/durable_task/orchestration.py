@@ -24,6 +24,8 @@ from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Phase, Ste
 
 ORCHESTRATOR = "WaitForAllRegions"
 ACTIVITIES = {Phase.COMPLETED: "FirePushNotification", Phase.TIMED_OUT: "FireTimeoutNotification"}
+# An event that asks for something else than to count an arrival; its value is the name of a target.
+RETRY = "fanin-retry"
 # A history is replayed as a whole with every event. After so many turns it is exchanged for a short one.
 TURNS_MAX = 100
 
@@ -151,11 +153,15 @@ def _until_forgotten(steps: Steps, order: Order, after: Aftermath, waits: dict[s
     forgotten_ms = after.notify.decided_ms + order.retention_ms
     retention = steps.timer(forgotten_ms)
     post = _Post(steps, after)
+    again = steps.arrival(RETRY)
     state = after.state
     turns = 0
     while True:
         state = _take(steps, order, state, waits)
         post.settle()
+        while steps.ended(again):
+            post.revive(steps.result(again))
+            again = steps.arrival(RETRY)
         if turns < TURNS_MAX:
             post.dispatch()
         now = Aftermath(state=state, notify=after.notify, letters=post.letters())
@@ -169,7 +175,7 @@ def _until_forgotten(steps: Steps, order: Order, after: Aftermath, waits: dict[s
         if steps.ended(retention) and not is_over:
             retention = steps.timer(forgotten_ms)
         left = [] if is_over else [retention]
-        yield steps.any([*post.tasks(), *waits.values(), *left])
+        yield steps.any([*post.tasks(), *waits.values(), again, *left])
         turns += 1
 
 
@@ -208,6 +214,12 @@ class _Post:
                 del self._letters[target]
             else:
                 self._letters[target] = letter
+
+    def revive(self, target: Any) -> None:
+        """Begin again with what was given up; whatever else somebody names, is nothing to be sent again."""
+        for name, letter in self._letters.items():
+            if name == target and letter.dead_ms is not None:
+                self._letters[name] = Letter(target=name)
 
     def dispatch(self) -> None:
         """Begin what is due, and a pause before what is not."""

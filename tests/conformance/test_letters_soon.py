@@ -1,0 +1,113 @@
+"""What an engine with an outbox promises, as far as it can be seen within seconds, also in real time."""
+
+from functools import partial
+
+import pytest
+
+from aggregator.engine import Engine, Letter, NotDeliveredError
+from aggregator.errors import MalformedError
+from aggregator.fanin import Notify
+from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all
+
+HATED, DISLIKED, LIKED = "hated", "disliked", "liked"
+
+
+@pytest.fixture(autouse=True)
+def _letters(world: World) -> None:
+    if not world.capabilities.letters:
+        pytest.skip("keeps no list of what is untold")
+
+
+async def moody(notify: Notify) -> None:
+    """Refuses for ever, refuses for now, or accepts, by the operation's name."""
+    if notify.operation_id != LIKED:
+        raise NotDeliveredError("answered 410", final=notify.operation_id == HATED)
+
+
+async def letters(engine: Engine, *, dead: bool | None = None) -> list[Letter]:
+    found, after = list[Letter](), None
+    while True:
+        page = await engine.letters(dead=dead, after=after, limit=1)
+        found += page.letters
+        after = page.next
+        if after is None:
+            return found
+
+
+async def listed(world: World, engine: Engine, *expected: str, dead: bool | None = None) -> list[Letter]:
+    """The letters, once they are of those operations."""
+    deadline_ms = world.now_ms() + 60_000
+    while True:
+        found = await letters(engine, dead=dead)
+        if sorted(it.operation_id for it in found) == sorted(expected) and all(it.error for it in found):
+            return found
+        assert world.now_ms() < deadline_ms, found
+        await world.wait(10)
+
+
+async def refused(world: World) -> Engine:
+    """One letter is dead, and one will be tried again; a third notification was accepted."""
+    world.subscriber = moody
+    engine = await world.start(regions=(EAST,))
+    await deliver_all(engine, *(arrival(EAST, id_) for id_ in (HATED, DISLIKED, LIKED)))
+    await listed(world, engine, DISLIKED, HATED)
+    return engine
+
+
+def test_what_was_refused_is_listed_and_says_what_comes_next(world: World) -> None:
+    """The living with their next attempt, the dead with their end."""
+
+    async def story() -> None:
+        engine = await refused(world)
+
+        (live,) = await listed(world, engine, DISLIKED, dead=False)
+        (dead,) = await listed(world, engine, HATED, dead=True)
+
+        assert (live.dead_ms, live.error, live.due_ms is None) == (None, "answered 410", False)
+        assert (dead.due_ms, dead.error, dead.attempts) == (None, "answered 410", 1)
+        assert dead.dead_ms is not None
+        assert dead.key in world.keys_told()
+        with pytest.raises(MalformedError):
+            await engine.letters(dead=None, after="nonsense", limit=1)
+
+    world.play(story)
+
+
+def test_a_dead_letter_that_is_asked_for_is_sent_again_under_its_key(world: World) -> None:
+    """Only that; and when it is accepted, no letter is left."""
+
+    async def story() -> None:
+        engine = await refused(world)
+        (dead,) = await letters(engine, dead=True)
+        assert await engine.retry(target="somebody else", operation=None) == 0
+        assert await engine.retry(target=None, operation=DISLIKED) == 0
+        world.subscriber = accept
+
+        assert await engine.retry(target=None, operation=HATED) == 1
+        await listed(world, engine)
+
+        told = [notify.key for _, notify in world.told if notify.operation_id == HATED]
+        assert told == [dead.key] * 2
+        assert [it for it, _ in world.outcomes_told()].count(LIKED) == 1
+        assert await engine.retry(target=None, operation=None) == 0
+
+    world.play(story)
+
+
+def test_a_letter_can_die_more_than_once(world: World) -> None:
+    """Each time from the beginning."""
+
+    async def story() -> None:
+        engine = await refused(world)
+        for times in (2, 3):
+            assert await engine.retry(target=None, operation=None) == 1
+            await world.until(partial(_was_told, world, HATED, times))
+            (dead,) = await listed(world, engine, HATED, dead=True)
+
+            assert dead.attempts == 1
+
+    world.play(story)
+
+
+def _was_told(world: World, operation_id: str, times: int) -> bool:
+    return sum(id_ == operation_id for id_, _ in world.outcomes_told()) == times
