@@ -15,7 +15,7 @@ STANDARD = {
     "waiting": "two minutes",
     "peers": "five minutes",
 }
-MORE = {"soak": "five minutes"}
+MORE = {"soak": "five minutes", "durable_task": "two minutes", "restate": "three minutes"}
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ class Pace:
         self._then: deque[Callable[[], None]] = deque()
         self._under_way = 0
         self._credit = 0.0
+        self._favour = True  # those that come first, once more
         self._awake = False
 
     @property
@@ -48,7 +49,7 @@ class Pace:
             self._credit = min(self._credit + SHARE, CREDIT_MAX)
 
     def add(self, work: Callable[[], None], *, first: bool = False) -> None:
-        """Have something done in its turn; what comes ``first`` is done before everything else."""
+        """Have something done in its turn; what comes ``first`` overtakes the rest, but never all of it."""
         (self._first if first else self._then).append(work)
         if not self._awake:
             self._wake()
@@ -79,4 +80,7 @@ class Pace:
                 self._wake()
 
     def _next(self) -> Callable[[], None]:
-        return (self._first or self._then).popleft()
+        """By turns from both queues, as long as both have some."""
+        chosen = self._first if self._first and (self._favour or not self._then) else self._then
+        self._favour = chosen is self._then
+        return chosen.popleft()

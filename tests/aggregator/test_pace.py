@@ -126,17 +126,18 @@ def test_what_was_saved_up_has_an_end() -> None:
     play(story)
 
 
-def test_what_comes_first_is_done_before_everything_else() -> None:
-    """In the order in which it came."""
+def test_what_comes_first_overtakes_but_never_all() -> None:
+    """By turns: a thousand notifications that nobody accepts must not hold up a deadline."""
 
     async def story() -> None:
         pace, done = Pace(), list[str]()
-        pace.add(partial(done.append, "an arrival"))
-        for which in ("first", "second"):
-            pace.add(partial(done.append, which), first=True)
+        for name in ("a", "b", "c"):
+            pace.add(partial(done.append, name))
+        for name in ("1", "2"):
+            pace.add(partial(done.append, name), first=True)
         await turns()
 
-        assert done == ["first", "second", "an arrival"]
+        assert done == ["1", "a", "2", "b", "c"]
 
     play(story)
 

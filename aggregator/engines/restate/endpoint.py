@@ -36,7 +36,7 @@ class Endpoint:
         handlers: By service and name.
         identity_keys: Of the server; calls that it has not signed are refused, if there are any.
         pace: When calls have their turn.
-        first: The service whose calls go before all others.
+        first: The service whose calls overtake all others'.
     """
 
     def __init__(

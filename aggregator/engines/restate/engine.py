@@ -249,7 +249,7 @@ class RestateEngine:
             telling = Telling(names, self._subscribers, self._settings, self._clock, self._metrics)
             handlers[names.teller, names.TELL] = telling.tell
         listener = _listen(host, port)
-        # What tells an outcome goes first: it ends an operation, and lets somebody go on.
+        # What tells an outcome overtakes: it ends an operation, and lets somebody go on.
         self._endpoint = Endpoint(
             declare(names), handlers, options.identity_keys, pace=self._pace, first=names.teller
         )
