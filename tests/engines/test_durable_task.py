@@ -343,6 +343,43 @@ def test_a_backend_that_goes_away_is_a_503(world: World) -> None:
     world.play(story)
 
 
+# --- work ---
+
+
+def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that is silent is opened again: what comes then is done as ever."""
+    from aggregator.engines.durable_task import emulator, worker
+
+    streams = Counter[str]()
+
+    class Counting(emulator.Emulator):
+        def GetWorkItems(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            streams["opened"] += 1
+            for item in super().GetWorkItems(request, context):
+                streams["pings"] += item.HasField("healthPing")
+                yield item
+
+    monkeypatch.setattr(worker, "SILENCE_S", 0.4)
+    monkeypatch.setattr(emulator, "PING_S", 0.1)
+    backend = Counting()
+
+    async def story() -> None:
+        options = {"FANIN_DURABLE_TASK_ADDRESS": backend.start()}
+        engine = await world.start(engine_options=options, regions=(EAST,))
+        await world.until(lambda: streams["pings"] > 10 * worker.LINES)
+        assert streams["opened"] == worker.LINES
+        monkeypatch.setattr(emulator, "PING_S", 60)
+        await world.until(lambda: streams["opened"] > worker.LINES)
+        await engine.deliver(arrival(EAST))
+        await world.until(lambda: bool(world.told))
+        await world.stop()
+
+    try:
+        world.play(story)
+    finally:
+        backend.stop(grace=0)
+
+
 # --- replays ---
 
 

@@ -47,6 +47,8 @@ from aggregator.errors import StoreUnusableError
 FILE = "durable-task-emulator.json"
 # How long a worker whose connection is gone may still bring what it had in hand.
 LEASE_S = 0.5
+# A stream on which nothing happens says so, as the Scheduler's do: whoever hears nothing takes it for broken.
+PING_S = 30.0
 # A worker's stream holds a thread, and so does each call while it runs.
 THREADS = 64
 START_S = 30.0
@@ -79,9 +81,13 @@ class Emulator(InMemoryOrchestrationBackend):
     ) -> Iterator[protocol.WorkItem]:
         worker = object()
         context.add_callback(lambda: self._timers.at(time.time() + LEASE_S, lambda: self._take_back(worker)))
+        said_s = time.monotonic()
         while context.is_active():
             item = self._hand_out(worker, request.maxConcurrentOrchestrationWorkItems)
+            if item is None and time.monotonic() > said_s + PING_S:
+                item = protocol.WorkItem(healthPing=protocol.HealthPing())
             if item is not None:
+                said_s = time.monotonic()
                 yield item
             else:
                 self._work_available.wait(_POLL_S)

@@ -134,6 +134,7 @@ class Worker:
             _, late = await asyncio.wait(self._in_hand, timeout=STOP_S)
             for each in late:
                 each.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _read(self, line: Line) -> None:
         """Read a line's stream, again whenever it ends."""
