@@ -1,14 +1,10 @@
-"""What only the Durable Task engine can be asked: its settings, its connection, its calls, its replays."""
+"""What only the Durable Task engine can be asked: its settings, its connection, its calls."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.util import find_spec
-from itertools import pairwise
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,6 @@ from aggregator.engines.durable_task.letters import Letter
 from aggregator.engines.durable_task.naming import instance_id
 from aggregator.engines.durable_task.options import Options
 from aggregator.errors import SettingsError, StoreError, StoreUnusableError
-from aggregator.fanin import FanIn
 from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, deliver_all, standings
 from tests.heavy import needs
 
@@ -30,11 +25,6 @@ pytestmark = needs(
 )
 
 ADDRESS = {"FANIN_DURABLE_TASK_ADDRESS": "https://fanin.westeurope.durabletask.io"}
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World("durable-task", tmp_path)
 
 
 # --- settings ---
@@ -341,73 +331,3 @@ def test_a_backend_that_goes_away_is_a_503(world: World) -> None:
         assert (refusal.value.status, refusal.value.definite) == (503, False)
 
     world.play(story)
-
-
-# --- work ---
-
-
-def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one that is silent is opened again: what comes then is done as ever."""
-    from aggregator.engines.durable_task import emulator, worker
-
-    streams = Counter[str]()
-
-    class Counting(emulator.Emulator):
-        def GetWorkItems(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-            streams["opened"] += 1
-            for item in super().GetWorkItems(request, context):
-                streams["pings"] += item.HasField("healthPing")
-                yield item
-
-    monkeypatch.setattr(worker, "SILENCE_S", 0.4)
-    monkeypatch.setattr(emulator, "PING_S", 0.1)
-    backend = Counting()
-
-    async def story() -> None:
-        options = {"FANIN_DURABLE_TASK_ADDRESS": backend.start()}
-        engine = await world.start(engine_options=options, regions=(EAST,))
-        await world.until(lambda: streams["pings"] > 10 * worker.LINES)
-        assert streams["opened"] == worker.LINES
-        monkeypatch.setattr(emulator, "PING_S", 60)
-        await world.until(lambda: streams["opened"] > worker.LINES)
-        await engine.deliver(arrival(EAST))
-        await world.until(lambda: bool(world.told))
-        await world.stop()
-
-    try:
-        world.play(story)
-    finally:
-        backend.stop(grace=0)
-
-
-# --- replays ---
-
-
-def _has(region: str, state: FanIn) -> bool:
-    return region in state.arrived
-
-
-def test_replays_are_written_down_as_they_happened(world: World, tmp_path: Path) -> None:
-    """Each begins where the last one ended, and awaits that the history satisfies are told from new ones."""
-    path = tmp_path / "replays.jsonl"
-
-    async def story() -> None:
-        options = {**world.settings.engine_options, "FANIN_DURABLE_TASK_REPLAYS": str(path)}
-        engine = await world.start(engine_options=options, timeout_ms=60_000)
-        for region in (EAST, NORTH, WEST):
-            await engine.deliver(arrival(region))
-            await world.state(when=partial(_has, region))
-        await world.until(lambda: "TaskCompleted" in path.read_text())
-
-    world.play(story)
-    replays = sorted(map(json.loads, path.read_text().splitlines()), key=itemgetter("number"))
-
-    assert [it["number"] for it in replays] == list(range(1, len(replays) + 1))
-    assert replays[0]["past"] == []
-    for earlier, later in pairwise(replays):
-        assert later["past"][: len(earlier["past"] + earlier["new"])] == earlier["past"] + earlier["new"]
-    (last,) = [it for it in replays if it["new"][-1].startswith("TaskCompleted")]
-    assert [it["satisfied"] for it in last["awaits"]] == ["by the history", "by a new event", "not yet"]
-    assert [it for replay in replays for it in replay["asked"] if "activity" in it] == [
-        "the activity FirePushNotification"
-    ]

@@ -134,7 +134,7 @@ class Hub:
 
     def line(self) -> "Line":
         """One more line on which work comes."""
-        line = Line(_client(self._options, self._channel, worker=True), self._call, self.place)
+        line = Line(_client(self._options, self._channel, worker=True), self.place)
         self._lines.append(line)
         return line
 
@@ -181,13 +181,8 @@ class Hub:
 class Line:
     """One worker, as the backend sees it: a stream of work, and what came of that work."""
 
-    def __init__(
-        self,
-        client: AsyncTaskHubGrpcClient,
-        call: Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]],
-        place: str,
-    ) -> None:
-        self.client, self._call, self._place = client, call, place
+    def __init__(self, client: AsyncTaskHubGrpcClient, place: str) -> None:
+        self.client, self._place = client, place
 
     async def work(
         self, orchestrations_max: int, activities_max: int, silence_s: float
@@ -217,12 +212,29 @@ class Line:
             stream.cancel()
 
     async def replayed(self, response: protocol.OrchestratorResponse) -> None:
-        """Bring back what an orchestration asks for after a replay."""
-        await self._call(lambda _: self._stub().CompleteOrchestratorTask(response))
+        """Bring back what an orchestration asks for after a replay.
+
+        However long it takes: a backend may take the same result twice for two, so there is no trying again,
+        and what is neither brought nor given up with the connection would never be handed out again.
+
+        Raises:
+            StoreError: it was refused, or the connection broke.
+        """
+        await self._brought(self._stub().CompleteOrchestratorTask(response))
 
     async def attempted(self, response: protocol.ActivityResponse) -> None:
-        """Bring back what came of an activity."""
-        await self._call(lambda _: self._stub().CompleteActivityTask(response))
+        """Bring back what came of an activity.
+
+        Raises:
+            StoreError: as `replayed`.
+        """
+        await self._brought(self._stub().CompleteActivityTask(response))
+
+    async def _brought(self, call: Awaitable[Any]) -> None:
+        try:
+            await call
+        except grpc.aio.AioRpcError as exc:
+            raise _refusal(exc, self._place) from exc
 
     def _stub(self) -> Any:
         return self.client._get_stub()  # noqa: SLF001 - as in `Hub._call`
