@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None  # while one is due
+        self._heard: Answer | None = None  # since the last request
         self._retry_after: str | None = None  # as the answer that is being read has it
         self._complete = True  # whether the last answer was read to its end …
         self._kept = False  # … and the server then waits for another request
@@ -54,17 +55,25 @@ class Connection(asyncio.Protocol):
     async def post(self, request: bytes) -> Answer:
         """Send one request and wait for its answer's headers; the caller limits how long.
 
+        What has come when the time is over is taken all the same, even where a busy loop has not read it yet:
+        whoever has accepted must not be asked again.
+
         Raises:
             ConnectionFailedError: the connection broke, or what came back is not HTTP.
         """
         if self._closed:
             raise ConnectionFailedError("connection closed before an answer")
         loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
+        self._answer, self._heard = loop.create_future(), None
         self._complete = self._kept = False
         self._transport.write(request)
         try:
             return await self._answer
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            if self._heard is None:
+                raise
+            return self._heard
         finally:
             self._answer = None
             self.idle_since_s = loop.time()
@@ -113,8 +122,11 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
-        if status not in _INFORMATIONAL and self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(status, self._retry_after))
+        if status in _INFORMATIONAL or self._answer is None:
+            return
+        self._heard = Answer(status, self._retry_after)
+        if not self._answer.done():
+            self._answer.set_result(self._heard)
 
     def on_message_complete(self) -> None:
         self._complete = self._parser.get_status_code() not in _INFORMATIONAL
