@@ -33,14 +33,9 @@ class Pace:
         self._favour = True  # those that come first, once more
         self._awake = False
 
-    @property
-    def under_way(self) -> int:
-        """How many requests wait for the engine."""
-        return self._under_way
-
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Somebody waits for the engine's answer, until the block ends."""
+    def webhook(self) -> Iterator[None]:
+        """A webhook is under way until the block ends."""
         self._under_way += 1
         try:
             yield

@@ -112,7 +112,7 @@ class DurableTaskEngine:
         expected = arrival.region in self._settings.regions
         if not expected:
             await self._refuse_unexpected(arrival)
-        with self._pace.request():
+        with self._pace.webhook():
             await self._hand_over(arrival, instance, expected=expected)
         self._remember(instance)
         self._metrics.arrivals[arrival.region, "accepted"] += 1

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,7 @@ class Endpoint:
         handlers: By service and name.
         identity_keys: Of the server; calls that it has not signed are refused, if there are any.
         pace: When calls have their turn.
-        first: The service whose calls overtake all others'.
+        first: Those handlers whose calls overtake the others'.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Endpoint:
         identity_keys: tuple[str, ...],
         *,
         pace: Pace,
-        first: str,
+        first: Container[tuple[str, str]],
     ) -> None:
         self._declared, self._handlers = declared, handlers
         self._pace, self._first = pace, first
@@ -112,13 +112,12 @@ class Endpoint:
         if parts[-1] == "discover":
             connection.answer(self._manifest(dict(headers).get("accept", "")))
             return
-        handler = self._handlers.get((parts[-2], parts[-1])) if parts[:-2][-1:] == ["invoke"] else None
+        named = (parts[-2], parts[-1]) if parts[:-2][-1:] == ["invoke"] else ("", "")
+        handler = self._handlers.get(named)
         if handler is None:
             connection.answer(_response(404, [], b""))
             return
-        self._pace.add(
-            partial(self._invoke, connection, handler, headers, body), first=parts[-2] == self._first
-        )
+        self._pace.add(partial(self._invoke, connection, handler, headers, body), first=named in self._first)
 
     def _invoke(
         self, connection: "_Connection", handler: Handler, headers: list[tuple[str, str]], body: bytes

@@ -80,6 +80,7 @@ class RestateEngine:
         self._names = Names(options.name)
         self._endpoint: Endpoint | None = None
         self._pace = Pace()
+        self._under_way = 0
         self._calm = asyncio.Event()  # no webhook is under way
         self._calm.set()
         self._unknown = asyncio.Event()  # the server does not know our handlers
@@ -128,7 +129,8 @@ class RestateEngine:
             timed_out=subscribers.targets(Phase.TIMED_OUT) if subscribers else (),
         )
         if arrival.region in message.expected:
-            await self._operation(arrival.operation_id, Names.ARRIVE + SEND, _encode(message))
+            with self._pace.webhook():
+                await self._operation(arrival.operation_id, Names.ARRIVE + SEND, _encode(message))
             return None
         # Only an operation that started under other settings can want it; that one has to be asked.
         reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, _encode(message)))
@@ -194,15 +196,16 @@ class RestateEngine:
         """
         if not self._open:
             raise StoreBusyError("the service is stopping")
-        if self._pace.under_way >= CALLS_MAX:
+        if self._under_way >= CALLS_MAX:
             raise StoreBusyError(f"{CALLS_MAX} webhooks are under way to Restate already")
+        self._under_way += 1
         self._calm.clear()
         try:
             async with self._translated(), asyncio.timeout(CALL_S):
-                with self._pace.request():
-                    answer = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
+                answer = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
         finally:
-            if not self._pace.under_way:
+            self._under_way -= 1
+            if not self._under_way:
                 self._calm.set()
         if answer.status not in _OK:
             raise self._refusal(answer)
@@ -249,9 +252,10 @@ class RestateEngine:
             telling = Telling(names, self._subscribers, self._settings, self._clock, self._metrics)
             handlers[names.teller, names.TELL] = telling.tell
         listener = _listen(host, port)
-        # What tells an outcome overtakes: it ends an operation, and lets somebody go on.
+        # Somebody waits for these: a subscriber, or whoever asks how an operation stands.
+        first = {(names.teller, names.TELL), (names.operations, names.INSPECT)}
         self._endpoint = Endpoint(
-            declare(names), handlers, options.identity_keys, pace=self._pace, first=names.teller
+            declare(names), handlers, options.identity_keys, pace=self._pace, first=first
         )
         await self._endpoint.start(listener)
         shown = f"[{host}]" if ":" in host else host
