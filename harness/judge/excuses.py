@@ -74,6 +74,16 @@ class Excuses:
         struck = bisect_left(self._interruptions, since) < bisect_right(self._interruptions, until)
         return struck or self._stops.met(since, until)
 
+    def away(self, at: int) -> bool:
+        """Whether nobody was up at this instant, after somebody had been.
+
+        Whoever sent what the sink read at that instant cannot have read the answer.
+        """
+        return all(
+            any(-FOREVER < window.since <= at <= window.until for window in outages.windows)
+            for outages in self._of.values()
+        )
+
     def woke(self, since: int, until: int, within: int) -> bool:
         """Whether somebody was stopped after ``since``, and had woken no longer than so before ``until``.
 

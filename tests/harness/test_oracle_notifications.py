@@ -60,6 +60,9 @@ RIGHT = {
     "sent again after a crash": history(
         both(), told("completed", 0.1), crash(0.2, 5), told("completed", 5.1)
     ),
+    "sent just before a crash, read by the sink after it, and sent again": history(
+        both(), crash(0.1, 5), told("completed", 0.102), told("completed", 5.1)
+    ),
     "sent again after two crashes": history(
         both(), told("completed", 0.1), crash(0.2, 5), told("completed", 5.1, reply=503),
         crash(6, 7), told("completed", 7.1), crash(7.5, 8), told("completed", 8.1),

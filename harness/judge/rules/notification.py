@@ -37,6 +37,7 @@ def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator
     """A key may be POSTed again only if its 2xx did not come, or went down with the aggregator.
 
     It may have gone down if the aggregator fell before the next POST and before it can have noted the 2xx.
+    It has, if the aggregator was gone when the sink read what it had sent a moment before.
     And whoever was stopped between its decision and its POST sends it when it wakes, whatever others did.
     """
     accepted: tuple[Post, Replied] | None = None
@@ -47,7 +48,8 @@ def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator
             before, reply = accepted
             noted_by, decided = reply.at + hearing.tolerance, generation.bounds.decided_from
             if not (
-                hearing.excuses.interrupted(before.at, min(post.at, noted_by))
+                hearing.excuses.away(before.at)
+                or hearing.excuses.interrupted(before.at, min(post.at, noted_by))
                 or hearing.excuses.woke(decided, post.at, hearing.tolerance)
             ):
                 yield _repeated(hearing, generation, before, reply, post)
