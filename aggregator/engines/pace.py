@@ -13,7 +13,7 @@ from contextlib import contextmanager
 # So many webhooks under way at once are a crowd.
 CROWD = 8
 # Pieces of work for each webhook that is answered then. An operation of three regions makes three or four.
-SHARE = 0.375
+SHARE = 0.3125
 # How often there is some, and at least one piece: a status that is asked for may itself wait for one.
 TICK_S = 0.005
 # Pieces at once, before the loop looks at what else there is.

@@ -85,13 +85,13 @@ def test_in_a_crowd_something_is_done_with_every_tick() -> None:
 
 
 def test_a_webhook_that_is_answered_pays_for_its_share_of_work() -> None:
-    """Eight answers, three pieces, in one tick."""
+    """Sixteen answers, five pieces, in one tick."""
 
     async def story() -> None:
         pace, done, some = Pace(), list[int](), asyncio.Event()
         with ExitStack() as stack:
             crowd(stack, pace)
-            for _ in range(8):
+            for _ in range(16):
                 with pace.webhook():
                     pass
             pace.add(some.set)
@@ -99,7 +99,7 @@ def test_a_webhook_that_is_answered_pays_for_its_share_of_work() -> None:
                 pace.add(partial(done.append, number))
             await asyncio.wait_for(some.wait(), 10)
 
-            assert len(done) + 1 == 8 * SHARE
+            assert len(done) + 1 == 16 * SHARE
 
     play(story)
 

@@ -133,7 +133,8 @@ class RestateEngine:
                 await self._operation(arrival.operation_id, Names.ARRIVE + SEND, _encode(message))
             return None
         # Only an operation that started under other settings can want it; that one has to be asked.
-        reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, _encode(message)))
+        asking = _encode(msgspec.structs.replace(message, asked=True))
+        reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, asking))
         if reply.state is None:
             raise UnknownRegionError(arrival.region, settings.regions)
         if reply.standing is None:

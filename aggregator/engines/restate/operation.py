@@ -56,6 +56,7 @@ class Arrive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retention_ms: int
     completed: tuple[str, ...] = ()  # who wants to hear of that outcome
     timed_out: tuple[str, ...] = ()
+    asked: bool = False  # whether somebody waits for the `Reply`
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,7 +117,7 @@ class Operations:
         self._clock, self._metrics, self._subscribers = clock, metrics, subscribers
 
     def arrive(self, call: Call) -> None:
-        """Count one webhook. Input: `Arrive`; output: `Reply`."""
+        """Count one webhook. Input: `Arrive`; output: `Reply`, if it is asked for."""
         message = _arrive(call.input)
         before = self._load(call)
         event = Arrived(message.region, message.at_ms)
@@ -135,11 +136,11 @@ class Operations:
                 result = step(before, event)
         except RequestError as exc:
             log.event(logging.WARNING, "passed-over", operation=call.key, region=message.region, reason=exc)
-            call.finish(_encode(Reply(before)))
+            call.finish(_encode(Reply(before)) if message.asked else b"")
             return
         call.set(STATE, dump(result.state))
         self._tell(call, result.effects, lambda phase: getattr(message, phase.value))
-        call.finish(_encode(Reply(result.state, result.standing)))
+        call.finish(_encode(Reply(result.state, result.standing)) if message.asked else b"")
         standing = result.standing or Standing.COUNTED
         self._metrics.arrivals[message.region, standing] += 1
         level = logging.DEBUG if standing is Standing.COUNTED else logging.INFO
