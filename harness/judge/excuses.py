@@ -77,10 +77,11 @@ class Excuses:
     def away(self, at: int) -> bool:
         """Whether nobody was up at this instant, after somebody had been.
 
-        Whoever sent what the sink read at that instant cannot have read the answer.
+        Whoever sent what the sink read at that instant cannot have read the answer; but what was read at the
+        instant of a start may be the first thing that the new life has sent.
         """
         return all(
-            any(-FOREVER < window.since <= at <= window.until for window in outages.windows)
+            any(-FOREVER < window.since <= at < window.until for window in outages.windows)
             for outages in self._of.values()
         )
 

@@ -272,6 +272,10 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "sent again after it was accepted": (
         history(both(), told("completed", 0.1), told("completed", 60)), Rule.NOTIFICATION, ("B43b", "B52"),
     ),
+    "told at the instant of a start, and again": (
+        history(both(), crash(0.05, 5), told("completed", 5), told("completed", 60)),
+        Rule.NOTIFICATION, ("B43b", "B52"),
+    ),
     "sent again long after it was accepted and before a crash": (
         history(both(), told("completed", 0.1), crash(5, 6), told("completed", 6.1)),
         Rule.NOTIFICATION, ("B43b", "B52"),
