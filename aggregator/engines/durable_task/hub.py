@@ -57,6 +57,8 @@ class Hub:
         self._client = _client(options, self._channel)
         self._lines: list[Line] = []
         self._calls = 0
+        self._calm = asyncio.Event()  # no call is under way
+        self._calm.set()
 
     @property
     def place(self) -> str:
@@ -64,7 +66,11 @@ class Hub:
         return self._options.address
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, once the calls that are under way have ended; no other may begin."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALL_S):
+                while self._calls:  # one that has ended may be followed by another at once
+                    await self._calm.wait()
         await self._client.close()
         for line in self._lines:
             await line.client.close()
@@ -166,6 +172,7 @@ class Hub:
         if self._calls >= CALLS_MAX:
             raise StoreBusyError(f"{CALLS_MAX} requests wait for {self.place} already")
         self._calls += 1
+        self._calm.clear()
         try:
             async with asyncio.timeout(CALL_S):
                 # The client opens its connection with the first call, and hands out its stub nowhere else.
@@ -176,6 +183,8 @@ class Hub:
             raise _refusal(exc, self.place) from exc
         finally:
             self._calls -= 1
+            if not self._calls:
+                self._calm.set()
 
 
 class Line:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from aggregator.engines.pace import Pace
 from aggregator.engines.restate.call import Call, CancelledByServerError, SuspendedError
 
 # A handler acts on its call and returns, or, if it has to wait for something, returns what is to be awaited.
-type Handler = Callable[[Call], Awaitable[None] | None]
+type Handler = Callable[[Call], Coroutine[Any, Any, None] | None]
 
 BACKLOG = 2_048
 _MANIFEST = "application/vnd.restate.endpointmanifest.v{}+json"
@@ -122,8 +122,10 @@ class Endpoint:
     def _invoke(
         self, connection: "_Connection", handler: Handler, headers: list[tuple[str, str]], body: bytes
     ) -> None:
+        if self._stopping:
+            connection.close()
         if connection.closed:
-            return  # the server has given up on this attempt, and makes another one
+            return  # the server makes another attempt, and perhaps has given up on this one
         try:
             call = Call(headers, body)
         except Exception:  # noqa: BLE001 - the server repeats what is cut off
@@ -139,10 +141,11 @@ class Endpoint:
                 task = asyncio.ensure_future(self._await(connection, call, rest))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(lambda _: rest.close())  # where it was cancelled before it began
                 return
         connection.answer(_response(*call.head(), call.output()))
 
-    async def _await(self, connection: "_Connection", call: Call, rest: Awaitable[None]) -> None:
+    async def _await(self, connection: "_Connection", call: Call, rest: Coroutine[Any, Any, None]) -> None:
         try:
             await rest
         except Exception as exc:  # noqa: BLE001 - as above
