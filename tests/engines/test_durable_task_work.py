@@ -32,7 +32,7 @@ def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: py
                 streams["pings"] += item.HasField("healthPing")
                 yield item
 
-    monkeypatch.setattr(worker, "SILENCE_S", 0.4)
+    monkeypatch.setattr(worker, "SILENCE_S", 3)
     monkeypatch.setattr(emulator, "PING_S", 0.1)
     backend = Counting()
 
