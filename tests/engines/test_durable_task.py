@@ -85,6 +85,9 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
         def __init__(self, client_id: str | None = None) -> None:
             asked.append(client_id)
 
+        async def close(self) -> None:
+            asked.append("closed")
+
     monkeypatch.setattr(identity, "ManagedIdentityCredential", Identity)
     said = ADDRESS | {
         "FANIN_DURABLE_TASK_TASK_HUB": "webhooks",
@@ -105,7 +108,7 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
 
     assert {type(client) for client in clients} == {AsyncDurableTaskSchedulerClient}
     assert {client._host_address for client in clients} == {"https://fanin.westeurope.durabletask.io"}
-    assert asked == ["1234"] * 3
+    assert asked == ["1234", "closed"]
     assert {each["taskhub"] for each in sent} == {"webhooks"}
     assert len({each.get("workerid") for each in sent}) == 3
 

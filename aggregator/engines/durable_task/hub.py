@@ -54,7 +54,8 @@ class Hub:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._channel = None if options.scheduler else _channel(options)
-        self._client = _client(options, self._channel)
+        self._credential = _credential(options)  # one for all, so that it asks for one token
+        self._client = _client(options, self._channel, self._credential)
         self._lines: list[Line] = []
         self._calls = 0
         self._calm = asyncio.Event()  # no call is under way
@@ -76,6 +77,8 @@ class Hub:
             await line.client.close()
         if self._channel is not None:
             await self._channel.close()
+        if self._credential is not None:
+            await self._credential.close()
 
     async def start(self, instance_id: str, order: Order) -> bool:
         """Start an orchestration. False when there is one of that id, in whatever state."""
@@ -140,7 +143,7 @@ class Hub:
 
     def line(self) -> "Line":
         """One more line on which work comes."""
-        line = Line(_client(self._options, self._channel, worker=True), self.place)
+        line = Line(_client(self._options, self._channel, self._credential, worker=True), self.place)
         self._lines.append(line)
         return line
 
@@ -284,7 +287,7 @@ def _channel(options: Options) -> grpc.aio.Channel:
 
 
 def _client(
-    options: Options, channel: grpc.aio.Channel | None, *, worker: bool = False
+    options: Options, channel: grpc.aio.Channel | None, credential: Any, *, worker: bool = False
 ) -> AsyncTaskHubGrpcClient:
     if not options.scheduler:
         return AsyncTaskHubGrpcClient(channel=channel, logger=LOGGER, emit_trace_spans=False)
@@ -298,7 +301,7 @@ def _client(
     client = AsyncDurableTaskSchedulerClient(
         host_address=options.address,
         taskhub=options.task_hub or "default",
-        token_credential=_credential(options),
+        token_credential=credential,
         secure_channel=options.tls,
         channel_options=_CHANNEL,
         interceptors=[DefaultAsyncClientInterceptorImpl([name])] if worker else None,
@@ -324,7 +327,10 @@ def _credential(options: Options) -> Any:
     """The Azure SDK's credential; made without asking anybody for a token yet."""
     if options.credential == "none":
         return None
-    from azure.identity import aio as identity
+    try:
+        from azure.identity import aio as identity
+    except ImportError as exc:
+        raise _no_scheduler() from exc
 
     if options.credential == "managed-identity":
         return identity.ManagedIdentityCredential(client_id=options.client_id)
