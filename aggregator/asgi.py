@@ -1,4 +1,4 @@
-"""The service for an ASGI server of yours: ``uvicorn --factory aggregator.asgi:create``.
+"""The service for an ASGI server of yours: ``uvicorn --factory fanin.aggregator.asgi:create``.
 
 `fanin serve` does the same and more, so this is for those who must use another server. Settings come from the
 environment alone. It cannot know where that server listens, so it wants keys in any case.
@@ -15,10 +15,10 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NoReturn
 
-from aggregator import log
-from aggregator.app import create_app
-from aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
-from aggregator.settings import Settings
+from fanin.aggregator import log
+from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
+from fanin.aggregator.http.app import create_app
+from fanin.aggregator.settings import Settings
 
 type _Message = MutableMapping[str, Any]
 type _Receive = Callable[[], Awaitable[_Message]]

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from aggregator.clock import Clock
-from aggregator.fanin import FanIn, Notify, OperationId, Phase, Standing
-from aggregator.metrics import Metrics
-from aggregator.settings import Settings
-from aggregator.wire import Arrival
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.fanin import FanIn, Notify, OperationId, Phase, Standing
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import Arrival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Subscribers(Protocol):
 
 
 class Engine(Protocol):
-    """Runs fan-in operations durably. All decisions are `aggregator.fanin`'s.
+    """Runs fan-in operations durably. All decisions are `fanin.aggregator.fanin`'s.
 
     Each promise is a test in ``tests/conformance``:
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.errors import UnexpectedRegionError, UnknownRegionError
+from fanin.aggregator.errors import UnexpectedRegionError, UnknownRegionError
 
 type OperationId = str
 type Region = str  # trimmed and case-folded

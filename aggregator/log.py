@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 FORMATS = {"text": "for people", "json": "for collectors"}
 
 _PLAIN = re.compile(r"[\w.:/@+,-]+")
-LOGGER = logging.getLogger("aggregator")
+LOGGER = logging.getLogger("fanin")
 _json_lines = False
 # A library that is not told where to log stays silent; `configure` says where.
 LOGGER.addHandler(logging.NullHandler())

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 
-from aggregator import log
-from aggregator.errors import RegionsUnknownError, quoted
-from aggregator.fanin import Region
+from fanin.aggregator import log
+from fanin.aggregator.errors import RegionsUnknownError, quoted
+from fanin.aggregator.fanin import Region
 
 if TYPE_CHECKING:
     import aiohttp
@@ -144,7 +144,7 @@ class RegistryRegions(Sequence[Region]):
         """
         import aiohttp
 
-        from aggregator.azure_token import token
+        from fanin.aggregator.azure import token
 
         try:
             async with asyncio.timeout(ASK_S), aiohttp.ClientSession(trust_env=True) as session:

@@ -11,19 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aggregator.azure_token import TOKEN_NAME
-from aggregator.door import HeaderSecret, parse_header_secret, parse_keys, parse_signing_secrets, read_keys
-from aggregator.durations import parse_duration, parse_time_span
-from aggregator.engines import ENGINES
-from aggregator.errors import SettingsError, quoted
-from aggregator.log import FORMATS
-from aggregator.notify.address import parse as parse_url
-from aggregator.notify.configuration import Configuration, read_targets
-from aggregator.notify.patience import Patience
-from aggregator.notify.positions import PlaceError
-from aggregator.notify.target import Target
-from aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
-from aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
+from fanin.aggregator.auth import (
+    HeaderSecret,
+    parse_header_secret,
+    parse_keys,
+    parse_signing_secrets,
+    read_keys,
+)
+from fanin.aggregator.azure import TOKEN_NAME
+from fanin.aggregator.durations import parse_duration, parse_time_span
+from fanin.aggregator.engines import ENGINES
+from fanin.aggregator.errors import SettingsError, quoted
+from fanin.aggregator.log import FORMATS
+from fanin.aggregator.notify.address import parse as parse_url
+from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.target import Target
+from fanin.aggregator.notify.target_file import Configuration, read_targets
+from fanin.aggregator.notify.yaml_nodes import PlaceError
+from fanin.aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
+from fanin.aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 
 REGION_LENGTH_MAX = 64
 PORT_MAX = 65_535

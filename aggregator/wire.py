@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from aggregator.errors import BodyTooLargeError, MalformedError, quoted
-from aggregator.fanin import OperationId, Region, Subject
+from fanin.aggregator.errors import BodyTooLargeError, MalformedError, quoted
+from fanin.aggregator.fanin import OperationId, Region, Subject
 
 # What fans in when the configuration does not say otherwise. [webhook reference]
 ACTIONS = ("push", "delete", "chart_push", "chart_delete", "quarantine")

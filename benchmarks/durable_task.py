@@ -2,7 +2,7 @@
 
 First the same fan-in twice, everything of each on one core, load and sink on another, in turns:
 `benchmarks.peers.durable_task`, an orchestration as one writes it, and `fanin serve`. Both work with the same
-backend, `aggregator.engines.durable_task.emulator`, whose timers are no threads: with the SDK's own, either
+backend, `engines.durable_task.dev_backend`, whose timers are no threads: with the SDK's own, either
 would mostly measure the starting of threads. Then what 10,000 waiting operations cost our process, and
 what 1, 2 and 4 processes acknowledge together on one backend, all of it on all cores.
 """
@@ -33,7 +33,7 @@ OURS = Contender("fanin", "fanin on Durable Task", ("benchmarks.durable_task", "
 
 def _emulate(port: int) -> None:
     """The backend of the plain program."""
-    from aggregator.engines.durable_task.emulator import Emulator
+    from fanin.aggregator.engines.durable_task.dev_backend import Emulator
 
     Emulator(port).start()
     threading.Event().wait()
@@ -52,7 +52,7 @@ def serve_ours() -> None:
     """Our service, with its backend begun as the plain program begins its own."""
     import grpc
 
-    from aggregator.__main__ import serve
+    from fanin.aggregator.cli.serve import serve
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -71,7 +71,7 @@ def serve_ours() -> None:
 @contextmanager
 def fleet(number: int, folder: Path) -> Iterator[Fleet]:
     """So many processes of ours on one backend, on whichever core is free."""
-    from aggregator.engines.durable_task.emulator import start_backend
+    from fanin.aggregator.engines.durable_task.dev_backend import start_backend
 
     backend = start_backend(folder)
     try:
@@ -82,7 +82,8 @@ def fleet(number: int, folder: Path) -> Iterator[Fleet]:
                 "FANIN_NOTIFY_URL": f"http://127.0.0.1:{sink.port}/hook", **backend.options,
             }  # fmt: skip
             services = [
-                stack.enter_context(module(None, "aggregator", settings=settings)) for _ in range(number)
+                stack.enter_context(module(None, "fanin.aggregator", settings=settings))
+                for _ in range(number)
             ]
             yield Fleet(services, backend.pid)
     finally:

@@ -38,7 +38,7 @@ def round_of(seconds: float) -> tuple[float, dict[str, float]]:
             "FANIN_REGIONS": "northeurope,westeurope,eastus", "FANIN_TIMEOUT": "1h", "FANIN_PORT": "0",
             "FANIN_DATA_DIR": str(Path(name) / "data"), "FANIN_NOTIFY_URL": f"http://127.0.0.1:{sink.port}/hook",
         }  # fmt: skip
-        with module(SERVER_CORE, "aggregator", settings=settings) as service:
+        with module(SERVER_CORE, "fanin.aggregator", settings=settings) as service:
             load.run(service.port, WARM_UP_S, "warm")
             rate = load.run(service.port, seconds, "closed").rate
             return rate, open_loop(service.port, seconds, rate / 2)

@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from aggregator.engines.restate.server import Server, free_ports, program
 from benchmarks import load
 from benchmarks.beside import Fleet, alone, compare
 from benchmarks.machine import describe, flush_ms
 from benchmarks.peers.contenders import CONTENDERS, REGIONS, Contender
 from benchmarks.processes import LOAD_CORE, module
+from fanin.aggregator.engines.restate.dev_backend import Server, free_ports, program
 
-AGGREGATOR = (sys.executable, "-m", "aggregator", "--engine", "restate")
+AGGREGATOR = (sys.executable, "-m", "fanin.aggregator", "--engine", "restate")
 OURS = Contender(
-    "fanin-restate", "fanin on Restate", ("aggregator.engines.restate.trial", "run", *AGGREGATOR),
+    "fanin-restate", "fanin on Restate", ("fanin.aggregator.engines.restate.trial", "run", *AGGREGATOR),
     durable=True, package="restate-sdk", program="restate-server",
 )  # fmt: skip
 
@@ -44,7 +44,8 @@ def fleet(number: int, folder: Path) -> Iterator[Fleet]:
                 "FANIN_RESTATE_LISTEN": f"127.0.0.1:{port}",
             }  # fmt: skip
             services = [
-                stack.enter_context(module(None, "aggregator", settings=settings)) for _ in range(number)
+                stack.enter_context(module(None, "fanin.aggregator", settings=settings))
+                for _ in range(number)
             ]
             yield Fleet(services, server.pid)
     finally:

@@ -79,7 +79,7 @@ def measure(rounds: int, seconds: float, folder: Path) -> tuple[list[Round], lis
         module(SERVER_CORE, "benchmarks.storage_free", settings=common) as yardstick,
         module(
             SERVER_CORE,
-            "aggregator",
+            "fanin.aggregator",
             settings=common
             | {"FANIN_DATA_DIR": str(folder), "FANIN_NOTIFY_URL": f"http://127.0.0.1:{sink.port}/hook"},
         ) as service,

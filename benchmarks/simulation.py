@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.machine import describe
-from harness.history import Sent
-from harness.judge.oracle import judge
-from harness.world.play import play
-from simulator.loading import load
-from simulator.pack import find
-from simulator.scenario import Scenario
+from fanin.harness.history import Sent
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.world.play import play
+from fanin.simulator.language.load import load
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.pack import find
 
 SIZES = (100, 1_000, 10_000)
 RUNS = 5

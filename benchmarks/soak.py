@@ -163,7 +163,7 @@ async def start(folder: Path, sink_port: int) -> asyncio.subprocess.Process:
     """The service, on a free port."""
     with (folder / "log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "aggregator", "--port", "0", "--data-dir", str(folder / "data"),
+            sys.executable, "-m", "fanin.aggregator", "--port", "0", "--data-dir", str(folder / "data"),
             "--regions", ",".join(REGIONS), "--timeout", f"{TIMEOUT_S:g}s",
             "--notify-url", f"http://127.0.0.1:{sink_port}/hook",
             stdout=subprocess.PIPE, stderr=log, env=_environment(),

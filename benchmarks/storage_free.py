@@ -2,13 +2,13 @@
 
 import os
 
-from aggregator.__main__ import listen, run
-from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Engine, Letters, Page, Receipt, Subscribers
-from aggregator.fanin import FanIn, OperationId, Phase, Standing, Subject
-from aggregator.metrics import Metrics
-from aggregator.settings import Settings
-from aggregator.wire import Arrival
+from fanin.aggregator.cli.serve import listen, run
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.engine import Capabilities, Engine, Letters, Page, Receipt, Subscribers
+from fanin.aggregator.fanin import FanIn, OperationId, Phase, Standing, Subject
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import Arrival
 
 # One receipt for everybody: making them would be work that no storage asks for.
 _STATE = FanIn(operation_id="", subject=Subject(action="push"), expected=(), started_ms=0, deadline_ms=0)
@@ -51,7 +51,7 @@ class StorageFree:
 
 
 def build(settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None) -> Engine:
-    """The factory, as `aggregator.app.create_app` wants one."""
+    """The factory, as `fanin.aggregator.http.app.create_app` wants one."""
     return StorageFree(settings, clock, metrics, subscribers)
 
 

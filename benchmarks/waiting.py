@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
-from aggregator.engines.sqlite_store import Store
-from aggregator.fanin import FanIn, Subject
 from benchmarks.machine import describe, flush_ms
 from benchmarks.processes import LOAD_CORE, SERVER_CORE, Running, module, pinned, worked_s
+from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.fanin import FanIn, Subject
 
 REGIONS = ("eastus", "northeurope", "westeurope")
 CHUNK = 10_000
@@ -130,9 +130,11 @@ async def measure(operations: int, per_second: int, seconds: int) -> None:
             "FANIN_REGIONS": ",".join(REGIONS), "FANIN_TIMEOUT": "7d", "FANIN_PORT": "0",
             "FANIN_DATA_DIR": str(folder), "FANIN_NOTIFY_URL": f"http://127.0.0.1:{sink_port}/hook",
         }  # fmt: skip
-        with module(SERVER_CORE, "aggregator", settings=settings | {"FANIN_DATA_DIR": f"{name}/no"}) as empty:
+        with module(
+            SERVER_CORE, "fanin.aggregator", settings=settings | {"FANIN_DATA_DIR": f"{name}/no"}
+        ) as empty:
             await ready("an empty folder", empty)
-        with module(SERVER_CORE, "aggregator", settings=settings) as service:
+        with module(SERVER_CORE, "fanin.aggregator", settings=settings) as service:
             await ready("these, out of cold files", service)
             missed_s = now_ms() / 1_000 - first_ms / 1_000
             assert missed_s < 0, f"writing took {missed_s:.1f} s too long; the first deadlines have passed"

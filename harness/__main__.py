@@ -1,6 +1,6 @@
-"""``python -m harness`` is ``fanin``."""
+"""``python -m fanin.harness`` is ``fanin``."""
 
-from harness.cli import main
+from fanin.harness.cli.main import main
 
 if __name__ == "__main__":
     main(prog_name="fanin")

@@ -13,12 +13,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_DFL, SIGINT, signal
 
-from harness import history as histories
-from harness.history import History
-from harness.report import jsonform, text
-from harness.report.line import Line
-from harness.verdict import Exit, Verdict
-from simulator.scenario import Scenario
+from fanin.harness import history as histories
+from fanin.harness.history import History
+from fanin.harness.report import jsonform, text
+from fanin.harness.report.line import Line
+from fanin.harness.verdict import Exit, Verdict
+from fanin.simulator.language.scenario import Scenario
 
 # Below this a second process costs more than it saves.
 _WORTH_A_POOL = 8
@@ -62,8 +62,8 @@ def perform(job: Job) -> Result:
     Raises:
         OSError: the history cannot be written.
     """
-    from harness.judge.oracle import judge
-    from harness.world.play import play
+    from fanin.harness.oracle.oracle import judge
+    from fanin.harness.world.play import play
 
     history = play(job.scenario, seed=job.seed)
     if job.history is not None:

@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import Meta
 
-from harness.history import REFUSAL, SUCCESS, Part
-from simulator.scenario import Strict
+from fanin.harness.history import REFUSAL, SUCCESS, Part
+from fanin.simulator.language.scenario import Strict
 
 NOTHING = "nothing"
 _HEADER = "header "

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from simulator.scenario import Scenario
-from simulator.units import Millis
+from fanin.simulator.language.durations import Millis
+from fanin.simulator.language.scenario import Scenario
 
 FORMAT = 1
 SUCCESS = range(200, 300)

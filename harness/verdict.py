@@ -1,11 +1,11 @@
-"""What the oracle says about a history: the shapes, without the reasoning (`harness.judge.oracle`)."""
+"""What the oracle says about a history: the shapes, without the reasoning (`fanin.harness.oracle.oracle`)."""
 
 from enum import IntEnum, StrEnum
 from typing import Literal
 
 import msgspec
 
-from simulator.units import Millis
+from fanin.simulator.language.durations import Millis
 
 
 class Validity(StrEnum):

@@ -16,7 +16,7 @@ What a real sender does, in short; each figure's source stands beside it below:
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from simulator.scenario import Sender
+from fanin.simulator.language.scenario import Sender
 
 _S, _M, _H = 1_000, 60_000, 3_600_000
 

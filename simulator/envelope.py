@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from simulator.wire import WebhookRequest, with_body
+from fanin.simulator.wire import WebhookRequest, with_body
 
 # [Distribution's "Work with notifications"]
 MEDIA_TYPE = "application/vnd.docker.distribution.events.v1+json"

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.chance import Draws, draw_ms, stream
-from simulator.faults import Faults
-from simulator.names import folded
-from simulator.plan import Announcement, Loss, Occurrence
-from simulator.scenario import Delay, Operation, Scenario, Webhook
-from simulator.wire import (
+from fanin.simulator.faults import Faults
+from fanin.simulator.language.names import folded
+from fanin.simulator.language.scenario import Delay, Operation, Scenario, Webhook
+from fanin.simulator.plan import Announcement, Loss, Occurrence
+from fanin.simulator.rng import Draws, draw_ms, stream
+from fanin.simulator.wire import (
     DELETER,
     PUSHER,
     Event,

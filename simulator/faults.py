@@ -4,7 +4,7 @@ Rule 1: a fault takes one announcement and returns what becomes of it: itself, a
 Rule 2: faults apply in the scenario's order, and what an earlier one made passes through all later ones.
 Rule 3: a fault that changes nothing leaves no bite; a run that proves nothing must be able to say so.
 
-A new fault is its shape in `simulator.scenario`, a function here with its line in `BEHAVIOURS`, a test, and a
+A new fault is its shape in `language.scenario`, a function here with its line in `BEHAVIOURS`, a test, and a
 line in ``docs/fake-registry.md``. Faults of the sink and of the aggregator itself are the player's.
 """
 
@@ -15,10 +15,8 @@ from typing import Any
 
 import msgspec
 
-from simulator.chance import Draws, Numbers, draw_ms
-from simulator.names import folded
-from simulator.plan import Announcement
-from simulator.scenario import (
+from fanin.simulator.language.names import folded
+from fanin.simulator.language.scenario import (
     DelayBy,
     Drop,
     Duplicate,
@@ -35,8 +33,10 @@ from simulator.scenario import (
     UnknownRegion,
     WrongKey,
 )
-from simulator.signing import TOLERANCE_MS
-from simulator.wire import PLACE, encode, with_address, with_body
+from fanin.simulator.plan import Announcement
+from fanin.simulator.rng import Draws, Numbers, draw_ms
+from fanin.simulator.signing import TOLERANCE_MS
+from fanin.simulator.wire import PLACE, encode, with_address, with_body
 
 MIB = 1_048_576
 DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), and still a small body

@@ -7,7 +7,7 @@ what bugs left behind. A scenario's name is its file's, without the suffix.
 from importlib import resources
 from pathlib import Path
 
-from simulator.problems import NOWHERE, Problem, ScenarioError, hint
+from fanin.simulator.language.problems import NOWHERE, Problem, ScenarioError, hint
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -42,6 +42,6 @@ def find(name_or_path: str) -> Path:
 
 
 def _built_in() -> dict[str, Path]:
-    root = Path(str(resources.files("simulator") / "scenarios"))
+    root = Path(str(resources.files("fanin.simulator") / "scenarios"))
     files = (*root.glob("*.yaml"), *(root / "regressions").glob("*.yaml"))
     return {file.stem: file for file in files}

@@ -6,8 +6,8 @@ Rules of this file: data only; instants are integer milliseconds since the scena
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.scenario import Action
-from simulator.wire import WebhookRequest
+from fanin.simulator.language.scenario import Action
+from fanin.simulator.wire import WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Announcement:
     lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
     lose_answers_fault: int | None = None  # … because of this fault
     body_over_ms: int = 0  # how long the body takes to trickle in
-    forged: str = ""  # how its signature is wrong (`simulator.scenario.Forge`)
+    forged: str = ""  # how its signature is wrong (`fanin.simulator.language.scenario.Forge`)
     signed_earlier_ms: int = 0  # so much older than the request is its signature
 
 

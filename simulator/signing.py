@@ -8,8 +8,8 @@ import hashlib
 import hmac
 from dataclasses import replace
 
-from simulator.scenario import Signing
-from simulator.wire import WebhookRequest
+from fanin.simulator.language.scenario import Signing
+from fanin.simulator.wire import WebhookRequest
 
 # What the reference libraries of Standard Webhooks tolerate between a signature's timestamp and now.
 TOLERANCE_MS = 5 * 60_000
@@ -41,7 +41,7 @@ def signed(request: WebhookRequest, secret: str, id_: str, *, epoch_ms: int) -> 
 
     Args:
         request: Unsigned.
-        secret: As `simulator.scenario.Signing` has it.
+        secret: As `fanin.simulator.language.scenario.Signing` has it.
         id_: The message's.
         epoch_ms: When it is signed, in Unix milliseconds; the header has whole seconds.
     """

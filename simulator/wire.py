@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 import msgspec
 
-from simulator.scenario import Action, Quirk
+from fanin.simulator.language.scenario import Action, Quirk
 
 PLACE = "{region}"  # where a service URI wants the region's name
 

@@ -6,7 +6,8 @@ from textwrap import dedent
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.paths import ROOT
+
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 QUOTED = re.compile(r"<!-- from (?P<file>\S+) -->\n```\w+\n(?P<code>.*?)```", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|#)(?P<target>[^)#\s]+)")

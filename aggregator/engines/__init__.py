@@ -5,10 +5,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from aggregator.errors import SettingsError
+from fanin.aggregator.errors import SettingsError
 
 if TYPE_CHECKING:
-    from aggregator.engine import Capabilities, EngineFactory
+    from fanin.aggregator.engine import Capabilities, EngineFactory
 
 
 class Registered(NamedTuple):
@@ -25,18 +25,18 @@ class Registered(NamedTuple):
 
 
 ENGINES: Mapping[str, Registered] = {
-    "sqlite": Registered("aggregator.engines.sqlite", "SqliteEngine"),
+    "sqlite": Registered("fanin.aggregator.engines.sqlite.engine", "SqliteEngine"),
     "durable-task": Registered(
-        "aggregator.engines.durable_task.engine",
+        "fanin.aggregator.engines.durable_task.engine",
         "DurableTaskEngine",
-        backend="aggregator.engines.durable_task.emulator:start_backend",
+        backend="fanin.aggregator.engines.durable_task.dev_backend:start_backend",
         needs=("durabletask", "grpc"),
         extra="durable-task",
     ),
     "restate": Registered(
-        "aggregator.engines.restate.engine",
+        "fanin.aggregator.engines.restate.engine",
         "RestateEngine",
-        backend="aggregator.engines.restate.server:start_backend",
+        backend="fanin.aggregator.engines.restate.dev_backend:start_backend",
         needs=("restate",),
         extra="restate",
         program="restate-server",
@@ -48,7 +48,7 @@ def load(name: str) -> "EngineFactory":
     """The factory of a registered engine.
 
     Raises:
-        KeyError: no such engine; `aggregator.settings` has refused the name before.
+        KeyError: no such engine; `fanin.aggregator.settings` has refused the name before.
         SettingsError: what the engine needs is not installed.
     """
     entry = ENGINES[name]

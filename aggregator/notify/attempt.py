@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from aggregator import log
-from aggregator.engine import NotDeliveredError
-from aggregator.fanin import Notify
-from aggregator.metrics import Metrics
-from aggregator.notify.patience import Patience, given_up, pause_ms
+from fanin.aggregator import log
+from fanin.aggregator.engine import NotDeliveredError
+from fanin.aggregator.fanin import Notify
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.retry_policy import Patience, given_up, pause_ms
 
 ATTEMPT_S = 10.0
 # After so long a first attempt may be cut short by others that wait. Healthy receivers answer well within it.

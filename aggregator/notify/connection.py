@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from aggregator.notify.address import Address
+from fanin.aggregator.notify.address import Address
 
 # How long one address of a host may take to connect, TLS included, before the next one is tried.
 CONNECT_S = 3.0

@@ -7,14 +7,14 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import version
 
-from aggregator.clock import Clock
-from aggregator.engine import NotDeliveredError
-from aggregator.fanin import Notify
-from aggregator.notify.connection import ConnectionFailedError, Connections
-from aggregator.notify.message import Message, Render
-from aggregator.notify.patience import RETRY_AFTER_MS_MAX
-from aggregator.notify.signing import Signer
-from aggregator.notify.target import Target
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.engine import NotDeliveredError
+from fanin.aggregator.fanin import Notify
+from fanin.aggregator.notify.connection import ConnectionFailedError, Connections
+from fanin.aggregator.notify.formats.format import Message, Render
+from fanin.aggregator.notify.retry_policy import RETRY_AFTER_MS_MAX
+from fanin.aggregator.notify.signing import Signer
+from fanin.aggregator.notify.target import Target
 
 _ACCEPTED = range(200, 300)
 # Standard Webhooks, "Delivery success and failure": the receiver wants no more from this source.

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from aggregator.fanin import Phase
-from aggregator.notify.address import Address
-from aggregator.notify.patience import Patience
+from fanin.aggregator.fanin import Phase
+from fanin.aggregator.notify.address import Address
+from fanin.aggregator.notify.retry_policy import Patience
 
 # The target of FANIN_NOTIFY_URL, and of notifications from before targets had names.
 DEFAULT_NAME = "default"
@@ -17,7 +17,7 @@ class Target:
 
     name: str = DEFAULT_NAME
     address: Address
-    format: str = "json"  # a name in `aggregator.notify.formats`
+    format: str = "json"  # a name in `fanin.aggregator.notify.formats.registry`
     source: str | None = None  # what a format says where the event comes from, if it says so; else its own
     on: tuple[Phase, ...] = OUTCOMES
     signing_secrets: tuple[str, ...] = field(default=(), repr=False)  # Standard Webhooks: ``whsec_…``

@@ -73,7 +73,7 @@ def environment(notify_url: str, folder: Path) -> Mapping[str, str]:
 
 CONTENDERS = (
     Contender("storage-free", "no storage", ("benchmarks.storage_free",), durable=False, tells=False),
-    Contender("fanin", "fanin on SQLite", ("aggregator",), durable=True),
+    Contender("fanin", "fanin on SQLite", ("fanin.aggregator",), durable=True),
     Contender(
         "restate", "Restate", ("benchmarks.peers.restate_object",),
         durable=True, package="restate-sdk", program="restate-server",

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from aggregator.wire import decode, normalise_region, subject_of
+from fanin.aggregator.wire import decode, normalise_region, subject_of
 
 type Deliver = Callable[[str, str, dict[str, Any]], Awaitable[None]]  # id, region, subject
 
@@ -100,7 +100,7 @@ async def _nothing_more(_: int) -> None:
 
 
 def serve(app: Starlette, ready: Callable[[int], Awaitable[None]] = _nothing_more) -> None:
-    """Serve on a free port of this machine until SIGTERM, tuned as `aggregator.__main__` is.
+    """Serve on a free port of this machine until SIGTERM, tuned as `fanin.aggregator.cli.serve` is.
 
     Prints the port when ``ready``, which is called with it, has returned.
     """

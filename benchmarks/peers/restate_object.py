@@ -17,9 +17,9 @@ import aiohttp
 import restate
 from starlette.routing import Mount
 
-from aggregator.engines.restate.server import free_ports
 from benchmarks.peers.contenders import found
 from benchmarks.peers.front import application, notification, sender, serve, world
+from fanin.aggregator.engines.restate.dev_backend import free_ports
 
 WORLD = world()
 MOUNT = "/restate"

@@ -18,18 +18,18 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from aggregator.clock import SYSTEM_CLOCK
-from aggregator.engines.durable_task.letters import UNSAID
-from aggregator.engines.durable_task.naming import instance_id
-from aggregator.engines.durable_task.orchestration import Event, Order, Routine, wait_for_all_regions
-from aggregator.engines.durable_task.telling import Telling
-from aggregator.errors import AggregatorError, StoreBusyError, StoreFailedError, UnknownRegionError
-from aggregator.fanin import Notify
-from aggregator.metrics import Metrics
-from aggregator.notify.subscribers import HttpSubscribers
-from aggregator.notify.target import OUTCOMES
-from aggregator.settings import Settings
-from aggregator.wire import CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
+from fanin.aggregator.clock import SYSTEM_CLOCK
+from fanin.aggregator.engines.durable_task.activity import Telling
+from fanin.aggregator.engines.durable_task.instance_id import instance_id
+from fanin.aggregator.engines.durable_task.orchestration import Event, Order, Routine, wait_for_all_regions
+from fanin.aggregator.engines.durable_task.outbox_entry import UNSAID
+from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreFailedError, UnknownRegionError
+from fanin.aggregator.fanin import Notify
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.notifier import HttpSubscribers
+from fanin.aggregator.notify.target import OUTCOMES
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
 
 # An instance that has just been started may take a moment to be found.
 TRIES, PAUSE_S = 5, 0.2
@@ -39,7 +39,7 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
 class Steps:
-    """`aggregator.engines.durable_task.orchestration.Steps` on Durable Functions' context."""
+    """`fanin.aggregator.engines.durable_task.orchestration.Steps` on Durable Functions' context."""
 
     def __init__(self, context: df.DurableOrchestrationContext) -> None:
         self._context = context

@@ -19,20 +19,20 @@ from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
-from harness.explore.dice import Dice
-from harness.explore.invent import invent
-from harness.explore.settling import settled
-from harness.explore.shrink import shrink
-from harness.explore.sparing import spared
-from harness.explore.variants import vary
-from harness.judge.oracle import judge
-from harness.needs import USUAL, Capability, lacking
-from harness.verdict import Finding, Validity, Verdict
-from harness.world.play import play, play_stranger
-from harness.world.stranger import find_factory
-from simulator.loading import load
-from simulator.pack import find, names
-from simulator.scenario import Scenario
+from fanin.harness.capabilities import USUAL, Capability, lacking
+from fanin.harness.explore.capabilities import spared
+from fanin.harness.explore.draw import Dice
+from fanin.harness.explore.generate import invent
+from fanin.harness.explore.repair import settled
+from fanin.harness.explore.shrink import shrink
+from fanin.harness.explore.variants import vary
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.verdict import Finding, Validity, Verdict
+from fanin.harness.world.foreign_app import find_factory
+from fanin.harness.world.play import play, play_stranger
+from fanin.simulator.language.load import load
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.pack import find, names
 
 # Below this a second process costs more than it saves.
 _WORTH_A_POOL = 32

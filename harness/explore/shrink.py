@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from harness.explore.anatomy import (
+from fanin.harness.explore.edit import (
     Part,
     changed,
     delays,
@@ -19,10 +19,10 @@ from harness.explore.anatomy import (
     without_part,
     without_region,
 )
-from harness.explore.settling import accepted
-from simulator.scenario import Delay, Scenario
-from simulator.units import format_duration
-from simulator.writing import dumps
+from fanin.harness.explore.repair import accepted
+from fanin.simulator.language.dump import dumps
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.scenario import Delay, Scenario
 
 QUESTIONS_MAX = 600
 # Durations that a reader takes in at a glance.

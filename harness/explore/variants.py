@@ -10,15 +10,15 @@ from typing import get_args
 
 import msgspec
 
-from harness.explore.anatomy import changed, durations, without_operations, without_region
-from harness.explore.dice import Dice
-from harness.explore.forecast import forecast
-from harness.explore.invent import REGIONS, TIMEOUT_MS_MAX, latency, reaches, sender
-from harness.explore.mischief import EDGES_MS, SECOND, Mischief
-from harness.explore.settling import settled
-from harness.realtime.scale import scaled
-from simulator.names import folded
-from simulator.scenario import Action, Delay, Fault, Operation, Quirk, Scenario
+from fanin.harness.explore.draw import Dice
+from fanin.harness.explore.edit import changed, durations, without_operations, without_region
+from fanin.harness.explore.faults import EDGES_MS, SECOND, Mischief
+from fanin.harness.explore.generate import REGIONS, TIMEOUT_MS_MAX, latency, reaches, sender
+from fanin.harness.explore.predict import forecast
+from fanin.harness.explore.repair import settled
+from fanin.harness.targets.scale import scaled
+from fanin.simulator.language.names import folded
+from fanin.simulator.language.scenario import Action, Delay, Fault, Operation, Quirk, Scenario
 
 NAME_MAX = 64  # characters of a scenario's name
 

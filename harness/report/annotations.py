@@ -9,11 +9,11 @@ a property ``:`` and ``,`` as well. Nothing a judged aggregator writes can start
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.history import History
-from harness.report.junit import message
-from harness.report.line import clean
-from harness.verdict import Validity
-from harness.verify.card import Judged
+from fanin.harness.history import History
+from fanin.harness.report.junit import message
+from fanin.harness.report.line import clean
+from fanin.harness.results import Judged
+from fanin.harness.verdict import Validity
 
 # GitHub shows so many of each kind in one step and drops the rest without a word.
 _SHOWN_MAX = 10

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from harness.report.line import Line, Tone, line, wrap
-from harness.report.world import world_words
-from simulator.scenario import Scenario
+from fanin.harness.report.line import Line, Tone, line, wrap
+from fanin.harness.report.scenario_text import world_words
+from fanin.simulator.language.scenario import Scenario
 
 
 def explain(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:

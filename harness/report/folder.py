@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness import history as histories
-from harness.history import History
-from harness.report import jsonform, junit
-from harness.report.html import index_page, run_page
-from harness.verify.card import Card, Judged, rulings
+from fanin.harness import history as histories
+from fanin.harness.history import History
+from fanin.harness.report import jsonform, junit
+from fanin.harness.report.html import index_page, run_page
+from fanin.harness.results import Card, Judged, rulings
 
 FORMAT = 1
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from harness.history import History
-from harness.verdict import Finding, Judgement, Verdict
+from fanin.harness.history import History
+from fanin.harness.verdict import Finding, Judgement, Verdict
 
 
 def encode(history: History, verdict: Verdict, *, replay: str) -> str:

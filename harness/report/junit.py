@@ -10,11 +10,11 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from harness.history import History
-from harness.report.line import clean, paint
-from harness.report.text import report
-from harness.verdict import Validity
-from harness.verify.card import Judged, Skipped
+from fanin.harness.history import History
+from fanin.harness.report.line import clean, paint
+from fanin.harness.report.text import report
+from fanin.harness.results import Judged, Skipped
+from fanin.harness.verdict import Validity
 
 _SUITE = "fanin"
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.history import History
-from harness.report import timeline
-from harness.report import verdict as verdict_text
-from harness.report.line import Line, Tone, line, listed, shorten
-from harness.report.reading import read
-from harness.verdict import Verdict
-from simulator.scenario import Scenario
+from fanin.harness.history import History
+from fanin.harness.report import verdict_text
+from fanin.harness.report.analysis import read
+from fanin.harness.report.line import Line, Tone, line, listed, shorten
+from fanin.harness.report.timeline import render
+from fanin.harness.verdict import Verdict
+from fanin.simulator.language.scenario import Scenario
 
 _NAME = 22
 _COUNTS = 44
@@ -18,7 +18,7 @@ _COUNTS = 44
 def report(history: History, verdict: Verdict, *, replay: str, quiet: bool = False) -> list[Line]:
     """Timeline and verdict; only the verdict when ``quiet``."""
     reading = read(history, verdict)
-    rows = [] if quiet else [*timeline.render(reading, verdict), line("")]
+    rows = [] if quiet else [*render.render(reading, verdict), line("")]
     return [*rows, *verdict_text.render(reading, verdict, replay=replay)]
 
 

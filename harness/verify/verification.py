@@ -15,25 +15,25 @@ from types import FrameType
 
 from msgspec import structs
 
-from harness.deployment.canary import sing
-from harness.deployment.deployment import Deployment, Planned, Session, UnreachableError, lasts_ms, plan
-from harness.deployment.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
-from harness.deployment.fitting import Configuration
-from harness.dialect import Dialect
-from harness.history import Aggregator, History
-from harness.judge.oracle import judge
-from harness.needs import USUAL, lacking
-from harness.realtime.command import kill_leftovers
-from harness.realtime.pace import Pace, Played, play_pack
-from harness.verdict import Validity
-from harness.verify.card import Judged, Skipped
-from harness.verify.target_meaning import parse_address
-from harness.verify.target_shape import Target
-from harness.world.asgi import StartError
-from harness.world.play import UnsimulatedError, play_stranger
-from harness.world.stranger import NotAnApplicationError, find_factory
-from simulator.scenario import Scenario
-from simulator.units import format_duration
+from fanin.harness.capabilities import USUAL, lacking
+from fanin.harness.dialect import Dialect
+from fanin.harness.history import Aggregator, History
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.results import Judged, Skipped
+from fanin.harness.targets.adapt import Configuration
+from fanin.harness.targets.deployment import Deployment, Planned, Session, UnreachableError, lasts_ms, plan
+from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
+from fanin.harness.targets.process import kill_leftovers
+from fanin.harness.targets.realtime import Pace, Played, play_pack
+from fanin.harness.targets.smoke_test import sing
+from fanin.harness.verdict import Validity
+from fanin.harness.verify.config import Target
+from fanin.harness.verify.config_validation import parse_address
+from fanin.harness.world.asgi import StartError
+from fanin.harness.world.foreign_app import NotAnApplicationError, find_factory
+from fanin.harness.world.play import UnsimulatedError, play_stranger
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.scenario import Scenario
 
 COMMAND_PACE = Pace()
 # A network, somebody else's machine, which may have slept, and timers that are looked at now and then.
@@ -54,7 +54,9 @@ class UnjudgeableError(Exception):
 class Verification:
     """One run of many scenarios."""
 
-    target: Target  # without contradictions, and with nothing missing (`harness.verify.target_meaning`)
+    target: (
+        Target  # without contradictions, and with nothing missing (`fanin.harness.verify.config_validation`)
+    )
     scenarios: Sequence[Scenario]
     seed: int
     environment: Mapping[str, str] = field(repr=False)  # where the key is

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from simulator.wire import WebhookRequest
+from fanin.simulator.wire import WebhookRequest
 
 type Message = MutableMapping[str, Any]
 type AsgiApp = Callable[

@@ -17,7 +17,7 @@ from simloop._loop import _host_of
 from simloop._net import SimNetwork
 from simloop._trace import TraceRecorder
 
-from harness.world import fence
+from fanin.harness.world import sandbox
 
 
 def elapsed_ms() -> int:
@@ -156,13 +156,13 @@ class VirtualKernel:
 
     def saw(self, exc: object) -> None:
         """Take note of an exception of the judged application: did it try to leave the simulation?"""
-        if isinstance(exc, (simloop.SimulationFenceError, fence.LeftTheWorldError)) and self.left is None:
+        if isinstance(exc, (simloop.SimulationFenceError, sandbox.LeftTheWorldError)) and self.left is None:
             self.left = str(exc)
 
     @contextmanager
     def for_strangers(self, epoch_ms: int) -> Iterator[None]:
         """What unmodified code needs: a wall clock that follows virtual time, and walls around the world."""
-        with time_machine.travel(epoch_ms / 1000, tick=False) as clock, fence.raised(self.saw):
+        with time_machine.travel(epoch_ms / 1000, tick=False) as clock, sandbox.raised(self.saw):
             self._loop.moved = lambda now_s: clock.move_to((epoch_ms + self._loop.ahead_ms) / 1000 + now_s)
             yield
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from harness.history import SUCCESS, Aggregator, Bit
-from harness.world.journal import Journal
-from harness.world.target import StartError, Target, reconfiguration
-from simulator.scenario import ClockJump, Crash, Fault, Pause, Restart, Step
+from fanin.harness.history import SUCCESS, Aggregator, Bit
+from fanin.harness.world.recorder import Journal
+from fanin.harness.world.target import StartError, Target, reconfiguration
+from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart, Step
 
 type Strike = Crash | Restart | Pause | ClockJump
 

@@ -12,19 +12,19 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from harness.dialect import PLAIN, Dialect
-from harness.history import End, History, Run
-from harness.world.asgi import AsgiApp
-from harness.world.journal import Journal
-from harness.world.kernel import VirtualKernel, elapsed_ms
-from harness.world.nemesis import Nemesis
-from harness.world.player import Player
-from harness.world.sink import Sink
-from harness.world.stranger import guest, told_by_environment
-from harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
-from simulator.delivery import Profile
-from simulator.fake_acr import FakeRegistry
-from simulator.scenario import ClockJump, Restart, Scenario, SinkFault
+from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.history import End, History, Run
+from fanin.harness.world.asgi import AsgiApp
+from fanin.harness.world.foreign_app import guest, told_by_environment
+from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.nemesis import Nemesis
+from fanin.harness.world.recorder import Journal
+from fanin.harness.world.registry_driver import Player
+from fanin.harness.world.sink import Sink
+from fanin.harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
+from fanin.simulator.delivery import Profile
+from fanin.simulator.fake_acr import FakeRegistry
+from fanin.simulator.language.scenario import ClockJump, Restart, Scenario, SinkFault
 
 # Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
 EPOCH_MS = 1_772_323_200_000
@@ -48,7 +48,7 @@ def play_stranger(
     ``time.time()`` and ``datetime.now()`` follow the virtual clock, ``random`` follows the seed.
 
     Args:
-        scenario: As `simulator.loading.load` returns it.
+        scenario: As `fanin.simulator.language.load.load` returns it.
         build: Makes the application of each life; its settings are in the environment (`target.environment`).
         seed: Decides every random choice.
         name: What to call it in reports.
@@ -74,7 +74,7 @@ def play(
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
 
     Args:
-        scenario: As `simulator.loading.load` returns it.
+        scenario: As `fanin.simulator.language.load.load` returns it.
         seed: Decides every random choice: delays, fates, and which of several ready tasks runs first.
         factory: Builds the application that is judged, anew for each of its lives.
         name: What to call it in reports.

@@ -11,10 +11,10 @@ from typing import Any, Protocol, assert_never
 
 import h11
 
-from harness.dialect import PLAIN, Dialect
-from harness.history import Bit, HungUp, Received, Replied
-from harness.world.journal import Journal
-from simulator.scenario import (
+from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.history import Bit, HungUp, Received, Replied
+from fanin.harness.world.recorder import Journal
+from fanin.simulator.language.scenario import (
     OnSink,
     Scenario,
     SinkDown,

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from harness.world.asgi import Answer, AsgiApp, Incarnation, OnAnswer, StartError
-from harness.world.kernel import VirtualKernel, ahead_ms, elapsed_ms
-from simulator.scenario import Scenario
-from simulator.units import format_duration
-from simulator.wire import WebhookRequest
+from fanin.harness.world.asgi import Answer, AsgiApp, Incarnation, OnAnswer, StartError
+from fanin.harness.world.kernel import VirtualKernel, ahead_ms, elapsed_ms
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.wire import WebhookRequest
 
 __all__ = ["Answer", "DataFolder", "InProcessTarget", "StartError", "Target", "environment"]
 
@@ -101,8 +101,8 @@ type AppFactory = Callable[[Mapping[str, str], int], AsgiApp]
 
 def reference_aggregator(settings: Mapping[str, str], epoch_ms: int) -> AsgiApp:
     """Build this project's own aggregator on the running loop's clock."""
-    from aggregator.app import create_app
-    from aggregator.settings import Settings
+    from fanin.aggregator.http.app import create_app
+    from fanin.aggregator.settings import Settings
 
     return create_app(Settings.from_environment(settings), clock=LoopClock(epoch_ms))
 

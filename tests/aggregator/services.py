@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from aggregator.app import create_app
-from aggregator.clock import Clock
-from aggregator.settings import Settings
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.http.app import create_app
+from fanin.aggregator.settings import Settings
 
 PUSH: dict[str, Any] = {
     "id": "5b7c",

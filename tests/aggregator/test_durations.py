@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.durations import MAX_MS, format_duration, parse_duration, parse_time_span
+from fanin.aggregator.durations import MAX_MS, format_duration, parse_duration, parse_time_span
 
 
 @pytest.mark.parametrize(

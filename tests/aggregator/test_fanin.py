@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.errors import UnexpectedRegionError, UnknownRegionError
-from aggregator.fanin import (
+from fanin.aggregator.errors import UnexpectedRegionError, UnknownRegionError
+from fanin.aggregator.fanin import (
     Arrived,
     DeadlineReached,
     FanIn,

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from aggregator import log
-from aggregator.fanin import Phase
+from fanin.aggregator import log
+from fanin.aggregator.fanin import Phase
 
 
 def test_an_event_is_a_name_with_facts() -> None:
@@ -40,7 +40,7 @@ def test_a_strange_value_is_quoted(value: object, word: str) -> None:
 def test_every_line_carries_its_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:
     """Several events logged at once still get a line each."""
     handler = log._Lines()
-    record = logging.LogRecord("aggregator", logging.WARNING, "", 0, "a x=1\nb y=2", None, None)
+    record = logging.LogRecord("fanin", logging.WARNING, "", 0, "a x=1\nb y=2", None, None)
     record.created = 1_772_323_320.042
 
     handler.handle(record)
@@ -52,7 +52,7 @@ def test_every_line_carries_its_time_and_level(capsys: pytest.CaptureFixture[str
 
 def test_an_exception_is_logged_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     """A bug leaves evidence on stderr, and only there."""
-    record = logging.LogRecord("aggregator", logging.ERROR, "", 0, "a request crashed", None, None)
+    record = logging.LogRecord("fanin", logging.ERROR, "", 0, "a request crashed", None, None)
     crash = ZeroDivisionError("by zero")
     record.exc_info = (type(crash), crash, None)
 
@@ -71,7 +71,7 @@ def test_a_collector_gets_one_object_a_line(
         log.line("decided", operation="a b", missing=("x", "y")),
         log.line("notified", attempt=2, no=None),
     ]
-    handler.handle(logging.LogRecord("aggregator", logging.INFO, "", 0, "\n".join(said), None, None))
+    handler.handle(logging.LogRecord("fanin", logging.INFO, "", 0, "\n".join(said), None, None))
     handler.handle(logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "two\nlines", None, None))
 
     rows = [json.loads(row) for row in capsys.readouterr().err.splitlines()]

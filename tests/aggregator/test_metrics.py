@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from aggregator.fanin import Phase, Standing
-from aggregator.metrics import Metrics
+from fanin.aggregator.fanin import Phase, Standing
+from fanin.aggregator.metrics import Metrics
 from tests.aggregator.services import EAST, PUSH, WEST, Hand, service
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from aggregator import azure_token, regions
-from aggregator.errors import RegionsUnknownError, SettingsError
-from aggregator.regions import CACHE_FILE, RegistryRegions, parse_registry
-from aggregator.settings import Settings
+from fanin.aggregator import azure, regions
+from fanin.aggregator.errors import RegionsUnknownError, SettingsError
+from fanin.aggregator.regions import CACHE_FILE, RegistryRegions, parse_registry
+from fanin.aggregator.settings import Settings
 from tests.aggregator.fake_management import REGISTRY_ID, TOKEN, Management, management, replication
 from tests.aggregator.services import PUSH, STATUS, service
 
@@ -25,7 +25,7 @@ def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token in the environment, and nothing else that could give one."""
     for name in [name for name in os.environ if name.startswith(("AZURE_", "IDENTITY_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(azure_token.TOKEN_NAME, TOKEN)
+    monkeypatch.setenv(azure.TOKEN_NAME, TOKEN)
 
 
 def asking(folder: Path, fake: Management, *, refresh_ms: int = 3_600_000) -> RegistryRegions:
@@ -197,9 +197,9 @@ async def test_operations_keep_the_regions_with_which_they_started(tmp_path: Pat
 
 async def test_a_token_comes_from_a_managed_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """App Service and Container Apps name an address and a header; a virtual machine has a fixed address."""
-    monkeypatch.delenv(azure_token.TOKEN_NAME)
+    monkeypatch.delenv(azure.TOKEN_NAME)
     async with management() as fake:
-        monkeypatch.setattr(azure_token, "MACHINE_URL", f"{fake.url}/token?api-version=2018-02-01")
+        monkeypatch.setattr(azure, "MACHINE_URL", f"{fake.url}/token?api-version=2018-02-01")
         on_a_machine = await asking(tmp_path, fake).ask()
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{fake.url}/token")
         monkeypatch.setenv("IDENTITY_HEADER", "h")
@@ -217,7 +217,7 @@ async def test_a_token_comes_from_a_workload_identity(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kubernetes puts its own token into a file; Azure exchanges it."""
-    monkeypatch.delenv(azure_token.TOKEN_NAME)
+    monkeypatch.delenv(azure.TOKEN_NAME)
     (tmp_path / "federated").write_text("cluster-token\n")
     async with management() as fake:
         monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "federated"))
@@ -233,9 +233,9 @@ async def test_a_token_comes_from_a_workload_identity(
 
 async def test_no_identity_at_all_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody forgot to assign it."""
-    monkeypatch.delenv(azure_token.TOKEN_NAME)
+    monkeypatch.delenv(azure.TOKEN_NAME)
     async with management() as fake:
-        monkeypatch.setattr(azure_token, "MACHINE_URL", f"{fake.url}/nothing?x=y")
+        monkeypatch.setattr(azure, "MACHINE_URL", f"{fake.url}/nothing?x=y")
         with pytest.raises(RegionsUnknownError, match="managed identity was refused a token: answered 404"):
             await asking(tmp_path, fake).ask()
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import SettingsError
-from aggregator.notify.address import parse
-from aggregator.notify.target import Target
-from aggregator.settings import SPELLINGS, Settings
-from aggregator.wire import ACTIONS
+from fanin.aggregator.errors import SettingsError
+from fanin.aggregator.notify.address import parse
+from fanin.aggregator.notify.target import Target
+from fanin.aggregator.settings import SPELLINGS, Settings
+from fanin.aggregator.wire import ACTIONS
+from tests.paths import DOCS
 
 REGIONS = {"FANIN_REGIONS": "eastus,westeurope"}
 
@@ -152,7 +153,7 @@ def test_what_the_harness_reads_is_left_to_it() -> None:
 
 def test_every_name_is_documented() -> None:
     """What can be set stands in the table of the manual."""
-    manual = (Path(__file__).parents[2] / "docs" / "aggregator.md").read_text(encoding="utf-8")
+    manual = (DOCS / "aggregator.md").read_text(encoding="utf-8")
 
     assert [name for name in SPELLINGS if f"`{name}`" not in manual] == []
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.errors import BodyTooLargeError, MalformedError, RequestError
-from aggregator.fanin import Subject
-from aggregator.wire import (
+from fanin.aggregator.errors import BodyTooLargeError, MalformedError, RequestError
+from fanin.aggregator.fanin import Subject
+from fanin.aggregator.wire import (
     BODY_BYTES_MAX,
     DEPTH_MAX,
     ID_LENGTH_MAX,

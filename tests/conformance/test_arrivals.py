@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from aggregator.errors import (
+from fanin.aggregator.errors import (
     MalformedError,
     RequestError,
     StoreError,
     UnexpectedRegionError,
     UnknownRegionError,
 )
-from aggregator.fanin import Phase, Standing
+from fanin.aggregator.fanin import Phase, Standing
 from tests.conformance.worlds import EAST, IMAGE, NORTH, WEST, World, arrival, deliver_all, standings
 
 

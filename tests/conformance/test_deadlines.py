@@ -2,18 +2,9 @@
 
 import pytest
 
-from aggregator.errors import StoreUnusableError
-from aggregator.fanin import Standing
-from tests.conformance.worlds import (
-    EAST,
-    NORTH,
-    RETENTION_MS,
-    WEST,
-    World,
-    arrival,
-    deliver_all,
-    standings,
-)
+from fanin.aggregator.errors import StoreUnusableError
+from fanin.aggregator.fanin import Standing
+from tests.conformance.worlds import EAST, NORTH, RETENTION_MS, WEST, World, arrival, deliver_all, standings
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 

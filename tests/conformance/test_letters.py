@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from aggregator.engine import Engine, Letter, NotDeliveredError
-from aggregator.errors import MalformedError
-from aggregator.fanin import Notify, Standing
-from aggregator.notify.patience import Patience
+from fanin.aggregator.engine import Engine, Letter, NotDeliveredError
+from fanin.aggregator.errors import MalformedError
+from fanin.aggregator.fanin import Notify, Standing
+from fanin.aggregator.notify.retry_policy import Patience
 from tests.conformance.worlds import EAST, RETENTION_MS, World, accept, arrival, deliver_all, target
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000

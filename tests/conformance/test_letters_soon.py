@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from aggregator.engine import Engine, Letter, NotDeliveredError
-from aggregator.errors import MalformedError
-from aggregator.fanin import Notify
+from fanin.aggregator.engine import Engine, Letter, NotDeliveredError
+from fanin.aggregator.errors import MalformedError
+from fanin.aggregator.fanin import Notify
 from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all
 
 HATED, DISLIKED, LIKED = "hated", "disliked", "liked"

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from aggregator.engine import NotDeliveredError
-from aggregator.fanin import Notify
+from fanin.aggregator.engine import NotDeliveredError
+from fanin.aggregator.fanin import Notify
 from tests.conformance.worlds import EAST, NORTH, WEST, World, accept, arrival, deliver_all, standings
 
 

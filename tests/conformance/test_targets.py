@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from aggregator.engine import Engine, NotDeliveredError
-from aggregator.fanin import Notify, Phase
+from fanin.aggregator.engine import Engine, NotDeliveredError
+from fanin.aggregator.fanin import Notify, Phase
 from tests.conformance.worlds import EAST, WEST, World, accept, arrival, deliver_all, target
 
 

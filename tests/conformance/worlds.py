@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from aggregator import engines
-from aggregator.engine import Engine, NotDeliveredError, Receipt, Subscribers
-from aggregator.fanin import FanIn, Notify, Phase, Standing, Subject
-from aggregator.metrics import Metrics
-from aggregator.notify.address import parse
-from aggregator.notify.target import DEFAULT_NAME, Target
-from aggregator.settings import Settings
-from aggregator.wire import Arrival
-from harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.aggregator import engines
+from fanin.aggregator.engine import Engine, NotDeliveredError, Receipt, Subscribers
+from fanin.aggregator.fanin import FanIn, Notify, Phase, Standing, Subject
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.address import parse
+from fanin.aggregator.notify.target import DEFAULT_NAME, Target
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import Arrival
+from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 
 EAST, NORTH, WEST = "eastus", "northeurope", "westeurope"
 EPOCH_MS = 1_772_323_200_000

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.fanin import Subject
-from aggregator.wire import ACTIONS, decode, subject_of
+from fanin.aggregator.fanin import Subject
+from fanin.aggregator.wire import ACTIONS, decode, subject_of
 
 HERE = Path(__file__).parent
 APP = Subject(action="push", host="demo.azurecr.io", repository="team/app", tag="1.4.2")

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.deploy.durable_functions import BEGAN, Instance
 from tests.heavy import needs
+from tests.paths import ROOT
 
 pytestmark = [
     needs(
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning"),
 ]
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "azure-functions"
+FOLDER = ROOT / "deploy" / "azure-functions"
 BEGAN_MS = int(BEGAN.timestamp() * 1000)
 REGIONS = ["eastus", "northeurope", "westus"]
 

@@ -10,8 +10,8 @@ import importlib
 import sys
 from pathlib import Path
 
-from aggregator.clock import SystemClock
-from harness.cli import main
+from fanin.aggregator.clock import SystemClock
+from fanin.harness.cli.main import main
 
 
 def set_constant(assignment: str) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.engines.restate.server import Server, free_ports
+from fanin.aggregator.engines.restate.dev_backend import Server, free_ports
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
 
 REGIONS = ("eastus", "northeurope", "westus")
@@ -36,7 +36,7 @@ class Restartable:
         """Return when it listens. It logs to a file: a pipe that nobody reads would stop it one day."""
         with (self._folder / "service.log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "aggregator", "--port", "0"],
+                [sys.executable, "-m", "fanin.aggregator", "--port", "0"],
                 env=environment(**self._settings), stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         assert process.stdout is not None

@@ -27,7 +27,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 class Service:
-    """One life of ``python -m aggregator``."""
+    """One life of ``python -m fanin.aggregator``."""
 
     def __init__(self, process: subprocess.Popen[str], port: int, greeting: str) -> None:
         self.process, self.port, self.greeting = process, port, greeting
@@ -36,7 +36,7 @@ class Service:
     def start(cls, folder: Path, *arguments: str, **settings: str) -> "Service":
         """Start it on a free port; return when it says that it listens."""
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "aggregator", "--port", "0", "--data-dir", str(folder), *arguments],
+            [sys.executable, "-m", "fanin.aggregator", "--port", "0", "--data-dir", str(folder), *arguments],
             env=environment(**settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -19,7 +19,7 @@ class SetClock:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock"
         self.set(0)
-        self.launch = ("--clock", str(self._file), "--set", "aggregator.clock.WATCH_S=0.5")
+        self.launch = ("--clock", str(self._file), "--set", "fanin.aggregator.clock.WATCH_S=0.5")
 
     def set(self, ahead_ms: int) -> None:
         """From now on it is so much ahead of the machine's; negative: behind."""
@@ -114,7 +114,7 @@ def swallowed(tmp_path: Path, *, answers_syn: bool) -> None:
     """Webhooks go on while notifications vanish; after a restart with a sink that works each is told once."""
 
     async def story() -> None:
-        haste = ("--set", "aggregator.notify.outbox.ATTEMPT_S=0.5")
+        haste = ("--set", "fanin.aggregator.engines.sqlite.dispatcher.ATTEMPT_S=0.5")
         with black_hole(answers_syn=answers_syn) as port:
             url = f"http://127.0.0.1:{port}/hook"
             service = BadDay.begin(tmp_path, launch=haste, NOTIFY_URL=url, FANIN_TIMEOUT="1s")

@@ -16,9 +16,9 @@ CROWD = min(10_000, FILES_MAX - 200) if FILES_MAX > 0 else 10_000
 # What a shell allows a program that asks for no more.
 SHELL = ("sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh")
 # Patience so short that a test can see its end; in life it is 30 s for a body, 15 to 30 s for anything else.
-HASTE = ("--set", "aggregator.app.BODY_S=1", "--set", "aggregator.protocol.LOOK_S=0.5")
+HASTE = ("--set", "fanin.aggregator.http.app.BODY_S=1", "--set", "fanin.aggregator.http.protocol.LOOK_S=0.5")
 # And patience so long that a slow machine can gather a crowd.
-CALM = ("--set", "aggregator.protocol.LOOK_S=300")
+CALM = ("--set", "fanin.aggregator.http.protocol.LOOK_S=300")
 
 type Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

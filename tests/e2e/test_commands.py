@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from aggregator.engines.sqlite_file import FILE
+from fanin.aggregator.engines.sqlite.file import FILE
 from tests.e2e.serving import LIMIT_S, Service, environment
+from tests.paths import ROOT
 
 KEY = "hunter2hunter2"
 SETTINGS = {"FANIN_REGIONS": "eastus,westus", "FANIN_TIMEOUT": "1h"}
@@ -21,7 +22,7 @@ SETTINGS = {"FANIN_REGIONS": "eastus,westus", "FANIN_TIMEOUT": "1h"}
 def fanin(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "harness", *arguments],
+        [sys.executable, "-m", "fanin.harness", *arguments],
         env=environment(**settings), capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
 
@@ -188,7 +189,7 @@ def test_a_check_that_fails_is_what_the_start_would_say(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / FILE).write_bytes(b"not a database, but long enough to be looked at" * 100)
 
-    ended = fanin("serve", "--check", *arguments, **SETTINGS, PYTHONPATH=str(Path(__file__).parents[2]))
+    ended = fanin("serve", "--check", *arguments, **SETTINGS, PYTHONPATH=str(ROOT))
 
     assert ended.returncode == code
     assert complaint in ended.stderr

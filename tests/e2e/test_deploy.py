@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from aggregator.metrics import Metrics
-from aggregator.settings import NOT_OURS, SPELLINGS
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.settings import NOT_OURS, SPELLINGS
 from tests.e2e.serving import LIMIT_S, Service, environment
 from tests.heavy import needs
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 TEXTS = (*(path for path in DEPLOY.iterdir() if path.is_file()), ROOT / "docs" / "deploy.md")
 
@@ -111,7 +111,7 @@ def _holding(held: socket.socket, folder: Path) -> subprocess.Popen[bytes]:
     """Start the service as systemd does: the socket is descriptor 3, and the environment says for whom."""
     return subprocess.Popen(  # noqa: S603 - our own module
         ["bash", "-c", f'exec 3<&{held.fileno()}; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "bash",  # noqa: S607
-         sys.executable, "-m", "aggregator", "--data-dir", str(folder), "--regions", "eastus,westus"],
+         sys.executable, "-m", "fanin.aggregator", "--data-dir", str(folder), "--regions", "eastus,westus"],
         env=environment(), pass_fds=(held.fileno(),), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.serving import LIMIT_S, Service, environment
 
 SETTINGS = {"FANIN_REGIONS": "eastus,westus", "FANIN_KEYS": "hunter2hunter2"}
-UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "aggregator.asgi:create", "--port", "0")
+UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "fanin.aggregator.asgi:create", "--port", "0")
 
 
 def uvicorn(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -35,7 +35,7 @@ def test_a_second_service_is_told_who_the_first_is(tmp_path: Path) -> None:
     """A process started twice, or a container that overlaps its successor; the first is not disturbed."""
     first = Service.start(tmp_path, **SETTINGS)
     second = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "aggregator", "--port", "0", "--data-dir", str(tmp_path)],
+        [sys.executable, "-m", "fanin.aggregator", "--port", "0", "--data-dir", str(tmp_path)],
         env=environment(**SETTINGS), capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     code, log = first.end(signal.SIGTERM)

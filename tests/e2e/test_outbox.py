@@ -20,7 +20,7 @@ KEY = "hunter2hunter2"
 async def fanin(*arguments: str, **settings: str) -> tuple[int, str, str]:
     """Run ``fanin outbox …``; return status, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "harness", "outbox", *arguments),
+        *(sys.executable, "-m", "fanin.harness", "outbox", *arguments),
         env=environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.judge.oracle import judge
-from harness.needs import USUAL, lacking
-from harness.world.play import play
-from simulator.loading import load
-from simulator.pack import find, names
+from fanin.harness.capabilities import USUAL, lacking
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.world.play import play
+from fanin.simulator.language.load import load
+from fanin.simulator.pack import find, names
 
 
 @pytest.mark.parametrize("name", [name for name in names() if not lacking(load(find(name)), USUAL)])

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.oracle import judge
-from harness.report import folder
-from harness.verify.card import Card, Judged
-from harness.world.play import play
-from simulator.loading import load
-from simulator.pack import find
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.report import folder
+from fanin.harness.results import Card, Judged
+from fanin.harness.world.play import play
+from fanin.simulator.language.load import load
+from fanin.simulator.pack import find
 from tests.e2e.browser import browser
 from tests.e2e.browser import find as find_browser
-from tests.harness.reported import HOSTILE, bad, good, named
+from tests.harness.report.reported import HOSTILE, bad, good, named
 from tests.harness.toy_aggregator import toy
 from tests.heavy import needs
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.engines import ENGINES, start_backend
+from fanin.aggregator.engines import ENGINES, start_backend
 from tests.e2e.serving import Service, Sink
 from tests.heavy import needs_engine
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from aggregator.engines.restate.server import Server
+from fanin.aggregator.engines.restate.dev_backend import Server
 from tests.e2e.restate_load import Load, Restartable, check, everything_told
 from tests.e2e.serving import Sink
 from tests.heavy import needs_engine

@@ -13,9 +13,9 @@ SCENARIOS = ("two-replicas", "replica-lost")
 
 def test_two_replicas_of_which_one_is_killed_are_valid() -> None:
     """Traffic alternates between them; one is killed in mid-operation, and no outcome changes."""
-    trial = [sys.executable, "-m", "aggregator.engines.restate.trial"]
+    trial = [sys.executable, "-m", "fanin.aggregator.engines.restate.trial"]
     life = " ".join([*trial, "life"])
-    verify = [sys.executable, "-m", "harness", "verify", "--capability", "replicas", "--command", life]
+    verify = [sys.executable, "-m", "fanin.harness", "verify", "--capability", "replicas", "--command", life]
 
     done = subprocess.run(  # noqa: S603 - our own modules
         [*trial, "run", *verify, "--tolerance", "10s", *SCENARIOS],

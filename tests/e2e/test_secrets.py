@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aggregator.engines.sqlite_file import FILE
-from aggregator.wire import BODY_BYTES_MAX
+from fanin.aggregator.engines.sqlite.file import FILE
+from fanin.aggregator.wire import BODY_BYTES_MAX
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
 
 KEY, OTHER_KEY = "key-of-the-registry-1", "key-of-the-registry-2"
@@ -118,7 +118,7 @@ def test_no_secret_is_said_whatever_goes_wrong(tmp_path: Path) -> None:
 
 def _run(settings: dict[str, str]) -> str:
     ended = subprocess.run(
-        [sys.executable, "-m", "aggregator", "--port", "0"],
+        [sys.executable, "-m", "fanin.aggregator", "--port", "0"],
         env=environment(**settings), capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert ended.returncode

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.protocol import HEAD_BYTES_MAX
+from fanin.aggregator.http.protocol import HEAD_BYTES_MAX
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
 
 REGIONS = "eastus,westus"
@@ -18,7 +18,7 @@ REGIONS = "eastus,westus"
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     return subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "aggregator", *arguments],
+        [sys.executable, "-m", "fanin.aggregator", *arguments],
         env=environment(**settings),
         capture_output=True,
         text=True,

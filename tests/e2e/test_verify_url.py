@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.cli import main
-from harness.realtime.command import free_port
-from simulator.pack import names
+from fanin.harness.cli.main import main
+from fanin.harness.targets.process import free_port
+from fanin.simulator.pack import names
 from tests.e2e.serving import LIMIT_S, environment
 
 KEY = "s3sam3+/op3n=="
@@ -47,7 +47,7 @@ class Deployment:
         }
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "harness", "serve", "--port", "0", "--data-dir", str(folder)],
+                [sys.executable, "-m", "fanin.harness", "serve", "--port", "0", "--data-dir", str(folder)],
                 env=environment(**settings),
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -1,16 +1,15 @@
 """What goes beyond the contract is played against those who say that they have it, and skipped by name."""
 
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import main
-from harness.verify.target_file import ScenarioError, loads
+from fanin.harness.cli.main import main
+from fanin.harness.verify.config_file import ScenarioError, loads
+from tests.paths import FOREIGN_APPS
 
-STRANGERS = Path(__file__).parent / "strangers"
-APP = ("--app", "unmodified:create_app", "--app-dir", str(STRANGERS))
+APP = ("--app", "unmodified:create_app", "--app-dir", str(FOREIGN_APPS))
 
 
 def fanin(*words: str) -> tuple[int, str, str]:

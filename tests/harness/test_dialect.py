@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.dialect import PLAIN, AnswerDialect, Dialect, NotificationDialect, pointed_at
+from fanin.harness.dialect import PLAIN, AnswerDialect, Dialect, NotificationDialect, pointed_at
 
 REGIONS = ("eastus", "westus", "northeurope")
 ELSEWHERE = NotificationDialect(

@@ -15,25 +15,26 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from harness.bugs.matrix import scenario_of
-from harness.bugs.registry import BUGS
-from harness.cli import main
-from harness.explore import command, search
-from harness.explore.invent import invent
-from harness.history import Bit, End, Entry, History, Occurred, Received, Replied, Sent
-from harness.judge import oracle
-from harness.judge.bounds import Bounds
-from harness.judge.evidence import collect
-from harness.judge.oracle import judge
-from harness.judge.rules import content, doubts, notification, outcome, timing
-from harness.verdict import Validity
-from harness.world import play as playing
-from harness.world.kernel import VirtualKernel
-from harness.world.play import World, play
-from simulator.fake_acr import FakeRegistry
-from simulator.loading import load
-from simulator.pack import find
-from tests.harness.lies import Lie, Patch
+from fanin.harness.cli import explore
+from fanin.harness.cli.main import main
+from fanin.harness.explore import search
+from fanin.harness.explore.generate import invent
+from fanin.harness.history import Bit, End, Entry, History, Occurred, Received, Replied, Sent
+from fanin.harness.mutants.matrix import scenario_of
+from fanin.harness.mutants.registry import BUGS
+from fanin.harness.oracle import oracle
+from fanin.harness.oracle.bounds import Bounds
+from fanin.harness.oracle.evidence import collect
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.oracle.rules import content, doubts, notification, outcome, timing
+from fanin.harness.verdict import Validity
+from fanin.harness.world import play as playing
+from fanin.harness.world.kernel import VirtualKernel
+from fanin.harness.world.play import World, play
+from fanin.simulator.fake_acr import FakeRegistry
+from fanin.simulator.language.load import load
+from fanin.simulator.pack import find
+from tests.harness.oracle.lies import Lie, Patch
 
 
 def played(name: str, seed: int = 0) -> History:
@@ -277,7 +278,7 @@ def what_is_printed_brings_it_back() -> None:
         assert printed is not None
         assert f"trace={printed[2]}" in _printed(["run", RACES, "--seed", printed[1], "--quiet"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "SHRUNK_PER_RULE", 0)  # it takes long, and each line has its command anyway
+        patch.setattr(explore, "SHRUNK_PER_RULE", 0)  # it takes long, and each line has its command anyway
         buggy = BUGS["no-key"].factory
         patch.setattr(search, "play", lambda scenario, *, seed: play(scenario, seed=seed, factory=buggy))
         found = _printed(["explore", "--runs", "4", "--seed", "30"])

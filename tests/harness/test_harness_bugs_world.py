@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,23 +20,23 @@ import msgspec
 import pytest
 import simloop
 
-from aggregator.clock import Clock
-from aggregator.fanin import Notify
-from harness.bugs.matrix import scenario_of
-from harness.bugs.variation import Tell, vary
-from harness.history import Answered, History, Received, Replied, Sent
-from harness.world import kernel
-from harness.world import play as playing
-from harness.world.asgi import Answer, AsgiApp
-from harness.world.kernel import VirtualKernel, elapsed_ms
-from harness.world.play import EPOCH_MS, play, play_stranger
-from harness.world.player import Player
-from harness.world.sink import Sink
-from harness.world.stranger import find_factory
-from harness.world.target import InProcessTarget
-from simulator import faults
-from simulator.fake_acr import FakeRegistry
-from simulator.scenario import (
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.fanin import Notify
+from fanin.harness.history import Answered, History, Received, Replied, Sent
+from fanin.harness.mutants.matrix import scenario_of
+from fanin.harness.mutants.variation import Tell, vary
+from fanin.harness.world import kernel
+from fanin.harness.world import play as playing
+from fanin.harness.world.asgi import Answer, AsgiApp
+from fanin.harness.world.foreign_app import find_factory
+from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.play import EPOCH_MS, play, play_stranger
+from fanin.harness.world.registry_driver import Player
+from fanin.harness.world.sink import Sink
+from fanin.harness.world.target import InProcessTarget
+from fanin.simulator import faults
+from fanin.simulator.fake_acr import FakeRegistry
+from fanin.simulator.language.scenario import (
     Crash,
     Delay,
     DelayBy,
@@ -59,11 +58,11 @@ from simulator.scenario import (
     SlowClient,
     UnknownRegion,
 )
-from tests.harness.lies import Lie, Patch
+from tests.harness.oracle.lies import Lie, Patch
+from tests.paths import FOREIGN_APPS
 
 NORTH, WEST = "northeurope", "westeurope"
 LATENCY_MS = 1
-STRANGERS = Path(__file__).parent / "strangers"
 
 
 @dataclass
@@ -217,7 +216,7 @@ def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
 
 
 def _lost_answers_are_sent(patch: Patch) -> None:
-    from harness.world.sink import Connection
+    from fanin.harness.world.sink import Connection
 
     patch.setattr(Connection, "reset", lambda self, post: self.answer(post, 200))
 
@@ -241,7 +240,7 @@ def everything_happens_at_its_time() -> None:
 def strangers_see_the_same_time() -> None:
     """`time.time()` in somebody else's code is the scenario's time, at every request."""
     seen: list[tuple[float, int]] = []
-    build = find_factory("unmodified:create_app", STRANGERS)
+    build = find_factory("unmodified:create_app", FOREIGN_APPS)
 
     def watched() -> AsgiApp:
         app = build()
@@ -293,7 +292,7 @@ def a_run_leaves_nothing_behind() -> None:
     before = play(answers_lost)
     environment, numbers = dict(os.environ), random.getstate()
     play(scenario_of("storm"), seed=3)
-    play_stranger(answers_lost, find_factory("unmodified:create_app", STRANGERS), name="unmodified")
+    play_stranger(answers_lost, find_factory("unmodified:create_app", FOREIGN_APPS), name="unmodified")
 
     assert play(answers_lost).entries == before.entries
     assert (dict(os.environ), random.getstate()) == (environment, numbers)

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 # As in the tests of the plugin: what is imported anew inside pytester does not know itself again.
-import aggregator.app  # noqa: F401
-import harness.report.folder
-import harness.world.play  # noqa: F401
+import fanin.aggregator.http.app
+import fanin.harness.report.folder
+import fanin.harness.world.play  # noqa: F401
 import tests.harness.toy_aggregator  # noqa: F401
-from simulator.pack import names
-from tests.harness.test_pytest_plugin import APPLICATION, ARGUMENTS, ROOT
+from fanin.simulator.pack import names
+from tests.harness.test_pytest_plugin import APPLICATION, ARGUMENTS
+from tests.paths import ROOT
 
 pytest_plugins = ["pytester"]
 

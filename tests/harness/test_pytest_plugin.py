@@ -4,29 +4,28 @@ import json
 import os
 import tomllib
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
 
 # After each of its runs pytester forgets the modules that the run imported, and PyYAML's half in C is then
 # imported twice and does not know itself again. So everything is imported before.
-import aggregator.app  # noqa: F401
-import harness.report.folder
-import harness.world.play  # noqa: F401
+import fanin.aggregator.http.app
+import fanin.harness.report.folder
+import fanin.harness.world.play  # noqa: F401
 import tests.harness.toy_aggregator  # noqa: F401
+from tests.paths import ROOT
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).parent.parent.parent
 # Loaded by its entry point where fanin is installed with it; else by name.
-INSTALLED = any(it.value == "harness.pytest_plugin" for it in entry_points(group="pytest11"))
-ARGUMENTS = ("-p", "no:cacheprovider", *(() if INSTALLED else ("-p", "harness.pytest_plugin")))
+INSTALLED = any(it.value == "fanin.pytest_plugin" for it in entry_points(group="pytest11"))
+ARGUMENTS = ("-p", "no:cacheprovider", *(() if INSTALLED else ("-p", "fanin.pytest_plugin")))
 
 # An application of a user's: all that it knows of fanin is what the environment tells it.
 APPLICATION = """
 import os
-from aggregator.app import create_app as build
-from aggregator.settings import Settings
+from fanin.aggregator.http.app import create_app as build
+from fanin.aggregator.settings import Settings
 
 def create_app():
     return build(Settings.from_environment(os.environ))
@@ -72,7 +71,7 @@ def test_the_plugin_comes_with_the_installation() -> None:
     """``pip install`` is all that it takes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-    assert project["entry-points"]["pytest11"] == {"fanin": "harness.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"fanin": "fanin.pytest_plugin"}
 
 
 def test_a_right_application_passes(suite: pytest.Pytester) -> None:
@@ -266,7 +265,7 @@ def test_the_whole_pack_is_one_parametrised_test(suite: pytest.Pytester) -> None
     """By fixture or by hand, each scenario a test of its own name."""
     suite.makepyfile("""
         import pytest
-        from harness.pytest_plugin import fanin_pack
+        from fanin.pytest_plugin import fanin_pack
         from right import create_app
 
         def test_pack(fanin, fanin_scenario):
@@ -343,7 +342,7 @@ def test_whoever_does_not_ask_pays_nothing(suite: pytest.Pytester) -> None:
         import sys
 
         def test_it():
-            costly = ("msgspec", "starlette", "jinja2", "click", "simulator", "harness.world.play")
+            costly = ("msgspec", "starlette", "jinja2", "click", "fanin.simulator", "fanin.harness.world")
             assert not [name for name in sys.modules if name.startswith(costly)]
     """)
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from harness.world.asgi import AsgiApp
+from fanin.harness.world.asgi import AsgiApp
 
 
 class Toy:
@@ -131,5 +131,5 @@ def parse(duration: str) -> float:
 
 
 def toy(bug: str = "") -> Callable[[Mapping[str, str], int], AsgiApp]:
-    """A factory for `harness.world.play.play`."""
+    """A factory for `fanin.harness.world.play.play`."""
     return lambda settings, epoch_ms: Toy(settings, epoch_ms, bug).app()

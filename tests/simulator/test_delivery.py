@@ -4,7 +4,7 @@ from itertools import accumulate
 
 import pytest
 
-from simulator.delivery import (
+from fanin.simulator.delivery import (
     ATTEMPTS_MAX,
     PROFILES,
     Profile,
@@ -12,8 +12,8 @@ from simulator.delivery import (
     parse_retry_after,
     profile_of,
 )
-from simulator.scenario import Sender
-from simulator.units import format_duration, parse_duration
+from fanin.simulator.language.durations import format_duration, parse_duration
+from fanin.simulator.language.scenario import Sender
 
 
 def retry(

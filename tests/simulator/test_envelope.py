@@ -2,8 +2,8 @@
 
 import json
 
-from simulator.envelope import MEDIA_TYPE, enveloped
-from simulator.wire import address, webhook_request
+from fanin.simulator.envelope import MEDIA_TYPE, enveloped
+from fanin.simulator.wire import address, webhook_request
 
 TO = address("/api/ImagePush?region={region}", "eastus")
 

@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from simulator.fake_acr import FakeRegistry, scope_matches
-from simulator.scenario import (
+from fanin.simulator.fake_acr import FakeRegistry, scope_matches
+from fanin.simulator.language.scenario import (
     SUBSCRIBABLE,
     Action,
     Delay,

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from simulator.fake_acr import Occurrence
-from simulator.scenario import Delay, Drop, Duplicate, Fault, Operation, Reorder
+from fanin.simulator.fake_acr import Occurrence
+from fanin.simulator.language.scenario import Delay, Drop, Duplicate, Fault, Operation, Reorder
 from tests.simulator.registries import EAST, NORTH, PUSH, WEST, bodies, due, played
 
 
@@ -25,8 +25,8 @@ def test_the_same_seed_plays_the_same_and_another_seed_does_not() -> None:
 def test_another_process_plays_the_same() -> None:
     """No order that nobody chose gets in, whatever PYTHONHASHSEED is."""
     program = (
-        "import hashlib; from simulator.fake_acr import FakeRegistry;"
-        "from simulator.scenario import Drop, Operation, Scenario;"
+        "import hashlib; from fanin.simulator.fake_acr import FakeRegistry;"
+        "from fanin.simulator.language.scenario import Drop, Operation, Scenario;"
         "s = Scenario('s', 't', operations=(Operation(name='op', repeat=9),), faults=(Drop(chance=0.5),));"
         "h = list(FakeRegistry(s, seed=7, epoch_ms=0).occurrences());"
         "print(hashlib.sha256(repr(h).encode()).hexdigest())"

@@ -7,9 +7,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from simulator.fake_acr import Announcement, FakeRegistry, Loss
-from simulator.faults import BEHAVIOURS, DEPTH, MIB, _bites
-from simulator.scenario import (
+from fanin.simulator.fake_acr import Announcement, FakeRegistry, Loss
+from fanin.simulator.faults import BEHAVIOURS, DEPTH, MIB, _bites
+from fanin.simulator.language.scenario import (
     Action,
     Crash,
     Delay,

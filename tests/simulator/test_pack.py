@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.loading import ScenarioError
-from simulator.pack import find, names
+from fanin.simulator.language.load import ScenarioError
+from fanin.simulator.pack import find, names
 
 NEITHER = "neither a built-in scenario nor a file; 'fanin scenarios' lists the built-in ones"
 

@@ -1,8 +1,8 @@
 """Signatures, as whoever implements Standard Webhooks will check them."""
 
-from simulator.scenario import Signing
-from simulator.signing import HEADERS, message_id, secret_at, signature, signed
-from simulator.wire import address, webhook_request
+from fanin.simulator.language.scenario import Signing
+from fanin.simulator.signing import HEADERS, message_id, secret_at, signature, signed
+from fanin.simulator.wire import address, webhook_request
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - published with the test vector
 OTHER = "whsec_YW5vdGhlciBzZWNyZXQsIG5ld2VyIGFuZCBiZXR0ZXI="

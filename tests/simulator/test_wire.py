@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from simulator.scenario import Quirk
-from simulator.wire import (
+from fanin.simulator.language.scenario import Quirk
+from fanin.simulator.wire import (
     CHART,
     USER_AGENT,
     Address,
@@ -26,8 +26,9 @@ from simulator.wire import (
     with_address,
     with_body,
 )
+from tests.paths import ROOT
 
-CONTRACT = Path(__file__).parent.parent / "contract"
+CONTRACT = ROOT / "tests" / "contract"
 EXAMPLES = sorted(CONTRACT.glob("*.json"))
 
 PUSH = Event(

@@ -13,13 +13,14 @@ import msgspec
 from durabletask.client import OrchestrationStatus
 from durabletask.internal import orchestrator_service_pb2 as protocol
 
-from aggregator import log
-from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Letter, Letters, Page, Subscribers
-from aggregator.engines.durable_task.hub import Hub, Listed
-from aggregator.engines.durable_task.naming import instance_id
-from aggregator.engines.durable_task.options import Options
-from aggregator.engines.durable_task.orchestration import (
+from fanin.aggregator import log
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.engine import Capabilities, Letter, Letters, Page, Subscribers
+from fanin.aggregator.engines.durable_task.activity import Telling
+from fanin.aggregator.engines.durable_task.client import Hub, Listed
+from fanin.aggregator.engines.durable_task.instance_id import instance_id
+from fanin.aggregator.engines.durable_task.options import Options
+from fanin.aggregator.engines.durable_task.orchestration import (
     ORCHESTRATOR,
     RETRY,
     Aftermath,
@@ -27,10 +28,9 @@ from aggregator.engines.durable_task.orchestration import (
     begin,
     fold,
 )
-from aggregator.engines.durable_task.telling import Telling
-from aggregator.engines.durable_task.worker import Worker
-from aggregator.engines.pace import Pace
-from aggregator.errors import (
+from fanin.aggregator.engines.durable_task.worker import Worker
+from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.errors import (
     MalformedError,
     StoreBusyError,
     StoreError,
@@ -38,11 +38,11 @@ from aggregator.errors import (
     UnexpectedRegionError,
     UnknownRegionError,
 )
-from aggregator.fanin import FanIn, OperationId, Phase
-from aggregator.metrics import Metrics
-from aggregator.notify.target import OUTCOMES
-from aggregator.settings import Settings
-from aggregator.wire import Arrival
+from fanin.aggregator.fanin import FanIn, OperationId, Phase
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.target import OUTCOMES
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import Arrival
 
 # Ids that are known to exist. What falls out costs one more call when it is needed.
 KNOWN_MAX = 20_000
@@ -59,7 +59,7 @@ _NOBODY = "fanin-readiness-check"
 
 
 class DurableTaskEngine:
-    """See `aggregator.engine.Engine`, whose promises it keeps."""
+    """See `fanin.aggregator.engine.Engine`, whose promises it keeps."""
 
     capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.errors import SettingsError, quoted
+from fanin.aggregator.errors import SettingsError, quoted
 
 PREFIX = "FANIN_DURABLE_TASK_"
 _NAMES = tuple(PREFIX + name for name in ("ADDRESS", "TASK_HUB", "CREDENTIAL", "REPLAYS", "WORKER"))

@@ -3,7 +3,7 @@
 Rules of this file: it is replayed from its history again and again, so it reads nothing but that: no clock,
 no environment, no randomness; whatever it must know comes with its input (`Order`) or in an event. It runs
 on Durable Task and on Durable Functions alike, through `Steps`. What an arrival or a deadline means is
-decided by `aggregator.fanin` alone.
+decided by `fanin.aggregator.fanin` alone.
 
 Where the sample that this follows loses something, this does not:
 
@@ -19,8 +19,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from aggregator.engines.durable_task.letters import Letter
-from aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Phase, Step, Subject, start, step
+from fanin.aggregator.engines.durable_task.outbox_entry import Letter
+from fanin.aggregator.fanin import (
+    Arrived,
+    DeadlineReached,
+    FanIn,
+    Notify,
+    Phase,
+    Step,
+    Subject,
+    start,
+    step,
+)
 
 ORCHESTRATOR = "WaitForAllRegions"
 ACTIVITIES = {Phase.COMPLETED: "FirePushNotification", Phase.TIMED_OUT: "FireTimeoutNotification"}

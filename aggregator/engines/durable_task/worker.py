@@ -19,22 +19,22 @@ from durabletask import task
 from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as protocol
 
-from aggregator import log
-from aggregator.accounts import decided
-from aggregator.engines.durable_task.hub import Hub, Line
-from aggregator.engines.durable_task.letters import UNSAID
-from aggregator.engines.durable_task.orchestration import (
+from fanin.aggregator import log
+from fanin.aggregator.decisions import decided
+from fanin.aggregator.engines.durable_task.activity import ATTEMPTS_MAX, Telling
+from fanin.aggregator.engines.durable_task.client import Hub, Line
+from fanin.aggregator.engines.durable_task.orchestration import (
     ACTIVITIES,
     ORCHESTRATOR,
     Order,
     wait_for_all_regions,
 )
-from aggregator.engines.durable_task.replays import RecordedSteps, Recorder
-from aggregator.engines.durable_task.telling import ATTEMPTS_MAX, Telling
-from aggregator.engines.pace import Pace
-from aggregator.errors import StoreError
-from aggregator.fanin import Notify
-from aggregator.metrics import Metrics
+from fanin.aggregator.engines.durable_task.outbox_entry import UNSAID
+from fanin.aggregator.engines.durable_task.replay_log import RecordedSteps, Recorder
+from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.errors import StoreError
+from fanin.aggregator.fanin import Notify
+from fanin.aggregator.metrics import Metrics
 
 # A stream brings one piece of work in a turn of the loop, and turns are long while webhooks crowd in.
 LINES = 4
@@ -56,7 +56,7 @@ def from_ms(at_ms: int) -> datetime:
 
 
 class SdkSteps:
-    """`aggregator.engines.durable_task.orchestration.Steps` on the SDK's context."""
+    """`fanin.aggregator.engines.durable_task.orchestration.Steps` on the SDK's context."""
 
     def __init__(self, context: task.OrchestrationContext, metrics: Metrics) -> None:
         self._context, self._metrics = context, metrics

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from aggregator.engines.restate import ranked
-from aggregator.engines.restate.http import Answer, Client
-from aggregator.errors import MalformedError, quoted
+from fanin.aggregator.engines.restate import sort_key
+from fanin.aggregator.engines.restate.http import Answer, Client
+from fanin.aggregator.errors import MalformedError, quoted
 
 _OK = range(200, 300)
 
@@ -65,12 +65,12 @@ class Admin:
             RefusedError, UnreachableError, NoAnswerError: there is no list now.
         """
         where = [f"service_name = {_text(table.service)}", f"key = {_text(table.entry)}"]
-        rank = f"substr(value_utf8, 1, {ranked.LENGTH})"
+        rank = f"substr(value_utf8, 1, {sort_key.LENGTH})"
         if letter is not None:
-            where.append(f"substr(value_utf8, {ranked.LENGTH}, 1) = {_text(letter)}")
+            where.append(f"substr(value_utf8, {sort_key.LENGTH}, 1) = {_text(letter)}")
         if after is not None:
             try:
-                last, key = ranked.split(after)
+                last, key = sort_key.split(after)
             except ValueError as exc:
                 raise MalformedError(f"after={quoted(after)} is not what a page gave as its next") from exc
             where.append(
@@ -79,7 +79,7 @@ class Admin:
         sql = "SELECT service_key, value_utf8 FROM state WHERE "
         rows = await self._query(f"{sql}{' AND '.join(where)} ORDER BY {rank}, service_key LIMIT {limit}")
         following = (
-            ranked.token(rows[-1]["value_utf8"], rows[-1]["service_key"]) if len(rows) == limit else None
+            sort_key.token(rows[-1]["value_utf8"], rows[-1]["service_key"]) if len(rows) == limit else None
         )
         return Stored([(row["service_key"], row["value_utf8"].encode()) for row in rows], following)
 

@@ -15,9 +15,9 @@ from restate._internal import (
 from restate.discovery import compute_discovery_json
 from restate.endpoint import Endpoint as Declared
 
-from aggregator import log
-from aggregator.engines.pace import Pace
-from aggregator.engines.restate.call import Call, CancelledByServerError, SuspendedError
+from fanin.aggregator import log
+from fanin.aggregator.engines.restate.call import Call, CancelledByServerError, SuspendedError
+from fanin.aggregator.engines.work_queue import Pace
 
 # A handler acts on its call and returns, or, if it has to wait for something, returns what is to be awaited.
 type Handler = Callable[[Call], Coroutine[Any, Any, None] | None]

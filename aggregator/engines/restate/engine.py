@@ -14,19 +14,19 @@ from urllib.parse import quote
 
 import msgspec
 
-from aggregator import log
-from aggregator.clock import Clock
-from aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
-from aggregator.engines.pace import Pace
-from aggregator.engines.restate import letters, operation
-from aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
-from aggregator.engines.restate.declared import REVISION, Names, declare
-from aggregator.engines.restate.endpoint import Endpoint, Handler
-from aggregator.engines.restate.http import Answer, Client, NoAnswerError, UnreachableError
-from aggregator.engines.restate.operation import Arrive, Operations, Reply
-from aggregator.engines.restate.options import Options
-from aggregator.engines.restate.telling import Telling
-from aggregator.errors import (
+from fanin.aggregator import log
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from fanin.aggregator.engines.restate import operation, outbox_object
+from fanin.aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
+from fanin.aggregator.engines.restate.endpoint import Endpoint, Handler
+from fanin.aggregator.engines.restate.http import Answer, Client, NoAnswerError, UnreachableError
+from fanin.aggregator.engines.restate.notification import Telling
+from fanin.aggregator.engines.restate.operation import Arrive, Operations, Reply
+from fanin.aggregator.engines.restate.options import Options
+from fanin.aggregator.engines.restate.services import REVISION, Names, declare
+from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.errors import (
     StoreBusyError,
     StoreError,
     StoreFailedError,
@@ -34,11 +34,11 @@ from aggregator.errors import (
     UnexpectedRegionError,
     UnknownRegionError,
 )
-from aggregator.fanin import FanIn, OperationId, Phase
-from aggregator.metrics import Metrics
-from aggregator.notify.target import OUTCOMES
-from aggregator.settings import Settings
-from aggregator.wire import Arrival
+from fanin.aggregator.fanin import FanIn, OperationId, Phase
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.target import OUTCOMES
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import Arrival
 
 # Senders give up on an answer after about 10 s.
 CALL_S = 8.0
@@ -64,7 +64,7 @@ _state = msgspec.json.Decoder(FanIn).decode
 
 
 class RestateEngine:
-    """See `aggregator.engine.Engine`, whose promises it keeps."""
+    """See `fanin.aggregator.engine.Engine`, whose promises it keeps."""
 
     capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
 
@@ -154,7 +154,7 @@ class RestateEngine:
 
     async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
         stored = await self._letters(dead=dead, after=after, limit=limit)
-        return Letters([letters.letter(value) for _, value in stored.rows], stored.next)
+        return Letters([outbox_object.letter(value) for _, value in stored.rows], stored.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = (
@@ -166,7 +166,7 @@ class RestateEngine:
         while True:
             stored = await self._letters(dead=True, after=after, limit=RETRY_CHUNK)
             for key, value in stored.rows:
-                found = letters.letter(value)
+                found = outbox_object.letter(value)
                 wanted = target in (None, found.target) and operation in (None, found.operation_id)
                 if wanted and found.target in ours:
                     said = await self._call(self._names.letters, key, self._names.REVIVE, b"{}")
@@ -177,8 +177,8 @@ class RestateEngine:
 
     async def _letters(self, *, dead: bool | None, after: str | None, limit: int) -> Stored:
         async with self._translated():
-            table = Table(self._names.letters, letters.STATE)
-            kind = None if dead is None else letters.DEAD if dead else letters.LIVE
+            table = Table(self._names.letters, outbox_object.STATE)
+            kind = None if dead is None else outbox_object.DEAD if dead else outbox_object.LIVE
             return await self._admin.page(table, letter=kind, after=after, limit=limit)
 
     async def check(self) -> None:
@@ -239,7 +239,7 @@ class RestateEngine:
         options = self._options
         names = self._names
         operations = Operations(names, self._clock, self._metrics, self._subscribers)
-        box = letters.LetterBox(names)
+        box = outbox_object.LetterBox(names)
         handlers: dict[tuple[str, str], Handler] = {
             (names.operations, names.ARRIVE): operations.arrive,
             (names.operations, names.EXPIRE): operations.expire,

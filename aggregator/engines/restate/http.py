@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from aggregator.notify.address import Address
+from fanin.aggregator.notify.address import Address
 
 CONNECT_S = 3.0
 # How many calls are under way at once. The server's own limit is 1,000 for each of its nodes.

@@ -18,16 +18,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from aggregator import log
-from aggregator.accounts import decided
-from aggregator.clock import Clock
-from aggregator.engine import Subscribers
-from aggregator.engines.restate.call import Call
-from aggregator.engines.restate.declared import Names
-from aggregator.engines.restate.ranked import ranked, unranked
-from aggregator.engines.restate.telling import Tell
-from aggregator.errors import RequestError
-from aggregator.fanin import (
+from fanin.aggregator import log
+from fanin.aggregator.clock import Clock
+from fanin.aggregator.decisions import decided
+from fanin.aggregator.engine import Subscribers
+from fanin.aggregator.engines.restate.call import Call
+from fanin.aggregator.engines.restate.notification import Tell
+from fanin.aggregator.engines.restate.services import Names
+from fanin.aggregator.engines.restate.sort_key import ranked, unranked
+from fanin.aggregator.errors import RequestError
+from fanin.aggregator.fanin import (
     Arrived,
     DeadlineReached,
     FanIn,
@@ -39,7 +39,7 @@ from aggregator.fanin import (
     start,
     step,
 )
-from aggregator.metrics import Metrics
+from fanin.aggregator.metrics import Metrics
 
 # The only entry of an object's state.
 STATE = "operation"

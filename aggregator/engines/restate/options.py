@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aggregator.errors import SettingsError, quoted
-from aggregator.notify.address import Address
-from aggregator.notify.address import parse as parse_url
+from fanin.aggregator.errors import SettingsError, quoted
+from fanin.aggregator.notify.address import Address
+from fanin.aggregator.notify.address import parse as parse_url
 
 PORT_MAX = 65_535
 

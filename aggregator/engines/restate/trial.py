@@ -1,4 +1,4 @@
-"""The engine on trial, beside a server that outlives it: ``python -m aggregator.engines.restate.trial``.
+"""The engine on trial: ``python -m fanin.aggregator.engines.restate.trial``.
 
 ``run COMMAND…`` starts a server, runs the command with the settings that lead to it, and stops the server.
 ``life`` is `fanin serve` on that server, for one folder of data: in every life of the folder it has the same
@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from aggregator.engines.restate.server import Server, free_ports
+from fanin.aggregator.engines.restate.dev_backend import Server, free_ports
 
-USAGE = "usage: python -m aggregator.engines.restate.trial run COMMAND… | life [OPTION…]"
+USAGE = "usage: python -m fanin.aggregator.engines.restate.trial run COMMAND… | life [OPTION…]"
 
 
 def run(command: list[str]) -> int:
@@ -37,7 +37,7 @@ def run(command: list[str]) -> int:
 
 def life(arguments: list[str]) -> None:
     """Serve until killed, at the address that this folder's lives have."""
-    from aggregator.__main__ import serve
+    from fanin.aggregator.cli.serve import serve
 
     folder = Path(os.environ["DATA_DIR"])
     folder.mkdir(parents=True, exist_ok=True)

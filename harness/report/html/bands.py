@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.history import Aggregator
-from harness.report.clock import clock
-from harness.report.html.scene import Band
-from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment, overall
-from harness.report.reading import Operation, Reading
-from harness.report.world import fault_words
-from simulator.scenario import SinkDown, SinkFault, SinkLosesAnswer
-from simulator.units import format_duration
+from fanin.harness.history import Aggregator
+from fanin.harness.report.analysis import Operation, Reading
+from fanin.harness.report.clock import clock
+from fanin.harness.report.html.scene import Band
+from fanin.harness.report.scenario_text import fault_words
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, Moment, overall
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.scenario import SinkDown, SinkFault, SinkLosesAnswer
 
 _DEATHS = {"crash": "killed", "stop": "stopped", "failed": "could not start", "pause": "standing still"}
 

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.clock import clock
-from harness.report.html.examples import focus
-from harness.report.line import Tone
-from harness.report.moments import AGGREGATOR, SINK, TIMER, WORLD, Moment, moments
-from harness.report.reading import Operation, Reading
-from harness.verdict import Verdict
+from fanin.harness.report.analysis import Operation, Reading
+from fanin.harness.report.clock import clock
+from fanin.harness.report.html.examples import focus
+from fanin.harness.report.line import Tone
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, WORLD, Moment, moments
+from fanin.harness.verdict import Verdict
 
 ROWS_MAX = 160
 _ENDS = ROWS_MAX // 2

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import msgspec
 
-from harness.report.line import listed
-from harness.report.phrases import said_outcome
-from harness.report.reading import Fate, Operation, Reading
-from harness.verdict import Rule, Verdict
+from fanin.harness.report.analysis import Fate, Operation, Reading
+from fanin.harness.report.line import listed
+from fanin.harness.report.record_text import said_outcome
+from fanin.harness.verdict import Rule, Verdict
 
 DRAWN_MAX = 4
 

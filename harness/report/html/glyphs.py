@@ -4,7 +4,7 @@ from enum import Enum
 
 from markupsafe import Markup
 
-from harness.report.html.markup import tag
+from fanin.harness.report.html.markup import tag
 
 
 class Glyph(Enum):

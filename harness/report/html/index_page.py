@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.html.markup import templates
-from harness.report.html.run_page import style
-from harness.report.line import listed
-from harness.verdict import Exit, Finding, Validity
-from harness.verify.card import Card, Judged, Ruling, Skipped, rulings
+from fanin.harness.report.html.markup import templates
+from fanin.harness.report.html.run_page import style
+from fanin.harness.report.line import listed
+from fanin.harness.results import Card, Judged, Ruling, Skipped, rulings
+from fanin.harness.verdict import Exit, Finding, Validity
 
 _EVIDENCE = 3  # shown for each rule
 _WORDS = {Exit.VALID: "valid", Exit.INVALID: "invalid", Exit.UNKNOWN: "unknown"}

@@ -5,15 +5,15 @@ Rules of this file: words come from `phrases` and `moments`, so that page and te
 
 from collections.abc import Callable, Iterator
 
-from harness.judge.evidence import Attempt, Post
-from harness.report import phrases
-from harness.report.clock import clock
-from harness.report.html.glyphs import Glyph
-from harness.report.html.scene import REGISTRY, Mark, named
-from harness.report.line import Tone, shorten
-from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment
-from harness.report.reading import Fate, Reading
-from simulator.units import format_duration
+from fanin.harness.oracle.evidence import Attempt, Post
+from fanin.harness.report import record_text
+from fanin.harness.report.analysis import Fate, Reading
+from fanin.harness.report.clock import clock
+from fanin.harness.report.html.glyphs import Glyph
+from fanin.harness.report.html.scene import REGISTRY, Mark, named
+from fanin.harness.report.line import Tone, shorten
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, Moment
+from fanin.simulator.language.durations import format_duration
 
 _LABEL_MAX = 46  # characters
 _OUTCOME_MAX = 16
@@ -39,7 +39,7 @@ def recorded(reading: Reading) -> Iterator[Mark]:
     for attempt in reading.evidence.attempts:
         yield _attempt(reading, attempt)
     for index, entry in reading.unsent:
-        words, brief = phrases.UNSENT[entry.why]
+        words, brief = record_text.UNSENT[entry.why]
         yield Mark(
             lane=entry.region,
             begins=entry.at,
@@ -56,12 +56,12 @@ def recorded(reading: Reading) -> Iterator[Mark]:
 
 def _attempt(reading: Reading, attempt: Attempt) -> Mark:
     sent, answered, fate = attempt.sent, attempt.answer, reading.fate(attempt)
-    words, brief = phrases.request(reading, attempt)
+    words, brief = record_text.request(reading, attempt)
     title = f"{clock(sent.at)}  {attempt.home}: {words}"
     if answered is None or answered.error == "closed":
         ends, tone, label, title = sent.at, Tone.ODD, f"{brief} ?", f"{title}, no answer"
     else:
-        end, end_brief, tone = phrases.answer(reading, attempt, answered)
+        end, end_brief, tone = record_text.answer(reading, attempt, answered)
         ends, label = answered.at, f"{brief} {end_brief}"
         title = f"{title} → {end}" + (f", {format_duration(ends - sent.at)} later" if ends > sent.at else "")
     wrongly_refused = fate is Fate.REFUSED and tone is Tone.BAD
@@ -85,15 +85,15 @@ def _way(attempt: Attempt, fate: Fate) -> str:
 
 
 def _post(reading: Reading, post: Post) -> Mark:
-    words, tone = phrases.told(reading, post)
-    operation, outcome = reading.told(post), phrases.said_outcome(post) or "unreadable"
+    words, tone = record_text.told(reading, post)
+    operation, outcome = reading.told(post), record_text.said_outcome(post) or "unreadable"
     label, title, ends = shorten(outcome, _OUTCOME_MAX), f"{clock(post.at)}  sink: {words}", post.at
     if operation is None:
         label += ", whose?"
     elif operation.case.posts[0] is not post:
         label += " again"
     if post.reply is not None:
-        end, end_tone = phrases.reply(post, post.reply)
+        end, end_tone = record_text.reply(post, post.reply)
         ends = post.reply.at
         answered = _UNANSWERED.get(post.reply.error, str(post.reply.status))
         label, title = f"{label} → {answered}", f"{title} → {end}"

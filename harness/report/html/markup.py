@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from harness.report.line import clean
+from fanin.harness.report.line import clean
 
 
 def tag(name: str, /, *inside: object, **attributes: object) -> Markup:
@@ -33,7 +33,7 @@ def safe(value: object) -> str:
 def templates() -> Environment:
     """The environment of the pages. Every expression in a template passes through `safe`."""
     return Environment(
-        loader=PackageLoader("harness.report", "html"),
+        loader=PackageLoader("fanin.harness.report", "html"),
         autoescape=True,
         finalize=_cleaned,
         undefined=StrictUndefined,

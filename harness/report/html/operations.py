@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.clock import clock
-from harness.report.reading import Reading
+from fanin.harness.report.analysis import Reading
+from fanin.harness.report.clock import clock
 
 # The text report's sentence; its module offers it only as part of a whole report.
-from harness.report.verdict import why
-from harness.verdict import Judgement
+from fanin.harness.report.verdict_text import why
+from fanin.harness.verdict import Judgement
 
 # Up to so many operations have a row each.
 EACH_MAX = 12

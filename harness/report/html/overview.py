@@ -11,15 +11,15 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from harness.report import phrases
-from harness.report.clock import clock
-from harness.report.html.axis import staggered, text_width
-from harness.report.html.bands import weather
-from harness.report.html.glyphs import hatch, hatched
-from harness.report.html.markup import tag
-from harness.report.html.picture import WIDTH
-from harness.report.reading import Fate, Reading
-from simulator.units import MS_BY_UNIT, format_duration
+from fanin.harness.report import record_text
+from fanin.harness.report.analysis import Fate, Reading
+from fanin.harness.report.clock import clock
+from fanin.harness.report.html.axis import staggered, text_width
+from fanin.harness.report.html.bands import weather
+from fanin.harness.report.html.glyphs import hatch, hatched
+from fanin.harness.report.html.markup import tag
+from fanin.harness.report.html.picture import WIDTH
+from fanin.simulator.language.durations import MS_BY_UNIT, format_duration
 
 _LEFT, _RIGHT = 176.0, 20.0
 _ROW, _BAR = 34.0, 24.0
@@ -99,7 +99,7 @@ def _all_series(reading: Reading) -> Iterator[_Series]:
     for post in reading.evidence.posts:
         operation = reading.told(post)
         again = operation is not None and operation.case.posts[0] is not post
-        said = phrases.said_outcome(post)
+        said = record_text.said_outcome(post)
         told["notified again" if again else said if said in told else "unreadable"].append(post.at)
     yield from (_Series(name, instants) for name, instants in told.items())
 

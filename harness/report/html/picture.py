@@ -11,15 +11,15 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from harness.report.clock import clock
-from harness.report.html import glyphs
-from harness.report.html.axis import Claim, breaks, place, staggered, text_width
-from harness.report.html.glyphs import Glyph
-from harness.report.html.markup import tag
-from harness.report.html.scene import Band, Block, Mark, Scene, named
-from harness.report.line import shorten
-from harness.report.moments import AGGREGATOR, SINK, TIMER
-from simulator.units import format_duration
+from fanin.harness.report.clock import clock
+from fanin.harness.report.html import glyphs
+from fanin.harness.report.html.axis import Claim, breaks, place, staggered, text_width
+from fanin.harness.report.html.glyphs import Glyph
+from fanin.harness.report.html.markup import tag
+from fanin.harness.report.html.scene import Band, Block, Mark, Scene, named
+from fanin.harness.report.line import shorten
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER
+from fanin.simulator.language.durations import format_duration
 
 WIDTH = 1040  # what a page has room for, on a screen and on paper in landscape
 _NAME_MAX = 22  # characters of a lane's name

@@ -6,21 +6,21 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from harness.history import History
-from harness.report.html import events, glyphs, operations, overview, picture, yamlform
-from harness.report.html.examples import examples, outcome, rest
-from harness.report.html.glyphs import Glyph
-from harness.report.html.markup import tag, templates
-from harness.report.html.scene import Scene, summary
-from harness.report.html.staging import scenes
-from harness.report.line import Tone, listed
-from harness.report.phrases import BRIEF
-from harness.report.reading import Operation, Reading, read
-from harness.report.text import is_wrong
-from harness.report.witness import Witness
-from harness.report.world import sender_words
-from harness.verdict import Finding, Validity, Verdict
-from simulator.units import format_duration
+from fanin.harness.history import History
+from fanin.harness.report.analysis import Operation, Reading, read
+from fanin.harness.report.evidence_text import Witness
+from fanin.harness.report.html import events, glyphs, operations, overview, picture, scenario_yaml
+from fanin.harness.report.html.examples import examples, outcome, rest
+from fanin.harness.report.html.glyphs import Glyph
+from fanin.harness.report.html.markup import tag, templates
+from fanin.harness.report.html.scene import Scene, summary
+from fanin.harness.report.html.staging import scenes
+from fanin.harness.report.line import Tone, listed
+from fanin.harness.report.record_text import BRIEF
+from fanin.harness.report.scenario_text import sender_words
+from fanin.harness.report.text import is_wrong
+from fanin.harness.verdict import Finding, Validity, Verdict
+from fanin.simulator.language.durations import format_duration
 
 _TRACE_SHOWN = 12  # hexadecimal digits
 _FIRST = {
@@ -55,7 +55,7 @@ def render(history: History, verdict: Verdict, *, replay: str) -> str:
 
 def style() -> Markup:
     """The style sheet, which every page carries in itself."""
-    text = resources.files("harness.report").joinpath("html", "style.css").read_text(encoding="utf-8")
+    text = resources.files("fanin.harness.report").joinpath("html", "style.css").read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - a file of this package
 
 
@@ -86,7 +86,7 @@ def _facts(reading: Reading, verdict: Verdict) -> dict[str, object]:
         "facts": facts,
         "first": _FIRST[verdict.validity],
         "trace": trace,
-        "yaml": yamlform.lines(scenario),
+        "yaml": scenario_yaml.lines(scenario),
     }
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.report.html.glyphs import Glyph
-from harness.report.line import Tone, listed
-from harness.report.moments import AGGREGATOR, SINK, TIMER
-from harness.report.reading import Operation, Reading
+from fanin.harness.report.analysis import Operation, Reading
+from fanin.harness.report.html.glyphs import Glyph
+from fanin.harness.report.line import Tone, listed
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER
 
-# One more lane that is no region (`harness.report.moments` has the others).
+# One more lane that is no region (`fanin.harness.report.timeline.events` has the others).
 REGISTRY = "\0registry"
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harness.report.html.bands import timer, weather
-from harness.report.html.examples import focus, focused_verdict
-from harness.report.html.marks import recorded, spoken, unfired
-from harness.report.html.scene import REGISTRY, Band, Block, Mark, Scene
-from harness.report.moments import AGGREGATOR, SINK, TIMER, Moment, moments
-from harness.report.reading import Operation, Reading
-from harness.report.selection import select
-from harness.verdict import Verdict
+from fanin.harness.report.analysis import Operation, Reading
+from fanin.harness.report.html.bands import timer, weather
+from fanin.harness.report.html.examples import focus, focused_verdict
+from fanin.harness.report.html.marks import recorded, spoken, unfired
+from fanin.harness.report.html.scene import REGISTRY, Band, Block, Mark, Scene
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, Moment, moments
+from fanin.harness.report.timeline.selection import select
+from fanin.harness.verdict import Verdict
 
 # An answer that took so long has a column of its own; a quicker one only while there is room.
 _APART_MS = 1_000

@@ -1,0 +1,88 @@
+"""``fanin instances``: what a running service waits for, and until when."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from fanin.aggregator.cli.client import Service
+from fanin.aggregator.cli.options import examples
+
+STATES = ("waiting", "completed", "timed_out")
+
+type Instance = Mapping[str, Any]
+
+
+@click.command(
+    "instances",
+    epilog=examples(
+        "fanin instances --state waiting", "fanin instances --state timed_out --all --format json"
+    ),
+)
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state. [all]")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
+@click.option("--all", "everything", is_flag=True, help="However many there are.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+              help="json: one object a line, as the service tells it.")  # fmt: skip
+@click.option("--url", metavar="URL", help="Where the service is. [FANIN_URL, http://127.0.0.1:8080]")
+def instances(*, state: str | None, limit: int, everything: bool, form: str, url: str | None) -> None:
+    """List what a running service waits for, and until when.
+
+    Waiting operations come in the order of their deadlines, decided ones in that of their decisions.
+    The key is taken from FANIN_KEY, or is the first of FANIN_KEYS or FANIN_KEYS_FILE; never from a flag,
+    where others could see it.
+    """
+    query = {"state": state} if state else {}
+    at_most = None if everything else limit
+    found, more = asyncio.run(Service(url).entries("/instances", "instances", query, limit=at_most))
+    if form == "json":
+        for one in found:
+            click.echo(json.dumps(one))
+        return
+    for line in table(found, now=datetime.now(UTC)):
+        click.echo(line)
+    if more:
+        click.echo(f"and more: these are the first {len(found)}; --all shows the rest", err=True)
+
+
+def table(found: list[Instance], *, now: datetime) -> list[str]:
+    """One line for each, under a heading, in columns as wide as they need to be."""
+    if not found:
+        return ["nothing"]
+    rows = [("OPERATION", "IMAGE", "STATE", "UNTIL", "MISSING")]
+    rows += [
+        (one["id"], _image(one), one["state"], _until(one, now), ", ".join(one["missing"]) or "-")
+        for one in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]
+
+
+def _image(one: Instance) -> str:
+    name = one.get("repository") or "-"
+    tag, digest = one.get("tag"), one.get("digest")
+    if tag:
+        return f"{name}:{tag}"
+    return f"{name}@{digest[:19]}…" if digest else str(name)
+
+
+def _until(one: Instance, now: datetime) -> str:
+    """The deadline and how far away it is, or when it was decided."""
+    if one["decided"]:
+        return f"decided {one['decided'][:19]}Z"
+    left_s = int((datetime.fromisoformat(one["deadline"]) - now).total_seconds())
+    left = f"in {_roughly(left_s)}" if left_s >= 0 else f"{_roughly(-left_s)} ago"
+    return f"{one['deadline'][:19]}Z ({left})"
+
+
+def _roughly(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

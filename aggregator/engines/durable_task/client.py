@@ -1,0 +1,343 @@
+"""The connection to a task hub: the few calls that the aggregator makes, and what their failures mean.
+
+Rules of this file: a call that is not answered in time has failed, and may have happened; nothing waits for
+an instance, so ten thousand that wait cost nothing here.
+"""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import msgspec
+from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
+from durabletask.grpc_options import GrpcChannelOptions
+from durabletask.internal import orchestrator_service_pb2 as protocol
+from durabletask.internal.grpc_interceptor import DefaultAsyncClientInterceptorImpl
+from durabletask.worker import TaskHubGrpcWorker
+from google.protobuf import wrappers_pb2
+
+from fanin.aggregator.engines.durable_task.converter import Json
+from fanin.aggregator.engines.durable_task.options import Options
+from fanin.aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Order
+from fanin.aggregator.engines.durable_task.sdk_logging import LOGGER
+from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreUnusableError
+
+# Registries give up on an answer after about 10 s.
+CALL_S = 8.0
+CALLS_MAX = 10_000
+_encoder = msgspec.json.Encoder()
+
+_REFUSED = {
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of instances, and where the next one begins."""
+
+    states: list[protocol.OrchestrationState]
+    next: str | None
+
+
+class Hub:
+    """A task hub, for those who start and ask, and for those who work."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._channel = None if options.scheduler else _channel(options)
+        self._credential = _credential(options)  # one for all, so that it asks for one token
+        self._client = _client(options, self._channel, self._credential)
+        self._lines: list[Line] = []
+        self._calls = 0
+        self._calm = asyncio.Event()  # no call is under way
+        self._calm.set()
+
+    @property
+    def place(self) -> str:
+        """Where this leads, for people."""
+        return self._options.address
+
+    async def close(self) -> None:
+        """Close the connections, once the calls that are under way have ended; no other may begin."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALL_S):
+                while self._calls:  # one that has ended may be followed by another at once
+                    await self._calm.wait()
+        await self._client.close()
+        for line in self._lines:
+            await line.client.close()
+        if self._channel is not None:
+            await self._channel.close()
+        if self._credential is not None:
+            await self._credential.close()
+
+    async def start(self, instance_id: str, order: Order) -> bool:
+        """Start an orchestration. False when there is one of that id, in whatever state."""
+        request = protocol.CreateInstanceRequest(
+            name=ORCHESTRATOR, instanceId=instance_id, input=_text(_encoder.encode(order))
+        )
+        return await self._unless(grpc.StatusCode.ALREADY_EXISTS, lambda stub: stub.StartInstance(request))
+
+    async def raise_event(self, instance_id: str, name: str, value: int | str) -> bool:
+        """Raise an event. False when there is no such orchestration."""
+        said = _text(_encoder.encode(value))
+        request = protocol.RaiseEventRequest(instanceId=instance_id, name=name, input=said)
+        return await self._unless(grpc.StatusCode.NOT_FOUND, lambda stub: stub.RaiseEvent(request))
+
+    async def get(self, instance_id: str) -> protocol.OrchestrationState | None:
+        """An orchestration's state, with its input and its custom status."""
+        request = protocol.GetInstanceRequest(instanceId=instance_id, getInputsAndOutputs=True)
+        response = await self._call(lambda stub: stub.GetInstance(request))
+        return response.orchestrationState if response.exists else None
+
+    async def raised(self, instance_id: str) -> list[tuple[str, int]]:
+        """The events that an orchestration's history holds: their names and values, in order."""
+        request = protocol.StreamInstanceHistoryRequest(instanceId=instance_id)
+
+        async def read(stub: Any) -> list[tuple[str, int]]:
+            found: list[tuple[str, int]] = []
+            async for chunk in stub.StreamInstanceHistory(request):
+                for event in chunk.events:
+                    if event.HasField("eventRaised"):
+                        with suppress(msgspec.MsgspecError):  # somebody else's event
+                            value = msgspec.json.decode(event.eventRaised.input.value, type=int)
+                            found.append((event.eventRaised.name, value))
+            return found
+
+        found: list[tuple[str, int]] = await self._call(read)
+        return found
+
+    async def page(
+        self, *, after: str | None, limit: int, statuses: tuple[OrchestrationStatus, ...] = ()
+    ) -> Listed:
+        """A page of orchestrations, the older ones first.
+
+        The SDK's own query reads page after page to the very end; nobody who asks for twenty wants a million.
+        """
+        query = protocol.InstanceQuery(
+            runtimeStatus=[status.value for status in statuses],
+            maxInstanceCount=limit,
+            fetchInputsAndOutputs=True,
+            continuationToken=None if after is None else wrappers_pb2.StringValue(value=after),
+        )
+        request = protocol.QueryInstancesRequest(query=query)
+        response = await self._call(lambda stub: stub.QueryInstances(request))
+        token = response.continuationToken.value
+        return Listed(list(response.orchestrationState), token or None)
+
+    async def purge(self, instance_id: str) -> None:
+        """Forget a finished orchestration."""
+        request = protocol.PurgeInstancesRequest(instanceId=instance_id)
+        await self._call(lambda stub: stub.PurgeInstances(request))
+
+    # --- for a worker ---
+
+    def line(self) -> "Line":
+        """One more line on which work comes."""
+        line = Line(_client(self._options, self._channel, self._credential, worker=True), self.place)
+        self._lines.append(line)
+        return line
+
+    def replayer(self) -> TaskHubGrpcWorker:
+        """The SDK's worker, to replay orchestrations; it is never started."""
+        options: dict[str, Any] = {}
+        if self._options.scheduler:
+            options["maximum_timer_interval"] = None  # its timers may be as long as they like
+        return TaskHubGrpcWorker(logger=LOGGER, data_converter=Json(), emit_trace_spans=False, **options)
+
+    # --- calls ---
+
+    async def _unless(self, code: grpc.StatusCode, call: Callable[[Any], Awaitable[Any]]) -> bool:
+        """Whether it was done; False for one refusal that has a meaning."""
+        try:
+            await self._call(call)
+        except BackendRefusedError as exc:
+            if exc.refusal is code:
+                return False
+            raise
+        return True
+
+    async def _call(self, call: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Make one call.
+
+        Raises:
+            StoreError: it was refused, or failed and may have happened.
+        """
+        if self._calls >= CALLS_MAX:
+            raise StoreBusyError(f"{CALLS_MAX} requests wait for {self.place} already")
+        self._calls += 1
+        self._calm.clear()
+        try:
+            async with asyncio.timeout(CALL_S):
+                # The client opens its connection with the first call, and hands out its stub nowhere else.
+                return await call(self._client._get_stub())  # noqa: SLF001
+        except TimeoutError as exc:
+            raise StoreFailedError(f"{self.place} did not answer within {CALL_S:g} s") from exc
+        except grpc.aio.AioRpcError as exc:
+            raise _refusal(exc, self.place) from exc
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._calm.set()
+
+
+class Line:
+    """One worker, as the backend sees it: a stream of work, and what came of that work."""
+
+    def __init__(self, client: AsyncTaskHubGrpcClient, place: str) -> None:
+        self.client, self._place = client, place
+
+    async def work(
+        self, orchestrations_max: int, activities_max: int, silence_s: float
+    ) -> AsyncIterator[protocol.WorkItem]:
+        """What there is to do, as it comes, until the backend ends it.
+
+        Raises:
+            StoreError: the connection broke, or nothing was heard of it for so long.
+        """
+        request = protocol.GetWorkItemsRequest(
+            maxConcurrentOrchestrationWorkItems=orchestrations_max,
+            maxConcurrentActivityWorkItems=activities_max,
+        )
+        stream = self._stub().GetWorkItems(request)
+        try:
+            while True:
+                async with asyncio.timeout(silence_s):
+                    item = await stream.read()
+                if item is grpc.aio.EOF:
+                    return
+                yield item
+        except TimeoutError as exc:
+            raise StoreFailedError(f"nothing was heard of {self._place} for {silence_s:g} s") from exc
+        except grpc.aio.AioRpcError as exc:
+            raise _refusal(exc, self._place) from exc
+        finally:
+            stream.cancel()
+
+    async def replayed(self, response: protocol.OrchestratorResponse) -> None:
+        """Bring back what an orchestration asks for after a replay.
+
+        However long it takes: a backend may take the same result twice for two, so there is no trying again,
+        and what is neither brought nor given up with the connection would never be handed out again.
+
+        Raises:
+            StoreError: it was refused, or the connection broke.
+        """
+        await self._brought(self._stub().CompleteOrchestratorTask(response))
+
+    async def attempted(self, response: protocol.ActivityResponse) -> None:
+        """Bring back what came of an activity.
+
+        Raises:
+            StoreError: as `replayed`.
+        """
+        await self._brought(self._stub().CompleteActivityTask(response))
+
+    async def _brought(self, call: Awaitable[Any]) -> None:
+        try:
+            await call
+        except grpc.aio.AioRpcError as exc:
+            raise _refusal(exc, self._place) from exc
+
+    def _stub(self) -> Any:
+        return self.client._get_stub()  # noqa: SLF001 - as in `Hub._call`
+
+
+class BackendRefusedError(StoreFailedError):
+    """The backend answered with an error. Its class says what a sender is told; the code, what it was."""
+
+    def __init__(self, message: str, code: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.refusal = code
+
+
+def _refusal(exc: grpc.aio.AioRpcError, place: str) -> StoreError:
+    code = exc.code()
+    message = f"{place}: {code.name.lower().replace('_', ' ')}: {exc.details()}"
+    if code in _REFUSED:
+        return StoreBusyError(message)
+    return BackendRefusedError(message, code)
+
+
+def _text(encoded: bytes) -> wrappers_pb2.StringValue:
+    return wrappers_pb2.StringValue(value=encoded.decode())
+
+
+# --- the SDK's clients ---
+
+# A connection that a sleeping machine or a silent network has lost is noticed within a minute.
+_CHANNEL = GrpcChannelOptions()
+
+
+def _channel(options: Options) -> grpc.aio.Channel:
+    """A connection without the SDK's interceptors, which cost a good part of a call; it reconnects itself."""
+    address = options.address
+    for scheme in ("http://", "grpc://"):
+        address = address.removeprefix(scheme)
+    return grpc.aio.insecure_channel(address)
+
+
+def _client(
+    options: Options, channel: grpc.aio.Channel | None, credential: Any, *, worker: bool = False
+) -> AsyncTaskHubGrpcClient:
+    if not options.scheduler:
+        return AsyncTaskHubGrpcClient(channel=channel, logger=LOGGER, emit_trace_spans=False)
+    try:
+        from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
+    except ImportError as exc:
+        raise _no_scheduler() from exc
+
+    # The Scheduler tells workers apart by that. [SDK, durabletask.azuremanaged.worker]
+    name = ("workerid", f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}")
+    client = AsyncDurableTaskSchedulerClient(
+        host_address=options.address,
+        taskhub=options.task_hub or "default",
+        token_credential=credential,
+        secure_channel=options.tls,
+        channel_options=_CHANNEL,
+        interceptors=[DefaultAsyncClientInterceptorImpl([name])] if worker else None,
+        logger=LOGGER,
+    )
+    # The first call makes the channel of this list, and it asks what can do both about calls only.
+    on_all: list[Any] = client._interceptors  # noqa: SLF001 - the SDK's own lack streams
+    on_all += [_OnStreams(it) for it in on_all if isinstance(it, grpc.aio.UnaryStreamClientInterceptor)]
+    return client
+
+
+class _OnStreams(grpc.aio.UnaryStreamClientInterceptor):
+    """Does on streams what the SDK's interceptor does on calls: names the task hub, proves who we are."""
+
+    def __init__(self, interceptor: grpc.aio.UnaryStreamClientInterceptor) -> None:
+        self._interceptor = interceptor
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await self._interceptor.intercept_unary_stream(continuation, details, request)
+
+
+def _credential(options: Options) -> Any:
+    """The Azure SDK's credential; made without asking anybody for a token yet."""
+    if options.credential == "none":
+        return None
+    try:
+        from azure.identity import aio as identity
+    except ImportError as exc:
+        raise _no_scheduler() from exc
+
+    if options.credential == "managed-identity":
+        return identity.ManagedIdentityCredential(client_id=options.client_id)
+    return identity.DefaultAzureCredential()
+
+
+def _no_scheduler() -> StoreUnusableError:
+    return StoreUnusableError(
+        "the Scheduler needs durabletask-azuremanaged; install it with pip install 'fanin[durable-task]'"
+    )

@@ -1,0 +1,189 @@
+"""The SQLite file: its schema and every statement that touches it.
+
+Rules of this file: it decides nothing; every call is one statement or a few on rows that an index finds; a
+statement for many rows is prepared once and run for all of them. Whoever calls begins and ends transactions.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from fanin.aggregator.engines.sqlite.errors import translated
+from fanin.aggregator.engines.sqlite.file import FILE, opened, own, unusable
+from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
+from fanin.aggregator.engines.sqlite.schema import VERSION
+from fanin.aggregator.fanin import FanIn, Phase
+
+Known = tuple[int, FanIn]  # an operation's row number and state
+
+_encoder = msgspec.json.Encoder()
+_states = msgspec.json.Decoder(FanIn)
+
+
+def _text(value: FanIn | Sequence[str]) -> str:
+    return _encoder.encode(value).decode()
+
+
+class Store:
+    """One open file. Not for several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file in ``folder``, making both if need be, and become its only owner.
+
+        Raises:
+            StoreUnusableError: in use, not ours, from a newer version, damaged, or no permission.
+        """
+        self.path = folder / FILE
+        with unusable(self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._owner = own(folder)
+            try:
+                self._db = opened(self.path)
+            except BaseException:
+                self._owner.close()
+                raise
+            self.outbox = OutboxTable(self._db)
+
+    def close(self) -> None:
+        """Give the file up. What was committed is in it."""
+        self._db.close()
+        self._owner.close()
+
+    # --- transactions ---
+
+    def begin(self) -> None:
+        """Take the write lock at once: a read lock that turns into one later can fail although it waited.
+
+        Raises:
+            StoreError: locked by somebody else, or not writable.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            raise translated(exc, self.path) from exc
+
+    def commit(self) -> None:
+        """Make it durable. Raises what sqlite3 raises; the caller knows what that means for its batch."""
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo what was not committed. SQLite may have done so by itself."""
+        if self._db.in_transaction:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+    def touch(self) -> None:
+        """Write one page, to prove that writing works."""
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    # --- operations ---
+
+    def load(self, ids: Sequence[str]) -> dict[str, Known]:
+        """Those of ``ids`` that are known, by id."""
+        rows = self._db.execute(
+            "SELECT o.id, o.n, o.state FROM json_each(?) AS wanted CROSS JOIN operation AS o"
+            " ON o.id = wanted.value",
+            (_text(ids),),
+        )
+        return {id_: (n, _states.decode(state)) for id_, n, state in rows}
+
+    def due(self, now_ms: int, limit: int) -> list[Known]:
+        """Waiting operations whose deadline has come, the longest overdue first."""
+        rows = self._db.execute(
+            "SELECT n, state FROM operation WHERE outcome IS NULL AND deadline_ms <= ?"
+            " ORDER BY deadline_ms LIMIT ?",
+            (now_ms, limit),
+        )
+        return [(n, _states.decode(state)) for n, state in rows]
+
+    def next_deadline_ms(self) -> int | None:
+        """The earliest deadline of a waiting operation."""
+        return self._integer("SELECT min(deadline_ms) FROM operation WHERE outcome IS NULL")
+
+    def insert(self, states: Iterable[FanIn]) -> None:
+        """Operations that were not known."""
+        self._db.executemany(
+            "INSERT INTO operation (id, deadline_ms, outcome, decided_ms, state) VALUES (?, ?, ?, ?, ?)",
+            [(it.operation_id, it.deadline_ms, _outcome(it), it.decided_ms, _text(it)) for it in states],
+        )
+
+    def update(self, known: Iterable[Known]) -> None:
+        """What arrived at operations whose outcome, or lack of one, is as it was."""
+        self._db.executemany(
+            "UPDATE operation SET state = ? WHERE n = ?", [(_text(state), n) for n, state in known]
+        )
+
+    def decide(self, known: Iterable[Known]) -> None:
+        """Give operations their outcome. One that has an outcome keeps it."""
+        self._db.executemany(
+            "UPDATE operation SET state = ?, outcome = ?, decided_ms = ? WHERE n = ? AND outcome IS NULL",
+            [(_text(state), _outcome(state), state.decided_ms, n) for n, state in known],
+        )
+
+    def page(self, phase: Phase | None, after: str | None, limit: int) -> list[tuple[str, FanIn]]:
+        """States with the token that asks for what follows them.
+
+        Raises:
+            MalformedError: ``after`` is no such token.
+        """
+        order, n = split(after)
+        if phase is None:
+            query = "SELECT 0, n, state FROM operation WHERE n > ? ORDER BY n LIMIT ?"
+            rows = self._db.execute(query, (n, limit))
+        elif phase is Phase.WAITING:
+            rows = self._db.execute(
+                "SELECT deadline_ms, n, state FROM operation WHERE outcome IS NULL"
+                " AND (deadline_ms, n) > (?, ?) ORDER BY deadline_ms, n LIMIT ?",
+                (order, n, limit),
+            )
+        else:
+            rows = self._db.execute(
+                "SELECT decided_ms, n, state FROM operation WHERE outcome = ?"
+                " AND (decided_ms, n) > (?, ?) ORDER BY decided_ms, n LIMIT ?",
+                (phase.value, order, n, limit),
+            )
+        return [(f"{order}.{n}", _states.decode(state)) for order, n, state in rows]
+
+    # --- retention, and figures ---
+
+    def oldest_decided_ms(self) -> int | None:
+        """When the oldest outcome that is still remembered was decided."""
+        oldest = [
+            self._integer("SELECT min(decided_ms) FROM operation WHERE outcome = ?", outcome)
+            for outcome in (Phase.COMPLETED, Phase.TIMED_OUT)
+        ]
+        return min((ms for ms in oldest if ms is not None), default=None)
+
+    def forgettable(
+        self, outcome: Phase, *, before_ms: int, after: tuple[int, int], limit: int
+    ) -> list[tuple[int, int]]:
+        """When and what was decided before then, the oldest first, from the one behind ``after`` on."""
+        rows = self._db.execute(
+            "SELECT decided_ms, n FROM operation WHERE outcome = ? AND decided_ms < ?"
+            " AND (decided_ms, n) > (?, ?) ORDER BY decided_ms, n LIMIT ?",
+            (outcome, before_ms, *after, limit),
+        )
+        return rows.fetchall()
+
+    def forget(self, numbers: Sequence[int]) -> int:
+        """Forget operations, but none of which somebody is still to be told; return how many."""
+        return self._db.executemany(
+            "DELETE FROM operation WHERE n = ?"
+            " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.operation = operation.id)",
+            [(n,) for n in numbers],
+        ).rowcount
+
+    def waiting_count(self) -> int:
+        """How many operations wait."""
+        return self._integer("SELECT count(*) FROM operation WHERE outcome IS NULL") or 0
+
+    def _integer(self, query: str, *values: int | str) -> int | None:
+        value: int | None = self._db.execute(query, values).fetchone()[0]
+        return value
+
+
+def _outcome(state: FanIn) -> str | None:
+    return None if state.phase is Phase.WAITING else state.phase.value

@@ -1,0 +1,1 @@
+"""The HTTP surface: webhooks in, operations and the outbox shown."""

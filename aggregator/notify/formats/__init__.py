@@ -1,0 +1,1 @@
+"""What a notification looks like on the wire: a file per format."""

@@ -1,0 +1,63 @@
+"""Slack's incoming webhooks: a message of blocks.
+
+Limits are those of the Block Kit reference: 150 characters in a header, ten fields in a section, 2,000
+characters in a field. Errors are those of "Improving error conditions for Incoming Webhooks": 410 means that
+the channel is archived and takes no further messages. More than about one message a second is answered 429
+with ``Retry-After``, for the webhook as a whole.
+"""
+
+from typing import Any
+
+import msgspec
+
+from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
+
+HEADER_LENGTH_MAX = 150
+FIELD_LENGTH_MAX = 2_000
+VALUE_LENGTH_MAX = 300  # so that one long name does not push everything else off the screen
+TEXT_LENGTH_MAX = 3_000
+
+_encoder = msgspec.json.Encoder()
+_HEADERS = {"content-type": "application/json; charset=utf-8"}
+_SIGNS = {Phase.COMPLETED: "✅", Phase.TIMED_OUT: "⚠️"}
+
+
+def escaped(text: str) -> str:
+    """Slack's three control characters as entities: no mention and no link can be made of a name."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(name: str) -> str:
+    """A name as it is, without emphasis. A code span cannot hold a backtick, so it gets a look-alike."""
+    return f"`{escaped(cut(name, VALUE_LENGTH_MAX)).replace('`', '\N{MODIFIER LETTER GRAVE ACCENT}')}`"
+
+
+def render(notify: Notify) -> Message:
+    """The message: a header, the facts, and a text for where blocks are not shown."""
+    title = headline(notify)
+    fields = []
+    for label, values in facts(notify):
+        value = joined(values, FIELD_LENGTH_MAX - len(label) - 3, mark=code)
+        fields.append({"type": "mrkdwn", "text": f"*{label}*\n{value}", "verbatim": True})
+    sign = _SIGNS[notify.outcome]
+    body: dict[str, Any] = {
+        "text": f"{sign} {escaped(cut(title, TEXT_LENGTH_MAX // 6))}",
+        "mrkdwn": False,  # of the text: names are no emphasis
+        "blocks": [
+            {
+                "type": "header",
+                "text": {
+                    "type": "plain_text",
+                    "text": cut(f"{sign} {title}", HEADER_LENGTH_MAX),
+                    "emoji": False,  # ":name:" in a repository is no picture
+                },
+            },
+            {"type": "section", "fields": fields},
+        ],
+    }
+    return Message(_HEADERS, _encoder.encode(body))
+
+
+FORMAT = Format(render=render, gone=frozenset({410}), paced=True)

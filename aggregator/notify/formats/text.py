@@ -1,0 +1,71 @@
+"""A notification in words, for receivers that are read by people. Knows no markup; that is each format's."""
+
+from collections.abc import Callable, Iterable
+
+from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.wire import rfc3339
+
+
+def image(notify: Notify) -> str:
+    """What it is about: ``team/app:1.4.2``, or as much of it as the webhook said."""
+    subject = notify.subject
+    name = subject.repository or subject.name
+    if not name:
+        return subject.digest or notify.operation_id
+    version = subject.tag or subject.version
+    if version:
+        return f"{name}:{version}"
+    return f"{name}@{subject.digest}" if subject.digest else name
+
+
+def headline(notify: Notify) -> str:
+    """One sentence: what became of it, and where."""
+    total = len(notify.arrived) + len(notify.missing)
+    what = f"{image(notify)}: {notify.subject.action}"
+    if notify.outcome is Phase.COMPLETED:
+        return f"{what} confirmed by {'its region' if total == 1 else f'all {total} regions'}"
+    return f"{what} timed out, {len(notify.missing)} of {total} regions missing"
+
+
+def facts(notify: Notify) -> list[tuple[str, tuple[str, ...]]]:
+    """Labels and values, the most wanted first; what the webhook did not say is left out."""
+    subject = notify.subject
+    found: list[tuple[str, tuple[str | None, ...]]] = [
+        ("Missing", notify.missing),
+        ("Arrived", notify.arrived),
+        ("Repository", (subject.repository or subject.name,)),
+        ("Tag", (subject.tag or subject.version,)),
+        ("Digest", (subject.digest,)),
+        ("Registry", (subject.host,)),
+        ("Deadline", (rfc3339(notify.deadline_ms),)),
+        ("Operation", (notify.operation_id,)),
+    ]
+    said = [(label, tuple(value for value in values if value)) for label, values in found]
+    return [(label, values) for label, values in said if values]
+
+
+def cut(text: str, length_max: int) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= length_max else text[: length_max - 1] + "…"
+
+
+def joined(names: Iterable[str], length_max: int, *, mark: Callable[[str], str] = str) -> str:
+    """Names with commas, as many as fit into ``length_max`` characters, and how many more there are.
+
+    Args:
+        names: What is listed.
+        length_max: What the result may be long, markup included.
+        mark: Puts a name into markup.
+    """
+    marked = [mark(name) for name in names]
+    text, shown = "", 0
+    for name in marked:
+        longer = f"{text}, {name}" if text else name
+        rest = len(marked) - shown - 1
+        if len(longer) + (len(f" and {rest} more") if rest else 0) > length_max:
+            break
+        text, shown = longer, shown + 1
+    more = len(marked) - shown
+    if not more:
+        return text
+    return f"{text} and {more} more" if text else f"{more} names too long to show"

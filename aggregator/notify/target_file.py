@@ -1,0 +1,225 @@
+"""The file of targets (FANIN_NOTIFY_FILE): who wants to hear of outcomes, and how.
+
+Rules of this file: every mistake names file, line and column, and what would be accepted; a value that may be
+a secret is never quoted, whether it stands in the file or in the environment.
+"""
+
+import binascii
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from standardwebhooks import Webhook
+
+from fanin.aggregator.durations import parse_duration
+from fanin.aggregator.fanin import Phase
+from fanin.aggregator.notify.address import Address
+from fanin.aggregator.notify.address import parse as parse_url
+from fanin.aggregator.notify.formats.registry import FORMATS, load
+from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN
+from fanin.aggregator.notify.target import OUTCOMES, Target
+from fanin.aggregator.notify.yaml_nodes import Place, nearest, read
+
+TARGETS_MAX = 50
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ATTEMPTS_MAX = 1_000_000
+
+FIELDS = (
+    "name", "url", "url_env", "format", "on", "signing_secret_env", "bearer_env", "headers_env", "source",
+    "attempts_max", "give_up_after",
+)  # fmt: skip
+# What a request says by itself; somebody else saying it too would make two of it.
+_OURS = frozenset(
+    {
+        "host", "content-length", "content-type", "connection", "transfer-encoding",
+        "webhook-id", "webhook-timestamp", "webhook-signature",
+    }
+)  # fmt: skip
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110, "token"
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+# A URI reference, as CloudEvents wants its source.
+_SOURCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{1,256}")
+
+
+class Configuration(NamedTuple):
+    """What a file says, and which names of the environment it mentions."""
+
+    targets: tuple[Target, ...]
+    names: frozenset[str]
+
+
+def read_targets(path: Path, environment: Mapping[str, str]) -> Configuration:
+    """Read the file, with its secrets from the environment.
+
+    Raises:
+        PlaceError: something in it is not understood, or missing.
+    """
+    root = read(path).fields("targets: and a list of them", ("targets",))
+    if "targets" not in root:
+        raise read(path).error("expected targets: and a list of them")
+    places = list(root["targets"].items("a list of targets"))
+    if len(places) > TARGETS_MAX:
+        raise places[TARGETS_MAX].error(f"more than {TARGETS_MAX} targets")
+    variables = _Variables(environment)
+    targets: dict[str, Target] = {}
+    for place in places:
+        fields = place.fields("a target, with a name and a url", FIELDS)
+        target = _target(place, fields, variables)
+        if target.name in targets:
+            raise fields["name"].error(f"a second target with the name {target.name!r}")
+        targets[target.name] = target
+    return Configuration(tuple(targets.values()), frozenset(variables.names))
+
+
+class _Variables:
+    """The environment, and what was asked of it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.names: set[str] = set()
+
+    def value(self, place: Place) -> str:
+        """The value of the variable whose name stands there."""
+        name = place.text("the name of an environment variable")
+        self.names.add(name)
+        value = self._environment.get(name, "").strip()
+        if not value:
+            raise place.error(f"the environment has no {name!r}, or it is empty")
+        return value
+
+
+def _target(place: Place, fields: Mapping[str, Place], variables: _Variables) -> Target:
+    name = _name(place, fields)
+    form = _one_of(fields, "format", FORMATS, "json")
+    described = load(form)
+    headers = _headers(fields, variables)
+    if described.bearer and "authorization" not in (header.lower() for header, _ in headers):
+        raise fields["format"].error(f"{form!r} needs a token; name its variable with bearer_env")
+    source = fields.get("source")
+    if source and not described.sourced:
+        sourced = ", ".join(other for other in FORMATS if load(other).sourced)
+        raise source.error(f"{form!r} has no source; these have: {sourced}")
+    return Target(
+        name=name,
+        address=_address(place, fields, variables),
+        format=form,
+        source=_matching(source, _SOURCE, "a URI such as /fanin or https://example.org/fanin")
+        if source
+        else None,
+        on=_outcomes(fields),
+        signing_secrets=_secrets(fields, variables),
+        headers=headers,
+        patience=_patience(fields),
+    )
+
+
+def _name(place: Place, fields: Mapping[str, Place]) -> str:
+    if "name" not in fields:
+        raise place.error("a target needs a name")
+    return _matching(fields["name"], NAME, "a name of letters, digits, dots and dashes, at most 64")
+
+
+def _matching(place: Place, pattern: re.Pattern[str], wanted: str) -> str:
+    text = place.text(wanted)
+    if not pattern.fullmatch(text):
+        raise place.error(f"expected {wanted}")
+    return text
+
+
+def _one_of(fields: Mapping[str, Place], field: str, names: Collection[str], default: str) -> str:
+    if field not in fields:
+        return default
+    text = fields[field].text(f"one of {', '.join(names)}")
+    if text not in names:
+        raise fields[field].error(f"no such {field} {text!r}; {nearest(text, names)}")
+    return text
+
+
+def _outcomes(fields: Mapping[str, Place]) -> tuple[Phase, ...]:
+    if "on" not in fields:
+        return OUTCOMES
+    wanted = set()
+    for place in fields["on"].items("a list of outcomes: completed, timed_out"):
+        wanted.add(_one_of({"outcome": place}, "outcome", OUTCOMES, ""))
+    return tuple(outcome for outcome in OUTCOMES if outcome in wanted)
+
+
+def _address(place: Place, fields: Mapping[str, Place], variables: _Variables) -> Address:
+    said = [field for field in ("url", "url_env") if field in fields]
+    if len(said) != 1:
+        what = "has both a url and a url_env" if said else "has neither a url nor a url_env"
+        raise place.error(f"the target {what}; give it one of the two")
+    field = fields[said[0]]
+    text = field.text("a URL") if said[0] == "url" else variables.value(field)
+    return _parsed(field, text, parse_url)
+
+
+def _parsed[T](place: Place, text: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(text)
+    except ValueError as exc:
+        raise place.error(str(exc)) from None
+
+
+def _headers(fields: Mapping[str, Place], variables: _Variables) -> tuple[tuple[str, str], ...]:
+    headers: dict[str, str] = {}
+    if "headers_env" in fields:
+        for name, place in fields["headers_env"].fields("header names, and for each a variable").items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise place.error(f"{name!r} is no name of a header")
+            if name.lower() in _OURS or name.lower() in headers:
+                raise place.error(f"the header {name!r} is there already")
+            headers[name.lower()] = _header_value(place, variables.value(place))
+    if "bearer_env" in fields:
+        place = fields["bearer_env"]
+        if "authorization" in headers:
+            raise place.error("headers_env has an authorization already")
+        headers["authorization"] = f"Bearer {_header_value(place, variables.value(place))}"
+    return tuple(headers.items())
+
+
+def _header_value(place: Place, value: str) -> str:
+    if not _HEADER_VALUE.fullmatch(value):
+        raise place.error("the variable's value cannot be a header: it is not printable ASCII on one line")
+    return value
+
+
+def _secrets(fields: Mapping[str, Place], variables: _Variables) -> tuple[str, ...]:
+    if "signing_secret_env" not in fields:
+        return ()
+    place = fields["signing_secret_env"]
+    secrets = variables.value(place).replace(",", " ").split()
+    for secret in secrets:
+        if not _is_secret(secret):
+            raise place.error(
+                f"the variable's value is no Standard Webhooks secret: expected whsec_ and the base64 of "
+                f"{SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} random bytes"
+            )
+    return tuple(secrets)
+
+
+def _is_secret(text: str) -> bool:
+    encoded = text.removeprefix("whsec_")
+    try:
+        size = len(binascii.a2b_base64(encoded + "=" * (-len(encoded) % 4), strict_mode=True))
+        Webhook(text)
+    except (ValueError, RuntimeError):  # binascii.Error is a ValueError
+        return False
+    return SECRET_BYTES_MIN <= size <= SECRET_BYTES_MAX
+
+
+def _patience(fields: Mapping[str, Place]) -> Patience:
+    patience = Patience()
+    if "give_up_after" in fields:
+        place = fields["give_up_after"]
+        tried_ms_max = _parsed(place, place.text("a duration such as 12h or 7d"), parse_duration)
+        patience = Patience(tried_ms_max=tried_ms_max)
+    if "attempts_max" in fields:
+        place = fields["attempts_max"]
+        text = place.text("a number of attempts")
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= ATTEMPTS_MAX):
+            raise place.error(f"{text[:20]!r} is not a number of attempts from 1 to {ATTEMPTS_MAX}")
+        patience = Patience(tried_ms_max=patience.tried_ms_max, attempts_max=int(text))
+    return patience

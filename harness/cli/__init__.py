@@ -1,0 +1,1 @@
+"""The command line ``fanin``, a file per command."""

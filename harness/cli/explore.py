@@ -1,0 +1,210 @@
+"""``fanin explore``: plays random scenarios, and shrinks what fails to a file that ``fanin run`` plays."""
+
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fanin.harness.capabilities import Capability
+    from fanin.harness.explore.search import Run, Search, Smallest
+    from fanin.harness.verdict import Exit
+
+# Of the findings of one rule, so many are shrunk: the others are mostly the same bug again.
+SHRUNK_PER_RULE = 3
+_NAMED_MAX = 3
+# What differs from run to run in a reason: names and instants.
+_PARTICULAR = re.compile(r"\b[\w./-]*\d[\w./-]*")
+_ALL = "all"
+# As `explore.capabilities` has them; importing that takes time, and this file is part of ``fanin --help``.
+LACKS = ("process", "image-correlation", "action-filter", "function-keys")
+_EXAMPLES = f"""\b
+Examples:
+  fanin explore --runs 1000
+  fanin explore --variants-of slow-region --runs 200 --save found
+  fanin explore --variants-of {_ALL} --runs 10000 --seed 1
+  fanin explore --app myapp.main:create_app --app-dir src
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Play so many scenarios."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Decides every random choice; each run has the next one.",
+)
+@click.option(
+    "--variants-of",
+    "bases",
+    metavar="NAME|FILE",
+    multiple=True,
+    help=f"Play variants of this scenario instead of random ones. May be repeated; `{_ALL}`: of the pack.",
+)
+@click.option("--app", metavar="MODULE:FACTORY", help="An ASGI application factory instead of fanin's own.")
+@click.option(
+    "--app-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the module lies.",
+)
+@click.option(
+    "--lacks",
+    type=click.Choice(LACKS),
+    multiple=True,
+    help="What it does not offer: no run needs that. May be repeated.",
+)
+@click.option(
+    "--save",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Store what is left of each scenario that fails. [printed]",
+)
+@click.pass_context
+def explore(
+    ctx: click.Context,
+    *,
+    runs: int,
+    seed: int,
+    bases: tuple[str, ...],
+    app: str | None,
+    app_dir: Path | None,
+    lacks: "tuple[Capability, ...]",
+    folder: Path | None,
+) -> None:
+    """Play random scenarios in virtual time, and shrink those that an aggregator does not survive.
+
+    Each run draws a scenario from its seed: regions, timeouts, delays, losses, copies, crashes, a sink that
+    fails. What breaks a rule of the contract is made smaller for as long as it breaks the same rule, and
+    becomes a file for `fanin run`. Runs that prove nothing are counted, with their reasons.
+
+    Exit codes: 0 no rule was broken, 1 one was, 3 not one run could be judged.
+    """
+    from fanin.harness.explore.search import Search
+    from fanin.harness.world.foreign_app import NotAnApplicationError
+    from fanin.harness.world.play import UnsimulatedError
+    from fanin.simulator.language.load import ScenarioError
+
+    try:
+        search = Search(variants_of=_bases(bases), app=app or "", app_dir=app_dir, lacks=lacks)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        found = _explore(search, range(seed, seed + runs), folder)
+    except (NotAnApplicationError, ScenarioError, UnsimulatedError, ValueError) as exc:
+        raise click.UsageError(str(exc)) from exc
+    except OSError as exc:
+        if folder is None or isinstance(exc, BrokenPipeError):
+            raise
+        raise click.UsageError(f"--save {folder}: {exc.strerror}") from exc
+    _conclude(found, range(seed, seed + runs))
+    ctx.exit(_exit_code(found))
+
+
+def _bases(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The scenarios to make variants of, each tried for its soundness before anything is played."""
+    from fanin.harness.explore.search import pack
+    from fanin.simulator.language.load import load
+    from fanin.simulator.pack import find
+
+    if _ALL in names:
+        return pack()
+    for name in names:
+        load(find(name))
+    return names
+
+
+def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]":
+    """Play them all, and report what fails as it is found."""
+    from fanin.harness.cli.progress import Progress
+    from fanin.harness.explore.search import explore as explored
+    from fanin.harness.explore.search import smallest
+
+    what = f"variants of {_said(search.variants_of)}" if search.variants_of else "random scenarios"
+    many = f"{len(seeds)} {what}" if len(seeds) > 1 else what
+    click.echo(f"{many} against {search.target}, seeds {seeds[0]} to {seeds[-1]}", err=True)
+    done: list[Run] = []
+    shrunk: Counter[str] = Counter()
+    progress = Progress(len(seeds))
+    try:
+        progress.show()
+        for run in explored(search, seeds):
+            done.append(run)
+            progress.advance()
+            if run.findings:
+                rule = run.findings[0].rule
+                shrunk[rule] += 1
+                _report(
+                    run, smallest(search, run) if shrunk[rule] <= SHRUNK_PER_RULE else None, search, folder
+                )
+            progress.show()
+    finally:
+        progress.wipe()
+    return done
+
+
+def _said(names: tuple[str, ...]) -> str:
+    return ", ".join(names) if len(names) <= _NAMED_MAX else f"{len(names)} scenarios"
+
+
+def _report(run: "Run", left: "Smallest | None", search: "Search", folder: Path | None) -> None:
+    """A line for the run, what it comes down to, and how to see that again."""
+    from fanin.harness.explore.search import replay
+    from fanin.simulator.language.dump import dump, dumps
+
+    finding = run.findings[0]
+    of = f"{run.base}  " if run.base else ""
+    click.echo(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.what}")
+    if left is None:
+        click.echo(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: {replay(search, run)}")
+        return
+    scenario = left.scenario
+    size = f"operations: {len(scenario.operations)}, faults: {len(scenario.faults)}"
+    click.echo(f"  smallest, after {left.played} runs ({size}): {left.finding.what}")
+    if folder is None:
+        click.echo("\n".join(f"    {line}" for line in dumps(scenario).splitlines()))
+        click.echo(f"  replay: {replay(search, run)}")
+    else:
+        path = folder / f"{scenario.scenario}.yaml"
+        dump(scenario, path)
+        click.echo(f"  replay: {_play(path, left.seed, search)}")
+
+
+def _play(path: Path, seed: int, search: "Search") -> str:
+    """The command that plays a stored scenario against the same target."""
+    words = ["fanin", "run"]
+    if search.app:
+        words = ["fanin", "verify", "--app", search.app]
+        words += ["--app-dir", str(search.app_dir)] if search.app_dir else []
+    return shlex.join([*words, str(path), *(["--seed", str(seed)] if seed else [])])
+
+
+def _conclude(found: "list[Run]", seeds: range) -> None:
+    from fanin.harness.verdict import Validity
+
+    counts = Counter(run.validity for run in found)
+    told = ", ".join(f"{counts[validity]} {validity}" for validity in Validity)
+    click.echo(f"{len(found)} runs, seeds {seeds[0]} to {seeds[-1]}: {told}")
+    reasons = Counter(_reason(doubt) for run in found if not run.findings for doubt in run.doubts)
+    for reason, count in sorted(reasons.items(), key=lambda it: (-it[1], it[0])):
+        click.echo(f"  unknown {count:>5}  {reason}")
+
+
+def _reason(doubt: str) -> str:
+    """A doubt without what is particular to its run."""
+    return _PARTICULAR.sub("…", doubt.partition(":")[0])
+
+
+def _exit_code(found: "list[Run]") -> "Exit":
+    from fanin.harness.verdict import Exit, Validity
+
+    if any(run.findings for run in found):
+        return Exit.INVALID
+    return Exit.VALID if any(run.validity is Validity.VALID for run in found) else Exit.UNKNOWN

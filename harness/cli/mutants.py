@@ -1,0 +1,204 @@
+"""``fanin bug`` and ``fanin matrix``: the zoo at work.
+
+Rules of this file: it is imported by ``fanin --help``, so it imports nothing that takes time.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fanin.harness.history import History
+    from fanin.harness.mutants.matrix import Matrix
+    from fanin.harness.mutants.mutant import Bug
+    from fanin.harness.report.line import Line
+    from fanin.harness.verdict import Verdict
+    from fanin.harness.world.target import AppFactory
+
+_BUG_EXAMPLES = """\b
+Examples:
+  fanin bug                     who is in the zoo
+  fanin bug original-sample     the published design of 2018
+  fanin bug counts-deliveries -q
+"""
+_MATRIX_EXAMPLES = """\b
+Examples:
+  fanin matrix
+  fanin matrix --format markdown > docs/bug-matrix.md
+  fanin matrix --check docs/bug-matrix.md
+"""
+_DIFFERENCES_MAX = 20
+
+
+@click.command(epilog=_BUG_EXAMPLES)
+@click.argument("name", required=False)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Only the verdicts, no timeline.")
+@click.pass_context
+def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None:
+    """Show a broken aggregator at work, and how it is caught. Without NAME: list them.
+
+    Plays the scenario that exposes the bug best, then the same one with a right aggregator.
+
+    Exit code: 0 when the bug was caught, 1 when it was not.
+    """
+    if name is None:
+        _print(_list())
+        return
+    ctx.exit(_show(_bug(name), seed, quiet=quiet))
+
+
+@click.command(epilog=_MATRIX_EXAMPLES)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True,
+    help="markdown: the page docs/bug-matrix.md.",
+)  # fmt: skip
+@click.option(
+    "--check", "stored", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Compare with the page that is stored there.",
+)  # fmt: skip
+@click.pass_context
+def matrix(ctx: click.Context, *, form: str, stored: Path | None) -> None:
+    """Play every broken aggregator through the whole pack: which scenario kills which bug.
+
+    Takes about a minute on two cores.
+
+    Exit code: 0 when every bug is killed and no healthy variant accused, and FILE is up to date; else 1.
+    """
+    from fanin.harness.mutants.grid import grid, summary
+    from fanin.harness.mutants.page import page
+
+    found = _compute()
+    stale = stored is not None and _is_stale(stored, page(found))
+    if form == "markdown" and stored is None:
+        click.echo(page(found), nl=False)
+    elif stored is None:
+        _print([*grid(found), *summary(found)])
+    else:
+        _print(summary(found))
+    ctx.exit(int(bool(stale or found.survivors or found.accused)))
+
+
+def _compute() -> "Matrix":
+    from fanin.harness.cli.progress import Progress
+    from fanin.harness.mutants.matrix import compute
+    from fanin.harness.mutants.registry import BUGS, HEALTHY
+
+    progress = Progress(len(BUGS) + len(HEALTHY))
+
+    def advance() -> None:
+        progress.advance()
+        progress.show()
+
+    try:
+        progress.show()
+        return compute(advance)
+    finally:
+        progress.wipe()
+
+
+def _is_stale(stored: Path, page: str) -> bool:
+    """Compare, and say what differs."""
+    before = stored.read_text(encoding="utf-8")
+    if before == page:
+        return False
+    changes = difflib.unified_diff(before.splitlines(), page.splitlines(), "stored", "now", n=0, lineterm="")
+    click.echo(f"{stored} is not what the zoo does now; `make docs` writes it anew", err=True)
+    for change in islice(changes, _DIFFERENCES_MAX):
+        click.echo(change, err=True)
+    return True
+
+
+def _bug(name: str) -> "Bug":
+    from fanin.harness.mutants.registry import BUGS
+    from fanin.simulator.language.problems import hint
+
+    if name not in BUGS:
+        message = f"there is no bug {name!r}; `fanin bug` lists them{hint(name, BUGS)}"
+        raise click.BadParameter(message, param_hint="NAME")
+    return BUGS[name]
+
+
+def _list() -> Iterator["Line"]:
+    from fanin.harness.mutants.grid import short
+    from fanin.harness.mutants.registry import BUGS, families
+    from fanin.harness.report.line import WIDTH, Tone, line
+
+    width = max(map(len, BUGS)) + 2
+    for heading, bugs in families():
+        yield line(heading, Tone.STRONG)
+        for it in bugs:
+            yield ((f"  {it.name:<{width}}", Tone.PLAIN), (short(it.cause, WIDTH - width - 2), Tone.QUIET))
+
+
+def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
+    from fanin.harness.report import text
+    from fanin.harness.report.analysis import read
+    from fanin.harness.report.line import Tone, line
+    from fanin.harness.report.verdict_text import render
+    from fanin.harness.verdict import Validity
+
+    _print(_explanation(it))
+    history, verdict = _play(it.scenario, seed, it.factory, f"the bug {it.name}")
+    _print(text.report(history, verdict, replay=f"fanin bug {it.name} --seed {seed}", quiet=quiet))
+    right, judged = _play(it.scenario, seed, _right(it), "a right aggregator")
+    declared = "".join(f" --capability {name}" for name in sorted(it.capabilities))
+    replay = f"fanin run {it.scenario} --seed {seed}{declared}"
+    _print(
+        [
+            line(""),
+            line("And a right aggregator", Tone.STRONG),
+            *render(read(right, judged), judged, replay=replay),
+        ]
+    )
+    return int(verdict.validity is not Validity.INVALID)
+
+
+def _right(it: "Bug") -> "AppFactory":
+    """Somebody who does right what this one does wrong: ours, or who has the same beyond the contract."""
+    from fanin.harness.mutants.registry import HEALTHY
+    from fanin.harness.world.target import reference_aggregator
+
+    alike = (healthy.factory for healthy in HEALTHY.values() if healthy.capabilities == it.capabilities)
+    return next(alike) if it.capabilities else reference_aggregator
+
+
+def _explanation(it: "Bug") -> Iterator["Line"]:
+    from fanin.harness.mutants.matrix import scenario_of
+    from fanin.harness.report.line import Tone, line, wrap
+
+    like = f"  like {', '.join(it.catalogue)}" if it.catalogue else ""
+    yield ((it.name, Tone.STRONG), (like, Tone.QUIET))
+    yield from (line(part) for part in wrap(it.what, indent="  ", hanging="  "))
+    scenario = f"Exposed by {it.scenario}: {scenario_of(it.scenario).title}"
+    yield from (line(part) for part in wrap(scenario, indent="  ", hanging="    "))
+    yield line("")
+
+
+def _play(name: str, seed: int, factory: "AppFactory", target: str) -> tuple["History", "Verdict"]:
+    import msgspec
+
+    from fanin.harness.history import History
+    from fanin.harness.oracle.oracle import judge
+    from fanin.harness.world.play import play
+    from fanin.simulator.language.load import load
+    from fanin.simulator.pack import find
+
+    played = play(load(find(name)), seed=seed, factory=factory)
+    history = History(msgspec.structs.replace(played.run, target=target), played.entries)
+    return history, judge(history)
+
+
+def _print(rows: Iterable["Line"]) -> None:
+    from fanin.harness.report.line import paint
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    click.echo(paint(rows, colour=colour, encoding=sys.stdout.encoding or "utf-8"), color=colour)

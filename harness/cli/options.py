@@ -1,0 +1,74 @@
+"""What the commands have in common: options, examples, the scenarios they are given, and how they print."""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from fanin.harness.cli.mistake import Mistake
+
+if TYPE_CHECKING:
+    from fanin.harness.history import History
+    from fanin.harness.report.line import Line
+    from fanin.harness.verdict import Verdict
+    from fanin.simulator.language.scenario import Scenario
+
+form_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one object per run, one a line.",
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Only the verdict, no timeline.")
+
+
+def examples(*commands: str) -> str:
+    """An epilog that click does not wrap; a backspace alone on its line asks for that."""
+    return "\n".join(
+        ["\b", "Example:" if len(commands) == 1 else "Examples:", *(f"  {it}" for it in commands)]
+    )
+
+
+def pack() -> list[str]:
+    """The names of the built-in scenarios."""
+    from fanin.simulator.pack import names
+
+    return names()
+
+
+def scenario_of(name: str) -> "Scenario":
+    """A built-in scenario, or a file's.
+
+    Raises:
+        Mistake: there is none, or it cannot be read.
+    """
+    from fanin.simulator.language.load import ScenarioError, load
+    from fanin.simulator.pack import find
+
+    try:
+        return load(find(name))
+    except ScenarioError as exc:
+        raise Mistake(str(exc)) from exc
+
+
+def show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: bool, replay: str) -> None:
+    """Print a report, or its JSON form."""
+    from fanin.harness.report import jsonform
+    from fanin.harness.report.text import report
+
+    if form == "json":
+        click.echo(jsonform.encode(history, verdict, replay=replay))
+    else:
+        print_lines(report(history, verdict, replay=replay, quiet=quiet))
+
+
+def print_lines(rows: Iterable["Line"]) -> None:
+    """Print, in colour where somebody looks."""
+    from fanin.harness.report.line import paint
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    click.echo(paint(rows, colour=colour, encoding=sys.stdout.encoding or "utf-8"), color=colour)

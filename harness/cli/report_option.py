@@ -1,0 +1,53 @@
+"""What ``--report DIR`` adds to a command.
+
+Rules of this file: it is imported by ``fanin --help``, so it imports nothing that takes time.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fanin.harness.cli.mistake import Mistake
+
+if TYPE_CHECKING:
+    from fanin.harness.history import History
+    from fanin.harness.results import Card
+
+HELP = "Write a page for each run, JUnit XML, JSON and the histories."
+
+
+def prepare(directory: Path) -> None:
+    """Make the folder; complain before anything is played, not after.
+
+    Raises:
+        Mistake: that is not possible.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _unwritable(directory, exc) from exc
+
+
+def store(directory: Path, card: "Card", *, replay: Callable[["History"], str]) -> None:
+    """Write the folder, and in a CI that reads them print annotations.
+
+    They go to stderr, which GitHub's runner reads as well, so that stdout stays what was asked for.
+
+    Raises:
+        Mistake: the folder cannot be written.
+    """
+    from fanin.harness.report import annotations, folder
+
+    try:
+        folder.write(directory, card, replay=replay)
+    except OSError as exc:
+        raise _unwritable(directory, exc) from exc
+    for annotation in annotations.lines(card.judged, replay=replay):
+        click.echo(annotation, err=True)
+    click.echo(f"report: {directory / 'index.html'}", err=True)
+
+
+def _unwritable(directory: Path, exc: OSError) -> Mistake:
+    return Mistake(f"--report {directory}: {exc.strerror}; it needs a folder that can be written")

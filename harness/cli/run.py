@@ -1,0 +1,280 @@
+"""``fanin run``: plays scenarios and judges them."""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fanin.harness.cli import report_option as reports
+from fanin.harness.cli.mistake import Mistake
+from fanin.harness.cli.options import (
+    examples,
+    form_option,
+    pack,
+    print_lines,
+    quiet_option,
+    scenario_of,
+    show_judged,
+)
+from fanin.harness.cli.verify import beyond, named
+
+if TYPE_CHECKING:
+    from fanin.harness.batch import Job, Result
+    from fanin.simulator.language.scenario import Scenario
+
+_EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the others their verdict
+
+
+@click.command(
+    epilog=examples(
+        "fanin run slow-region",
+        "fanin run slow-region --seed 7 --history run.jsonl",
+        "fanin run photo-finish --seeds 200",
+        "fanin run --all --report report",
+    )
+)
+@click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
+@click.option("--all", "whole_pack", is_flag=True, help="Play every scenario of the pack.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Play this many seeds, counting up from --seed.",
+)
+@click.option(
+    "--capability",
+    "capabilities",
+    metavar="NAME",
+    multiple=True,
+    callback=named(beyond),
+    help="Play scenarios that need this, too, although the aggregator does not have it. May be repeated.",
+)
+@form_option
+@click.option(
+    "--history",
+    "history_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Store what happened, for `fanin judge`. With several runs: a folder.",
+)
+@click.option("--report", metavar="DIR", type=click.Path(path_type=Path), help=reports.HELP)
+@quiet_option
+@click.option(
+    "--engine", metavar="NAME", default="sqlite", show_default=True, help="The engine to play against."
+)
+@click.option(
+    "--show-replay", is_flag=True, help="Print each replay of the orchestration: --engine durable-task."
+)
+@click.pass_context
+def run(
+    ctx: click.Context,
+    *,
+    names: tuple[str, ...],
+    whole_pack: bool,
+    seed: int,
+    seeds: int,
+    capabilities: tuple[str, ...] | None,
+    form: str,
+    history_path: Path | None,
+    report: Path | None,
+    quiet: bool,
+    engine: str,
+    show_replay: bool,
+) -> None:
+    """Play scenarios in virtual time and judge them.
+
+    One run prints its timeline and its verdict. Several print one line each, and the report of those that
+    did not get the verdict which their scenario states.
+
+    Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states.
+    Of several: 0 when each got the verdict that its scenario states, else that of the worst.
+    What needs more than the contract asks for is skipped, by name; 3 when nothing is left.
+
+    An engine that works with something outside its process is played against in real time, one scenario at a
+    time: `fanin verify --command` plays more.
+    """
+    from fanin.harness.batch import exit_code
+    from fanin.harness.verdict import Exit
+
+    if engine != "sqlite" or show_replay:
+        if whole_pack or len(names) != 1 or seeds > 1:
+            raise click.UsageError("--engine plays one scenario, once; `fanin verify --command` plays many")
+        ctx.exit(
+            _run_engine(names[0], engine, seed, history_path, form, quiet=quiet, show_replay=show_replay)
+        )
+    if whole_pack == bool(names):
+        raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
+    asked = {name: scenario_of(name) for name in (pack() if whole_pack else names)}
+    played = _without_skipped(asked, capabilities or (), form)
+    if not played:
+        ctx.exit(Exit.UNKNOWN)
+    several = len(played) * seeds > 1
+    if several and history_path and len({it.scenario for it in played.values()}) < len(played):
+        raise Mistake(
+            "--history: two of these scenarios have one name, and each history is named after its own"
+        )
+    jobs = _jobs(
+        played,
+        range(seed, seed + seeds),
+        history_of=_history_paths(history_path, several=several),
+        kept=report is not None or not several,
+    )
+    if report is not None:
+        reports.prepare(report)
+    play = _run_several if several else _run_one
+    try:
+        results = play(jobs, form, quiet=quiet)
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError) or history_path is None:
+            raise
+        raise Mistake(f"--history {history_path}: {exc.strerror}") from exc
+    if report is not None:
+        _report(report, results)
+    ctx.exit(exit_code(results) if several else results[0].exit_code)
+
+
+def _jobs(
+    played: Mapping[str, "Scenario"],
+    seeds: Iterable[int],
+    *,
+    history_of: "Callable[[Scenario, int], Path | None]",
+    kept: bool,
+) -> "list[Job]":
+    """What is to be played, seed by seed."""
+    from fanin.harness.batch import Job
+
+    return [
+        Job(
+            scenario=scenario,
+            seed=seed,
+            replay=f"fanin run {shlex.quote(name)} --seed {seed}",
+            history=history_of(scenario, seed),
+            kept=kept,
+        )
+        for name, scenario in played.items()
+        for seed in seeds
+    ]
+
+
+def _without_skipped(
+    asked: Mapping[str, "Scenario"], capabilities: Sequence[str], form: str
+) -> "dict[str, Scenario]":
+    """Those whose needs the aggregator meets. Of the others one line each says what it lacks."""
+    import json
+
+    from fanin.harness.capabilities import USUAL, lacking
+    from fanin.harness.report.text import skipped
+
+    played = {}
+    there: set[str] = {*USUAL, *capabilities}
+    for name, scenario in asked.items():
+        if not (lacks := lacking(scenario, there)):
+            played[name] = scenario
+        elif form == "json":
+            click.echo(json.dumps({"scenario": scenario.scenario, "skipped": lacks}))
+        else:
+            print_lines([skipped(scenario, lacks)])
+    return played
+
+
+def _report(directory: Path, results: Sequence["Result"]) -> None:
+    from fanin.harness.results import Card, Judged
+
+    replays = {id(result.history): result.job.replay for result in results}
+    runs = [Judged(*result.outcome()) for result in results]
+    reports.store(directory, Card("", runs), replay=lambda history: replays[id(history)])
+
+
+def _run_engine(
+    name: str, engine: str, seed: int, history_path: Path | None, form: str, *, quiet: bool, show_replay: bool
+) -> int:
+    """Play one scenario in real time, against an engine with all that it works with."""
+    from fanin.aggregator.engines import ENGINES
+    from fanin.harness import history as histories
+    from fanin.harness.cli.play_engine import play_engine, refuse
+    from fanin.harness.oracle.oracle import judge as judged
+    from fanin.harness.verdict import Exit
+    from fanin.harness.world.asgi import StartError
+
+    outside = [it for it, entry in ENGINES.items() if entry.backend is not None]
+    if problem := refuse(engine, outside, show_replay=show_replay):
+        raise click.UsageError(problem)
+    try:
+        played, replays = play_engine(scenario_of(name), engine, seed=seed, show_replay=show_replay)
+    except StartError as exc:
+        raise Mistake(str(exc)) from exc
+    if history_path is not None:
+        histories.save(played.history, history_path)
+    verdict = judged(played.history)
+    if form == "text":
+        click.echo("".join(f"{line}\n" for line in replays), nl=False)
+    replay = f"fanin run {shlex.quote(name)} --engine {engine} --seed {seed}"
+    show_judged(played.history, verdict, form, quiet=quiet, replay=replay)
+    return Exit[verdict.validity.name]
+
+
+def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":
+    from fanin.harness.batch import perform
+
+    result = perform(jobs[0])
+    if form == "json":
+        click.echo(result.json)
+    else:
+        _explain(result, quiet=quiet)
+    return [result]
+
+
+def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":
+    """One line each as they come, then what went wrong."""
+    from fanin.harness.batch import perform_all
+    from fanin.harness.cli.progress import Progress
+    from fanin.harness.report.text import summary
+
+    results = []
+    progress = Progress(len(jobs))
+    try:
+        progress.show()
+        for result in perform_all(jobs):
+            results.append(result)
+            progress.advance()
+            if form == "json":
+                click.echo(result.json)
+            else:
+                print_lines([result.line])
+            progress.show()
+    finally:
+        progress.wipe()
+    if form == "text":
+        for nth, result in enumerate(result for result in results if result.wrong):
+            click.echo()
+            _explain(result, quiet=quiet or nth >= _EXPLAINED)
+        click.echo()
+        print_lines([summary([result.wrong for result in results])])
+    return results
+
+
+def _explain(result: "Result", *, quiet: bool) -> None:
+    from fanin.harness.report.text import report
+
+    print_lines(report(*result.outcome(), replay=result.job.replay, quiet=quiet))
+
+
+def _history_paths(path: Path | None, *, several: bool) -> Callable[["Scenario", int], Path | None]:
+    """Where each run's history goes; complains before anything is played, not after."""
+    if path is None:
+        return lambda _scenario, _seed: None
+    try:
+        if several:
+            path.mkdir(parents=True, exist_ok=True)
+            return lambda scenario, seed: path / f"{scenario.scenario}.seed-{seed}.jsonl"
+        with path.open("ab"):
+            return lambda _scenario, _seed: path
+    except OSError as exc:
+        wanted = "several runs need a folder" if several else "one run needs a file that can be written"
+        raise Mistake(f"--history {path}: {exc.strerror}; {wanted}") from exc

@@ -1,0 +1,147 @@
+"""A scenario taken apart: where its parts are, and what it is with one of them changed or gone.
+
+Rules of this file: pure, and generic as far as the shapes go (`language.scenario`); what comes out may be
+wrong, and the loader is the judge of that (`fanin.harness.explore.repair.accepted`). A path leads from the
+scenario to a part: field names, keys and indices.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import inspect
+
+from fanin.simulator.language.field_types import Wanted, shape_of
+from fanin.simulator.language.scenario import Delay, Expectation, Fault, Scenario
+
+type Path = tuple[str | int, ...]
+
+
+class Part(NamedTuple):
+    """One value in a scenario."""
+
+    path: Path
+    value: Any
+    want: Wanted  # its type
+    default: Any  # None where it has none
+
+
+def parts(scenario: Scenario) -> Iterator[Part]:
+    """Every value, containers before what is in them."""
+    yield from _of_struct(scenario, ())
+
+
+def _of_struct(value: msgspec.Struct, path: Path) -> Iterator[Part]:
+    for field in shape_of(type(value)).fields:
+        default = None if field.required else _default(field)
+        part = Part((*path, field.name), getattr(value, field.name), Wanted.of(field.type), default)
+        yield part
+        yield from _inside(part)
+
+
+def _inside(part: Part) -> Iterator[Part]:
+    match part.value:
+        case msgspec.Struct():
+            yield from _of_struct(part.value, part.path)
+        case tuple() if isinstance(part.want.type, inspect.VarTupleType):
+            want = Wanted.of(part.want.type.item_type)
+            for index, value in enumerate(part.value):
+                item = Part((*part.path, index), value, want, None)
+                yield item
+                yield from _inside(item)
+        case dict() if isinstance(part.want.type, inspect.DictType):
+            want = Wanted.of(part.want.type.value_type)
+            for key, value in part.value.items():
+                item = Part((*part.path, key), value, want, None)
+                yield item
+                yield from _inside(item)
+        case _:
+            return
+
+
+def _default(field: inspect.Field) -> Any:
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
+def durations(scenario: Scenario) -> Iterator[Part]:
+    """Every duration and instant."""
+    return (part for part in parts(scenario) if part.want.duration and part.value is not None)
+
+
+def delays(scenario: Scenario) -> Iterator[Part]:
+    """Every delay, of whatever kind."""
+    return (part for part in parts(scenario) if isinstance(part.value, Delay))
+
+
+def changed[T](whole: T, path: Path, value: Any) -> T:
+    """The whole with another value at a path."""
+    if not path:
+        return value  # type: ignore[no-any-return]
+    step, rest = path[0], path[1:]
+    match whole:
+        case msgspec.Struct():
+            return msgspec.structs.replace(
+                whole, **{str(step): changed(getattr(whole, str(step)), rest, value)}
+            )
+        case tuple():
+            index = int(step)
+            return (*whole[:index], changed(whole[index], rest, value), *whole[index + 1 :])  # type: ignore[return-value]
+        case dict():
+            return {**whole, step: changed(whole.get(step), rest, value)}  # type: ignore[return-value]
+        case _:
+            raise TypeError(f"nothing is inside {whole!r}")
+
+
+def without_part(scenario: Scenario, path: Path) -> Scenario:
+    """The scenario without one item of a list or mapping."""
+    container: Any = scenario
+    for step in path[:-1]:
+        inside = isinstance(container, msgspec.Struct)
+        container = getattr(container, str(step)) if inside else container[step]
+    last = path[-1]
+    if isinstance(container, dict):
+        return changed(scenario, path[:-1], {key: it for key, it in container.items() if key != last})
+    return changed(scenario, path[:-1], tuple(it for n, it in enumerate(container) if n != last))
+
+
+def without_operations(scenario: Scenario, gone: Collection[int]) -> Scenario:
+    """The scenario without the operations at these places, and without what is about them."""
+    kept = [it for n, it in enumerate(scenario.operations) if n not in gone]
+    names = {it.name for it in kept}
+    return msgspec.structs.replace(
+        scenario,
+        operations=tuple(kept),
+        faults=tuple(it for it in scenario.faults if _about(it) in names | {""}),
+        expect=tuple(it for it in scenario.expect if it.operation in names),
+    )
+
+
+def _about(fault: Fault) -> str:
+    return str(getattr(fault, "operation", "")).partition("/")[0]
+
+
+def without_region(scenario: Scenario, region: str) -> Scenario:
+    """The scenario without a region, and without what is about it."""
+    regions = tuple(it for it in scenario.regions if it != region)
+    operations = tuple(
+        msgspec.structs.replace(
+            it,
+            reaches={name: delay for name, delay in it.reaches.items() if name != region},
+            home=(regions or scenario.regions)[0] if it.home == region else it.home,
+        )
+        for it in scenario.operations
+    )
+    return msgspec.structs.replace(
+        scenario,
+        regions=regions,
+        replication={name: delay for name, delay in scenario.replication.items() if name != region},
+        webhooks={name: webhook for name, webhook in scenario.webhooks.items() if name != region},
+        operations=operations,
+        faults=tuple(it for it in scenario.faults if getattr(it, "region", "") != region),
+        expect=tuple(_hearing_nothing_of(it, region) for it in scenario.expect),
+    )
+
+
+def _hearing_nothing_of(expectation: Expectation, region: str) -> Expectation:
+    missing = tuple(it for it in expectation.missing if it != region)
+    return msgspec.structs.replace(expectation, missing=missing)

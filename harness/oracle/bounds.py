@@ -1,0 +1,143 @@
+"""When an operation's deadline may lie, and which outcomes that makes legal (contract, clauses 3, 4 and 10).
+
+What is known about a region is an interval: its arrival was committed at the earliest when an attempt that
+may have counted was sent, at the latest when one was acknowledged; without an acknowledgement perhaps
+never. The operation started at the earliest of those commits; its deadline is one timeout later. An outcome
+is legal if some choice of commits inside the intervals leads to it. At the deadline's very instant both are.
+"""
+
+from collections.abc import Collection, Iterable
+from itertools import chain
+from typing import Literal
+
+import msgspec
+
+from fanin.harness.oracle.evidence import Attempt
+from fanin.simulator.language.scenario import Scenario
+
+# Later than everything, and still an int: an unbounded end needs no second type.
+FOREVER = 1 << 62
+
+type Outcome = Literal["completed", "timed_out", "none"]
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """One operation's intervals and what follows from them. Instants in ms since the scenario's start."""
+
+    regions: tuple[str, ...]  # those expected
+    timeout: int
+    may: dict[
+        str, int
+    ]  # by region: the earliest instant at which it may have counted; absent: it cannot have
+    must: dict[str, int]  # by region: the instant by which it certainly had; absent: perhaps it never did
+    deadline_from: int  # both ends inclusive; FOREVER when it never started
+    deadline_until: int  # FOREVER when it perhaps never started
+    legal: tuple[Outcome, ...]
+
+    def allows(self, missing: Collection[str], told_at: int) -> bool:
+        """Whether an outcome naming exactly these regions missing, none for completed, can be right."""
+        starts = self._starts(missing)
+        if starts is None:
+            return False
+        earliest, latest = starts
+        if missing:
+            return earliest <= min(latest, told_at - self.timeout)
+        return earliest <= latest and max(self.may.values()) <= told_at
+
+    def due(self, missing: Collection[str]) -> int:
+        """By when the sink must be told an allowed outcome that names exactly these regions missing."""
+        _, latest = self._starts(missing) or (FOREVER, FOREVER)
+        deadline = min(FOREVER, latest + self.timeout)
+        return deadline if missing else min(deadline, self.complete_at)
+
+    def _starts(self, missing: Collection[str]) -> tuple[int, int] | None:
+        """The earliest and the latest start from which these regions, and no others, come to be missing.
+
+        From a start ``s`` all others were committed in [s, s + timeout], and no missing one before
+        s + timeout. None when a region that is not missing cannot have counted, or when all are missing.
+        """
+        arrived = [region for region in self.regions if region not in missing]
+        if not arrived or not all(region in self.may for region in arrived):
+            return None
+        first, last = (pick(self.may[region] for region in arrived) for pick in (min, max))
+        started = (self.must[region] for region in arrived if region in self.must)
+        passed = (self.must[region] - self.timeout for region in missing if region in self.must)
+        return max(first, last - self.timeout), min(chain(started, passed), default=FOREVER)
+
+    def can_miss(self, region: str) -> bool:
+        """Whether the deadline may have passed without this region, whose own arrival cannot start it."""
+        start = min((at for other, at in self.may.items() if other != region), default=FOREVER)
+        return start < FOREVER and self.must.get(region, FOREVER) >= start + self.timeout
+
+    def can_arrive(self, region: str, told_at: int) -> bool:
+        """Whether this region may have counted by the deadline, and before the outcome was told."""
+        return self.may.get(region, FOREVER) <= min(self.deadline_until, told_at)
+
+    @property
+    def decided_from(self) -> int:
+        """The earliest instant at which an outcome can have been decided; FOREVER when none can."""
+        if "completed" in self.legal:
+            return min(self.deadline_from, max(self.may.values()))
+        return self.deadline_from
+
+    @property
+    def complete_at(self) -> int:
+        """By when every region had certainly counted; FOREVER when not all did."""
+        return max(self.must.values()) if len(self.must) == len(self.regions) else FOREVER
+
+    @property
+    def decided_until(self) -> int:
+        """By when some outcome must have been decided; FOREVER when perhaps none was due."""
+        return min(self.deadline_until, self.complete_at)
+
+
+def bounds_of(
+    attempts: Iterable[Attempt],
+    scenario: Scenario,
+    *,
+    margin: int = 0,
+    since: int = -FOREVER,
+    certain: frozenset[int] | None = None,
+) -> Bounds:
+    """Derive one operation's bounds from the attempts that carry its key.
+
+    Args:
+        attempts: In any order; those that cannot count are passed over.
+        scenario: Which regions are expected, and the timeout.
+        margin: How far the aggregator's clock may stray from the one that the attempts are told by, in ms;
+            every interval is so much wider at both ends.
+        since: Nothing can have counted before.
+        certain: Indices of the acknowledged attempts that cannot have counted for an earlier operation
+            with the same key (`fanin.harness.oracle.generations`); by default all.
+    """
+    may: dict[str, int] = {}
+    must: dict[str, int] = {}
+    for attempt in attempts:
+        region = attempt.region
+        if attempt.counts is False or region not in scenario.regions:
+            continue
+        may[region] = min(max(attempt.sent.at, since) - margin, may.get(region, FOREVER))
+        if attempt.counts and (certain is None or attempt.index in certain):
+            must[region] = min(attempt.ended_at + margin, must.get(region, FOREVER))
+    started_from, started_until = (min(known.values(), default=FOREVER) for known in (may, must))
+    bounds = Bounds(
+        scenario.regions,
+        scenario.timeout,
+        may,
+        must,
+        min(FOREVER, started_from + scenario.timeout),
+        min(FOREVER, started_until + scenario.timeout),
+        (),
+    )
+    return msgspec.structs.replace(bounds, legal=_legal(bounds))
+
+
+def _legal(bounds: Bounds) -> tuple[Outcome, ...]:
+    legal: list[Outcome] = []
+    if bounds.allows((), FOREVER):
+        legal.append("completed")
+    if any(bounds.can_miss(region) for region in bounds.regions):
+        legal.append("timed_out")
+    if not bounds.must:
+        legal.append("none")
+    return tuple(legal)

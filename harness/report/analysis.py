@@ -1,0 +1,192 @@
+"""The harness's own reading of a run: which attempt counted, which came twice or late, what the sink heard.
+
+Rules of this file: it reads the scenario, the history and the oracle's deadlines, never the aggregator's
+inside; it explains and does not judge. Where an attempt may or may not have counted, it says so.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fanin.harness.history import Bit, History, Occurred, Unsent
+from fanin.harness.oracle.bounds import FOREVER
+from fanin.harness.oracle.evidence import Attempt, Case, Evidence, Post, collect
+from fanin.harness.verdict import Judgement, Verdict
+from fanin.simulator.language.scenario import Fault, Scenario
+
+
+class Fate(StrEnum):
+    """What became of one attempt, as far as can be seen from outside."""
+
+    COUNTED = "counted"  # the first 2xx of its region for its operation
+    ON_THE_LINE = "on-the-line"  # the same, while the deadline passed: it may have been on time or late
+    DUPLICATE = "duplicate"  # 2xx, and its region had counted before
+    LATE = "late"  # 2xx, the first of its region, after the outcome or the deadline
+    IDLE = "idle"  # 2xx, and rightly without effect: a ping, or an action that is not wanted
+    REFUSED = "refused"  # answered 3xx or 4xx: it did not count
+    SWALLOWED = "swallowed"  # flawed, and answered 2xx all the same
+    LOST = "lost"  # it certainly never arrived
+    DOUBTFUL = "doubtful"  # no answer, or a 5xx: it may have counted
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """What one correlation key names; usually one push."""
+
+    name: str
+    case: Case
+    scenario: Scenario  # with the regions and the timeout that held when it began
+    judgement: Judgement | None = None
+    fates: dict[int, Fate] = field(default_factory=dict)  # by attempt number
+    counted: dict[str, int] = field(default_factory=dict)  # region -> when its 2xx came
+    unsent: list[Unsent] = field(default_factory=list)
+
+    @property
+    def doubtful(self) -> set[str]:
+        """Regions of which no more is known than that they may have counted."""
+        maybe = {attempt.region for attempt in self.case.attempts if attempt.counts is None}
+        return {region for region in maybe if region is not None} - self.counted.keys()
+
+    @property
+    def deadline(self) -> tuple[int, int] | None:
+        """The window in which the deadline lies, both ends in; None when it never started."""
+        judged = self.judgement
+        if judged is None or judged.deadline_from is None:
+            return None
+        until = FOREVER if judged.deadline_until is None else judged.deadline_until
+        return judged.deadline_from, max(judged.deadline_from, until)
+
+    def armed_at(self, deadline: int) -> int:
+        """When a timer for that deadline was set: not before anything was sent, though clocks differ."""
+        first = min((attempt.sent.at for attempt in self.case.attempts), default=0)
+        return max(deadline - self.scenario.timeout, first)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A run, understood. The numbers beside records are their indices in the history."""
+
+    history: History
+    evidence: Evidence
+    operations: list[Operation]  # in the order in which they first occurred
+    occurred: list[tuple[int, Occurred]] = field(default_factory=list)
+    unsent: list[tuple[int, Unsent]] = field(default_factory=list)
+    bits: list[tuple[int, Bit, Fault]] = field(default_factory=list)
+    faults: dict[int, list[Fault]] = field(default_factory=dict)  # by attempt number: what bit it
+    _by_key: dict[str, Operation] = field(default_factory=dict)
+    _by_op: dict[str, Operation] = field(default_factory=dict)  # the first, where an op has several keys
+    _by_post: dict[int, Operation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for operation in self.operations:
+            self._by_key[operation.case.key] = operation
+            for occurred in operation.case.occurrences:
+                self._by_op.setdefault(occurred.op, operation)
+            self._by_post.update({post.received.post: operation for post in operation.case.posts})
+
+    @property
+    def scenario(self) -> Scenario:
+        """What was played."""
+        return self.history.run.scenario
+
+    def named(self, op: str | None) -> Operation | None:
+        """The operation that the history calls so."""
+        return self._by_op.get(op or "")
+
+    def of(self, attempt: Attempt) -> Operation:
+        """The operation that an attempt belongs to."""
+        return self._by_key[self.evidence.case_of[attempt.sent.attempt].key]
+
+    def told(self, post: Post) -> Operation | None:
+        """The operation whose notification a post is; None when it is nobody's."""
+        return self._by_post.get(post.received.post)
+
+    def fate(self, attempt: Attempt) -> Fate:
+        """What became of an attempt."""
+        return self.of(attempt).fates[attempt.sent.attempt]
+
+    def bitten(self, attempt: Attempt, *kinds: type[Fault]) -> bool:
+        """Whether a fault of one of these kinds bit an attempt."""
+        return any(isinstance(fault, kinds) for fault in self.faults.get(attempt.sent.attempt, ()))
+
+
+def read(history: History, verdict: Verdict) -> Reading:
+    """Say what became of everything in a history."""
+    evidence = collect(history)
+    reading = Reading(history, evidence, _operations(evidence, verdict))
+    _go_through(reading)
+    for operation in reading.operations:
+        _decide_fates(operation)
+    return reading
+
+
+def _operations(evidence: Evidence, verdict: Verdict) -> list[Operation]:
+    judged = {judgement.key: judgement for judgement in verdict.judgements}
+    operations: list[Operation] = []
+    names: dict[str, int] = {}
+    for case in evidence.cases:
+        names[case.name] = names.get(case.name, 0) + 1
+        # One op, several keys: each region's payload has an id of its own.
+        name = case.name if names[case.name] == 1 else f"{case.name}.{names[case.name]}"
+        operations.append(Operation(name, case, evidence.configured_for(case)[0], judged.get(case.key)))
+    return operations
+
+
+def _go_through(reading: Reading) -> None:
+    """Collect what the evidence keeps without its place: occurrences, losses, and whom each fault bit."""
+    faults = reading.scenario.faults
+    sent = {attempt.index: attempt.sent for attempt in reading.evidence.attempts}
+    pending: dict[tuple[str, str], list[Fault]] = {}  # by (op, region): bites before their delivery leaves
+    for index, entry in enumerate(reading.history.entries):
+        if isinstance(entry, Occurred):
+            reading.occurred.append((index, entry))
+        elif isinstance(entry, Unsent):
+            reading.unsent.append((index, entry))
+            operation = reading.named(entry.op)
+            if operation is not None:
+                operation.unsent.append(entry)
+        elif isinstance(entry, Bit) and 0 <= entry.fault < len(faults):
+            fault = faults[entry.fault]
+            reading.bits.append((index, entry, fault))
+            if entry.attempt is not None:
+                reading.faults.setdefault(entry.attempt, []).append(fault)
+            elif entry.op is not None and entry.region is not None:
+                pending.setdefault((entry.op, entry.region), []).append(fault)
+        elif index in sent:
+            bites = pending.pop((sent[index].op, sent[index].region), [])
+            reading.faults.setdefault(sent[index].attempt, []).extend(bites)
+
+
+def _decide_fates(operation: Operation) -> None:
+    """In the order of the answers: the first 2xx of a region is the one that counts."""
+    end = max((attempt.answer_index or 0 for attempt in operation.case.attempts), default=0)
+    for attempt in sorted(operation.case.attempts, key=lambda it: it.answer_index or end + it.index + 1):
+        fate = operation.fates[attempt.sent.attempt] = _fate(operation, attempt)
+        if fate in (Fate.COUNTED, Fate.ON_THE_LINE) and attempt.region is not None:
+            operation.counted[attempt.region] = attempt.ended_at
+
+
+def _fate(operation: Operation, attempt: Attempt) -> Fate:
+    answer = attempt.answer
+    if answer is None or answer.definite is None:
+        return Fate.DOUBTFUL
+    if not answer.definite:
+        return Fate.LOST if answer.status is None else Fate.REFUSED
+    # What starts nothing may be answered 200 even under an unknown region's name.
+    if not attempt.wanted and attempt.flaw in ("", "unknown-region"):
+        return Fate.IDLE
+    if attempt.flaw:
+        # One answer for all that an envelope carries says nothing of a single one.
+        return Fate.IDLE if attempt.sent.envelope else Fate.SWALLOWED
+    return _accepted(operation, attempt)
+
+
+def _accepted(operation: Operation, attempt: Attempt) -> Fate:
+    """The fate of a sound and wanted webhook that was answered 2xx."""
+    if attempt.region in operation.counted:
+        return Fate.DUPLICATE
+    if any(post.at < attempt.sent.at for post in operation.case.posts):
+        return Fate.LATE
+    window = operation.deadline
+    if window is None or attempt.ended_at < window[0]:
+        return Fate.COUNTED
+    return Fate.LATE if attempt.sent.at > window[1] else Fate.ON_THE_LINE

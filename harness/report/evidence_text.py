@@ -1,0 +1,93 @@
+"""Any record of a history as one sentence: the evidence below a finding."""
+
+from collections.abc import Sequence
+
+from fanin.harness.history import (
+    Aggregator,
+    Answered,
+    Bit,
+    End,
+    Entry,
+    HungUp,
+    Occurred,
+    Received,
+    Replied,
+    Sent,
+    Unsent,
+)
+from fanin.harness.report import record_text
+from fanin.harness.report.analysis import Reading
+from fanin.harness.report.clock import clock
+from fanin.harness.report.line import listed, shorten
+from fanin.harness.report.scenario_text import fault_words
+
+_KEY_SHOWN = 18
+
+
+class Witness:
+    """Says in words what the records of one run prove."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._entries = reading.history.entries
+        self._attempts = {attempt.sent.attempt: attempt for attempt in reading.evidence.attempts}
+        self._posts = {post.received.post: post for post in reading.evidence.posts}
+
+    def sentences(self, indices: Sequence[int]) -> list[str]:
+        """Records in words, their instants first and aligned."""
+        known = [self._entries[index] for index in indices if 0 <= index < len(self._entries)]
+        width = max((len(clock(entry.at)) for entry in known), default=0)
+        return [f"{clock(entry.at):<{width}}  {self._words(entry)}" for entry in known]
+
+    def _words(self, entry: Entry) -> str:
+        match entry:
+            case Sent() | Answered():
+                return self._attempt_words(entry)
+            case Received() | Replied() | HungUp():
+                return self._post_words(entry)
+            case Occurred():
+                image = entry.repository + (f":{entry.tag}" if entry.tag else "")
+                return f"registry: {entry.action} {entry.op}, {image}"
+            case Unsent():
+                return f"{entry.region}: {entry.op} {record_text.UNSENT[entry.why][0]}"
+            case _:
+                return self._world_words(entry)
+
+    def _attempt_words(self, entry: Sent | Answered) -> str:
+        attempt = self._attempts.get(entry.attempt)
+        if attempt is None:
+            return f"attempt {entry.attempt}, which was never sent"
+        sent = attempt.sent
+        who = f"{sent.region}: webhook of {sent.op}"
+        if isinstance(entry, Answered):
+            return f"{who} → {record_text.answer(self._reading, attempt, entry)[0]}"
+        special = record_text.request(self._reading, attempt)[0]
+        return f"{who} sent" + (f" ({special})" if special != "sent" else "")
+
+    def _post_words(self, entry: Received | Replied | HungUp) -> str:
+        post = self._posts.get(entry.post)
+        if post is None:
+            return f"answer to post {entry.post}, which the sink never got"
+        operation = self._reading.told(post)
+        whose = operation.name if operation else "nobody's"
+        if isinstance(entry, HungUp):
+            return f"aggregator: hangs up on the sink, perhaps without having read its answer about {whose}"
+        if isinstance(entry, Replied):
+            return f"sink: {whose} → {record_text.reply(post, entry)[0]}"
+        missing = record_text.told_missing(post)
+        named = f", missing {listed(missing)}" if missing else ""
+        key = f"key {shorten(entry.key, _KEY_SHOWN)}" if entry.key else "no key"
+        return f"sink: {whose} {record_text.said_outcome(post) or 'unreadable'}{named} ({key})"
+
+    def _world_words(self, entry: Aggregator | Bit | End) -> str:
+        match entry:
+            case Aggregator():
+                why = f" ({entry.why})" if entry.why != "start" else ""
+                return f"aggregator: {entry.state}{why}{': ' + entry.error if entry.error else ''}"
+            case Bit():
+                faults = self._reading.scenario.faults
+                return (
+                    f"fault: {fault_words(faults[entry.fault]) if entry.fault < len(faults) else entry.fault}"
+                )
+            case _:
+                return "end of the watch" + ("" if entry.complete else ", cut short")

@@ -1,0 +1,137 @@
+"""What one record says, in a few words and in a tone: for cells of the timeline and for evidence.
+
+Rules of this file: nothing here knows of lanes.
+"""
+
+from fanin.harness.history import SUCCESS, Answered, Replied
+from fanin.harness.oracle.evidence import Attempt, Post
+from fanin.harness.oracle.generations import RETENTION_MS
+from fanin.harness.report.analysis import Fate, Reading
+from fanin.harness.report.line import Tone, listed, shorten
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
+
+Said = tuple[str, str, Tone]  # in words, in at most about five characters, and in what tone
+
+_KEY_SHOWN = 9  # enough to tell two keys apart at a glance
+_BUSY = 503
+
+UNSENT = {
+    "dropped": ("dropped", "drop"),
+    "disabled": ("webhook disabled", "off"),
+    "action": ("action not subscribed", "off"),
+    "scope": ("out of scope", "off"),
+    "never-replicated": ("never replicates", "n/a"),
+}
+
+# What the brief forms stand for, wherever a status alone does not say it.
+BRIEF = {
+    "copy": "sent again",
+    "try": "retry",
+    "held": "held back",
+    "flaw": "must be refused",
+    "sent": "no answer yet",
+    "dup": "duplicate",
+    "late": "after the outcome or the deadline",
+    "edge": "as the deadline passed",
+    "drop": "never sent",
+    "n/a": "never replicates",
+    "off": "webhook off for this",
+    "lost": "request lost",
+    "cut": "answer lost or cut off",
+    "down": "no connection",
+    "mute": "no answer",
+    "!": "wrong",
+    "?": "may count",
+}
+
+
+def request(reading: Reading, attempt: Attempt) -> tuple[str, str]:
+    """What is special about a request; ``sent`` when nothing is."""
+    sent = attempt.sent
+    said: list[tuple[str, str]] = []
+    if reading.bitten(attempt, DelayBy):
+        said.append(("held back", "held"))
+    if reading.bitten(attempt, SlowClient):
+        said.append(("slowly", ""))
+    if sent.copy:
+        said.append((f"copy {sent.copy}", "copy"))
+    if sent.retry:
+        said.append((f"retry {sent.retry}", "try"))
+    if reading.bitten(attempt, SignEarlier):
+        said.append(("signed earlier", ""))
+    if sent.envelope and sent.envelope != sent.attempt:
+        said.append(("in the same request", ""))
+    if attempt.flaw and attempt.flaw != "unknown-region":
+        flaw = attempt.flaw.removeprefix("malformed:").removeprefix("forged:")
+        said.append((flaw.replace("-", " "), "flaw"))
+    elif sent.claims != attempt.home:
+        claimed = f"as {sent.claims!r}" if sent.claims else "no region"
+        said.append((claimed, "flaw" if attempt.flaw else ""))
+    return ", ".join(words for words, _ in said) or "sent", " ".join(brief for _, brief in said if brief)
+
+
+def answer(reading: Reading, attempt: Attempt, answered: Answered) -> Said:
+    """How an attempt ended and what that makes of it."""
+    if answered.status is None:
+        return _no_answer(reading, attempt, answered)
+    words, mark, tone = {
+        Fate.COUNTED: ("", "", Tone.GOOD),
+        Fate.IDLE: (", nothing to do", "", Tone.GOOD),
+        Fate.DUPLICATE: (", duplicate", " dup", Tone.ODD),
+        Fate.LATE: (", late", " late", Tone.ODD),
+        Fate.ON_THE_LINE: (", on the line", " edge", Tone.ODD),
+        Fate.SWALLOWED: (", not refused!", " !", Tone.BAD),
+        Fate.REFUSED: (", refused", "", Tone.GOOD) if attempt.flaw else (", refused!", " !", Tone.BAD),
+    }.get(reading.fate(attempt), (", may count", " ?", Tone.ODD if answered.status == _BUSY else Tone.BAD))
+    return f"{answered.status}{words}", f"{answered.status}{mark}", tone
+
+
+def _no_answer(reading: Reading, attempt: Attempt, answered: Answered) -> Said:
+    if reading.bitten(attempt, LoseAnswer):
+        return "answer lost", "cut", Tone.FAULT
+    return {
+        "vanished": ("lost on the way", "lost", Tone.FAULT),
+        "refused": ("no connection", "down", Tone.ODD),
+        "reset": ("cut off, may count", "cut", Tone.ODD),
+        "timeout": ("no answer, may count", "mute", Tone.ODD),
+    }.get(answered.error, ("no answer", "?", Tone.ODD))
+
+
+def told(reading: Reading, post: Post) -> tuple[str, Tone]:
+    """What a post says, its key when that is new, and whether it can be right at all."""
+    body, key, operation = post.received.body, post.received.key, reading.told(post)
+    outcome = said_outcome(post) or ("not JSON" if body is None else "no outcome")
+    named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
+    if operation is None:
+        return f"{outcome} of nothing that happened, {named}", Tone.BAD
+    earlier = operation.case.posts[: operation.case.posts.index(post)]
+    missing = told_missing(post)
+    words = outcome + (f", missing {listed(missing, 2)}" if missing else "")
+    if not earlier:
+        return f"{words}, {named}", Tone.GOOD if post.notice.outcome and key else Tone.BAD
+    if all(said_outcome(one) == said_outcome(post) and one.received.key == key for one in earlier):
+        return f"{outcome} again, same key", Tone.PLAIN
+    if post.at - earlier[0].at > RETENTION_MS:
+        return f"id used anew: {words}, {named}", Tone.PLAIN
+    return f"SECOND: {words}, {named}", Tone.BAD
+
+
+def said_outcome(post: Post) -> str:
+    """The outcome as the body names it, right or wrong; empty when it names none."""
+    return post.notice.said_outcome if isinstance(post.notice.said_outcome, str) else ""
+
+
+def told_missing(post: Post) -> tuple[str, ...]:
+    """The regions that a post names as missing; none when it talks nonsense."""
+    return post.notice.missing or ()
+
+
+def reply(post: Post, replied: Replied) -> tuple[str, Tone]:
+    """What the sink answered, or how it did not."""
+    if replied.error:
+        waited = format_duration(replied.at - post.received.at)
+        words = {"hung": f"hangs, {waited}", "reset": "breaks off", "gone": "nobody there to read it"}
+        status = f"{replied.status}, " if replied.status is not None else ""
+        return f"{status}{words[replied.error]}", Tone.FAULT
+    return str(replied.status), Tone.GOOD if replied.status in SUCCESS else Tone.FAULT

@@ -1,0 +1,189 @@
+"""Rows as lanes: one column per region, then the aggregator, the timer and the sink, against the clock.
+
+    clock     eastus          westus          aggregator      timer           sink
+     +0.0s    ● sent → 202    │               ● 1 of 2        ● armed: …      │
+
+A lane is a lifeline: ``│`` while it lives, ``┊`` while a timer runs, ``✗`` while the aggregator is down.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fanin.harness.report.clock import column
+from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
+from fanin.harness.report.record_text import BRIEF
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, WORLD, Moment
+from fanin.harness.report.timeline.selection import Row
+
+REGIONS_MAX = 8
+_NAMES = {AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
+_WIDE = 13  # a region's lane that holds ``sent → 202``
+_LANE_MAX = 16
+_REST_WIDE, _REST_MAX = 42, 52  # what aggregator, timer and sink need together, and what they can use
+_NARROW_MIN, _NARROW_MAX = 6, 9  # a region's lane that holds ``202`` and other words of four letters
+_REST_NARROW = 40
+_WORDS_MIN = 12  # a lane that holds ``deadline:``
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything stands. A lane's width includes its glyph and a space after its text."""
+
+    whole: int  # width of the clock before its decimal point
+    fraction: int
+    lanes: tuple[tuple[str, int], ...]
+    narrow: bool  # regions show the brief form, close behind the glyph
+
+    @property
+    def clock(self) -> int:
+        """Width of the clock's column, with the space after it."""
+        return self.whole + self.fraction + 2
+
+
+def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
+    """Share `WIDTH` among the lanes: the more regions, the narrower they are."""
+    columns = [column(at) for at in instants] or [("+0", ".0s")]
+    whole = max(len(before) for before, _ in columns)
+    fraction = max(len(after) for _, after in columns)
+    room = WIDTH - (whole + fraction + 2)
+    count = max(len(regions), 1)
+    narrow = room - _WIDE * count < _REST_WIDE
+    region = max(_WIDE, min(_LANE_MAX, (room - _REST_MAX) // count))
+    if narrow:
+        region = max(_NARROW_MIN, min(_NARROW_MAX, (room - _REST_NARROW) // count))
+    rest = room - region * len(regions)
+    aggregator, timer = max(_WORDS_MIN, rest * 29 // 100), max(_WORDS_MIN, rest * 31 // 100)
+    lanes = [(name, region) for name in regions]
+    lanes += [(AGGREGATOR, aggregator), (TIMER, timer), (SINK, rest - aggregator - timer)]
+    return Layout(whole, fraction, tuple(lanes), narrow)
+
+
+def fits(layout: Layout, rows: Sequence[Row]) -> bool:
+    """Whether every moment has a lane, and every word of a brief form has room; else a list reads better."""
+    room = dict(layout.lanes)
+    shown = [moment for row in rows for moment in row.moments if moment.lane != WORLD]
+    if any(moment.lane not in room for moment in shown):
+        return False
+    words = [(moment.lane, word) for moment in shown for word in moment.brief.split()]
+    return not layout.narrow or all(len(word) <= room[lane] - 2 for lane, word in words)
+
+
+def header(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:
+    """The lanes' names, then what the shortened names and words stand for."""
+    titles, legend = [], []
+    names = [name for name, _ in layout.lanes]
+    for name, width in layout.lanes:
+        title = _NAMES.get(name) or _title(name, width - 1, [other for other in names if other != name])
+        titles.append(title.ljust(width))
+        if title not in (name, _NAMES.get(name)):
+            legend.append(f"{title} = {name}")
+    yield line(" " * layout.clock + "".join(titles).rstrip(), Tone.STRONG)
+    if layout.narrow:
+        used = {word for row in rows for moment in row.moments for word in moment.brief.split()}
+        legend += [f"{word} = {meaning}" for word, meaning in BRIEF.items() if word in used]
+    if legend:
+        yield from (
+            line(text, Tone.QUIET) for text in wrap(", ".join(legend), WIDTH, indent="  ", hanging="  ")
+        )
+
+
+def _title(name: str, width: int, others: Sequence[str]) -> str:
+    """The name, or its beginning, or where others begin like this, its beginning and its end."""
+    if len(name) <= width or not any(other[:width] == name[:width] for other in others):
+        return name[:width]
+    tail = width // 2
+    return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
+
+
+def lines(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:
+    """The rows, each as one or more lines."""
+    lifelines = _Lifelines()
+    for row in rows:
+        if row.folded:
+            yield line(" " * layout.clock + row.folded, Tone.QUIET)
+            continue
+        stamp = _stamp(layout, row.at)
+        for moment in row.moments:
+            if moment.lane == WORLD:
+                for text in wrap(moment.text, WIDTH - layout.clock, indent="◆ ", hanging="  "):
+                    yield ((stamp, Tone.PLAIN), (text, moment.tone))
+                    stamp = " " * layout.clock
+        for moment in row.moments:
+            lifelines.see(moment)
+        if any(moment.lane != WORLD for moment in row.moments):
+            yield from _cells(layout, row, stamp, lifelines)
+
+
+def _stamp(layout: Layout, at: int) -> str:
+    before, after = column(at)
+    return f"{before:>{layout.whole}}{after:<{layout.fraction}}  "
+
+
+class _Lifelines:
+    """What stands in a lane in which nothing happens."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.armed: set[str] = set()
+
+    def see(self, moment: Moment) -> None:
+        name = moment.operation.name if moment.operation else ""
+        match moment.kind.split(" ")[0]:
+            case "down":
+                self.up = False
+            case "up":
+                self.up = True
+            case "armed":
+                self.armed.add(name)
+            case "off" | "fires":
+                self.armed.discard(name)
+            case _:
+                pass
+
+    def glyph(self, lane: str) -> str:
+        if lane == AGGREGATOR and not self.up:
+            return "✗"
+        if lane == TIMER:
+            return "┊" if self.armed else " "
+        return "│"
+
+
+def _cells(layout: Layout, row: Row, stamp: str, lifelines: _Lifelines) -> Iterator[Line]:
+    """All cells of one instant, side by side; a cell that needs more room continues below."""
+    stacks = [_stack(layout, row, lane, width) for lane, width in layout.lanes]
+    for level in range(max(len(stack) for stack in stacks)):
+        spans = [(stamp if level == 0 else " " * layout.clock, Tone.PLAIN)]
+        for (lane, width), stack in zip(layout.lanes, stacks, strict=True):
+            glyph, text, tone = stack[level] if level < len(stack) else ("", "", Tone.PLAIN)
+            gap = "" if layout.narrow and lane not in _NAMES else " "
+            spans += [
+                (f"{glyph or lifelines.glyph(lane)}{gap}", tone if glyph else Tone.QUIET),
+                (text.ljust(width - 1 - len(gap)), tone),
+            ]
+        yield tuple(spans)
+
+
+def _stack(layout: Layout, row: Row, lane: str, width: int) -> list[tuple[str, str, Tone]]:
+    """One lane's cell as (glyph, text, tone) per line; a glyph where something begins."""
+    stack = []
+    narrow = layout.narrow and lane not in _NAMES
+    for moment in _last_count([moment for moment in row.moments if moment.lane == lane]):
+        text = moment.brief if narrow and moment.brief else moment.text
+        glyph = "✗" if moment.kind.startswith("down") else "●"
+        for position, part in enumerate(wrap(text, width - (2 if narrow else 3))):
+            stack.append(("" if position else glyph, part, moment.tone))
+    return stack
+
+
+def _last_count(moments: list[Moment]) -> list[Moment]:
+    """When several regions arrive in one instant, the last count says it all."""
+    last = {
+        moment.operation.name: moment
+        for moment in moments
+        if moment.operation and moment.kind.startswith("count")
+    }
+    return [
+        moment
+        for moment in moments
+        if not (moment.operation and moment.kind.startswith("count")) or last[moment.operation.name] is moment
+    ]

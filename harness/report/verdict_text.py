@@ -1,0 +1,164 @@
+"""A verdict as text: what was decided, why it was right, or what broke and how to see it again.
+
+Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines and ends in the replay command.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fanin.harness.report.analysis import Reading
+from fanin.harness.report.clock import clock
+from fanin.harness.report.evidence_text import Witness
+from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
+from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
+
+LINES = 15
+TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye
+_OPERATIONS = 6  # valid operations that are explained one by one
+_SENTENCE = 3  # lines of the sentence that says what broke
+_SHOWN = 4  # pieces of evidence, and lines of blame
+TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
+
+
+def render(reading: Reading, verdict: Verdict, *, replay: str) -> Iterator[Line]:
+    """Headline, reasons, and for all but ``valid`` the command that shows it again."""
+    yield headline(reading, verdict)
+    match verdict.validity:
+        case Validity.VALID:
+            yield from _reasons(reading, verdict)
+            return
+        case Validity.INVALID:
+            yield from _findings(reading, verdict)
+        case Validity.UNKNOWN:
+            yield from _doubts(verdict)
+    yield line(f"  replay: {replay}", Tone.STRONG)
+
+
+def headline(reading: Reading, verdict: Verdict) -> Line:
+    """``VALID  slow-region  target="…" time=virtual seed=7 trace=3f9ac1…``."""
+    run = reading.history.run
+    trace = reading.history.trace_hash()[:TRACE_SHOWN]
+    facts = f"time={run.time} seed={run.seed} trace={trace}"
+    name = f"{verdict.validity.upper()}  {run.scenario.scenario}  "
+    room = WIDTH - len(name) - len(facts) - len('target="" ')
+    target = f'target="{shorten(run.target, room)}" ' if run.target and room > 0 else ""
+    return (
+        (verdict.validity.upper(), TONES[verdict.validity]),
+        (
+            shorten(f"{name[len(verdict.validity) :]}{target}{facts}", WIDTH - len(verdict.validity)),
+            Tone.PLAIN,
+        ),
+    )
+
+
+def _reasons(reading: Reading, verdict: Verdict) -> Iterator[Line]:
+    """Why each outcome was right."""
+    shown = _examples(verdict.judgements)
+    for judgement in shown:
+        text = f"  {judgement.op}  {_decided(judgement)}: {why(reading, judgement)}"
+        yield from (line(part) for part in wrap(text, hanging=" " * 6))
+    rest = [judgement for judgement in verdict.judgements if judgement not in shown]
+    if rest:
+        told = Counter(judgement.outcome or "silence" for judgement in rest)
+        outcomes = listed([f"{count:,} {outcome}" for outcome, count in told.most_common()])
+        yield line(f"  … and {len(rest):,} more: {outcomes}, each of them right", Tone.QUIET)
+
+
+def _examples(judgements: Sequence[Judgement]) -> Sequence[Judgement]:
+    """All of a few; of many, the first of each kind."""
+    if len(judgements) <= _OPERATIONS:
+        return judgements
+    kinds = {(judgement.legal, judgement.outcome): judgement for judgement in reversed(judgements)}
+    return list(reversed(kinds.values()))[:_OPERATIONS]
+
+
+def _decided(judgement: Judgement) -> str:
+    if judgement.outcome is None:
+        return "silence"
+    told = f" at {clock(judgement.told_at)}" if judgement.told_at is not None else ""
+    return f"{judgement.outcome}{told}"
+
+
+def why(reading: Reading, judgement: Judgement) -> str:
+    """What made the outcome right: the only one that was legal, or one of several and why several were."""
+    operation = next((one for one in reading.operations if one.judgement is judgement), None)
+    counted = operation.counted if operation else {}
+    deadline = _deadline_words(judgement)
+    if len(judgement.legal) > 1:
+        either = " or ".join("silence" if legal == "none" else legal for legal in judgement.legal)
+        doubtful = sorted(operation.doubtful) if operation else []
+        maybe = f"{listed(doubtful)} may or may not have counted"
+        return f"{either} was right, because {maybe if doubtful else f'it was decided around {deadline}'}"
+    regions = (operation or reading).scenario.regions
+    match judgement.legal:
+        case ("completed",):
+            return f"all {len(regions)} of {len(regions)} arrived before {deadline}"
+        case ("timed_out",):
+            late_from = judgement.deadline_from or 0
+            missing = [region for region in regions if counted.get(region, late_from) >= late_from]
+            return f"{listed(missing)} had not arrived by {deadline}"
+        case _:
+            return "nothing that was accepted starts a wait"
+
+
+def _deadline_words(judgement: Judgement) -> str:
+    """``the deadline (+2m00s)``, or between two instants where the harness cannot know it better."""
+    start, end = judgement.deadline_from, judgement.deadline_until
+    if start is None:
+        return "a deadline that never was"
+    if end is None:
+        return f"a deadline at {clock(start)} or later"
+    if end <= start:
+        return f"the deadline ({clock(start)})"
+    return f"the deadline ({clock(start)} to {clock(end)})"
+
+
+def _doubts(verdict: Verdict) -> Iterator[Line]:
+    room = LINES - 2
+    for nth, doubt in enumerate(verdict.doubts):
+        parts = wrap(f"  {doubt}", hanging="    ")
+        if len(parts) > room - 1 and nth < len(verdict.doubts) - 1:
+            yield line(f"  … and {len(verdict.doubts) - nth} more doubts", Tone.QUIET)
+            return
+        room -= len(parts)
+        yield from (line(part) for part in parts)
+
+
+def _findings(reading: Reading, verdict: Verdict) -> Iterator[Line]:
+    """The first finding in full, the others as far as there is room."""
+    witness = Witness(reading)
+    room = LINES - 2
+    for nth, finding in enumerate(verdict.findings):
+        rest = len(verdict.findings) - nth - 1
+        block = list(_finding(witness, finding, full=nth == 0))
+        spare = room - (1 if rest else 0)
+        if len(block) > spare and nth > 0:
+            yield line(f"  … and {rest + 1} more findings", Tone.QUIET)
+            return
+        block = block[:spare]
+        room -= len(block)
+        yield from block
+
+
+def _finding(witness: Witness, finding: Finding, *, full: bool) -> Iterator[Line]:
+    """Rule and sentence; in full also the evidence, who is to blame, and what it looks like."""
+    rule = f"  {finding.rule.value}  "
+    sentence = wrap(finding.what, WIDTH - len(rule))
+    if not full:
+        yield ((rule, Tone.BAD), (shorten(finding.what, WIDTH - len(rule)), Tone.PLAIN))
+        return
+    for position, part in enumerate(sentence[:_SENTENCE]):
+        yield ((rule if position == 0 else " " * len(rule), Tone.BAD), (part, Tone.PLAIN))
+    yield from _some(
+        [f"      {proof}" for proof in witness.sentences(finding.evidence)], "records", Tone.PLAIN
+    )
+    yield from _some([f"    {blame}" for blame in finding.blame], "regions", Tone.ODD)
+    if finding.looks_like:
+        yield line(shorten(f"    looks like: {listed(finding.looks_like)}  (docs/bugs.md)", WIDTH))
+
+
+def _some(texts: list[str], what: str, tone: Tone) -> Iterator[Line]:
+    shown = texts if len(texts) <= _SHOWN else texts[: _SHOWN - 1]
+    yield from (line(shorten(text, WIDTH), tone) for text in shown)
+    if len(texts) > len(shown):
+        yield line(f"      … and {len(texts) - len(shown)} more {what}", Tone.QUIET)

@@ -1,0 +1,195 @@
+"""The conformance card: what came of a whole pack, scenario by scenario and rule by rule.
+
+Rules of this file: pure. A rule counts as kept only where a run that went as it should put it to the test
+(`fanin.harness.rule_coverage`), and where all that it is about could be seen.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from fanin.harness.capabilities import Capability
+from fanin.harness.history import History
+from fanin.harness.rule_coverage import PARTS, put_to_the_test, unseen_of
+from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict
+
+_WIDTH = 100
+_SHOWN_MAX = 3  # findings of one rule
+_CONTINUED = " " * 11
+
+Standing = Literal["kept", "BROKEN", "partly", "untested"]
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """One scenario that was played."""
+
+    history: History
+    verdict: Verdict
+    notes: tuple[str, ...] = ()  # what the harness saw besides, such as a process that ended by itself
+
+    @property
+    def name(self) -> str:
+        return self.history.run.scenario.scenario
+
+    @property
+    def as_stated(self) -> bool:
+        """It got the verdict that its scenario states for a right aggregator."""
+        return self.verdict.validity == self.history.run.scenario.verdict
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """One scenario that was not, and which of its needs the target lacks."""
+
+    name: str
+    lacks: tuple[Capability, ...]
+    why: str = ""  # in words, where the names do not say it
+
+
+class Card(msgspec.Struct, frozen=True):
+    """The whole run, in the pack's order."""
+
+    target: str
+    results: Sequence[Judged | Skipped]
+    notes: tuple[str, ...] = ()  # what concerns the run as a whole
+
+    @property
+    def judged(self) -> list[Judged]:
+        """What was played."""
+        return [result for result in self.results if isinstance(result, Judged)]
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What was not."""
+        return [result for result in self.results if isinstance(result, Skipped)]
+
+    @property
+    def exit_code(self) -> Exit:
+        """Invalid wins; all else that is not as stated is unknown."""
+        odd = [result for result in self.judged if not result.as_stated]
+        if any(result.verdict.validity is not Validity.UNKNOWN for result in odd):
+            return Exit.INVALID
+        return Exit.UNKNOWN if odd or not self.judged else Exit.VALID
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What the whole run says about one rule."""
+
+    rule: Rule
+    standing: Standing
+    why: str = ""  # what kept it from being tested
+    findings: tuple[tuple[str, Finding], ...] = ()  # by scenario
+
+
+def rulings(card: Card) -> list[Ruling]:
+    """Every clause of the contract that can be judged."""
+    tested: set[Rule] = set()
+    for result in card.judged:
+        if result.as_stated and result.verdict.validity is Validity.VALID:
+            tested |= put_to_the_test(result.history)
+    return [_ruling(card, rule, tested=rule in tested) for rule in Rule if rule is not Rule.EXPECTATION]
+
+
+def _ruling(card: Card, rule: Rule, *, tested: bool) -> Ruling:
+    findings = tuple(
+        (result.name, finding)
+        for result in card.judged
+        for finding in result.verdict.findings
+        if finding.rule is rule
+    )
+    if findings:
+        return Ruling(rule, "BROKEN", findings=findings)
+    unseen = dict.fromkeys(part for result in card.judged for part in unseen_of(rule, result.history.run))
+    if unseen:
+        standing: Standing = "partly" if tested and len(unseen) < len(PARTS[rule]) else "untested"
+        return Ruling(rule, standing, f"not seen: {', '.join(unseen)}")
+    if not tested:
+        return Ruling(rule, "untested", "no scenario that went well put it to the test")
+    return Ruling(rule, "kept")
+
+
+def line(result: Judged | Skipped) -> str:
+    """One scenario on one line."""
+    if isinstance(result, Skipped):
+        why = f" ({result.why})" if result.why else ""
+        return _cut(f"skipped  {result.name:<24} needs {', '.join(result.lacks)}{why}")
+    verdict = result.verdict
+    why = ""
+    if verdict.findings:
+        first = verdict.findings[0]
+        why = f"{first.rule}: {first.what}"
+    elif verdict.doubts:
+        why = ("as stated: " if result.as_stated else "") + verdict.doubts[0]
+    return _cut(f"{verdict.validity:<8} {result.name:<24} {why}".rstrip())
+
+
+def text(card: Card) -> list[str]:
+    """The rules, each kept or broken with its evidence, and a sum. The scenarios' lines come before it."""
+    lines = ["", f"{card.target} and the contract (docs/contract.md):", ""]
+    for ruling in rulings(card):
+        lines += _ruling_lines(ruling)
+    notes = [f"{result.name}: {note}" for result in card.judged for note in result.notes]
+    for note in (*card.notes, *notes):
+        lines += ["", *f"note: {note}".splitlines()]
+    return [*lines, "", _sum(card)]
+
+
+def _ruling_lines(ruling: Ruling) -> Iterator[str]:
+    yield _cut(f"  {ruling.standing:<8} {ruling.rule:<22} {ruling.why}".rstrip())
+    for name, finding in ruling.findings[:_SHOWN_MAX]:
+        yield _cut(f"{_CONTINUED}{name}: {finding.what}")
+    if len(ruling.findings) > _SHOWN_MAX:
+        yield f"{_CONTINUED}… and {len(ruling.findings) - _SHOWN_MAX} more"
+
+
+def as_json(card: Card) -> dict[str, Any]:
+    """The card for programs.
+
+    JSON: ``{target, exit_code, scenarios: [{scenario, verdict, as_stated, seed, timeout_ms, tolerance_ms,
+    doubts, findings, notes} or {scenario, verdict: "skipped", lacks, why}], rules: [{rule, standing, why}],
+    notes}``.
+    """
+    scenarios: list[dict[str, Any]] = []
+    for result in card.results:
+        if isinstance(result, Skipped):
+            skipped = {"verdict": "skipped", "lacks": list(result.lacks), "why": result.why}
+            scenarios.append({"scenario": result.name, **skipped})
+            continue
+        run = result.history.run
+        scenarios.append(
+            {
+                "scenario": result.name,
+                "verdict": str(result.verdict.validity),
+                "as_stated": result.as_stated,
+                "seed": run.seed,
+                "timeout_ms": run.scenario.timeout,
+                "tolerance_ms": run.tolerance,
+                "doubts": list(result.verdict.doubts),
+                "findings": msgspec.to_builtins(result.verdict.findings),
+                "notes": list(result.notes),
+            }
+        )
+    rules = [{"rule": str(it.rule), "standing": it.standing, "why": it.why} for it in rulings(card)]
+    return {
+        "target": card.target,
+        "exit_code": int(card.exit_code),
+        "scenarios": scenarios,
+        "rules": rules,
+        "notes": list(card.notes),
+    }
+
+
+def _sum(card: Card) -> str:
+    counts: dict[str, int] = {}
+    for result in card.results:
+        kind = "skipped" if isinstance(result, Skipped) else str(result.verdict.validity)
+        if isinstance(result, Judged) and result.as_stated and result.verdict.validity is Validity.UNKNOWN:
+            kind = "unknown as stated"
+        counts[kind] = counts.get(kind, 0) + 1
+    total = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    word = {Exit.VALID: "VALID", Exit.INVALID: "INVALID", Exit.UNKNOWN: "UNKNOWN"}[card.exit_code]
+    return f"{word}  {card.target}: {total}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

@@ -1,0 +1,1 @@
+"""Targets outside this process: a command, or a deployment at a URL."""

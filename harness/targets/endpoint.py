@@ -1,0 +1,119 @@
+"""The address of a deployment, and the key to it, which nobody else may see.
+
+Rules of this file: pure. A secret is a `Secret` from the moment it is read, and only ever put into requests.
+"""
+
+import re
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+
+from fanin.simulator.wire import PLACE, Address, WebhookRequest
+
+KEY_PLACE = "{key}"
+KEY_ENV = "FANIN_TARGET_KEY"
+_PLACEHOLDER = re.compile("[{][^{}]*[}]")
+# Query parameters that hold secrets wherever they are used.
+_SECRET_PARAMETER = re.compile("code|.*key|.*token|.*secret|.*password|sig|signature", re.IGNORECASE)
+_MASK = "…"
+
+
+# So do headers.
+_SECRET_HEADER = re.compile(".*(?:key|token|secret|password|signature|authorization|cookie)", re.IGNORECASE)
+
+
+def reveals(header: str, value: str) -> bool:
+    """Whether a header is of the kind that holds a secret, and its value is not just the place for it."""
+    return bool(_SECRET_HEADER.fullmatch(header)) and KEY_PLACE not in value
+
+
+class Secret:
+    """A key. It has no text of its own: whoever prints it prints nothing."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        spellings = {value, quote(value, safe=""), quote(value)}
+        # The longest first, so that nothing of it is left over.
+        self._spellings = sorted(filter(None, spellings), key=len, reverse=True)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def put_into(self, template: str, *, encoded: bool) -> str:
+        """Fill the template's place for the key."""
+        return template.replace(KEY_PLACE, quote(self._value, safe="") if encoded else self._value)
+
+    def hidden(self, text: str) -> str:
+        """The text without the key, however it is spelled."""
+        for spelling in self._spellings:
+            text = text.replace(spelling, _MASK)
+        return text
+
+    def hidden_bytes(self, content: bytes) -> bytes:
+        """The same of bytes."""
+        for spelling in self._spellings:
+            content = content.replace(spelling.encode(), _MASK.encode())
+        return content
+
+
+class Endpoint:
+    """Where webhooks go.
+
+    Args:
+        url: With ``{region}``, and with ``{key}`` where the key goes.
+
+    Raises:
+        ValueError: it is not such a URL. The message is fit to be shown.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = _split(url)
+        placeholders = set(_PLACEHOLDER.findall(url))
+        if unknown := sorted(placeholders - {PLACE, KEY_PLACE}):
+            raise ValueError(f"{unknown[0]} stands for nothing; there are {PLACE} and {KEY_PLACE}")
+        if PLACE not in parts.path + parts.query:
+            raise ValueError(
+                f"it names no region; write {PLACE} where the region goes, such as ?region={PLACE}"
+            )
+        if KEY_PLACE in parts.netloc or PLACE in parts.netloc:
+            raise ValueError("a placeholder in the host's name; they go into the path or the query")
+        for name, value in parse_qsl(parts.query, keep_blank_values=True):
+            if _SECRET_PARAMETER.fullmatch(name) and value and KEY_PLACE not in value:
+                better = f"write {name}={KEY_PLACE}, with the key in {KEY_ENV}"
+                raise ValueError(f"the value of {name!r} may be a secret; {better}")
+        self.shown = url
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._template = parts.path + (f"?{parts.query}" if parts.query else "")
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether it has a place for the key."""
+        return KEY_PLACE in self._template
+
+    def target(self, request: WebhookRequest, key: Secret) -> str:
+        """Path and query of one webhook, its region spelled as the webhook spells it."""
+        to = request.address
+        region, spelling = (request.claims, None) if to is None else (to.region, to.spelling)
+        return key.put_into(Address(self._template, region, spelling=spelling).target, encoded=True)
+
+    def url(self, request: WebhookRequest, key: Secret) -> str:
+        """The whole URL of one webhook."""
+        return self.origin + self.target(request, key)
+
+
+def _split(url: str) -> SplitResult:
+    wanted = f"write it as https://HOST/api/ImagePush?region={PLACE}&code={KEY_PLACE}"
+    if not re.fullmatch("[!-~]+", url):
+        raise ValueError(f"spaces or characters beyond ASCII in it; {wanted}")
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - asked for what it raises
+    except ValueError as exc:
+        raise ValueError(f"{exc}; {wanted}") from exc
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not a URL; {wanted}")
+    if "@" in parts.netloc:
+        raise ValueError(
+            f"credentials before the host's name; put a key into {KEY_ENV} and write {KEY_PLACE}"
+        )
+    if parts.fragment:
+        raise ValueError("a fragment (#…), which no server ever sees; leave it out")
+    return parts

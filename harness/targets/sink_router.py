@@ -1,0 +1,76 @@
+"""One sink address for many worlds: a deployment has one place that it notifies, and all scenarios share it.
+
+Rules of this file: whose notification it is, its body decides, never its connection. What belongs to no world
+is answered 200, so that nobody keeps sending it, and counted. Secrets are cut out before anything is read.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from fanin.harness.dialect import Dialect
+from fanin.harness.targets.endpoint import Secret
+from fanin.harness.world.sink import OK, Connection, Sink
+
+# A request with this header comes from the harness itself, by way of the public URL.
+ECHO = "fanin-echo"
+
+
+class Switchboard:
+    """Takes notifications and hands each to the sink of its world."""
+
+    def __init__(self, dialect: Dialect, regions: Sequence[str], secret: Secret) -> None:
+        self._dialect, self._regions, self._secret = dialect, regions, secret
+        self._sinks: list[Sink] = []
+        self._expected: dict[str, asyncio.Future[dict[str, Any]]] = {}  # by id, digest or echo
+        self._connections: set[Connection] = set()
+        self.strays: list[str] = []  # the ids of notifications that belong to nobody
+
+    async def listen(self, host: str, port: int) -> asyncio.Server:
+        """Serve on ``host:port``.
+
+        Raises:
+            OSError: that is not possible.
+        """
+        return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+
+    def connect(self, sink: Sink) -> None:
+        """From now on this sink gets what is its own, until the switchboard is closed."""
+        self._sinks.append(sink)
+
+    def expect(self, *names: str) -> "asyncio.Future[dict[str, Any]]":
+        """What comes with one of these ids, digests or echoes next goes to whoever waits for it."""
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._expected |= dict.fromkeys(names, future)
+        return future
+
+    def close(self) -> None:
+        """Break every connection."""
+        for connection in tuple(self._connections):
+            connection.hang_up()
+
+    # --- what a connection asks of it (`fanin.harness.world.sink.Desk`) ---
+
+    def opened(self, connection: Connection) -> None:
+        self._connections.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def is_down(self) -> bool:
+        return False
+
+    def receive(self, connection: Connection, headers: dict[str, str], content: bytes) -> None:
+        plain = {name: self._secret.hidden(value) for name, value in headers.items()}
+        key, body = self._dialect.notification(plain, self._secret.hidden_bytes(content), self._regions)
+        for sink in self._sinks:
+            if sink.whose(body) is not None:
+                sink.take(connection, key, body)
+                return
+        connection.respond(OK)
+        names = (plain.get(ECHO), (body or {}).get("id"), (body or {}).get("digest"))
+        expected = next((self._expected[each] for each in names if each in self._expected), None)
+        if expected is None:
+            self.strays.append(str((body or {}).get("id")))
+        elif not expected.done():
+            expected.set_result(body or {})

@@ -1,0 +1,85 @@
+"""A target file: everything that ``fanin verify`` wants to know about a target, for CI and for next time.
+
+It is read as scenarios are (`language.load`): every problem at its line and column, with the nearest
+valid name. What the command line says wins. Secrets have no field here, so that the file can be committed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.events import DocumentStartEvent
+
+from fanin.harness.verify.config import Target
+from fanin.harness.verify.config_validation import problems
+from fanin.simulator.language.field_types import field_names, shape_of
+from fanin.simulator.language.load import SIZE_MAX
+from fanin.simulator.language.problems import NOWHERE, Mark, Report, ScenarioError
+from fanin.simulator.language.reader import Walk
+from fanin.simulator.language.yaml_nodes import START, Table, compose, position
+
+__all__ = ["ScenarioError", "load", "loads"]
+
+_SHAPE = shape_of(Target)
+
+
+def load(path: Path) -> Target:
+    """Read a target file.
+
+    Raises:
+        ScenarioError: it cannot be read, or is not a target; the text has a line for each problem.
+    """
+    report = Report(str(path))
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        report.stop(NOWHERE, f"cannot be read: {exc.strerror}")
+    if len(content) > SIZE_MAX:
+        report.stop(NOWHERE, f"larger than {SIZE_MAX} bytes")
+    try:
+        return _read(content.decode("utf-8"), report)
+    except UnicodeDecodeError as exc:
+        before = content[: exc.start].decode("utf-8")
+        where = position(before, len(before))
+        report.stop(where, f"byte 0x{content[exc.start]:02x} is not UTF-8; save the file as UTF-8")
+
+
+def loads(text: str, source: str = "target") -> Target:
+    """Read a target from its text.
+
+    Raises:
+        ScenarioError: it is not one.
+    """
+    return _read(text, Report(source))
+
+
+def _read(text: str, report: Report) -> Target:
+    _one_document(text, report)
+    root = compose(text, report)
+    if not isinstance(root, Table):
+        report.stop(START, f"this is no mapping; a target has the fields {', '.join(field_names(_SHAPE))}")
+    values, place = Walk(report, timeout_ms=1).fields(root, _SHAPE, "")
+    target = Target(**values)
+    if not place.damaged:
+        for problem in problems(target):
+            report.add(place.at(problem.field).name, f"{problem.field}: {problem.message}")
+    report.close()
+    return target
+
+
+def _one_document(text: str, report: Report) -> None:
+    """A file of several documents, or of none, in this file's own words."""
+    try:
+        starts: Sequence[Any] = [
+            event.start_mark
+            for event in yaml.parse(text, Loader=yaml.SafeLoader)
+            if isinstance(event, DocumentStartEvent)
+        ]
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return  # told where it is read
+    if not starts:
+        report.stop(START, "the file is empty; a target begins with app, command or url")
+    if len(starts) > 1:
+        mark = Mark(starts[1].line + 1, starts[1].column + 1)
+        report.stop(mark, "a second document begins here; a file holds one target")

@@ -1,0 +1,34 @@
+"""Writes the history while the world runs."""
+
+from collections.abc import Callable
+from itertools import count
+
+from fanin.harness.history import Entry
+
+
+class Journal:
+    """The growing history of one run. ``now_ms`` is the scenario's clock."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self.entries: list[Entry] = []
+        self._closed = False
+        self._attempts = count(1)
+        self._posts = count(1)
+
+    def write(self, entry: Entry) -> None:
+        """Append, unless the history has ended: what dies afterwards is no part of it."""
+        if not self._closed:
+            self.entries.append(entry)
+
+    def close(self) -> None:
+        """End the history."""
+        self._closed = True
+
+    def next_attempt(self) -> int:
+        """A number for one attempt at a delivery, unique in the run."""
+        return next(self._attempts)
+
+    def next_post(self) -> int:
+        """A number for one request that the sink has read, unique in the run."""
+        return next(self._posts)

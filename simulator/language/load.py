@@ -1,0 +1,106 @@
+"""Reads scenarios. What passes here is valid everywhere else.
+
+    text ─ document ─> nodes ─ shape ─> scenario and places ─ meaning ─> checked ─ names ─> complete
+
+Each step reports what it finds and goes on where it can, so that one reading tells all that is wrong.
+"""
+
+from pathlib import Path
+
+from msgspec import structs
+
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.fault_validation import check_faults
+from fanin.simulator.language.field_types import field_names, shape_of
+from fanin.simulator.language.names import spelled_out
+from fanin.simulator.language.problems import NOWHERE, Report, ScenarioError
+from fanin.simulator.language.reader import Walk
+from fanin.simulator.language.scenario import TIMEOUT_MS_MAX, Scenario
+from fanin.simulator.language.validation import Reading, check
+from fanin.simulator.language.yaml_nodes import START, Node, Table, compose, position
+
+__all__ = ["SIZE_MAX", "ScenarioError", "load", "loads"]
+
+SIZE_MAX = 1024 * 1024  # bytes of a file, characters of a text
+
+_SHAPE = shape_of(Scenario)
+_TIMEOUT = next(each for each in _SHAPE.fields if each.name == "timeout")
+
+
+def load(path: Path, *, timeout_ms: int | None = None) -> Scenario:
+    """Read a scenario file.
+
+    Args:
+        path: The file; its name without the suffix is the scenario's.
+        timeout_ms: Replaces the scenario's timeout. Durations that are multiples of it follow, others stay.
+
+    Raises:
+        ScenarioError: it cannot be read, or is not a scenario; the text has a line for each problem.
+    """
+    report = Report(str(path))
+    return _read(_text_of(path, report), report, timeout_ms=timeout_ms)
+
+
+def loads(text: str, source: str = "scenario", *, timeout_ms: int | None = None) -> Scenario:
+    """Read a scenario from its text.
+
+    Args:
+        text: The YAML.
+        source: What messages call it.
+        timeout_ms: As for `load`.
+
+    Raises:
+        ScenarioError: it is not a scenario.
+    """
+    return _read(text, Report(source), timeout_ms=timeout_ms)
+
+
+def _text_of(path: Path, report: Report) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(SIZE_MAX + 1)
+    except FileNotFoundError:
+        report.stop(NOWHERE, "there is no such file")
+    except (OSError, ValueError) as exc:  # ValueError: the name itself is impossible
+        report.stop(NOWHERE, f"cannot be read: {getattr(exc, 'strerror', None) or exc}")
+    if len(content) > SIZE_MAX:
+        report.stop(NOWHERE, _too_large("bytes"))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        before = content[: exc.start].decode("utf-8")
+        where = position(before, len(before))
+        report.stop(where, f"byte 0x{content[exc.start]:02x} is not UTF-8; save the file as UTF-8")
+
+
+def _too_large(unit: str) -> str:
+    return f"larger than {SIZE_MAX} {unit}; a scenario says what happens often with 'repeat'"
+
+
+def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
+    if len(text) > SIZE_MAX:
+        report.stop(NOWHERE, _too_large("characters"))
+    if timeout_ms is not None and not 1 <= timeout_ms <= TIMEOUT_MS_MAX:
+        asked, most = format_duration(timeout_ms), format_duration(TIMEOUT_MS_MAX)
+        report.stop(NOWHERE, f"a timeout of {asked} was asked for; it is from 1ms to {most}")
+    root = compose(text, report)
+    if not isinstance(root, Table):
+        report.stop(START, f"this is no mapping; a scenario has the fields {', '.join(field_names(_SHAPE))}")
+    walk = Walk(report, timeout_ms or _timeout_ms(root.get("timeout")))
+    values, place = walk.fields(root, _SHAPE, "")
+    # What is missing is reported; the rest can be looked at without it.
+    scenario = Scenario(**({"scenario": "", "title": ""} | values))
+    reading = Reading.of(scenario, place, report)
+    check(reading)
+    check_faults(reading)
+    report.close()
+    if timeout_ms is not None:
+        scenario = structs.replace(scenario, timeout=timeout_ms)
+    return spelled_out(scenario)
+
+
+def _timeout_ms(node: Node | None) -> int:
+    """What the scenario's timeout is, before all else is read. Whatever is wrong with it is told later."""
+    found = None if node is None else Walk(Report(""), 1).read(node, _TIMEOUT.type, "timeout")
+    value: int = _TIMEOUT.default if found is None else found.value
+    return value

@@ -1,0 +1,132 @@
+"""Reads single values: text, numbers, choices, durations.
+
+Rule of this file: what YAML 1.1 would quietly turn into something else is refused, with the way to write it:
+``no`` is not a name, ``12:30`` no number (it would be 750), ``010`` not ten (it would be eight), and ``120``
+no duration, because nobody knows of what.
+"""
+
+import re
+from typing import Any
+
+from msgspec import inspect
+
+from fanin.simulator.language.durations import format_duration, parse_duration
+from fanin.simulator.language.field_types import Wanted
+from fanin.simulator.language.problems import Report, hint, quoted, shortened
+from fanin.simulator.language.yaml_nodes import Listing, Node, Scalar
+
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,18})?(?:[eE][-+][0-9]{1,2})?")
+_KINDS = {"bool": "yes or no", "int": "a number", "float": "a number", "timestamp": "a date"}
+
+
+class Leaves:
+    """Reads single values. None means: it is not one, and that is reported."""
+
+    def __init__(self, report: Report, timeout_ms: int) -> None:
+        self._report, self._timeout_ms = report, timeout_ms
+
+    def read(self, node: Node, want: Wanted, label: str) -> Any:
+        """Read a node. ``label`` names it in messages."""
+        try:
+            return self._value(node, want)
+        except _RefusalError as exc:
+            self._report.add(node.mark, f"{label}: {exc}")
+            return None
+
+    def _value(self, node: Node, want: Wanted) -> Any:
+        if not isinstance(node, Scalar):
+            kind = "a list" if isinstance(node, Listing) else "a mapping"
+            raise _RefusalError(f"{kind}, where one value is meant; write {want.accepted()}")
+        if node.kind == "null":
+            nothing = f"{node.text} is nothing" if node.text else "there is no value"
+            raise _RefusalError(f"{nothing}; write {want.accepted()}, or leave it out")
+        if want.duration:
+            return _bounded(self._duration(node, want), want)
+        value: Any
+        match want.type:
+            case inspect.StrType():
+                value = _text(node, want.type, want)
+            case inspect.LiteralType():
+                value = _choice(node, want.type)
+            case inspect.IntType():
+                value = _bounded(_whole(node), want)
+            case inspect.FloatType():
+                value = _bounded(_number(node), want)
+            case inspect.BoolType():
+                value = _truth(node)
+            case _:
+                raise NotImplementedError(f"a shape wants {want.type}, which nobody reads")
+        return value
+
+    def _duration(self, node: Scalar, want: Wanted) -> int:
+        try:
+            return parse_duration(node.text, timeout_ms=None if want.absolute else self._timeout_ms)
+        except ValueError as exc:
+            word = f", or {want.word}{hint(node.text, [want.word])}" if want.word else ""
+            raise _RefusalError(f"{exc}{word}") from exc
+
+
+class _RefusalError(Exception):
+    """Its text says what was found and what is accepted."""
+
+
+def _text(node: Scalar, rule: inspect.StrType, want: Wanted) -> str:
+    if node.kind != "str":
+        taken, shown = _KINDS.get(node.kind, "a sign of its own"), shortened(node.text)
+        raise _RefusalError(f"YAML takes {shown} for {taken}; in quotes it is text: '{shown}'")
+    if rule.max_length is not None and len(node.text) > rule.max_length:
+        raise _RefusalError(f"{len(node.text)} characters; at most {rule.max_length}")
+    if len(node.text) < (rule.min_length or 0) or (
+        rule.pattern is not None and not re.fullmatch(rule.pattern, node.text)
+    ):
+        raise _RefusalError(f"{quoted(node.text)} is not accepted; write {want.accepted()}")
+    return node.text
+
+
+def _choice(node: Scalar, rule: inspect.LiteralType) -> str:
+    choices = [str(each) for each in rule.values]
+    if node.text not in choices:
+        names = ", ".join(choices)
+        raise _RefusalError(f"{quoted(node.text)} is no choice; there are {names}{hint(node.text, choices)}")
+    return node.text
+
+
+def _whole(node: Scalar) -> int:
+    if node.kind == "int" and _WHOLE.fullmatch(node.text):
+        return int(node.text)
+    quotes = ", without quotes" if _WHOLE.fullmatch(node.text) else ""
+    raise _RefusalError(
+        f"{quoted(node.text)} is not a plain whole number; write decimal digits, such as 3{quotes}"
+    )
+
+
+def _number(node: Scalar) -> float:
+    if node.kind in ("int", "float") and _DECIMAL.fullmatch(node.text):
+        return float(node.text)
+    quotes = ", without quotes" if _DECIMAL.fullmatch(node.text) else ""
+    raise _RefusalError(
+        f"{quoted(node.text)} is not a plain number; write decimal digits, such as 0.5{quotes}"
+    )
+
+
+def _truth(node: Scalar) -> bool:
+    if node.kind != "bool" or node.text not in ("true", "false"):
+        raise _RefusalError(f"{quoted(node.text)} is neither true nor false; write true or false")
+    return node.text == "true"
+
+
+def _bounded[N: (int, float)](value: N, want: Wanted) -> N:
+    rule = want.type
+    if isinstance(rule, inspect.IntType | inspect.FloatType):
+        if rule.ge is not None and value < rule.ge:
+            small = "short" if want.duration else "small"
+            raise _RefusalError(f"{_shown(value, want)} is too {small}; at least {_shown(rule.ge, want)}")
+        if rule.le is not None and value > rule.le:
+            big = "long" if want.duration else "large"
+            raise _RefusalError(f"{_shown(value, want)} is too {big}; at most {_shown(rule.le, want)}")
+    return value
+
+
+def _shown(value: float, want: Wanted) -> str:
+    return format_duration(int(value)) if want.duration else f"{value:.15g}"

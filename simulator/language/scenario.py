@@ -1,0 +1,308 @@
+"""What a scenario says: the shapes that its YAML is read into.
+
+Rules of this file: every shape is frozen and refuses fields that it does not know; a `Scenario` that exists
+is valid, so nobody downstream checks again; durations are already milliseconds (`Millis`), multiples of the
+timeout already multiplied out. `simulator.language.load` reads the YAML and reports what is wrong with it.
+
+`language.schema` reads the docstrings: what stands here is what an editor shows, so it speaks of YAML.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from fanin.simulator.language.aggregator_faults import ClockJump, Crash, Pause, Restart, Step
+from fanin.simulator.language.delivery_faults import (
+    DelayBy,
+    Drop,
+    Duplicate,
+    Forge,
+    LoseAnswer,
+    LoseRequest,
+    Malform,
+    Malformation,
+    OnDelivery,
+    Reorder,
+    SignEarlier,
+    SlowClient,
+    UnknownRegion,
+    WrongKey,
+)
+from fanin.simulator.language.durations import Millis
+from fanin.simulator.language.patterns import (
+    Count,
+    EventId,
+    HeaderName,
+    HeaderValue,
+    Host,
+    Image,
+    Key,
+    Name,
+    OneLine,
+    OperationRef,
+    RegionName,
+    RegionRef,
+    Scope,
+    Secret,
+    Slug,
+    Some,
+    Uri,
+)
+from fanin.simulator.language.strict import Delay, Strict
+
+# Shapes that have a file of their own and belong to the language like all others.
+__all__ = [
+    "ClockJump", "Crash", "Delay", "DelayBy", "Drop", "Duplicate", "Forge", "LoseAnswer", "LoseRequest",
+    "Malform", "Malformation", "OnDelivery", "Pause", "Reorder", "Restart", "SignEarlier", "SlowClient",
+    "Step", "Strict", "UnknownRegion", "WrongKey",
+]  # fmt: skip
+
+TIMEOUT_MS_MAX = 3650 * 86_400_000  # ten years
+REPEAT_MAX = 100_000
+REPLICAS_MAX = 5
+
+Action = Literal["push", "delete", "chart_push", "chart_delete", "quarantine", "ping"]
+ACTIONS: tuple[Action, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine", "ping")
+# The five that a webhook can subscribe to; ``ping`` only ever comes when asked for. [webhook reference]
+Subscribable = Literal["push", "delete", "chart_push", "chart_delete", "quarantine"]
+SUBSCRIBABLE: tuple[Subscribable, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine")
+
+
+class Webhook(Strict, frozen=True):
+    """One region's webhook configuration, with the registry's own names.
+
+    Attributes:
+        uri: The service URI below the aggregator's address; ``{region}`` stands for the region.
+        headers: Sent with every request, in place of the registry's own of the same name.
+        actions: What the webhook is sent for.
+        scope: ``""`` (everything), ``repo:*``, ``repo:tag``, or ``repo``, which means ``repo:latest``.
+        status: A disabled webhook is never sent.
+    """
+
+    uri: Uri = "/api/ImagePush?region={region}"
+    headers: dict[HeaderName, HeaderValue] = {}  # noqa: RUF012 - msgspec copies it
+    actions: Annotated[tuple[Subscribable, ...], Meta(min_length=1)] = SUBSCRIBABLE
+    scope: Scope = ""
+    status: Literal["enabled", "disabled"] = "enabled"
+
+
+Quirk = Literal[
+    "no-useragent", "no-request", "no-media-type", "empty-tag", "nine-digit-timestamp", "extra-fields"
+]
+
+
+class Operation(Strict, frozen=True):
+    """Something that happens in the registry, or ``repeat`` of them, ``every`` so often.
+
+    Attributes:
+        image: What is pushed or deleted; ``{n}`` stands for the repetition, from 1.
+        name: By which the rest of the scenario knows it; op1, op2, … by position when left out.
+        at: When it happens.
+        action: What happens, as the payload names it.
+        home: The region that took the push, whose webhook waits for no replication; the first when left out.
+        reaches: By region, how long after ``at`` its webhook fires, or ``never``.
+        id: The payload's id, in which ``{n}`` is the repetition; drawn from the seed when left out.
+        repeat: So many of them happen.
+        every: So long after each other.
+        quirks: What real payloads were seen to lack, or to have beyond the reference.
+    """
+
+    image: Image = "team/app:1.0.0"
+    name: Name = ""  # the loader fills it in
+    at: Millis = 0
+    action: Action = "push"
+    home: RegionRef = ""  # the loader fills it in
+    # None: never
+    reaches: dict[RegionRef, Annotated[Delay | None, Meta(extra={"none": "never"})]] = {}  # noqa: RUF012
+    id: EventId = ""
+    repeat: Annotated[int, Meta(ge=1, le=REPEAT_MAX)] = 1
+    every: Millis = 0
+    quirks: tuple[Quirk, ...] = ()
+
+
+Profile = Literal["acr", "retry", "standard-webhooks", "cncf-distribution"]
+
+
+class Sender(Strict, frozen=True):
+    """How deliveries are attempted. What is left out keeps the profile's own figure.
+
+    Attributes:
+        profile: Whose habits the registry has when it delivers.
+        attempts: How often one delivery is tried at most.
+        timeout: How long one attempt waits for an answer.
+        envelope: So long it gathers what a region has to send, and sends it as one request.
+    """
+
+    profile: Profile = "acr"
+    attempts: Count | None = None
+    timeout: Some | None = None
+    envelope: Some | None = None
+
+
+class Signing(Strict, frozen=True):
+    """Deliveries are signed, as Standard Webhooks has it. Without secrets they are not.
+
+    Attributes:
+        secrets: What the aggregator accepts; the sender signs with the first …
+        rotates: … and from this instant on with the second.
+    """
+
+    secrets: Annotated[tuple[Secret, ...], Meta(max_length=2)] = ()
+    rotates: Millis | None = None
+
+
+# --- faults: each one's ``fault:`` is its class's tag ---
+
+
+class OnSink(Strict, frozen=True):
+    """When a fault holds the sink, and for whose notifications.
+
+    Attributes:
+        since: When it begins; from the scenario's start.
+        until: When it ends; never, when left out.
+        operation: Holds this operation's notifications only.
+    """
+
+    since: Millis = 0
+    until: Millis | None = None
+    operation: OperationRef = ""
+
+
+class SinkRefuses(OnSink, frozen=True, tag_field="fault", tag="sink-refuses"):
+    """The sink answers that it does not want the notification.
+
+    Attributes:
+        status: The HTTP status of that answer.
+    """
+
+    status: Annotated[int, Meta(ge=300, le=599)] = 503
+
+
+class SinkStalls(OnSink, frozen=True, tag_field="fault", tag="sink-stalls", kw_only=True):
+    """The sink takes its time before it answers 200.
+
+    Attributes:
+        by: How long it takes.
+    """
+
+    by: Some
+
+
+class SinkHangs(OnSink, frozen=True, tag_field="fault", tag="sink-hangs"):
+    """The sink reads the notification and never answers."""
+
+
+class SinkLosesAnswer(OnSink, frozen=True, tag_field="fault", tag="sink-loses-answer"):
+    """The sink accepts notifications and the connection breaks before its 200 gets back.
+
+    Attributes:
+        times: The first notifications that this happens to.
+    """
+
+    times: Count = 1
+
+
+class SinkDown(Strict, frozen=True, tag_field="fault", tag="sink-down"):
+    """Nobody listens at the sink's address: connections are refused.
+
+    Attributes:
+        since: When it begins; from the scenario's start.
+        until: When it ends; never, when left out.
+    """
+
+    since: Millis = 0
+    until: Millis | None = None
+
+
+DeliveryFault = (
+    Drop
+    | DelayBy
+    | Duplicate
+    | Reorder
+    | LoseRequest
+    | LoseAnswer
+    | Malform
+    | UnknownRegion
+    | WrongKey
+    | SlowClient
+    | Forge
+    | SignEarlier
+)
+SinkFault = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer | SinkDown
+AggregatorFault = Crash | Restart | Pause | ClockJump
+Fault = DeliveryFault | SinkFault | AggregatorFault
+
+
+class Expectation(Strict, frozen=True):
+    """What a scenario's author says must come of it.
+
+    It is checked beside the oracle's own reasoning, never instead.
+
+    Attributes:
+        operation: Whose outcome; of one that repeats, each repetition's.
+        outcome: What is notified; ``none``: nothing is.
+        missing: The regions that the timeout must name.
+        at: When the notification first reaches the sink …
+        within: … at the latest so long after it.
+    """
+
+    operation: OperationRef
+    outcome: Literal["completed", "timed_out", "none"]
+    missing: tuple[RegionRef, ...] = ()
+    at: Millis | None = None
+    within: Millis = 1_000
+
+
+class Scenario(Strict, frozen=True):
+    """One world and what happens in it. Instants count from the scenario's start.
+
+    Attributes:
+        scenario: Its name, the same as its file's.
+        title: One line, for lists.
+        teaches: What a reader should learn.
+        regions: Where the registry is, and what the aggregator waits for.
+        expects: Those that the aggregator is told to wait for at first; all of them when left out.
+        timeout: How long after an operation's first committed arrival its deadline is.
+        registry: The login server that pushers use, and that payloads name as ``request.host``.
+        correlation: By what the aggregator is told to tie webhooks together.
+        ids: Whether the payloads of all regions carry the same id.
+        actions: Those that the aggregator is configured to fan in.
+        key: The function key that the aggregator asks for; none when left out.
+        replicas: So many processes share the aggregator's data; webhooks go to them in turn.
+        signing: With what deliveries are signed; they are not when left out.
+        latency: One way between registry and aggregator.
+        sender: How deliveries are attempted: a profile, or a profile and figures of one's own.
+        replication: By region, how long after an operation its webhook fires.
+        webhooks: By region, where its webhook differs from the usual.
+        operations: What happens in the registry.
+        faults: What goes wrong.
+        expect: What must come of it.
+        verdict: What it must get from a healthy aggregator.
+    """
+
+    scenario: Slug
+    title: OneLine
+    teaches: str = ""
+    regions: Annotated[tuple[RegionName, ...], Meta(min_length=1, max_length=100)] = (
+        "northeurope",
+        "westeurope",
+        "eastus",
+    )
+    expects: Annotated[tuple[RegionRef, ...], Meta(max_length=100)] = ()
+    # A timeout cannot be a multiple of itself.
+    timeout: Annotated[Millis, Meta(ge=1, le=TIMEOUT_MS_MAX, extra={"absolute": True})] = 120_000
+    registry: Host = "demo.azurecr.io"
+    correlation: Literal["event-id", "image"] = "event-id"
+    ids: Literal["same", "distinct"] = "same"
+    actions: Annotated[tuple[Subscribable, ...], Meta(min_length=1)] = SUBSCRIBABLE
+    key: Key = ""
+    replicas: Annotated[int, Meta(ge=1, le=REPLICAS_MAX)] = 1
+    signing: Signing = Signing()
+    latency: Delay = Delay(min=1, max=3)
+    sender: Sender = Sender()
+    replication: dict[RegionRef, Delay] = {}  # noqa: RUF012 - as above
+    webhooks: dict[RegionRef, Webhook] = {}  # noqa: RUF012 - as above
+    operations: tuple[Operation, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+    verdict: Literal["valid", "invalid", "unknown"] = "valid"

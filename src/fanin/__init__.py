@@ -1,0 +1,1 @@
+"""A simulator, a judge, and a durable aggregator for the webhook fan-in pattern."""

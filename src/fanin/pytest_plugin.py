@@ -1,0 +1,219 @@
+"""The pytest plugin: judge your aggregator's ASGI application inside your own test suite.
+
+    def test_slow_region(fanin):
+        fanin.check("slow-region", app=create_app)
+
+    def test_the_pack(fanin, fanin_scenario):
+        fanin.check(fanin_scenario, app=create_app)
+
+Rules of this file: it is loaded in every test run of whoever has fanin installed, so it imports nothing of
+the harness before a test asks for it; a failure is a report, never a stack trace of ours.
+"""
+
+import asyncio
+import shlex
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fanin.harness.capabilities import Beyond, Capability
+    from fanin.harness.history import History
+    from fanin.harness.verdict import Verdict
+    from fanin.harness.world.asgi import AsgiApp
+    from fanin.simulator.language.scenario import Scenario
+
+__all__ = ["Fanin", "fanin_pack"]
+
+# What was checked so far, and the command that checks it again.
+_RUNS = pytest.StashKey[list[tuple["History", "Verdict", str]]]()
+
+
+def fanin_pack() -> list[str]:
+    """The names of the built-in scenarios, to parametrise a test with."""
+    from fanin.simulator.pack import names
+
+    return names()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("fanin").addoption(
+        "--fanin-report",
+        metavar="DIR",
+        type=Path,
+        help="write a page, the history and more for every scenario that fanin checks",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_RUNS] = []
+    directory: Path | None = config.getoption("--fanin-report")
+    if directory is not None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise pytest.UsageError(f"--fanin-report {directory}: {exc.strerror}; it needs a folder") from exc
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whoever asks for ``fanin_scenario`` gets one test for each scenario of the pack."""
+    if "fanin_scenario" not in metafunc.fixturenames:
+        return
+    marks = metafunc.definition.iter_markers("parametrize")
+    if not any("fanin_scenario" in str(mark.args[:1]) for mark in marks):
+        metafunc.parametrize("fanin_scenario", fanin_pack())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write what ``--fanin-report`` asks for; each worker of pytest-xdist into a folder of its own."""
+    directory: Path | None = session.config.getoption("--fanin-report")
+    runs = session.config.stash[_RUNS]
+    if directory is None or not runs:
+        return
+    from fanin.harness.report import folder
+    from fanin.harness.results import Card, Judged
+
+    worker = getattr(session.config, "workerinput", {}).get("workerid", "")
+    replays = {id(history): replay for history, _, replay in runs}
+    card = Card("", [Judged(history, verdict) for history, verdict, _ in runs])
+    folder.write(directory / worker, card, replay=lambda history: replays[id(history)])
+
+
+@pytest.fixture
+def fanin(request: pytest.FixtureRequest) -> "Fanin":
+    """Plays scenarios against an ASGI application and fails the test when it breaks the contract."""
+    return Fanin(request)
+
+
+class Fanin:
+    """What the fixture `fanin` is."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+
+    def check(
+        self,
+        scenario: str | Path,
+        *,
+        app: "Callable[[], AsgiApp]",
+        seed: int = 0,
+        lacks: "Collection[Capability]" = (),
+        has: "Collection[Beyond]" = (),
+    ) -> "Verdict":
+        """Play a scenario in virtual time; fail unless it gets the verdict that it states.
+
+        Before each of the application's lives the environment is told ``WebhookRegions``,
+        ``WebhookTimeout`` (``[d.]h:mm:ss[.fff]``), ``NOTIFY_URL``, ``DATA_DIR`` and their ``FANIN_`` twins.
+        Afterwards it is as it was. ``unknown`` is a failure unless the scenario states it.
+
+        Args:
+            scenario: The name of a built-in scenario, or a file; one that is not found from the current
+                folder is looked for beside the test.
+            app: The application's factory, without arguments.
+            seed: Decides every random choice.
+            has: What it has beyond the contract; the test of a scenario that needs more is skipped.
+            lacks: What the application does not have (`capabilities`); the test of a scenario that needs
+                it is skipped.
+
+        Returns:
+            The verdict, for whoever wants to look closer.
+        """
+        __tracebackhide__ = True
+        played = self._load(scenario)
+        self._skip_what_is_lacking(played, lacks, has)
+        history = _play(played, app, seed)
+        return self._judge(history)
+
+    def _load(self, scenario: str | Path) -> "Scenario":
+        __tracebackhide__ = True
+        from fanin.simulator.language.load import ScenarioError, load
+        from fanin.simulator.pack import find
+
+        beside = self._request.path.parent / scenario
+        is_file = isinstance(scenario, Path) or Path(scenario).suffix in {".yaml", ".yml"}
+        name = str(beside) if is_file and not Path(scenario).exists() and beside.exists() else str(scenario)
+        try:
+            return load(find(name))
+        except ScenarioError as exc:
+            complaint = str(exc)
+        pytest.fail(complaint, pytrace=False)
+
+    def _skip_what_is_lacking(
+        self, scenario: "Scenario", lacks: "Collection[Capability]", has: "Collection[Beyond]"
+    ) -> None:
+        __tracebackhide__ = True
+        from fanin.harness.capabilities import BEYOND, CAPABILITIES, USUAL, lacking
+
+        there: tuple[tuple[str, Collection[str], Collection[str]], ...] = (
+            ("lacks", lacks, CAPABILITIES),
+            ("has", has, BEYOND),
+        )
+        for option, given, known in there:
+            if unheard_of := sorted(set(given) - set(known)):
+                message = f"{option}={unheard_of[0]!r} is no capability; there are {', '.join(known)}"
+                pytest.fail(message, pytrace=False)
+        missing = lacking(scenario, (USUAL | set(has)) - set(lacks))
+        if missing:
+            pytest.skip(f"{scenario.scenario} needs {', '.join(missing)}")
+
+    def _judge(self, history: "History") -> "Verdict":
+        __tracebackhide__ = True
+        from fanin.harness.oracle.oracle import judge
+        from fanin.harness.report.text import is_wrong
+
+        verdict = judge(history)
+        replay = f"pytest {shlex.quote(self._request.node.nodeid)}"
+        config = self._request.config
+        if config.getoption("--fanin-report") is not None:
+            config.stash[_RUNS].append((history, verdict, replay))
+        if is_wrong(history.run.scenario.verdict, verdict):
+            pytest.fail(_report(history, verdict, replay), pytrace=False)
+        return verdict
+
+
+def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "History":
+    __tracebackhide__ = True
+    from fanin.harness.world.foreign_app import not_without_arguments
+    from fanin.harness.world.play import UnsimulatedError, play_stranger
+
+    if not callable(app):
+        pytest.fail(f"app={app!r} cannot be called; a factory returns the ASGI application", pytrace=False)
+    if why := not_without_arguments(app):
+        pytest.fail(f"app={_name(app)} {why}", pytrace=False)
+    if _in_a_loop():
+        pytest.fail(
+            "fanin.check runs an event loop of its own, in virtual time: call it from a plain test function, "
+            "not from a coroutine",
+            pytrace=False,
+        )
+    try:
+        return play_stranger(scenario, app, seed=seed, name=_name(app))
+    except UnsimulatedError as exc:
+        complaint = str(exc)
+    pytest.fail(complaint, pytrace=False)
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _name(app: Any) -> str:
+    """``module:factory``, as ``fanin verify --app`` calls it."""
+    return f"{getattr(app, '__module__', '?')}:{getattr(app, '__qualname__', type(app).__name__)}"
+
+
+def _report(history: "History", verdict: "Verdict", replay: str) -> str:
+    """What broke in one line, for pytest's summary, then the whole report."""
+    from fanin.harness.report.junit import message
+    from fanin.harness.report.line import line, paint
+    from fanin.harness.report.text import report
+    from fanin.harness.results import Judged
+
+    first = f"{verdict.validity.upper()}: {message(Judged(history, verdict))}"
+    return paint([line(first), line(""), *report(history, verdict, replay=replay)], colour=False)

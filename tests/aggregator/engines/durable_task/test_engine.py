@@ -1,0 +1,336 @@
+"""What only the Durable Task engine can be asked: its settings, its connection, its calls."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanin.aggregator.engines import start_backend
+from fanin.aggregator.engines.durable_task.instance_id import instance_id
+from fanin.aggregator.engines.durable_task.options import Options
+from fanin.aggregator.engines.durable_task.outbox_entry import Letter
+from fanin.aggregator.errors import SettingsError, StoreError, StoreUnusableError
+from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, deliver_all, standings
+from tests.heavy import needs
+
+pytestmark = needs(
+    "durable-task engine",
+    there=find_spec("durabletask") is not None and find_spec("grpc") is not None,
+    get=".venv/bin/pip install -c constraints.txt -e '.[durable-task]'",
+)
+
+ADDRESS = {"FANIN_DURABLE_TASK_ADDRESS": "https://fanin.westeurope.durabletask.io"}
+
+
+# --- settings ---
+
+
+def test_the_scheduler_is_reached_with_the_machines_identity_by_default() -> None:
+    """An encrypted address needs nothing else."""
+    options = Options.read(ADDRESS)
+
+    assert (options.scheduler, options.tls, options.credential, options.task_hub) == (
+        True,
+        True,
+        "default",
+        None,
+    )
+
+
+def test_a_managed_identity_may_be_named() -> None:
+    """A machine can have several."""
+    options = Options.read(ADDRESS | {"FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234"})
+
+    assert (options.credential, options.client_id) == ("managed-identity", "1234")
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({}, "FANIN_DURABLE_TASK_ADDRESS: not set; name the backend"),
+        ({"ADDRESS": " "}, "FANIN_DURABLE_TASK_ADDRESS: set but empty"),
+        ({"ADDRESS": "x:1", "TASKHUB": "a"}, "the nearest is FANIN_DURABLE_TASK_TASK_HUB"),
+        ({"ADDRESS": "x:1", "CREDENTIAL": "default"}, "would be sent in the clear; use an https address"),
+        ({"ADDRESS": "https://x", "CREDENTIAL": "password"}, "'password' is none of none, default,"),
+        ({"ADDRESS": "https://x", "CREDENTIAL": "managed-identity:"}, "is none of none, default,"),
+        ({"ADDRESS": "x:1", "WORKER": "maybe"}, "'maybe' is neither yes nor no"),
+    ],
+)
+def test_a_setting_that_is_not_understood_is_refused_by_name(said: dict[str, str], complaint: str) -> None:
+    """Never a default."""
+    with pytest.raises(SettingsError) as refusal:
+        Options.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()})
+
+    assert complaint in str(refusal.value)
+
+
+# --- the Scheduler, as far as can be seen without Azure ---
+
+
+def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's clients for the Scheduler are built with our settings, and ask for tokens late."""
+    identity = pytest.importorskip("azure.identity.aio")
+    from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
+
+    from fanin.aggregator.engines.durable_task.client import Hub
+
+    asked: list[str | None] = []
+
+    class Identity:
+        def __init__(self, client_id: str | None = None) -> None:
+            asked.append(client_id)
+
+        async def close(self) -> None:
+            asked.append("closed")
+
+    monkeypatch.setattr(identity, "ManagedIdentityCredential", Identity)
+    said = ADDRESS | {
+        "FANIN_DURABLE_TASK_TASK_HUB": "webhooks",
+        "FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234",
+    }
+
+    async def story() -> list[Any]:
+        hub = Hub(Options.read(said))
+        clients: list[Any] = [hub._client, hub.line().client, hub.line().client]
+        await hub.close()
+        return clients
+
+    clients = asyncio.run(story())
+    sent = [
+        {name: value for it in client._interceptors for name, value in getattr(it, "_metadata", ())}
+        for client in clients
+    ]
+
+    assert {type(client) for client in clients} == {AsyncDurableTaskSchedulerClient}
+    assert {client._host_address for client in clients} == {"https://fanin.westeurope.durabletask.io"}
+    assert asked == ["1234", "closed"]
+    assert {each["taskhub"] for each in sent} == {"webhooks"}
+    assert len({each.get("workerid") for each in sent}) == 3
+
+
+def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: World) -> None:
+    """Every call names the task hub; the worker, itself."""
+    from fanin.aggregator.engines.durable_task.dev_backend import Emulator
+
+    seen: set[tuple[str, str]] = set()
+
+    class Listening(Emulator):
+        def StartInstance(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            seen.update(("start", key) for key, value in context.invocation_metadata() if value == "webhooks")
+            return super().StartInstance(request, context)
+
+        def GetWorkItems(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            seen.update(("work", key) for key, _ in context.invocation_metadata())
+            return super().GetWorkItems(request, context)
+
+        def StreamInstanceHistory(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+            seen.update(("history", key) for key, _ in context.invocation_metadata())
+            return super().StreamInstanceHistory(request, context)
+
+    emulator = Listening()
+
+    async def story() -> None:
+        said = {"ADDRESS": f"http://{emulator.start()}", "TASK_HUB": "webhooks"}
+        options = {f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()}
+        engine = await world.start(engine_options=options, regions=(EAST, WEST), timeout_ms=60_000)
+        await engine.deliver(arrival(EAST))
+        await world.state()
+        await engine.deliver(arrival(WEST))
+        await world.until(lambda: bool(world.told))
+        await world.stop()
+
+    try:
+        world.play(story)
+    finally:
+        emulator.stop(grace=0)
+    hub = {(call, "taskhub") for call in ("start", "work", "history")}
+    assert hub | {("work", "workerid")} <= seen
+
+
+def test_a_backend_that_does_not_answer_is_one_clear_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its address, after a fair while."""
+    monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.START_S", 0.5)
+
+    async def story() -> None:
+        with pytest.raises(StoreUnusableError, match=r"no Durable Task backend: 127\.0\.0\.1:1: "):
+            await world.start(engine_options={"FANIN_DURABLE_TASK_ADDRESS": "127.0.0.1:1"})
+
+    world.play(story)
+
+
+def test_replicas_that_start_together_share_one_local_backend(tmp_path: Path) -> None:
+    """Whoever comes second finds what the first has started."""
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: start_backend("durable-task", tmp_path), range(4)))
+
+    addresses = {it.options["FANIN_DURABLE_TASK_ADDRESS"] for it in found if it is not None}
+    for it in found:
+        if it is not None:
+            it.stop()
+    assert len(addresses) == 1
+
+
+# --- names ---
+
+
+def test_an_id_that_every_backend_takes_stays_as_it_is() -> None:
+    """So that it can be found in a dashboard."""
+    assert instance_id("5b7c1f0e-7a3b-4c7d-9d55-0c5b7c1f0e7a") == "5b7c1f0e-7a3b-4c7d-9d55-0c5b7c1f0e7a"
+
+
+@pytest.mark.parametrize("id_", ["@entity", "a/b", "a#b", "a?b", "x" * 101, "ü", " ", "sha256-" + "0" * 64])
+def test_any_other_id_becomes_a_digest_of_its_own(id_: str) -> None:
+    """One that looks like a digest does, too: nobody can aim at another's instance."""
+    assert instance_id(id_) != id_
+    assert len(instance_id(id_)) <= 100
+    assert instance_id(id_) != instance_id(id_ + "x")
+
+
+def test_an_operation_with_an_awkward_id_is_found_under_it(world: World) -> None:
+    """Whatever its instance is called."""
+
+    async def story() -> None:
+        engine = await world.start()
+        id_ = "push:demo.azurecr.io/team/app:1.0@sha256:11"
+        await engine.deliver(arrival(EAST, id_))
+
+        assert (await world.state(id_)).operation_id == id_
+
+    world.play(story)
+
+
+# --- letters ---
+
+
+def test_a_letter_remembers_what_was_decided_where_it_was_tried() -> None:
+    """Pause and end come with the result; only an attempt that counts is counted."""
+    letter = Letter(target="a").after({"error": "e", "pause_ms": 500, "counts": False}, key="k", now_ms=1_000)
+    assert letter == Letter(target="a", attempts=0, tried_ms=500, due_ms=1_500, error="e")
+    again = letter.after({"error": "crashed"}, key="k", now_ms=2_000)
+    assert again is not None
+    assert (again.attempts, again.due_ms - 2_000 in range(800, 1_201)) == (1, True)
+
+    assert again.after(None, key="k", now_ms=0) is None
+
+
+# --- calls ---
+
+
+class Calls:
+    """The calls of an engine to its backend, by name."""
+
+    def __init__(self, engine: Any) -> None:
+        self.made: Counter[str] = Counter()
+        hub = engine._hub
+        for name in ("start", "raise_event", "get"):
+            setattr(hub, name, self._counted(name, getattr(hub, name)))
+
+    def _counted(self, name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        def counted(*arguments: Any) -> Awaitable[Any]:
+            self.made[name] += 1
+            return call(*arguments)
+
+        return counted
+
+
+def test_a_webhook_is_one_call(world: World) -> None:
+    """The first starts the orchestration and is delivered with it; the others are events."""
+
+    async def story() -> None:
+        engine = await world.start(timeout_ms=60_000)
+        calls = Calls(engine)
+        for region in (EAST, NORTH, WEST):
+            await engine.deliver(arrival(region))
+
+        assert calls.made == {"start": 1, "raise_event": 2}
+
+    world.play(story)
+
+
+def test_what_another_process_has_started_takes_one_call_more_once(world: World) -> None:
+    """Whoever loses the start delivers to the winner, and remembers."""
+
+    async def story() -> None:
+        first = await world.start(timeout_ms=60_000)
+        await first.deliver(arrival(EAST))
+        second = world.another(world.audience())
+        await second.open()
+        calls = Calls(second)
+        try:
+            await second.deliver(arrival(NORTH))
+            await second.deliver(arrival(NORTH))
+            state = await world.state(when=lambda it: it.duplicates == 1)
+        finally:
+            await second.close()
+
+        assert calls.made == {"start": 1, "raise_event": 2}
+        assert list(state.arrived) == [EAST, NORTH]
+
+    world.play(story)
+
+
+def test_an_instance_that_was_forgotten_meanwhile_is_started_again(world: World) -> None:
+    """The memory of known ids is a guess, and a wrong one loses nothing."""
+
+    async def story() -> None:
+        engine: Any = await world.start()
+        engine._remember("op-1")
+        await engine.deliver(arrival(EAST))
+
+        assert list((await world.state()).arrived) == [EAST]
+
+    world.play(story)
+
+
+def test_what_is_remembered_of_waiting_operations_is_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory must not grow with them."""
+    monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.KNOWN_MAX", 5)
+
+    async def story() -> None:
+        engine: Any = await world.start()
+        standings(await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(20))))
+
+        assert len(engine._known) == 5
+
+    world.play(story)
+
+
+def test_an_operation_that_was_ended_by_hand_is_complained_about(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A terminated orchestration tells nobody anything, and it must not happen silently."""
+    monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.SWEEP_S", 0.5)
+
+    async def story() -> None:
+        engine: Any = await world.start()
+        await engine.deliver(arrival(EAST))
+        await world.state()
+        await engine._hub._client.terminate_orchestration("op-1", output="by hand")
+        await world.until(lambda: "orchestration-failed instance=op-1" in caplog.text)
+
+    world.play(story)
+
+
+def test_a_backend_that_goes_away_is_a_503(world: World) -> None:
+    """Perhaps stored, perhaps not: the sender is told to come back."""
+
+    async def story() -> None:
+        engine = await world.start()
+        await engine.deliver(arrival(EAST))
+        assert world.backend is not None
+        world.backend.stop()
+        with pytest.raises(StoreError) as refusal:
+            await engine.deliver(arrival(NORTH))
+
+        assert (refusal.value.status, refusal.value.definite) == (503, False)
+
+    world.play(story)

@@ -1,0 +1,181 @@
+"""The engine on Restate, as far as it can be seen without a server: what it declares, stores and is told."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+
+pytest.importorskip("restate", reason="make restate do=install brings the SDK")
+
+from fanin.aggregator import engines
+from fanin.aggregator.engine import Capabilities
+from fanin.aggregator.engines.attempt_slots import Room
+from fanin.aggregator.engines.restate import sort_key
+from fanin.aggregator.engines.restate.operation import dump, load
+from fanin.aggregator.engines.restate.options import Options
+from fanin.aggregator.engines.restate.services import Names, declare
+from fanin.aggregator.errors import SettingsError
+from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Subject, start, step
+
+EAST, WEST = "eastus", "westus"
+
+
+def waiting(id_: str = "op-1", at_ms: int = 1_000) -> FanIn:
+    subject = Subject(action="push")
+    begun = start(id_, subject, Arrived(EAST, at_ms), expected=(EAST, WEST), timeout_ms=60_000)
+    return begun.state
+
+
+def manifest() -> dict[str, Any]:
+    from restate.discovery import compute_discovery_json
+
+    said: dict[str, Any] = json.loads(compute_discovery_json(declare(Names("FanIn")), 4, "request_response"))
+    return said
+
+
+def test_the_server_never_gives_up() -> None:
+    """However long no process of ours can be reached: its own limit is 70 attempts, some minutes."""
+    for service in manifest()["services"]:
+        assert service["retryPolicyMaxAttempts"] >= 1_000_000_000
+        assert service["retryPolicyMaxInterval"] <= 2_000
+
+
+def test_the_server_keeps_no_journal_of_what_has_ended() -> None:
+    """A day of them, which is its default, costs disk and speed."""
+    assert {service["journalRetention"] for service in manifest()["services"]} == {0}
+
+
+def test_only_the_server_itself_may_order_a_notification() -> None:
+    """Whoever reaches the ingress must not make us post what he likes."""
+    private = {service["name"]: service.get("ingressPrivate") for service in manifest()["services"]}
+
+    assert private == {"FanIn": None, "FanInTeller": True, "FanInLetter": None}
+
+
+def test_a_stored_state_is_read_back() -> None:
+    """Whatever phase it is in."""
+    begun = waiting()
+    for state in (begun, step(begun, Arrived(WEST, 2_000)).state, step(begun, DeadlineReached(70_000)).state):
+        assert load(dump(state)) == state
+
+
+def test_stored_states_sort_as_they_are_listed() -> None:
+    """Waiting ones by deadline, then decided ones by decision, as text."""
+    early, late = waiting(at_ms=1_000), waiting(at_ms=900_000_000_000)
+    done = step(early, Arrived(WEST, 2_000)).state
+    timed_out = step(early, DeadlineReached(70_000)).state
+
+    assert sorted([timed_out, done, late, early], key=dump) == [early, late, done, timed_out]
+
+
+def test_a_page_token_is_taken_apart_again() -> None:
+    """Also when the key has the token's own sign in it."""
+    stored = dump(waiting("a:b")).decode()
+
+    assert sort_key.split(sort_key.token(stored, "a:b")) == (stored[: sort_key.LENGTH], "a:b")
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "1-0000000000000001-w", "9-0000000000000001-w:op"])
+def test_what_is_no_token_is_refused(text: str) -> None:
+    """It goes into a query."""
+    with pytest.raises(ValueError, match=re.escape(text) or "^$"):
+        sort_key.split(text)
+
+
+def test_options_are_understood() -> None:
+    """Several nodes, an address to be called at, and that address as the server sees it."""
+    options = Options.read(
+        {
+            "FANIN_RESTATE_URL": "http://node-1:8080, https://node-2",
+            "FANIN_RESTATE_LISTEN": "[::1]:9081",
+            "FANIN_RESTATE_SERVICE_URL": "http://fanin:9080",
+        }
+    )
+
+    assert [(it.host, it.port, it.tls) for it in options.urls] == [
+        ("node-1", 8080, False),
+        ("node-2", 443, True),
+    ]
+    assert options.listen == ("::1", 9081)
+    assert options.service_url == "http://fanin:9080"
+    assert Options.read({"FANIN_RESTATE_LISTEN": "none"}).listen is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("FANIN_RESTATE_URL", "node-1:8080", "not a URL"),
+        ("FANIN_RESTATE_URL", " ", "set but empty"),
+        ("FANIN_RESTATE_LISTEN", "9080", "neither ADDRESS:PORT"),
+        ("FANIN_RESTATE_LISTEN", "127.0.0.1:99999", "neither ADDRESS:PORT"),
+        ("FANIN_RESTATE_NAME", "fan/in", "begins with a letter"),
+        ("FANIN_RESTATE_IDENTITY_KEYS", "secret", "publickeyv1_"),
+        ("FANIN_RESTATE_ADRESS", "x", "the nearest is FANIN_RESTATE_"),
+    ],
+)
+def test_an_option_that_is_not_understood_is_named(name: str, text: str, said: str) -> None:
+    """Never a default, and never a traceback."""
+    with pytest.raises(SettingsError, match=said) as refusal:
+        Options.read({name: text})
+
+    assert refusal.value.setting == name
+
+
+def test_an_attempt_that_waits_takes_the_place_of_one_that_has_had_a_fair_while() -> None:
+    """A target that hangs must not keep its other notifications from being tried."""
+
+    async def story() -> None:
+        room = Room(1, 1, gives_way=True)
+        assert await room.wait()
+        first = asyncio.timeout(60)
+
+        async def attempt() -> None:
+            async with first:
+                room.begin(first)
+                await asyncio.get_running_loop().create_future()
+
+        attempting = asyncio.ensure_future(attempt())
+        await asyncio.sleep(0)
+        assert await room.wait()
+        with pytest.raises(TimeoutError):
+            await attempting
+
+    asyncio.run(story())
+
+
+def test_beyond_a_queue_attempts_are_put_off() -> None:
+    """Each that waits holds one of the calls that the server lets run at once."""
+
+    async def story() -> None:
+        room = Room(1, 1, gives_way=False)
+        assert await room.wait()
+        scope = asyncio.timeout(60)
+        async with scope:
+            room.begin(scope)
+            waiting = asyncio.ensure_future(room.wait())
+            await asyncio.sleep(0)
+            assert not await room.wait()
+            room.end(scope)
+            assert await waiting
+
+    asyncio.run(story())
+
+
+def test_an_engine_whose_parts_are_not_installed_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user's mistake is never a traceback."""
+    absent = engines.Registered("no_such_sdk.engine", "Engine", needs=("no_such_sdk",), extra="absent")
+    monkeypatch.setattr(engines, "ENGINES", {"absent": absent})
+
+    with pytest.raises(SettingsError, match=r"not installed; pip install .*'\.\[absent\]' brings it"):
+        engines.load("absent")
+
+
+def test_it_says_what_it_can_do_without_being_built() -> None:
+    """Tests and the engine matrix ask."""
+    said = engines.capabilities("restate")
+
+    assert said == Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)

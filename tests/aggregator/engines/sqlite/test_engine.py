@@ -1,0 +1,346 @@
+"""What only the SQLite engine can be asked: its file, its transactions, and what it does when they fail."""
+
+import asyncio
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from fanin.aggregator.engine import NotDeliveredError, Receipt
+from fanin.aggregator.engines.sqlite.engine import SqliteEngine
+from fanin.aggregator.engines.sqlite.file import FILE
+from fanin.aggregator.engines.sqlite.schema import VERSION
+from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.errors import StoreBusyError, StoreFailedError, StoreFullError, StoreUnusableError
+from fanin.aggregator.fanin import Notify, Phase
+from tests.conformance.worlds import (
+    EAST,
+    NORTH,
+    RETENTION_MS,
+    TIMEOUT_MS,
+    WEST,
+    World,
+    arrival,
+    deliver_all,
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World("sqlite", tmp_path)
+
+
+async def started(world: World) -> tuple[SqliteEngine, sqlite3.Connection]:
+    """The engine with the connection inside it, to make it fail for real."""
+    engine = await world.start()
+    assert isinstance(engine, SqliteEngine)
+    return engine, engine._store._db
+
+
+def commits(world: World) -> int:
+    return sum(world.metrics.batch.counts)
+
+
+# --- transactions ---
+
+
+def test_requests_that_come_together_share_a_commit(world: World) -> None:
+    """Group commit: a hundred arrivals are one transaction."""
+
+    async def story() -> None:
+        engine = await world.start()
+        await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(100)))
+
+        assert commits(world) == 1
+        assert world.metrics.batch.total == 100
+
+    world.play(story, real=True)
+
+
+def test_a_crowd_is_committed_in_bounded_batches(world: World) -> None:
+    """However many wait, a transaction stays small, and everybody is answered."""
+
+    async def story() -> None:
+        engine = await world.start()
+        results = await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(1_000)))
+
+        assert all(isinstance(result, Receipt) for result in results)
+        assert commits(world) == 4
+
+    world.play(story, real=True)
+
+
+def test_more_than_can_wait_is_refused_for_now(world: World) -> None:
+    """Memory is bounded: beyond ten thousand a sender is told to come back."""
+
+    async def story() -> None:
+        engine = await world.start()
+        results = await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(10_010)))
+
+        refused = [result for result in results if isinstance(result, StoreBusyError)]
+        assert len(refused) == 10
+        assert len(results) - len(refused) == world.metrics.waiting
+
+    world.play(story, real=True)
+
+
+def test_a_commit_reaches_the_disk(world: World) -> None:
+    """Write-ahead log, and a full flush with every commit."""
+
+    async def story() -> None:
+        _, db = await started(world)
+
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+    world.play(story)
+
+
+def test_the_daily_round_finds_every_row_by_an_index(world: World) -> None:
+    """A million waiting operations must cost what ten cost: no statement walks a table."""
+
+    async def refuse_first(notify: Notify) -> None:
+        if world.keys_told().count(notify.key) == 1:
+            raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        engine, db = await started(world)
+        statements: list[str] = []
+        db.set_trace_callback(statements.append)
+        world.subscriber = refuse_first
+        await deliver_all(engine, arrival(EAST), arrival(NORTH), arrival(WEST), arrival(EAST, "op-2"))
+        await world.wait(RETENTION_MS + TIMEOUT_MS + 7_200_000)
+        await engine.inspect("op-1")
+        for phase in (None, *Phase):
+            await engine.instances(phase=phase, after=None, limit=1)
+        db.set_trace_callback(None)
+        daily = {it for it in statements if it.startswith(("SELECT", "UPDATE", "DELETE"))}
+        plans = {it: [row[3] for row in db.execute("EXPLAIN QUERY PLAN " + it)] for it in daily}
+
+        assert {it.split()[0] for it in daily} == {"SELECT", "UPDATE", "DELETE"}
+        assert await engine.inspect("op-1") is None  # the story went as far as forgetting
+        for statement, plan in plans.items():
+            walks = [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
+            assert not walks, (statement, plan)
+            assert not any("TEMP B-TREE" in step for step in plan), (statement, plan)
+
+    world.play(story)
+
+
+# --- trouble ---
+
+
+def test_a_lock_held_for_a_moment_is_waited_for(world: World) -> None:
+    """A backup or a curious person must not cost a webhook."""
+
+    async def story() -> None:
+        engine, _ = await started(world)
+        intruder = sqlite3.connect(world.settings.data_dir / FILE, isolation_level=None)
+        intruder.execute("BEGIN IMMEDIATE")
+        delivering = asyncio.ensure_future(engine.deliver(arrival(EAST)))
+        await world.wait(200)
+        assert not delivering.done()
+        intruder.execute("ROLLBACK")
+        intruder.close()
+
+        assert (await delivering).state.missing == (NORTH, WEST)
+
+    world.play(story)
+
+
+def test_a_lock_that_stays_is_a_503_and_nothing_is_stored(world: World) -> None:
+    """The sender is told to come back, and may; the deadline of nobody was set meanwhile."""
+
+    async def story() -> None:
+        engine, _ = await started(world)
+        intruder = sqlite3.connect(world.settings.data_dir / FILE, isolation_level=None)
+        intruder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError, match="locked by another program") as refusal:
+            await engine.deliver(arrival(EAST))
+        intruder.execute("ROLLBACK")
+        intruder.close()
+
+        assert (refusal.value.status, refusal.value.retry_after_s, refusal.value.definite) == (503, 2, True)
+        assert await engine.inspect("op-1") is None
+        assert isinstance(await engine.deliver(arrival(EAST)), Receipt)
+
+    world.play(story)
+
+
+@pytest.mark.parametrize("trouble", ["PRAGMA max_page_count = 1", "PRAGMA query_only = ON"])
+def test_a_file_that_cannot_grow_or_be_written_is_a_503(world: World, trouble: str) -> None:
+    """A full disk or a read-only one: nothing acknowledged, nothing half-stored, and it heals."""
+
+    async def story() -> None:
+        engine, db = await started(world)
+        await engine.deliver(arrival(EAST))
+        db.execute(trouble)
+        results = await deliver_all(engine, *(arrival(NORTH, f"op-{n}") for n in range(50)))
+        db.execute("PRAGMA query_only = OFF")
+        db.execute("PRAGMA max_page_count = 1000000")
+        await engine.check()
+
+        assert all(isinstance(result, StoreFullError) for result in results)
+        page = await engine.instances(phase=None, after=None, limit=100)
+        assert [state.operation_id for state in page.states] == ["op-1"]
+
+    world.play(story)
+
+
+def test_deadlines_that_could_not_be_decided_are_decided_later(world: World) -> None:
+    """The timer tries again once the file can be written."""
+
+    async def story() -> None:
+        engine, db = await started(world)
+        await engine.deliver(arrival(EAST))
+        db.execute("PRAGMA query_only = ON")
+        await world.wait(TIMEOUT_MS + 5_000)
+        assert world.told == []
+        db.execute("PRAGMA query_only = OFF")
+        await world.wait(3_000)
+
+        assert world.outcomes_told() == [("op-1", "timed_out")]
+
+    world.play(story)
+
+
+def test_an_accepted_notification_that_cannot_be_marked_is_not_sent_again(world: World) -> None:
+    """Its 2xx was read; only the mark is tried again."""
+
+    async def story() -> None:
+        engine, db = await started(world)
+
+        async def break_the_file(_: object) -> None:
+            db.execute("PRAGMA query_only = ON")
+
+        world.subscriber = break_the_file
+        await deliver_all(engine, *(arrival(region) for region in (EAST, NORTH, WEST)))
+        await world.wait(30_000)
+        db.execute("PRAGMA query_only = OFF")
+        await world.wait(600_000)
+
+        assert len(world.told) == 1
+        assert world.metrics.untold == 0
+
+    world.play(story)
+
+
+def test_a_commit_that_failed_and_happened_has_its_deadline(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender was told that nobody knows; what is there after all times out like any other."""
+
+    async def story() -> None:
+        engine, _ = await started(world)
+        commit = engine._store.commit
+
+        def commit_and_fail() -> None:
+            commit()
+            monkeypatch.undo()
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(engine._store, "commit", commit_and_fail)
+        with pytest.raises(StoreFailedError) as failure:
+            await engine.deliver(arrival(EAST))
+        assert not failure.value.definite
+        await world.wait(TIMEOUT_MS + 5_000)
+
+        assert world.outcomes_told() == [("op-1", "timed_out")]
+
+    world.play(story)
+
+
+def test_what_failed_for_long_is_not_looked_through_for_what_is_new(world: World) -> None:
+    """After an outage the outbox is full of failed rows; new ones are found behind them."""
+
+    async def refuse(_: Notify) -> None:
+        raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        world.subscriber = refuse
+        engine = await world.start(regions=(EAST,))
+        await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(30)))
+        await world.wait(5_000)
+        await world.stop()
+        engine, db = await started(world)
+        statements: list[str] = []
+        db.set_trace_callback(statements.append)
+        await world.wait(1_000)
+        statements.clear()
+        await engine.deliver(arrival(EAST, "new"))
+        await world.wait(1_000)
+
+        looked_after = {re.search(r"WHERE n > (\d+) AND due_ms IS NULL", it) for it in statements} - {None}
+        assert {match.group(1) for match in looked_after if match} == {"30", "31"}
+
+    world.play(story)
+
+
+def test_a_row_that_cannot_be_read_fails_its_own_batch_only(world: World) -> None:
+    """Damage is reported, answered 503 and leaves the others alone."""
+
+    async def story() -> None:
+        engine, db = await started(world)
+        await engine.deliver(arrival(EAST, "damaged"))
+        db.execute("UPDATE operation SET state = '{' WHERE id = 'damaged'")
+        (result,) = await deliver_all(engine, arrival(NORTH, "damaged"))
+        sound = await engine.deliver(arrival(NORTH, "sound"))
+
+        assert getattr(result, "status", None) == 503
+        assert sound.state.arrived
+
+    world.play(story)
+
+
+# --- the file ---
+
+
+def test_a_file_from_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """Reading it by old rules could lose what it holds."""
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+
+    with pytest.raises(StoreUnusableError, match=r"newer version \(schema 3; this one reads 2\)"):
+        Store(tmp_path)
+
+
+def test_another_programs_file_is_refused(tmp_path: Path) -> None:
+    """It happens to have our name."""
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+
+    with pytest.raises(StoreUnusableError, match="belongs to another program"):
+        Store(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """Nor is it overwritten."""
+    (tmp_path / FILE).write_bytes(b"not a database, but long enough to be looked at" * 100)
+
+    with pytest.raises(StoreUnusableError, match="file is not a database"):
+        Store(tmp_path)
+    assert (tmp_path / FILE).read_bytes().startswith(b"not a database")
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """With the path and the reason."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreUnusableError, match=r"cannot use .*file/data: Not a directory"):
+        Store(tmp_path / "file" / "data")
+
+
+def test_a_refused_start_leaves_the_folder_free(tmp_path: Path) -> None:
+    """After the cause is removed, the next start works."""
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    with pytest.raises(StoreUnusableError):
+        Store(tmp_path)
+    (tmp_path / FILE).unlink()
+
+    Store(tmp_path).close()

@@ -1,0 +1,55 @@
+"""Forgetting is done in small steps, between which everybody else is served."""
+
+from pathlib import Path
+
+import pytest
+
+from fanin.aggregator.engine import Receipt
+from fanin.aggregator.engines.sqlite import retention
+from fanin.aggregator.engines.sqlite.engine import SqliteEngine
+from fanin.harness.world.kernel import elapsed_ms
+from tests.conformance.worlds import EAST, RETENTION_MS, World, arrival, deliver_all
+
+COUNT = 3_000
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World("sqlite", tmp_path)
+
+
+def test_webhooks_do_not_wait_for_what_is_forgotten(world: World) -> None:
+    """However much falls due at once: a webhook waits for one step at most, and all goes in the end."""
+
+    async def story() -> None:
+        engine = await world.start(regions=(EAST,))
+        assert isinstance(engine, SqliteEngine)
+        db = engine._store._db
+        await deliver_all(engine, *(arrival(EAST, f"old-{n}") for n in range(COUNT)))
+
+        def left() -> int:
+            (count,) = db.execute("SELECT count(*) FROM operation WHERE id LIKE 'old-%'").fetchone()
+            return int(count)
+
+        await world.wait(RETENTION_MS + retention.GRAIN_MS - 1_000)
+        assert left() == COUNT
+        while left() == COUNT:
+            await world.wait(10)
+        begun = left()
+        steps: list[int] = []
+        before_ms = elapsed_ms()
+        for n in range(100):
+            lately = left()
+            assert isinstance(await engine.deliver(arrival(EAST, f"new-{n}")), Receipt)
+            steps.append(lately - left())
+        took_ms = elapsed_ms() - before_ms
+
+        assert COUNT - begun <= retention.STEP
+        assert max(steps) <= retention.STEP
+        assert took_ms < 1_000 * retention.PAUSE_S
+        assert left() > COUNT // 2  # so all of that happened while there was much left to forget
+        await world.wait(10 * 60_000)
+        assert left() == 0
+        assert await engine.inspect("new-99") is not None
+
+    world.play(story)

@@ -1,0 +1,53 @@
+"""What the page about notifications shows is what is sent."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fanin.aggregator.notify.formats.registry import FORMATS
+from fanin.aggregator.notify.target_file import FIELDS, read_targets
+from tests.aggregator.notify.formats.test_formats import notify, written
+from tests.paths import DOCS
+
+PAGE = (DOCS / "notifications.md").read_text(encoding="utf-8")
+
+
+def section(name: str) -> str:
+    """What stands under the heading of a format."""
+    return re.split(r"^##+ .*$", PAGE.split(f"\n### {name}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "brigade"])
+def test_every_format_is_shown_as_it_is_sent(name: str) -> None:
+    """Body for body; Brigade's is that of CloudEvents."""
+    (shown,) = re.findall(r"```json\n(.*?)```", section(name), re.DOTALL)
+
+    assert msgspec.json.decode(shown) == msgspec.json.decode(written(name, notify()).body)
+
+
+def test_the_headers_of_a_binary_event_are_shown_as_they_are_sent() -> None:
+    """Each of them, and no other."""
+    (shown,) = re.findall(r"```http\n(.*?)```", section("cloudevents-binary"), re.DOTALL)
+
+    assert dict(line.split(": ", 1) for line in shown.splitlines()) == dict(
+        written("cloudevents-binary", notify()).headers
+    )
+
+
+def test_every_field_of_the_file_is_explained_and_the_example_is_valid(tmp_path: Path) -> None:
+    """Whoever copies it must not meet an error first."""
+    example = re.findall(r"```yaml\n(targets:.*?)```", PAGE, re.DOTALL)[0]
+    (tmp_path / "targets.yaml").write_text(example, encoding="utf-8")
+    environment = {
+        "DEPLOY_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "SLACK_URL": "https://hooks.slack.com/services/x",
+        "AUDIT_KEY": "x",
+    }
+
+    targets, names = read_targets(tmp_path / "targets.yaml", environment)
+
+    assert [target.name for target in targets] == ["deploy", "oncall", "audit"]
+    assert names == set(environment)
+    assert [field for field in FIELDS if f"`{field}`" not in PAGE] == []

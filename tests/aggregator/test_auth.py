@@ -1,0 +1,209 @@
+"""Who may come in, and that whoever may not learns nothing."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from fanin.aggregator import auth
+from fanin.aggregator.auth import Door, parse_header_secret, parse_signing_secrets
+from tests.aggregator.services import EAST, PUSH, STATUS, service
+
+pytestmark = pytest.mark.anyio
+
+READING = ["/instances", "/metrics", STATUS + "5b7c"]
+SECRET = "whsec_" + "c2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMtbG9uZy4="
+OTHER = "whsec_" + "YW5vdGhlci1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXQ="
+HEADER, BEARER = "X-From: acr", "Authorization: Bearer t0ken"
+BODY = b'{"id":"5b7c","action":"push","target":{"repository":"team/app"}}'
+
+
+def signed(
+    body: bytes = BODY, *, secret: str = SECRET, id_: str = "msg-1", at: datetime | None = None
+) -> dict[str, str]:
+    """The three headers of Standard Webhooks."""
+    at = at or datetime.now(UTC)
+    return {
+        "webhook-id": id_,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(id_, at, body.decode()),
+    }
+
+
+async def post(client: httpx.AsyncClient, headers: dict[str, str], body: bytes = BODY) -> httpx.Response:
+    return await client.post(EAST, content=body, headers=headers)
+
+
+# --- function keys ---
+
+
+@pytest.mark.parametrize("url", READING)
+async def test_reading_needs_a_key_and_health_does_not(tmp_path: Path, url: str) -> None:
+    """Status, list and figures say what is going on in the company; a probe has no key."""
+    async with service(tmp_path, FANIN_KEYS="first,second") as client:
+        await client.post(EAST + "&code=first", json=PUSH)
+        refused = [await client.get(url), await client.get(url, params={"code": "firs"})]
+        let_in = [
+            await client.get(url, params={"code": "second"}),
+            await client.get(url, headers={"x-functions-key": "first"}),
+        ]
+        health = [await client.get("/healthz"), await client.get("/readyz")]
+
+    assert [(it.status_code, it.content) for it in refused] == [(401, b""), (401, b"")]
+    assert all(it.status_code in (200, 202) for it in let_in)
+    assert [it.status_code for it in health] == [200, 200]
+
+
+async def test_what_is_refused_does_not_say_which_lock_it_was(tmp_path: Path) -> None:
+    """A wrong key, a wrong header and a wrong signature are answered alike, to the byte."""
+    async with service(
+        tmp_path, FANIN_KEYS="k", FANIN_HEADER_SECRET=HEADER, FANIN_SIGNING_SECRETS=SECRET
+    ) as client:
+        key, header = {"x-functions-key": "k"}, {"x-from": "acr"}
+        answers = [
+            await post(client, {}),
+            await post(client, key),
+            await post(client, key | header),
+            await post(client, header | signed()),
+        ]
+        opened = await post(client, key | header | signed())
+
+    assert {(it.status_code, it.content, tuple(it.headers.items())) for it in answers} == {
+        (401, b"", (("content-length", "0"),))
+    }
+    assert opened.headers["fanin-arrival"] == "counted"
+
+
+async def test_keys_are_read_again_when_their_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rotation without a restart; a file that is empty by accident locks nobody out."""
+    monkeypatch.setattr(auth, "LOOK_S", 0.0)
+    file = tmp_path / "keys"
+    file.write_text("# of the registry\nold-key\n\n")
+
+    async def codes(*keys: str) -> list[int]:
+        return [(await client.get("/instances", params={"code": key})).status_code for key in keys]
+
+    async with service(tmp_path, FANIN_KEYS_FILE=str(file)) as client:
+        before = await codes("old-key", "new-key", "# of the registry", "")
+        file.write_text("new-key\nold-key\n")
+        both = await codes("old-key", "new-key")
+        emptied = tmp_path / "emptied"
+        emptied.write_text("")
+        emptied.rename(file)  # another file under the same name, as mounted secrets do it
+        kept = await codes("old-key", "new-key")
+        file.write_text("new-key")
+        after = await codes("old-key", "new-key")
+
+    assert (before, both, kept, after) == ([200, 401, 401, 401], [200, 200], [200, 200], [401, 200])
+    assert f'keys-not-read reason="{file} has no key; expected one a line"' in caplog.text
+    assert "new-key" not in caplog.text
+
+
+async def test_a_file_of_keys_is_looked_at_now_and_then(tmp_path: Path) -> None:
+    """Not for every request: at most once a second."""
+    file = tmp_path / "keys"
+    file.write_text("old-key")
+    entry = Door(keys=("old-key",), keys_file=file)
+    entry.admit({"x-functions-key": "old-key"}, {})
+    file.write_text("new-key")
+    os.utime(file, (0, 0))
+
+    entry.admit({"x-functions-key": "old-key"}, {})
+    assert entry.keys == ("old-key",)
+
+
+# --- the header ---
+
+
+async def test_a_header_can_be_the_secret(tmp_path: Path) -> None:
+    """ACR sends custom headers; without keys the header also opens what is read."""
+    async with service(tmp_path, FANIN_HEADER_SECRET=BEARER) as client:
+        statuses = [
+            (await client.post(EAST, json=PUSH, headers={"authorization": given})).status_code
+            for given in ("Bearer t0ken", "Bearer t0ke", "bearer t0ken", "")
+        ]
+        reading = [
+            (await client.get("/instances", headers={"authorization": given})).status_code
+            for given in ("Bearer t0ken", "Bearer other")
+        ]
+
+    assert (statuses, reading) == ([202, 401, 401, 401], [200, 401])
+
+
+async def test_with_keys_the_header_is_asked_of_webhooks_only(tmp_path: Path) -> None:
+    """Whoever reads has a key."""
+    async with service(tmp_path, FANIN_KEYS="k", FANIN_HEADER_SECRET=HEADER) as client:
+        webhook = await client.post(EAST + "&code=k", json=PUSH)
+        reading = await client.get("/instances?code=k")
+
+    assert (webhook.status_code, reading.status_code) == (401, 200)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bearer t0ken", "X From: acr", ": acr", "X-From:", "X-From: ü", "X-From: a\nb"]
+)
+def test_a_header_that_cannot_be_one_is_refused_without_showing_it(text: str) -> None:
+    """The value is a secret, also when the name is wrong."""
+    with pytest.raises(ValueError, match="not of the form 'Name: value'") as refusal:
+        parse_header_secret(text)
+
+    assert text not in str(refusal.value)
+
+
+# --- signatures ---
+
+
+async def test_a_signature_is_asked_for_and_a_replay_is_a_duplicate(tmp_path: Path) -> None:
+    """The same signed request twice is what the contract calls a duplicate; either secret will do."""
+    async with service(tmp_path, FANIN_SIGNING_SECRETS=f"{OTHER},{SECRET}") as client:
+        answers = [await post(client, signed()), await post(client, signed())]
+        other = await post(client, signed(secret=OTHER))
+        reading = await client.get("/instances")
+
+    assert [it.headers["fanin-arrival"] for it in answers] == ["counted", "duplicate"]
+    assert (other.status_code, reading.status_code) == (202, 200)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "reason"),
+    [
+        ({}, BODY, "Missing required headers"),
+        (signed(at=datetime.now(UTC) - timedelta(minutes=6)), BODY, "timestamp too old"),
+        (signed(at=datetime.now(UTC) + timedelta(hours=2)), BODY, "timestamp too new"),
+        (signed(), BODY.replace(b"app", b"apq"), "No matching signature found"),
+        (signed(secret=OTHER), BODY, "No matching signature found"),
+        (signed() | {"webhook-id": "msg-2"}, BODY, "No matching signature found"),
+        (signed() | {"webhook-signature": "v1"}, BODY, "malformed"),
+        (signed() | {"webhook-signature": "v1,%%%"}, BODY, "fits"),
+        (signed() | {"webhook-timestamp": "nan"}, BODY, "Invalid Signature Headers"),
+        (signed(), b"\xff", "malformed"),
+    ],
+)
+async def test_what_is_not_signed_by_us_and_now_is_refused(
+    tmp_path: Path, headers: dict[str, str], body: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """401 to the sender, the reason in the log, nothing stored."""
+    caplog.set_level("INFO", "fanin")
+    async with service(tmp_path, FANIN_SIGNING_SECRETS=SECRET) as client:
+        answer = await post(client, headers, body)
+        listed = await client.get("/instances")
+
+    assert (answer.status_code, answer.content) == (401, b"")
+    assert reason in caplog.text
+    assert listed.json()["instances"] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["c2VjcmV0", "whsec_c2VjcmV0", "whsec_%%%%", f"{SECRET},", "whsec_" + "QUFB" * 30]
+)
+def test_a_signing_secret_that_cannot_be_one_is_refused_without_showing_it(text: str) -> None:
+    """The message says how to make one."""
+    with pytest.raises(ValueError, match=r"secret \d is not 'whsec_' and the base64 of 24 to 64") as refusal:
+        parse_signing_secrets(text)
+
+    assert text not in str(refusal.value)

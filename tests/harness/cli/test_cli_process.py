@@ -1,0 +1,134 @@
+"""The command line as a process: what only shows with real streams, signals and terminals."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FANIN = (sys.executable, "-m", "fanin.harness")
+PATIENCE_S = 60  # a limit, not a measure
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Ours, without what would decide about colours."""
+    ours = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    return ours | {"TERM": "xterm"} | settings
+
+
+def on_a_terminal(*arguments: str, stream: str, **settings: str) -> str:
+    """What is written to one stream when that stream is a terminal; the other goes nowhere."""
+    ours, theirs = pty.openpty()
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | {stream: theirs}
+    process = subprocess.Popen([*FANIN, *arguments], env=environment(**settings), **streams)  # type: ignore[call-overload] # noqa: S603 - our own command
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            written += chunk
+    except OSError:
+        pass  # Linux reports the end of a terminal as an input/output error
+    os.close(ours)
+    assert process.wait(PATIENCE_S) == 0
+    return written.decode()
+
+
+def test_help_imports_nothing_that_is_slow() -> None:
+    """`fanin --help` answers at once: not one of these may be loaded to print it."""
+    program = (
+        "import sys\n"
+        "from fanin.harness.cli.main import main\n"
+        "main(['--help'], prog_name='fanin', standalone_mode=False)\n"
+        "heavy = {'aiohttp', 'starlette', 'uvicorn', 'simloop', 'msgspec', 'yaml', 'sqlite3', 'asyncio',\n"
+        "         'multiprocessing', 'rich', 'fanin.aggregator', 'fanin.simulator'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+
+    assert done.stderr == "[]\n"
+    assert "Usage: fanin" in done.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    """`fanin run … | head -1`: no traceback, and no exit code that is a verdict."""
+    process = subprocess.Popen([*FANIN, "run", "slow-region"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603 - our own command
+    assert process.stdout is not None
+    process.stdout.close()
+
+    _, complaints = process.communicate(timeout=PATIENCE_S)
+
+    assert (process.returncode, complaints) == (141, b"")
+
+
+def test_ctrl_c_ends_it_in_one_line() -> None:
+    """Whatever it was doing, with no traceback of its own or of the processes it started."""
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*FANIN, "run", "slow-region", "--seeds", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A test run in the background hands its children a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # it is at work
+
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaints = process.communicate(timeout=PATIENCE_S)
+
+    assert (process.returncode, complaints) == (130, b"fanin: interrupted\n")
+
+
+def test_a_history_can_come_from_a_pipe(tmp_path: Path) -> None:
+    """`-` is stdin."""
+    file = tmp_path / "run.jsonl"
+    subprocess.run([*FANIN, "run", "slow-region", "--history", str(file)], check=True, capture_output=True)  # noqa: S603 - our own command
+
+    with file.open("rb") as content:
+        judged = subprocess.run(  # noqa: S603 - our own command
+            [*FANIN, "judge", "-", "--format", "json"], stdin=content, check=True, capture_output=True
+        )
+
+    assert json.loads(judged.stdout)["verdict"] == "valid"
+
+
+def test_a_terminal_gets_colours() -> None:
+    """Green is what counted."""
+    assert "\x1b[32mVALID\x1b[0m" in on_a_terminal("run", "slow-region", stream="stdout")
+
+
+@pytest.mark.parametrize(
+    "setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=lambda setting: next(iter(setting))
+)
+def test_a_terminal_that_wants_no_colours_gets_none(setting: dict[str, str]) -> None:
+    """https://no-color.org, and terminals that cannot."""
+    written = on_a_terminal("run", "slow-region", stream="stdout", **setting)
+
+    assert "VALID  slow-region" in written
+    assert "\x1b" not in written
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped() -> None:
+    """It is for who waits, and leaves no trace."""
+    written = on_a_terminal("run", "slow-region", "dropped-region", stream="stderr")
+
+    assert "1/2" in written
+    assert written.endswith("\r\x1b[K")
+
+
+def test_a_terminal_that_knows_only_ascii_gets_ascii() -> None:
+    """Better a plain picture than a traceback."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [*FANIN, "run", "slow-region"],
+        env=environment(PYTHONIOENCODING="ascii"),
+        capture_output=True,
+        check=True,
+    )
+
+    assert done.stdout.isascii()
+    assert b"* sent > 202" in done.stdout

@@ -1,0 +1,235 @@
+"""Histories written by hand: each line says one thing that happened, and `history` fills in the rest.
+
+Instants are seconds since the scenario's start; how long an answer took is milliseconds. Every delivery and
+every notification belongs to ``op1`` unless it says otherwise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fanin.harness.history import (
+    Aggregator,
+    Answered,
+    Bit,
+    End,
+    Entry,
+    History,
+    HungUp,
+    Occurred,
+    Received,
+    Replied,
+    Run,
+    Sent,
+    Unsent,
+)
+from fanin.simulator.language.scenario import Scenario
+
+EAST, WEST, NORTH = "eastus", "westus", "northeurope"
+ABSENT = object()  # a field that a body does not have
+
+
+@dataclass
+class Book:
+    """What was written down so far."""
+
+    regions: tuple[str, ...]
+    entries: list[Entry] = field(default_factory=list)
+    ops: dict[str, Occurred] = field(default_factory=dict)
+    numbers: int = 0
+
+    def number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    def op(self, name: str, at: int) -> Occurred:
+        """The operation, which occurs now unless a line said when it did."""
+        if name not in self.ops:
+            occurred(name, at / 1000)(self)
+        return self.ops[name]
+
+
+type Line = Callable[[Book], None]
+
+
+def ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def occurred(op: str = "op1", at: float = 0, *, ids: dict[str, str] | str = "", **image: Any) -> Line:
+    """A push, unless ``action`` says otherwise. ``ids``: by region, or one for all."""
+
+    def write(book: Book) -> None:
+        by_region = ids if isinstance(ids, dict) else dict.fromkeys(book.regions, ids or f"id-{op}")
+        fields = {
+            "action": "push", "host": "demo.azurecr.io", "repository": "team/app", "tag": op,
+            "digest": "sha256:11",
+        } | image  # fmt: skip
+        book.ops[op] = Occurred(ms(at), op, **fields, ids=by_region)
+        book.entries.append(book.ops[op])
+
+    return write
+
+
+def sent(
+    region: str,
+    at: float,
+    *,
+    ok: int | None = 3,
+    status: int | None = None,
+    error: str = "",
+    after: int = 3,
+    op: str = "op1",
+    retry_after: str | None = None,
+    **fields: Any,
+) -> Line:
+    """One attempt. ``ok``: answered 202 after so long, None: never; or it had ``status`` or ``error``."""
+
+    def write(book: Book) -> None:
+        it, number = book.op(op, ms(at)), book.number()
+        known = {"id": it.ids.get(region, "unknown"), "claims": region} | fields
+        book.entries.append(Sent(ms(at), number, op, region, **known))
+        if status is not None or error:
+            book.entries.append(Answered(ms(at) + after, number, status, error, retry_after))  # type: ignore[arg-type]
+        elif ok is not None:
+            book.entries.append(Answered(ms(at) + ok, number, 202))
+
+    return write
+
+
+def unsent(region: str, at: float, why: Any = "dropped", op: str = "op1") -> Line:
+    def write(book: Book) -> None:
+        book.op(op, ms(at))
+        book.entries.append(Unsent(ms(at), op, region, why))
+
+    return write
+
+
+def told(
+    outcome: str,
+    at: float,
+    /,
+    *missing: str,
+    op: str = "op1",
+    key: str | None = "",
+    reply: int | None = 200,
+    error: str = "",
+    after: int | None = 1,
+    hung_up: int | None = None,
+    **body: Any,
+) -> Line:
+    """One notification. ``after``: how long the sink took to answer ``reply``; None: it never did.
+
+    ``hung_up``: so long after a late answer its connection was closed.
+    """
+
+    def write(book: Book) -> None:
+        it, number = book.op(op, ms(at)), book.number()
+        content: dict[str, Any] = {
+            "id": next(iter(it.ids.values())), "outcome": outcome, "action": it.action,
+            "repository": it.repository, "tag": it.tag, "digest": it.digest, "missing": list(missing),
+            "arrived": [region for region in book.regions if region not in missing],
+        } | body  # fmt: skip
+        content = {name: value for name, value in content.items() if value is not ABSENT}
+        book.entries.append(Received(ms(at), number, f"key-{op}" if key == "" else key, content, op))
+        if after is not None:
+            status = None if error else reply
+            book.entries.append(Replied(ms(at) + after, number, status, error))  # type: ignore[arg-type]
+            if hung_up is not None:
+                book.entries.append(HungUp(ms(at) + after + hung_up, number))
+
+    return write
+
+
+def garbage(at: float, body: dict[str, Any] | None = None, key: str | None = "key-garbage") -> Line:
+    """A notification that no operation explains."""
+
+    def write(book: Book) -> None:
+        number = book.number()
+        book.entries.extend([Received(ms(at), number, key, body), Replied(ms(at), number, 200)])
+
+    return write
+
+
+def up(at: float, why: Any = "start", **told: Any) -> Line:
+    return _turn(Aggregator(ms(at), "up", why, **told))
+
+
+def down(at: float, why: Any = "crash", error: str = "", **whom: Any) -> Line:
+    return _turn(Aggregator(ms(at), "down", why, error, **whom))
+
+
+def _turn(entry: Aggregator) -> Line:
+    return lambda book: book.entries.append(entry)
+
+
+def bit(at: float, fault: int = 0, **where: Any) -> Line:
+    return lambda book: book.entries.append(Bit(ms(at), fault, **where))
+
+
+def crash(at: float, back: float) -> Line:
+    """``kill -9`` and a new start."""
+
+    def write(book: Book) -> None:
+        down(at)(book)
+        up(back)(book)
+
+    return write
+
+
+def pause(at: float, until: float, **whom: Any) -> Line:
+    """It stands still."""
+
+    def write(book: Book) -> None:
+        down(at, "pause", **whom)(book)
+        up(until, "resume", **whom)(book)
+
+    return write
+
+
+def both(at: float = 0, *, op: str = "op1") -> Line:
+    """Both regions of the default scenario report at once."""
+
+    def write(book: Book) -> None:
+        sent(EAST, at, op=op)(book)
+        sent(WEST, at, op=op)(book)
+
+    return write
+
+
+def history(
+    *lines: Line,
+    regions: tuple[str, ...] = (EAST, WEST),
+    end: float | None = 0,
+    complete: bool = True,
+    boot: bool = True,
+    run: dict[str, Any] | None = None,
+    **scenario: Any,
+) -> History:
+    """A run: two regions and a timeout of 120 s, watched long enough, the aggregator up from the start.
+
+    Args:
+        lines: What happened, in any order.
+        regions: Those expected.
+        end: When the watch ended; 0: long enough; None: the history has no end.
+        complete: False when the watch was cut short.
+        boot: Whether the aggregator comes up at 0 by itself.
+        run: Fields of the header.
+        scenario: Fields of the scenario.
+    """
+    book = Book(regions)
+    if boot:
+        up(0)(book)
+    for line in lines:
+        line(book)
+    played = Scenario("by-hand", "Written by hand", regions=regions, **scenario)
+    header = Run(played, 0, **(run or {}))
+    last = max((entry.at for entry in book.entries), default=0)
+    if end is not None:
+        enough = last + 3 * played.timeout + header.patience
+        book.entries.append(End(ms(end) if end else enough, complete))
+    # Stable: what was written first for one instant comes first, but an operation occurs before all else.
+    book.entries.sort(
+        key=lambda entry: (entry.at, not isinstance(entry, Aggregator), not isinstance(entry, Occurred))
+    )
+    return History(header, book.entries)

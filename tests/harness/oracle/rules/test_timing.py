@@ -1,0 +1,259 @@
+"""The oracle on time: told in time, told at all, told again; and what excuses a correct aggregator."""
+
+import pytest
+
+from fanin.harness.history import History
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.verdict import Rule, Validity
+from fanin.simulator.language.scenario import (
+    Crash,
+    Fault,
+    Scenario,
+    SinkDown,
+    SinkHangs,
+    SinkLosesAnswer,
+    SinkRefuses,
+    SinkStalls,
+)
+from tests.harness.oracle.histories import EAST, NORTH, WEST, bit, both, crash, down, history, sent, told
+
+THREE = (EAST, WEST, NORTH)
+DAY = 86_400
+DOWN = SinkDown(since=15_000, until=75_000)
+POISON = SinkRefuses(operation="op1")
+
+
+def with_fault(
+    *lines: object, fault: Fault | None = None, faults: tuple[Fault, ...] = (), end: float = 0
+) -> History:
+    """A history in which the scenario's faults, mostly only one, bit."""
+    them = (fault,) if fault is not None else faults
+    bits = (bit(1, index) for index in range(len(them)))
+    return history(*lines, *bits, faults=them, end=end)  # type: ignore[arg-type]
+
+
+RIGHT = {
+    "within the tolerance": history(both(), told("completed", 1.003)),
+    "at the end of the grace after a start": history(both(), crash(0.5, 60), told("completed", 65)),
+    "through three restarts": history(
+        sent(EAST, 0), crash(119, 121), crash(125, 128), crash(132, 140), told("timed_out", 145, WEST)
+    ),
+    "after the sink came back": with_fault(both(20), told("completed", 75 + 600), fault=DOWN),
+    "after sink and aggregator came back": with_fault(
+        both(20), crash(74, 680), told("completed", 685), fault=DOWN
+    ),
+    "refused, then accepted": with_fault(
+        both(20), told("completed", 20.1, reply=503), told("completed", 80),
+        fault=SinkRefuses(since=15_000, until=75_000),
+    ),
+    "refused, then accepted at the last instant": history(
+        both(), told("completed", 0.1, reply=503), told("completed", 600.101),
+    ),
+    "hung, then accepted": with_fault(
+        both(20), told("completed", 20.1, error="hung", after=10_000), told("completed", 80),
+        fault=SinkHangs(until=75_000),
+    ),
+    "lost its answer, then accepted": with_fault(
+        both(20), told("completed", 20.1, error="reset"), told("completed", 80), fault=SinkLosesAnswer(),
+    ),
+    "stalled": with_fault(both(20), told("completed", 20.1, after=30_000), fault=SinkStalls(by=30_000)),
+    "given up after three days": with_fault(
+        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(519)),
+        fault=SinkRefuses(until=4 * DAY * 1000),
+    ),
+    "given up because the next attempt would come after three days": with_fault(
+        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(518)),
+        fault=SinkRefuses(until=3 * DAY * 1000 - 10_000), end=4 * DAY,
+    ),
+    "given up, and sent again by hand": with_fault(
+        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(519)),
+        told("completed", 9 * DAY), fault=SinkRefuses(until=3 * DAY * 1000 + 100),
+    ),
+    "poisoned for ever": with_fault(
+        both(), told("completed", 0.1, reply=503), told("completed", 60, reply=503), fault=POISON,
+    ),
+    "others flow past the poisoned one": with_fault(
+        both(), told("completed", 0.1, reply=503), both(5, op="op2"), told("completed", 5.1, op="op2"),
+        fault=POISON,
+    ),
+    "a repetition poisons no other": with_fault(
+        both(op="op1/1"), told("completed", 0.1, op="op1/1", reply=503),
+        told("completed", 500, op="op1/1", reply=503), fault=POISON,
+    ),
+    "nothing is due that was perhaps never committed": history(
+        sent(EAST, 0, error="reset", after=2), crash(0.001, 1), both(op="op2"), told("completed", 1, op="op2")
+    ),
+    "told again after a crash that may have swallowed the 200": history(
+        both(), told("completed", 1), crash(1.5, 2), told("completed", 3)
+    ),
+}  # fmt: skip
+
+WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
+    "completed too late": (history(both(), told("completed", 1.004)), Rule.NOTIFICATION, ()),
+    "completed, but told at the deadline": (
+        history(both(), told("completed", 120)), Rule.NOTIFICATION, ("B14",),
+    ),
+    "timed out too late": (history(sent(EAST, 0), told("timed_out", 121.004, WEST)), Rule.DEADLINE, ("B67",)),
+    "the deadline slid over a restart": (
+        history(sent(EAST, 0), crash(60, 62), told("timed_out", 182, WEST)), Rule.DEADLINE, ("B39",),
+    ),
+    "later than the grace after a start": (
+        history(sent(EAST, 0), crash(60, 180), told("timed_out", 185.001, WEST)), Rule.DEADLINE, ("B39",),
+    ),
+    "later than its only possible deadline": (
+        history(
+            sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100), sent(NORTH, 125),
+            told("timed_out", 200, NORTH), regions=THREE,
+        ), Rule.DEADLINE, ("B39",),
+    ),
+    "told without naming anybody, and late": (
+        history(sent(EAST, 0), told("timed_out", 150, missing="westus")), Rule.DEADLINE, ("B67",),
+    ),
+    "longer than the patience after the sink came back": (
+        with_fault(both(20), told("completed", 75 + 600.001), fault=DOWN), Rule.NOTIFICATION, ("B14",),
+    ),
+    "held up by another's poison": (
+        with_fault(
+            both(), told("completed", 0.1, reply=503), both(5, op="op2"), told("completed", 30, op="op2"),
+            fault=POISON,
+        ), Rule.ISOLATION, ("B62",),
+    ),
+    "silenced by another's poison": (
+        with_fault(both(), told("completed", 0.1, reply=503), both(5, op="op2"), fault=POISON),
+        Rule.ISOLATION, ("B62",),
+    ),
+    "never told that it completed": (history(both()), Rule.NOTIFICATION, ("B06", "B51")),
+    "never told that it timed out": (history(sent(EAST, 0)), Rule.DEADLINE, ("B33",)),
+    "never told after the sink came back": (with_fault(both(20), fault=DOWN), Rule.NOTIFICATION, ("B58",)),
+    "never told after a crash that followed the outcome": (
+        history(both(), crash(0.5, 1)), Rule.NOTIFICATION, ("B51",),
+    ),
+    "never told after a crash while it waited": (
+        history(sent(EAST, 0), crash(5, 6)), Rule.ACKNOWLEDGEMENT, ("B38", "B50"),
+    ),
+    "never told though complete, after a crash while it waited": (
+        history(sent(EAST, 0), crash(5, 6), sent(WEST, 10)), Rule.ACKNOWLEDGEMENT, ("B50",),
+    ),
+    "refused, and never sent again": (
+        history(both(), told("completed", 0.1, reply=500)), Rule.NOTIFICATION, ("B51",),
+    ),
+    "never answered, and never sent again": (
+        history(both(), told("completed", 0.1, after=None)), Rule.NOTIFICATION, ("B51",),
+    ),
+    "given up before three days are over": (
+        with_fault(
+            both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(500)),
+            fault=SinkRefuses(until=3 * DAY * 1000 - 600_000), end=4 * DAY,
+        ), Rule.NOTIFICATION, ("B51",),
+    ),
+    "given up over outages that came to less than three days": (
+        with_fault(
+            both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(345)),
+            faults=(SinkRefuses(until=DAY * 1000), SinkHangs(since=DAY * 1000, until=2 * DAY * 1000)),
+            end=4 * DAY,
+        ), Rule.NOTIFICATION, ("B51",),
+    ),
+    "given up while it was down and nobody refused anything": (
+        with_fault(both(), told("completed", 0.1, reply=503), crash(1, 4 * DAY), fault=DOWN),
+        Rule.NOTIFICATION, ("B51",),
+    ),
+    "refused, and sent again too late": (
+        history(both(), told("completed", 0.1, reply=301), told("completed", 700)),
+        Rule.NOTIFICATION, ("B51",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_in_time_or_excused_is_valid(name: str) -> None:
+    """An outage is an excuse for as long as it lasts, and a little longer."""
+    verdict = judge(RIGHT[name])
+
+    assert verdict.findings == ()
+    assert (verdict.validity, verdict.doubts) == (Validity.VALID, ())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_way_to_be_late_or_silent_breaks_its_rule(name: str) -> None:
+    """One finding, of the rule that it is about, and what it looks like."""
+    played, rule, looks_like = WRONG[name]
+
+    verdict = judge(played)
+
+    assert verdict.validity is Validity.INVALID
+    assert (verdict.findings[0].rule, verdict.findings[0].looks_like) == (rule, looks_like)
+
+
+def test_a_sink_that_never_comes_back_leaves_the_outcome_unknown() -> None:
+    """Nobody could have heard, so silence proves nothing either way."""
+    verdict = judge(with_fault(both(20), fault=SinkDown(since=15_000)))
+
+    assert verdict.validity is Validity.UNKNOWN
+    assert verdict.doubts == ("op1 could not be told: an outage of the aggregator or the sink took too long",)
+
+
+def test_an_aggregator_that_stays_down_leaves_the_outcome_unknown() -> None:
+    """The scenario took it down and the watch ended before it was back."""
+    verdict = judge(history(sent(EAST, 0), down(60), bit(60), faults=(Crash(at=60_000, down_for=10**9),)))
+
+    assert verdict.validity is Validity.UNKNOWN
+    assert "took too long" in verdict.doubts[0]
+
+
+@pytest.mark.parametrize("end", [675, 675.001])
+def test_silence_is_broken_only_when_the_patience_is_over(end: float) -> None:
+    """A notification may legally come at the last instant of the patience."""
+    verdict = judge(with_fault(both(20), fault=DOWN, end=end))
+
+    assert verdict.validity is (Validity.UNKNOWN if end == 675 else Validity.INVALID)
+
+
+def test_a_refused_notification_leaves_a_doubt_until_the_patience_is_over() -> None:
+    """Not sent again yet is not the same as never sent again."""
+    verdict = judge(history(both(), told("completed", 1, reply=503), end=601.001))
+
+    assert verdict.validity is Validity.UNKNOWN
+    assert verdict.doubts == ("the watch ended at 601.001s, before op1 had to be told again",)
+
+
+def test_a_run_may_set_other_limits() -> None:
+    """Real time is less exact than virtual time."""
+    late = [both(), told("completed", 3)]
+
+    assert judge(history(*late)).validity is Validity.INVALID
+    assert judge(history(*late, run={"tolerance": 3_000})).validity is Validity.VALID
+
+
+def test_a_fault_that_is_no_longer_there_when_the_outcome_falls_excuses_nothing() -> None:
+    """It was over before there was anything to tell."""
+    verdict = judge(with_fault(both(90), told("completed", 100), fault=DOWN))
+
+    assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
+
+
+def test_a_poison_that_is_over_holds_nobody_up() -> None:
+    """Then the delay is the aggregator's own."""
+    poisoned = SinkRefuses(operation="op1", until=10_000)
+    lines = [both(), told("completed", 0.1, reply=503), told("completed", 11)]
+
+    verdict = judge(with_fault(*lines, both(20, op="op2"), told("completed", 30, op="op2"), fault=poisoned))
+
+    assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
+
+
+def test_a_poison_that_is_yet_to_come_holds_nobody_up() -> None:
+    """Nor is one an excuse that starts too late."""
+    poisoned = SinkRefuses(operation="op1", since=40_000)
+    lines = [both(50), told("completed", 50.1, reply=503)]
+
+    verdict = judge(with_fault(*lines, both(20, op="op2"), told("completed", 30, op="op2"), fault=poisoned))
+
+    assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
+
+
+def test_scenarios_without_operations_are_judged_too() -> None:
+    """An empty history is unknown, not an error."""
+    verdict = judge(history())
+
+    assert Scenario("x", "y").faults == ()
+    assert verdict.validity is Validity.UNKNOWN

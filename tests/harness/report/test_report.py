@@ -1,0 +1,387 @@
+"""Whole reports, as a person reads them. Histories and verdicts by hand; the text is reviewed like code.
+
+After a change that is meant, ``FANIN_ACCEPT_REPORTS=1 pytest tests/harness/report`` writes the files
+in ``reports/`` anew; their difference is what to review.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import pytest
+
+from fanin.harness.history import History
+from fanin.harness.report.line import WIDTH, Line, paint, plain
+from fanin.harness.report.text import report
+from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
+from fanin.simulator.language.scenario import (
+    ClockJump,
+    Crash,
+    Drop,
+    Duplicate,
+    Forge,
+    LoseAnswer,
+    LoseRequest,
+    Pause,
+    Restart,
+    SignEarlier,
+    SinkDown,
+    SinkHangs,
+    SinkRefuses,
+    UnknownRegion,
+)
+from tests.harness.oracle.histories import (
+    EAST,
+    NORTH,
+    WEST,
+    bit,
+    crash,
+    down,
+    history,
+    occurred,
+    pause,
+    sent,
+    told,
+    unsent,
+    up,
+)
+
+REPORTS = Path(__file__).parent / "reports"
+EIGHT = (
+    "northeurope", "westeurope", "eastus", "westus2", "southeastasia", "australiaeast", "brazilsouth",
+    "uaenorth",
+)  # fmt: skip
+KEY = "63f271d3-e4a2-494b-9cb8-4d0fe2ae04f9"
+
+
+class Case(NamedTuple):
+    """What is reported."""
+
+    history: History
+    verdict: Verdict
+
+
+def played(*lines: Any, **scenario: Any) -> History:
+    """A history with the header of a real run."""
+    header = {"target": "aggregator (sqlite) in process", "version": "0.1.0"}
+    return history(*lines, run=header, **scenario)
+
+
+def judgement(outcome: str | None, told_at: float | None, op: str = "op1", **fields: Any) -> Judgement:
+    """What was legal is what came, and the deadline is that of a first arrival within the first 3 ms."""
+    known: dict[str, Any] = {
+        "key": f"id-{op}", "legal": (outcome or "none",), "deadline_from": 120_000, "deadline_until": 120_003,
+        "told_at": None if told_at is None else round(told_at * 1000), "outcome": outcome,
+    } | fields  # fmt: skip
+    return Judgement(op, **known)
+
+
+def valid(*judgements: Judgement) -> Verdict:
+    return Verdict(Validity.VALID, judgements=judgements)
+
+
+def blame(*counted: str) -> tuple[str, ...]:
+    """What the oracle says of each region, in columns."""
+    regions = (EAST, WEST, NORTH)[: len(counted)]
+    return tuple(f"{region:<11}  sent  {word}" for region, word in zip(regions, counted, strict=True))
+
+
+def slow_region() -> Case:
+    """The one that the README shows."""
+    return Case(
+        played(
+            sent(EAST, 0), sent(NORTH, 2), sent(WEST, 119), told("completed", 119.006, key=KEY),
+            regions=(EAST, NORTH, WEST),
+        ),
+        valid(judgement("completed", 119.006)),
+    )  # fmt: skip
+
+
+def dropped_region() -> Case:
+    """A region whose webhook never comes, then the deadline."""
+    return Case(
+        played(
+            sent(EAST, 0), bit(2, op="op1", region=WEST), unsent(WEST, 2),
+            told("timed_out", 120.004, WEST, key=KEY),
+            faults=(Drop(region=WEST),),
+        ),
+        valid(judgement("timed_out", 120.004)),
+    )  # fmt: skip
+
+
+def duplicates() -> Case:
+    """Copies before the outcome, many of them, and long after it; then a late region."""
+    copies = [sent(EAST, 1 + number, copy=number) for number in range(1, 9)]
+    return Case(
+        played(
+            sent(EAST, 0), *copies, told("timed_out", 120.004, WEST, key=KEY), sent(WEST, 130),
+            sent(EAST, 90_000, copy=9), faults=(Duplicate(region=EAST, after=(1_000,) * 9),),
+        ),
+        valid(judgement("timed_out", 120.004)),
+    )  # fmt: skip
+
+
+def crash_after_ack() -> Case:
+    """Down between two arrivals, and again under a request that may have counted."""
+    return Case(
+        played(
+            sent(EAST, 0), crash(10, 15), sent(WEST, 20, error="reset", after=1), crash(20.001, 22.001),
+            sent(WEST, 25, retry=1), told("completed", 25.01, key=KEY),
+            faults=(Crash(at=10_000), Crash(step="before-answer", region=WEST, down_for=2_000)),
+        ),
+        valid(judgement("completed", 25.01)),
+    )  # fmt: skip
+
+
+def sink_faults() -> Case:
+    """Nobody listens, then 503, then no answer, then 200."""
+    knocks = [bit(at) for at in (5.01, 6, 8, 12, 20)]
+    return Case(
+        played(
+            sent(EAST, 0), sent(WEST, 5), *knocks, told("completed", 40, key=KEY, reply=503),
+            told("completed", 70, key=KEY, error="hung", after=10_000), told("completed", 100, key=KEY),
+            faults=(
+                SinkDown(since=3_000, until=30_000), SinkRefuses(since=30_000, until=60_000),
+                SinkHangs(since=60_000, until=90_000),
+            ),
+        ),
+        valid(judgement("completed", 40)),
+    )  # fmt: skip
+
+
+def interleaved() -> Case:
+    """Two operations that cross: every cell says whose it is."""
+    return Case(
+        played(
+            occurred("first", 0), sent(EAST, 0, op="first"),
+            occurred("second", 5), sent(EAST, 5, op="second"), sent(WEST, 10, op="second"),
+            told("completed", 10.01, op="second"), sent(WEST, 15, op="first"),
+            told("completed", 15.01, op="first"),
+        ),
+        valid(
+            judgement("completed", 15.01, "first"),
+            judgement("completed", 10.01, "second", deadline_from=125_000, deadline_until=125_003),
+        ),
+    )  # fmt: skip
+
+
+def standing_still() -> Case:
+    """Two replicas: one stands still, one is killed, both start anew with another region; a clock is set."""
+    return Case(
+        played(
+            up(0, replica=1), up(0, replica=2), sent(EAST, 0, replica=1),
+            pause(5, 20, replica=1), sent(WEST, 10, replica=2), told("completed", 10.004, key=KEY),
+            crash_of(2, 12, 15), bit(30, 3), down(40, "stop", replica=1), down(40, "stop", replica=2),
+            up(41, replica=1, expects=(EAST, WEST, NORTH), timeout=60_000),
+            up(41, replica=2, expects=(EAST, WEST, NORTH), timeout=60_000),
+            boot=False, replicas=2, regions=(EAST, WEST, NORTH), expects=(EAST, WEST),
+            faults=(
+                Pause(at=5_000, lasts=15_000, replica=1), Crash(at=12_000, down_for=3_000, replica=2),
+                Restart(at=40_000, expects=(EAST, WEST, NORTH), timeout=60_000),
+                ClockJump(at=30_000, forward=3_600_000),
+            ),
+        ),
+        valid(judgement("completed", 10.004)),
+    )  # fmt: skip
+
+
+def crash_of(replica: int, at: float, back: float) -> Any:
+    """One of several dies and returns."""
+
+    def write(book: Any) -> None:
+        down(at, replica=replica)(book)
+        up(back, replica=replica)(book)
+
+    return write
+
+
+def signed_and_gathered() -> Case:
+    """Signatures that must be refused, one that is old enough to wonder, and a request that carries two."""
+    return Case(
+        played(
+            bit(0, 0, op="op1", region=EAST), sent(EAST, 0),
+            sent(WEST, 1, flaw="forged:wrong-secret", status=401),
+            sent(WEST, 2, flaw="stale-signature", status=401),
+            sent(WEST, 3, envelope=4), sent(WEST, 3, envelope=4, copy=1), told("completed", 3.004, key=KEY),
+            faults=(SignEarlier(region=EAST, by=290_000), Forge(region=WEST), Duplicate(region=WEST)),
+        ),
+        valid(judgement("completed", 3.004)),
+    )  # fmt: skip
+
+
+def odd_requests() -> Case:
+    """What must be refused, what is lost, what is spelled oddly, and what nobody answers."""
+    return Case(
+        played(
+            sent(EAST, 0, claims=" EastUS"),
+            sent(WEST, 1, claims="mars", flaw="unknown-region", status=422),
+            sent(WEST, 2, flaw="malformed:not-json", status=400),
+            sent(NORTH, 3, error="vanished", after=10_000),
+            sent(NORTH, 20, status=503, retry=1, retry_after="1"), sent(NORTH, 21, retry=2, error="reset"),
+            bit(21.001, 2, attempt=6), told("completed", 30, WEST, key=None), regions=(EAST, WEST, NORTH),
+            faults=(UnknownRegion(region=WEST), LoseRequest(region=NORTH), LoseAnswer(region=NORTH)),
+        ),
+        Verdict(
+            Validity.INVALID,
+            (
+                Finding(
+                    Rule.OUTCOME, "op1 was told completed at 30.000s counting westus, which had not arrived",
+                    "op1", (3, 4, 14), blame("counted", "not counted", "may count"), ("B25",),
+                ),
+                Finding(Rule.NOTIFICATION, "op1 was told without a key", "op1", (14,)),
+            ),
+            judgements=(judgement("completed", 30, legal=("timed_out",)),),
+        ),
+    )  # fmt: skip
+
+
+def told_twice() -> Case:
+    """Both outcomes, the second under another key, and somebody else's notification."""
+    return Case(
+        played(
+            sent(EAST, 0), sent(WEST, 5), told("completed", 5.01, key=KEY),
+            told("timed_out", 120.004, WEST, key="b" * 30),
+        ),
+        Verdict(
+            Validity.INVALID,
+            (
+                Finding(
+                    Rule.OUTCOME,
+                    "op1 was told completed at 5.010s and timed_out at 120.004s; it has one outcome, ever",
+                    "op1", (6, 8), blame("counted", "counted"), ("B36",),
+                ),
+            ),
+            judgements=(judgement("completed", 5.01),),
+        ),
+    )  # fmt: skip
+
+
+def nothing_happened() -> Case:
+    """A run that proves nothing."""
+    lost = [sent(region, at, error="vanished", after=10_000) for region, at in ((EAST, 0), (WEST, 1))]
+    return Case(
+        played(*lost, verdict="unknown", faults=(LoseRequest(),)),
+        Verdict(
+            Validity.UNKNOWN,
+            doubts=("no delivery was ever acknowledged, so nothing was put to the test",),
+            judgements=(judgement(None, None, deadline_from=None, deadline_until=None),),
+        ),
+    )
+
+
+def photo_finish() -> Case:
+    """The last arrival falls on the deadline: either outcome is right."""
+    return Case(
+        played(sent(EAST, 0), sent(WEST, 120.001), told("timed_out", 120.003, WEST, key=KEY)),
+        valid(judgement("timed_out", 120.003, legal=("completed", "timed_out"))),
+    )
+
+
+def eight_regions() -> Case:
+    """Narrow lanes with a legend."""
+    lines = [sent(region, number) for number, region in enumerate(EIGHT[:6])]
+    return Case(
+        played(
+            *lines, sent(EIGHT[2], 3, copy=1), sent(EIGHT[6], 6, flaw="malformed:empty", status=400),
+            unsent(EIGHT[7], 7), told("timed_out", 120.004, *EIGHT[6:], key=KEY), regions=EIGHT,
+        ),
+        valid(judgement("timed_out", 120.004)),
+    )  # fmt: skip
+
+
+def eleven_regions() -> Case:
+    """Too many for lanes: a list."""
+    regions = tuple(f"region-{number}" for number in range(11))
+    lines = [sent(region, number) for number, region in enumerate(regions)]
+    return Case(
+        played(*lines, told("completed", 10.01, key=KEY), regions=regions),
+        valid(judgement("completed", 10.01)),
+    )
+
+
+def thousand_operations() -> Case:
+    """Most complete, every tenth times out: one of each is shown, the rest is counted."""
+    lines, judgements = [], []
+    for number in range(1, 1001):
+        op, at = f"push/{number}", number / 10
+        window = {"deadline_from": round(at * 1000) + 120_000, "deadline_until": round(at * 1000) + 120_003}
+        lines += [occurred(op, at), sent(EAST, at, op=op)]
+        if number % 10:
+            lines += [sent(WEST, at + 1, op=op), told("completed", at + 1.01, op=op)]
+            judgements.append(judgement("completed", at + 1.01, op, **window))
+        else:
+            lines += [unsent(WEST, at + 1, op=op), told("timed_out", at + 120.01, WEST, op=op)]
+            judgements.append(judgement("timed_out", at + 120.01, op, **window))
+    return Case(played(*lines, faults=(Drop(region=WEST, chance=0.1),)), valid(*judgements))
+
+
+def cut_short() -> Case:
+    """A watch that ended early."""
+    lines = played(sent(EAST, 0), end=60, complete=False)
+    doubt = "the watch was cut short at 60.000s, before the deadline at 120.000s"
+    return Case(lines, Verdict(Validity.UNKNOWN, doubts=(doubt,), judgements=(judgement(None, None),)))
+
+
+CASES = (
+    slow_region, dropped_region, duplicates, crash_after_ack, sink_faults, interleaved, odd_requests,
+    told_twice, nothing_happened, photo_finish, eight_regions, eleven_regions, thousand_operations, cut_short,
+    standing_still, signed_and_gathered,
+)  # fmt: skip
+every_case = pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
+
+
+def lines_of(case: Case) -> list[Line]:
+    return report(case.history, case.verdict, replay="fanin run by-hand --seed 0")
+
+
+@every_case
+def test_the_report_reads_as_reviewed(build: Any) -> None:
+    """Long output is a snapshot, and a change of it is reviewed like code."""
+    path = REPORTS / f"{build.__name__}.txt"
+
+    text = paint(lines_of(build()), colour=False) + "\n"
+
+    if os.environ.get("FANIN_ACCEPT_REPORTS"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@every_case
+def test_no_line_is_wider_than_the_page(build: Any) -> None:
+    """A report is readable at 100 columns."""
+    assert [plain(row) for row in lines_of(build()) if len(plain(row)) > WIDTH] == []
+
+
+@every_case
+def test_without_colour_there_is_nothing_but_text(build: Any) -> None:
+    """In a pipe there are no escape sequences; with colour the text is the same."""
+    rows = lines_of(build())
+
+    bare, coloured = paint(rows, colour=False), paint(rows, colour=True)
+
+    assert "\x1b" not in bare
+    assert "\x1b[" in coloured
+    assert click.unstyle(coloured) == bare
+
+
+@every_case
+def test_an_ascii_terminal_gets_the_same_columns(build: Any) -> None:
+    """Where a glyph cannot be shown, one of the same width stands in."""
+    rows = lines_of(build())
+
+    ascii_text = paint(rows, colour=False, encoding="ascii")
+
+    assert ascii_text.isascii()
+    assert list(map(len, ascii_text.split("\n"))) == [len(plain(row)) for row in rows]
+
+
+@every_case
+def test_the_verdict_alone_is_the_end_of_the_whole_report(build: Any) -> None:
+    """Quiet leaves the timeline out and changes nothing else."""
+    case = build()
+
+    quiet = report(case.history, case.verdict, replay="fanin run by-hand --seed 0", quiet=True)
+
+    assert lines_of(case)[-len(quiet) :] == quiet
+    assert plain(quiet[0]).startswith(case.verdict.validity.upper())

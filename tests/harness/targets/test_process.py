@@ -1,0 +1,259 @@
+"""Aggregators that are processes: started, killed with all that they started, and never left behind."""
+
+import asyncio
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fanin.harness.cli.main import main
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.targets.process import CommandTarget
+from fanin.harness.targets.realtime import Lateness, Pace, Played, play_pack
+from fanin.harness.verdict import Validity
+from fanin.harness.world.target import StartError
+from fanin.simulator.language.load import load
+from fanin.simulator.pack import find
+from tests.paths import FOREIGN_APPS
+
+LIMIT_S = 60  # reached only when something is broken
+STRANGER = FOREIGN_APPS / "threads.py"
+RUN = f"{shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"
+PACE = Pace(timeout_ms=1_500, tolerance_ms=3_000, patience_ms=3_000, repeat_max=10, worlds=8)
+SETTINGS = {
+    "WebhookRegions": "eastus,westus",
+    "WebhookTimeout": "0:00:10",
+    "NOTIFY_URL": "http://127.0.0.1:9/",
+}
+
+
+def lives(pid: int) -> bool:
+    """Whether it runs; the dead whom nobody has buried do not count."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    return state not in "ZX"
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110 - nobody tells of other processes
+            await asyncio.sleep(0.02)
+
+
+def target(folder: Path, text: str, start_s: float = LIMIT_S) -> CommandTarget:
+    (folder / "data").mkdir()
+    settings = SETTINGS | {"DATA_DIR": str(folder / "data")}
+    return CommandTarget(text, settings, folder=folder, start_s=start_s)
+
+
+def why_it_does_not_start(folder: Path, text: str, start_s: float = LIMIT_S) -> str:
+    async def start() -> str:
+        judged = target(folder, text, start_s)
+        try:
+            with pytest.raises(StartError) as caught:
+                await judged.start()
+        finally:
+            await judged.close()
+        return str(caught.value)
+
+    return asyncio.run(start())
+
+
+# --- a command that does not start ---
+
+
+def test_a_command_that_does_not_exist_is_quoted_with_what_the_shell_said(tmp_path: Path) -> None:
+    """Exit code 127, and the shell's own words."""
+    message = why_it_does_not_start(tmp_path, "no-such-program --serve")
+
+    assert message.startswith("'no-such-program --serve' exited with 127; its last words:\n")
+    assert "no-such-program: not found" in message or "no-such-program: command not found" in message
+
+
+def test_a_command_that_ends_at_once_is_told_with_the_end_of_its_output(tmp_path: Path) -> None:
+    """The last lines only: that is where the reason stands."""
+    program = "for n in 1 2 3 4 5 6 7 8; do echo line $n >&2; done; exit 3"
+
+    message = why_it_does_not_start(tmp_path, program)
+
+    assert "exited with 3; its last words:\n" in message
+    assert message.splitlines()[1:] == [f"  line {n}" for n in (4, 5, 6, 7, 8)]
+
+
+def test_a_command_that_goes_to_the_background_must_stay(tmp_path: Path) -> None:
+    """Exit code 0 is no failure of its own, but nobody is left to kill."""
+    message = why_it_does_not_start(tmp_path, f"sleep {LIMIT_S} & echo $! > {tmp_path}/pid")
+
+    assert message.endswith("exited with 0; it must stay in the foreground; it printed nothing")
+    assert not lives(int((tmp_path / "pid").read_text()))
+
+
+def test_a_command_that_never_listens_is_told_where_it_should(tmp_path: Path) -> None:
+    """And is killed."""
+    program = f"echo $$ > {tmp_path}/pid; echo listening on 8080; sleep {LIMIT_S}"
+
+    message = why_it_does_not_start(tmp_path, program, start_s=0.3)
+
+    assert "did not answer on PORT=" in message
+    assert message.endswith("of 127.0.0.1 within 0.3 s; its last words:\n  listening on 8080")
+    assert not lives(int((tmp_path / "pid").read_text()))
+
+
+def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
+    """Not fifty-six scenarios that say the same."""
+    result = CliRunner().invoke(main, ["verify", "--command", "echo no database >&2; exit 5"])
+
+    assert result.exit_code == 2
+    assert {line.split()[0] for line in result.stdout.splitlines()} == {"skipped"}
+    assert result.stderr.endswith(
+        "Error: 'echo no database >&2; exit 5' exited with 5; its last words:\n  no database\n"
+    )
+
+
+# --- its life and its end ---
+
+
+def test_what_happens_to_one_happens_to_all(tmp_path: Path) -> None:
+    """A shell around the server, and workers below it, die in the same instant."""
+    program = f"sleep {LIMIT_S} & echo $! > {tmp_path}/worker; {RUN} & echo $! > {tmp_path}/server; wait"
+
+    async def live_and_die() -> None:
+        judged = target(tmp_path, program)
+        await judged.start()
+        judged.kill()
+        await judged.close()
+
+    asyncio.run(live_and_die())
+
+    assert not lives(int((tmp_path / "worker").read_text()))
+    assert not lives(int((tmp_path / "server").read_text()))
+
+
+def test_whoever_has_ended_by_itself_is_never_signalled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be somebody else's by then. That it ended is told."""
+    signalled: list[int] = []
+
+    async def end_by_itself() -> str:
+        judged = target(tmp_path, f"echo $$ > {tmp_path}/pid; exec {RUN}")
+        await judged.start()
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        await until(lambda: judged.epitaph)
+        monkeypatch.setattr(os, "killpg", lambda _group, number: signalled.append(number))
+        judged.kill()
+        await judged.close()
+        return judged.epitaph
+
+    epitaph = asyncio.run(end_by_itself())
+
+    assert [number for number in signalled if number] == []
+    assert epitaph.startswith("its process was ended by signal 15, and nobody had asked it to")
+
+
+def test_the_harnesss_own_secrets_are_not_handed_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key for a deployment is nobody else's business."""
+    monkeypatch.setenv("FANIN_TARGET_KEY", "sesame")
+
+    message = why_it_does_not_start(tmp_path, f"env > {tmp_path}/told; exit 1")
+
+    told = (tmp_path / "told").read_text(encoding="utf-8")
+    assert "exited with 1" in message
+    assert "sesame" not in told
+    assert "WebhookRegions=eastus,westus" in told
+
+
+# --- judged ---
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[str, Played]:
+    """Some of the pack against a stranger, side by side, because real time is long."""
+    names = ("slow-region", "dropped-region", "crash-after-ack", "restart-every-30s", "rude-traffic")
+
+    async def play() -> dict[str, Played]:
+        scenarios = [load(find(name)) for name in names]
+        coming = play_pack(scenarios, RUN, pace=PACE)
+        return {each.history.run.scenario.scenario: each async for each in coming}
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    "name", ["slow-region", "dropped-region", "crash-after-ack", "restart-every-30s", "rude-traffic"]
+)
+def test_a_right_stranger_is_valid_in_real_time(played: dict[str, Played], name: str) -> None:
+    """Threads, SQLite, a blocking client: no line of it knows the harness."""
+    verdict = judge(played[name].history)
+
+    assert verdict.findings == ()
+    assert verdict.validity is Validity.VALID, verdict.doubts
+    assert not [note for note in played[name].notes if "its process" in note]
+
+
+def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, Played]) -> None:
+    """The scale and the tolerance are part of every report."""
+    run = played["slow-region"].history.run
+
+    assert (run.time, run.scenario.timeout) == ("real", 1_500)
+    assert run.tolerance >= PACE.tolerance_ms
+
+
+def test_a_busy_machine_is_noticed() -> None:
+    """What keeps the harness from being on time keeps the aggregator from it as well."""
+
+    async def be_busy() -> int:
+        lateness = Lateness()
+        looking = asyncio.create_task(lateness.look())
+        await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - nobody else gets a turn: that is the point
+        await until(lambda: lateness.late_ms)
+        looking.cancel()
+        return lateness.late_ms
+
+    assert asyncio.run(be_busy()) >= 200
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, number: int, code: int) -> None:
+    """Nor does a CI system that ends the job."""
+    pids = tmp_path / "pids"
+    pids.touch()
+    program = f"echo $$ >> {pids}; exec {RUN}"
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [
+            sys.executable,
+            "-m",
+            "fanin.harness",
+            "verify",
+            "--command",
+            program,
+            "slow-region",
+            "dropped-region",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # A test run in the background hands its children a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    # The first is only tried; the two others are at work.
+    asyncio.run(until(lambda: len(pids.read_text().splitlines()) == 3))
+
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=LIMIT_S)
+
+    assert process.returncode == code
+    assert complaints.endswith(b"fanin: interrupted\n")
+    assert [pid for pid in map(int, pids.read_text().split()) if lives(pid)] == []

@@ -1,0 +1,115 @@
+"""Scenarios in other time."""
+
+from fanin.harness.targets.scale import compress, scaled, scaled_profile
+from fanin.simulator.delivery import PROFILES
+from fanin.simulator.language.scenario import (
+    Crash,
+    Delay,
+    DelayBy,
+    Drop,
+    Duplicate,
+    Operation,
+    Reorder,
+    Scenario,
+    Sender,
+    SinkHangs,
+    SinkStalls,
+    SlowClient,
+)
+
+MINUTE = 60_000
+BASE = Scenario(
+    scenario="s",
+    title="t",
+    timeout=2 * MINUTE,
+    sender=Sender(timeout=10_000),
+    replication={"eastus": Delay(median=8_000, sigma=0.7)},
+    operations=(
+        Operation(at=30_000, reaches={"eastus": Delay(fixed=MINUTE), "westeurope": None}, repeat=30),
+    ),
+    faults=(Drop(chance=0.5), Crash(at=MINUTE, down_for=6_000, nth=3), Duplicate(after=(1_000, 5 * MINUTE))),
+)
+
+
+def test_every_duration_shrinks_alike_and_nothing_else_changes() -> None:
+    """Wherever it stands: operations, delays, senders, faults; counts and chances stay."""
+    small = scaled(BASE, 4_000)
+
+    assert small.timeout == 4_000
+    assert small.sender.timeout == 333
+    assert small.replication == {"eastus": Delay(median=267, sigma=0.7)}
+    assert small.operations == (
+        Operation(at=1_000, reaches={"eastus": Delay(fixed=2_000), "westeurope": None}, repeat=30),
+    )
+    assert small.faults == (
+        Drop(chance=0.5),
+        Crash(at=2_000, down_for=200, nth=3),
+        Duplicate(after=(33, 10_000)),
+    )
+    assert small.latency == Delay(fixed=0)
+
+
+def test_long_gaps_keep_their_order_and_end_soon() -> None:
+    """A copy six days later comes within the minute, after the one of the day before."""
+    gaps = [compress(gap, 2 * MINUTE) for gap in (1_000, 12 * MINUTE, 25 * 60 * MINUTE, 6 * 24 * 60 * MINUTE)]
+
+    assert gaps[:2] == [1_000, 12 * MINUTE]
+    assert gaps == sorted(set(gaps))
+    assert gaps[-1] < 20 * 2 * MINUTE
+
+
+def test_a_senders_schedule_shrinks_but_its_patience_has_a_floor() -> None:
+    """Retries follow the scenario's time; a machine needs its time to answer."""
+    small = scaled_profile(PROFILES["retry"], 2 * MINUTE, 4_000, timeout_ms_min=2_000)
+
+    assert small.gaps_ms[:2] == (167, 10_000)
+    assert small.timeout_ms == 2_000
+    assert small.attempts == PROFILES["retry"].attempts
+
+
+def test_what_took_some_time_still_takes_some() -> None:
+    """A reordering within nothing would never bite, and the run would prove nothing."""
+    scenario = Scenario(scenario="s", title="t", timeout=2 * MINUTE, faults=(Reorder(within=40),))
+
+    assert scaled(scenario, 600).faults == (Reorder(within=1),)
+
+
+def test_instants_far_ahead_come_soon_and_in_their_order() -> None:
+    """Operations, crashes and faults of the sink all pass through the same function."""
+    day = 24 * 60 * MINUTE
+    scenario = Scenario(
+        scenario="s",
+        title="t",
+        timeout=2 * MINUTE,
+        operations=(Operation(at=0), Operation(at=8 * day), Operation(at=9 * day)),
+        faults=(Crash(at=8 * day + 1), SinkHangs(since=7 * day, until=8 * day), DelayBy(by=Delay(fixed=day))),
+    )
+
+    small = scaled(scenario, 5_000)
+
+    crash, hangs, delay = small.faults
+    assert isinstance(crash, Crash)
+    assert isinstance(hangs, SinkHangs)
+    assert isinstance(delay, DelayBy)
+    _, eighth, ninth = (operation.at for operation in small.operations)
+    assert hangs.since < (hangs.until or 0) == eighth <= (crash.at or 0) < ninth < 20 * 5_000
+    assert (delay.by.fixed or 0) < 20 * 5_000
+
+
+def test_machines_do_not_become_slower_where_the_timeout_is_longer() -> None:
+    """No front end waits hours for a body, and no sender for an answer."""
+    scenario = Scenario(
+        scenario="s",
+        title="t",
+        timeout=MINUTE,
+        sender=Sender(timeout=10_000),
+        operations=(Operation(at=MINUTE),),
+        faults=(SlowClient(over=8_000), SinkStalls(by=3_000, until=MINUTE)),
+    )
+
+    large = scaled(scenario, 60 * MINUTE)
+
+    assert large.sender.timeout == 10_000
+    assert large.operations == (Operation(at=60 * MINUTE),)
+    assert large.faults == (SlowClient(over=8_000), SinkStalls(by=3_000, until=60 * MINUTE))
+    assert scaled_profile(PROFILES["retry"], MINUTE, 60 * MINUTE, timeout_ms_min=5_000).timeout_ms == 15_000

@@ -1,0 +1,296 @@
+"""A Durable Functions deployment judged by its status API, without a sink."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from fanin.harness.capabilities import Capability
+from fanin.harness.cli.main import main
+from fanin.harness.dialect import PLAIN
+from fanin.harness.history import Received, Replied, encode
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.results import Card, Judged, rulings
+from fanin.harness.targets.adapt import Configuration
+from fanin.harness.targets.deployment import Deployment, Session, UnreachableError, plan
+from fanin.harness.targets.endpoint import Endpoint
+from fanin.harness.targets.realtime import Pace
+from fanin.harness.targets.smoke_test import sing
+from fanin.harness.targets.status_body import Activities, Telling, instant_ms, read_status
+from fanin.harness.verdict import Rule, Validity
+from fanin.simulator.language.load import load, loads
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.pack import find
+from tests.harness.targets.fake_functions import SYSTEM_KEY, FakeFunctions
+
+REGIONS = ("northeurope", "westeurope", "eastus")
+PACE = Pace(timeout_ms=1_000, tolerance_ms=3_000, patience_ms=200, answer_ms_min=5_000, repeat_max=3)
+LIMIT_S = 30
+SHOWN = ("slow-region", "late-region", "rude-traffic", "sink-hangs")
+RIGHT = ("slow-region", "late-region", "dropped-region", "stampede-start", "sink-hangs")
+LATE = loads("""
+scenario: long-after
+title: The last region reports long after the deadline
+operations:
+  - {image: "team/app:1", reaches: {northeurope: 0s, westeurope: 1s, eastus: 2 timeouts}}
+""")
+
+
+class Visit(NamedTuple):
+    """What came of one deployment."""
+
+    song: str  # what the canary saw
+    judged: dict[str, Judged]
+    skipped: dict[str, tuple[Capability, ...]]
+
+
+async def visit(scenarios: Sequence[Scenario], bug: str = "", says: str = "") -> Visit:
+    """Judge a fake host by its status API."""
+    host = FakeFunctions(REGIONS, PACE.timeout_ms / 1000, bug, says)
+    deployment = Deployment(
+        endpoint=Endpoint(f"http://127.0.0.1:{await host.start()}/api/ImagePush?region={{region}}"),
+        configuration=Configuration(REGIONS, has_sink=False),
+        pace=PACE,
+        per_second=400,
+        activities=Activities(),
+    )
+    planned, unfit = plan(scenarios, deployment, seed=1)
+    try:
+        async with Session(deployment) as session:
+            song = await sing(session, 1)
+            played = [each async for each in session.play_all(planned)]
+    finally:
+        await host.stop()
+    judged = {
+        each.history.run.scenario.scenario: Judged(each.history, judge(each.history)) for each in played
+    }
+    return Visit(song, judged, {name: misfit.lacks for name, misfit in unfit})
+
+
+@pytest.fixture(scope="module")
+def visits() -> dict[str, Visit]:
+    """Every kind of host, visited at the same time, because real time is long."""
+    quick = [load(find("identical-bodies"))]
+
+    async def all_of_them() -> dict[str, Visit]:
+        return dict(
+            zip(
+                ("right", "looks-then-starts", "waits-twice", "rises-again", "activity-fails", "output"),
+                await asyncio.gather(
+                    visit([load(find(name)) for name in RIGHT]),
+                    visit([load(find("stampede-start"))], "looks-then-starts"),
+                    visit(quick, "waits-twice"),
+                    visit([LATE], "rises-again"),
+                    visit(quick, "activity-fails"),
+                    visit(quick, says="completed"),
+                ),
+                strict=True,
+            )
+        )
+
+    return asyncio.run(all_of_them())
+
+
+def only(visit: Visit) -> Judged:
+    (judged,) = visit.judged.values()
+    return judged
+
+
+def test_a_right_orchestration_is_valid(visits: dict[str, Visit]) -> None:
+    """On time, late, and never; a fault of the sink needs a sink."""
+    right = visits["right"]
+
+    assert {it.verdict.validity for it in right.judged.values()} == {Validity.VALID}
+    assert len(right.judged) == 4
+    assert right.skipped == {"sink-hangs": ("own-sink",)}
+    assert right.song.endswith("and its status says 'completed'")
+
+
+def test_what_nobody_can_see_is_untested_and_never_kept(visits: dict[str, Visit]) -> None:
+    """The key, repetitions, and what a notification says."""
+    standings = {it.rule: it.standing for it in rulings(Card("fake", list(visits["right"].judged.values())))}
+
+    assert standings[Rule.NOTIFICATION] == "untested"
+    assert standings[Rule.CONTENT] == "untested"
+    assert standings[Rule.OUTCOME] == "kept"
+    assert standings[Rule.DEADLINE] == "kept"
+
+
+def test_a_start_that_wipes_out_another_is_found_invalid(visits: dict[str, Visit]) -> None:
+    """Look up, then start: what was raised in between is gone, and the instance times out without it."""
+    verdict = only(visits["looks-then-starts"]).verdict
+
+    assert verdict.validity is Validity.INVALID
+    assert Rule.OUTCOME in {finding.rule for finding in verdict.findings}
+    assert any("though every region had counted" in finding.what for finding in verdict.findings)
+
+
+def test_the_sample_of_2018_always_times_out_and_is_found_invalid(visits: dict[str, Visit]) -> None:
+    """It waits for every region twice, so no operation ever completes."""
+    verdict = only(visits["waits-twice"]).verdict
+
+    assert verdict.validity is Validity.INVALID
+    assert {finding.rule for finding in verdict.findings} == {Rule.OUTCOME}
+    assert "though every region had counted" in verdict.findings[0].what
+
+
+def test_an_instance_that_rises_again_is_seen(visits: dict[str, Visit]) -> None:
+    """Its first history is gone by then; two executions had an outcome each."""
+    risen = only(visits["rises-again"])
+
+    keys = {entry.key for entry in risen.history.entries if isinstance(entry, Received)}
+    assert len(keys) == 2
+    assert risen.verdict.validity is Validity.INVALID
+
+
+def test_a_failed_activity_has_told_nobody_for_certain(visits: dict[str, Visit]) -> None:
+    """And nobody tries again."""
+    failed = only(visits["activity-fails"])
+
+    replies = [entry for entry in failed.history.entries if isinstance(entry, Replied)]
+    assert [(reply.status, reply.error) for reply in replies] == [(None, "reset")]
+    assert failed.verdict.findings[0].rule is Rule.NOTIFICATION
+
+
+def test_an_outcome_in_the_output_will_do(visits: dict[str, Visit]) -> None:
+    """An orchestration of another design may return it. How late it was seen is tolerated."""
+    returned = only(visits["output"])
+
+    assert returned.verdict.findings == ()
+    assert returned.verdict.validity is Validity.VALID
+    assert returned.history.run.tolerance > PACE.tolerance_ms
+
+
+def test_a_status_that_says_nothing_of_the_outcome_is_found_out_before_anything_is_judged() -> None:
+    """Silence of the status is not silence of the deployment."""
+    with pytest.raises(UnreachableError, match="no activity FirePushNotification, FireTimeoutNotification"):
+        asyncio.run(visit([LATE], says="who knows"))
+
+
+def test_the_status_uris_key_is_in_no_history(visits: dict[str, Visit]) -> None:
+    """It opens the whole task hub."""
+    stored = b"".join(line for it in visits["right"].judged.values() for line in encode(it.history))
+
+    assert b"WaitForAllRegions" not in stored
+    assert SYSTEM_KEY.encode() not in stored
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """A right host, in a thread: the command line has a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    host = FakeFunctions(REGIONS, PACE.timeout_ms / 1000)
+    port = asyncio.run_coroutine_threadsafe(host.start(), loop).result(LIMIT_S)
+    yield f"http://127.0.0.1:{port}/api/ImagePush?region={{region}}"
+    asyncio.run_coroutine_threadsafe(host.stop(), loop).result(LIMIT_S)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(LIMIT_S)
+    loop.close()
+
+
+def test_the_command_line_needs_an_address_and_no_sink(address: str) -> None:
+    """What only a sink could show is named, and never counted as kept."""
+    said = [
+        "--regions",
+        ",".join(REGIONS),
+        "--timeout",
+        "1s",
+        "--tolerance",
+        "3s",
+        "--patience",
+        "1s",
+        "--max-rate",
+        "400",
+    ]
+
+    arguments = ["verify", "--url", address, *said, "--probe", "durable-functions", *SHOWN]
+    result = CliRunner().invoke(main, arguments)
+
+    assert result.exit_code == 0, result.output
+    assert "skipped  sink-hangs               needs own-sink\n" in result.stdout
+    assert "  kept     4-outcome\n" in result.stdout
+    assert "  untested 7-notification         not seen: key, repetition\n" in result.stdout
+    assert f"VALID  {address}: " in result.stdout
+    assert SYSTEM_KEY not in result.output
+
+
+# --- reading ---
+
+STARTED = {
+    "EventType": "ExecutionStarted",
+    "FunctionName": "WaitForAllRegions",
+    "Timestamp": "2026-03-01T10:00:00.1234567Z",
+}
+PUSHED = {
+    "EventType": "TaskCompleted",
+    "FunctionName": "FirePushNotification",
+    "ScheduledTime": "2026-03-01T10:00:20.1Z",
+    "Timestamp": "2026-03-01T10:00:21.1234567Z",
+    "Result": "All regions are sync'd!",
+}
+
+
+def status(*events: dict[str, Any], state: str = "Completed", **fields: Any) -> dict[str, Any]:
+    return {"runtimeStatus": state, "historyEvents": [STARTED, *events], **fields}
+
+
+def test_an_activity_that_ran_has_told() -> None:
+    """When it ended, after its execution began, by the target's own clock."""
+    reading = read_status(status(PUSHED), Activities(), PLAIN)
+
+    assert reading.done
+    assert reading.tellings == (Telling("completed", str(STARTED["Timestamp"]), True, 21_000),)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (),
+        ({"EventType": "TaskScheduled", "Name": "FirePushNotification"},),
+        ({"EventType": "EventRaised", "Name": "FirePushNotification"},),
+        (PUSHED | {"FunctionName": "SomethingElse"},),
+    ],
+)
+def test_nothing_else_has(events: tuple[dict[str, Any], ...]) -> None:
+    """An activity that is only scheduled, an event of the same name, another activity."""
+    assert read_status(status(*events, state="Running"), Activities(), PLAIN).tellings == ()
+
+
+def test_other_names_can_be_given() -> None:
+    """By whoever wrote other functions."""
+    event = PUSHED | {"FunctionName": "NotifySlack"}
+
+    reading = read_status(status(event), Activities(timed_out=("NotifySlack",)), PLAIN)
+
+    assert [telling.outcome for telling in reading.tellings] == ["timed_out"]
+
+
+@pytest.mark.parametrize(
+    "rubbish", [None, [], "Completed", {}, {"historyEvents": 7}, {"historyEvents": [None]}]
+)
+def test_rubbish_says_nothing(rubbish: Any) -> None:
+    """Whatever a proxy in between answers."""
+    reading = read_status(rubbish, Activities(), PLAIN)
+
+    assert (reading.done, reading.tellings) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("2026-03-01T10:00:00.1234567Z", 1_772_359_200_123),
+        ("2026-03-01T10:00:00Z", 1_772_359_200_000),
+        ("2026-03-01T11:00:00.5+01:00", 1_772_359_200_500),
+        ("2026-03-01T10:00:00", 1_772_359_200_000),
+        ("yesterday", None),
+        (17, None),
+    ],
+)
+def test_timestamps_are_read_as_dotnet_writes_them(text: Any, ms: int | None) -> None:
+    """Seven fractional digits are one more than Python takes."""
+    assert instant_ms(text) == ms

@@ -1,0 +1,174 @@
+"""The card: what a pack's results say about each rule."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from fanin.harness.history import History
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.results import Card, Judged, Skipped, as_json, line, rulings, text
+from fanin.harness.rule_coverage import put_to_the_test
+from fanin.harness.verdict import Exit, Rule
+from fanin.simulator.language.scenario import SinkRefuses
+from tests.harness.oracle.histories import EAST, WEST, bit, both, history, occurred, sent, told
+
+CALM = {Rule.IDENTITY, Rule.OUTCOME, Rule.ACKNOWLEDGEMENT, Rule.NOTIFICATION, Rule.CONTENT}
+
+
+@dataclass
+class Results:
+    """Scenarios that were played, by name."""
+
+    judged: list[Judged] = field(default_factory=list)
+
+    def add(self, played: History, notes: tuple[str, ...] = ()) -> "Results":
+        self.judged.append(Judged(played, judge(played), notes))
+        return self
+
+
+def completed(**header: Any) -> History:
+    return history(both(), told("completed", 0.1), run=header)
+
+
+def timed_out(**header: Any) -> History:
+    return history(sent(EAST, 0), told("timed_out", 120.1, WEST), run=header)
+
+
+def wrong() -> History:
+    return history(both(), told("timed_out", 120.1, WEST))
+
+
+def standing(card: Card) -> dict[Rule, str]:
+    return {it.rule: it.standing for it in rulings(card)}
+
+
+@pytest.mark.parametrize(
+    ("played", "more"),
+    [
+        (completed(), set()),
+        (timed_out(), {Rule.DEADLINE}),
+        (history(both(), told("completed", 0.1), sent(EAST, 9)), {Rule.LATE_AND_DUPLICATE}),
+        (history(both(), told("completed", 0.1), sent(EAST, 0.05, copy=1)), {Rule.LATE_AND_DUPLICATE}),
+        (
+            history(both(), told("completed", 0.1), sent(EAST, 9, claims="mars", status=400)),
+            {Rule.EXPECTED_REGIONS, Rule.LATE_AND_DUPLICATE},
+        ),
+        (
+            history(sent(EAST, 0, claims="EastUS"), sent(WEST, 0), told("completed", 0.1)),
+            {Rule.EXPECTED_REGIONS},
+        ),
+        (
+            history(bit(0), both(), told("completed", 0.1, reply=503), told("completed", 1),
+                    faults=(SinkRefuses(until=500),)),
+            {Rule.ISOLATION},
+        ),
+    ],
+)  # fmt: skip
+def test_a_rule_is_tested_by_what_could_have_broken_it(played: History, more: set[Rule]) -> None:
+    """The occasion counts, not what came of it."""
+    assert put_to_the_test(played) == CALM | more
+
+
+def test_an_unwanted_action_tests_the_clause_about_pings() -> None:
+    """Whichever action that is."""
+    ping = history(occurred(action="ping"), sent(EAST, 0, status=200))
+
+    assert Rule.PING in put_to_the_test(ping)
+
+
+def test_only_what_went_well_and_was_tested_is_kept() -> None:
+    """No scenario had a ping, and the only faulty sink was in a run that failed."""
+    broken = history(bit(0), both(), told("completed", 0.6, tag="no"), faults=(SinkRefuses(until=500),))
+
+    found = standing(Card("x", Results().add(timed_out()).add(broken).judged))
+
+    assert found[Rule.DEADLINE] == "kept"
+    assert found[Rule.CONTENT] == "BROKEN"
+    assert found[Rule.ISOLATION] == "untested"
+    assert found[Rule.PING] == "untested"
+
+
+def test_a_rule_of_which_nothing_can_be_seen_is_untested() -> None:
+    """And one of which a part cannot be seen is kept in part only."""
+    unseen = ("key", "repetition", "tag")
+
+    found = {it.rule: it for it in rulings(Card("x", Results().add(completed(unseen=unseen)).judged))}
+
+    assert found[Rule.NOTIFICATION].standing == "untested"
+    assert found[Rule.NOTIFICATION].why == "not seen: key, repetition"
+    assert found[Rule.CONTENT].standing == "partly"
+    assert found[Rule.CONTENT].why == "not seen: tag"
+
+
+def test_a_finding_counts_even_where_little_can_be_seen() -> None:
+    """What is wrong is wrong."""
+    played = history(both(), told("completed", 0.1, tag="wrong"), run={"unseen": ("digest",)})
+
+    assert standing(Card("x", Results().add(played).judged))[Rule.CONTENT] == "BROKEN"
+
+
+def unknown() -> History:
+    return history(both(), told("completed", 0.1), end=1)
+
+
+@pytest.mark.parametrize(
+    ("played", "exit_code"),
+    [
+        ((completed(),), Exit.VALID),
+        ((completed(), wrong()), Exit.INVALID),
+        ((completed(), unknown()), Exit.UNKNOWN),
+        ((unknown(), wrong()), Exit.INVALID),
+        ((history(boot=False, verdict="unknown"),), Exit.VALID),
+        ((history(both(), told("completed", 0.1), verdict="invalid"),), Exit.INVALID),
+        ((), Exit.UNKNOWN),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(played: tuple[History, ...], exit_code: Exit) -> None:
+    """A scenario that got what it states is fine, whatever that is; nothing at all is not decided."""
+    results = Results()
+    for each in played:
+        results.add(each)
+
+    assert Card("x", results.judged).exit_code is exit_code
+
+
+def test_one_scenario_is_one_line() -> None:
+    """What it was, what it is called, and why; never longer than a screen is wide."""
+    good, bad = Results().add(completed()).add(wrong()).judged
+    skipped = Skipped("hot-op", ("process", "own-regions"), "5 regions; there are 3")
+
+    assert line(good) == "valid    by-hand"
+    assert line(bad).startswith("invalid  by-hand                  4-outcome: op1 was told timed_out")
+    assert len(line(bad)) <= 100
+    assert (
+        line(skipped)
+        == "skipped  hot-op                   needs process, own-regions (5 regions; there are 3)"
+    )
+
+
+def test_the_text_shows_every_rule_its_evidence_the_notes_and_a_sum() -> None:
+    """A broken rule shows three findings at most, and how many more there are."""
+    results = Results()
+    for _ in range(5):
+        results.add(wrong(), notes=("its process exited with 1",))
+    shown = text(Card("node server.js", [*results.judged, Skipped("x", ("process",))], notes=("strays",)))
+
+    assert sum("by-hand: op1 was told timed_out" in row for row in shown) == 3
+    assert "           … and 2 more" in shown
+    assert "note: strays" in shown
+    assert "note: by-hand: its process exited with 1" in shown
+    assert shown[-1] == "INVALID  node server.js: 5 invalid, 1 skipped"
+    assert sum(row.startswith(("  kept", "  BROKEN", "  untested")) for row in shown) == len(Rule) - 1
+
+
+def test_the_card_for_programs_says_the_same() -> None:
+    """Results in the pack's order, rules by name."""
+    good = Results().add(completed()).judged[0]
+
+    card = as_json(Card("x", (good, Skipped("x", ("process",))), notes=("n",)))
+
+    assert [each["verdict"] for each in card["scenarios"]] == ["valid", "skipped"]
+    assert card["scenarios"][1]["lacks"] == ["process"]
+    assert {each["rule"]: each["standing"] for each in card["rules"]}["4-outcome"] == "kept"
+    assert (card["exit_code"], card["notes"]) == (0, ["n"])

@@ -1,0 +1,71 @@
+"""What a run of many scenarios does besides playing them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import pytest
+
+from fanin.harness.history import History
+from fanin.harness.results import Judged, Skipped
+from fanin.harness.targets.realtime import Pace, Played
+from fanin.harness.verdict import Validity
+from fanin.harness.verify import verification
+from fanin.harness.verify.config import Target
+from fanin.harness.verify.verification import Verification
+from fanin.simulator.language.load import load
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.pack import find
+from tests.harness.report.reported import bad, good, moot
+
+
+def run_in_rounds(
+    monkeypatch: pytest.MonkeyPatch, *rounds: Sequence[History]
+) -> tuple[list[Judged], list[tuple[list[str], int]], list[str]]:
+    """What was taken, the scenarios and the timeout of each round, and what was said."""
+    taken: list[Judged | Skipped] = []
+    played: list[tuple[list[str], int]] = []
+    said: list[str] = []
+    histories = iter(rounds)
+
+    async def play_pack(
+        scenarios: Sequence[Scenario], _command: str, *, pace: Pace, **_: Any
+    ) -> AsyncGenerator[Played]:
+        played.append(([it.scenario for it in scenarios], pace.timeout_ms))
+        for history in next(histories):
+            yield Played(history)
+
+    monkeypatch.setattr(verification, "play_pack", play_pack)
+    scenarios = [load(find(name)) for name in ("slow-region", "nothing-happened", "storm")]
+    Verification(Target(command="x"), scenarios, 0, {}, say=said.append, take=taken.append).run()
+    return [it for it in taken if isinstance(it, Judged)], played, said
+
+
+def test_what_proved_nothing_in_real_time_is_played_once_more_and_slower(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine that is too slow for a scenario says nothing about the aggregator. The card says so."""
+    first = (good("slow-region"), moot("nothing-happened", "unknown"), moot("storm"))
+
+    taken, played, said = run_in_rounds(monkeypatch, first, (good("storm"),))
+
+    assert played == [(["slow-region", "nothing-happened", "storm"], 5_000), (["storm"], 10_000)]
+    assert [it.name for it in taken] == ["slow-region", "nothing-happened", "storm"]
+    assert taken[2].verdict.validity is Validity.VALID
+    assert taken[2].notes[0].startswith("played again with a timeout of 10s: no delivery was ever")
+    assert said[-1] == "storm proved nothing; once more, with a timeout of 10s"
+
+
+def test_who_proves_nothing_twice_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no third time."""
+    taken, played, _ = run_in_rounds(monkeypatch, (moot("storm"),), (moot("storm"),))
+
+    assert len(played) == 2
+    assert [it.verdict.validity for it in taken] == [Validity.UNKNOWN]
+
+
+def test_who_was_found_wrong_has_no_second_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finding is a finding, however seldom."""
+    taken, played, _ = run_in_rounds(monkeypatch, (bad("storm"),))
+
+    assert len(played) == 1
+    assert [it.verdict.validity for it in taken] == [Validity.INVALID]

@@ -1,0 +1,216 @@
+"""An ASGI application's life in process: what it is told, and what its peers see."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from fanin.harness.world.asgi import Answer, Incarnation, StartError
+from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.simulator.wire import WebhookRequest
+
+HELLO = WebhookRequest("/echo%20it?region=%20eastus", (("X-Custom", "yes"),), b'{"id": "1"}', " eastus")
+
+
+async def echo(request: Request) -> Response:
+    body = (await request.body()).decode()
+    seen = {"path": request.url.path, "region": request.query_params.get("region"), "body": body}
+    return JSONResponse(
+        seen | {"custom": request.headers["x-custom"], "ms": elapsed_ms()}, headers={"X-Note": "n"}
+    )
+
+
+async def fail(_: Request) -> Response:
+    raise RuntimeError("broken")
+
+
+async def linger(_: Request) -> Response:
+    await asyncio.sleep(30)
+    return Response("late")
+
+
+def app(**options: Any) -> Starlette:
+    routes = [Route("/echo it", echo, methods=["POST"]), Route("/fail", fail, methods=["POST"])]
+    return Starlette(routes=[*routes, Route("/linger", linger, methods=["POST"])], **options)
+
+
+def live(play: Callable[[Incarnation], Awaitable[None]], application: Any = None) -> None:
+    """Run one life of an application in virtual time."""
+    kernel = VirtualKernel(0)
+
+    async def main() -> None:
+        await play(Incarnation(application or app(), kernel.host("aggregator").create_task))
+
+    kernel.run(main())
+
+
+async def ask(
+    life: Incarnation, request: WebhookRequest = HELLO, *, over_ms: int = 0, dies: bool = False
+) -> Answer:
+    return await life.request(request, body_over_ms=over_ms, on_answer=lambda _status: dies)
+
+
+def at(target: str) -> WebhookRequest:
+    return WebhookRequest(target, (("X-Custom", "yes"),), b"", None)
+
+
+def test_a_request_arrives_as_it_would_over_http() -> None:
+    """Path and query decoded by the application, headers in lower case, the body whole."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        answer = await ask(life)
+        assert (answer.status, answer.headers["x-note"]) == (200, "n")
+
+    live(play)
+
+
+def test_a_slow_clients_body_takes_its_time() -> None:
+    """The application has the whole body only when the last piece has come."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        await ask(life, over_ms=4_000)
+        assert elapsed_ms() == 4_000
+
+    live(play)
+
+
+def test_an_exception_is_a_500_as_under_uvicorn() -> None:
+    """It neither ends the world nor leaves the client waiting."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        assert (await ask(life, at("/fail"))).status == 500
+
+    live(play)
+
+
+def test_nobody_listens_before_the_start_and_after_the_stop() -> None:
+    """A connection refused is a request that certainly did not count."""
+
+    async def play(life: Incarnation) -> None:
+        with pytest.raises(ConnectionRefusedError):
+            await ask(life)
+        await life.startup()
+        await life.shutdown()
+        with pytest.raises(ConnectionRefusedError):
+            await ask(life)
+
+    live(play)
+
+
+def test_a_stop_waits_for_the_requests_under_way() -> None:
+    """As uvicorn drains on SIGTERM; the lifespan ends after them."""
+    order: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> Any:
+        order.append("up")
+        yield
+        order.append(f"down at {elapsed_ms()}")
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        under_way = asyncio.create_task(ask(life, at("/linger")))
+        await asyncio.sleep(1)
+        await life.shutdown()
+        order.append(str((await under_way).status))
+
+    live(play, app(lifespan=lifespan))
+
+    assert order == ["up", "down at 30000", "200"]
+
+
+def test_a_death_breaks_the_requests_under_way() -> None:
+    """The client sees a broken connection, at that very instant."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        under_way = asyncio.create_task(ask(life, at("/linger")))
+        await asyncio.sleep(1)
+        life.die()
+        with pytest.raises(ConnectionResetError):
+            await under_way
+        assert elapsed_ms() == 1_000
+
+    live(play)
+
+
+def test_a_death_at_the_answer_keeps_the_answer_from_leaving() -> None:
+    """`before-answer`: the work is done, the client never learns."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        with pytest.raises(ConnectionResetError):
+            await ask(life, dies=True)
+
+    live(play)
+
+
+def test_a_start_that_fails_says_why() -> None:
+    """The application's own words."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> Any:
+        raise RuntimeError("the data folder is read-only")
+        yield
+
+    async def play(life: Incarnation) -> None:
+        with pytest.raises(StartError, match="the data folder is read-only"):
+            await life.startup()
+
+    live(play, app(lifespan=lifespan))
+
+
+async def raises_at_the_lifespan(scope: Any, _receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        raise NotImplementedError
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+
+
+async def returns_at_the_lifespan(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await raises_at_the_lifespan(scope, receive, send)
+
+
+@pytest.mark.parametrize("application", [raises_at_the_lifespan, returns_at_the_lifespan])
+def test_an_application_without_a_lifespan_is_up_at_once(application: Any) -> None:
+    """As in uvicorn: whoever refuses the lifespan, or ignores it, has none. It can be stopped, too."""
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        assert (await ask(life)).status == 204
+        await life.shutdown()
+
+    live(play, application)
+
+
+def test_a_client_that_gives_up_is_a_disconnect() -> None:
+    """The application is told, and may go on."""
+    told: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            return
+        await receive()
+        told.append((await receive())["type"])
+
+    async def play(life: Incarnation) -> None:
+        await life.startup()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(10):
+                await ask(life)
+        await asyncio.sleep(0.01)
+
+    live(play, application)
+
+    assert told == ["http.disconnect"]

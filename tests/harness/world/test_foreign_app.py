@@ -1,0 +1,146 @@
+"""Somebody else's application in virtual time: unmodified, fenced in, its settings in the environment."""
+
+import os
+import random
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fanin.harness.cli.main import main
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.verdict import Validity
+from fanin.harness.world.foreign_app import NotAnApplicationError, find_factory, guest
+from fanin.harness.world.play import UnsimulatedError, play_stranger
+from fanin.harness.world.target import timespan
+from fanin.simulator.language.load import load
+from fanin.simulator.pack import find
+from tests.paths import FOREIGN_APPS
+
+
+@pytest.mark.parametrize("name", ["slow-region", "dropped-region", "thirty-days"])
+def test_an_unmodified_application_is_judged_in_virtual_time(name: str) -> None:
+    """It reads its settings from the environment and the time from ``time.time()``."""
+    factory = find_factory("unmodified:create_app", FOREIGN_APPS)
+
+    history = play_stranger(load(find(name)), factory, name="unmodified:create_app")
+
+    verdict = judge(history)
+    assert verdict.findings == ()
+    assert verdict.validity is Validity.VALID
+    assert history.run.target == "unmodified:create_app"
+
+
+@pytest.mark.parametrize("factory", ["with_httpx", "with_aiohttp", "plain"])
+@pytest.mark.parametrize("name", ["out-of-order", "dropped-region", "thirty-days"])
+def test_whichever_client_and_framework_it_uses(factory: str, name: str) -> None:
+    """httpx, aiohttp, bare streams; Starlette, or an ASGI callable without a lifespan."""
+    build = find_factory(f"clients:{factory}", FOREIGN_APPS)
+
+    verdict = judge(play_stranger(load(find(name)), build, name=factory))
+
+    assert verdict.findings == ()
+    assert verdict.validity is Validity.VALID
+
+
+@pytest.mark.parametrize(
+    ("factory", "what"),
+    [
+        ("with_threads", "a thread of its own"),
+        ("with_blocking_client", "real name resolution"),
+        ("with_a_process", "a process of its own"),
+        ("with_signals", "add_signal_handler"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_by_name(factory: str, what: str) -> None:
+    """One sentence that names the cause and the way out, never a hang or a wrong verdict."""
+    build = find_factory(f"unsimulated:{factory}", FOREIGN_APPS)
+
+    with pytest.raises(UnsimulatedError, match=rf"{what}.*; judge it with --command"):
+        play_stranger(load(find("slow-region")), build, name=factory)
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        ("unmodified", "is not module:factory"),
+        ("unmodified:", "is not module:factory"),
+        ("unmodified:nothing", "'nothing' does not exist in 'unmodified'"),
+        ("unmodified:TIMEOUT_NAME", "'TIMEOUT_NAME' is not callable in 'unmodified'"),
+        ("nowhere_at_all:app", "cannot import 'nowhere_at_all'"),
+        (
+            "clients:starlette",
+            "'starlette' in 'clients' is no factory: missing a required argument: 'client'",
+        ),
+        ("eager:app", "importing 'eager' raised KeyError: 'WebhookRegions'; settings are in the environment"),
+    ],
+)
+def test_a_factory_that_cannot_be_found_is_named(reference: str, complaint: str) -> None:
+    """What was looked for, where, and what would have been right."""
+    with pytest.raises(NotAnApplicationError, match=complaint):
+        find_factory(reference, FOREIGN_APPS)
+
+
+def test_a_guest_leaves_the_process_as_it_was() -> None:
+    """Environment and random numbers; inside, the seed decides."""
+    before, numbers = dict(os.environ), random.getstate()
+
+    draws = []
+    for _ in range(2):
+        with guest(7):
+            os.environ["WebhookRegions"] = "mars"  # noqa: SIM112 - the original's name
+            draws.append(random.random())
+
+    assert draws[0] == draws[1]
+    assert dict(os.environ) == before
+    assert random.getstate() == numbers
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (80_000, "0:01:20"),
+        (2_500, "0:00:02.500"),
+        (24 * 3_600_000, "1.0:00:00"),
+        (30 * 24 * 3_600_000 + 1, "30.0:00:00.001"),
+    ],
+)
+def test_timeouts_are_written_as_dotnet_reads_them(ms: int, text: str) -> None:
+    """Hours end at 23; days have a dot."""
+    assert timespan(ms) == text
+
+
+def verify(reference: str, *names: str) -> Result:
+    return CliRunner().invoke(main, ["verify", "--app", reference, "--app-dir", str(FOREIGN_APPS), *names])
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        (
+            "unsimulated:with_threads",
+            "cannot run in virtual time: it uses a thread of its own; judge it with",
+        ),
+        ("unsimulated:that_fails", "does not start: ValueError: no database"),
+        ("unsimulated:that_fails_in_its_lifespan", "does not start: ValueError: no database"),
+        ("unsimulated:that_exits", "does not start: SystemExit: no database"),
+        ("unsimulated:that_exits_in_its_lifespan", "does not start: SystemExit: no database"),
+        ("eager:app", "importing 'eager' raised KeyError: 'WebhookRegions'"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_sentence_and_exit_2(reference: str, complaint: str) -> None:
+    """Not a traceback, and not fifty scenarios in which nothing happened."""
+    result = verify(reference)
+
+    said = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout, len(said)) == (2, "", 2)
+    assert said[1].startswith("Error: ")
+    assert complaint in said[1]
+
+
+def test_one_that_cannot_start_with_some_settings_is_told_so_on_the_card() -> None:
+    """The other scenarios are judged all the same."""
+    result = verify("unmodified:create_app_of_several_regions", "slow-region", "one-region")
+
+    assert result.exit_code == 1
+    assert "valid    slow-region\n" in result.stdout
+    assert "note: one-region: it never came up: ValueError: one region is none\n" in result.stdout

@@ -1,0 +1,213 @@
+"""The sink over a simulated network: what it writes down, and how it misbehaves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from fanin.harness.history import Bit, Entry, HungUp, Received, Replied
+from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.recorder import Journal
+from fanin.harness.world.sink import Sink
+from fanin.simulator.language.scenario import (
+    Fault,
+    Scenario,
+    SinkDown,
+    SinkHangs,
+    SinkLosesAnswer,
+    SinkRefuses,
+    SinkStalls,
+)
+
+type Client = Callable[[aiohttp.ClientSession], Awaitable[None]]
+URL = "http://sink/"
+
+
+def played(
+    client: Client, *faults: Fault, kills_before: bool = False, kills_after: bool = False
+) -> list[Entry]:
+    """Let the client talk to a sink with these faults; return what the sink wrote down."""
+    kernel = VirtualKernel(0)
+    journal = Journal(elapsed_ms)
+    scenario = Scenario(scenario="s", title="t", faults=faults)
+    sink = Sink(
+        scenario,
+        journal,
+        whose=lambda body: str(body["id"]) if body else None,
+        before=lambda _op: kills_before,
+        after=lambda _op: kills_after,
+    )
+
+    async def main() -> None:
+        await kernel.host("sink").create_task(sink.listen("0.0.0.0", 80))  # noqa: S104 - a simulated network
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session:
+            await client(session)
+        sink.close()
+
+    kernel.run(main())
+    return journal.entries
+
+
+async def post(session: aiohttp.ClientSession, op: str = "a") -> int:
+    async with session.post(URL, json={"id": op}, headers={"webhook-id": f"key-{op}"}) as response:
+        return response.status
+
+
+def test_a_notification_is_written_down_and_answered() -> None:
+    """Key, body and operation are kept; the answer is 200."""
+    statuses = []
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        statuses.append(await post(session))
+        statuses.append(await post(session, "b"))
+
+    entries = played(client)
+
+    assert statuses == [200, 200]
+    assert entries == [
+        Received(0, 1, "key-a", {"id": "a"}, "a"),
+        Replied(0, 1, 200),
+        Received(0, 2, "key-b", {"id": "b"}, "b"),
+        Replied(0, 2, 200),
+    ]
+
+
+def test_a_body_that_is_no_json_object_is_still_received() -> None:
+    """The oracle has to know of it; the sink does not choke."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        async with session.post(URL, data=b"\xff[") as response:
+            assert response.status == 200
+
+    assert played(client)[0] == Received(0, 1, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "at_ms"),
+    [
+        (SinkRefuses(status=418), 418, 0),
+        (SinkRefuses(status=418, since=1), 200, 0),
+        (SinkRefuses(status=418, operation="other"), 200, 0),
+        (SinkStalls(by=3_000), 200, 3_000),
+    ],
+)
+def test_a_sink_that_answers_otherwise(fault: Fault, status: int, at_ms: int) -> None:
+    """Refusals carry their status, stalls their delay, and both only where the fault says so."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        assert await post(session) == status
+
+    entries = played(client, fault)
+
+    assert entries[-1] == Replied(at_ms, 1, status)
+    assert (Bit(0, 0, "a") in entries) == (status != 200 or at_ms > 0)
+
+
+def test_a_sink_that_hangs_is_given_up_by_the_client() -> None:
+    """It never answers; that is written when the connection ends."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        with pytest.raises(TimeoutError):
+            await post(session)
+
+    assert played(client, SinkHangs())[-1] == Replied(10_000, 1, error="hung")
+
+
+@pytest.mark.parametrize(("late_s", "noticed"), [(0, True), (0.9, True), (1.1, False)])
+def test_who_hangs_up_when_the_answer_comes_at_last_may_not_have_read_it(
+    late_s: float, *, noticed: bool
+) -> None:
+    """A client's limit and the answer may meet: nobody knows which was first, so it says what it saw."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        await post(session)
+        await asyncio.sleep(late_s)
+        await session.close()
+        await asyncio.sleep(5)  # of virtual time
+
+    entries = played(client, SinkStalls(by=3_000))
+
+    assert (entries[-1] == HungUp(3_000 + round(late_s * 1000), 1)) == noticed
+
+
+def test_who_goes_on_talking_has_read_the_answer() -> None:
+    """And whoever was answered at once had nothing to give up."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        await post(session)
+        await post(session)  # answered at once, on the same connection
+        await session.close()
+        await asyncio.sleep(5)  # of virtual time
+
+    entries = played(client, SinkStalls(by=3_000, until=1))
+
+    assert [type(it) for it in entries] == [Received, Bit, Replied, Received, Replied]
+
+
+def test_a_sink_that_loses_its_answer_does_so_a_number_of_times() -> None:
+    """The request was received; the connection breaks before the 200."""
+    statuses: list[int | None] = []
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        for _ in range(3):
+            try:
+                statuses.append(await post(session))
+            except aiohttp.ClientConnectionError:
+                statuses.append(None)
+
+    entries = played(client, SinkLosesAnswer(times=2))
+
+    assert statuses == [None, None, 200]
+    assert [entry.error for entry in entries if isinstance(entry, Replied)] == ["reset", "reset", ""]
+
+
+def test_a_sink_that_is_down_reads_nothing() -> None:
+    """Connections break at once, and only while it is down."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await post(session)
+        await asyncio.sleep(5)
+        assert await post(session) == 200
+
+    entries = played(client, SinkDown(until=5_000))
+
+    assert [type(entry) for entry in entries] == [Bit, Received, Replied]
+
+
+def test_a_notification_whose_sender_dies_on_arrival_counts_as_never_received() -> None:
+    """`before-notify`: not a trace of it."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        with pytest.raises(TimeoutError):
+            await post(session)
+
+    assert played(client, kills_before=True) == []
+
+
+def test_a_notification_whose_sender_dies_after_arrival_is_received() -> None:
+    """`after-notify`: received, and nobody reads the answer."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        with pytest.raises(TimeoutError):
+            await post(session)
+
+    assert played(client, kills_after=True) == [
+        Received(0, 1, "key-a", {"id": "a"}, "a"),
+        Replied(0, 1, error="gone"),
+    ]
+
+
+def test_bytes_that_are_no_http_end_the_connection() -> None:
+    """Whatever is sent, the sink survives."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        reader, writer = await asyncio.open_connection("sink", 80)
+        writer.write(b"\x00\x01 what\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await reader.readexactly(1)
+        writer.close()
+        assert await post(session) == 200
+
+    assert isinstance(played(client)[-1], Replied)
