@@ -68,4 +68,4 @@ bench: $(VENV)/.installed-dev ## Measure, and print how it was measured (docs/be
 	@$(VENV)/bin/python -m benchmarks
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .uv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
