@@ -18,7 +18,7 @@ _WIDTH = 100
 _SHOWN_MAX = 3  # findings of one rule
 _CONTINUED = " " * 11
 
-Standing = Literal["kept", "BROKEN", "partly", "untested"]
+RuleStatus = Literal["kept", "BROKEN", "partly", "untested"]
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -72,25 +72,25 @@ class Card(msgspec.Struct, frozen=True):
         return Exit.UNKNOWN if odd or not self.judged else Exit.VALID
 
 
-class Ruling(msgspec.Struct, frozen=True):
+class RuleResult(msgspec.Struct, frozen=True):
     """What the whole run says about one rule."""
 
     rule: Rule
-    standing: Standing
+    status: RuleStatus
     why: str = ""  # what kept it from being tested
     findings: tuple[tuple[str, Finding], ...] = ()  # by scenario
 
 
-def rulings(card: Card) -> list[Ruling]:
+def rule_results(card: Card) -> list[RuleResult]:
     """Every clause of the contract that can be judged."""
     tested: set[Rule] = set()
     for result in card.judged:
         if result.as_stated and result.verdict.validity is Validity.VALID:
             tested |= put_to_the_test(result.history)
-    return [_ruling(card, rule, tested=rule in tested) for rule in Rule if rule is not Rule.EXPECTATION]
+    return [_rule_result(card, rule, tested=rule in tested) for rule in Rule if rule is not Rule.EXPECTATION]
 
 
-def _ruling(card: Card, rule: Rule, *, tested: bool) -> Ruling:
+def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
     findings = tuple(
         (result.name, finding)
         for result in card.judged
@@ -98,14 +98,14 @@ def _ruling(card: Card, rule: Rule, *, tested: bool) -> Ruling:
         if finding.rule is rule
     )
     if findings:
-        return Ruling(rule, "BROKEN", findings=findings)
+        return RuleResult(rule, "BROKEN", findings=findings)
     unseen = dict.fromkeys(part for result in card.judged for part in unseen_of(rule, result.history.run))
     if unseen:
-        standing: Standing = "partly" if tested and len(unseen) < len(PARTS[rule]) else "untested"
-        return Ruling(rule, standing, f"not seen: {', '.join(unseen)}")
+        status: RuleStatus = "partly" if tested and len(unseen) < len(PARTS[rule]) else "untested"
+        return RuleResult(rule, status, f"not seen: {', '.join(unseen)}")
     if not tested:
-        return Ruling(rule, "untested", "no scenario that went well put it to the test")
-    return Ruling(rule, "kept")
+        return RuleResult(rule, "untested", "no scenario that went well put it to the test")
+    return RuleResult(rule, "kept")
 
 
 def line(result: Judged | Skipped) -> str:
@@ -126,27 +126,27 @@ def line(result: Judged | Skipped) -> str:
 def text(card: Card) -> list[str]:
     """The rules, each kept or broken with its evidence, and a sum. The scenarios' lines come before it."""
     lines = ["", f"{card.target} and the contract (docs/contract.md):", ""]
-    for ruling in rulings(card):
-        lines += _ruling_lines(ruling)
+    for it in rule_results(card):
+        lines += _rule_lines(it)
     notes = [f"{result.name}: {note}" for result in card.judged for note in result.notes]
     for note in (*card.notes, *notes):
         lines += ["", *f"note: {note}".splitlines()]
     return [*lines, "", _sum(card)]
 
 
-def _ruling_lines(ruling: Ruling) -> Iterator[str]:
-    yield _cut(f"  {ruling.standing:<8} {ruling.rule:<22} {ruling.why}".rstrip())
-    for name, finding in ruling.findings[:_SHOWN_MAX]:
+def _rule_lines(it: RuleResult) -> Iterator[str]:
+    yield _cut(f"  {it.status:<8} {it.rule:<22} {it.why}".rstrip())
+    for name, finding in it.findings[:_SHOWN_MAX]:
         yield _cut(f"{_CONTINUED}{name}: {finding.what}")
-    if len(ruling.findings) > _SHOWN_MAX:
-        yield f"{_CONTINUED}… and {len(ruling.findings) - _SHOWN_MAX} more"
+    if len(it.findings) > _SHOWN_MAX:
+        yield f"{_CONTINUED}… and {len(it.findings) - _SHOWN_MAX} more"
 
 
 def as_json(card: Card) -> dict[str, Any]:
     """The card for programs.
 
     JSON: ``{target, exit_code, scenarios: [{scenario, verdict, as_stated, seed, timeout_ms, tolerance_ms,
-    doubts, findings, notes} or {scenario, verdict: "skipped", lacks, why}], rules: [{rule, standing, why}],
+    doubts, findings, notes} or {scenario, verdict: "skipped", lacks, why}], rules: [{rule, status, why}],
     notes}``.
     """
     scenarios: list[dict[str, Any]] = []
@@ -169,7 +169,7 @@ def as_json(card: Card) -> dict[str, Any]:
                 "notes": list(result.notes),
             }
         )
-    rules = [{"rule": str(it.rule), "standing": it.standing, "why": it.why} for it in rulings(card)]
+    rules = [{"rule": str(it.rule), "status": it.status, "why": it.why} for it in rule_results(card)]
     return {
         "target": card.target,
         "exit_code": int(card.exit_code),

@@ -141,7 +141,7 @@ def _list() -> Iterator["Line"]:
 
 def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
     from fanin.harness.report import text
-    from fanin.harness.report.analysis import read
+    from fanin.harness.report.analysis import analyse
     from fanin.harness.report.line import Tone, line
     from fanin.harness.report.verdict_text import render
     from fanin.harness.verdict import Validity
@@ -156,7 +156,7 @@ def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
         [
             line(""),
             line("And a right aggregator", Tone.STRONG),
-            *render(read(right, judged), judged, replay=replay),
+            *render(analyse(right, judged), judged, replay=replay),
         ]
     )
     return int(verdict.validity is not Validity.INVALID)

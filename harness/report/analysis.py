@@ -1,4 +1,4 @@
-"""The harness's own reading of a run: which attempt counted, which came twice or late, what the sink heard.
+"""The harness's own analysis of a run: which attempt counted, which came twice or late, what the sink heard.
 
 Rules of this file: it reads the scenario, the history and the oracle's deadlines, never the aggregator's
 inside; it explains and does not judge. Where an attempt may or may not have counted, it says so.
@@ -14,34 +14,34 @@ from fanin.harness.verdict import Judgement, Verdict
 from fanin.simulator.language.scenario import Fault, Scenario
 
 
-class Fate(StrEnum):
+class AttemptOutcome(StrEnum):
     """What became of one attempt, as far as can be seen from outside."""
 
     COUNTED = "counted"  # the first 2xx of its region for its operation
-    ON_THE_LINE = "on-the-line"  # the same, while the deadline passed: it may have been on time or late
+    AT_DEADLINE = "at-deadline"  # the same, while the deadline passed: it may have been on time or late
     DUPLICATE = "duplicate"  # 2xx, and its region had counted before
     LATE = "late"  # 2xx, the first of its region, after the outcome or the deadline
-    IDLE = "idle"  # 2xx, and rightly without effect: a ping, or an action that is not wanted
+    NO_EFFECT = "no-effect"  # 2xx, and rightly without effect: a ping, or an action that is not wanted
     REFUSED = "refused"  # answered 3xx or 4xx: it did not count
-    SWALLOWED = "swallowed"  # flawed, and answered 2xx all the same
+    WRONGLY_ACCEPTED = "wrongly-accepted"  # flawed, and answered 2xx all the same
     LOST = "lost"  # it certainly never arrived
-    DOUBTFUL = "doubtful"  # no answer, or a 5xx: it may have counted
+    INDEFINITE = "indefinite"  # no answer, or a 5xx: it may have counted
 
 
 @dataclass(slots=True, eq=False)
-class Operation:
+class OperationAnalysis:
     """What one correlation key names; usually one push."""
 
     name: str
     case: Case
     scenario: Scenario  # with the regions and the timeout that held when it began
     judgement: Judgement | None = None
-    fates: dict[int, Fate] = field(default_factory=dict)  # by attempt number
+    attempt_outcomes: dict[int, AttemptOutcome] = field(default_factory=dict)  # by attempt number
     counted: dict[str, int] = field(default_factory=dict)  # region -> when its 2xx came
     unsent: list[Unsent] = field(default_factory=list)
 
     @property
-    def doubtful(self) -> set[str]:
+    def indefinite(self) -> set[str]:
         """Regions of which no more is known than that they may have counted."""
         maybe = {attempt.region for attempt in self.case.attempts if attempt.counts is None}
         return {region for region in maybe if region is not None} - self.counted.keys()
@@ -62,19 +62,19 @@ class Operation:
 
 
 @dataclass(slots=True)
-class Reading:
+class RunAnalysis:
     """A run, understood. The numbers beside records are their indices in the history."""
 
     history: History
     evidence: Evidence
-    operations: list[Operation]  # in the order in which they first occurred
+    operations: list[OperationAnalysis]  # in the order in which they first occurred
     occurred: list[tuple[int, Occurred]] = field(default_factory=list)
     unsent: list[tuple[int, Unsent]] = field(default_factory=list)
     bits: list[tuple[int, Bit, Fault]] = field(default_factory=list)
     faults: dict[int, list[Fault]] = field(default_factory=dict)  # by attempt number: what bit it
-    _by_key: dict[str, Operation] = field(default_factory=dict)
-    _by_op: dict[str, Operation] = field(default_factory=dict)  # the first, where an op has several keys
-    _by_post: dict[int, Operation] = field(default_factory=dict)
+    _by_key: dict[str, OperationAnalysis] = field(default_factory=dict)
+    _by_op: dict[str, OperationAnalysis] = field(default_factory=dict)  # its first key's
+    _by_post: dict[int, OperationAnalysis] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for operation in self.operations:
@@ -88,105 +88,107 @@ class Reading:
         """What was played."""
         return self.history.run.scenario
 
-    def named(self, op: str | None) -> Operation | None:
+    def operation_named(self, op: str | None) -> OperationAnalysis | None:
         """The operation that the history calls so."""
         return self._by_op.get(op or "")
 
-    def of(self, attempt: Attempt) -> Operation:
+    def operation_of(self, attempt: Attempt) -> OperationAnalysis:
         """The operation that an attempt belongs to."""
         return self._by_key[self.evidence.case_of[attempt.sent.attempt].key]
 
-    def told(self, post: Post) -> Operation | None:
+    def notified_operation(self, post: Post) -> OperationAnalysis | None:
         """The operation whose notification a post is; None when it is nobody's."""
         return self._by_post.get(post.received.post)
 
-    def fate(self, attempt: Attempt) -> Fate:
+    def outcome_of(self, attempt: Attempt) -> AttemptOutcome:
         """What became of an attempt."""
-        return self.of(attempt).fates[attempt.sent.attempt]
+        return self.operation_of(attempt).attempt_outcomes[attempt.sent.attempt]
 
-    def bitten(self, attempt: Attempt, *kinds: type[Fault]) -> bool:
+    def has_fault(self, attempt: Attempt, *kinds: type[Fault]) -> bool:
         """Whether a fault of one of these kinds bit an attempt."""
         return any(isinstance(fault, kinds) for fault in self.faults.get(attempt.sent.attempt, ()))
 
 
-def read(history: History, verdict: Verdict) -> Reading:
+def analyse(history: History, verdict: Verdict) -> RunAnalysis:
     """Say what became of everything in a history."""
     evidence = collect(history)
-    reading = Reading(history, evidence, _operations(evidence, verdict))
-    _go_through(reading)
-    for operation in reading.operations:
+    analysis = RunAnalysis(history, evidence, _operations(evidence, verdict))
+    _go_through(analysis)
+    for operation in analysis.operations:
         _decide_fates(operation)
-    return reading
+    return analysis
 
 
-def _operations(evidence: Evidence, verdict: Verdict) -> list[Operation]:
+def _operations(evidence: Evidence, verdict: Verdict) -> list[OperationAnalysis]:
     judged = {judgement.key: judgement for judgement in verdict.judgements}
-    operations: list[Operation] = []
+    operations: list[OperationAnalysis] = []
     names: dict[str, int] = {}
     for case in evidence.cases:
         names[case.name] = names.get(case.name, 0) + 1
         # One op, several keys: each region's payload has an id of its own.
         name = case.name if names[case.name] == 1 else f"{case.name}.{names[case.name]}"
-        operations.append(Operation(name, case, evidence.configured_for(case)[0], judged.get(case.key)))
+        operations.append(
+            OperationAnalysis(name, case, evidence.configured_for(case)[0], judged.get(case.key))
+        )
     return operations
 
 
-def _go_through(reading: Reading) -> None:
+def _go_through(analysis: RunAnalysis) -> None:
     """Collect what the evidence keeps without its place: occurrences, losses, and whom each fault bit."""
-    faults = reading.scenario.faults
-    sent = {attempt.index: attempt.sent for attempt in reading.evidence.attempts}
+    faults = analysis.scenario.faults
+    sent = {attempt.index: attempt.sent for attempt in analysis.evidence.attempts}
     pending: dict[tuple[str, str], list[Fault]] = {}  # by (op, region): bites before their delivery leaves
-    for index, entry in enumerate(reading.history.entries):
+    for index, entry in enumerate(analysis.history.entries):
         if isinstance(entry, Occurred):
-            reading.occurred.append((index, entry))
+            analysis.occurred.append((index, entry))
         elif isinstance(entry, Unsent):
-            reading.unsent.append((index, entry))
-            operation = reading.named(entry.op)
+            analysis.unsent.append((index, entry))
+            operation = analysis.operation_named(entry.op)
             if operation is not None:
                 operation.unsent.append(entry)
         elif isinstance(entry, Bit) and 0 <= entry.fault < len(faults):
             fault = faults[entry.fault]
-            reading.bits.append((index, entry, fault))
+            analysis.bits.append((index, entry, fault))
             if entry.attempt is not None:
-                reading.faults.setdefault(entry.attempt, []).append(fault)
+                analysis.faults.setdefault(entry.attempt, []).append(fault)
             elif entry.op is not None and entry.region is not None:
                 pending.setdefault((entry.op, entry.region), []).append(fault)
         elif index in sent:
             bites = pending.pop((sent[index].op, sent[index].region), [])
-            reading.faults.setdefault(sent[index].attempt, []).extend(bites)
+            analysis.faults.setdefault(sent[index].attempt, []).extend(bites)
 
 
-def _decide_fates(operation: Operation) -> None:
+def _decide_fates(operation: OperationAnalysis) -> None:
     """In the order of the answers: the first 2xx of a region is the one that counts."""
     end = max((attempt.answer_index or 0 for attempt in operation.case.attempts), default=0)
     for attempt in sorted(operation.case.attempts, key=lambda it: it.answer_index or end + it.index + 1):
-        fate = operation.fates[attempt.sent.attempt] = _fate(operation, attempt)
-        if fate in (Fate.COUNTED, Fate.ON_THE_LINE) and attempt.region is not None:
+        fate = operation.attempt_outcomes[attempt.sent.attempt] = _fate(operation, attempt)
+        if fate in (AttemptOutcome.COUNTED, AttemptOutcome.AT_DEADLINE) and attempt.region is not None:
             operation.counted[attempt.region] = attempt.ended_at
 
 
-def _fate(operation: Operation, attempt: Attempt) -> Fate:
+def _fate(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
     answer = attempt.answer
     if answer is None or answer.definite is None:
-        return Fate.DOUBTFUL
+        return AttemptOutcome.INDEFINITE
     if not answer.definite:
-        return Fate.LOST if answer.status is None else Fate.REFUSED
+        return AttemptOutcome.LOST if answer.status is None else AttemptOutcome.REFUSED
     # What starts nothing may be answered 200 even under an unknown region's name.
     if not attempt.wanted and attempt.flaw in ("", "unknown-region"):
-        return Fate.IDLE
+        return AttemptOutcome.NO_EFFECT
     if attempt.flaw:
         # One answer for all that an envelope carries says nothing of a single one.
-        return Fate.IDLE if attempt.sent.envelope else Fate.SWALLOWED
+        return AttemptOutcome.NO_EFFECT if attempt.sent.envelope else AttemptOutcome.WRONGLY_ACCEPTED
     return _accepted(operation, attempt)
 
 
-def _accepted(operation: Operation, attempt: Attempt) -> Fate:
+def _accepted(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
     """The fate of a sound and wanted webhook that was answered 2xx."""
     if attempt.region in operation.counted:
-        return Fate.DUPLICATE
+        return AttemptOutcome.DUPLICATE
     if any(post.at < attempt.sent.at for post in operation.case.posts):
-        return Fate.LATE
+        return AttemptOutcome.LATE
     window = operation.deadline
     if window is None or attempt.ended_at < window[0]:
-        return Fate.COUNTED
-    return Fate.LATE if attempt.sent.at > window[1] else Fate.ON_THE_LINE
+        return AttemptOutcome.COUNTED
+    return AttemptOutcome.LATE if attempt.sent.at > window[1] else AttemptOutcome.AT_DEADLINE

@@ -16,22 +16,22 @@ from fanin.harness.history import (
     Unsent,
 )
 from fanin.harness.report import record_text
-from fanin.harness.report.analysis import Reading
+from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.clock import clock
 from fanin.harness.report.line import listed, shorten
-from fanin.harness.report.scenario_text import fault_words
+from fanin.harness.report.scenario_text import fault_text
 
 _KEY_SHOWN = 18
 
 
-class Witness:
+class EvidenceText:
     """Says in words what the records of one run prove."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self._entries = reading.history.entries
-        self._attempts = {attempt.sent.attempt: attempt for attempt in reading.evidence.attempts}
-        self._posts = {post.received.post: post for post in reading.evidence.posts}
+    def __init__(self, analysis: RunAnalysis) -> None:
+        self._analysis = analysis
+        self._entries = analysis.history.entries
+        self._attempts = {attempt.sent.attempt: attempt for attempt in analysis.evidence.attempts}
+        self._posts = {post.received.post: post for post in analysis.evidence.posts}
 
     def sentences(self, indices: Sequence[int]) -> list[str]:
         """Records in words, their instants first and aligned."""
@@ -60,15 +60,15 @@ class Witness:
         sent = attempt.sent
         who = f"{sent.region}: webhook of {sent.op}"
         if isinstance(entry, Answered):
-            return f"{who} → {record_text.answer(self._reading, attempt, entry)[0]}"
-        special = record_text.request(self._reading, attempt)[0]
+            return f"{who} → {record_text.answer(self._analysis, attempt, entry)[0]}"
+        special = record_text.request(self._analysis, attempt)[0]
         return f"{who} sent" + (f" ({special})" if special != "sent" else "")
 
     def _post_words(self, entry: Received | Replied | HungUp) -> str:
         post = self._posts.get(entry.post)
         if post is None:
             return f"answer to post {entry.post}, which the sink never got"
-        operation = self._reading.told(post)
+        operation = self._analysis.notified_operation(post)
         whose = operation.name if operation else "nobody's"
         if isinstance(entry, HungUp):
             return f"aggregator: hangs up on the sink, perhaps without having read its answer about {whose}"
@@ -85,9 +85,9 @@ class Witness:
                 why = f" ({entry.why})" if entry.why != "start" else ""
                 return f"aggregator: {entry.state}{why}{': ' + entry.error if entry.error else ''}"
             case Bit():
-                faults = self._reading.scenario.faults
+                faults = self._analysis.scenario.faults
                 return (
-                    f"fault: {fault_words(faults[entry.fault]) if entry.fault < len(faults) else entry.fault}"
+                    f"fault: {fault_text(faults[entry.fault]) if entry.fault < len(faults) else entry.fault}"
                 )
             case _:
                 return "end of the watch" + ("" if entry.complete else ", cut short")

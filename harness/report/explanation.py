@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fanin.harness.report.line import Line, Tone, line, wrap
-from fanin.harness.report.scenario_text import world_words
+from fanin.harness.report.scenario_text import scenario_sentences
 from fanin.simulator.language.scenario import Scenario
 
 
@@ -18,7 +18,7 @@ def explain(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:
         )
     yield line("")
     yield line("The world", Tone.STRONG)
-    for sentence in world_words(scenario):
+    for sentence in scenario_sentences(scenario):
         yield from (line(text) for text in wrap(sentence, indent="  ", hanging="    "))
     yield line("")
     yield line(f"Verdict of a healthy aggregator: {scenario.verdict}")

@@ -19,7 +19,7 @@ from fanin.harness import history as histories
 from fanin.harness.history import History
 from fanin.harness.report import jsonform, junit
 from fanin.harness.report.html import index_page, run_page
-from fanin.harness.results import Card, Judged, rulings
+from fanin.harness.results import Card, Judged, rule_results
 
 FORMAT = 1
 
@@ -83,7 +83,7 @@ def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) ->
         "exit_code": int(card.exit_code),
         "runs": results,
         "skipped": [{"scenario": it.name, "lacks": it.lacks, "why": it.why} for it in card.skipped],
-        "rules": [{"rule": it.rule, "standing": it.standing, "why": it.why} for it in rulings(card)],
+        "rules": [{"rule": it.rule, "status": it.status, "why": it.why} for it in rule_results(card)],
         "notes": card.notes,
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"

@@ -6,7 +6,7 @@ Rules of this file: nothing here knows of lanes.
 from fanin.harness.history import SUCCESS, Answered, Replied
 from fanin.harness.oracle.evidence import Attempt, Post
 from fanin.harness.oracle.generations import RETENTION_MS
-from fanin.harness.report.analysis import Fate, Reading
+from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.line import Tone, listed, shorten
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
@@ -46,19 +46,19 @@ BRIEF = {
 }
 
 
-def request(reading: Reading, attempt: Attempt) -> tuple[str, str]:
+def request(analysis: RunAnalysis, attempt: Attempt) -> tuple[str, str]:
     """What is special about a request; ``sent`` when nothing is."""
     sent = attempt.sent
     said: list[tuple[str, str]] = []
-    if reading.bitten(attempt, DelayBy):
+    if analysis.has_fault(attempt, DelayBy):
         said.append(("held back", "held"))
-    if reading.bitten(attempt, SlowClient):
+    if analysis.has_fault(attempt, SlowClient):
         said.append(("slowly", ""))
     if sent.copy:
         said.append((f"copy {sent.copy}", "copy"))
     if sent.retry:
         said.append((f"retry {sent.retry}", "try"))
-    if reading.bitten(attempt, SignEarlier):
+    if analysis.has_fault(attempt, SignEarlier):
         said.append(("signed earlier", ""))
     if sent.envelope and sent.envelope != sent.attempt:
         said.append(("in the same request", ""))
@@ -71,24 +71,29 @@ def request(reading: Reading, attempt: Attempt) -> tuple[str, str]:
     return ", ".join(words for words, _ in said) or "sent", " ".join(brief for _, brief in said if brief)
 
 
-def answer(reading: Reading, attempt: Attempt, answered: Answered) -> Said:
+def answer(analysis: RunAnalysis, attempt: Attempt, answered: Answered) -> Said:
     """How an attempt ended and what that makes of it."""
     if answered.status is None:
-        return _no_answer(reading, attempt, answered)
-    words, mark, tone = {
-        Fate.COUNTED: ("", "", Tone.GOOD),
-        Fate.IDLE: (", nothing to do", "", Tone.GOOD),
-        Fate.DUPLICATE: (", duplicate", " dup", Tone.ODD),
-        Fate.LATE: (", late", " late", Tone.ODD),
-        Fate.ON_THE_LINE: (", on the line", " edge", Tone.ODD),
-        Fate.SWALLOWED: (", not refused!", " !", Tone.BAD),
-        Fate.REFUSED: (", refused", "", Tone.GOOD) if attempt.flaw else (", refused!", " !", Tone.BAD),
-    }.get(reading.fate(attempt), (", may count", " ?", Tone.ODD if answered.status == _BUSY else Tone.BAD))
-    return f"{answered.status}{words}", f"{answered.status}{mark}", tone
+        return _no_answer(analysis, attempt, answered)
+    words, suffix, tone = {
+        AttemptOutcome.COUNTED: ("", "", Tone.GOOD),
+        AttemptOutcome.NO_EFFECT: (", nothing to do", "", Tone.GOOD),
+        AttemptOutcome.DUPLICATE: (", duplicate", " dup", Tone.ODD),
+        AttemptOutcome.LATE: (", late", " late", Tone.ODD),
+        AttemptOutcome.AT_DEADLINE: (", on the line", " edge", Tone.ODD),
+        AttemptOutcome.WRONGLY_ACCEPTED: (", not refused!", " !", Tone.BAD),
+        AttemptOutcome.REFUSED: (", refused", "", Tone.GOOD)
+        if attempt.flaw
+        else (", refused!", " !", Tone.BAD),
+    }.get(
+        analysis.outcome_of(attempt),
+        (", may count", " ?", Tone.ODD if answered.status == _BUSY else Tone.BAD),
+    )
+    return f"{answered.status}{words}", f"{answered.status}{suffix}", tone
 
 
-def _no_answer(reading: Reading, attempt: Attempt, answered: Answered) -> Said:
-    if reading.bitten(attempt, LoseAnswer):
+def _no_answer(analysis: RunAnalysis, attempt: Attempt, answered: Answered) -> Said:
+    if analysis.has_fault(attempt, LoseAnswer):
         return "answer lost", "cut", Tone.FAULT
     return {
         "vanished": ("lost on the way", "lost", Tone.FAULT),
@@ -98,9 +103,9 @@ def _no_answer(reading: Reading, attempt: Attempt, answered: Answered) -> Said:
     }.get(answered.error, ("no answer", "?", Tone.ODD))
 
 
-def told(reading: Reading, post: Post) -> tuple[str, Tone]:
+def told(analysis: RunAnalysis, post: Post) -> tuple[str, Tone]:
     """What a post says, its key when that is new, and whether it can be right at all."""
-    body, key, operation = post.received.body, post.received.key, reading.told(post)
+    body, key, operation = post.received.body, post.received.key, analysis.notified_operation(post)
     outcome = said_outcome(post) or ("not JSON" if body is None else "no outcome")
     named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
     if operation is None:

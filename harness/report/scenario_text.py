@@ -39,7 +39,7 @@ from fanin.simulator.language.scenario import (
 )
 
 
-def sender_words(sender: Sender) -> str:
+def sender_text(sender: Sender) -> str:
     """``acr (one attempt)``; where the scenario says nothing of its own, the profile's name says it all."""
     attempts = 1 if sender.attempts is None and sender.profile == "acr" else sender.attempts
     if attempts is None:
@@ -47,7 +47,7 @@ def sender_words(sender: Sender) -> str:
     return f"{sender.profile} ({'one attempt' if attempts == 1 else f'{attempts} attempts'})"
 
 
-def delay_words(delay: Delay) -> str:
+def delay_text(delay: Delay) -> str:
     """``3s``, ``1s to 5s``, ``3s, more or less`` for a log-normal one."""
     if delay.median is not None:
         return f"{format_duration(delay.median)}, more or less"
@@ -56,7 +56,7 @@ def delay_words(delay: Delay) -> str:
     return format_duration(delay.fixed or 0)
 
 
-def fault_words(fault: Fault) -> str:
+def fault_text(fault: Fault) -> str:
     """One fault as a clause."""
     match fault:
         case Crash() | Restart() | Pause() | ClockJump():
@@ -72,7 +72,7 @@ def _delivery_fault(fault: DeliveryFault) -> str:
         case Drop():
             return "the registry never sends the webhook"
         case DelayBy():
-            return f"the registry holds the webhook back by {delay_words(fault.by)}"
+            return f"the registry holds the webhook back by {delay_text(fault.by)}"
         case Duplicate():
             copies = listed([format_duration(after) for after in fault.after])
             return f"the registry repeats the webhook {copies} later"
@@ -188,19 +188,19 @@ def _ordinal(number: int) -> str:
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
-def world_words(scenario: Scenario) -> Iterator[str]:
+def scenario_sentences(scenario: Scenario) -> Iterator[str]:
     """The whole world, one sentence each."""
     yield f"Regions: {', '.join(scenario.regions)}."
     yield f"Timeout: {format_duration(scenario.timeout)} from the first webhook that the aggregator accepts."
-    yield f"Sender: {sender_words(scenario.sender)}."
-    slow = [f"{region} {delay_words(delay)}" for region, delay in scenario.replication.items()]
+    yield f"Sender: {sender_text(scenario.sender)}."
+    slow = [f"{region} {delay_text(delay)}" for region, delay in scenario.replication.items()]
     if slow:
         yield f"Replication takes: {', '.join(slow)}."
     yield from _configuration(scenario)
     for operation in scenario.operations:
         yield _operation_words(operation)
     for fault in scenario.faults:
-        words = fault_words(fault)
+        words = fault_text(fault)
         yield f"Fault: {words}."
     for expectation in scenario.expect:
         yield _expectation_words(expectation)
@@ -238,7 +238,7 @@ def _operation_words(operation: Operation) -> str:
         every = f", one every {format_duration(operation.every)}" if operation.every else ", all at once"
         often = f", {operation.repeat:,} times{every}"
     reaches = ", ".join(
-        f"{region} {'never' if delay is None else 'after ' + delay_words(delay)}"
+        f"{region} {'never' if delay is None else 'after ' + delay_text(delay)}"
         for region, delay in operation.reaches.items()
     )
     what = f"At {clock(operation.at)}: {operation.action} of {operation.image}{where}{often}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fanin.harness.history import History
 from fanin.harness.report import verdict_text
-from fanin.harness.report.analysis import read
+from fanin.harness.report.analysis import analyse
 from fanin.harness.report.line import Line, Tone, line, listed, shorten
 from fanin.harness.report.timeline import render
 from fanin.harness.verdict import Verdict
@@ -17,9 +17,9 @@ _COUNTS = 44
 
 def report(history: History, verdict: Verdict, *, replay: str, quiet: bool = False) -> list[Line]:
     """Timeline and verdict; only the verdict when ``quiet``."""
-    reading = read(history, verdict)
-    rows = [] if quiet else [*render.render(reading, verdict), line("")]
-    return [*rows, *verdict_text.render(reading, verdict, replay=replay)]
+    analysis = analyse(history, verdict)
+    rows = [] if quiet else [*render.render(analysis, verdict), line("")]
+    return [*rows, *verdict_text.render(analysis, verdict, replay=replay)]
 
 
 def one_line(history: History, verdict: Verdict) -> Line:

@@ -6,9 +6,9 @@ Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines and en
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from fanin.harness.report.analysis import Reading
+from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.clock import clock
-from fanin.harness.report.evidence_text import Witness
+from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
 from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
 
@@ -20,24 +20,24 @@ _SHOWN = 4  # pieces of evidence, and lines of blame
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
 
 
-def render(reading: Reading, verdict: Verdict, *, replay: str) -> Iterator[Line]:
+def render(analysis: RunAnalysis, verdict: Verdict, *, replay: str) -> Iterator[Line]:
     """Headline, reasons, and for all but ``valid`` the command that shows it again."""
-    yield headline(reading, verdict)
+    yield headline(analysis, verdict)
     match verdict.validity:
         case Validity.VALID:
-            yield from _reasons(reading, verdict)
+            yield from _reasons(analysis, verdict)
             return
         case Validity.INVALID:
-            yield from _findings(reading, verdict)
+            yield from _findings(analysis, verdict)
         case Validity.UNKNOWN:
             yield from _doubts(verdict)
     yield line(f"  replay: {replay}", Tone.STRONG)
 
 
-def headline(reading: Reading, verdict: Verdict) -> Line:
+def headline(analysis: RunAnalysis, verdict: Verdict) -> Line:
     """``VALID  slow-region  target="…" time=virtual seed=7 trace=3f9ac1…``."""
-    run = reading.history.run
-    trace = reading.history.trace_hash()[:TRACE_SHOWN]
+    run = analysis.history.run
+    trace = analysis.history.trace_hash()[:TRACE_SHOWN]
     facts = f"time={run.time} seed={run.seed} trace={trace}"
     name = f"{verdict.validity.upper()}  {run.scenario.scenario}  "
     room = WIDTH - len(name) - len(facts) - len('target="" ')
@@ -51,11 +51,11 @@ def headline(reading: Reading, verdict: Verdict) -> Line:
     )
 
 
-def _reasons(reading: Reading, verdict: Verdict) -> Iterator[Line]:
+def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
     """Why each outcome was right."""
     shown = _examples(verdict.judgements)
     for judgement in shown:
-        text = f"  {judgement.op}  {_decided(judgement)}: {why(reading, judgement)}"
+        text = f"  {judgement.op}  {_decided(judgement)}: {why(analysis, judgement)}"
         yield from (line(part) for part in wrap(text, hanging=" " * 6))
     rest = [judgement for judgement in verdict.judgements if judgement not in shown]
     if rest:
@@ -79,17 +79,17 @@ def _decided(judgement: Judgement) -> str:
     return f"{judgement.outcome}{told}"
 
 
-def why(reading: Reading, judgement: Judgement) -> str:
+def why(analysis: RunAnalysis, judgement: Judgement) -> str:
     """What made the outcome right: the only one that was legal, or one of several and why several were."""
-    operation = next((one for one in reading.operations if one.judgement is judgement), None)
+    operation = next((one for one in analysis.operations if one.judgement is judgement), None)
     counted = operation.counted if operation else {}
     deadline = _deadline_words(judgement)
     if len(judgement.legal) > 1:
         either = " or ".join("silence" if legal == "none" else legal for legal in judgement.legal)
-        doubtful = sorted(operation.doubtful) if operation else []
+        doubtful = sorted(operation.indefinite) if operation else []
         maybe = f"{listed(doubtful)} may or may not have counted"
         return f"{either} was right, because {maybe if doubtful else f'it was decided around {deadline}'}"
-    regions = (operation or reading).scenario.regions
+    regions = (operation or analysis).scenario.regions
     match judgement.legal:
         case ("completed",):
             return f"all {len(regions)} of {len(regions)} arrived before {deadline}"
@@ -124,13 +124,13 @@ def _doubts(verdict: Verdict) -> Iterator[Line]:
         yield from (line(part) for part in parts)
 
 
-def _findings(reading: Reading, verdict: Verdict) -> Iterator[Line]:
+def _findings(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
     """The first finding in full, the others as far as there is room."""
-    witness = Witness(reading)
+    evidence_text = EvidenceText(analysis)
     room = LINES - 2
     for nth, finding in enumerate(verdict.findings):
         rest = len(verdict.findings) - nth - 1
-        block = list(_finding(witness, finding, full=nth == 0))
+        block = list(_finding(evidence_text, finding, full=nth == 0))
         spare = room - (1 if rest else 0)
         if len(block) > spare and nth > 0:
             yield line(f"  … and {rest + 1} more findings", Tone.QUIET)
@@ -140,7 +140,7 @@ def _findings(reading: Reading, verdict: Verdict) -> Iterator[Line]:
         yield from block
 
 
-def _finding(witness: Witness, finding: Finding, *, full: bool) -> Iterator[Line]:
+def _finding(evidence_text: EvidenceText, finding: Finding, *, full: bool) -> Iterator[Line]:
     """Rule and sentence; in full also the evidence, who is to blame, and what it looks like."""
     rule = f"  {finding.rule.value}  "
     sentence = wrap(finding.what, WIDTH - len(rule))
@@ -150,7 +150,7 @@ def _finding(witness: Witness, finding: Finding, *, full: bool) -> Iterator[Line
     for position, part in enumerate(sentence[:_SENTENCE]):
         yield ((rule if position == 0 else " " * len(rule), Tone.BAD), (part, Tone.PLAIN))
     yield from _some(
-        [f"      {proof}" for proof in witness.sentences(finding.evidence)], "records", Tone.PLAIN
+        [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)], "records", Tone.PLAIN
     )
     yield from _some([f"    {blame}" for blame in finding.blame], "regions", Tone.ODD)
     if finding.looks_like:

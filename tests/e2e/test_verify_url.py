@@ -97,7 +97,7 @@ def test_the_whole_pack_is_valid_and_what_is_not_possible_is_skipped_by_name(
     assert not [name for name, lacks in skipped.items() if not lacks or "function-keys" in lacks]
     assert {it["scenario"] for it in said["runs"]} == set(names()) - set(skipped)
     assert {it["verdict"] for it in said["runs"] if it["stated"] == "valid"} == {"valid"}
-    assert {it["standing"] for it in said["rules"] if it["rule"] != "11-ping"} == {"kept"}
+    assert {it["status"] for it in said["rules"] if it["rule"] != "11-ping"} == {"kept"}
     assert said["notes"] == []
     # The same seed would be the same ids, which it knows by then.
     assert not [it for it in said["runs"] if "--seed" in it["replay"]]

@@ -7,7 +7,7 @@ import pytest
 
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.results import Card, Judged, Skipped, as_json, line, rulings, text
+from fanin.harness.results import Card, Judged, Skipped, as_json, line, rule_results, text
 from fanin.harness.rule_coverage import put_to_the_test
 from fanin.harness.verdict import Exit, Rule
 from fanin.simulator.language.scenario import SinkRefuses
@@ -39,8 +39,8 @@ def wrong() -> History:
     return history(both(), told("timed_out", 120.1, WEST))
 
 
-def standing(card: Card) -> dict[Rule, str]:
-    return {it.rule: it.standing for it in rulings(card)}
+def status(card: Card) -> dict[Rule, str]:
+    return {it.rule: it.status for it in rule_results(card)}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_only_what_went_well_and_was_tested_is_kept() -> None:
     """No scenario had a ping, and the only faulty sink was in a run that failed."""
     broken = history(bit(0), both(), told("completed", 0.6, tag="no"), faults=(SinkRefuses(until=500),))
 
-    found = standing(Card("x", Results().add(timed_out()).add(broken).judged))
+    found = status(Card("x", Results().add(timed_out()).add(broken).judged))
 
     assert found[Rule.DEADLINE] == "kept"
     assert found[Rule.CONTENT] == "BROKEN"
@@ -93,11 +93,11 @@ def test_a_rule_of_which_nothing_can_be_seen_is_untested() -> None:
     """And one of which a part cannot be seen is kept in part only."""
     unseen = ("key", "repetition", "tag")
 
-    found = {it.rule: it for it in rulings(Card("x", Results().add(completed(unseen=unseen)).judged))}
+    found = {it.rule: it for it in rule_results(Card("x", Results().add(completed(unseen=unseen)).judged))}
 
-    assert found[Rule.NOTIFICATION].standing == "untested"
+    assert found[Rule.NOTIFICATION].status == "untested"
     assert found[Rule.NOTIFICATION].why == "not seen: key, repetition"
-    assert found[Rule.CONTENT].standing == "partly"
+    assert found[Rule.CONTENT].status == "partly"
     assert found[Rule.CONTENT].why == "not seen: tag"
 
 
@@ -105,7 +105,7 @@ def test_a_finding_counts_even_where_little_can_be_seen() -> None:
     """What is wrong is wrong."""
     played = history(both(), told("completed", 0.1, tag="wrong"), run={"unseen": ("digest",)})
 
-    assert standing(Card("x", Results().add(played).judged))[Rule.CONTENT] == "BROKEN"
+    assert status(Card("x", Results().add(played).judged))[Rule.CONTENT] == "BROKEN"
 
 
 def unknown() -> History:
@@ -170,5 +170,5 @@ def test_the_card_for_programs_says_the_same() -> None:
 
     assert [each["verdict"] for each in card["scenarios"]] == ["valid", "skipped"]
     assert card["scenarios"][1]["lacks"] == ["process"]
-    assert {each["rule"]: each["standing"] for each in card["rules"]}["4-outcome"] == "kept"
+    assert {each["rule"]: each["status"] for each in card["rules"]}["4-outcome"] == "kept"
     assert (card["exit_code"], card["notes"]) == (0, ["n"])

@@ -26,8 +26,8 @@ _CHARACTER = 6.65  # of the picture's monospaced font
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """Room for a mark and its label: from ``begins`` to ``width`` pixels after ``ends``, on one track."""
+class Extent:
+    """Room for a marker and its label: from ``begins`` to ``width`` pixels after ``ends``, on one track."""
 
     track: Hashable
     begins: int
@@ -54,38 +54,38 @@ class Axis:
         return start + (stop - start) * (at - begin) / (end - begin)
 
 
-def place(instants: Iterable[int], claims: Sequence[Claim], *, left: float, width: float) -> Axis:
-    """Give every instant a column: in order, with room for every claim, stretched towards ``width``.
+def place(instants: Iterable[int], extents: Sequence[Extent], *, left: float, width: float) -> Axis:
+    """Give every instant a column: in order, with room for every extent, stretched towards ``width``.
 
     Args:
-        instants: At least one; each claim's ends are among them.
-        claims: In any order.
+        instants: At least one; each extent's ends are among them.
+        extents: In any order.
         left: Where the first column stands.
         width: What the columns and their labels should fill together. They take more if they need it.
     """
     columns = sorted(set(instants))
     for shrink in _SHRINKS:
-        places, tail = _packed(columns, claims, shrink)
+        places, tail = _packed(columns, extents, shrink)
         if places[-1] + tail <= width:
             break
     stretch = min(_STRETCH_MAX, max(1.0, (width - tail) / max(places[-1], 1.0)))
     return Axis(tuple(columns), tuple(left + x * stretch for x in places))
 
 
-def _packed(columns: Sequence[int], claims: Sequence[Claim], shrink: float) -> tuple[list[float], float]:
+def _packed(columns: Sequence[int], extents: Sequence[Extent], shrink: float) -> tuple[list[float], float]:
     """Where the columns stand, from 0 on, and how far labels reach beyond the last."""
     beginning, ending = defaultdict(list), defaultdict(list)
-    for claim in claims:
-        beginning[claim.begins].append(claim)
-        ending[claim.ends].append(claim)
+    for extent in extents:
+        beginning[extent.begins].append(extent)
+        ending[extent.ends].append(extent)
     free: dict[Hashable, float] = {}
     places: list[float] = []
     for nth, at in enumerate(columns):
         x = places[-1] + _step(at - columns[nth - 1]) * shrink if places else 0.0
-        x = max([x, *(free.get(claim.track, 0.0) for claim in beginning[at])])
+        x = max([x, *(free.get(extent.track, 0.0) for extent in beginning[at])])
         places.append(x)
-        for claim in ending[at]:
-            free[claim.track] = x + claim.width + _AIR
+        for extent in ending[at]:
+            free[extent.track] = x + extent.width + _AIR
     return places, max([0.0, *(until - places[-1] for until in free.values())])
 
 

@@ -15,12 +15,12 @@ class Glyph(Enum):
     COUNTED = "accepted, the first of its region: it counted"
     DUPLICATE = "accepted again: a duplicate"
     LATE = "accepted, after the outcome or the deadline"
-    ON_THE_LINE = "accepted as the deadline passed: on time or late"
-    IDLE = "accepted, and rightly without effect"
+    AT_DEADLINE = "accepted as the deadline passed: on time or late"
+    NO_EFFECT = "accepted, and rightly without effect"
     REFUSED = "rightly refused"
     WRONG = "must not happen"
     LOST = "never got there"
-    DOUBTFUL = "no definite answer: it may have counted"
+    INDEFINITE = "no definite answer: it may have counted"
     UNSENT = "never sent"
     COMPLETED = "notified: completed"
     TIMED_OUT = "notified: timed out"
@@ -37,12 +37,12 @@ _OUTLINES = {
     Glyph.COUNTED: ("solid", _RING),
     Glyph.DUPLICATE: ("hollow", _RING + "M-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0Z"),
     Glyph.LATE: ("hollow", "M-4 -4.5L5 0L-4 4.5Z"),
-    Glyph.ON_THE_LINE: ("half", _RING),
-    Glyph.IDLE: ("hollow", _RING),
+    Glyph.AT_DEADLINE: ("half", _RING),
+    Glyph.NO_EFFECT: ("hollow", _RING),
     Glyph.REFUSED: ("hollow", "M-4 -4H4V4H-4Z"),
     Glyph.WRONG: ("solid", "M0 -6.5L6.5 5H-6.5Z"),
     Glyph.LOST: ("stroke", "M-4 -4L4 4M4 -4L-4 4"),
-    Glyph.DOUBTFUL: ("hollow", "M0 -5.5L5.5 0L0 5.5L-5.5 0Z"),
+    Glyph.INDEFINITE: ("hollow", "M0 -5.5L5.5 0L0 5.5L-5.5 0Z"),
     Glyph.UNSENT: ("hollow", _RING + "M-3.2 3.2L3.2 -3.2"),
     Glyph.COMPLETED: ("solid", "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0 -12 0Z"),
     Glyph.TIMED_OUT: ("solid", "M-5 -6H5L-5 6H5Z"),
@@ -61,7 +61,7 @@ def draw(glyph: Glyph, tone: str, x: float = 0, y: float = 0) -> Markup:
         return Markup()
     how, outline = _OUTLINES[glyph]
     shapes = [tag("path", d=outline, class_=f"g-{how}")]
-    if glyph is Glyph.ON_THE_LINE:
+    if glyph is Glyph.AT_DEADLINE:
         shapes.append(tag("path", d="M0 -4.5a4.5 4.5 0 0 1 0 9Z", class_="g-solid"))
     if glyph is Glyph.COMPLETED:
         shapes.append(tag("path", d=_TICK, class_="g-tick"))

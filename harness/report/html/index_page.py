@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from fanin.harness.report.html.markup import templates
 from fanin.harness.report.html.run_page import style
 from fanin.harness.report.line import listed
-from fanin.harness.results import Card, Judged, Ruling, Skipped, rulings
+from fanin.harness.results import Card, Judged, RuleResult, Skipped, rule_results
 from fanin.harness.verdict import Exit, Finding, Validity
 
 _EVIDENCE = 3  # shown for each rule
 _WORDS = {Exit.VALID: "valid", Exit.INVALID: "invalid", Exit.UNKNOWN: "unknown"}
 _TONES = {Validity.VALID: "t-good", Validity.INVALID: "t-bad", Validity.UNKNOWN: "t-odd"}
-_STANDINGS = {"kept": "t-good", "BROKEN": "t-bad", "partly": "t-odd", "untested": "quiet"}
+_STATUS_TONES = {"kept": "t-good", "BROKEN": "t-bad", "partly": "t-odd", "untested": "quiet"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _RunRow:
     verdict: str
     tone: str
     link: str
@@ -28,7 +28,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ruled:
+class _RuleRow:
     name: str
     word: str
     tone: str
@@ -50,7 +50,7 @@ def render(card: Card, links: Sequence[str]) -> str:
         for judged, link in reversed(pages)
         for finding in judged.verdict.findings
     }
-    rows = sorted(map(_run, pages), key=lambda row: (row[0], row[1].name))
+    rows = sorted(map(_run_row, pages), key=lambda row: (row[0], row[1].name))
     skipped = f", {len(card.skipped)} skipped" if card.skipped else ""
     details = {
         "headline": f"{len(pages)} runs{skipped}",
@@ -58,7 +58,7 @@ def render(card: Card, links: Sequence[str]) -> str:
         "word": _WORDS[card.exit_code].upper(),
         "facts": _facts(card),
         "notes": card.notes,
-        "rules": [_ruled(ruling, linked) for ruling in rulings(card)],
+        "rules": [_rule_row(result, linked) for result in rule_results(card)],
         "rows": [*(row for _, row in rows), *map(_skipped, card.skipped)],
     }
     return templates().get_template("index.html.j2").render(style=style(), card=details)
@@ -75,13 +75,13 @@ def _facts(card: Card) -> list[tuple[str, object]]:
     ]
 
 
-def _run(page: tuple[Judged, str]) -> tuple[int, _Row]:
+def _run_row(page: tuple[Judged, str]) -> tuple[int, _RunRow]:
     """A run's row, and its place: what is not as stated first, and of that the invalid ones."""
     judged, link = page
     verdict, run = judged.verdict, judged.history.run
     told = [judgement.outcome or "silence" for judgement in verdict.judgements]
     counts = [f"{told.count(outcome):,}\N{NO-BREAK SPACE}{outcome}" for outcome in dict.fromkeys(told)]
-    row = _Row(
+    row = _RunRow(
         verdict=verdict.validity.upper() + _remark(judged),
         tone=_TONES[verdict.validity],
         link=link,
@@ -111,8 +111,8 @@ def _why(judged: Judged) -> str:
     return (doubts[0] if doubts else "") + noticed
 
 
-def _skipped(skipped: Skipped) -> _Row:
-    return _Row(
+def _skipped(skipped: Skipped) -> _RunRow:
+    return _RunRow(
         verdict="SKIPPED",
         tone="quiet",
         link="",
@@ -124,15 +124,15 @@ def _skipped(skipped: Skipped) -> _Row:
     )
 
 
-def _ruled(ruling: Ruling, links: Mapping[tuple[str, Finding], str]) -> _Ruled:
+def _rule_row(result: RuleResult, links: Mapping[tuple[str, Finding], str]) -> _RuleRow:
     """One rule's row; of each run that broke it the first finding."""
-    first = {links[name, finding]: (name, finding.what) for name, finding in reversed(ruling.findings)}
+    first = {links[name, finding]: (name, finding.what) for name, finding in reversed(result.findings)}
     broken = [(link, name, what) for link, (name, what) in reversed(first.items())]
-    return _Ruled(
-        ruling.rule.value,
-        ruling.standing,
-        _STANDINGS[ruling.standing],
+    return _RuleRow(
+        result.rule.value,
+        result.status,
+        _STATUS_TONES[result.status],
         broken[:_EVIDENCE],
         len(broken[_EVIDENCE:]),
-        ruling.why,
+        result.why,
     )

@@ -12,13 +12,13 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from fanin.harness.report import record_text
-from fanin.harness.report.analysis import Fate, Reading
+from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.clock import clock
 from fanin.harness.report.html.axis import staggered, text_width
-from fanin.harness.report.html.bands import weather
+from fanin.harness.report.html.diagram_svg import WIDTH
 from fanin.harness.report.html.glyphs import hatch, hatched
+from fanin.harness.report.html.intervals import state_intervals
 from fanin.harness.report.html.markup import tag
-from fanin.harness.report.html.picture import WIDTH
 from fanin.simulator.language.durations import MS_BY_UNIT, format_duration
 
 _LEFT, _RIGHT = 176.0, 20.0
@@ -43,11 +43,16 @@ _NICE = sorted(
 )
 
 _WEBHOOKS = {
-    "counted": (Fate.COUNTED,),
-    "duplicate or late": (Fate.DUPLICATE, Fate.LATE, Fate.ON_THE_LINE, Fate.IDLE),
-    "refused": (Fate.REFUSED,),
-    "accepted wrongly": (Fate.SWALLOWED,),
-    "lost or unanswered": (Fate.LOST, Fate.DOUBTFUL),
+    "counted": (AttemptOutcome.COUNTED,),
+    "duplicate or late": (
+        AttemptOutcome.DUPLICATE,
+        AttemptOutcome.LATE,
+        AttemptOutcome.AT_DEADLINE,
+        AttemptOutcome.NO_EFFECT,
+    ),
+    "refused": (AttemptOutcome.REFUSED,),
+    "accepted wrongly": (AttemptOutcome.WRONGLY_ACCEPTED,),
+    "lost or unanswered": (AttemptOutcome.LOST, AttemptOutcome.INDEFINITE),
 }
 _TONES = {
     "counted": "t-good",
@@ -67,9 +72,9 @@ class _Series:
     instants: Sequence[int]
 
 
-def draw(reading: Reading, *, name: str) -> Markup:
+def draw(analysis: RunAnalysis, *, name: str) -> Markup:
     """The histograms, one below the other, with the aggregator's downs and the sink's faults behind them."""
-    series = [it for it in _all_series(reading) if it.instants]
+    series = [it for it in _all_series(analysis) if it.instants]
     scale = _Scale([at for it in series for at in it.instants])
     height = _AXIS + _ROW * len(series) + 8
     about = "How much happened when: " + "; ".join(f"{it.name}, {len(it.instants)}" for it in series) + "."
@@ -77,7 +82,7 @@ def draw(reading: Reading, *, name: str) -> Markup:
         "svg",
         tag("title", about),
         hatch(name),
-        *_shades(reading, scale, height, hatched(name)),
+        *_shades(analysis, scale, height, hatched(name)),
         *_axis(scale, height),
         *(part for nth, it in enumerate(series) for part in _row(it, scale, _AXIS + _ROW * nth)),
         class_="picture",
@@ -89,15 +94,15 @@ def draw(reading: Reading, *, name: str) -> Markup:
     )
 
 
-def _all_series(reading: Reading) -> Iterator[_Series]:
-    attempts = reading.evidence.attempts
-    fates = [(reading.fate(attempt), attempt.sent.at) for attempt in attempts]
+def _all_series(analysis: RunAnalysis) -> Iterator[_Series]:
+    attempts = analysis.evidence.attempts
+    attempt_outcomes = [(analysis.outcome_of(attempt), attempt.sent.at) for attempt in attempts]
     for name, wanted in _WEBHOOKS.items():
-        yield _Series(name, [at for fate, at in fates if fate in wanted])
-    yield _Series("never sent", [entry.at for _, entry in reading.unsent])
+        yield _Series(name, [at for fate, at in attempt_outcomes if fate in wanted])
+    yield _Series("never sent", [entry.at for _, entry in analysis.unsent])
     told: dict[str, list[int]] = {"completed": [], "timed_out": [], "notified again": [], "unreadable": []}
-    for post in reading.evidence.posts:
-        operation = reading.told(post)
+    for post in analysis.evidence.posts:
+        operation = analysis.notified_operation(post)
         again = operation is not None and operation.case.posts[0] is not post
         said = record_text.said_outcome(post)
         told["notified again" if again else said if said in told else "unreadable"].append(post.at)
@@ -176,17 +181,17 @@ def _axis(scale: _Scale, height: float) -> Iterator[Markup]:
     yield tag("line", x1=_LEFT, y1=y, x2=WIDTH - _RIGHT, y2=y, class_="axis")
     for begin, end in scale.cuts:
         middle, words = scale.x(begin) + _CUT / 2, format_duration(end - begin)
-        band = {"x": middle - _CUT / 2 + 3, "y": y - 4, "width": _CUT - 6, "height": height - y}
-        yield tag("rect", tag("title", f"{words} without anything"), class_="cut", **band)
+        place = {"x": middle - _CUT / 2 + 3, "y": y - 4, "width": _CUT - 6, "height": height - y}
+        yield tag("rect", tag("title", f"{words} without anything"), class_="cut", **place)
         zigzag = tag("path", d=f"M{middle - 6:.1f} {y}l3 -5l3 10l3 -10l3 5", class_="zigzag")
         yield tag("g", tag("title", f"{words} without anything"), zigzag)
 
 
-def _shades(reading: Reading, scale: _Scale, height: float, fill: str) -> Iterator[Markup]:
+def _shades(analysis: RunAnalysis, scale: _Scale, height: float, fill: str) -> Iterator[Markup]:
     """When the aggregator was down, and when the sink had a fault."""
-    for band in weather(reading, None, scale.end):
-        if band.kind in ("down", "ill"):
-            start, stop = scale.x(band.begins), scale.x(band.ends)
-            title = f"{band.title}, from {clock(band.begins)} to {clock(band.ends)}"
+    for interval in state_intervals(analysis, None, scale.end):
+        if interval.kind in ("down", "sink-fault"):
+            start, stop = scale.x(interval.begins), scale.x(interval.ends)
+            title = f"{interval.title}, from {clock(interval.begins)} to {clock(interval.ends)}"
             place = {"x": start, "y": _AXIS - 6, "width": max(2.0, stop - start), "height": height - _AXIS}
-            yield tag("rect", tag("title", title), class_=band.kind, fill=fill, **place)
+            yield tag("rect", tag("title", title), class_=interval.kind, fill=fill, **place)

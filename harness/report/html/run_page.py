@@ -7,17 +7,17 @@ from importlib import resources
 from markupsafe import Markup
 
 from fanin.harness.history import History
-from fanin.harness.report.analysis import Operation, Reading, read
-from fanin.harness.report.evidence_text import Witness
-from fanin.harness.report.html import events, glyphs, operations, overview, picture, scenario_yaml
-from fanin.harness.report.html.examples import examples, outcome, rest
+from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis, analyse
+from fanin.harness.report.evidence_text import EvidenceText
+from fanin.harness.report.html import diagram_svg, event_table, glyphs, outcome_table, overview, scenario_yaml
+from fanin.harness.report.html.diagram import Diagram, summary
+from fanin.harness.report.html.diagram_layout import diagrams
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.html.markup import tag, templates
-from fanin.harness.report.html.scene import Scene, summary
-from fanin.harness.report.html.staging import scenes
+from fanin.harness.report.html.representatives import examples, outcome, rest
 from fanin.harness.report.line import Tone, listed
 from fanin.harness.report.record_text import BRIEF
-from fanin.harness.report.scenario_text import sender_words
+from fanin.harness.report.scenario_text import sender_text
 from fanin.harness.report.text import is_wrong
 from fanin.harness.verdict import Finding, Validity, Verdict
 from fanin.simulator.language.durations import format_duration
@@ -45,11 +45,13 @@ def render(history: History, verdict: Verdict, *, replay: str) -> str:
         verdict: The oracle's answer to it.
         replay: The command that shows this run again.
     """
-    reading = read(history, verdict)
+    analysis = analyse(history, verdict)
     return (
         templates()
         .get_template("run.html.j2")
-        .render(style=style(), run=_facts(reading, verdict) | _details(reading, verdict) | {"replay": replay})
+        .render(
+            style=style(), run=_facts(analysis, verdict) | _details(analysis, verdict) | {"replay": replay}
+        )
     )
 
 
@@ -59,11 +61,11 @@ def style() -> Markup:
     return Markup(text)  # noqa: S704 - a file of this package
 
 
-def _facts(reading: Reading, verdict: Verdict) -> dict[str, object]:
+def _facts(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
     """Who, what, how."""
-    run, scenario = reading.history.run, reading.scenario
-    trace = reading.history.trace_hash()[:_TRACE_SHOWN]
-    end = reading.evidence.end
+    run, scenario = analysis.history.run, analysis.scenario
+    trace = analysis.history.trace_hash()[:_TRACE_SHOWN]
+    end = analysis.evidence.end
     facts = [
         ("Judged", run.target or "unknown"),
         ("Seed", run.seed),
@@ -71,7 +73,7 @@ def _facts(reading: Reading, verdict: Verdict) -> dict[str, object]:
         *([("Tolerance", format_duration(run.tolerance))] if run.time == "real" else []),
         ("Timeout", format_duration(scenario.timeout)),
         ("Regions", listed(scenario.regions, 8)),
-        ("Sender", sender_words(scenario.sender)),
+        ("Sender", sender_text(scenario.sender)),
         ("Trace", trace),
         ("Version", run.version or "unknown"),
     ]
@@ -90,26 +92,26 @@ def _facts(reading: Reading, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _details(reading: Reading, verdict: Verdict) -> dict[str, object]:
+def _details(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
     """What happened, and what it means."""
-    drawn = examples(reading, verdict)
-    table = events.table(reading, verdict, drawn)
-    scenery = scenes(reading, verdict, drawn)
-    several = len(reading.operations) > 1
-    left = rest(reading, drawn)
+    drawn = examples(analysis, verdict)
+    table = event_table.table(analysis, verdict, drawn)
+    shown = diagrams(analysis, verdict, drawn)
+    several = len(analysis.operations) > 1
+    left = rest(analysis, drawn)
     return {
-        "findings": [_finding(reading, finding, table.anchors) for finding in verdict.findings],
+        "findings": [_finding(analysis, finding, table.anchors) for finding in verdict.findings],
         "doubts": verdict.doubts,
-        "rulings": operations.rulings(reading),
-        "many": len(reading.operations) > operations.EACH_MAX,
+        "outcomes": outcome_table.outcome_rows(analysis),
+        "many": len(analysis.operations) > outcome_table.EACH_MAX,
         "several": several,
-        "operations": len(reading.operations),
-        "overview": overview.draw(reading, name="overview") if left else "",
+        "operations": len(analysis.operations),
+        "overview": overview.draw(analysis, name="overview") if left else "",
         "drawn": listed([operation.name for operation in drawn]),
         "rest": left,
-        "pictures": _pictures(reading, drawn, scenery),
-        "legend": _legend(scenery),
-        "words": _words(scenery),
+        "pictures": _pictures(analysis, drawn, shown),
+        "legend": _legend(shown),
+        "abbreviations": _abbreviations(shown),
         "events": table.rows,
         "events_caption": "What happened"
         + (f" to {listed([one.name for one in drawn])}, and to everybody" if left else ""),
@@ -117,26 +119,26 @@ def _details(reading: Reading, verdict: Verdict) -> dict[str, object]:
 
 
 def _pictures(
-    reading: Reading, drawn: Sequence[Operation], scenery: Sequence[Scene]
+    analysis: RunAnalysis, drawn: Sequence[OperationAnalysis], diagrams: Sequence[Diagram]
 ) -> list[tuple[str, Markup]]:
     """Each with its heading, which a single one does not need."""
-    alone = len(scenery) == 1
+    alone = len(diagrams) == 1
     parts = [list(drawn)] if alone else [[operation] for operation in drawn]
     return [
         (
             "" if alone else f"{part[0].name}: {outcome(part[0])}",
-            picture.draw(scene, name=f"picture-{nth}", about=summary(reading, part)),
+            diagram_svg.draw(diagram, name=f"picture-{nth}", about=summary(analysis, part)),
         )
-        for nth, (part, scene) in enumerate(zip(parts, scenery, strict=True))
+        for nth, (part, diagram) in enumerate(zip(parts, diagrams, strict=True))
     ]
 
 
-def _finding(reading: Reading, finding: Finding, anchors: dict[int, str]) -> dict[str, object]:
-    witness = Witness(reading)
-    known = [index for index in finding.evidence if 0 <= index < len(reading.history.entries)]
+def _finding(analysis: RunAnalysis, finding: Finding, anchors: dict[int, str]) -> dict[str, object]:
+    evidence_text = EvidenceText(analysis)
+    known = [index for index in finding.evidence if 0 <= index < len(analysis.history.entries)]
     proofs = []
     for index in known:
-        clock, _, words = witness.sentences([index])[0].partition("  ")
+        clock, _, words = evidence_text.sentences([index])[0].partition("  ")
         proofs.append(_Proof(clock, words.strip(), anchors.get(index, "")))
     return {
         "rule": finding.rule.value,
@@ -147,13 +149,13 @@ def _finding(reading: Reading, finding: Finding, anchors: dict[int, str]) -> dic
     }
 
 
-def _legend(scenery: list[Scene]) -> list[tuple[Markup, str]]:
+def _legend(diagrams: list[Diagram]) -> list[tuple[Markup, str]]:
     """The signs that occur, in the order of `Glyph`, in the tone in which each occurs first."""
     tones: dict[Glyph, Tone] = {}
-    for scene in scenery:
-        for block in scene.blocks:
-            for mark in block.marks:
-                tones.setdefault(mark.glyph, mark.tone)
+    for diagram in diagrams:
+        for block in diagram.blocks:
+            for marker in block.markers:
+                tones.setdefault(marker.glyph, marker.tone)
     signs = []
     for glyph in Glyph:
         if glyph in tones and glyph.value:
@@ -164,14 +166,14 @@ def _legend(scenery: list[Scene]) -> list[tuple[Markup, str]]:
     return signs
 
 
-def _words(scenery: list[Scene]) -> list[tuple[str, str]]:
+def _abbreviations(diagrams: list[Diagram]) -> list[tuple[str, str]]:
     """The short words that occur on labels, and what they stand for."""
     used = {
         word
-        for scene in scenery
-        for block in scene.blocks
-        for mark in block.marks
-        if mark.way or mark.entries
-        for word in mark.label.split()
+        for diagram in diagrams
+        for block in diagram.blocks
+        for marker in block.markers
+        if marker.way or marker.entries
+        for word in marker.label.split()
     }
     return [(word, meaning) for word, meaning in BRIEF.items() if word in used]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fanin.harness.report.clock import column
 from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
 from fanin.harness.report.record_text import BRIEF
-from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, WORLD, Moment
-from fanin.harness.report.timeline.selection import Row
+from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event
+from fanin.harness.report.timeline.selection import TimelineRow
 
 REGIONS_MAX = 8
 _NAMES = {AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
@@ -58,17 +58,17 @@ def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     return Layout(whole, fraction, tuple(lanes), narrow)
 
 
-def fits(layout: Layout, rows: Sequence[Row]) -> bool:
-    """Whether every moment has a lane, and every word of a brief form has room; else a list reads better."""
+def fits(layout: Layout, rows: Sequence[TimelineRow]) -> bool:
+    """Whether every event has a lane, and every word of a brief form has room; else a list reads better."""
     room = dict(layout.lanes)
-    shown = [moment for row in rows for moment in row.moments if moment.lane != WORLD]
-    if any(moment.lane not in room for moment in shown):
+    shown = [event for row in rows for event in row.events if event.lane != REGISTRY]
+    if any(event.lane not in room for event in shown):
         return False
-    words = [(moment.lane, word) for moment in shown for word in moment.brief.split()]
+    words = [(event.lane, word) for event in shown for word in event.brief.split()]
     return not layout.narrow or all(len(word) <= room[lane] - 2 for lane, word in words)
 
 
-def header(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:
+def header(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
     """The lanes' names, then what the shortened names and words stand for."""
     titles, legend = [], []
     names = [name for name, _ in layout.lanes]
@@ -79,7 +79,7 @@ def header(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:
             legend.append(f"{title} = {name}")
     yield line(" " * layout.clock + "".join(titles).rstrip(), Tone.STRONG)
     if layout.narrow:
-        used = {word for row in rows for moment in row.moments for word in moment.brief.split()}
+        used = {word for row in rows for event in row.events for word in event.brief.split()}
         legend += [f"{word} = {meaning}" for word, meaning in BRIEF.items() if word in used]
     if legend:
         yield from (
@@ -95,7 +95,7 @@ def _title(name: str, width: int, others: Sequence[str]) -> str:
     return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
 
 
-def lines(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:
+def lines(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
     """The rows, each as one or more lines."""
     lifelines = _Lifelines()
     for row in rows:
@@ -103,14 +103,14 @@ def lines(layout: Layout, rows: Sequence[Row]) -> Iterator[Line]:
             yield line(" " * layout.clock + row.folded, Tone.QUIET)
             continue
         stamp = _stamp(layout, row.at)
-        for moment in row.moments:
-            if moment.lane == WORLD:
-                for text in wrap(moment.text, WIDTH - layout.clock, indent="◆ ", hanging="  "):
-                    yield ((stamp, Tone.PLAIN), (text, moment.tone))
+        for event in row.events:
+            if event.lane == REGISTRY:
+                for text in wrap(event.text, WIDTH - layout.clock, indent="◆ ", hanging="  "):
+                    yield ((stamp, Tone.PLAIN), (text, event.tone))
                     stamp = " " * layout.clock
-        for moment in row.moments:
-            lifelines.see(moment)
-        if any(moment.lane != WORLD for moment in row.moments):
+        for event in row.events:
+            lifelines.see(event)
+        if any(event.lane != REGISTRY for event in row.events):
             yield from _cells(layout, row, stamp, lifelines)
 
 
@@ -126,9 +126,9 @@ class _Lifelines:
         self.up = True
         self.armed: set[str] = set()
 
-    def see(self, moment: Moment) -> None:
-        name = moment.operation.name if moment.operation else ""
-        match moment.kind.split(" ")[0]:
+    def see(self, event: Event) -> None:
+        name = event.operation.name if event.operation else ""
+        match event.kind.split(" ")[0]:
             case "down":
                 self.up = False
             case "up":
@@ -148,7 +148,7 @@ class _Lifelines:
         return "│"
 
 
-def _cells(layout: Layout, row: Row, stamp: str, lifelines: _Lifelines) -> Iterator[Line]:
+def _cells(layout: Layout, row: TimelineRow, stamp: str, lifelines: _Lifelines) -> Iterator[Line]:
     """All cells of one instant, side by side; a cell that needs more room continues below."""
     stacks = [_stack(layout, row, lane, width) for lane, width in layout.lanes]
     for level in range(max(len(stack) for stack in stacks)):
@@ -163,27 +163,25 @@ def _cells(layout: Layout, row: Row, stamp: str, lifelines: _Lifelines) -> Itera
         yield tuple(spans)
 
 
-def _stack(layout: Layout, row: Row, lane: str, width: int) -> list[tuple[str, str, Tone]]:
+def _stack(layout: Layout, row: TimelineRow, lane: str, width: int) -> list[tuple[str, str, Tone]]:
     """One lane's cell as (glyph, text, tone) per line; a glyph where something begins."""
     stack = []
     narrow = layout.narrow and lane not in _NAMES
-    for moment in _last_count([moment for moment in row.moments if moment.lane == lane]):
-        text = moment.brief if narrow and moment.brief else moment.text
-        glyph = "✗" if moment.kind.startswith("down") else "●"
+    for event in _last_count([event for event in row.events if event.lane == lane]):
+        text = event.brief if narrow and event.brief else event.text
+        glyph = "✗" if event.kind.startswith("down") else "●"
         for position, part in enumerate(wrap(text, width - (2 if narrow else 3))):
-            stack.append(("" if position else glyph, part, moment.tone))
+            stack.append(("" if position else glyph, part, event.tone))
     return stack
 
 
-def _last_count(moments: list[Moment]) -> list[Moment]:
+def _last_count(events: list[Event]) -> list[Event]:
     """When several regions arrive in one instant, the last count says it all."""
     last = {
-        moment.operation.name: moment
-        for moment in moments
-        if moment.operation and moment.kind.startswith("count")
+        event.operation.name: event for event in events if event.operation and event.kind.startswith("count")
     }
     return [
-        moment
-        for moment in moments
-        if not (moment.operation and moment.kind.startswith("count")) or last[moment.operation.name] is moment
+        event
+        for event in events
+        if not (event.operation and event.kind.startswith("count")) or last[event.operation.name] is event
     ]

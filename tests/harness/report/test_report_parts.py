@@ -9,7 +9,7 @@ from fanin.harness.history import Answered, Bit, Entry, History, Received, Repli
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.clock import clock, column
 from fanin.harness.report.line import WIDTH, clean, paint, plain, wrap
-from fanin.harness.report.scenario_text import fault_words, world_words
+from fanin.harness.report.scenario_text import fault_text, scenario_sentences
 from fanin.harness.report.text import one_line, report, summary
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.language.load import load
@@ -171,13 +171,13 @@ def test_the_operation_that_broke_a_rule_is_shown_first_among_many() -> None:
 )
 def test_every_fault_has_words(fault: Fault, words: str) -> None:
     """A heading names them, and so does `fanin show`."""
-    assert words in fault_words(fault)
+    assert words in fault_text(fault)
 
 
 @pytest.mark.parametrize("name", names())
 def test_no_word_of_a_world_is_a_struct(name: str) -> None:
     """What has no words yet would show as Python's own spelling."""
-    text = " ".join(world_words(load(find(name))))
+    text = " ".join(scenario_sentences(load(find(name))))
 
     assert [shape for shape in ("Delay(", "None", "<", "Struct") if shape in text] == []
 

@@ -13,7 +13,7 @@ from fanin.harness.cli.main import main
 from fanin.harness.dialect import PLAIN
 from fanin.harness.history import Received, Replied, encode
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.results import Card, Judged, rulings
+from fanin.harness.results import Card, Judged, rule_results
 from fanin.harness.targets.adapt import Configuration
 from fanin.harness.targets.deployment import Deployment, Session, UnreachableError, plan
 from fanin.harness.targets.endpoint import Endpoint
@@ -111,12 +111,14 @@ def test_a_right_orchestration_is_valid(visits: dict[str, Visit]) -> None:
 
 def test_what_nobody_can_see_is_untested_and_never_kept(visits: dict[str, Visit]) -> None:
     """The key, repetitions, and what a notification says."""
-    standings = {it.rule: it.standing for it in rulings(Card("fake", list(visits["right"].judged.values())))}
+    statuses = {
+        it.rule: it.status for it in rule_results(Card("fake", list(visits["right"].judged.values())))
+    }
 
-    assert standings[Rule.NOTIFICATION] == "untested"
-    assert standings[Rule.CONTENT] == "untested"
-    assert standings[Rule.OUTCOME] == "kept"
-    assert standings[Rule.DEADLINE] == "kept"
+    assert statuses[Rule.NOTIFICATION] == "untested"
+    assert statuses[Rule.CONTENT] == "untested"
+    assert statuses[Rule.OUTCOME] == "kept"
+    assert statuses[Rule.DEADLINE] == "kept"
 
 
 def test_a_start_that_wipes_out_another_is_found_invalid(visits: dict[str, Visit]) -> None:

@@ -86,9 +86,7 @@ def test_the_json_says_what_each_run_prints_and_where_its_files_are(tmp_path: Pa
     assert said["exit_code"] == 1
     files_of = {"page": "runs/bad.seed-0.html", "history": "histories/bad.seed-0.jsonl"}
     assert said["skipped"] == [{"scenario": "wrong-key", "lacks": ["function-keys"], "why": ""}]
-    assert [it["rule"] for it in said["rules"] if it["standing"] == "BROKEN"] == [
-        wrong["findings"][0]["rule"]
-    ]
+    assert [it["rule"] for it in said["rules"] if it["status"] == "BROKEN"] == [wrong["findings"][0]["rule"]]
     assert wrong == printed | {"notes": []} | files_of
     assert all((tmp_path / wrong[file]).is_file() for file in ("page", "history"))
 

@@ -11,16 +11,16 @@ from markupsafe import Markup
 
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.report.analysis import Reading, read
+from fanin.harness.report.analysis import RunAnalysis, analyse
 from fanin.harness.report.clock import clock
-from fanin.harness.report.html import events, overview, picture, scenario_yaml
-from fanin.harness.report.html.axis import Claim, breaks, place, staggered, text_width
-from fanin.harness.report.html.examples import examples
+from fanin.harness.report.html import diagram_svg, event_table, overview, scenario_yaml
+from fanin.harness.report.html.axis import Extent, breaks, place, staggered, text_width
+from fanin.harness.report.html.diagram import Block, Diagram
+from fanin.harness.report.html.diagram_layout import diagrams
 from fanin.harness.report.html.glyphs import Glyph, draw
 from fanin.harness.report.html.markup import safe, tag
-from fanin.harness.report.html.operations import rulings
-from fanin.harness.report.html.scene import Block, Scene
-from fanin.harness.report.html.staging import scenes
+from fanin.harness.report.html.outcome_table import outcome_rows
+from fanin.harness.report.html.representatives import examples
 from fanin.harness.report.line import Tone
 from fanin.harness.verdict import Finding, Rule, Validity
 from fanin.simulator.language.load import load, loads
@@ -43,14 +43,14 @@ from tests.harness.oracle.histories import (
 DAY = 86_400_000
 
 
-def reading_of(played: History) -> Reading:
-    return read(played, judge(played))
+def reading_of(played: History) -> RunAnalysis:
+    return analyse(played, judge(played))
 
 
-def staged(played: History) -> list[Scene]:
+def staged(played: History) -> list[Diagram]:
     verdict = judge(played)
-    reading = read(played, verdict)
-    return scenes(reading, verdict, examples(reading, verdict))
+    analysis = analyse(played, verdict)
+    return diagrams(analysis, verdict, examples(analysis, verdict))
 
 
 def block(played: History) -> Block:
@@ -58,7 +58,7 @@ def block(played: History) -> Block:
 
 
 def drawn(played: History) -> Markup:
-    return picture.draw(staged(played)[0], name="it", about="a run")
+    return diagram_svg.draw(staged(played)[0], name="it", about="a run")
 
 
 # --- markup ---
@@ -92,11 +92,11 @@ def test_every_sign_has_a_shape_of_its_own() -> None:
 )  # fmt: skip
 def test_no_two_labels_of_a_track_ever_touch(wanted: list[tuple[int, int, int, int]]) -> None:
     """Columns move until every label has its room, whatever happens when."""
-    claims: list[Claim] = []
+    claims: list[Extent] = []
     free: dict[int, int] = {}
     for track, begins, lasts, width in sorted(wanted, key=lambda it: it[1]):
         if free.get(track, -1) < begins:
-            claims.append(Claim(track, begins, begins + lasts, width))
+            claims.append(Extent(track, begins, begins + lasts, width))
             free[track] = begins + lasts
     instants = [at for claim in claims for at in (claim.begins, claim.ends)]
 
@@ -170,17 +170,19 @@ def test_each_region_aggregator_timer_and_sink_has_a_lane() -> None:
 
 def test_every_fate_of_a_webhook_has_its_sign() -> None:
     """Counted, again, late, refused, lost, in doubt, never sent."""
-    marks = block(
+    markers = block(
         history(
             sent(EAST, 0), sent(EAST, 1, copy=1), sent(WEST, 2, error="vanished", after=5_000),
             sent(WEST, 3, flaw="no-id", status=400), sent(WEST, 4, error="reset"),
             sent(WEST, 5, flaw="no-id"), unsent(NORTH, 6), told("timed_out", 120.01, WEST, NORTH),
             sent(NORTH, 130), regions=(EAST, WEST, NORTH), faults=(Duplicate(region=EAST),),
         )
-    ).marks  # fmt: skip
+    ).markers  # fmt: skip
 
     signs = [
-        (mark.lane, mark.begins, mark.glyph, mark.way) for mark in marks if mark.lane in (EAST, WEST, NORTH)
+        (marker.lane, marker.begins, marker.glyph, marker.way)
+        for marker in markers
+        if marker.lane in (EAST, WEST, NORTH)
     ]
 
     assert sorted(signs, key=lambda it: it[1]) == [
@@ -188,7 +190,7 @@ def test_every_fate_of_a_webhook_has_its_sign() -> None:
         (EAST, 1_000, Glyph.DUPLICATE, "reached"),
         (WEST, 2_000, Glyph.LOST, "lost"),
         (WEST, 3_000, Glyph.REFUSED, "reached"),
-        (WEST, 4_000, Glyph.DOUBTFUL, "doubtful"),
+        (WEST, 4_000, Glyph.INDEFINITE, "indefinite"),
         (WEST, 5_000, Glyph.WRONG, "reached"),
         (NORTH, 6_000, Glyph.UNSENT, ""),
         (NORTH, 130_000, Glyph.LATE, "reached"),
@@ -197,10 +199,12 @@ def test_every_fate_of_a_webhook_has_its_sign() -> None:
 
 def test_the_timer_runs_until_it_is_called_off_and_the_deadline_stays_visible() -> None:
     """That nothing fired one second later is what the scenario is about."""
-    bands = block(history(sent(EAST, 0), sent(WEST, 119), told("completed", 119.01))).bands
+    intervals = block(history(sent(EAST, 0), sent(WEST, 119), told("completed", 119.01))).intervals
 
     timer = [
-        (band.kind, band.begins, band.ends) for band in bands if band.kind in ("armed", "ghost", "deadline")
+        (interval.kind, interval.begins, interval.ends)
+        for interval in intervals
+        if interval.kind in ("armed", "ghost", "deadline")
     ]
 
     assert timer == [("armed", 0, 119_000), ("ghost", 119_000, 120_000), ("deadline", 120_000, 120_003)]
@@ -210,10 +214,10 @@ def test_no_timer_runs_before_anything_was_sent() -> None:
     """In real time a deadline may be a little earlier than a timeout later, because clocks differ."""
     run = {"time": "real", "margin": 22}
 
-    bands = block(history(sent(EAST, 1), sent(WEST, 2), told("completed", 2.01), run=run)).bands
+    intervals = block(history(sent(EAST, 1), sent(WEST, 2), told("completed", 2.01), run=run)).intervals
 
-    assert [band.begins for band in bands if band.kind == "armed"] == [1_000]
-    assert [band.begins for band in bands if band.kind == "deadline"] == [120_978]
+    assert [interval.begins for interval in intervals if interval.kind == "armed"] == [1_000]
+    assert [interval.begins for interval in intervals if interval.kind == "deadline"] == [120_978]
 
 
 def test_the_aggregators_lives_are_bands_without_gaps() -> None:
@@ -221,7 +225,9 @@ def test_the_aggregators_lives_are_bands_without_gaps() -> None:
     played = history(sent(EAST, 0), crash(10, 15), sent(WEST, 20), told("completed", 20.01), end=1_000)
 
     lives = [
-        (band.kind, band.begins, band.ends) for band in block(played).bands if band.kind in ("up", "down")
+        (interval.kind, interval.begins, interval.ends)
+        for interval in block(played).intervals
+        if interval.kind in ("up", "down")
     ]
 
     assert lives == [("up", 0, 10_000), ("down", 10_000, 15_000), ("up", 15_000, 1_000_000)]
@@ -233,10 +239,12 @@ def test_a_fault_of_the_sink_is_a_band_and_vain_knocks_are_marks() -> None:
         sent(EAST, 0), sent(WEST, 5), bit(5.1), bit(7), told("completed", 40),
         faults=(SinkDown(since=3_000, until=30_000),),
     )  # fmt: skip
-    scene = block(played)
+    diagram = block(played)
 
-    ill = [(band.begins, band.ends) for band in scene.bands if band.kind == "ill"]
-    knocks = [mark.begins for mark in scene.marks if mark.glyph is Glyph.LOST]
+    ill = [
+        (interval.begins, interval.ends) for interval in diagram.intervals if interval.kind == "sink-fault"
+    ]
+    knocks = [marker.begins for marker in diagram.markers if marker.glyph is Glyph.LOST]
     assert ill == [(3_000, 30_000)]
     assert knocks == [5_100, 7_000]
 
@@ -250,7 +258,8 @@ def test_a_fault_of_one_operations_sink_does_not_shade_the_others() -> None:
     )  # fmt: skip
 
     shaded = {
-        part.heading: any(band.kind == "ill" for band in part.bands) for part in staged(played)[0].blocks
+        part.heading: any(interval.kind == "sink-fault" for interval in part.intervals)
+        for part in staged(played)[0].blocks
     }
 
     assert shaded["one"]
@@ -261,7 +270,7 @@ def test_what_a_finding_rests_on_is_ringed() -> None:
     """The eye finds the evidence before it reads."""
     played = history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01), told("timed_out", 120.01, WEST))
 
-    ringed = [mark.begins for mark in block(played).marks if mark.deciding]
+    ringed = [marker.begins for marker in block(played).markers if marker.deciding]
 
     assert judge(played).validity is Validity.INVALID
     assert 120_010 in ringed
@@ -280,10 +289,10 @@ def test_repetitions_are_folded_and_counted() -> None:
     """A hundred retries are not a hundred columns."""
     retries = [sent(EAST, second, error="refused", retry=second) for second in range(100)]
 
-    scene = staged(history(*retries))[0]
+    diagram = staged(history(*retries))[0]
 
-    assert len(scene.instants) < 20
-    assert [text for _, text in scene.folded if "more instants like these" in text]
+    assert len(diagram.instants) < 20
+    assert [text for _, text in diagram.folded if "more instants like these" in text]
 
 
 def test_operations_that_cross_share_one_axis() -> None:
@@ -307,7 +316,9 @@ def test_a_notification_of_nothing_that_happened_is_in_the_picture() -> None:
     nobodys = staged(played)[0].blocks[-1]
 
     assert nobodys.heading == "all of them"
-    assert [mark.label for mark in nobodys.marks if mark.tone is Tone.BAD] == ["completed, whose? → 200"]
+    assert [marker.label for marker in nobodys.markers if marker.tone is Tone.BAD] == [
+        "completed, whose? → 200"
+    ]
 
 
 def test_a_region_that_the_scenario_does_not_have_gets_a_lane_all_the_same() -> None:
@@ -356,17 +367,17 @@ def test_the_table_of_events_is_cut_but_keeps_what_decides() -> None:
     """Findings are never hidden; what is hidden is counted."""
     copies = [sent(EAST, 1 + number / 100, copy=number) for number in range(1, 1_001)]
     played = history(sent(EAST, 0), *copies, faults=(Duplicate(region=EAST),))
-    reading = reading_of(played)
-    middle = reading.evidence.attempts[500].index
+    analysis = reading_of(played)
+    middle = analysis.evidence.attempts[500].index
     accused = msgspec.structs.replace(
         judge(played), findings=(Finding(Rule.IDENTITY, "something", "op1", (middle,)),)
     )
 
-    table = events.table(reading, accused, reading.operations)
+    table = event_table.table(analysis, accused, analysis.operations)
 
     hidden = sum(row.skipped for row in table.rows)
     shown = [row for row in table.rows if not row.skipped]
-    assert len(shown) <= events.ROWS_MAX + 1
+    assert len(shown) <= event_table.ROWS_MAX + 1
     assert hidden + len(shown) > 1_000
     assert [row.anchor for row in shown if row.deciding] == [table.anchors[middle]]
 
@@ -374,21 +385,21 @@ def test_the_table_of_events_is_cut_but_keeps_what_decides() -> None:
 def test_what_decides_is_in_the_table_even_if_its_operation_is_not_drawn() -> None:
     """A finding that counts others like it points at their records."""
     played = many(50)
-    reading = reading_of(played)
-    index = reading.operations[40].case.posts[0].index
+    analysis = reading_of(played)
+    index = analysis.operations[40].case.posts[0].index
     accused = msgspec.structs.replace(
         judge(played), findings=(Finding(Rule.CONTENT, "more", None, (index,)),)
     )
 
-    table = events.table(reading, accused, reading.operations[:2])
+    table = event_table.table(analysis, accused, analysis.operations[:2])
 
     assert [row.operation for row in table.rows if row.deciding] == ["push/41"]
 
 
 def test_rulings_say_what_was_told_and_what_was_right() -> None:
     """One row each; a wrong one is marked as wrong."""
-    right = rulings(reading_of(history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01))))
-    wrong = rulings(reading_of(history(sent(EAST, 0), told("completed", 5.01))))
+    right = outcome_rows(reading_of(history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01))))
+    wrong = outcome_rows(reading_of(history(sent(EAST, 0), told("completed", 5.01))))
 
     assert [(it.told, it.legal, it.right) for it in right] == [("completed", "completed", True)]
     assert [(it.told, it.legal, it.right) for it in wrong] == [("completed", "timed_out", False)]
@@ -396,9 +407,9 @@ def test_rulings_say_what_was_told_and_what_was_right() -> None:
 
 def test_many_rulings_alike_share_a_row() -> None:
     """A thousand rows would explain less than one."""
-    (ruling,) = rulings(reading_of(many(30)))
+    (row,) = outcome_rows(reading_of(many(30)))
 
-    assert (ruling.count, ruling.example, ruling.told) == (30, "push/1", "completed")
+    assert (row.count, row.example, row.told) == (30, "push/1", "completed")
 
 
 def test_examples_are_what_each_rule_accuses_then_one_of_each_kind() -> None:
@@ -412,7 +423,7 @@ def test_examples_are_what_each_rule_accuses_then_one_of_each_kind() -> None:
         ),
     )  # fmt: skip
 
-    chosen = examples(read(played, accused), accused)
+    chosen = examples(analyse(played, accused), accused)
 
     assert [operation.name for operation in chosen] == ["push/1", "push/20", "push/25"]
 

@@ -54,7 +54,7 @@ def told_twice() -> History:
 
 
 def stormy() -> History:
-    """Every kind of sign at once: lost, refused, doubtful, dropped, crashes, weather, strays."""
+    """Every kind of sign at once: lost, refused, doubtful, dropped, crashes, state_intervals, strays."""
     return history(
         occurred("one", 0), sent(EAST, 0, op="one"), crash(1, 6), sent(WEST, 2, op="one", error="refused"),
         sent(NORTH, 7, op="one", error="vanished", after=10_000), unsent(NORTH, 8, op="one"), bit(8.5, 1),
@@ -177,7 +177,7 @@ def test_no_text_of_others_becomes_markup(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_character_steers_the_reader(text: str) -> None:
-    """No control characters, no marks that turn text round, nothing that UTF-8 cannot say."""
+    """No control characters, no markers that turn text round, nothing that UTF-8 cannot say."""
     steering = {
         character
         for character in render(hostile_history(text), judge(hostile_history(text)), replay=text)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fanin.harness.report.analysis import Reading
+from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.clock import clock
 
 # The text report's sentence; its module offers it only as part of a whole report.
@@ -15,7 +15,7 @@ EACH_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class OutcomeRow:
     """One row."""
 
     count: int
@@ -27,26 +27,26 @@ class Ruling:
     why: str
 
 
-def rulings(reading: Reading) -> list[Ruling]:
+def outcome_rows(analysis: RunAnalysis) -> list[OutcomeRow]:
     """One row for each operation, or for each kind of many, as they first happened."""
-    known = [operation.judgement for operation in reading.operations if operation.judgement is not None]
+    known = [operation.judgement for operation in analysis.operations if operation.judgement is not None]
     if len(known) <= EACH_MAX:
-        return [_ruling(reading, [judgement]) for judgement in known]
+        return [_row(analysis, [judgement]) for judgement in known]
     kinds: dict[object, list[Judgement]] = {}
     for judgement in known:
         kinds.setdefault((judgement.legal, judgement.outcome), []).append(judgement)
-    return [_ruling(reading, alike) for alike in kinds.values()]
+    return [_row(analysis, alike) for alike in kinds.values()]
 
 
-def _ruling(reading: Reading, alike: Sequence[Judgement]) -> Ruling:
+def _row(analysis: RunAnalysis, alike: Sequence[Judgement]) -> OutcomeRow:
     first = alike[0]
     told = first.outcome or "none"
-    return Ruling(
+    return OutcomeRow(
         count=len(alike),
         example=first.op,
         told="silence" if told == "none" else told,
         told_at="" if first.told_at is None else clock(first.told_at),
         legal=" or ".join("silence" if legal == "none" else legal for legal in first.legal) or "nothing",
         right=told in first.legal,
-        why=why(reading, first),
+        why=why(analysis, first),
     )

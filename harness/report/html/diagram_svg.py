@@ -1,7 +1,7 @@
-"""A scene as SVG: lanes from top to bottom, time from left to right.
+"""A diagram as SVG: lanes from top to bottom, time from left to right.
 
-Rules of this file: nothing that is said in colour alone; every mark has a ``title``; a label has its room or
-is not drawn. The picture is an image to assistive technology, described in a sentence: the table of events
+Rules of this file: colour alone never carries a meaning; every marker has a ``title``; a label has its room
+or is not drawn. The picture is an image to assistive technology, described in a sentence: the table of events
 says the same in words.
 """
 
@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from fanin.harness.report.clock import clock
 from fanin.harness.report.html import glyphs
-from fanin.harness.report.html.axis import Claim, breaks, place, staggered, text_width
+from fanin.harness.report.html.axis import Extent, breaks, place, staggered, text_width
+from fanin.harness.report.html.diagram import Block, Diagram, Interval, Marker, named
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.html.markup import tag
-from fanin.harness.report.html.scene import Band, Block, Mark, Scene, named
 from fanin.harness.report.line import shorten
 from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER
 from fanin.simulator.language.durations import format_duration
@@ -37,11 +37,11 @@ _RUNNING, _LIFT = (AGGREGATOR, TIMER), 6
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A mark and its track."""
+    """A marker and its track."""
 
     block: int
     track: int
-    mark: Mark
+    marker: Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +59,55 @@ class _Lane:
         return self.top + self.height
 
 
-def draw(scene: Scene, *, name: str, about: str) -> Markup:
+def draw(diagram: Diagram, *, name: str, about: str) -> Markup:
     """One picture.
 
     Args:
-        scene: What to show.
+        diagram: What to show.
         name: Unique on the page; ids are made of it.
         about: The picture in a sentence.
     """
-    return _Drawing(scene, name).svg(about)
+    return _Drawing(diagram, name).svg(about)
 
 
 class _Drawing:
-    def __init__(self, scene: Scene, name: str) -> None:
-        self._scene, self._name = scene, name
-        self._placed, self._dropped = _tracks(scene)
-        labels = [shorten(it, _NAME_MAX) for block in scene.blocks for it in named(block.lanes)]
+    def __init__(self, diagram: Diagram, name: str) -> None:
+        self._diagram, self._name = diagram, name
+        self._placed, self._dropped = _tracks(diagram)
+        labels = [shorten(it, _NAME_MAX) for block in diagram.blocks for it in named(block.lanes)]
         self._left = max(map(text_width, labels), default=0) + 2 * _MARGIN
-        claims = [
-            Claim((it.block, it.mark.lane, it.track), it.mark.begins, self._ends(it.mark), _room(it.mark))
+        extents = [
+            Extent(
+                (it.block, it.marker.lane, it.track),
+                it.marker.begins,
+                self._ends(it.marker),
+                _room(it.marker),
+            )
             for it in self._placed
         ]
-        columns = scene.instants | scene.minor | {at for at, _ in scene.folded} | {scene.end}
-        self._axis = place(columns, claims, left=self._left + _MARGIN, width=WIDTH - self._left - 2 * _MARGIN)
+        columns = diagram.instants | diagram.minor | {at for at, _ in diagram.folded} | {diagram.end}
+        self._axis = place(
+            columns, extents, left=self._left + _MARGIN, width=WIDTH - self._left - 2 * _MARGIN
+        )
         self._lanes = self._lay_out()
         self._bottom = max((lane.bottom for lane in self._lanes.values()), default=_AXIS) + _MARGIN
         self._bottom += _TICK_ROW if self._dropped else 0
         self._right = max(
-            [self._axis.places[-1], *(self._axis.x(claim.ends) + claim.width for claim in claims)]
+            [self._axis.places[-1], *(self._axis.x(extent.ends) + extent.width for extent in extents)]
         )
 
-    def _ends(self, mark: Mark) -> int:
-        """When a mark ends, if that is drawn at all."""
-        known = self._scene.instants | self._scene.minor
-        return mark.ends if mark.ends in known else mark.begins
+    def _ends(self, marker: Marker) -> int:
+        """When a marker ends, if that is drawn at all."""
+        known = self._diagram.instants | self._diagram.minor
+        return marker.ends if marker.ends in known else marker.begins
 
     def _lay_out(self) -> dict[tuple[int, str], _Lane]:
         lanes: dict[tuple[int, str], _Lane] = {}
         y = float(_AXIS)
-        for number, block in enumerate(self._scene.blocks):
+        for number, block in enumerate(self._diagram.blocks):
             y += _HEADING if block.heading else 0
             for name in block.lanes:
-                used = [it.track for it in self._placed if (it.block, it.mark.lane) == (number, name)]
+                used = [it.track for it in self._placed if (it.block, it.marker.lane) == (number, name)]
                 lift = _LIFT if name in _RUNNING else 0
                 height = lift + _LANE_AIR + _TRACK * (max(used, default=0) + 1)
                 lanes[number, name] = _Lane(y, height, lift)
@@ -134,7 +141,7 @@ class _Drawing:
     def _content(self) -> Iterator[Markup]:
         """Everything right of the names, from back to front."""
         yield glyphs.hatch(self._name)
-        blocks = list(enumerate(self._scene.blocks))
+        blocks = list(enumerate(self._diagram.blocks))
         for number, block in blocks:
             yield from self._backdrop(number, block)
         yield from self._ticks()
@@ -150,7 +157,7 @@ class _Drawing:
 
     def _names(self) -> Iterator[Markup]:
         """Names of the blocks and of their lanes."""
-        for number, block in enumerate(self._scene.blocks):
+        for number, block in enumerate(self._diagram.blocks):
             first = self._lanes[number, block.lanes[0]]
             if block.heading:
                 heading = shorten(block.heading, 60)
@@ -164,9 +171,9 @@ class _Drawing:
     def _ticks(self) -> Iterator[Markup]:
         """Instants above the axis, long waits and what is left out below it."""
         axis, y, bottom = self._axis, _TICK_ROWS * _TICK_ROW + 4, self._bottom - _MARGIN / 2
-        end = self._scene.end
+        end = self._diagram.end
         labels, stands = [], {}
-        for at in sorted(self._scene.instants):
+        for at in sorted(self._diagram.instants):
             x, text = axis.x(at), clock(at) if at != end else f"end {clock(at)}"
             # A label without room to the right of its instant ends there instead.
             beyond = at == end or x + text_width(text) > self._right + _MARGIN
@@ -185,10 +192,10 @@ class _Drawing:
         yield from self._waits(y)
 
     def _waits(self, y: float) -> Iterator[Markup]:
-        folded = dict(self._scene.folded)
+        folded = dict(self._diagram.folded)
         following = dict(pairwise(self._axis.instants))
         said = {at: (following.get(at, at), f"+{_count(text)}", text) for at, text in folded.items()}
-        for begin, end in breaks(self._scene.instants):
+        for begin, end in breaks(self._diagram.instants):
             if not any(begin <= at < end for at in folded):
                 text = format_duration(end - begin)
                 said[begin] = (end, text, f"{text} without anything")
@@ -206,24 +213,26 @@ class _Drawing:
         """What holds a stretch of time, behind everything else."""
         top = self._lanes[number, block.lanes[0]].top
         bottom = self._lanes[number, block.lanes[-1]].bottom
-        for band in block.bands:
-            x, wide = self._span(band)
-            title = tag("title", band.title)
-            if band.kind == "down" and wide:
+        for interval in block.intervals:
+            x, wide = self._span(interval)
+            title = tag("title", interval.title)
+            if interval.kind == "down" and wide:
                 lane = self._lanes[number, AGGREGATOR]
                 yield tag("rect", title, x=x, y=top, width=wide, height=bottom - top, class_="shade")
                 place = {"x": x, "y": lane.y() - 5.5, "width": wide, "height": 11}
                 yield tag("rect", title, **place, class_="down", fill=glyphs.hatched(self._name))
-            elif band.kind == "ill":
+            elif interval.kind == "sink-fault":
                 lane = self._lanes[number, SINK]
-                yield tag("rect", title, **_box(x, lane, wide), class_="ill", fill=glyphs.hatched(self._name))
-            elif band.kind == "deadline":
+                yield tag(
+                    "rect", title, **_box(x, lane, wide), class_="sink-fault", fill=glyphs.hatched(self._name)
+                )
+            elif interval.kind == "deadline":
                 stripe = {"y": top, "height": bottom - top}
                 yield tag("rect", title, x=x, width=max(wide, 2), class_="deadline", **stripe)
                 yield tag("rect", title, x=x - 1, width=2, class_="deadline edge", **stripe)
 
-    def _span(self, band: Band) -> tuple[float, float]:
-        start, stop = self._axis.x(band.begins), self._axis.x(band.ends)
+    def _span(self, interval: Interval) -> tuple[float, float]:
+        start, stop = self._axis.x(interval.begins), self._axis.x(interval.ends)
         return start, max(0.0, stop - start)
 
     def _lines(self, number: int, block: Block) -> Iterator[Markup]:
@@ -232,78 +241,87 @@ class _Drawing:
             lane = self._lanes[number, name]
             if name not in (AGGREGATOR, TIMER):
                 yield _line(self._left, lane.y(), self._axis.places[-1], lane.y(), "lane")
-        for band in block.bands:
-            if band.kind in ("up", "armed", "ghost"):
-                lane = self._lanes[number, band.lane or AGGREGATOR]
-                x, wide = self._span(band)
-                title = tag("title", band.title)
+        for interval in block.intervals:
+            if interval.kind in ("up", "armed", "ghost"):
+                lane = self._lanes[number, interval.lane or AGGREGATOR]
+                x, wide = self._span(interval)
+                title = tag("title", interval.title)
                 yield tag(
-                    "rect", title, x=x, y=lane.y() - 2.5, width=max(wide, 1), height=5, rx=2, class_=band.kind
+                    "rect",
+                    title,
+                    x=x,
+                    y=lane.y() - 2.5,
+                    width=max(wide, 1),
+                    height=5,
+                    rx=2,
+                    class_=interval.kind,
                 )
 
     def _way(self, it: _Placed) -> Iterator[Markup]:
         """The request's way from its lane down to whoever it was for."""
-        mark = it.mark
-        target = (it.block, SINK if mark.lane == SINK else AGGREGATOR)
-        if not mark.way or target not in self._lanes:
+        marker = it.marker
+        target = (it.block, SINK if marker.lane == SINK else AGGREGATOR)
+        if not marker.way or target not in self._lanes:
             return
-        x = self._axis.x(mark.begins)
-        if mark.lane == SINK:
+        x = self._axis.x(marker.begins)
+        if marker.lane == SINK:
             start, stop = (
                 self._lanes[it.block, AGGREGATOR].y() + 3,
                 self._lanes[it.block, SINK].y(it.track) - 7,
             )
         else:
-            start = self._lanes[it.block, mark.lane].y(it.track)
-            stop = start + _TRACK * 0.75 if mark.way == "lost" else self._lanes[target].y() - 4
-        style = f"way {mark.way} {_tone(mark)}"
+            start = self._lanes[it.block, marker.lane].y(it.track)
+            stop = start + _TRACK * 0.75 if marker.way == "lost" else self._lanes[target].y() - 4
+        style = f"way {marker.way} {_tone(marker)}"
         yield _line(x, start, x, stop, style)
-        if mark.way in ("lost", "refused"):
+        if marker.way in ("lost", "refused"):
             yield tag("path", d=f"M{x - 3:.1f} {stop - 3:.1f}l6 6m0 -6l-6 6", class_=style)
         else:
-            yield tag("path", d=f"M{x - 3:.1f} {stop - 5:.1f}h6l-3 5Z", class_=f"head {_tone(mark)}")
+            yield tag("path", d=f"M{x - 3:.1f} {stop - 5:.1f}h6l-3 5Z", class_=f"head {_tone(marker)}")
 
     def _sign(self, it: _Placed) -> Markup:
-        """Bar, sign and label of one mark."""
-        mark, lane = it.mark, self._lanes[it.block, it.mark.lane]
-        begin, end, y = self._axis.x(mark.begins), self._axis.x(self._ends(mark)), lane.y(it.track)
-        parts = [tag("title", mark.title)]
-        if mark.deciding:
+        """Bar, sign and label of one marker."""
+        marker, lane = it.marker, self._lanes[it.block, it.marker.lane]
+        begin, end, y = self._axis.x(marker.begins), self._axis.x(self._ends(marker)), lane.y(it.track)
+        parts = [tag("title", marker.title)]
+        if marker.deciding:
             parts.append(tag("circle", cx=end, cy=y, r=9.5, class_="deciding"))
         if end > begin:
             bar = {"x": begin, "y": y - 3, "width": end - begin, "height": 6, "rx": 3}
-            parts.append(tag("rect", class_=f"bar {_tone(mark)}", **bar))
-        parts.append(glyphs.draw(mark.glyph, _tone(mark), end, y))
-        if mark.label:
-            offset = 5.0 if mark.glyph is Glyph.NONE else _GLYPH + 2
+            parts.append(tag("rect", class_=f"bar {_tone(marker)}", **bar))
+        parts.append(glyphs.draw(marker.glyph, _tone(marker), end, y))
+        if marker.label:
+            offset = 5.0 if marker.glyph is Glyph.NONE else _GLYPH + 2
             lift = -8 if lane.lift and it.track == 0 else 4
-            parts.append(tag("text", mark.label, x=end + offset, y=y + lift, class_=f"label {_tone(mark)}"))
-        return tag("g", *parts, class_="mark")
+            parts.append(
+                tag("text", marker.label, x=end + offset, y=y + lift, class_=f"label {_tone(marker)}")
+            )
+        return tag("g", *parts, class_="marker")
 
 
-def _tracks(scene: Scene) -> tuple[list[_Placed], int]:
-    """Every mark on the first track of its lane that is free; those beyond the last are counted."""
+def _tracks(diagram: Diagram) -> tuple[list[_Placed], int]:
+    """Every marker on the first track of its lane that is free; those beyond the last are counted."""
     placed, dropped = [], 0
-    for number, block in enumerate(scene.blocks):
+    for number, block in enumerate(diagram.blocks):
         ends: dict[str, list[int]] = {}
-        for mark in sorted(block.marks, key=lambda mark: (mark.begins, mark.ends)):
-            tracks = ends.setdefault(mark.lane, [])
-            track = next((at for at, end in enumerate(tracks) if end < mark.begins), len(tracks))
+        for marker in sorted(block.markers, key=lambda marker: (marker.begins, marker.ends)):
+            tracks = ends.setdefault(marker.lane, [])
+            track = next((at for at, end in enumerate(tracks) if end < marker.begins), len(tracks))
             if track >= _TRACKS_MAX:
                 dropped += 1
                 continue
-            tracks[track : track + 1] = [mark.ends]
-            placed.append(_Placed(number, track, mark))
+            tracks[track : track + 1] = [marker.ends]
+            placed.append(_Placed(number, track, marker))
     return placed, dropped
 
 
-def _room(mark: Mark) -> float:
-    label = text_width(mark.label) + 2 if mark.label else 0
-    return label + (0 if mark.glyph is Glyph.NONE else _GLYPH) + 3
+def _room(marker: Marker) -> float:
+    label = text_width(marker.label) + 2 if marker.label else 0
+    return label + (0 if marker.glyph is Glyph.NONE else _GLYPH) + 3
 
 
-def _tone(mark: Mark) -> str:
-    return f"t-{mark.tone.name.lower()}"
+def _tone(marker: Marker) -> str:
+    return f"t-{marker.tone.name.lower()}"
 
 
 def _count(text: str) -> str:

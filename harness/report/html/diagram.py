@@ -1,19 +1,16 @@
-"""What a picture shows: lanes, and the marks and bands on them. Instants, no pixels."""
+"""What a picture shows: lanes, and the markers and intervals on them. Instants, no pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fanin.harness.report.analysis import Operation, Reading
+from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.line import Tone, listed
-from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER
-
-# One more lane that is no region (`fanin.harness.report.timeline.events` has the others).
-REGISTRY = "\0registry"
+from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Marker:
     """Something that happened on one lane, from an instant on, perhaps until another."""
 
     lane: str
@@ -30,13 +27,13 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
+class Interval:
     """A stretch of time in which something holds a lane, or all of them."""
 
     lane: str | None
     begins: int
     ends: int
-    kind: str  # up, down, ill, armed, ghost (what a timer would have lived), deadline
+    kind: str  # up, down, sink-fault, armed, ghost (what a timer would have lived), deadline
     title: str
 
 
@@ -46,12 +43,12 @@ class Block:
 
     heading: str
     lanes: tuple[str, ...]
-    marks: tuple[Mark, ...]
-    bands: tuple[Band, ...]
+    markers: tuple[Marker, ...]
+    intervals: tuple[Interval, ...]
 
 
 @dataclass(slots=True)
-class Scene:
+class Diagram:
     """One picture: blocks below each other on one axis."""
 
     end: int  # of the watch
@@ -67,10 +64,10 @@ def named(lanes: Sequence[str]) -> list[str]:
     return [known.get(lane, lane) for lane in lanes]
 
 
-def summary(reading: Reading, drawn: Sequence[Operation]) -> str:
+def summary(analysis: RunAnalysis, drawn: Sequence[OperationAnalysis]) -> str:
     """The picture in a sentence or two, for whoever cannot see it."""
     names = listed([operation.name for operation in drawn])
     return (
-        f"Timeline of {names}: one lane each for {listed(reading.scenario.regions)}, the aggregator, its "
+        f"Timeline of {names}: one lane each for {listed(analysis.scenario.regions)}, the aggregator, its "
         "timer and the sink. The table of events says the same in words."
     )

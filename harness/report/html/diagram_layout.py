@@ -1,0 +1,147 @@
+"""Puts a run into pictures: which operations together, what of them, and which instants get a column."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
+from fanin.harness.report.html.diagram import Block, Diagram, Interval, Marker
+from fanin.harness.report.html.intervals import state_intervals, timer
+from fanin.harness.report.html.markers import event_marker, record_markers, unreached_deadline_marker
+from fanin.harness.report.html.representatives import restricted_to, restricted_verdict
+from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event, events
+from fanin.harness.report.timeline.selection import select
+from fanin.harness.verdict import Verdict
+
+# An answer that took so long has a column of its own; a quicker one only while there is room.
+_APART_MS = 1_000
+_COLUMNS_MAX = 44
+# With more markers than this, one that says what the one before it on its lane says has no label.
+_LABELLED_MAX = 24
+
+
+def diagrams(analysis: RunAnalysis, verdict: Verdict, drawn: Sequence[OperationAnalysis]) -> list[Diagram]:
+    """One picture of all operations when they have room on one axis, else one of each.
+
+    Examples of many have a picture each: what lies between them is not theirs.
+    """
+    if len(drawn) < len(analysis.operations):
+        return [_diagram(analysis, verdict, [operation], brief=True) for operation in drawn]
+    together = _diagram(analysis, verdict, drawn)
+    if len(drawn) <= 1 or len(together.instants) <= _COLUMNS_MAX:
+        return [together]
+    return [_diagram(analysis, verdict, [operation]) for operation in drawn]
+
+
+def _diagram(
+    analysis: RunAnalysis, verdict: Verdict, drawn: Sequence[OperationAnalysis], *, brief: bool = False
+) -> Diagram:
+    """These operations and what concerns everybody; when brief, only what does so during their time."""
+    last = max((entry.at for entry in analysis.history.entries), default=0)
+    diagram = Diagram(analysis.evidence.end.at if analysis.evidence.end else last)
+    alone = len(drawn) == 1
+    parts = [_Part(analysis, verdict, operation, everybody=alone, brief=brief) for operation in drawn]
+    if not alone:
+        parts.append(_Part(analysis, verdict, None, everybody=True, brief=False))
+    deciding = {index for finding in verdict.findings for index in finding.evidence}
+    for part in parts:
+        block = part.block(deciding, diagram.end)
+        if block.lanes:
+            diagram.blocks.append(replace(block, heading="") if alone else block)
+        diagram.instants |= part.instants | {marker.begins for marker in block.markers}
+        diagram.folded += part.folded
+    diagram.instants.add(diagram.end)
+    _give_columns(diagram)
+    return diagram
+
+
+def _give_columns(diagram: Diagram) -> None:
+    """A column for every end that has none yet: all of them if there is room, else only the distant ones."""
+    markers = [marker for block in diagram.blocks for marker in block.markers]
+    ends = {marker.ends for marker in markers} - diagram.instants
+    if len(diagram.instants | ends) > _COLUMNS_MAX:
+        ends &= {marker.ends for marker in markers if marker.ends - marker.begins > _APART_MS}
+    diagram.minor = ends
+
+
+class _Part:
+    """What a picture shows of one operation, or of what concerns none."""
+
+    def __init__(
+        self,
+        analysis: RunAnalysis,
+        verdict: Verdict,
+        operation: OperationAnalysis | None,
+        *,
+        everybody: bool,
+        brief: bool,
+    ) -> None:
+        self._operation, self._analysis, self._brief = operation, restricted_to(analysis, operation), brief
+        told = events(self._analysis)
+        told = _in_its_time(told) if brief else told
+        rows = select(self._analysis, told, restricted_verdict(analysis, verdict, operation)).rows
+        self._events = [it for row in rows for it in row.events if everybody or it.operation is not None]
+        self.instants = {event.at for event in self._events}
+        self.folded = [(row.at, row.folded) for row in rows if row.folded]
+
+    def block(self, deciding: set[int], end: int) -> Block:
+        """Its lanes, markers and intervals.
+
+        Args:
+            deciding: Indices of the records on which findings rest.
+            end: Of the watch.
+        """
+        markers = [
+            marker if deciding.isdisjoint(marker.entries) else _decides(marker)
+            for marker in self._markers(end)
+        ]
+        if len(markers) > _LABELLED_MAX:
+            markers = list(_unrepeated(markers))
+        intervals = tuple(self._intervals(end))
+        busy = {marker.lane for marker in markers}
+        if self._operation is None:
+            lanes = tuple(lane for lane in (AGGREGATOR, SINK) if lane in busy)
+            return Block("all of them", lanes, tuple(markers), intervals)
+        regions = self._analysis.scenario.regions
+        others = sorted(busy - {*regions, REGISTRY, AGGREGATOR, TIMER, SINK})  # of a damaged history
+        lanes = (REGISTRY, *regions, *others, AGGREGATOR, TIMER, SINK)
+        return Block(self._operation.name, lanes, tuple(markers), intervals)
+
+    def _markers(self, end: int) -> Iterator[Marker]:
+        chosen = {index for event in self._events for index in event.entries}
+        yield from (
+            marker for marker in record_markers(self._analysis) if not chosen.isdisjoint(marker.entries)
+        )
+        # Of several counts in one instant, the last says it all.
+        counts = {event.at: event for event in self._events if event.kind.startswith("count")}
+        told = [it for it in self._events if not it.kind.startswith("count") or counts[it.at] is it]
+        yield from (marker for marker in map(event_marker, told) if marker is not None)
+        window = self._operation.deadline if self._operation else None
+        if window and window[0] <= end and not any(it.kind == "fires" for it in self._events):
+            yield unreached_deadline_marker(window[0])
+
+    def _intervals(self, end: int) -> Iterator[Interval]:
+        last = max(self.instants, default=end) if self._brief else end
+        for interval in state_intervals(self._analysis, self._operation, end):
+            if interval.begins <= last or interval.kind == "up":
+                yield interval
+        if self._operation is not None:
+            yield from timer(self._operation, self._events, end)
+
+
+def _in_its_time(told: Sequence[Event]) -> list[Event]:
+    """Of what concerns everybody only what happened during the operation."""
+    own = [event.at for event in told if event.operation is not None]
+    begin, end = min(own, default=0), max(own, default=0)
+    return [event for event in told if event.operation is not None or begin <= event.at <= end]
+
+
+def _unrepeated(markers: Sequence[Marker]) -> Iterator[Marker]:
+    said: dict[str, str] = {}
+    for marker in sorted(markers, key=lambda marker: (marker.begins, marker.ends)):
+        repeats = marker.label == said.get(marker.lane)
+        said[marker.lane] = marker.label
+        yield replace(marker, label="") if repeats and not marker.deciding else marker
+
+
+def _decides(marker: Marker) -> Marker:
+    return replace(marker, deciding=True, title=f"{marker.title} (decides a finding)")
