@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fanin.simulator.faults import Faults
-from fanin.simulator.language.names import folded
+from fanin.simulator.language.names import normalise_region
 from fanin.simulator.language.scenario import Delay, Operation, Scenario, Webhook
-from fanin.simulator.plan import Announcement, Loss, Occurrence
-from fanin.simulator.rng import Draws, draw_ms, stream
+from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
+from fanin.simulator.rng import LazyRandom, sample_ms, seeded_random
 from fanin.simulator.wire import (
     DELETER,
     PUSHER,
@@ -33,7 +33,7 @@ from fanin.simulator.wire import (
     with_body,
 )
 
-__all__ = ["Announcement", "FakeRegistry", "Loss", "Occurrence", "scope_matches"]
+__all__ = ["Delivery", "FakeRegistry", "Occurrence", "UnsentDelivery", "scope_matches"]
 
 # Nobody publishes figures for replication lag; small images are seen within seconds.
 REPLICATION = Delay(min=500, max=5_000)
@@ -61,7 +61,7 @@ class _Outlet:
     region: str
     webhook: Webhook
     request: WebhookRequest  # without a body
-    flaw: str
+    invalid_because: str
 
 
 class FakeRegistry:
@@ -95,30 +95,30 @@ class FakeRegistry:
         tag = facts.get("target", {}).get("tag") or None
         ids = {outlet.region: self._id(operation, event.id, op, outlet.region) for outlet in self._outlets}
         bodies = {each: encode({**facts, "id": each}) for each in dict.fromkeys(ids.values())}
-        announcements: list[Announcement] = []
-        losses: list[Loss] = []
+        deliveries: list[Delivery] = []
+        unsent: list[UnsentDelivery] = []
         for outlet in self._outlets:
             region, delay_ms = outlet.region, self._delay_ms(operation, op, outlet.region)
             due_ms = at_ms + (delay_ms or 0)
             if why := _why_unsent(operation, outlet.webhook, event.repository, tag, delay_ms):
-                losses.append(Loss(due_ms, op, region, why))
+                unsent.append(UnsentDelivery(due_ms, op, region, why))
                 continue
             request = with_body(outlet.request, bodies[ids[region]])
-            sound = Announcement(due_ms, op, region, ids[region], 0, request, outlet.flaw)
+            sound = Delivery(due_ms, op, region, ids[region], 0, request, outlet.invalid_because)
             alive, dropped_by = self._faults.apply(sound, name)
-            announcements += alive
+            deliveries += alive
             if dropped_by is not None:
-                losses.append(Loss(due_ms, op, region, "dropped", dropped_by))
-        announcements.sort(key=lambda each: (each.due_ms, self._order[each.region], each.copy))
+                unsent.append(UnsentDelivery(due_ms, op, region, "dropped", dropped_by))
+        deliveries.sort(key=lambda each: (each.due_ms, self._order[each.region], each.copy))
         host = facts.get("request", {}).get("host", "")
         return Occurrence(
             at_ms, op, operation.action, host, event.repository, tag, event.digest or None,
-            ids, tuple(announcements), tuple(losses),
+            ids, tuple(deliveries), tuple(unsent),
         )  # fmt: skip
 
     def _event(self, operation: Operation, op: str, n: int, at_ms: int) -> Event:
         """What the payload says, the same in every region. An explicit id does not move the other draws."""
-        rng = stream(self._seed, "payload ids", op)
+        rng = seeded_random(self._seed, "payload ids", op)
         drawn_id, request_id, nanos = _uuid(rng), _uuid(rng), rng.randrange(1_000_000)
         digits = 9 if "nine-digit-timestamp" in operation.quirks else 7
         event_id = operation.id.replace("{n}", str(n)) or drawn_id
@@ -145,12 +145,12 @@ class FakeRegistry:
             return event_id
         if operation.id:
             return f"{event_id}-{region}"
-        return _uuid(stream(self._seed, "payload ids", op, region))
+        return _uuid(seeded_random(self._seed, "payload ids", op, region))
 
     def _digest(self, image: Image, op: str) -> str:
         """The same reference is the same content, in a push, in its repetition and in its delete."""
         content = (image.repository, image.tag) if image.tag else (image.repository, "", op)
-        return f"sha256:{stream(self._seed, 'digest', *content).randbytes(32).hex()}"
+        return f"sha256:{seeded_random(self._seed, 'digest', *content).randbytes(32).hex()}"
 
     def _delay_ms(self, operation: Operation, op: str, region: str) -> int | None:
         """From the operation to its webhook in this region; None when the operation never gets there."""
@@ -164,14 +164,14 @@ class FakeRegistry:
             return 0
         else:
             delay = REPLICATION
-        return None if delay is None else draw_ms(delay, Draws(self._seed, "replication", op, region))
+        return None if delay is None else sample_ms(delay, LazyRandom(self._seed, "replication", op, region))
 
 
 def _outlet(scenario: Scenario, region: str) -> _Outlet:
     webhook = scenario.webhooks.get(region, Webhook())
     request = webhook_request(address(webhook.uri, region, scenario.key), webhook.headers, b"")
-    expected = {folded(each) for each in scenario.regions}
-    known = request.claims is not None and folded(request.claims) in expected
+    expected = {normalise_region(each) for each in scenario.regions}
+    known = request.claims is not None and normalise_region(request.claims) in expected
     return _Outlet(region, webhook, request, "" if known else "unknown-region")
 
 

@@ -11,8 +11,8 @@ from fanin.simulator.wire import WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
-    """One webhook delivery to come. A copy that a fault made is an announcement of its own."""
+class Delivery:
+    """One webhook delivery to come. A copy that a fault made is a delivery of its own."""
 
     due_ms: int  # when its first attempt leaves the registry
     op: str
@@ -22,9 +22,9 @@ class Announcement:
     request: WebhookRequest
     # Why a right aggregator must refuse it; empty when it is sound.
     # ``malformed:<how>``, ``unknown-region``, ``wrong-key``, ``forged:<how>`` or ``stale-signature``; the
-    # first flaw that a delivery got is kept.
-    flaw: str = ""
-    bites: tuple[int, ...] = ()  # indices of the scenario's faults that shaped it, in the order they did
+    # first reason that a delivery got is kept.
+    invalid_because: str = ""
+    faults: tuple[int, ...] = ()  # indices of the scenario's faults that shaped it, in the order they did
     lose_requests: int = 0  # so many of its first attempts vanish on the way …
     lose_requests_fault: int | None = None  # … because of this fault
     lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
@@ -35,7 +35,7 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class UnsentDelivery:
     """A webhook that a region owed or might have owed, and that no request will ever carry."""
 
     due_ms: int  # when it would have left; for a region that the operation never reaches, when it happened
@@ -57,7 +57,5 @@ class Occurrence:
     tag: str | None  # as the payload has it: None for a delete and for a push by digest
     digest: str | None  # None for a ping
     ids: dict[str, str]  # payload id by region, for every region of the registry
-    announcements: tuple[
-        Announcement, ...
-    ]  # by due_ms, then in the scenario's order of regions, then by copy
-    losses: tuple[Loss, ...]  # in the scenario's order of regions
+    deliveries: tuple[Delivery, ...]  # by due_ms, then in the scenario's order of regions, then by copy
+    unsent: tuple[UnsentDelivery, ...]  # in the scenario's order of regions

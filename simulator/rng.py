@@ -1,8 +1,8 @@
 """Every random choice of the simulated world, decided by the run's seed.
 
-Rule: a concern draws from a stream of its own, named by what it is about: a fault and the delivery that it
-looks at, a region of an operation. So one feature never moves another's draws, and taking an operation or a
-region out of a scenario leaves all other draws where they were, which is what shrinking needs.
+Rule: each purpose draws from a generator of its own, named by what it is about: a fault and the delivery
+that it looks at, a region of an operation. So one feature never moves another's draws, and taking an
+operation or a region out of a scenario leaves all other draws where they were, which is what shrinking needs.
 """
 
 import math
@@ -16,35 +16,35 @@ _STANDARD_NORMAL = NormalDist()
 _TINY = 2.0**-53  # stands in for a draw of exactly 0, whose quantile would be minus infinity
 
 
-def stream(seed: int, *concern: str | int) -> random.Random:
-    """The numbers that belong to one concern. A string seeds alike in every process (no ``hash``)."""
-    return random.Random(f"{seed}:{':'.join(map(str, concern))}")
+def seeded_random(seed: int, *purpose: str | int) -> random.Random:
+    """The generator of one purpose. A string seeds alike in every process (no ``hash``)."""
+    return random.Random(f"{seed}:{':'.join(map(str, purpose))}")
 
 
-class Numbers(Protocol):
-    """Where draws come from: `Draws`, or a ``random.Random``."""
+class RandomSource(Protocol):
+    """Where draws come from: `LazyRandom`, or a ``random.Random``."""
 
     def random(self) -> float:
         """The next number, in [0, 1)."""
 
 
-class Draws:
-    """A stream that is only made when somebody draws; most deliveries need no randomness at all."""
+class LazyRandom:
+    """A generator that is made at the first draw; most deliveries need no randomness at all."""
 
-    __slots__ = ("_concern", "_rng", "_seed")
+    __slots__ = ("_purpose", "_rng", "_seed")
 
-    def __init__(self, seed: int, *concern: str | int) -> None:
-        self._seed, self._concern = seed, concern
+    def __init__(self, seed: int, *purpose: str | int) -> None:
+        self._seed, self._purpose = seed, purpose
         self._rng: random.Random | None = None
 
     def random(self) -> float:
         """The next number, in [0, 1)."""
         if self._rng is None:
-            self._rng = stream(self._seed, *self._concern)
+            self._rng = seeded_random(self._seed, *self._purpose)
         return self._rng.random()
 
 
-def draw_ms(delay: Delay, numbers: Numbers) -> int:
+def sample_ms(delay: Delay, numbers: RandomSource) -> int:
     """How long ``delay`` takes this time; never negative.
 
     Args:

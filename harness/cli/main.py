@@ -105,7 +105,7 @@ def scenarios() -> None:
 @main.command(epilog=examples("fanin show slow-region"))
 @click.argument("name", metavar="NAME|FILE")
 def show(name: str) -> None:
-    """Explain one scenario: what it teaches, and its world in words."""
+    """Explain one scenario: its description, and its world in words."""
     from fanin.harness.report.explanation import explain
     from fanin.simulator.pack import find
 

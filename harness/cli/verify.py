@@ -242,7 +242,7 @@ def _shaped(said: dict[str, Any]) -> dict[str, Any]:
     import msgspec
 
     from fanin.harness.verify.config import Target
-    from fanin.simulator.language.field_types import Wanted, shape_of
+    from fanin.simulator.language.field_types import FieldType, shape_of
 
     types = get_type_hints(Target, include_extras=True)
     for field in shape_of(Target).fields:
@@ -253,9 +253,9 @@ def _shaped(said: dict[str, Any]) -> dict[str, Any]:
         except msgspec.ValidationError as exc:
             value = said[field.name]
             shown = ",".join(value) if isinstance(value, tuple) else value
-            want = Wanted.of(field.type)
+            want = FieldType.of(field.type)
             item = getattr(want.type, "item_type", None)
-            accepted = (want if item is None else Wanted.of(item)).accepted()
+            accepted = (want if item is None else FieldType.of(item)).accepted()
             message = f"{_option(field.name)}: {shown!r} is not accepted; write {accepted}"
             raise click.UsageError(message) from exc
     return said

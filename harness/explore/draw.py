@@ -4,14 +4,14 @@ import random
 from collections.abc import Sequence
 
 from fanin.simulator.language.scenario import Delay
-from fanin.simulator.rng import stream
+from fanin.simulator.rng import seeded_random
 
 
 class Dice:
     """One stream of draws. The same seed and concern are the same draws, in every process."""
 
     def __init__(self, seed: int, *concern: str | int) -> None:
-        self.rng: random.Random = stream(seed, *concern)
+        self.rng: random.Random = seeded_random(seed, *concern)
 
     def odds(self, chance: float) -> bool:
         """Whether something of this chance comes true."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from fanin.simulator.language.field_types import Wanted, shape_of
+from fanin.simulator.language.field_types import FieldType, shape_of
 from fanin.simulator.language.scenario import Delay, Expectation, Fault, Scenario
 
 type Path = tuple[str | int, ...]
@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
     path: Path
     value: Any
-    want: Wanted  # its type
+    want: FieldType  # its type
     default: Any  # None where it has none
 
 
@@ -34,7 +34,7 @@ def parts(scenario: Scenario) -> Iterator[Part]:
 def _of_struct(value: msgspec.Struct, path: Path) -> Iterator[Part]:
     for field in shape_of(type(value)).fields:
         default = None if field.required else _default(field)
-        part = Part((*path, field.name), getattr(value, field.name), Wanted.of(field.type), default)
+        part = Part((*path, field.name), getattr(value, field.name), FieldType.of(field.type), default)
         yield part
         yield from _inside(part)
 
@@ -44,13 +44,13 @@ def _inside(part: Part) -> Iterator[Part]:
         case msgspec.Struct():
             yield from _of_struct(part.value, part.path)
         case tuple() if isinstance(part.want.type, inspect.VarTupleType):
-            want = Wanted.of(part.want.type.item_type)
+            want = FieldType.of(part.want.type.item_type)
             for index, value in enumerate(part.value):
                 item = Part((*part.path, index), value, want, None)
                 yield item
                 yield from _inside(item)
         case dict() if isinstance(part.want.type, inspect.DictType):
-            want = Wanted.of(part.want.type.value_type)
+            want = FieldType.of(part.want.type.value_type)
             for key, value in part.value.items():
                 item = Part((*part.path, key), value, want, None)
                 yield item

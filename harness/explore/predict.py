@@ -11,9 +11,9 @@ from typing import NamedTuple
 from fanin.harness.world.play import EPOCH_MS
 from fanin.simulator.delivery import profile_of
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.names import folded
+from fanin.simulator.language.names import normalise_region
 from fanin.simulator.language.scenario import Delay, Scenario
-from fanin.simulator.plan import Announcement, Occurrence
+from fanin.simulator.plan import Delivery, Occurrence
 
 
 class Moment(NamedTuple):
@@ -49,7 +49,7 @@ def forecast(scenario: Scenario, seed: int) -> Forecast:
     for occurrence in FakeRegistry(scenario, seed=seed, epoch_ms=EPOCH_MS).occurrences():
         bites.update(_bites(occurrence))
         name = occurrence.op.partition("/")[0]
-        sound = [it for it in occurrence.announcements if not it.flaw]
+        sound = [it for it in occurrence.deliveries if not it.invalid_because]
         heard = [it for it in sound if attempts is None or it.lose_requests < attempts]
         answered = [it for it in heard if attempts is None or it.lose_answers < attempts]
         acknowledged += len(answered)
@@ -59,14 +59,14 @@ def forecast(scenario: Scenario, seed: int) -> Forecast:
     return Forecast(tuple(sorted(arrivals)), tuple(sorted(outcomes)), acknowledged, frozenset(bites))
 
 
-def _outcome_ms(heard: list[Announcement], scenario: Scenario) -> int:
+def _outcome_ms(heard: list[Delivery], scenario: Scenario) -> int:
     """When the last region is read, or else the deadline."""
     way_ms = _way_ms(scenario.latency)
     first: dict[str, int] = {}
     for read_ms, region in sorted(
         (it.due_ms + way_ms + it.body_over_ms, it.request.claims or "") for it in heard
     ):
-        first.setdefault(folded(region), read_ms)
+        first.setdefault(normalise_region(region), read_ms)
     deadline_ms = min(first.values()) + scenario.timeout
     return min(max(first.values()), deadline_ms) if len(first) == len(scenario.regions) else deadline_ms
 
@@ -77,11 +77,11 @@ def _way_ms(latency: Delay) -> int:
 
 
 def _bites(occurrence: Occurrence) -> Iterator[int]:
-    for it in occurrence.announcements:
-        yield from it.bites
+    for it in occurrence.deliveries:
+        yield from it.faults
         for fault in (it.lose_requests_fault, it.lose_answers_fault):
             if fault is not None:
                 yield fault
-    for loss in occurrence.losses:
+    for loss in occurrence.unsent:
         if loss.fault is not None:
             yield loss.fault

@@ -135,9 +135,12 @@ def smallest(search: Search, found: Run) -> Smallest:
         # The default seed needs no word in the command that plays it again.
         seed = 0 if broken(scenario, 0) else found.seed
         finding = broken(scenario, seed) or found.findings[0]
-    title, teaches = f"Breaks {rule} with seed {seed}", f"{finding.what}\nFound by: {replay(search, found)}\n"
+    title, description = (
+        f"Breaks {rule} with seed {seed}",
+        f"{finding.what}\nFound by: {replay(search, found)}\n",
+    )
     name = f"{rule.name.lower().replace('_', '-')}-{found.seed}"
-    scenario = msgspec.structs.replace(scenario, scenario=name, title=title, teaches=teaches)
+    scenario = msgspec.structs.replace(scenario, scenario=name, title=title, description=description)
     return Smallest(scenario=scenario, seed=seed, finding=finding, played=played)
 
 

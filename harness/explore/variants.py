@@ -17,7 +17,7 @@ from fanin.harness.explore.generate import REGIONS, TIMEOUT_MS_MAX, latency, rea
 from fanin.harness.explore.predict import forecast
 from fanin.harness.explore.repair import settled
 from fanin.harness.targets.scale import scaled
-from fanin.simulator.language.names import folded
+from fanin.simulator.language.names import normalise_region
 from fanin.simulator.language.scenario import Action, Delay, Fault, Operation, Quirk, Scenario
 
 NAME_MAX = 64  # characters of a scenario's name
@@ -48,7 +48,7 @@ def _plain(base: Scenario, seed: int) -> Scenario:
         base,
         scenario=f"{base.scenario[: NAME_MAX - len(suffix)].rstrip('-')}{suffix}",
         title=f"A variant of {base.scenario}, drawn from seed {seed}",
-        teaches="",
+        description="",
         expect=(),
         verdict="valid",
     )
@@ -86,8 +86,8 @@ def _other_names(_dice: Dice, scenario: Scenario, _seed: int) -> Scenario:
 
 
 def _one_region_more(dice: Dice, scenario: Scenario, _seed: int) -> Scenario:
-    known = set(map(folded, scenario.regions))
-    new = [region for region in REGIONS if folded(region) not in known]
+    known = set(map(normalise_region, scenario.regions))
+    new = [region for region in REGIONS if normalise_region(region) not in known]
     return (
         msgspec.structs.replace(scenario, regions=(*scenario.regions, dice.one_of(new))) if new else scenario
     )

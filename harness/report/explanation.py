@@ -8,13 +8,13 @@ from fanin.simulator.language.scenario import Scenario
 
 
 def explain(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:
-    """Title, what it teaches, its world, the verdict it must get, where it stands, how to play it."""
+    """Title, its description, its world, the verdict it must get, where it stands, how to play it."""
     title = f"{scenario.scenario}: {scenario.title}"
     yield from (line(text, Tone.STRONG) for text in wrap(title, hanging="  "))
-    if scenario.teaches:
+    if scenario.description:
         yield line("")
         yield from (
-            line(text) for text in wrap(" ".join(scenario.teaches.split()), indent="  ", hanging="  ")
+            line(text) for text in wrap(" ".join(scenario.description.split()), indent="  ", hanging="  ")
         )
     yield line("")
     yield line("The world", Tone.STRONG)

@@ -29,12 +29,12 @@ def load_of(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
     by_second: Counter[int] = Counter()
     lasts_ms = 0
     for occurrence in FakeRegistry(scenario, seed=seed, epoch_ms=0).occurrences():
-        for it in occurrence.announcements:
+        for it in occurrence.deliveries:
             by_second[it.due_ms // _SECOND_MS] += 1
             lost = min(it.lose_requests + it.lose_answers, (profile.attempts or 10) - 1)
             gaps = sum(profile.gaps_ms[min(nth, len(profile.gaps_ms) - 1)] for nth in range(lost))
             lasts_ms = max(lasts_ms, it.due_ms + gaps)
-        lasts_ms = max(lasts_ms, occurrence.at_ms, *(loss.due_ms for loss in occurrence.losses), 0)
+        lasts_ms = max(lasts_ms, occurrence.at_ms, *(loss.due_ms for loss in occurrence.unsent), 0)
     for fault in scenario.faults:
         if isinstance(fault, SinkFault):
             lasts_ms = max(lasts_ms, fault.until or 0)

@@ -20,9 +20,9 @@ from fanin.harness.targets.status_body import read_status
 from fanin.harness.targets.status_probe import NoStatusError, ask, status_uri
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.names import folded
+from fanin.simulator.language.names import normalise_region
 from fanin.simulator.language.scenario import Delay, Operation, Scenario
-from fanin.simulator.plan import Announcement, Occurrence
+from fanin.simulator.plan import Delivery, Occurrence
 
 _ANSWER_S = 60  # the first request may have to wake somebody
 _ECHO_S = 10
@@ -47,11 +47,11 @@ async def sing(session: Session, seed: int) -> str:
     target, began_s = DeploymentTarget(deployment, session.client), loop.time()
     uris: list[str | None] = []
     target.listener = lambda _request, _status, body: uris.append(status_uri(body))
-    for announcement in push.announcements:
+    for delivery in push.deliveries:
         await session.gate.admit()
-        await _send(target, announcement, deployment)
+        await _send(target, delivery, deployment)
     took = format_duration(round((loop.time() - began_s) * 1000))
-    accepted = f"a push from {len(push.announcements)} regions was accepted within {took}"
+    accepted = f"a push from {len(push.deliveries)} regions was accepted within {took}"
     if deployment.probed:
         return f"{accepted}, {await _status_of(session, uris)}"
     try:
@@ -75,13 +75,11 @@ def _push(deployment: Deployment, seed: int) -> Occurrence:
     return next(FakeRegistry(scenario, seed=seed, epoch_ms=now_ms()).occurrences())
 
 
-async def _send(target: DeploymentTarget, announcement: Announcement, deployment: Deployment) -> None:
-    shown, region = deployment.endpoint.shown, announcement.region
+async def _send(target: DeploymentTarget, delivery: Delivery, deployment: Deployment) -> None:
+    shown, region = deployment.endpoint.shown, delivery.region
     try:
         async with asyncio.timeout(_ANSWER_S):
-            answer = await target.request(
-                announcement.request, body_over_ms=0, on_answer=lambda _status: False
-            )
+            answer = await target.request(delivery.request, body_over_ms=0, on_answer=lambda _status: False)
     except TimeoutError:
         raise UnreachableError(f"{shown} did not answer within {_ANSWER_S} s") from None
     except ConnectionError as exc:
@@ -105,11 +103,11 @@ def _know_its_regions(body: Mapping[str, Any], regions: Sequence[str]) -> None:
     Raises:
         UnreachableError: it does.
     """
-    known = {folded(region) for region in regions}
+    known = {normalise_region(region) for region in regions}
     for name in ("missing", "arrived"):
         named = body.get(name)
         for region in named if isinstance(named, list) else []:
-            if folded(str(region)) not in known:
+            if normalise_region(str(region)) not in known:
                 raise UnreachableError(
                     f"its notification names {region!r} as {name}, which --regions does not list;"
                     f" it lists {', '.join(regions)}"

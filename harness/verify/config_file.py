@@ -16,8 +16,8 @@ from fanin.harness.verify.config_validation import problems
 from fanin.simulator.language.field_types import field_names, shape_of
 from fanin.simulator.language.load import SIZE_MAX
 from fanin.simulator.language.problems import NOWHERE, Mark, Report, ScenarioError
-from fanin.simulator.language.reader import Walk
-from fanin.simulator.language.yaml_nodes import START, Table, compose, position
+from fanin.simulator.language.reader import NodeReader
+from fanin.simulator.language.yaml_nodes import START, MappingNode, compose, position
 
 __all__ = ["ScenarioError", "load", "loads"]
 
@@ -57,9 +57,9 @@ def loads(text: str, source: str = "target") -> Target:
 def _read(text: str, report: Report) -> Target:
     _one_document(text, report)
     root = compose(text, report)
-    if not isinstance(root, Table):
+    if not isinstance(root, MappingNode):
         report.stop(START, f"this is no mapping; a target has the fields {', '.join(field_names(_SHAPE))}")
-    values, place = Walk(report, timeout_ms=1).fields(root, _SHAPE, "")
+    values, place = NodeReader(report, timeout_ms=1).fields(root, _SHAPE, "")
     target = Target(**values)
     if not place.damaged:
         for problem in problems(target):

@@ -13,7 +13,7 @@ from fanin.harness.capabilities import BEYOND, OF_DEPLOYMENTS, VIRTUAL_ONLY, Dec
 from fanin.harness.dialect import NOTHING, AnswerDialect, NotificationDialect
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
 from fanin.harness.verify.config import Target
-from fanin.simulator.language.names import folded
+from fanin.simulator.language.names import normalise_region
 from fanin.simulator.language.problems import quoted
 
 PORT_MAX = 65_535
@@ -157,7 +157,7 @@ def _deployment(target: Target) -> Iterator[Nonsense]:
             better = f"write {KEY_PLACE} in its place, with the key in {KEY_ENV}"
             yield Nonsense("headers", f"the value of {name!r} may be a secret; {better}")
     for index, region in enumerate(target.regions):
-        if folded(region) in map(folded, target.regions[:index]):
+        if normalise_region(region) in map(normalise_region, target.regions[:index]):
             yield Nonsense("regions", f"{quoted(region)} is listed twice; letter case does not count")
     yield from _sink(target)
 

@@ -17,8 +17,8 @@ from fanin.harness.world.target import Target
 from fanin.simulator.delivery import Profile, next_attempt_after_ms, parse_retry_after, profile_of
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.scenario import Scenario
-from fanin.simulator.plan import Announcement, Loss, Occurrence
-from fanin.simulator.rng import Draws, Numbers, draw_ms
+from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
+from fanin.simulator.rng import LazyRandom, RandomSource, sample_ms
 
 
 def _text(value: Any) -> str | None:
@@ -50,9 +50,9 @@ class Player:
         self._admit = admit  # awaited before every request; what it takes is no part of the request
         self._seed = seed
         self._places = {region: place for place, region in enumerate(scenario.regions)}
-        self._gathering: dict[str, list[Announcement]] = {}  # by region: what goes into its next envelope
+        self._gathering: dict[str, list[Delivery]] = {}  # by region: what goes into its next envelope
         self._turns = {region: asyncio.Lock() for region in scenario.regions}  # of a sender that is serial
-        self._due: list[tuple[int, int, Announcement | Loss]] = []
+        self._due: list[tuple[int, int, Delivery | UnsentDelivery]] = []
         self._order = count()
         self._deliveries: dict[asyncio.Task[None], None] = {}  # a set that keeps its order
         self._defects: list[BaseException] = []  # of the harness itself
@@ -113,18 +113,18 @@ class Player:
         for payload_id in it.ids.values():
             self._op_by_id.setdefault(payload_id, it.op)
         self._op_by_image.setdefault((it.action, it.repository, it.tag, it.digest), it.op)
-        coming: list[Announcement | Loss] = [*it.announcements, *it.losses]
+        coming: list[Delivery | UnsentDelivery] = [*it.deliveries, *it.unsent]
         for what in coming:
             heapq.heappush(self._due, (what.due_ms, next(self._order), what))
 
-    def _act(self, what: Announcement | Loss) -> None:
-        if isinstance(what, Loss):
+    def _act(self, what: Delivery | UnsentDelivery) -> None:
+        if isinstance(what, UnsentDelivery):
             now = self._journal.now_ms()
             if what.fault is not None:
                 self._journal.write(Bit(now, what.fault, what.op, what.region))
             self._journal.write(Unsent(now, what.op, what.region, what.why))
             return
-        for index in what.bites:
+        for index in what.faults:
             self._journal.write(Bit(self._journal.now_ms(), index, what.op, what.region))
         if self._scenario.sender.envelope is None:
             self._begin(self._deliver((what,)))
@@ -195,7 +195,7 @@ class Player:
                 self._nemesis.on_answered(it.op, it.region, ended.status, who)
         return ended
 
-    def _whose_turn(self, it: Announcement, retry: int) -> int:
+    def _whose_turn(self, it: Delivery, retry: int) -> int:
         """Which replica takes it: regions take turns, and so do copies and retries."""
         return (self._places[it.region] + it.copy + retry) % len(self._targets)
 
@@ -215,7 +215,7 @@ class Player:
                     it.request.claims,
                     copy=it.copy,
                     retry=retry,
-                    flaw=it.flaw,
+                    flaw=it.invalid_because,
                     replica=replica,
                     envelope=envelope,
                 )
@@ -232,7 +232,7 @@ class Player:
         if retry < it.lose_requests:
             self._bite(it.lose_requests_fault, it, attempt)
             await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
-        draws = Draws(self._seed, "latency", it.op, it.region, it.copy, retry)
+        draws = LazyRandom(self._seed, "latency", it.op, it.region, it.copy, retry)
         await self._travel(draws)
         now_ms, wall_ms = self._journal.now_ms(), self._wall_ms()
         answer = await self._targets[who].request(
@@ -251,11 +251,11 @@ class Player:
         struck = [self._nemesis.on_answer(it.op, it.region, status, who) for it in parcel]
         return any(struck)
 
-    async def _travel(self, draws: Numbers) -> None:
-        delay_ms = draw_ms(self._scenario.latency, draws)
+    async def _travel(self, draws: RandomSource) -> None:
+        delay_ms = sample_ms(self._scenario.latency, draws)
         if delay_ms:
             await asyncio.sleep(delay_ms / 1000)
 
-    def _bite(self, index: int | None, it: Announcement, attempt: int) -> None:
+    def _bite(self, index: int | None, it: Delivery, attempt: int) -> None:
         if index is not None:
             self._journal.write(Bit(self._journal.now_ms(), index, it.op, it.region, attempt))

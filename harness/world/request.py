@@ -5,11 +5,11 @@ Rules of this file: nothing here waits or sends; a request is signed when it is 
 
 from fanin.simulator.envelope import enveloped
 from fanin.simulator.language.scenario import Scenario
-from fanin.simulator.plan import Announcement
+from fanin.simulator.plan import Delivery
 from fanin.simulator.signing import STRANGER, message_id, secret_at, signed
 from fanin.simulator.wire import WebhookRequest, with_body
 
-type Parcel = tuple[Announcement, ...]  # of one region, at least one
+type Parcel = tuple[Delivery, ...]  # of one region, at least one
 
 
 def request_of(parcel: Parcel, scenario: Scenario, *, at_ms: int, epoch_ms: int) -> WebhookRequest:

@@ -14,7 +14,7 @@ from msgspec import inspect
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.field_types import Wanted, shape_of, shorthand
+from fanin.simulator.language.field_types import FieldType, shape_of, shorthand
 from fanin.simulator.language.scenario import Operation, Scenario
 
 _WIDTH = 110  # characters of a line that holds a whole mapping
@@ -69,7 +69,7 @@ class _Writer:
         for field in sorted(shape.fields, key=lambda it: it.name != "name"):
             part = getattr(value, field.name)
             if self._says(value, field, part):
-                yield _text(field.encode_name), self._node(part, Wanted.of(field.type))
+                yield _text(field.encode_name), self._node(part, FieldType.of(field.type))
 
     def _says(self, value: msgspec.Struct, field: inspect.Field, part: Any) -> bool:
         """Whether a field has to be written."""
@@ -85,17 +85,17 @@ class _Writer:
                     return part != 1 or bool(value.every) or "{n}" in value.image + value.id
         return bool(part != _default(field))
 
-    def _node(self, value: Any, want: Wanted) -> Node:
+    def _node(self, value: Any, want: FieldType) -> Node:
         match want.type:
             case _ if value is None:
                 node: Node = _text(want.word)
             case inspect.StructType() | inspect.UnionType():
                 node = self._struct(value)
             case inspect.VarTupleType():
-                item = Wanted.of(want.type.item_type)
+                item = FieldType.of(want.type.item_type)
                 node = _fitted(SequenceNode(f"{_TAG}seq", [self._node(each, item) for each in value]))
             case inspect.DictType():
-                item = Wanted.of(want.type.value_type)
+                item = FieldType.of(want.type.value_type)
                 pairs = [(_text(key), self._node(each, item)) for key, each in value.items()]
                 node = _fitted(MappingNode(f"{_TAG}map", pairs))
             case _ if want.duration:

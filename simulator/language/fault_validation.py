@@ -1,16 +1,16 @@
 """What may be wrong with a fault of the right shape: above all, that it could never bite.
 
 A fault that bites nothing makes a run prove nothing, so it is refused when that can be told without playing.
-Draws, scopes and instants cannot be told here; a run whose fault never bit gets the verdict unknown.
+LazyRandom, scopes and instants cannot be told here; a run whose fault never bit gets the verdict unknown.
 """
 
 from dataclasses import dataclass
 from typing import assert_never
 
 from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.names import folded, operation_names
+from fanin.simulator.language.names import normalise_region, operation_names
 from fanin.simulator.language.problems import quoted
-from fanin.simulator.language.reader import Place
+from fanin.simulator.language.reader import Location
 from fanin.simulator.language.scenario import (
     ClockJump,
     Crash,
@@ -52,18 +52,18 @@ def check_faults(reading: Reading) -> None:
 class _Prey:
     """What there is for faults to bite."""
 
-    deliveries: frozenset[tuple[str, str]]  # (operation, folded region); "" stands for any
+    deliveries: frozenset[tuple[str, str]]  # (operation, normalise_region region); "" stands for any
     notifications: frozenset[str]  # operations; "" stands for any
 
     @classmethod
     def of(cls, scenario: Scenario) -> "_Prey":
-        webhooks = {folded(region): webhook for region, webhook in scenario.webhooks.items()}
-        regions = [folded(region) for region in scenario.regions]
+        webhooks = {normalise_region(region): webhook for region, webhook in scenario.webhooks.items()}
+        regions = [normalise_region(region) for region in scenario.regions]
         deliveries: set[tuple[str, str]] = set()
         notifications: set[str] = set()
         for operation, name in zip(scenario.operations, operation_names(scenario.operations), strict=True):
             # A ping asks for no subscription and no replication.
-            never = {folded(region) for region, delay in operation.reaches.items() if delay is None}
+            never = {normalise_region(region) for region, delay in operation.reaches.items() if delay is None}
             for region in regions:
                 webhook = webhooks.get(region, Webhook())
                 if operation.action == "ping" or (region not in never and _wants(webhook, operation)):
@@ -87,7 +87,7 @@ class _Checks:
         repeats = (operation.repeat for operation in operations)
         self._repeats = dict(zip(operation_names(operations), repeats, strict=True))
 
-    def fault(self, fault: Fault, place: Place) -> None:
+    def fault(self, fault: Fault, place: Location) -> None:
         match fault:
             case OnDelivery():
                 self._on_delivery(fault, place)
@@ -105,7 +105,7 @@ class _Checks:
             case _:
                 assert_never(fault)
 
-    def _on_delivery(self, fault: OnDelivery, place: Place) -> None:
+    def _on_delivery(self, fault: OnDelivery, place: Location) -> None:
         known = self._selector(fault.region, self._repetition(fault.operation, place), place)
         if known:
             self._delivered(fault.region, fault.operation.partition("/")[0], place)
@@ -129,7 +129,7 @@ class _Checks:
         if self._reading.scenario.sender.envelope is not None:
             self._in_envelope(fault, place)
 
-    def _in_envelope(self, fault: OnDelivery, place: Place) -> None:
+    def _in_envelope(self, fault: OnDelivery, place: Location) -> None:
         """Whatever befalls a request befalls a whole envelope, so it can be nobody's own."""
         if not isinstance(fault, Drop | DelayBy | Duplicate | Reorder | Malform):
             message = "it befalls requests, which are shared; drop, delay, duplicate, reorder, malform do not"
@@ -138,13 +138,13 @@ class _Checks:
             message = f"how: {fault.how} breaks a whole envelope; of an event there are"
             self._report.add(place.at("how").mark, f"{message} {', '.join(WITHIN_ENVELOPE)}")
 
-    def _unknown(self, claims: str, place: Place) -> None:
+    def _unknown(self, claims: str, place: Location) -> None:
         for region in self._reading.scenario.regions:
-            if folded(region) == folded(claims):
+            if normalise_region(region) == normalise_region(claims):
                 message = f"as: {quoted(claims)} is one of the regions; name one that nobody expects"
                 self._report.add(place.at("as").mark, message)
 
-    def _repetition(self, name: str, place: Place) -> str:
+    def _repetition(self, name: str, place: Location) -> str:
         """The operation that ``name`` or ``name/3`` means; a repetition that there is not is reported."""
         operation, slash, number = name.partition("/")
         if not slash:
@@ -157,7 +157,7 @@ class _Checks:
             self._report.add(place.at("operation").mark, f"{message}; {accepted}")
         return operation
 
-    def _selector(self, region: str, operation: str, place: Place) -> bool:
+    def _selector(self, region: str, operation: str, place: Location) -> bool:
         """Whether a region and an operation exist, as far as they are given; when not, that is reported."""
         known = [self._reading.region(region, place.at("region"))] if region else []
         if operation:
@@ -165,20 +165,20 @@ class _Checks:
             known.append(self._reading.operations.knows(operation, where, self._report))
         return all(known)
 
-    def _delivered(self, region: str, operation: str, place: Place) -> None:
-        if self._prey is None or (operation, folded(region)) in self._prey.deliveries:
+    def _delivered(self, region: str, operation: str, place: Location) -> None:
+        if self._prey is None or (operation, normalise_region(region)) in self._prey.deliveries:
             return
         of = f" of operation {quoted(operation)}" if operation else ""
         by = f" by region {quoted(region)}" if region else ""
         self._report.add(place.mark, f"nothing to bite: no webhook{of} is ever sent{by}")
 
-    def _notified(self, operation: str, place: Place) -> None:
+    def _notified(self, operation: str, place: Location) -> None:
         if self._prey is None or operation in self._prey.notifications:
             return
         of = f" of operation {quoted(operation)}" if operation else ""
         self._report.add(place.mark, f"nothing to bite: the sink is never told{of or ' anything'}")
 
-    def _on_sink(self, fault: OnSink | SinkDown, place: Place) -> None:
+    def _on_sink(self, fault: OnSink | SinkDown, place: Location) -> None:
         operation = fault.operation if isinstance(fault, OnSink) else ""
         if self._selector("", operation, place):
             self._notified(operation, place)
@@ -186,13 +186,13 @@ class _Checks:
             until, since = format_duration(fault.until), format_duration(fault.since)
             self._report.add(place.at("until").mark, f"until: {until} is not after since, {since}")
 
-    def _replica(self, replica: int, place: Place) -> None:
+    def _replica(self, replica: int, place: Location) -> None:
         there = self._reading.scenario.replicas
         if replica > there:
             message = f"replica: there is no replica {replica}; there {'is' if there == 1 else 'are'} {there}"
             self._report.add(place.at("replica").mark, message)
 
-    def _crash(self, fault: Crash | Pause, place: Place) -> None:
+    def _crash(self, fault: Crash | Pause, place: Location) -> None:
         kind = "crash" if isinstance(fault, Crash) else "pause"
         self._replica(fault.replica, place)
         if (fault.at is None) == (fault.step is None):

@@ -25,7 +25,7 @@ _PLAIN: dict[type[inspect.Type], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FieldType:
     """A type without its annotations, and what these say.
 
     None is not among the types that are wanted: YAML says it by leaving the field out, or with ``word``.
@@ -38,7 +38,7 @@ class Wanted:
     word: str  # what says None here; empty where only leaving it out does
 
     @classmethod
-    def of(cls, annotated: inspect.Type) -> "Wanted":
+    def of(cls, annotated: inspect.Type) -> "FieldType":
         marks: dict[str, Any] = {}
         description = ""
         inner = annotated
@@ -67,7 +67,7 @@ class Wanted:
         if isinstance(self.type, inspect.StructType):
             mapping = f"a mapping with {', '.join(field_names(self.type))}"
             short = shorthand(self.type)
-            return mapping if short is None else f"{Wanted.of(short.type).accepted()}, or {mapping}"
+            return mapping if short is None else f"{FieldType.of(short.type).accepted()}, or {mapping}"
         if isinstance(self.type, inspect.UnionType):
             return f"a mapping with 'fault', one of {', '.join(tags(self.type))}"
         if isinstance(self.type, inspect.LiteralType):

@@ -12,12 +12,12 @@ from msgspec import structs
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.fault_validation import check_faults
 from fanin.simulator.language.field_types import field_names, shape_of
-from fanin.simulator.language.names import spelled_out
+from fanin.simulator.language.names import with_canonical_names
 from fanin.simulator.language.problems import NOWHERE, Report, ScenarioError
-from fanin.simulator.language.reader import Walk
+from fanin.simulator.language.reader import NodeReader
 from fanin.simulator.language.scenario import TIMEOUT_MS_MAX, Scenario
 from fanin.simulator.language.validation import Reading, check
-from fanin.simulator.language.yaml_nodes import START, Node, Table, compose, position
+from fanin.simulator.language.yaml_nodes import START, MappingNode, Node, compose, position
 
 __all__ = ["SIZE_MAX", "ScenarioError", "load", "loads"]
 
@@ -84,9 +84,9 @@ def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
         asked, most = format_duration(timeout_ms), format_duration(TIMEOUT_MS_MAX)
         report.stop(NOWHERE, f"a timeout of {asked} was asked for; it is from 1ms to {most}")
     root = compose(text, report)
-    if not isinstance(root, Table):
+    if not isinstance(root, MappingNode):
         report.stop(START, f"this is no mapping; a scenario has the fields {', '.join(field_names(_SHAPE))}")
-    walk = Walk(report, timeout_ms or _timeout_ms(root.get("timeout")))
+    walk = NodeReader(report, timeout_ms or _timeout_ms(root.get("timeout")))
     values, place = walk.fields(root, _SHAPE, "")
     # What is missing is reported; the rest can be looked at without it.
     scenario = Scenario(**({"scenario": "", "title": ""} | values))
@@ -96,11 +96,11 @@ def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
     report.close()
     if timeout_ms is not None:
         scenario = structs.replace(scenario, timeout=timeout_ms)
-    return spelled_out(scenario)
+    return with_canonical_names(scenario)
 
 
 def _timeout_ms(node: Node | None) -> int:
     """What the scenario's timeout is, before all else is read. Whatever is wrong with it is told later."""
-    found = None if node is None else Walk(Report(""), 1).read(node, _TIMEOUT.type, "timeout")
+    found = None if node is None else NodeReader(Report(""), 1).read(node, _TIMEOUT.type, "timeout")
     value: int = _TIMEOUT.default if found is None else found.value
     return value

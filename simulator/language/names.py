@@ -13,7 +13,7 @@ from fanin.simulator.language.problems import Mark, Report, hint, listed, quoted
 from fanin.simulator.language.scenario import Crash, Fault, OnDelivery, Operation, Pause, Restart, Scenario
 
 
-def folded(region: str) -> str:
+def normalise_region(region: str) -> str:
     """How region names compare."""
     return region.strip().casefold()
 
@@ -46,12 +46,12 @@ class Directory:
         return False
 
 
-def spelled_out(scenario: Scenario) -> Scenario:
+def with_canonical_names(scenario: Scenario) -> Scenario:
     """The same scenario with every operation's name and home, and regions spelled as in ``regions``."""
-    by_folded = {folded(region): region for region in scenario.regions}
+    by_folded = {normalise_region(region): region for region in scenario.regions}
 
     def spelled(region: str) -> str:
-        return by_folded[folded(region)]
+        return by_folded[normalise_region(region)]
 
     def by_region(table: Mapping[str, Any]) -> dict[str, Any]:
         return {spelled(region): value for region, value in table.items()}

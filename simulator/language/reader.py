@@ -11,22 +11,22 @@ from typing import Any
 
 from msgspec import inspect
 
-from fanin.simulator.language.field_types import Wanted, field_names, shorthand, tags
+from fanin.simulator.language.field_types import FieldType, field_names, shorthand, tags
 from fanin.simulator.language.problems import Mark, Report, hint, nearest, quoted, shortened
-from fanin.simulator.language.scalars import Leaves
-from fanin.simulator.language.yaml_nodes import Listing, Node, Scalar, Table
+from fanin.simulator.language.scalars import ScalarReader
+from fanin.simulator.language.yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 
 @dataclass(slots=True)
-class Place:
+class Location:
     """Where a value stands in the file, and where its parts stand: by YAML's name, by key, or by index."""
 
     mark: Mark
     name: Mark  # where its name stands, if it has one
-    parts: "dict[str | int, Place]" = field(default_factory=dict)
+    parts: "dict[str | int, Location]" = field(default_factory=dict)
     damaged: bool = False  # it, or something in it, could not be read
 
-    def at(self, *path: str | int) -> "Place":
+    def at(self, *path: str | int) -> "Location":
         """The part that ``path`` leads to, or the last one on the way that the file has."""
         place = self
         for step in path:
@@ -45,14 +45,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Parsed:
     """What a node was read into, and where it stands. What is damaged lacks what could not be read."""
 
     value: Any
-    place: Place
+    place: Location
 
 
-class Walk:
+class NodeReader:
     """Reads nodes into values of the types that are wanted. None means: it is not one, and that is reported.
 
     Args:
@@ -62,13 +62,13 @@ class Walk:
 
     def __init__(self, report: Report, timeout_ms: int) -> None:
         self._report = report
-        self._leaves = Leaves(report, timeout_ms)
+        self._scalars = ScalarReader(report, timeout_ms)
 
-    def read(self, node: Node, annotated: inspect.Type, label: str) -> Found | None:
+    def read(self, node: Node, annotated: inspect.Type, label: str) -> Parsed | None:
         """Read a node. ``label`` names it in messages: the field's name."""
-        want = Wanted.of(annotated)
-        if want.word and isinstance(node, Scalar) and node.text == want.word:
-            return Found(None, Place(node.mark, node.mark))
+        want = FieldType.of(annotated)
+        if want.word and isinstance(node, ScalarNode) and node.text == want.word:
+            return Parsed(None, Location(node.mark, node.mark))
         match want.type:
             case inspect.StructType():
                 found = self._struct(node, want, want.type, label)
@@ -79,15 +79,17 @@ class Walk:
             case inspect.DictType():
                 found = self._table(node, want, want.type, label)
             case _:
-                value = self._leaves.read(node, want, label)
-                found = None if value is None else Found(value, Place(node.mark, node.mark))
+                value = self._scalars.read(node, want, label)
+                found = None if value is None else Parsed(value, Location(node.mark, node.mark))
         return found
 
-    def fields(self, node: Table, shape: inspect.StructType, label: str) -> tuple[dict[str, Any], Place]:
+    def fields(
+        self, node: MappingNode, shape: inspect.StructType, label: str
+    ) -> tuple[dict[str, Any], Location]:
         """Read the fields that a mapping gives, by attribute name; without those that could not be read."""
         by_name = {each.encode_name: each for each in shape.fields}
         values: dict[str, Any] = {}
-        place = Place(node.mark, node.mark)
+        place = Location(node.mark, node.mark)
         for key, value in node.entries:
             if key.text == shape.tag_field:
                 continue
@@ -104,28 +106,28 @@ class Walk:
                 place.damaged = True
         return values, place
 
-    def _unknown(self, key: Scalar, shape: inspect.StructType, label: str, place: Place) -> None:
+    def _unknown(self, key: ScalarNode, shape: inspect.StructType, label: str, place: Location) -> None:
         names = field_names(shape)
         problem = f"no field {quoted(key.text)}; there are {', '.join(names)}{hint(key.text, names)}"
         self._report.add(key.mark, f"{_of(label)}{problem}")
         place.damaged = True
         # The nearest is probably meant: while it is misspelt, nobody may conclude that it was left out.
         if (near := nearest(key.text, names)) is not None:
-            place.parts.setdefault(near, Place(key.mark, key.mark, damaged=True))
+            place.parts.setdefault(near, Location(key.mark, key.mark, damaged=True))
 
-    def _struct(self, node: Node, want: Wanted, shape: inspect.StructType, label: str) -> Found | None:
-        if isinstance(node, Scalar) and (short := shorthand(shape)) is not None:
-            value = self._leaves.read(node, replace(Wanted.of(short.type), word=want.word), label)
-            place = Place(node.mark, node.mark)
-            return None if value is None else Found(shape.cls(**{short.name: value}), place)
-        if not isinstance(node, Table):
+    def _struct(self, node: Node, want: FieldType, shape: inspect.StructType, label: str) -> Parsed | None:
+        if isinstance(node, ScalarNode) and (short := shorthand(shape)) is not None:
+            value = self._scalars.read(node, replace(FieldType.of(short.type), word=want.word), label)
+            place = Location(node.mark, node.mark)
+            return None if value is None else Parsed(shape.cls(**{short.name: value}), place)
+        if not isinstance(node, MappingNode):
             self._refuse(node, want, label)
             return None
         values, place = self.fields(node, shape, label)
-        return None if place.damaged else Found(shape.cls(**values), place)
+        return None if place.damaged else Parsed(shape.cls(**values), place)
 
-    def _tagged(self, node: Node, want: Wanted, union: inspect.UnionType, label: str) -> Found | None:
-        if not isinstance(node, Table):
+    def _tagged(self, node: Node, want: FieldType, union: inspect.UnionType, label: str) -> Parsed | None:
+        if not isinstance(node, MappingNode):
             self._refuse(node, want, label)
             return None
         shapes = tags(union)
@@ -134,20 +136,22 @@ class Walk:
         if tag is None:
             self._report.add(node.mark, f"{_of(label)}field 'fault' is missing; it is one of {names}")
             return None
-        text = tag.text if isinstance(tag, Scalar) else ""
+        text = tag.text if isinstance(tag, ScalarNode) else ""
         if (shape := shapes.get(text)) is None:
             said = quoted(text) if text else "this"
             self._report.add(tag.mark, f"fault: {said} is no fault; there are {names}{hint(text, shapes)}")
             return None
-        return self._struct(node, Wanted.of(shape), shape, text)
+        return self._struct(node, FieldType.of(shape), shape, text)
 
-    def _listing(self, node: Node, want: Wanted, listing: inspect.VarTupleType, label: str) -> Found | None:
-        if not isinstance(node, Listing):
-            if not (isinstance(node, Scalar) and Wanted.of(listing.item_type).duration):
+    def _listing(
+        self, node: Node, want: FieldType, listing: inspect.VarTupleType, label: str
+    ) -> Parsed | None:
+        if not isinstance(node, SequenceNode):
+            if not (isinstance(node, ScalarNode) and FieldType.of(listing.item_type).duration):
                 self._refuse(node, want, label)
                 return None
-            node = Listing(node.mark, (node,), node.size)  # a bare duration is a list of one
-        place = Place(node.mark, node.mark)
+            node = SequenceNode(node.mark, (node,), node.size)  # a bare duration is a list of one
+        place = Location(node.mark, node.mark)
         values: list[Any] = []
         for item in node.items:
             found = self.read(item, listing.item_type, label)
@@ -158,9 +162,9 @@ class Walk:
             if found is not None:
                 values.append(found.value)
         self._count(node, listing, label, place)
-        return Found(tuple(values), place)
+        return Parsed(tuple(values), place)
 
-    def _count(self, node: Listing, listing: inspect.VarTupleType, label: str, place: Place) -> None:
+    def _count(self, node: SequenceNode, listing: inspect.VarTupleType, label: str, place: Location) -> None:
         count, least, most = len(node.items), listing.min_length or 0, listing.max_length
         if count < least:
             self._report.add(node.mark, f"{label}: the list is empty; it needs at least {least}")
@@ -170,35 +174,35 @@ class Walk:
             return
         place.damaged = True
 
-    def _table(self, node: Node, want: Wanted, table: inspect.DictType, label: str) -> Found | None:
-        if not isinstance(node, Table):
+    def _table(self, node: Node, want: FieldType, table: inspect.DictType, label: str) -> Parsed | None:
+        if not isinstance(node, MappingNode):
             self._refuse(node, want, label)
             return None
-        place = Place(node.mark, node.mark)
+        place = Location(node.mark, node.mark)
         values: dict[str, Any] = {}
         for key, value in node.entries:
-            name = self._leaves.read(key, Wanted.of(table.key_type), label)
+            name = self._scalars.read(key, FieldType.of(table.key_type), label)
             found = self.read(value, table.value_type, f"{label} {quoted(key.text)}")
             _put(place, key.text, key.mark, found if name is not None else None, value.mark)
             if name is not None and found is not None:
                 values[name] = found.value
-        return Found(values, place)
+        return Parsed(values, place)
 
-    def _refuse(self, node: Node, want: Wanted, label: str) -> None:
+    def _refuse(self, node: Node, want: FieldType, label: str) -> None:
         found, meant = "a list", "a list" if isinstance(want.type, inspect.VarTupleType) else "a mapping"
         accepted = want.accepted()
-        if isinstance(node, Scalar):
+        if isinstance(node, ScalarNode):
             found = quoted(node.text) if node.text else "nothing"
             if meant == "a list" and node.text:
                 accepted = f"[{shortened(node.text)}]"
             elif isinstance(want.type, inspect.UnionType) and node.text in tags(want.type):
                 accepted = f"{{fault: {node.text}}}"
-        elif isinstance(node, Table):
+        elif isinstance(node, MappingNode):
             found, accepted = "a mapping", "'- ' before each item"
         self._report.add(node.mark, f"{label}: {found}, where {meant} is meant; write {accepted}")
 
 
-def _put(place: Place, step: str | int, name: Mark, found: Found | None, mark: Mark) -> None:
+def _put(place: Location, step: str | int, name: Mark, found: Parsed | None, mark: Mark) -> None:
     """Give a place its part. One that could not be read leaves its mark under a name, not under an index."""
     if found is not None:
         place.parts[step] = found.place
@@ -207,7 +211,7 @@ def _put(place: Place, step: str | int, name: Mark, found: Found | None, mark: M
         return
     place.damaged = True
     if isinstance(step, str):
-        place.parts[step] = Place(mark, name, damaged=True)
+        place.parts[step] = Location(mark, name, damaged=True)
 
 
 def _of(label: str) -> str:
@@ -215,4 +219,4 @@ def _of(label: str) -> str:
 
 
 def _repeats(value: Any, values: list[Any], listing: inspect.VarTupleType) -> bool:
-    return isinstance(Wanted.of(listing.item_type).type, inspect.LiteralType) and value in values
+    return isinstance(FieldType.of(listing.item_type).type, inspect.LiteralType) and value in values

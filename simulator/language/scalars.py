@@ -11,22 +11,22 @@ from typing import Any
 from msgspec import inspect
 
 from fanin.simulator.language.durations import format_duration, parse_duration
-from fanin.simulator.language.field_types import Wanted
+from fanin.simulator.language.field_types import FieldType
 from fanin.simulator.language.problems import Report, hint, quoted, shortened
-from fanin.simulator.language.yaml_nodes import Listing, Node, Scalar
+from fanin.simulator.language.yaml_nodes import Node, ScalarNode, SequenceNode
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,18})?(?:[eE][-+][0-9]{1,2})?")
 _KINDS = {"bool": "yes or no", "int": "a number", "float": "a number", "timestamp": "a date"}
 
 
-class Leaves:
+class ScalarReader:
     """Reads single values. None means: it is not one, and that is reported."""
 
     def __init__(self, report: Report, timeout_ms: int) -> None:
         self._report, self._timeout_ms = report, timeout_ms
 
-    def read(self, node: Node, want: Wanted, label: str) -> Any:
+    def read(self, node: Node, want: FieldType, label: str) -> Any:
         """Read a node. ``label`` names it in messages."""
         try:
             return self._value(node, want)
@@ -34,9 +34,9 @@ class Leaves:
             self._report.add(node.mark, f"{label}: {exc}")
             return None
 
-    def _value(self, node: Node, want: Wanted) -> Any:
-        if not isinstance(node, Scalar):
-            kind = "a list" if isinstance(node, Listing) else "a mapping"
+    def _value(self, node: Node, want: FieldType) -> Any:
+        if not isinstance(node, ScalarNode):
+            kind = "a list" if isinstance(node, SequenceNode) else "a mapping"
             raise _RefusalError(f"{kind}, where one value is meant; write {want.accepted()}")
         if node.kind == "null":
             nothing = f"{node.text} is nothing" if node.text else "there is no value"
@@ -59,7 +59,7 @@ class Leaves:
                 raise NotImplementedError(f"a shape wants {want.type}, which nobody reads")
         return value
 
-    def _duration(self, node: Scalar, want: Wanted) -> int:
+    def _duration(self, node: ScalarNode, want: FieldType) -> int:
         try:
             return parse_duration(node.text, timeout_ms=None if want.absolute else self._timeout_ms)
         except ValueError as exc:
@@ -71,7 +71,7 @@ class _RefusalError(Exception):
     """Its text says what was found and what is accepted."""
 
 
-def _text(node: Scalar, rule: inspect.StrType, want: Wanted) -> str:
+def _text(node: ScalarNode, rule: inspect.StrType, want: FieldType) -> str:
     if node.kind != "str":
         taken, shown = _KINDS.get(node.kind, "a sign of its own"), shortened(node.text)
         raise _RefusalError(f"YAML takes {shown} for {taken}; in quotes it is text: '{shown}'")
@@ -84,7 +84,7 @@ def _text(node: Scalar, rule: inspect.StrType, want: Wanted) -> str:
     return node.text
 
 
-def _choice(node: Scalar, rule: inspect.LiteralType) -> str:
+def _choice(node: ScalarNode, rule: inspect.LiteralType) -> str:
     choices = [str(each) for each in rule.values]
     if node.text not in choices:
         names = ", ".join(choices)
@@ -92,7 +92,7 @@ def _choice(node: Scalar, rule: inspect.LiteralType) -> str:
     return node.text
 
 
-def _whole(node: Scalar) -> int:
+def _whole(node: ScalarNode) -> int:
     if node.kind == "int" and _WHOLE.fullmatch(node.text):
         return int(node.text)
     quotes = ", without quotes" if _WHOLE.fullmatch(node.text) else ""
@@ -101,7 +101,7 @@ def _whole(node: Scalar) -> int:
     )
 
 
-def _number(node: Scalar) -> float:
+def _number(node: ScalarNode) -> float:
     if node.kind in ("int", "float") and _DECIMAL.fullmatch(node.text):
         return float(node.text)
     quotes = ", without quotes" if _DECIMAL.fullmatch(node.text) else ""
@@ -110,13 +110,13 @@ def _number(node: Scalar) -> float:
     )
 
 
-def _truth(node: Scalar) -> bool:
+def _truth(node: ScalarNode) -> bool:
     if node.kind != "bool" or node.text not in ("true", "false"):
         raise _RefusalError(f"{quoted(node.text)} is neither true nor false; write true or false")
     return node.text == "true"
 
 
-def _bounded[N: (int, float)](value: N, want: Wanted) -> N:
+def _bounded[N: (int, float)](value: N, want: FieldType) -> N:
     rule = want.type
     if isinstance(rule, inspect.IntType | inspect.FloatType):
         if rule.ge is not None and value < rule.ge:
@@ -128,5 +128,5 @@ def _bounded[N: (int, float)](value: N, want: Wanted) -> N:
     return value
 
 
-def _shown(value: float, want: Wanted) -> str:
+def _shown(value: float, want: FieldType) -> str:
     return format_duration(int(value)) if want.duration else f"{value:.15g}"

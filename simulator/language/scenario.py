@@ -259,7 +259,7 @@ class Scenario(Strict, frozen=True):
     Attributes:
         scenario: Its name, the same as its file's.
         title: One line, for lists.
-        teaches: What a reader should learn.
+        description: What a reader should learn.
         regions: Where the registry is, and what the aggregator waits for.
         expects: Those that the aggregator is told to wait for at first; all of them when left out.
         timeout: How long after an operation's first committed arrival its deadline is.
@@ -282,7 +282,7 @@ class Scenario(Strict, frozen=True):
 
     scenario: Slug
     title: OneLine
-    teaches: str = ""
+    description: str = ""
     regions: Annotated[tuple[RegionName, ...], Meta(min_length=1, max_length=100)] = (
         "northeurope",
         "westeurope",

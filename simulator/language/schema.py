@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, inspect
 
 from fanin.simulator.language.durations import ABSOLUTE_EXAMPLES, DURATION, MULTIPLE, format_duration
-from fanin.simulator.language.field_types import Wanted, field_names, shape_of, shorthand, tags
+from fanin.simulator.language.field_types import FieldType, field_names, shape_of, shorthand, tags
 from fanin.simulator.language.scenario import (
     ClockJump,
     Crash,
@@ -103,7 +103,7 @@ class _Writer:
             properties[shape.tag_field] = {"const": shape.tag, "description": summary(shape.cls)}
         described = attributes(shape.cls)
         for field in shape.fields:
-            written = Wanted.of(field.type).description
+            written = FieldType.of(field.type).description
             said = described[field.encode_name] + (f" Write {written}." if written else "")
             properties[field.encode_name] = {"description": said} | self.value(field.type) | _default(field)
         required = [field.encode_name for field in shape.fields if field.required]
@@ -118,11 +118,11 @@ class _Writer:
 
     def value(self, annotated: inspect.Type) -> dict[str, Any]:
         """What may be written where this type is wanted."""
-        want = Wanted.of(annotated)
+        want = FieldType.of(annotated)
         written = self._duration(want) if want.duration else self._bare(want.type)
         return {"anyOf": [written, {"const": want.word}]} if want.word else written
 
-    def _duration(self, want: Wanted) -> dict[str, Any]:
+    def _duration(self, want: FieldType) -> dict[str, Any]:
         reference = {"$ref": f"#/$defs/{'absolute-duration' if want.absolute else 'duration'}"}
         positive = isinstance(want.type, inspect.IntType) and bool(want.type.ge)
         # Without a digit that is not 0 it is no time at all.
@@ -162,7 +162,7 @@ class _Writer:
         return reference if short is None else {"anyOf": [self.value(short.type), reference]}
 
     def _array(self, wanted: inspect.VarTupleType) -> dict[str, Any]:
-        item = Wanted.of(wanted.item_type)
+        item = FieldType.of(wanted.item_type)
         array = _without_none(
             {
                 "type": "array",
@@ -183,7 +183,7 @@ def _without_none(schema: dict[str, Any]) -> dict[str, Any]:
 def _default(field: inspect.Field) -> dict[str, Any]:
     """What leaving the field out means, where that can be written in a word."""
     default = field.default
-    if isinstance(default, int) and Wanted.of(field.type).duration:
+    if isinstance(default, int) and FieldType.of(field.type).duration:
         return {"default": format_duration(default)}
     return {"default": default} if isinstance(default, str | int | float) and default != "" else {}
 

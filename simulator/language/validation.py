@@ -1,6 +1,6 @@
 """What a scenario of the right shape may still get wrong: names that nobody has, delays of two kinds at once.
 
-Rules of this file: values are looked at, `Place` says where they stand; what could not be read is not held
+Rules of this file: values are looked at, `Location` says where they stand; what could not be read is not held
 against the rest, so no region is called unknown while the list of regions is broken.
 What may be wrong with faults is in `fanin.simulator.language.fault_validation`.
 """
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.names import Directory, folded, operation_names
+from fanin.simulator.language.names import Directory, normalise_region, operation_names
 from fanin.simulator.language.problems import Report, quoted
-from fanin.simulator.language.reader import Place
+from fanin.simulator.language.reader import Location
 from fanin.simulator.language.scenario import Delay, Expectation, Operation, Scenario
 
 _PLACEHOLDER = re.compile("[{][^{}]*[}]")
@@ -24,19 +24,21 @@ class Reading:
     """A scenario that is being read: what it says so far, where, and who is in it."""
 
     scenario: Scenario
-    place: Place
+    place: Location
     report: Report
-    regions: Directory  # by `folded` name
+    regions: Directory  # by `normalise_region` name
     operations: Directory
 
     @classmethod
-    def of(cls, scenario: Scenario, place: Place, report: Report) -> "Reading":
+    def of(cls, scenario: Scenario, place: Location, report: Report) -> "Reading":
         return cls(
             scenario,
             place,
             report,
             Directory(
-                "region", {folded(each): each for each in scenario.regions}, complete=place.sound("regions")
+                "region",
+                {normalise_region(each): each for each in scenario.regions},
+                complete=place.sound("regions"),
             ),
             Directory(
                 "operation",
@@ -45,9 +47,9 @@ class Reading:
             ),
         )
 
-    def region(self, name: str, place: Place) -> bool:
+    def region(self, name: str, place: Location) -> bool:
         """Whether the region exists; when it does not, that is reported."""
-        return self.regions.knows(folded(name), place.mark, self.report, written=name)
+        return self.regions.knows(normalise_region(name), place.mark, self.report, written=name)
 
 
 def check(reading: Reading) -> None:
@@ -80,7 +82,7 @@ def check(reading: Reading) -> None:
             reading.report.add(where.at("operation").mark, message)
 
 
-def check_delay(delay: Delay, place: Place, report: Report) -> None:
+def check_delay(delay: Delay, place: Location, report: Report) -> None:
     """Report a delay that is not exactly one of: fixed, an even spread, log-normal."""
     spread = delay.min is not None or delay.max is not None
     forms = (delay.fixed is not None) + spread + (delay.median is not None)
@@ -97,21 +99,24 @@ def check_delay(delay: Delay, place: Place, report: Report) -> None:
         report.add(place.at("min").mark, f"min: {shortest} is longer than max, {longest}")
 
 
-def _regions(regions: Iterable[str], place: Place, report: Report) -> None:
+def _regions(regions: Iterable[str], place: Location, report: Report) -> None:
     seen: dict[str, int] = {}
     for index, region in enumerate(regions):
         where = place.at(index).mark
-        if (first := seen.setdefault(folded(region), index)) != index:
+        if (first := seen.setdefault(normalise_region(region), index)) != index:
             line = place.at(first).mark.line
             report.add(where, f"regions: {quoted(region)} is listed twice, first on line {line}")
 
 
-def check_expects(expects: Iterable[str], place: Place, reading: Reading) -> None:
+def check_expects(expects: Iterable[str], place: Location, reading: Reading) -> None:
     """Report regions to wait for that there are not, or that are listed twice."""
     seen: dict[str, int] = {}
     for index, region in enumerate(expects):
         where = place.at(index)
-        if reading.region(region, where) and (first := seen.setdefault(folded(region), index)) != index:
+        if (
+            reading.region(region, where)
+            and (first := seen.setdefault(normalise_region(region), index)) != index
+        ):
             line = place.at(first).mark.line
             reading.report.add(where.mark, f"expects: {quoted(region)} is listed twice, first on line {line}")
 
@@ -123,19 +128,19 @@ def _signing(reading: Reading) -> None:
         reading.report.add(place.mark, message)
 
 
-def _by_region(table: Iterable[str], place: Place, reading: Reading) -> None:
+def _by_region(table: Iterable[str], place: Location, reading: Reading) -> None:
     """Keys name regions, each at most once."""
     seen: dict[str, str] = {}
     for name in table:
         where = place.at(name)
-        key = Place(where.name, where.name)
-        if reading.region(name, key) and (first := seen.setdefault(folded(name), name)) != name:
+        key = Location(where.name, where.name)
+        if reading.region(name, key) and (first := seen.setdefault(normalise_region(name), name)) != name:
             reading.report.add(
                 key.mark, f"{quoted(name)} is the region {quoted(first)}, which is there already"
             )
 
 
-def _names(operations: Iterable[Operation], place: Place, report: Report) -> None:
+def _names(operations: Iterable[Operation], place: Location, report: Report) -> None:
     """Operations have names of their own, those by position included."""
     if place.damaged:  # one may be missing, and positions with it
         return
@@ -148,7 +153,7 @@ def _names(operations: Iterable[Operation], place: Place, report: Report) -> Non
             report.add(where.at("name").mark, message)
 
 
-def _operation(operation: Operation, place: Place, reading: Reading) -> None:
+def _operation(operation: Operation, place: Location, reading: Reading) -> None:
     report = reading.report
     if operation.home:
         reading.region(operation.home, place.at("home"))
@@ -170,13 +175,13 @@ def _operation(operation: Operation, place: Place, reading: Reading) -> None:
         report.add(place.at("image").mark, message)
 
 
-def _placeholders(text: str, known: str, field: str, place: Place, report: Report) -> None:
+def _placeholders(text: str, known: str, field: str, place: Location, report: Report) -> None:
     for found in _PLACEHOLDER.findall(text):
         if found != known:
             report.add(place.mark, f"{field}: {quoted(found)} stands for nothing; there is {known}")
 
 
-def _expectation(expectation: Expectation, place: Place, reading: Reading) -> None:
+def _expectation(expectation: Expectation, place: Location, reading: Reading) -> None:
     report = reading.report
     reading.operations.knows(expectation.operation, place.at("operation").mark, report)
     missing = place.at("missing")
@@ -185,9 +190,9 @@ def _expectation(expectation: Expectation, place: Place, reading: Reading) -> No
     seen: set[str] = set()
     for index, region in enumerate(expectation.missing):
         where = missing.at(index)
-        if reading.region(region, where) and folded(region) in seen:
+        if reading.region(region, where) and normalise_region(region) in seen:
             report.add(where.mark, f"missing: {quoted(region)} is listed twice")
-        seen.add(folded(region))
+        seen.add(normalise_region(region))
     if expectation.at is not None and expectation.outcome == "none":
         report.add(place.at("at").name, "at: the outcome none is never notified; leave it out")
     if expectation.at is None and place.has("within"):

@@ -43,7 +43,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
+class ScalarNode:
     """One value; ``kind`` is what YAML 1.1 takes it for: str, int, float, bool, null, timestamp or merge."""
 
     mark: Mark
@@ -53,25 +53,25 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SequenceNode:
     mark: Mark
     items: "tuple[Node, ...]"
     size: int  # nodes below and including this one, aliases expanded
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class MappingNode:
     """Keys and values. ``entries`` are in file order, no key twice."""
 
     mark: Mark
-    entries: "tuple[tuple[Scalar, Node], ...]"
+    entries: "tuple[tuple[ScalarNode, Node], ...]"
     size: int
 
     def get(self, key: str) -> "Node | None":
         return next((value for name, value in self.entries if name.text == key), None)
 
 
-Node = Scalar | Listing | Table
+Node = ScalarNode | SequenceNode | MappingNode
 
 
 def compose(text: str, report: Report) -> Node:
@@ -160,17 +160,17 @@ class _Composer:
                 node = self._scalar(event, mark)
             case SequenceStartEvent():
                 items = tuple(self._items(depth))
-                node = Listing(mark, items, 1 + sum(item.size for item in items))
+                node = SequenceNode(mark, items, 1 + sum(item.size for item in items))
             case MappingStartEvent():
                 entries = tuple(self._entries(depth))
-                node = Table(mark, entries, 1 + sum(key.size + value.size for key, value in entries))
+                node = MappingNode(mark, entries, 1 + sum(key.size + value.size for key, value in entries))
             case _:
                 raise AssertionError(f"{event}: not where the grammar of YAML has a node")
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
 
-    def _scalar(self, event: ScalarEvent, mark: Mark) -> Scalar:
+    def _scalar(self, event: ScalarEvent, mark: Mark) -> ScalarNode:
         text = event.value
         if match := _CONTROL.search(text):
             self._report.add(mark, _control(match[0]))
@@ -178,19 +178,19 @@ class _Composer:
         # Quoted scalars and blocks are text. What a plain one is, YAML 1.1 decides by its looks.
         plain = not event.style and event.tag is None
         tag = _resolver.resolve(yaml.ScalarNode, text, (True, False)) if plain else "str"
-        return Scalar(mark, text, tag.removeprefix("tag:yaml.org,2002:"))
+        return ScalarNode(mark, text, tag.removeprefix("tag:yaml.org,2002:"))
 
     def _items(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := next(self._events), SequenceEndEvent):
             yield self._node(event, depth + 1)
 
-    def _entries(self, depth: int) -> Iterator[tuple[Scalar, Node]]:
+    def _entries(self, depth: int) -> Iterator[tuple[ScalarNode, Node]]:
         seen: dict[str, Mark] = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             mark = _marked(event.start_mark)
-            if not isinstance(key, Scalar):
+            if not isinstance(key, ScalarNode):
                 self._report.add(mark, "a list or mapping as a name; a name is text")
             elif key.kind == "merge":
                 self._report.add(
@@ -202,7 +202,7 @@ class _Composer:
                 )
             else:
                 seen[key.text] = mark
-                yield Scalar(mark, key.text, key.kind), value
+                yield ScalarNode(mark, key.text, key.kind), value
 
     def _count(self, nodes: int, mark: Mark) -> None:
         self._nodes += nodes

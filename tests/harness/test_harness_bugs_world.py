@@ -229,7 +229,7 @@ def everything_happens_at_its_time() -> None:
     for name in ("dropped-region", "thirty-days", "duplicate-after-done"):
         scenario = scenario_of(name)
         plan = FakeRegistry(scenario, seed=0, epoch_ms=EPOCH_MS).occurrences()
-        due = sorted(it.due_ms for occurrence in plan for it in occurrence.announcements)
+        due = sorted(it.due_ms for occurrence in plan for it in occurrence.deliveries)
         history = play(scenario)
         assert sorted(it.at for it in history.entries if isinstance(it, Sent)) == due
     observer, history = observed(world(Drop(region=WEST)))

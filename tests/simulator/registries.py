@@ -36,9 +36,9 @@ def played(
 
 def due(occurrence: Occurrence) -> dict[str, int]:
     """When each region's webhook is due."""
-    return {it.region: it.due_ms for it in occurrence.announcements}
+    return {it.region: it.due_ms for it in occurrence.deliveries}
 
 
 def bodies(occurrence: Occurrence) -> list[dict[str, Any]]:
     """The payloads in the order they are due."""
-    return [json.loads(it.request.body) for it in occurrence.announcements]
+    return [json.loads(it.request.body) for it in occurrence.deliveries]

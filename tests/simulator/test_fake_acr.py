@@ -28,13 +28,13 @@ def test_one_push_is_announced_once_in_every_region_by_identical_bodies() -> Non
     """Only the URL tells the regions apart; the id is the same everywhere, as the original relies upon."""
     (push,) = played(PUSH)
 
-    assert {it.region: it.request.target for it in push.announcements} == {
+    assert {it.region: it.request.target for it in push.deliveries} == {
         region: f"/api/ImagePush?region={region}" for region in REGIONS
     }
-    assert len({it.request.body for it in push.announcements}) == 1
-    assert {it.id for it in push.announcements} == set(push.ids.values()) == {bodies(push)[0]["id"]}
+    assert len({it.request.body for it in push.deliveries}) == 1
+    assert {it.id for it in push.deliveries} == set(push.ids.values()) == {bodies(push)[0]["id"]}
     assert list(push.ids) == list(REGIONS)
-    assert push.losses == ()
+    assert push.unsent == ()
 
 
 def test_ids_may_differ_by_region_and_nothing_else_does() -> None:
@@ -43,8 +43,8 @@ def test_ids_may_differ_by_region_and_nothing_else_does() -> None:
     said = bodies(push)
 
     assert len(set(push.ids.values())) == 3
-    assert {it.region: it.id for it in push.announcements} == push.ids
-    assert [it.id for it in push.announcements] == [body["id"] for body in said]
+    assert {it.region: it.id for it in push.deliveries} == push.ids
+    assert [it.id for it in push.deliveries] == [body["id"] for body in said]
     assert len({json.dumps({**body, "id": ""}) for body in said}) == 1
 
 
@@ -169,7 +169,7 @@ def test_a_ping_asks_for_no_replication_no_scope_and_no_enabled_webhook() -> Non
 
     assert due(happened) == dict.fromkeys(REGIONS, 50)
     assert list(bodies(happened)[0]) == ["id", "timestamp", "action"]
-    assert (happened.repository, happened.tag, happened.digest, happened.losses) == ("", None, None, ())
+    assert (happened.repository, happened.tag, happened.digest, happened.unsent) == ("", None, None, ())
 
 
 # --- when it is due ---
@@ -222,7 +222,7 @@ def test_announcements_come_in_the_order_they_are_due() -> None:
     reaches: dict[str, Delay | None] = {NORTH: Delay(fixed=9), WEST: Delay(fixed=4), EAST: Delay(fixed=4)}
     (happened,) = played(Operation(name="op", reaches=reaches), faults=(Duplicate(after=(5, 0)),))
 
-    assert [(it.due_ms, it.region, it.copy) for it in happened.announcements] == [
+    assert [(it.due_ms, it.region, it.copy) for it in happened.deliveries] == [
         (4, WEST, 0), (4, WEST, 2), (4, EAST, 0), (4, EAST, 2),
         (9, NORTH, 0), (9, NORTH, 2), (9, WEST, 1), (9, EAST, 1),
         (14, NORTH, 1),
@@ -233,7 +233,7 @@ def test_copies_of_copies_come_by_their_number_too() -> None:
     """Whichever fault made them."""
     (push,) = played(PUSH, regions=(NORTH,), faults=(Duplicate(after=(0,)), Duplicate(after=(0,))))
 
-    assert [it.copy for it in push.announcements] == [0, 1, 2, 3]
+    assert [it.copy for it in push.deliveries] == [0, 1, 2, 3]
 
 
 def test_operations_interleave() -> None:
@@ -306,8 +306,8 @@ def test_a_webhook_that_never_comes_is_a_loss_with_its_reason(
     """The other regions are not concerned."""
     (happened,) = played(operation, webhooks={WEST: webhook}, replication={WEST: Delay(fixed=30)})
 
-    assert [(it.region, it.why, it.fault) for it in happened.losses] == ([(WEST, why, None)] if why else [])
-    assert {it.region for it in happened.announcements} == ({NORTH, EAST} if why else {NORTH, WEST, EAST})
+    assert [(it.region, it.why, it.fault) for it in happened.unsent] == ([(WEST, why, None)] if why else [])
+    assert {it.region for it in happened.deliveries} == ({NORTH, EAST} if why else {NORTH, WEST, EAST})
     assert set(happened.ids) == set(REGIONS)
 
 
@@ -317,7 +317,7 @@ def test_a_loss_has_the_instant_at_which_it_would_have_left() -> None:
     push = Operation(name="push", at=5, reaches={EAST: None})
     (happened,) = played(push, webhooks={WEST: Webhook(scope="x")}, replication=lags, faults=(Drop(),))
 
-    assert [(it.region, it.why, it.due_ms) for it in happened.losses] == [
+    assert [(it.region, it.why, it.due_ms) for it in happened.unsent] == [
         (NORTH, "dropped", 5), (WEST, "scope", 35), (EAST, "never-replicated", 5),
     ]  # fmt: skip
 
@@ -326,7 +326,7 @@ def test_each_region_has_its_own_webhook() -> None:
     """Service URI and headers are the region's own; a default stands in for what is not configured."""
     west = Webhook(uri="/webhooks/{region}?x=1", headers={"Authorization": "Bearer t"})
     (push,) = played(PUSH, webhooks={WEST: west})
-    sent = {it.region: it.request for it in push.announcements}
+    sent = {it.region: it.request for it in push.deliveries}
 
     assert sent[WEST].target == "/webhooks/westeurope?x=1"
     assert dict(sent[WEST].headers)["Authorization"] == "Bearer t"
@@ -346,7 +346,7 @@ def test_a_misconfigured_uri_is_a_flaw_from_the_start(uri: str, flaw: str) -> No
     """Names compare without case and surrounding space; one that nobody expects must be refused."""
     (push,) = played(PUSH, webhooks={WEST: Webhook(uri=uri)})
 
-    assert {it.region: it.flaw for it in push.announcements} == {NORTH: "", WEST: flaw, EAST: ""}
+    assert {it.region: it.invalid_because for it in push.deliveries} == {NORTH: "", WEST: flaw, EAST: ""}
 
 
 # --- by default ---
@@ -358,4 +358,4 @@ def test_every_action_is_announced_by_default(action: Action) -> None:
     (happened,) = played(Operation(name="op", action=action))
 
     assert {body["action"] for body in bodies(happened)} == {action}
-    assert len(happened.announcements) == 3
+    assert len(happened.deliveries) == 3

@@ -75,8 +75,8 @@ def test_a_region_more_does_not_move_the_draws_of_the_others() -> None:
             replace(
                 it,
                 ids={name: each for name, each in it.ids.items() if name != region},
-                announcements=tuple(each for each in it.announcements if each.region != region),
-                losses=tuple(each for each in it.losses if each.region != region),
+                deliveries=tuple(each for each in it.deliveries if each.region != region),
+                unsent=tuple(each for each in it.unsent if each.region != region),
             )
             for it in happened
         ]

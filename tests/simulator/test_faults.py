@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from fanin.simulator.fake_acr import Announcement, FakeRegistry, Loss
+from fanin.simulator.fake_acr import Delivery, FakeRegistry, UnsentDelivery
 from fanin.simulator.faults import BEHAVIOURS, DEPTH, MIB, _bites
 from fanin.simulator.language.scenario import (
     Action,
@@ -42,7 +42,7 @@ def deliveries(
     action: Action = "push",
     key: str = "",
     webhooks: dict[str, Webhook] | None = None,
-) -> tuple[list[Announcement], list[Loss]]:
+) -> tuple[list[Delivery], list[UnsentDelivery]]:
     """What becomes of a push at 0 s, its ``repeat`` copies 10 s apart, whose webhooks are due at once."""
     operation = Operation(name="op", action=action, id="id-{n}", repeat=repeat, every=10_000)
     scenario = Scenario(
@@ -56,7 +56,7 @@ def deliveries(
         faults=faults,
     )
     happened = list(FakeRegistry(scenario, seed=seed, epoch_ms=0).occurrences())
-    return [it for one in happened for it in one.announcements], [it for one in happened for it in one.losses]
+    return [it for one in happened for it in one.deliveries], [it for one in happened for it in one.unsent]
 
 
 class Zeros:
@@ -66,7 +66,7 @@ class Zeros:
         return 0.0
 
 
-def in_east(*faults: Fault, action: Action = "push", key: str = "", uri: str = "") -> list[Announcement]:
+def in_east(*faults: Fault, action: Action = "push", key: str = "", uri: str = "") -> list[Delivery]:
     """What eastus sends, by copy."""
     webhooks = {EAST: Webhook(uri=uri)} if uri else None
     sent, _ = deliveries(*faults, action=action, key=key, webhooks=webhooks)
@@ -85,7 +85,7 @@ def test_without_faults_a_delivery_is_sound() -> None:
     """No flaw, no bites, nothing lost on the way."""
     sent, losses = deliveries()
 
-    assert [(it.region, it.due_ms, it.copy, it.flaw, it.bites) for it in sent] == [
+    assert [(it.region, it.due_ms, it.copy, it.invalid_because, it.faults) for it in sent] == [
         (EAST, 0, 0, "", ()),
         (WEST, 0, 0, "", ()),
     ]
@@ -97,7 +97,7 @@ def test_faults_of_sink_and_aggregator_are_not_the_registrys() -> None:
     """They stay in the numbering: a delivery's bites are indices into the whole list."""
     sent = in_east(SinkDown(), Crash(at=5), DelayBy(by=Delay(fixed=7)))
 
-    assert (sent[0].due_ms, sent[0].bites) == (7, (2,))
+    assert (sent[0].due_ms, sent[0].faults) == (7, (2,))
 
 
 # --- when it is sent, and how often ---
@@ -108,7 +108,7 @@ def test_a_dropped_delivery_is_a_loss_that_names_the_fault() -> None:
     sent, losses = deliveries(SinkDown(), Drop(region=EAST))
 
     assert [it.region for it in sent] == [WEST]
-    assert losses == [Loss(0, "op", EAST, "dropped", 1)]
+    assert losses == [UnsentDelivery(0, "op", EAST, "dropped", 1)]
 
 
 def test_a_delayed_delivery_is_due_later() -> None:
@@ -127,7 +127,7 @@ def test_a_duplicate_is_a_delivery_of_its_own_for_each_copy() -> None:
     first, *copies = in_east(Duplicate(after=(1_000, 0, 691_200_000)))
 
     assert first == SOUND
-    assert [(it.copy, it.due_ms, it.bites) for it in copies] == [
+    assert [(it.copy, it.due_ms, it.faults) for it in copies] == [
         (1, 1_000, (0,)),
         (2, 0, (0,)),
         (3, 691_200_000, (0,)),
@@ -140,8 +140,8 @@ def test_copies_pass_through_the_faults_behind_theirs() -> None:
     before = in_east(DelayBy(by=Delay(fixed=100)), Duplicate(after=(50,)))
     behind = in_east(Duplicate(after=(50,)), Duplicate(after=(7,)))
 
-    assert [(it.due_ms, it.bites) for it in before] == [(100, (0,)), (150, (0, 1))]
-    assert [(it.copy, it.due_ms, it.bites) for it in behind] == [
+    assert [(it.due_ms, it.faults) for it in before] == [(100, (0,)), (150, (0, 1))]
+    assert [(it.copy, it.due_ms, it.faults) for it in behind] == [
         (0, 0, ()),
         (1, 50, (0,)),
         (2, 7, (1,)),
@@ -169,7 +169,7 @@ def test_losing_one_of_two_copies_is_no_loss_but_a_bite() -> None:
     assert halves
     for sent, losses in halves:
         (survivor,) = [it for it in sent if it.region == EAST]
-        assert survivor.bites == ((0, 1) if survivor.copy else (1,))
+        assert survivor.faults == ((0, 1) if survivor.copy else (1,))
         assert losses == []
 
 
@@ -178,7 +178,7 @@ def test_losing_every_copy_is_one_loss() -> None:
     sent, losses = deliveries(Duplicate(region=EAST), Drop(region=EAST), Drop(region=EAST))
 
     assert [it.region for it in sent] == [WEST]
-    assert losses == [Loss(0, "op", EAST, "dropped", 1)]
+    assert losses == [UnsentDelivery(0, "op", EAST, "dropped", 1)]
 
 
 def test_reordered_deliveries_overtake_each_other_within_their_limit() -> None:
@@ -201,7 +201,7 @@ def test_lost_requests_and_answers_are_the_players_to_record() -> None:
 
     assert (sent.lose_requests, sent.lose_requests_fault) == (2, 1)
     assert (sent.lose_answers, sent.lose_answers_fault) == (3, 2)
-    assert sent.bites == ()
+    assert sent.faults == ()
 
 
 def test_of_two_faults_on_the_way_the_harder_one_holds() -> None:
@@ -213,13 +213,13 @@ def test_of_two_faults_on_the_way_the_harder_one_holds() -> None:
 
     assert (sent.lose_requests, sent.lose_requests_fault) == (2, 0)
     assert (sent.lose_answers, sent.lose_answers_fault) == (4, 3)
-    assert (sent.body_over_ms, sent.bites) == (5, (4,))
+    assert (sent.body_over_ms, sent.faults) == (5, (4,))
 
 
 # --- what is sent ---
 
 
-def broken(how: Malformation, action: Action = "push") -> Announcement:
+def broken(how: Malformation, action: Action = "push") -> Delivery:
     (sent,) = in_east(Malform(how=how), action=action)
     return sent
 
@@ -229,8 +229,8 @@ def test_a_malformed_body_says_so_and_is_framed_right(how: Malformation) -> None
     """The flaw names the way it is broken; the length is the broken body's own."""
     sent = broken(how)
 
-    assert sent.flaw == f"malformed:{how}"
-    assert sent.bites == (0,)
+    assert sent.invalid_because == f"malformed:{how}"
+    assert sent.faults == (0,)
     assert sent.request.body != SOUND.request.body
     assert dict(sent.request.headers)["Content-Length"] == str(len(sent.request.body))
     assert (sent.id, sent.request.target) == (SOUND.id, SOUND.request.target)
@@ -287,10 +287,10 @@ def test_a_ping_is_only_broken_where_a_ping_can_be() -> None:
     """It needs no target and, for all that is known, no id; what leaves it sound does not bite."""
     hows: tuple[Malformation, ...] = get_args(Malformation)
 
-    sound = {how for how in hows if not broken(how, "ping").bites}
+    sound = {how for how in hows if not broken(how, "ping").faults}
 
     assert sound == {"no-id", "empty-id", "no-target", "deep"}
-    assert all(broken(how, "ping").flaw == "" for how in sound)
+    assert all(broken(how, "ping").invalid_because == "" for how in sound)
     assert decoded("no-action", "ping").keys() == {"id", "timestamp"}
 
 
@@ -299,8 +299,8 @@ def test_a_body_breaks_once_and_a_delivery_keeps_its_first_flaw() -> None:
     (twice,) = in_east(Malform(how="no-id"), Malform(how="empty"))
     (mixed,) = in_east(WrongKey(), Malform(how="no-id"), UnknownRegion(), key="k")
 
-    assert (twice.flaw, twice.bites) == ("malformed:no-id", (0,))
-    assert (mixed.flaw, mixed.bites) == ("wrong-key", (0, 1, 2))
+    assert (twice.invalid_because, twice.faults) == ("malformed:no-id", (0,))
+    assert (mixed.invalid_because, mixed.faults) == ("wrong-key", (0, 1, 2))
     assert mixed.request.target == "/api/ImagePush?region=mars&code=not-k"
 
 
@@ -320,8 +320,8 @@ def test_a_delivery_may_claim_another_region(
     """Unknown or missing is a flaw; an expected region, however it is spelt, is none."""
     (sent,) = in_east(UnknownRegion(claims=claims))
 
-    assert (sent.request.target, sent.request.claims, sent.flaw) == (target, claimed, flaw)
-    assert (sent.region, sent.bites) == (EAST, (0,))
+    assert (sent.request.target, sent.request.claims, sent.invalid_because) == (target, claimed, flaw)
+    assert (sent.region, sent.faults) == (EAST, (0,))
 
 
 def test_a_region_is_replaced_wherever_the_url_names_it() -> None:
@@ -333,7 +333,7 @@ def test_a_region_is_replaced_wherever_the_url_names_it() -> None:
 
     assert path.request.target == "/webhooks/mars"
     assert literal.request.target == "/api/ImagePush?region=mars&x=1&code=k"
-    assert (nowhere.request.target, nowhere.bites) == ("/hook", ())
+    assert (nowhere.request.target, nowhere.faults) == ("/hook", ())
     assert same == SOUND
 
 
@@ -342,15 +342,15 @@ def test_a_known_region_heals_a_url_that_was_wrong_from_the_start() -> None:
     (wrong,) = in_east(uri="/api/ImagePush?region=mars")
     (healed,) = in_east(UnknownRegion(claims=WEST), uri="/api/ImagePush?region=mars")
 
-    assert wrong.flaw == "unknown-region"
-    assert healed.flaw == ""
+    assert wrong.invalid_because == "unknown-region"
+    assert healed.invalid_because == ""
 
 
 def test_a_wrong_key_needs_a_right_one() -> None:
     """Without a key in the scenario nothing can be wrong with it."""
     (sent,) = in_east(WrongKey(), key="s3cret==")
 
-    assert (sent.request.target, sent.flaw) == (
+    assert (sent.request.target, sent.invalid_because) == (
         "/api/ImagePush?region=eastus&code=not-s3cret%3D%3D",
         "wrong-key",
     )
@@ -361,7 +361,7 @@ def test_a_slow_client_takes_its_time() -> None:
     """The body is the same and takes so long to arrive."""
     (sent,) = in_east(SlowClient(over=30_000))
 
-    assert (sent.body_over_ms, sent.bites) == (30_000, (0,))
+    assert (sent.body_over_ms, sent.faults) == (30_000, (0,))
     assert sent.request == SOUND.request
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fanin.simulator.language.scenario import Delay
-from fanin.simulator.rng import Draws, draw_ms, stream
+from fanin.simulator.rng import LazyRandom, sample_ms, seeded_random
 
 
 class Fixed:
@@ -23,15 +23,24 @@ class Fixed:
 
 def test_a_stream_belongs_to_its_seed_and_its_concern() -> None:
     """Equal names draw equally; another seed or another concern draws something else."""
-    same = [stream(7, "replication", "op1").random() for _ in range(2)]
+    same = [seeded_random(7, "replication", "op1").random() for _ in range(2)]
 
     assert same[0] == same[1]
-    assert len({same[0], stream(8, "replication", "op1").random(), stream(7, "fault", "op1").random()}) == 3
+    assert (
+        len(
+            {
+                same[0],
+                seeded_random(8, "replication", "op1").random(),
+                seeded_random(7, "fault", "op1").random(),
+            }
+        )
+        == 3
+    )
 
 
 def test_lazy_draws_are_the_stream_they_stand_for() -> None:
     """Laziness must not be visible in the numbers."""
-    lazy, eager = Draws(7, "fault", 0), stream(7, "fault", 0)
+    lazy, eager = LazyRandom(7, "fault", 0), seeded_random(7, "fault", 0)
 
     assert [lazy.random() for _ in range(3)] == [eager.random() for _ in range(3)]
 
@@ -39,7 +48,10 @@ def test_lazy_draws_are_the_stream_they_stand_for() -> None:
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_another_process_draws_the_same(hash_seed: str) -> None:
     """A seed must reproduce a run elsewhere, whatever PYTHONHASHSEED is there."""
-    program = "from fanin.simulator.rng import stream; print(stream(7, 'replication', 'op1').random())"
+    program = (
+        "from fanin.simulator.rng import seeded_random; "
+        "print(seeded_random(7, 'replication', 'op1').random())"
+    )
 
     output = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", program],
@@ -47,7 +59,7 @@ def test_another_process_draws_the_same(hash_seed: str) -> None:
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
 
-    assert float(output) == stream(7, "replication", "op1").random()
+    assert float(output) == seeded_random(7, "replication", "op1").random()
 
 
 @pytest.mark.parametrize(
@@ -78,14 +90,14 @@ def test_a_delay_is_a_function_of_at_most_one_number(
     """Both ends of a spread are in; a fixed delay costs no draw, so that it moves nothing else."""
     numbers = Fixed(number)
 
-    assert draw_ms(delay, numbers) == expected_ms
+    assert sample_ms(delay, numbers) == expected_ms
     assert numbers.drawn == drawn
 
 
 def test_a_log_normal_delay_has_the_median_that_it_names() -> None:
     """Half of the draws are below the median, and the middle half is as wide as sigma says."""
     numbers = random.Random(1)
-    drawn = sorted(draw_ms(Delay(median=3_000, sigma=0.5), numbers) for _ in range(4_001))
+    drawn = sorted(sample_ms(Delay(median=3_000, sigma=0.5), numbers) for _ in range(4_001))
 
     assert drawn[2_000] == pytest.approx(3_000, rel=0.05)
     assert drawn[3_000] / drawn[1_000] == pytest.approx(1.963, rel=0.1)  # exp(2 * 0.6745 * 0.5)

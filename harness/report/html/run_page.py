@@ -82,7 +82,7 @@ def _facts(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
     return {
         "name": scenario.scenario,
         "title": scenario.title,
-        "teaches": " ".join(scenario.teaches.split()),
+        "description": " ".join(scenario.description.split()),
         "verdict": verdict.validity.value,
         "remark": remark if wrong or scenario.verdict != "valid" else "",
         "facts": facts,

@@ -10,7 +10,7 @@ import yaml
 from msgspec import inspect
 
 from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.field_types import Wanted, shape_of, shorthand
+from fanin.simulator.language.field_types import FieldType, shape_of, shorthand
 from fanin.simulator.language.scenario import Operation, Scenario
 
 _WIDTH = 100
@@ -55,7 +55,7 @@ def _usual(field: inspect.Field) -> Any:
 
 def _written(value: Any, kind: inspect.Type) -> Any:
     """One value as YAML has it, by the type that its field declares."""
-    wanted = Wanted.of(kind)
+    wanted = FieldType.of(kind)
     if value is None:
         return wanted.word or None
     if wanted.duration:

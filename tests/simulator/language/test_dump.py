@@ -43,7 +43,7 @@ def test_it_reads_as_if_a_person_had_written_it() -> None:
     text = dedent("""\
         scenario: by-hand
         title: Written by hand
-        teaches: |
+        description: |
           Two lines.
           Of text.
         timeout: 1m30s
@@ -106,13 +106,13 @@ def test_what_is_easily_lost_is_kept(operation: str) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(teaches=TEXT, claims=TEXT, event_id=TEXT.filter(bool))
-def test_any_text_survives(teaches: str, claims: str, event_id: str) -> None:
+@given(description=TEXT, claims=TEXT, event_id=TEXT.filter(bool))
+def test_any_text_survives(description: str, claims: str, event_id: str) -> None:
     """Quotes, colons, dashes, blank lines, other alphabets: whatever the loader takes, it gets back."""
     scenario = Scenario(
         "texts",
         "Texts",
-        teaches=teaches,
+        description=description,
         operations=(Operation(name="op1", home="northeurope", id=event_id.replace("{", "(")),),
         faults=(UnknownRegion(claims=claims),),
     )

@@ -40,7 +40,7 @@ HEAD = "scenario: example\ntitle: An example\n"
 EVERYTHING = """\
 scenario: everything
 title: Every field once
-teaches: |
+description: |
   One line.
   Another: with a colon.
 regions: [North Europe, eastus]
@@ -104,7 +104,7 @@ def test_every_field_is_read() -> None:
     assert scenario == Scenario(
         scenario="everything",
         title="Every field once",
-        teaches="One line.\nAnother: with a colon.\n",
+        description="One line.\nAnother: with a colon.\n",
         regions=("North Europe", "eastus"),
         timeout=100_000,
         registry="registry.example:5000",

@@ -9,12 +9,12 @@ import yaml
 from fanin.simulator.language.field_types import shape_of
 from fanin.simulator.language.load import ScenarioError, loads
 from fanin.simulator.language.problems import Report
-from fanin.simulator.language.reader import Walk
+from fanin.simulator.language.reader import NodeReader
 from fanin.simulator.language.schema import schema
 from fanin.simulator.language.yaml_nodes import compose
 
 HEAD = "scenario: example\ntitle: An example\n"  # rows begin on line 3
-FIELDS = "scenario, title, teaches, regions, expects, timeout, registry, correlation, ids, actions, key, replicas, signing, latency, sender, replication, webhooks, operations, faults, expect, verdict"
+FIELDS = "scenario, title, description, regions, expects, timeout, registry, correlation, ids, actions, key, replicas, signing, latency, sender, replication, webhooks, operations, faults, expect, verdict"
 FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, malform, unknown-region, wrong-key, slow-client, forge, sign-earlier, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
 DURATION = (
     "write a duration such as 250ms, 45s, 1m30s, 2h, 3d, or a multiple of the timeout such as 0.75 timeout"
@@ -87,8 +87,8 @@ WRONG = {
         f"3:19: at: '12:30' is not a duration; {DURATION}",
     ),
     "a date for text": (
-        "teaches: 2026-01-01",
-        "3:10: teaches: YAML takes 2026-01-01 for a date; in quotes it is text: '2026-01-01'",
+        "description: 2026-01-01",
+        "3:14: description: YAML takes 2026-01-01 for a date; in quotes it is text: '2026-01-01'",
     ),
     "a number for text": (
         "key: 12345",
@@ -106,7 +106,7 @@ WRONG = {
         "operations: [{}]\nfaults: [{fault: drop, chance: half}]",
         "4:32: chance: 'half' is not a plain number; write decimal digits, such as 0.5",
     ),
-    "nothing at all": ("teaches:", "3:9: teaches: there is no value; write text, or leave it out"),
+    "nothing at all": ("description:", "3:13: description: there is no value; write text, or leave it out"),
     "a null": (
         "sender: ~",
         "3:9: sender: ~ is nothing; write one of acr, cncf-distribution, retry, standard-webhooks, or leave it out",
@@ -396,7 +396,7 @@ def test_true_and_false_are_read(text: str, lit: bool) -> None:  # noqa: FBT001 
     """A shape may want a truth value."""
     report = Report("switch.yaml")
 
-    found = Walk(report, 1).read(compose(f"lit: {text}", report), shape_of(Switch), "switch")
+    found = NodeReader(report, 1).read(compose(f"lit: {text}", report), shape_of(Switch), "switch")
 
     assert found is not None
     assert found.value == Switch(lit=lit)
@@ -407,7 +407,7 @@ def test_truth_has_two_words(text: str) -> None:
     """YAML 1.1 knows 22, one of which is a country."""
     report = Report("switch.yaml")
 
-    assert Walk(report, 1).read(compose(f"lit: {text}", report), shape_of(Switch), "switch") is None
+    assert NodeReader(report, 1).read(compose(f"lit: {text}", report), shape_of(Switch), "switch") is None
     with pytest.raises(ScenarioError, match="is neither true nor false; write true or false"):
         report.close()
 

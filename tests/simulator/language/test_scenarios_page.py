@@ -8,7 +8,7 @@ import pytest
 import yaml
 from msgspec import inspect
 
-from fanin.simulator.language.field_types import Wanted, field_names, shape_of, tags
+from fanin.simulator.language.field_types import FieldType, field_names, shape_of, tags
 from fanin.simulator.language.load import loads
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.language.schema import schema
@@ -28,7 +28,7 @@ def whole(example: str) -> str:
 
 def spoken_of(wanted: inspect.Type) -> Iterator[str]:
     """Everything that somebody has to know to write such a value: fields, faults, choices, words."""
-    want = Wanted.of(wanted)
+    want = FieldType.of(wanted)
     if want.word:
         yield want.word
     match want.type:

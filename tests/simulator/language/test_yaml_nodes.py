@@ -41,7 +41,7 @@ WRONG = {
         "---\nscenario: second",
         "3:1: a second document begins here; a file holds one scenario",
     ),
-    "a bell": ('teaches: "a\\ab"', "3:10: control character U+0007; leave it out"),
+    "a bell": ('description: "a\\ab"', "3:14: control character U+0007; leave it out"),
 }
 
 
@@ -218,7 +218,7 @@ def test_a_text_may_not_be_larger_than_a_file() -> None:
 @pytest.mark.usefixtures("parser")
 def test_escapes_cannot_smuggle_anything_in(escape: str) -> None:
     """No half characters that nobody can encode, no sequences that a terminal obeys."""
-    assert problems(f'{HEAD}teaches: "{escape}"\n').startswith("example.yaml:")
+    assert problems(f'{HEAD}description: "{escape}"\n').startswith("example.yaml:")
 
 
 def test_a_problem_is_one_line_whatever_it_quotes() -> None:

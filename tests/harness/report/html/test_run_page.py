@@ -145,7 +145,7 @@ def hostile_history(text: str) -> History:
         target=text,
         version=text,
         scenario=msgspec.structs.replace(
-            played.run.scenario, title=text, teaches=text, regions=(EAST, WEST, text), registry=text
+            played.run.scenario, title=text, description=text, regions=(EAST, WEST, text), registry=text
         ),
     )
     extra = (
