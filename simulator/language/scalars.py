@@ -16,7 +16,7 @@ from fanin.simulator.language.problems import Report, hint, quoted, shortened
 from fanin.simulator.language.yaml_nodes import Node, ScalarNode, SequenceNode
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,18})?(?:[eE][-+][0-9]{1,2})?")
+_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,24})?(?:[eE][-+][0-9]{1,3})?")
 _KINDS = {"bool": "yes or no", "int": "a number", "float": "a number", "timestamp": "a date"}
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fanin.simulator.language.dump import dump, dumps
@@ -122,6 +122,8 @@ def test_any_text_survives(description: str, claims: str, event_id: str) -> None
 
 @settings(deadline=None, max_examples=60)
 @given(timeout=DURATIONS, by=DURATIONS, sigma=FRACTIONS, chance=FRACTIONS.filter(bool))
+@example(timeout=1, by=1, sigma=0.0, chance=0.0050874710537534016)  # 19 decimals, as `repr` writes it
+@example(timeout=1, by=1, sigma=0.0, chance=5e-324)
 def test_any_number_survives(timeout: int, by: int, sigma: float, chance: float) -> None:
     """To the millisecond, and to the last digit that the loader reads."""
     scenario = Scenario(
