@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.machine import describe
-from fanin.harness.history import Sent
+from fanin.harness.history import AttemptSent
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.world.play import play
 from fanin.simulator.language.load import load
@@ -41,7 +41,7 @@ def deliveries_per_second(operations: int) -> tuple[int, float, float, float]:
     verdict = judge(history)
     judged = time.perf_counter()
     assert verdict.validity == "valid", verdict.findings
-    sent = sum(isinstance(entry, Sent) for entry in history.entries)
+    sent = sum(isinstance(entry, AttemptSent) for entry in history.entries)
     return sent, played - start, judged - played, sent / (judged - start)
 
 

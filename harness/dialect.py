@@ -2,7 +2,7 @@
 
 Rules of this file: pure. Everything is turned into the contract's own words (``docs/contract.md``) before it
 is written down, so that nobody behind it knows that there are dialects. What a notification does not say is
-named (`Dialect.unseen`), never made up.
+named (`Dialect.unobservable`), never made up.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import Meta
 
-from fanin.harness.history import REFUSAL, SUCCESS, Part
+from fanin.harness.history import REFUSAL, SUCCESS, NotificationPart
 from fanin.simulator.language.scenario import Strict
 
 NOTHING = "nothing"
@@ -111,9 +111,11 @@ class Dialect:
         }
 
     @property
-    def unseen(self) -> tuple[Part, ...]:
+    def unobservable(self) -> tuple[NotificationPart, ...]:
         """What its notifications never say."""
-        return tuple(part for part in get_args(Part) if getattr(self._notification, part, "") == NOTHING)
+        return tuple(
+            part for part in get_args(NotificationPart) if getattr(self._notification, part, "") == NOTHING
+        )
 
     def status(self, status: int) -> int:
         """What an answer's status means, as the contract would say it."""

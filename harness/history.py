@@ -4,7 +4,8 @@ Rules of this file: records are appended, never changed; instants are integer mi
 scenario's start, by the harness's own clock; nothing here comes from the aggregator's inside. A stored
 history is JSON Lines: the `Run` header first, one record a line, `End` last.
 
-In the vocabulary of Jepsen, `Sent` and `Received` invoke an operation and `Answered` and `Replied` end it.
+In the vocabulary of Jepsen, `AttemptSent` and `NotificationReceived` invoke an operation, `AttemptEnded` and
+`SinkResponded` end it.
 """
 
 import hashlib
@@ -22,13 +23,13 @@ SUCCESS = range(200, 300)
 REFUSAL = range(300, 500)  # a redirect is not followed, so it refuses as well
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", gc=False):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
     """Base of every line but the first."""
 
     at: Millis
 
 
-class Occurred(Record, frozen=True, tag="occurred"):
+class RegistryEvent(Record, frozen=True, tag="registry-event"):
     """Something was pushed to or deleted from the registry."""
 
     op: str  # unique in the run: the scenario's operation name, with /n when it repeats
@@ -45,36 +46,35 @@ class Unsent(Record, frozen=True, tag="unsent"):
 
     op: str
     region: str
-    why: Literal["dropped", "disabled", "action", "scope", "never-replicated"]
+    reason: Literal["dropped", "disabled", "action", "scope", "never-replicated"]
 
 
-class Sent(Record, frozen=True, tag="sent"):
+class AttemptSent(Record, frozen=True, tag="attempt-sent"):
     """One attempt at delivering one webhook leaves the registry."""
 
     attempt: int  # unique in the run
     op: str
     region: str  # whose webhook it is
     id: str  # the payload's id
-    claims: str | None  # the region as the URL names it, decoded; None when it names none
+    url_region: str | None  # the region as the URL names it, decoded; None when it names none
     copy: int = 0  # 0 for the delivery itself, 1… for duplicates of it
     retry: int = 0  # 0 for a copy's first attempt
-    # Why a correct aggregator refuses it; empty when it is sound. not-json, …, unknown-region, wrong-key.
-    flaw: str = ""
+    # Why a correct aggregator refuses it; empty when it is valid. not-json, …, unknown-region, wrong-key.
+    invalid_because: str = ""
     replica: int = 0  # to which of several it went, from 1; 0 where there is only one
     envelope: int = 0  # the same for all that travel in one request; 0: it travels alone
 
 
-class Answered(Record, frozen=True, tag="answered"):
+class AttemptEnded(Record, frozen=True, tag="attempt-ended"):
     """How the attempt ended, as its sender saw it.
 
-    ``error``: ``refused`` (no connection), ``reset`` (broken before an answer), ``timeout`` (gave up
-    waiting), ``vanished`` (the harness lost the request on the way: it certainly did not count), ``closed``
-    (the run ended).
+    ``error``: ``refused`` (no connection), ``reset`` (broken before a response), ``timeout`` (gave up
+    waiting), ``lost`` (the harness lost the request on the way: it certainly did not count), ``run-ended``.
     """
 
     attempt: int
     status: int | None = None
-    error: Literal["", "refused", "reset", "timeout", "vanished", "closed"] = ""
+    error: Literal["", "refused", "reset", "timeout", "lost", "run-ended"] = ""
     retry_after: str | None = None
 
     @property
@@ -82,45 +82,45 @@ class Answered(Record, frozen=True, tag="answered"):
         """True: it counted. False: it certainly did not. None: it may have."""
         if self.status in SUCCESS:
             return True
-        if self.error in ("refused", "vanished") or self.status in REFUSAL:
+        if self.error in ("refused", "lost") or self.status in REFUSAL:
             return False
         return None
 
 
-class Received(Record, frozen=True, tag="received"):
-    """The sink has read one whole request."""
+class NotificationReceived(Record, frozen=True, tag="notification-received"):
+    """The sink has read one whole request of the aggregator."""
 
-    post: int  # unique in the run
+    request: int  # unique in the run
     key: str | None  # the ``webhook-id`` header
     # What the body says, None when it is not a JSON object.
     body: dict[str, Any] | None
     op: str | None = None  # whose notification it is, by the body's id; None when no operation has it
 
 
-class Replied(Record, frozen=True, tag="replied"):
-    """What the sink answered, and whether the aggregator can have read it.
+class SinkResponded(Record, frozen=True, tag="sink-responded"):
+    """How the sink responded, and whether the aggregator can have read it.
 
-    ``error``: ``hung`` (it never answered), ``reset`` (it broke the connection before its answer),
-    ``gone`` (the aggregator was no longer there to read the answer). To the aggregator all three are
+    ``error``: ``hung`` (it never responded), ``reset`` (it broke the connection before its response),
+    ``disconnected`` (the aggregator was no longer there to read it). To the aggregator all three are
     indefinite.
     """
 
-    post: int
+    request: int
     status: int | None = None
-    error: Literal["", "hung", "reset", "gone"] = ""
+    error: Literal["", "hung", "reset", "disconnected"] = ""
 
 
-class HungUp(Record, frozen=True, tag="hung-up"):
-    """The aggregator had been kept waiting, and closed the connection within a second of the answer.
+class ClientDisconnected(Record, frozen=True, tag="client-disconnected"):
+    """The aggregator had waited for the sink, and closed the connection within a second of the response.
 
-    Perhaps it had just given up, and never read that answer; from outside nobody can tell.
+    Perhaps it had just given up, and never read that response; it cannot be seen from outside.
     """
 
-    post: int
+    request: int
 
 
-class Bit(Record, frozen=True, tag="bit"):
-    """A fault of the scenario took effect. A fault that never does makes the run prove nothing."""
+class FaultApplied(Record, frozen=True, tag="fault-applied"):
+    """A fault of the scenario took effect. A run proves nothing when its faults never do."""
 
     fault: int  # index into ``scenario.faults``
     op: str | None = None
@@ -128,24 +128,24 @@ class Bit(Record, frozen=True, tag="bit"):
     attempt: int | None = None
 
 
-class Aggregator(Record, frozen=True, tag="aggregator"):
+class TargetState(Record, frozen=True, tag="target-state"):
     """The aggregator came up (its start finished, it takes requests) or went down.
 
-    ``why``: ``start``, ``crash`` (kill -9), ``stop`` (orderly), ``failed`` (it could not start; ``error``
+    ``reason``: ``start``, ``crash`` (kill -9), ``stop`` (orderly), ``failed`` (it could not start; ``error``
     says why), ``pause`` (it stands still, and nothing of it is lost), ``resume``.
     """
 
     state: Literal["up", "down"]
-    why: Literal["start", "crash", "stop", "failed", "pause", "resume"]
+    reason: Literal["start", "crash", "stop", "failed", "pause", "resume"]
     error: str = ""
     replica: int = 0  # which of several, from 1; 0 where there is only one
-    # What it was told when it came up; empty and None: the same as before.
+    # Its configuration from this start on; empty and None: the same as before.
     expects: tuple[str, ...] = ()
     timeout: Millis | None = None
 
 
 class End(Record, frozen=True, tag="end"):
-    """The watch is over. ``complete`` is False when it was cut short; then silence proves nothing."""
+    """The recording ends. ``complete`` is False when it was cut short; then absence proves nothing."""
 
     complete: bool = True
     trace: str = ""  # the kernel's trace hash: every scheduling choice that was made
@@ -153,12 +153,25 @@ class End(Record, frozen=True, tag="end"):
 
 # What a notification says, besides its outcome: ``key`` is its idempotency key, ``repetition`` whether it was
 # sent before, the others are fields of its body.
-Part = Literal["key", "repetition", "id", "arrived", "missing", "action", "repository", "tag", "digest"]
+NotificationPart = Literal[
+    "key", "repetition", "id", "arrived", "missing", "action", "repository", "tag", "digest"
+]
 
-Entry = Occurred | Unsent | Sent | Answered | Received | Replied | HungUp | Bit | Aggregator | End
+Entry = (
+    RegistryEvent
+    | Unsent
+    | AttemptSent
+    | AttemptEnded
+    | NotificationReceived
+    | SinkResponded
+    | ClientDisconnected
+    | FaultApplied
+    | TargetState
+    | End
+)
 
 
-class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="run"):
+class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="run"):
     """The header: what was played, and how strictly it may be judged."""
 
     scenario: Scenario
@@ -167,19 +180,19 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="f", tag="r
     version: str = ""
     target: str = ""  # what was judged, for people: "aggregator (sqlite), in process"
     time: Literal["virtual", "real"] = "virtual"
-    epoch: Millis | None = None  # what the aggregator's clock showed at 0, in Unix ms; None when nobody knows
+    epoch: Millis | None = None  # what the aggregator's clock showed at 0, in Unix ms; None when unknown
     # How late a correct aggregator may act: its timer's grain, and what a start takes.
     tolerance: Millis = 1_000
     start_grace: Millis = 5_000
     # How long replicas may take to notice that one of them is gone, and to do its work.
-    takeover: Millis = 30_000
+    failover_grace: Millis = 30_000
     # How long after sink and aggregator are well again a pending notification may still take, backoff
     # included.
-    patience: Millis = 600_000
+    redelivery_grace: Millis = 600_000
     # How far the judged clock may stray from the harness's within one timeout: rounding, and two machines.
-    margin: Millis = 0
-    # What of a notification this target does not show. What cannot be seen is not judged.
-    unseen: tuple[Part, ...] = ()
+    clock_drift: Millis = 0
+    # What of a notification this target does not show. What is not shown is not judged.
+    unobservable: tuple[NotificationPart, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):
@@ -226,7 +239,7 @@ def load(path: Path) -> History:
     except OSError as exc:
         raise HistoryError(f"{path}: {exc.strerror}") from exc
     if not lines:
-        raise HistoryError(f"{path}: empty; a history starts with a line whose f is 'run'")
+        raise HistoryError(f"{path}: empty; a history starts with a line whose type is 'run'")
     number = 1
     try:
         run = _header.decode(lines[0])

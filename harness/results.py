@@ -11,7 +11,7 @@ import msgspec
 
 from fanin.harness.capabilities import Capability
 from fanin.harness.history import History
-from fanin.harness.rule_coverage import PARTS, put_to_the_test, unseen_of
+from fanin.harness.rule_coverage import PARTS, put_to_the_test, unobservable_of
 from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict
 
 _WIDTH = 100
@@ -99,10 +99,12 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
     )
     if findings:
         return RuleResult(rule, "BROKEN", findings=findings)
-    unseen = dict.fromkeys(part for result in card.judged for part in unseen_of(rule, result.history.run))
-    if unseen:
-        status: RuleStatus = "partly" if tested and len(unseen) < len(PARTS[rule]) else "untested"
-        return RuleResult(rule, status, f"not seen: {', '.join(unseen)}")
+    unobservable = dict.fromkeys(
+        part for result in card.judged for part in unobservable_of(rule, result.history.run)
+    )
+    if unobservable:
+        status: RuleStatus = "partly" if tested and len(unobservable) < len(PARTS[rule]) else "untested"
+        return RuleResult(rule, status, f"not seen: {', '.join(unobservable)}")
     if not tested:
         return RuleResult(rule, "untested", "no scenario that went well put it to the test")
     return RuleResult(rule, "kept")

@@ -6,12 +6,22 @@ Rules of this file: pure; it asks whether the occasion was there, not what came 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fanin.harness.history import Answered, Bit, Entry, History, Occurred, Part, Received, Run, Sent
+from fanin.harness.history import (
+    AttemptEnded,
+    AttemptSent,
+    Entry,
+    FaultApplied,
+    History,
+    NotificationPart,
+    NotificationReceived,
+    RegistryEvent,
+    Run,
+)
 from fanin.harness.verdict import Rule
 from fanin.simulator.language.scenario import SinkFault
 
 # What a notification must show for a rule about it to be judged.
-PARTS: Mapping[Rule, Sequence[Part]] = {
+PARTS: Mapping[Rule, Sequence[NotificationPart]] = {
     Rule.NOTIFICATION: ("key", "repetition"),
     Rule.CONTENT: ("id", "arrived", "missing", "action", "repository", "tag", "digest"),
 }
@@ -22,9 +32,9 @@ def put_to_the_test(history: History) -> frozenset[Rule]:
     return frozenset(_occasions(history.run, history.entries))
 
 
-def unseen_of(rule: Rule, run: Run) -> tuple[Part, ...]:
+def unobservable_of(rule: Rule, run: Run) -> tuple[NotificationPart, ...]:
     """What of this rule nobody can see in this run."""
-    return tuple(part for part in PARTS.get(rule, ()) if part in run.unseen)
+    return tuple(part for part in PARTS.get(rule, ()) if part in run.unobservable)
 
 
 def _occasions(run: Run, entries: Sequence[Entry]) -> Iterator[Rule]:
@@ -32,21 +42,21 @@ def _occasions(run: Run, entries: Sequence[Entry]) -> Iterator[Rule]:
     told: set[str | None] = set()
     for entry in entries:
         match entry:
-            case Occurred():
+            case RegistryEvent():
                 actions[entry.op] = entry.action
-            case Sent():
+            case AttemptSent():
                 yield from _of_delivery(run, entry, actions.get(entry.op, ""), late=entry.op in told)
-            case Answered() if entry.status is not None:
+            case AttemptEnded() if entry.status is not None:
                 yield Rule.ACKNOWLEDGEMENT
-            case Received():
+            case NotificationReceived():
                 told.add(entry.op)
                 yield from _of_notification(entry.body)
-            case Bit() if isinstance(_at(run.scenario.faults, entry.fault), SinkFault):
+            case FaultApplied() if isinstance(_at(run.scenario.faults, entry.fault), SinkFault):
                 yield Rule.ISOLATION
 
 
-def _of_delivery(run: Run, sent: Sent, action: str, *, late: bool) -> Iterator[Rule]:
-    if sent.claims != sent.region:
+def _of_delivery(run: Run, sent: AttemptSent, action: str, *, late: bool) -> Iterator[Rule]:
+    if sent.url_region != sent.region:
         yield Rule.EXPECTED_REGIONS
     if late or sent.copy or sent.retry:
         yield Rule.LATE_AND_DUPLICATE

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import merge
 from itertools import chain, pairwise
 
-from fanin.harness.history import Aggregator
+from fanin.harness.history import TargetState
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Case, Evidence
 from fanin.harness.oracle.outages import Outages, Window, lives_of, outages_of, shared
@@ -50,7 +50,9 @@ class Excuses:
             if isinstance(fault, _HOLDING):
                 about = "" if isinstance(fault, SinkDown) else fault.operation
                 until = FOREVER if fault.until is None else fault.until
-                self._sink.setdefault(about, []).append(Window(fault.since, until, evidence.run.patience))
+                self._sink.setdefault(about, []).append(
+                    Window(fault.since, until, evidence.run.redelivery_grace)
+                )
         self._silenced_attempts: set[int] = set()
         self._silenced_deliveries: set[tuple[str | None, str | None]] = set()
         for bit in evidence.bits:
@@ -116,7 +118,7 @@ class Excuses:
             begin = max(window.since, end)
             end = max(end, min(window.until, until))
             held += max(0, end - begin)
-        return held >= GIVEN_UP_AFTER_MS - self._run.patience
+        return held >= GIVEN_UP_AFTER_MS - self._run.redelivery_grace
 
     def sink_held_others(self, case: Case, since: int, until: int) -> bool:
         """Whether a fault held the sink in this interval, but not for this operation."""
@@ -169,15 +171,15 @@ def _fault_at(evidence: Evidence, index: int) -> object:
     return faults[index] if 0 <= index < len(faults) else None
 
 
-def _is_death(turn: Aggregator) -> bool:
-    return turn.state == "down" and turn.why != "pause"
+def _is_death(turn: TargetState) -> bool:
+    return turn.state == "down" and turn.reason != "pause"
 
 
-def _ended(lives: Mapping[int, Sequence[Aggregator]], why: str) -> list[tuple[int, int]]:
+def _ended(lives: Mapping[int, Sequence[TargetState]], why: str) -> list[tuple[int, int]]:
     """When each outage of this kind began and ended, of those that ended."""
     return [
         (before.at, turn.at)
         for turns in lives.values()
         for before, turn in pairwise(turns)
-        if before.why == why and turn.state == "up"
+        if before.reason == why and turn.state == "up"
     ]

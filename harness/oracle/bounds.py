@@ -95,7 +95,7 @@ def bounds_of(
     attempts: Iterable[Attempt],
     scenario: Scenario,
     *,
-    margin: int = 0,
+    clock_drift: int = 0,
     since: int = -FOREVER,
     certain: frozenset[int] | None = None,
 ) -> Bounds:
@@ -104,7 +104,7 @@ def bounds_of(
     Args:
         attempts: In any order; those that cannot count are passed over.
         scenario: Which regions are expected, and the timeout.
-        margin: How far the aggregator's clock may stray from the one that the attempts are told by, in ms;
+        clock_drift: How far the aggregator's clock may stray from the one that stamped the attempts, in ms;
             every interval is so much wider at both ends.
         since: Nothing can have counted before.
         certain: Indices of the acknowledged attempts that cannot have counted for an earlier operation
@@ -116,9 +116,9 @@ def bounds_of(
         region = attempt.region
         if attempt.counts is False or region not in scenario.regions:
             continue
-        may[region] = min(max(attempt.sent.at, since) - margin, may.get(region, FOREVER))
+        may[region] = min(max(attempt.sent.at, since) - clock_drift, may.get(region, FOREVER))
         if attempt.counts and (certain is None or attempt.index in certain):
-            must[region] = min(attempt.ended_at + margin, must.get(region, FOREVER))
+            must[region] = min(attempt.ended_at + clock_drift, must.get(region, FOREVER))
     started_from, started_until = (min(known.values(), default=FOREVER) for known in (may, must))
     bounds = Bounds(
         scenario.regions,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from fanin.harness.history import Aggregator
+from fanin.harness.history import TargetState
 from fanin.simulator.language.scenario import Scenario
 
 
@@ -23,7 +23,7 @@ class Spell(NamedTuple):
     timeout: int
 
 
-def spells(scenario: Scenario, turns: Iterable[tuple[int, Aggregator]]) -> list[Spell]:
+def spells(scenario: Scenario, turns: Iterable[tuple[int, TargetState]]) -> list[Spell]:
     """The configurations of a run, in order. The first one holds from the start."""
     found = [Spell(-inf, inf, scenario.expects or scenario.regions, scenario.timeout)]
     fell_at: float = -inf

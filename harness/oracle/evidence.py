@@ -12,18 +12,18 @@ import msgspec
 
 from fanin.harness.history import (
     SUCCESS,
-    Aggregator,
-    Answered,
-    Bit,
+    AttemptEnded,
+    AttemptSent,
+    ClientDisconnected,
     End,
     Entry,
+    FaultApplied,
     History,
-    HungUp,
-    Occurred,
-    Received,
-    Replied,
+    NotificationReceived,
+    RegistryEvent,
     Run,
-    Sent,
+    SinkResponded,
+    TargetState,
     Unsent,
 )
 from fanin.harness.oracle.config_periods import Spell, began_under, configured, expected_by, spells
@@ -39,13 +39,13 @@ def fold(region: str) -> str:
 class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One attempt at delivering one webhook, and how it ended."""
 
-    index: int  # of the `Sent` record
-    sent: Sent
+    index: int  # of the `AttemptSent` record
+    sent: AttemptSent
     home: str  # whose webhook it is, as the scenario writes the region
     region: str | None  # the expected region that its URL names; None when nobody expects that one
     wanted: bool  # whether the aggregator is configured to fan its action in; never true of a ping
-    flaw: str  # why it must be refused; empty when it is sound
-    answer: Answered | None
+    invalid_because: str  # why it must be refused; empty when it is valid
+    answer: AttemptEnded | None
     answer_index: int | None
     # True: a correct aggregator has counted it. False: it must not have. None: it may have.
     counts: bool | None
@@ -64,12 +64,12 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 class Post(msgspec.Struct, frozen=True, gc=False):
     """One notification that the sink has read, and how it answered."""
 
-    index: int  # of the `Received` record
-    received: Received
+    index: int  # of the `NotificationReceived` record
+    received: NotificationReceived
     notice: Notice
-    reply: Replied | None
+    reply: SinkResponded | None
     reply_index: int | None
-    hung_up: HungUp | None = None
+    hung_up: ClientDisconnected | None = None
 
     @property
     def at(self) -> int:
@@ -100,7 +100,7 @@ class Case:
     """Everything that the history holds about one correlation key."""
 
     key: str
-    occurrences: list[Occurred] = field(default_factory=list)
+    occurrences: list[RegistryEvent] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)  # flawed and unwanted ones too
     posts: list[Post] = field(default_factory=list)
 
@@ -121,10 +121,10 @@ class Evidence:
     case_of: dict[int, Case]  # by attempt number
     strays: tuple[Post, ...]  # notifications that name no operation
     posts: tuple[Post, ...]  # all of them, in the order in which the sink read them
-    orphans: tuple[Sent, ...]  # attempts for operations that never occurred: the history is damaged
+    orphans: tuple[AttemptSent, ...]  # attempts for operations that never occurred: the history is damaged
     unsent: dict[tuple[str, str], Unsent]  # by operation and region
-    bits: tuple[Bit, ...]
-    turns: tuple[tuple[int, Aggregator], ...]  # with their indices
+    bits: tuple[FaultApplied, ...]
+    turns: tuple[tuple[int, TargetState], ...]  # with their indices
     end: End | None
     configurations: tuple[Spell, ...]  # how the aggregator was configured, in order
 
@@ -147,15 +147,15 @@ class Evidence:
 class _Piles:
     """The records by kind, each with its index where that is wanted."""
 
-    occurred: dict[str, Occurred] = field(default_factory=dict)  # by operation
+    occurred: dict[str, RegistryEvent] = field(default_factory=dict)  # by operation
     unsent: dict[tuple[str, str], Unsent] = field(default_factory=dict)
-    sent: list[tuple[int, Sent]] = field(default_factory=list)
-    answered: dict[int, tuple[int, Answered]] = field(default_factory=dict)  # by attempt
-    received: list[tuple[int, Received]] = field(default_factory=list)
-    replied: dict[int, tuple[int, Replied]] = field(default_factory=dict)  # by post
-    hung_up: dict[int, HungUp] = field(default_factory=dict)  # by post
-    bits: list[Bit] = field(default_factory=list)
-    turns: list[tuple[int, Aggregator]] = field(default_factory=list)
+    sent: list[tuple[int, AttemptSent]] = field(default_factory=list)
+    answered: dict[int, tuple[int, AttemptEnded]] = field(default_factory=dict)  # by attempt
+    received: list[tuple[int, NotificationReceived]] = field(default_factory=list)
+    replied: dict[int, tuple[int, SinkResponded]] = field(default_factory=dict)  # by post
+    hung_up: dict[int, ClientDisconnected] = field(default_factory=dict)  # by post
+    bits: list[FaultApplied] = field(default_factory=list)
+    turns: list[tuple[int, TargetState]] = field(default_factory=list)
     end: End | None = None
 
 
@@ -163,30 +163,30 @@ def _sort(entries: Sequence[Entry]) -> _Piles:
     piles = _Piles()
     for index, entry in enumerate(entries):
         match entry:
-            case Sent():
+            case AttemptSent():
                 piles.sent.append((index, entry))
-            case Answered():
+            case AttemptEnded():
                 piles.answered[entry.attempt] = (index, entry)
-            case Received():
+            case NotificationReceived():
                 piles.received.append((index, entry))
-            case Replied():
-                piles.replied[entry.post] = (index, entry)
-            case Aggregator():
+            case SinkResponded():
+                piles.replied[entry.request] = (index, entry)
+            case TargetState():
                 piles.turns.append((index, entry))
-            case HungUp():
-                piles.hung_up[entry.post] = entry
+            case ClientDisconnected():
+                piles.hung_up[entry.request] = entry
             case _:
                 _sort_unindexed(entry, piles)
     return piles
 
 
-def _sort_unindexed(entry: Occurred | Unsent | Bit | End, piles: _Piles) -> None:
+def _sort_unindexed(entry: RegistryEvent | Unsent | FaultApplied | End, piles: _Piles) -> None:
     match entry:
-        case Occurred():
+        case RegistryEvent():
             piles.occurred[entry.op] = entry
         case Unsent():
             piles.unsent[entry.op, entry.region] = entry
-        case Bit():
+        case FaultApplied():
             piles.bits.append(entry)
         case _:
             piles.end = entry
@@ -211,8 +211,8 @@ def collect(history: History) -> Evidence:
     posts: list[Post] = []
     strays: list[Post] = []
     for index, received in piles.received:
-        reply_index, reply = piles.replied.get(received.post, (None, None))
-        notice, hung_up = read_notice(received.body), piles.hung_up.get(received.post)
+        reply_index, reply = piles.replied.get(received.request, (None, None))
+        notice, hung_up = read_notice(received.body), piles.hung_up.get(received.request)
         post = Post(index, received, notice, reply, reply_index, hung_up)
         posts.append(post)
         addressee = docket.addressee(post)
@@ -238,7 +238,7 @@ class _Docket:
     """The cases of a run, and what belongs to which."""
 
     def __init__(
-        self, scenario: Scenario, occurrences: Iterable[Occurred], configurations: Sequence[Spell]
+        self, scenario: Scenario, occurrences: Iterable[RegistryEvent], configurations: Sequence[Spell]
     ) -> None:
         self._configurations = configurations
         self._by_image, self._registry = scenario.correlation == "image", scenario.registry
@@ -251,7 +251,7 @@ class _Docket:
         for occurred in occurrences:
             self._enter(occurred)
 
-    def _enter(self, occurred: Occurred) -> None:
+    def _enter(self, occurred: RegistryEvent) -> None:
         content = (occurred.action, occurred.repository, occurred.tag or None, occurred.digest or None)
         for payload_id in dict.fromkeys(occurred.ids.values()) or (occurred.op,):
             key = _image(occurred) if self._by_image else payload_id
@@ -267,24 +267,24 @@ class _Docket:
                     namesakes.append(case)
 
     def attempt(
-        self, index: int, sent: Sent, occurred: Occurred, ended: tuple[int, Answered] | None
+        self, index: int, sent: AttemptSent, occurred: RegistryEvent, ended: tuple[int, AttemptEnded] | None
     ) -> Attempt:
         """What is to be known about one attempt."""
-        region = None if sent.claims is None else self._expected.get(fold(sent.claims))
+        region = None if sent.url_region is None else self._expected.get(fold(sent.url_region))
         wanted = occurred.action in self._wanted
         answer_index, answer = (None, None) if ended is None else ended
         until = sent.at if answer is None else answer.at
         # A region may be expected one day that nobody expects yet.
         known = region is not None and region in expected_by(self._configurations, until)
-        flaw = sent.flaw or ("" if known else "unknown-region")
-        if flaw or not wanted:
+        invalid_because = sent.invalid_because or ("" if known else "unknown-region")
+        if invalid_because or not wanted:
             counts: bool | None = False
         else:
             counts = None if answer is None else answer.definite
         home = self._expected.get(fold(sent.region), sent.region)
-        return Attempt(index, sent, home, region, wanted, flaw, answer, answer_index, counts)
+        return Attempt(index, sent, home, region, wanted, invalid_because, answer, answer_index, counts)
 
-    def case_of(self, sent: Sent, occurred: Occurred) -> Case:
+    def case_of(self, sent: AttemptSent, occurred: RegistryEvent) -> Case:
         """Where an attempt belongs. A broken body may carry no id; then its region's own id decides."""
         if self._by_image:
             return self._by_op[occurred.op]
@@ -317,7 +317,7 @@ class _Docket:
         return (known or [case for case in alike if not case.posts] or alike)[0]
 
 
-def _image(occurred: Occurred) -> str:
+def _image(occurred: RegistryEvent) -> str:
     """The correlation key ``image``: host, action, repository, tag and digest."""
     tag = f":{occurred.tag}" if occurred.tag else ""
     digest = f"@{occurred.digest}" if occurred.digest else ""

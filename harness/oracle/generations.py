@@ -27,18 +27,20 @@ class Generation(NamedTuple):
     opener: str  # the scenario's name of the operation whose delivery may have started it
 
 
-def generations(case: Case, scenario: Scenario, *, margin: int = 0) -> list[Generation]:
+def generations(case: Case, scenario: Scenario, *, clock_drift: int = 0) -> list[Generation]:
     """The operations that had this key. The first is always there, even if the sink was told nothing."""
-    bounds = bounds_of(case.attempts, scenario, margin=margin)
+    bounds = bounds_of(case.attempts, scenario, clock_drift=clock_drift)
     if len(case.posts) <= 1:
         return [Generation(bounds, tuple(case.posts), True, _opener(case, case.attempts))]
-    return list(_split(case, bounds, scenario, margin))
+    return list(_split(case, bounds, scenario, clock_drift))
 
 
-def _split(case: Case, bounds: Bounds, scenario: Scenario, margin: int) -> Iterator[Generation]:
+def _split(case: Case, bounds: Bounds, scenario: Scenario, clock_drift: int) -> Iterator[Generation]:
     openers, bounded, told = [_opener(case, case.attempts)], [bounds], [[case.posts[0]]]
     for post in case.posts[1:]:
-        fresh = _Fresh.of(case, min(FOREVER, bounded[-1].decided_from + RETENTION_MS), post, scenario, margin)
+        fresh = _Fresh.of(
+            case, min(FOREVER, bounded[-1].decided_from + RETENTION_MS), post, scenario, clock_drift
+        )
         if (pending := _repeated(post, told, accepted=False)) is not None:
             pending.append(post)
         elif fresh.bounds().may and _is_new(post, told[-1]):
@@ -56,21 +58,23 @@ class _Fresh(NamedTuple):
     attempts: list[Attempt]
     since: int  # when that one may have been forgotten
     scenario: Scenario
-    margin: int
+    clock_drift: int
 
     @staticmethod
-    def of(case: Case, since: int, post: Post, scenario: Scenario, margin: int) -> "_Fresh":
+    def of(case: Case, since: int, post: Post, scenario: Scenario, clock_drift: int) -> "_Fresh":
         """Those that can have led to this post."""
         attempts = [
             it
             for it in case.attempts
             if it.sent.at <= post.at and it.ended_at + (0 if it.counts else LINGERS_MS) >= since
         ]
-        return _Fresh(attempts, since, scenario, margin)
+        return _Fresh(attempts, since, scenario, clock_drift)
 
     def bounds(self, certain: frozenset[int] = frozenset()) -> Bounds:
         """None is certain to have counted: all of them may have been taken for late."""
-        return bounds_of(self.attempts, self.scenario, margin=self.margin, since=self.since, certain=certain)
+        return bounds_of(
+            self.attempts, self.scenario, clock_drift=self.clock_drift, since=self.since, certain=certain
+        )
 
     def unexplained(self, post: Post) -> Bounds | None:
         """Bounds that do not allow what was told, if none do, whichever attempt has started the operation."""
@@ -80,7 +84,7 @@ class _Fresh(NamedTuple):
         started_until = post.at
         if post.notice.outcome == "timed_out":
             missing = tuple(it for it in self.scenario.regions if fold(it) in (post.notice.missing or ()))
-            started_until = post.at - self.scenario.timeout + self.margin
+            started_until = post.at - self.scenario.timeout + self.clock_drift
         refuted: Bounds | None = None
         for opener in self.attempts:
             if opener.counts is False or opener.region in missing:

@@ -53,7 +53,7 @@ def judge(history: History) -> Verdict:
 
 def _hearing(case: Case, evidence: Evidence, excuses: Excuses) -> Hearing:
     scenario, *others = evidence.configured_for(case)
-    heard = generations(case, scenario, margin=evidence.run.margin)
+    heard = generations(case, scenario, clock_drift=evidence.run.clock_drift)
     return Hearing(case, heard, evidence, excuses, scenario, undecidable=bool(others))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from fanin.harness.history import Aggregator, Run
+from fanin.harness.history import Run, TargetState
 from fanin.harness.oracle.bounds import FOREVER
 
 
@@ -42,15 +42,15 @@ class Outages:
         return (self.windows[index] for index in range(first, len(self.windows)))
 
 
-def lives_of(turns: Iterable[tuple[int, Aggregator]]) -> dict[int, list[Aggregator]]:
+def lives_of(turns: Iterable[tuple[int, TargetState]]) -> dict[int, list[TargetState]]:
     """Each replica's ups and downs, by its number. Where there is only one, its number is 0."""
-    found: dict[int, list[Aggregator]] = {}
+    found: dict[int, list[TargetState]] = {}
     for _, turn in turns:
         found.setdefault(turn.replica, []).append(turn)
     return found
 
 
-def outages_of(turns: Iterable[Aggregator], run: Run) -> list[Window]:
+def outages_of(turns: Iterable[TargetState], run: Run) -> list[Window]:
     """One process's outages. The first ends with its first start, which has no work waiting."""
     windows, fell_at, grace = [], -FOREVER, 0
     up = False
@@ -78,7 +78,7 @@ def shared(each: Collection[Sequence[Window]], run: Run) -> Iterator[Window]:
         for window in windows:
             if window.since == -FOREVER:
                 continue  # before it first came up it had no work that others could do
-            until = min(window.until, window.since + run.takeover)
+            until = min(window.until, window.since + run.failover_grace)
             yield Window(window.since, until, window.allowance)
     edges = sorted({edge for windows in each for window in windows for edge in (window.since, window.until)})
     for since, until in pairwise(edges):

@@ -57,7 +57,7 @@ def _sent(
         return f"sent {clock(_telling(attempts).sent.at)}{again}"
     for occurred in case.occurrences:
         if loss := unsent.get((occurred.op, region)):
-            return f"never sent: {loss.why}"
+            return f"never sent: {loss.reason}"
     return "never sent"
 
 
@@ -71,7 +71,7 @@ def _ended(attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return ""
     attempt = _telling(attempts)
-    flaw = f" ({attempt.flaw.rpartition(':')[2]})" if attempt.flaw else ""
+    flaw = f" ({attempt.invalid_because.rpartition(':')[2]})" if attempt.invalid_because else ""
     answer = attempt.answer
     if answer is None:
         return f"no answer{flaw}"

@@ -7,7 +7,7 @@ inside; it explains and does not judge. Where an attempt may or may not have cou
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from fanin.harness.history import Bit, History, Occurred, Unsent
+from fanin.harness.history import FaultApplied, History, RegistryEvent, Unsent
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Case, Evidence, Post, collect
 from fanin.harness.verdict import Judgement, Verdict
@@ -68,9 +68,9 @@ class RunAnalysis:
     history: History
     evidence: Evidence
     operations: list[OperationAnalysis]  # in the order in which they first occurred
-    occurred: list[tuple[int, Occurred]] = field(default_factory=list)
+    occurred: list[tuple[int, RegistryEvent]] = field(default_factory=list)
     unsent: list[tuple[int, Unsent]] = field(default_factory=list)
-    bits: list[tuple[int, Bit, Fault]] = field(default_factory=list)
+    bits: list[tuple[int, FaultApplied, Fault]] = field(default_factory=list)
     faults: dict[int, list[Fault]] = field(default_factory=dict)  # by attempt number: what bit it
     _by_key: dict[str, OperationAnalysis] = field(default_factory=dict)
     _by_op: dict[str, OperationAnalysis] = field(default_factory=dict)  # its first key's
@@ -81,7 +81,7 @@ class RunAnalysis:
             self._by_key[operation.case.key] = operation
             for occurred in operation.case.occurrences:
                 self._by_op.setdefault(occurred.op, operation)
-            self._by_post.update({post.received.post: operation for post in operation.case.posts})
+            self._by_post.update({post.received.request: operation for post in operation.case.posts})
 
     @property
     def scenario(self) -> Scenario:
@@ -98,7 +98,7 @@ class RunAnalysis:
 
     def notified_operation(self, post: Post) -> OperationAnalysis | None:
         """The operation whose notification a post is; None when it is nobody's."""
-        return self._by_post.get(post.received.post)
+        return self._by_post.get(post.received.request)
 
     def outcome_of(self, attempt: Attempt) -> AttemptOutcome:
         """What became of an attempt."""
@@ -139,14 +139,14 @@ def _go_through(analysis: RunAnalysis) -> None:
     sent = {attempt.index: attempt.sent for attempt in analysis.evidence.attempts}
     pending: dict[tuple[str, str], list[Fault]] = {}  # by (op, region): bites before their delivery leaves
     for index, entry in enumerate(analysis.history.entries):
-        if isinstance(entry, Occurred):
+        if isinstance(entry, RegistryEvent):
             analysis.occurred.append((index, entry))
         elif isinstance(entry, Unsent):
             analysis.unsent.append((index, entry))
             operation = analysis.operation_named(entry.op)
             if operation is not None:
                 operation.unsent.append(entry)
-        elif isinstance(entry, Bit) and 0 <= entry.fault < len(faults):
+        elif isinstance(entry, FaultApplied) and 0 <= entry.fault < len(faults):
             fault = faults[entry.fault]
             analysis.bits.append((index, entry, fault))
             if entry.attempt is not None:
@@ -174,9 +174,9 @@ def _fate(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
     if not answer.definite:
         return AttemptOutcome.LOST if answer.status is None else AttemptOutcome.REFUSED
     # What starts nothing may be answered 200 even under an unknown region's name.
-    if not attempt.wanted and attempt.flaw in ("", "unknown-region"):
+    if not attempt.wanted and attempt.invalid_because in ("", "unknown-region"):
         return AttemptOutcome.NO_EFFECT
-    if attempt.flaw:
+    if attempt.invalid_because:
         # One answer for all that an envelope carries says nothing of a single one.
         return AttemptOutcome.NO_EFFECT if attempt.sent.envelope else AttemptOutcome.WRONGLY_ACCEPTED
     return _accepted(operation, attempt)

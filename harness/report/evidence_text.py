@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from fanin.harness.history import (
-    Aggregator,
-    Answered,
-    Bit,
+    AttemptEnded,
+    AttemptSent,
+    ClientDisconnected,
     End,
     Entry,
-    HungUp,
-    Occurred,
-    Received,
-    Replied,
-    Sent,
+    FaultApplied,
+    NotificationReceived,
+    RegistryEvent,
+    SinkResponded,
+    TargetState,
     Unsent,
 )
 from fanin.harness.report import record_text
@@ -31,7 +31,7 @@ class EvidenceText:
         self._analysis = analysis
         self._entries = analysis.history.entries
         self._attempts = {attempt.sent.attempt: attempt for attempt in analysis.evidence.attempts}
-        self._posts = {post.received.post: post for post in analysis.evidence.posts}
+        self._posts = {post.received.request: post for post in analysis.evidence.posts}
 
     def sentences(self, indices: Sequence[int]) -> list[str]:
         """Records in words, their instants first and aligned."""
@@ -41,50 +41,50 @@ class EvidenceText:
 
     def _words(self, entry: Entry) -> str:
         match entry:
-            case Sent() | Answered():
+            case AttemptSent() | AttemptEnded():
                 return self._attempt_words(entry)
-            case Received() | Replied() | HungUp():
+            case NotificationReceived() | SinkResponded() | ClientDisconnected():
                 return self._post_words(entry)
-            case Occurred():
+            case RegistryEvent():
                 image = entry.repository + (f":{entry.tag}" if entry.tag else "")
                 return f"registry: {entry.action} {entry.op}, {image}"
             case Unsent():
-                return f"{entry.region}: {entry.op} {record_text.UNSENT[entry.why][0]}"
+                return f"{entry.region}: {entry.op} {record_text.UNSENT[entry.reason][0]}"
             case _:
                 return self._world_words(entry)
 
-    def _attempt_words(self, entry: Sent | Answered) -> str:
+    def _attempt_words(self, entry: AttemptSent | AttemptEnded) -> str:
         attempt = self._attempts.get(entry.attempt)
         if attempt is None:
             return f"attempt {entry.attempt}, which was never sent"
         sent = attempt.sent
         who = f"{sent.region}: webhook of {sent.op}"
-        if isinstance(entry, Answered):
+        if isinstance(entry, AttemptEnded):
             return f"{who} → {record_text.answer(self._analysis, attempt, entry)[0]}"
         special = record_text.request(self._analysis, attempt)[0]
         return f"{who} sent" + (f" ({special})" if special != "sent" else "")
 
-    def _post_words(self, entry: Received | Replied | HungUp) -> str:
-        post = self._posts.get(entry.post)
+    def _post_words(self, entry: NotificationReceived | SinkResponded | ClientDisconnected) -> str:
+        post = self._posts.get(entry.request)
         if post is None:
-            return f"answer to post {entry.post}, which the sink never got"
+            return f"answer to post {entry.request}, which the sink never got"
         operation = self._analysis.notified_operation(post)
         whose = operation.name if operation else "nobody's"
-        if isinstance(entry, HungUp):
+        if isinstance(entry, ClientDisconnected):
             return f"aggregator: hangs up on the sink, perhaps without having read its answer about {whose}"
-        if isinstance(entry, Replied):
+        if isinstance(entry, SinkResponded):
             return f"sink: {whose} → {record_text.reply(post, entry)[0]}"
         missing = record_text.told_missing(post)
         named = f", missing {listed(missing)}" if missing else ""
         key = f"key {shorten(entry.key, _KEY_SHOWN)}" if entry.key else "no key"
         return f"sink: {whose} {record_text.said_outcome(post) or 'unreadable'}{named} ({key})"
 
-    def _world_words(self, entry: Aggregator | Bit | End) -> str:
+    def _world_words(self, entry: TargetState | FaultApplied | End) -> str:
         match entry:
-            case Aggregator():
-                why = f" ({entry.why})" if entry.why != "start" else ""
+            case TargetState():
+                why = f" ({entry.reason})" if entry.reason != "start" else ""
                 return f"aggregator: {entry.state}{why}{': ' + entry.error if entry.error else ''}"
-            case Bit():
+            case FaultApplied():
                 faults = self._analysis.scenario.faults
                 return (
                     f"fault: {fault_text(faults[entry.fault]) if entry.fault < len(faults) else entry.fault}"

@@ -3,7 +3,7 @@
 Rules of this file: nothing here knows of lanes.
 """
 
-from fanin.harness.history import SUCCESS, Answered, Replied
+from fanin.harness.history import SUCCESS, AttemptEnded, SinkResponded
 from fanin.harness.oracle.evidence import Attempt, Post
 from fanin.harness.oracle.generations import RETENTION_MS
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
@@ -62,16 +62,16 @@ def request(analysis: RunAnalysis, attempt: Attempt) -> tuple[str, str]:
         said.append(("signed earlier", ""))
     if sent.envelope and sent.envelope != sent.attempt:
         said.append(("in the same request", ""))
-    if attempt.flaw and attempt.flaw != "unknown-region":
-        flaw = attempt.flaw.removeprefix("malformed:").removeprefix("forged:")
+    if attempt.invalid_because and attempt.invalid_because != "unknown-region":
+        flaw = attempt.invalid_because.removeprefix("malformed:").removeprefix("forged:")
         said.append((flaw.replace("-", " "), "flaw"))
-    elif sent.claims != attempt.home:
-        claimed = f"as {sent.claims!r}" if sent.claims else "no region"
-        said.append((claimed, "flaw" if attempt.flaw else ""))
+    elif sent.url_region != attempt.home:
+        claimed = f"as {sent.url_region!r}" if sent.url_region else "no region"
+        said.append((claimed, "flaw" if attempt.invalid_because else ""))
     return ", ".join(words for words, _ in said) or "sent", " ".join(brief for _, brief in said if brief)
 
 
-def answer(analysis: RunAnalysis, attempt: Attempt, answered: Answered) -> Said:
+def answer(analysis: RunAnalysis, attempt: Attempt, answered: AttemptEnded) -> Said:
     """How an attempt ended and what that makes of it."""
     if answered.status is None:
         return _no_answer(analysis, attempt, answered)
@@ -83,7 +83,7 @@ def answer(analysis: RunAnalysis, attempt: Attempt, answered: Answered) -> Said:
         AttemptOutcome.AT_DEADLINE: (", on the line", " edge", Tone.ODD),
         AttemptOutcome.WRONGLY_ACCEPTED: (", not refused!", " !", Tone.BAD),
         AttemptOutcome.REFUSED: (", refused", "", Tone.GOOD)
-        if attempt.flaw
+        if attempt.invalid_because
         else (", refused!", " !", Tone.BAD),
     }.get(
         analysis.outcome_of(attempt),
@@ -92,11 +92,11 @@ def answer(analysis: RunAnalysis, attempt: Attempt, answered: Answered) -> Said:
     return f"{answered.status}{words}", f"{answered.status}{suffix}", tone
 
 
-def _no_answer(analysis: RunAnalysis, attempt: Attempt, answered: Answered) -> Said:
+def _no_answer(analysis: RunAnalysis, attempt: Attempt, answered: AttemptEnded) -> Said:
     if analysis.has_fault(attempt, LoseAnswer):
         return "answer lost", "cut", Tone.FAULT
     return {
-        "vanished": ("lost on the way", "lost", Tone.FAULT),
+        "lost": ("lost on the way", "lost", Tone.FAULT),
         "refused": ("no connection", "down", Tone.ODD),
         "reset": ("cut off, may count", "cut", Tone.ODD),
         "timeout": ("no answer, may count", "mute", Tone.ODD),
@@ -132,11 +132,11 @@ def told_missing(post: Post) -> tuple[str, ...]:
     return post.notice.missing or ()
 
 
-def reply(post: Post, replied: Replied) -> tuple[str, Tone]:
+def reply(post: Post, replied: SinkResponded) -> tuple[str, Tone]:
     """What the sink answered, or how it did not."""
     if replied.error:
         waited = format_duration(replied.at - post.received.at)
-        words = {"hung": f"hangs, {waited}", "reset": "breaks off", "gone": "nobody there to read it"}
+        words = {"hung": f"hangs, {waited}", "reset": "breaks off", "disconnected": "nobody there to read it"}
         status = f"{replied.status}, " if replied.status is not None else ""
         return f"{status}{words[replied.error]}", Tone.FAULT
     return str(replied.status), Tone.GOOD if replied.status in SUCCESS else Tone.FAULT

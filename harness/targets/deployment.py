@@ -23,7 +23,7 @@ from fanin.harness.targets.rate_limit import Gate, Load, load_of, starts
 from fanin.harness.targets.realtime import Pace, Played, Stopwatch, as_they_end, at_pace, header, now_ms
 from fanin.harness.targets.sink_router import Switchboard
 from fanin.harness.targets.status_body import Activities
-from fanin.harness.targets.status_probe import UNSEEN, Probe
+from fanin.harness.targets.status_probe import UNOBSERVABLE, Probe
 from fanin.harness.world.asgi import Answer, OnAnswer
 from fanin.harness.world.play import TIMEOUTS_WATCHED, World
 from fanin.simulator.delivery import Profile
@@ -202,7 +202,7 @@ class Session:
             seed=planned.seed,
             target=target.name,
             pace=deployment.pace,
-            unseen=UNSEEN if deployment.probed else deployment.dialect.unseen,
+            unobservable=UNOBSERVABLE if deployment.probed else deployment.dialect.unobservable,
         )
         clock = Stopwatch()
         world = World(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fanin.harness.dialect import PLAIN, Dialect
-from fanin.harness.history import History, Part, Run
+from fanin.harness.history import History, NotificationPart, Run
 from fanin.harness.targets.process import LOOPBACK, START_S, CommandTarget
 from fanin.harness.targets.scale import scaled, scaled_profile
 from fanin.harness.world.play import World
@@ -107,7 +107,9 @@ def at_pace(scenario: Scenario, pace: Pace) -> tuple[Scenario, Profile]:
     return small, profile
 
 
-def header(scenario: Scenario, *, seed: int, target: str, pace: Pace, unseen: tuple[Part, ...]) -> Run:
+def header(
+    scenario: Scenario, *, seed: int, target: str, pace: Pace, unobservable: tuple[NotificationPart, ...]
+) -> Run:
     """The header of a history in real time."""
     return Run(
         scenario,
@@ -117,10 +119,10 @@ def header(scenario: Scenario, *, seed: int, target: str, pace: Pace, unseen: tu
         time="real",
         tolerance=pace.tolerance_ms,
         start_grace=pace.start_grace_ms,
-        takeover=pace.takeover_ms,
-        patience=pace.patience_ms,
-        margin=pace.margin_ms,
-        unseen=unseen,
+        failover_grace=pace.takeover_ms,
+        redelivery_grace=pace.patience_ms,
+        clock_drift=pace.margin_ms,
+        unobservable=unobservable,
     )
 
 
@@ -129,7 +131,7 @@ async def play_command(
 ) -> Played:
     """Play one scenario against a process of its own, in a folder of its own."""
     small, profile = at_pace(scenario, pace)
-    run = header(small, seed=seed, target=command, pace=pace, unseen=dialect.unseen)
+    run = header(small, seed=seed, target=command, pace=pace, unobservable=dialect.unobservable)
     clock = Stopwatch()
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
         listener = socket.create_server((LOOPBACK, 0))

@@ -2,7 +2,7 @@
 
 A webhook's 202 carries ``statusQueryGetUri``. It is asked again and again, with history, and what an activity
 has told is written down as a notification that the sink has read. So the oracle judges it like any other,
-but for what cannot be seen this way: the key, repetitions, and what the notification says (`UNSEEN`).
+but for what cannot be seen this way: the key, repetitions, and what the notification says (`UNOBSERVABLE`).
 
 Rules of this file: an instant is never earlier than it can have been. The target's own timestamps are used
 only between the last look that did not show it and the first that did. Status URIs hold a key of their own:
@@ -20,12 +20,12 @@ import msgspec
 from yarl import URL
 
 from fanin.harness.dialect import Dialect
-from fanin.harness.history import SUCCESS, Entry, Part, Received, Replied
+from fanin.harness.history import SUCCESS, Entry, NotificationPart, NotificationReceived, SinkResponded
 from fanin.harness.targets.status_body import Activities, Reading, Telling, read_status
 from fanin.harness.world.recorder import Journal
 from fanin.simulator.wire import WebhookRequest
 
-UNSEEN: tuple[Part, ...] = get_args(Part)
+UNOBSERVABLE: tuple[NotificationPart, ...] = get_args(NotificationPart)
 _ASKED_WITH = "showHistory=true&showHistoryOutput=true&showInput=false"
 _ANSWER_S = 30
 # An instance that waits is asked so often in one timeout; one that is done, as often in all that remains.
@@ -173,11 +173,11 @@ class Probe:
             body = {"id": instance.payload_id, "outcome": telling.outcome}
             # What was decided twice was told twice, and under two names.
             key = f"execution of {telling.execution}"
-            entries: list[Entry] = [Received(at, post, key, body, instance.op)]
+            entries: list[Entry] = [NotificationReceived(at, post, key, body, instance.op)]
             if telling.succeeded:
-                entries.append(Replied(at, post, 200))
+                entries.append(SinkResponded(at, post, 200))
             else:
-                entries.append(Replied(at, post, error="reset"))
+                entries.append(SinkResponded(at, post, error="reset"))
             for entry in entries:
                 self._journal.write(entry)
 

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from fanin.harness.capabilities import USUAL, lacking
 from fanin.harness.dialect import Dialect
-from fanin.harness.history import Aggregator, History
+from fanin.harness.history import History, TargetState
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Judged, Skipped
 from fanin.harness.targets.adapt import Configuration
@@ -181,8 +181,8 @@ def _judged(played: Played) -> Judged:
 
 def _never_came_up(history: History) -> str:
     """Why the application never started; empty when it did."""
-    lives = [entry for entry in history.entries if isinstance(entry, Aggregator)]
-    if not lives or any(life.why != "failed" for life in lives):
+    lives = [entry for entry in history.entries if isinstance(entry, TargetState)]
+    if not lives or any(life.reason != "failed" for life in lives):
         return ""
     # Starlette's own words are a whole traceback, whose last line says it.
     return lives[0].error.strip().rpartition("\n")[2]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from fanin.harness.history import SUCCESS, Aggregator, Bit
+from fanin.harness.history import SUCCESS, FaultApplied, TargetState
 from fanin.harness.world.recorder import Journal
 from fanin.harness.world.target import StartError, Target, reconfiguration
 from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart, Step
@@ -51,10 +51,10 @@ class Nemesis:
         try:
             await self._targets[who].start()
         except StartError as exc:
-            self._turned(who, Aggregator(self._journal.now_ms(), "down", "failed", str(exc)))
+            self._turned(who, TargetState(self._journal.now_ms(), "down", "failed", str(exc)))
             return
         self._up[who] = True
-        up = Aggregator(self._journal.now_ms(), "up", "start")
+        up = TargetState(self._journal.now_ms(), "up", "start")
         if news is not None:
             up = structs.replace(up, expects=news.expects, timeout=news.timeout)
         self._turned(who, up)
@@ -122,7 +122,7 @@ class Nemesis:
             victims = self._victims(fault, who)
             if self._reached[index] == fault.nth and victims:
                 del self._armed[index]
-                self._journal.write(Bit(self._journal.now_ms(), index, op, region or None))
+                self._journal.write(FaultApplied(self._journal.now_ms(), index, op, region or None))
                 for victim in victims:
                     self._fell(victim, fault)
                     self._fallen.put_nowait((victim, fault))
@@ -138,13 +138,13 @@ class Nemesis:
     async def _strike_at(self, index: int, fault: Strike, at_ms: int) -> None:
         await self.until(at_ms)
         if isinstance(fault, ClockJump):
-            self._journal.write(Bit(self._journal.now_ms(), index))
+            self._journal.write(FaultApplied(self._journal.now_ms(), index))
             self._targets[0].set_clock((fault.forward or 0) - (fault.back or 0))  # they share a machine
             return
         victims = self._victims(fault)
         if not victims:
             return
-        self._journal.write(Bit(self._journal.now_ms(), index))
+        self._journal.write(FaultApplied(self._journal.now_ms(), index))
         for who in victims:
             self._fell(who, fault)
         if isinstance(fault, Restart):
@@ -156,13 +156,13 @@ class Nemesis:
         now = self._journal.now_ms()
         match fault:
             case Crash():
-                self._turned(who, Aggregator(now, "down", "crash"))
+                self._turned(who, TargetState(now, "down", "crash"))
                 self._targets[who].kill()
             case Pause():
-                self._turned(who, Aggregator(now, "down", "pause"))
+                self._turned(who, TargetState(now, "down", "pause"))
                 self._targets[who].pause()
             case Restart():
-                self._turned(who, Aggregator(now, "down", "stop"))
+                self._turned(who, TargetState(now, "down", "stop"))
                 self._targets[who].reconfigure(reconfiguration(fault.expects, fault.timeout))
 
     async def _come_back(self, who: int, fault: Crash | Restart | Pause) -> None:
@@ -171,7 +171,7 @@ class Nemesis:
         await asyncio.sleep(away_ms / 1000)
         if isinstance(fault, Pause):
             self._up[who] = True
-            self._turned(who, Aggregator(self._journal.now_ms(), "up", "resume"))
+            self._turned(who, TargetState(self._journal.now_ms(), "up", "resume"))
             self._targets[who].resume()
             return
         self._punctual.clear()
@@ -179,7 +179,7 @@ class Nemesis:
         self.lag_ms += self._journal.now_ms() - due_ms
         self._punctual.set()
 
-    def _turned(self, who: int, change: Aggregator) -> None:
+    def _turned(self, who: int, change: TargetState) -> None:
         self.struck_ms = change.at
         if len(self._targets) > 1:
             change = structs.replace(change, replica=who + 1)

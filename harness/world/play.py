@@ -108,7 +108,7 @@ def play(
             target=name,
             # What a clock that is set shows at 0 says nothing of what it shows later.
             epoch=None if set_meanwhile else EPOCH_MS,
-            unseen=dialect.unseen,
+            unobservable=dialect.unobservable,
         )
         world = World(targets, run, elapsed_ms, dialect=dialect)
 
@@ -223,7 +223,7 @@ class World:
     async def _watch(self) -> None:
         """Go on until nothing that is still to come could be legal."""
         calm_ms = self.journal.now_ms()
-        allowed_ms = max(self._run.patience, self._run.tolerance)
+        allowed_ms = max(self._run.redelivery_grace, self._run.tolerance)
         while True:
             await self._nemesis.settle()
             calm_ms = max(calm_ms, self._nemesis.struck_ms)

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from fanin.harness.dialect import PLAIN, Dialect
-from fanin.harness.history import Answered, Bit, Occurred, Sent, Unsent
+from fanin.harness.history import AttemptEnded, AttemptSent, FaultApplied, RegistryEvent, Unsent
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Journal
 from fanin.harness.world.request import Parcel, request_of
@@ -99,7 +99,7 @@ class Player:
 
     def _occur(self, it: Occurrence) -> None:
         self._journal.write(
-            Occurred(
+            RegistryEvent(
                 self._journal.now_ms(),
                 it.op,
                 it.action,
@@ -121,11 +121,11 @@ class Player:
         if isinstance(what, UnsentDelivery):
             now = self._journal.now_ms()
             if what.fault is not None:
-                self._journal.write(Bit(now, what.fault, what.op, what.region))
+                self._journal.write(FaultApplied(now, what.fault, what.op, what.region))
             self._journal.write(Unsent(now, what.op, what.region, what.why))
             return
         for index in what.faults:
-            self._journal.write(Bit(self._journal.now_ms(), index, what.op, what.region))
+            self._journal.write(FaultApplied(self._journal.now_ms(), index, what.op, what.region))
         if self._scenario.sender.envelope is None:
             self._begin(self._deliver((what,)))
         elif what.region in self._gathering:
@@ -170,7 +170,7 @@ class Player:
                 return
             await asyncio.sleep(wait_ms / 1000)
 
-    async def _attempt(self, parcel: Parcel, retry: int) -> Answered:
+    async def _attempt(self, parcel: Parcel, retry: int) -> AttemptEnded:
         if self._admit is not None:
             await self._admit()
         first, who = parcel[0], self._whose_turn(parcel[0], retry)
@@ -178,16 +178,16 @@ class Player:
         try:
             async with asyncio.timeout(self._profile.timeout_ms / 1000):
                 status, retry_after = await self._exchange(parcel, attempts[0], retry, who)
-            ended = Answered(self._journal.now_ms(), attempts[0], status, retry_after=retry_after)
+            ended = AttemptEnded(self._journal.now_ms(), attempts[0], status, retry_after=retry_after)
         except TimeoutError:
-            vanished = retry < first.lose_requests
-            ended = Answered(self._journal.now_ms(), attempts[0], error="vanished" if vanished else "timeout")
+            lost = retry < first.lose_requests
+            ended = AttemptEnded(self._journal.now_ms(), attempts[0], error="lost" if lost else "timeout")
         except ConnectionRefusedError:
-            ended = Answered(self._journal.now_ms(), attempts[0], error="refused")
+            ended = AttemptEnded(self._journal.now_ms(), attempts[0], error="refused")
         except ConnectionResetError:
-            ended = Answered(self._journal.now_ms(), attempts[0], error="reset")
+            ended = AttemptEnded(self._journal.now_ms(), attempts[0], error="reset")
         except asyncio.CancelledError:
-            self._end(Answered(self._journal.now_ms(), attempts[0], error="closed"), attempts)
+            self._end(AttemptEnded(self._journal.now_ms(), attempts[0], error="run-ended"), attempts)
             raise
         self._end(ended, attempts)
         if ended.status is not None:
@@ -206,7 +206,7 @@ class Player:
         replica = 0 if len(self._targets) == 1 else who + 1
         for attempt, it in zip(attempts, parcel, strict=True):
             self._journal.write(
-                Sent(
+                AttemptSent(
                     self._journal.now_ms(),
                     attempt,
                     it.op,
@@ -215,14 +215,14 @@ class Player:
                     it.request.claims,
                     copy=it.copy,
                     retry=retry,
-                    flaw=it.invalid_because,
+                    invalid_because=it.invalid_because,
                     replica=replica,
                     envelope=envelope,
                 )
             )
         return attempts
 
-    def _end(self, ended: Answered, attempts: Sequence[int]) -> None:
+    def _end(self, ended: AttemptEnded, attempts: Sequence[int]) -> None:
         for attempt in attempts:
             self._journal.write(structs.replace(ended, attempt=attempt))
 
@@ -258,4 +258,4 @@ class Player:
 
     def _bite(self, index: int | None, it: Delivery, attempt: int) -> None:
         if index is not None:
-            self._journal.write(Bit(self._journal.now_ms(), index, it.op, it.region, attempt))
+            self._journal.write(FaultApplied(self._journal.now_ms(), index, it.op, it.region, attempt))

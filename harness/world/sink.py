@@ -12,7 +12,7 @@ from typing import Any, Protocol, assert_never
 import h11
 
 from fanin.harness.dialect import PLAIN, Dialect
-from fanin.harness.history import Bit, HungUp, Received, Replied
+from fanin.harness.history import ClientDisconnected, FaultApplied, NotificationReceived, SinkResponded
 from fanin.harness.world.recorder import Journal
 from fanin.simulator.language.scenario import (
     OnSink,
@@ -99,7 +99,7 @@ class Sink:
         """Whether a connection made now is reset at once."""
         for index, fault in self._faults:
             if isinstance(fault, SinkDown) and self._holds(fault):
-                self.journal.write(Bit(self.journal.now_ms(), index))
+                self.journal.write(FaultApplied(self.journal.now_ms(), index))
                 return True
         return False
 
@@ -114,10 +114,10 @@ class Sink:
             connection.deserted = True
             return
         post, now = self.journal.next_post(), self.journal.now_ms()
-        self.journal.write(Received(now, post, key, body, op))
+        self.journal.write(NotificationReceived(now, post, key, body, op))
         if self._after(op):
             connection.deserted = True
-            self.journal.write(Replied(now, post, error="gone"))
+            self.journal.write(SinkResponded(now, post, error="disconnected"))
             return
         connection.await_answer(self, post)
         self._answer(connection, post, op)
@@ -125,7 +125,7 @@ class Sink:
     def _answer(self, connection: "Connection", post: int, op: str | None) -> None:
         index, fault = self._fault_for(op)
         if fault is not None:
-            self.journal.write(Bit(self.journal.now_ms(), index, op))
+            self.journal.write(FaultApplied(self.journal.now_ms(), index, op))
         match fault:
             case None:
                 connection.answer(post, OK)
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         late, self._answered_late = self._answered_late, None
         if late is not None and asyncio.get_running_loop().time() <= self._busy_at + HANG_UP_S:
             sink, post = late
-            sink.journal.write(HungUp(sink.journal.now_ms(), post))
+            sink.journal.write(ClientDisconnected(sink.journal.now_ms(), post))
 
     def hang_up(self) -> None:
         self._never_answered()
@@ -232,7 +232,7 @@ class Connection(asyncio.Protocol):
     def _never_answered(self) -> None:
         if (awaiting := self._settle()) is not None:
             sink, post = awaiting
-            sink.journal.write(Replied(sink.journal.now_ms(), post, error="hung"))
+            sink.journal.write(SinkResponded(sink.journal.now_ms(), post, error="hung"))
 
     def answer(self, post: int, status: int) -> None:
         """Answer the request that is this post, if it still waits."""
@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
             return  # the aggregator gave up waiting; that is written already
         sink, _ = self._awaiting
         self._settle()
-        sink.journal.write(Replied(sink.journal.now_ms(), post, status))
+        sink.journal.write(SinkResponded(sink.journal.now_ms(), post, status))
         self.respond(status)
 
     def answer_late(self, post: int, status: int) -> None:
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         """Break the connection in the place of an answer."""
         if (awaiting := self._settle()) is not None:
             journal = awaiting[0].journal
-            journal.write(Replied(journal.now_ms(), post, error="reset"))
+            journal.write(SinkResponded(journal.now_ms(), post, error="reset"))
         self._transport.abort()
 
     def _read_events(self) -> None:

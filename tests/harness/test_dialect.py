@@ -40,7 +40,7 @@ def read(dialect: Dialect, body: Any, **headers: str) -> tuple[str | None, dict[
 def test_without_a_dialect_the_body_stays_as_it_is() -> None:
     """The contract's own words need no translation, and unknown fields are kept."""
     assert read(PLAIN, {"id": "a", "more": [1]}, webhook_id="k") == ("k", {"id": "a", "more": [1]})
-    assert PLAIN.unseen == ()
+    assert PLAIN.unobservable == ()
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"nonsense", b"\xff", b"[" * 100_000])
@@ -94,12 +94,12 @@ def test_of_two_lists_that_make_a_whole_one_says_the_other(silent: str) -> None:
 
     assert body is not None
     assert body[silent] == ["eastus", "northeurope"]
-    assert dialect.unseen == (silent,)
+    assert dialect.unobservable == (silent,)
 
 
 def test_what_is_not_said_is_named_and_not_made_up() -> None:
     """An optional deadline is no lack."""
-    assert Dialect(ELSEWHERE).unseen == ("action",)
+    assert Dialect(ELSEWHERE).unobservable == ("action",)
 
 
 @pytest.mark.parametrize(

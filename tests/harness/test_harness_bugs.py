@@ -19,7 +19,16 @@ from fanin.harness.cli import explore
 from fanin.harness.cli.main import main
 from fanin.harness.explore import search
 from fanin.harness.explore.generate import invent
-from fanin.harness.history import Bit, End, Entry, History, Occurred, Received, Replied, Sent
+from fanin.harness.history import (
+    AttemptSent,
+    End,
+    Entry,
+    FaultApplied,
+    History,
+    NotificationReceived,
+    RegistryEvent,
+    SinkResponded,
+)
 from fanin.harness.mutants.matrix import scenario_of
 from fanin.harness.mutants.registry import BUGS
 from fanin.harness.oracle import oracle
@@ -68,7 +77,7 @@ def a_fault_that_did_nothing_leaves_a_doubt() -> None:
         history = played(name)
         assert judge(history).validity is Validity.VALID, name
         for index in range(len(history.run.scenario.faults)):
-            tame = [it for it in history.entries if not (isinstance(it, Bit) and it.fault == index)]
+            tame = [it for it in history.entries if not (isinstance(it, FaultApplied) and it.fault == index)]
             assert judge(with_entries(history, tame)).validity is not Validity.VALID, (name, index)
 
 
@@ -91,10 +100,14 @@ def _nothing_need_happen(patch: Patch) -> None:
 def what_is_lost_is_missed() -> None:
     """Forty of a hundred notifications gone: as many operations were never told, by name."""
     history = play(load(find("thousand-ops")))
-    ops = [it.op for it in history.entries if isinstance(it, Occurred)]
+    ops = [it.op for it in history.entries if isinstance(it, RegistryEvent)]
     gone = set(random.Random(0).sample(ops, len(ops) * 4 // 10))
-    posts = {it.post for it in history.entries if isinstance(it, Received) and it.op in gone}
-    kept = [it for it in history.entries if not (isinstance(it, Received | Replied) and it.post in posts)]
+    posts = {it.request for it in history.entries if isinstance(it, NotificationReceived) and it.op in gone}
+    kept = [
+        it
+        for it in history.entries
+        if not (isinstance(it, NotificationReceived | SinkResponded) and it.request in posts)
+    ]
 
     verdict = judge(with_entries(history, kept))
 
@@ -120,8 +133,8 @@ def _only_what_was_told_is_looked_at(patch: Patch) -> None:
 # --- the judge accepts an illegal answer ---
 
 
-def _told(history: History) -> tuple[int, Received]:
-    return next((n, it) for n, it in enumerate(history.entries) if isinstance(it, Received))
+def _told(history: History) -> tuple[int, NotificationReceived]:
+    return next((n, it) for n, it in enumerate(history.entries) if isinstance(it, NotificationReceived))
 
 
 def _with_body(history: History, **fields: Any) -> History:
@@ -134,7 +147,9 @@ def _with_body(history: History, **fields: Any) -> History:
 def _moved(history: History, by_ms: int) -> History:
     """The notification and its answer at another time."""
     entries = [
-        msgspec.structs.replace(it, at=it.at + by_ms) if isinstance(it, Received | Replied) else it
+        msgspec.structs.replace(it, at=it.at + by_ms)
+        if isinstance(it, NotificationReceived | SinkResponded)
+        else it
         for it in history.entries
     ]
     return with_entries(history, sorted(entries, key=lambda it: it.at))
@@ -145,14 +160,16 @@ def _again(history: History, **fields: Any) -> History:
     _, told = _told(history)
     key, body = fields.pop("key", told.key), (told.body or {}) | fields
     more: list[Entry] = [
-        Received(told.at + 60_000, 77, key, body, told.op),
-        Replied(told.at + 60_000, 77, 200),
+        NotificationReceived(told.at + 60_000, 77, key, body, told.op),
+        SinkResponded(told.at + 60_000, 77, 200),
     ]
     return with_entries(history, sorted([*history.entries, *more], key=lambda it: it.at))
 
 
 def _silent(history: History) -> History:
-    return with_entries(history, [it for it in history.entries if not isinstance(it, Received | Replied)])
+    return with_entries(
+        history, [it for it in history.entries if not isinstance(it, NotificationReceived | SinkResponded)]
+    )
 
 
 REGIONS = ["northeurope", "westeurope", "eastus"]
@@ -217,8 +234,8 @@ def the_watch_outlasts_everything() -> None:
     for name in LATE:
         history = played(name)
         timeout, end = history.run.scenario.timeout, history.entries[-1]
-        told = max(it.at for it in history.entries if isinstance(it, Received))
-        sent = max(it.at for it in history.entries if isinstance(it, Sent))
+        told = max(it.at for it in history.entries if isinstance(it, NotificationReceived))
+        sent = max(it.at for it in history.entries if isinstance(it, AttemptSent))
         assert isinstance(end, End)
         assert end.at >= max(told + 2 * timeout, sent + timeout), name
 
@@ -227,7 +244,7 @@ def a_run_that_was_cut_short_is_not_valid() -> None:
     """Wherever it was cut, and although nothing was wrong until then."""
     history = played("resurrection")
     whole = history.entries[:-1]
-    cuts = [size for size, entry in enumerate(whole, start=1) if not isinstance(entry, Bit)]
+    cuts = [size for size, entry in enumerate(whole, start=1) if not isinstance(entry, FaultApplied)]
     for size in cuts:
         short = judge(with_entries(history, [*whole[:size], End(whole[size - 1].at)]))
         assert short.validity is Validity.UNKNOWN, size
@@ -251,7 +268,7 @@ def every_seed_is_another_schedule_of_faults() -> None:
     """Which deliveries are hit, in one scenario; and what goes wrong at all, in those that are drawn."""
     hit = set()
     for seed in range(10):
-        bits = [it for it in played("storm", seed).entries if isinstance(it, Bit)]
+        bits = [it for it in played("storm", seed).entries if isinstance(it, FaultApplied)]
         hit.add(tuple(sorted({(it.fault, it.op or "", it.region or "") for it in bits if it.fault < 4})))
     drawn = {repr((it.faults, it.operations, it.regions)) for it in map(invent, range(40))}
 

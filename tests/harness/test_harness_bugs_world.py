@@ -22,7 +22,7 @@ import simloop
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.fanin import Notify
-from fanin.harness.history import Answered, History, Received, Replied, Sent
+from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived, SinkResponded
 from fanin.harness.mutants.matrix import scenario_of
 from fanin.harness.mutants.variation import Tell, vary
 from fanin.harness.world import kernel
@@ -162,7 +162,7 @@ type Seen = tuple[
 ON_DELIVERIES: tuple[tuple[Fault | None, Seen], ...] = (
     (None, (1, 202, "completed")),
     (Drop(region=WEST), (0, None, "timed_out")),
-    (LoseRequest(region=WEST), (0, "vanished", "timed_out")),
+    (LoseRequest(region=WEST), (0, "lost", "timed_out")),
     (LoseAnswer(region=WEST), (1, "reset", "completed")),
     (SlowClient(region=WEST, over=5_000), (1, 202, "completed")),
     (Malform(region=WEST), (1, 400, "timed_out")),
@@ -187,19 +187,21 @@ def a_fault_hits_whom_it_names() -> None:
         assert (arrived, _fate(history), _outcome(history)) == expected, fault
     for fault, replies, told in ON_THE_SINK:
         observer, history = observed(world(fault))
-        answered = [it.error or it.status for it in history.entries if isinstance(it, Replied)]
+        answered = [it.error or it.status for it in history.entries if isinstance(it, SinkResponded)]
         assert (answered, observer.told) == (replies, told), fault
 
 
 def _fate(history: History) -> int | str | None:
     """How the first attempt from the west ended for its sender."""
-    sent = [it.attempt for it in history.entries if isinstance(it, Sent) and it.region == WEST]
-    answers = {it.attempt: it for it in history.entries if isinstance(it, Answered)}
+    sent = [it.attempt for it in history.entries if isinstance(it, AttemptSent) and it.region == WEST]
+    answers = {it.attempt: it for it in history.entries if isinstance(it, AttemptEnded)}
     return (answers[sent[0]].error or answers[sent[0]].status) if sent else None
 
 
 def _outcome(history: History) -> str:
-    return next(str(it.body and it.body["outcome"]) for it in history.entries if isinstance(it, Received))
+    return next(
+        str(it.body and it.body["outcome"]) for it in history.entries if isinstance(it, NotificationReceived)
+    )
 
 
 def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
@@ -231,9 +233,9 @@ def everything_happens_at_its_time() -> None:
         plan = FakeRegistry(scenario, seed=0, epoch_ms=EPOCH_MS).occurrences()
         due = sorted(it.due_ms for occurrence in plan for it in occurrence.deliveries)
         history = play(scenario)
-        assert sorted(it.at for it in history.entries if isinstance(it, Sent)) == due
+        assert sorted(it.at for it in history.entries if isinstance(it, AttemptSent)) == due
     observer, history = observed(world(Drop(region=WEST)))
-    told = [it.at for it in history.entries if isinstance(it, Received)]
+    told = [it.at for it in history.entries if isinstance(it, NotificationReceived)]
     assert told == [observer.arrived[0][0] + 60_000]
 
 
@@ -324,13 +326,15 @@ def what_is_sent_arrives() -> None:
     crowded = world(Duplicate(chance=0.5, after=(0, 3)), Reorder(within=20), operations=(many,))
 
     observer, history = observed(crowded, seed=4)
-    sent = [(it.at + LATENCY_MS, it.claims, it.id) for it in history.entries if isinstance(it, Sent)]
+    sent = [
+        (it.at + LATENCY_MS, it.url_region, it.id) for it in history.entries if isinstance(it, AttemptSent)
+    ]
     assert len(sent) > 60
     assert sorted(observer.arrived) == sorted(sent)
     assert observer.told == [True] * 30
 
     observer, history = observed(scenario_of("poisoned-sink"))
-    replies = [it.status == 200 for it in history.entries if isinstance(it, Replied)]
+    replies = [it.status == 200 for it in history.entries if isinstance(it, SinkResponded)]
     assert sorted(observer.told) == sorted(replies)
 
 

@@ -51,11 +51,11 @@ def status(card: Card) -> dict[Rule, str]:
         (history(both(), told("completed", 0.1), sent(EAST, 9)), {Rule.LATE_AND_DUPLICATE}),
         (history(both(), told("completed", 0.1), sent(EAST, 0.05, copy=1)), {Rule.LATE_AND_DUPLICATE}),
         (
-            history(both(), told("completed", 0.1), sent(EAST, 9, claims="mars", status=400)),
+            history(both(), told("completed", 0.1), sent(EAST, 9, url_region="mars", status=400)),
             {Rule.EXPECTED_REGIONS, Rule.LATE_AND_DUPLICATE},
         ),
         (
-            history(sent(EAST, 0, claims="EastUS"), sent(WEST, 0), told("completed", 0.1)),
+            history(sent(EAST, 0, url_region="EastUS"), sent(WEST, 0), told("completed", 0.1)),
             {Rule.EXPECTED_REGIONS},
         ),
         (
@@ -91,9 +91,12 @@ def test_only_what_went_well_and_was_tested_is_kept() -> None:
 
 def test_a_rule_of_which_nothing_can_be_seen_is_untested() -> None:
     """And one of which a part cannot be seen is kept in part only."""
-    unseen = ("key", "repetition", "tag")
+    unobservable = ("key", "repetition", "tag")
 
-    found = {it.rule: it for it in rule_results(Card("x", Results().add(completed(unseen=unseen)).judged))}
+    found = {
+        it.rule: it
+        for it in rule_results(Card("x", Results().add(completed(unobservable=unobservable)).judged))
+    }
 
     assert found[Rule.NOTIFICATION].status == "untested"
     assert found[Rule.NOTIFICATION].why == "not seen: key, repetition"
@@ -103,7 +106,7 @@ def test_a_rule_of_which_nothing_can_be_seen_is_untested() -> None:
 
 def test_a_finding_counts_even_where_little_can_be_seen() -> None:
     """What is wrong is wrong."""
-    played = history(both(), told("completed", 0.1, tag="wrong"), run={"unseen": ("digest",)})
+    played = history(both(), told("completed", 0.1, tag="wrong"), run={"unobservable": ("digest",)})
 
     assert status(Card("x", Results().add(played).judged))[Rule.CONTENT] == "BROKEN"
 

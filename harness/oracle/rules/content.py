@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fanin.harness.history import Occurred
+from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Post, fold
 from fanin.harness.oracle.generations import Generation
@@ -57,12 +57,12 @@ def _image(hearing: Hearing, told: Post) -> list[str]:
     return min(candidates, key=len)
 
 
-def _differences(hearing: Hearing, told: Post, occurred: Occurred) -> list[str]:
-    notice, unseen = told.notice, hearing.evidence.run.unseen
+def _differences(hearing: Hearing, told: Post, occurred: RegistryEvent) -> list[str]:
+    notice, unobservable = told.notice, hearing.evidence.run.unobservable
     by_image = hearing.evidence.scenario.correlation == "image"
     wrong = []
     ids = sorted(set(occurred.ids.values()))
-    if "id" in unseen:
+    if "id" in unobservable:
         pass
     elif notice.id is None:
         wrong.append("carries no id")
@@ -75,7 +75,7 @@ def _differences(hearing: Hearing, told: Post, occurred: Occurred) -> list[str]:
         ("tag", notice.tag, occurred.tag or None),
         ("digest", notice.digest, occurred.digest or None),
     ):
-        if said != true and name not in unseen:
+        if said != true and name not in unobservable:
             wrong.append(f"says {name} {quoted(said)}, not {true!r}")
     return wrong
 
@@ -86,9 +86,11 @@ def _regions(hearing: Hearing, told: Post) -> list[str]:
     if notice.outcome is None:
         wrong.append(f"says outcome {quoted(notice.said_outcome)}, not 'completed' or 'timed_out'")
     if notice.arrived is None or notice.missing is None:
-        unseen = hearing.evidence.run.unseen
+        unobservable = hearing.evidence.run.unobservable
         lacking = [
-            name for name in ("arrived", "missing") if getattr(notice, name) is None and name not in unseen
+            name
+            for name in ("arrived", "missing")
+            if getattr(notice, name) is None and name not in unobservable
         ]
         return [*wrong, f"has no list of names as {listing(lacking)}"] if lacking else wrong
     if not hearing.names_each_region_once(told):

@@ -50,7 +50,10 @@ def _nothing_happened(evidence: Evidence, excuses: Excuses, hearings: Sequence[H
 def _acknowledged(case: Case) -> bool:
     """Whether something certainly came of this key: an arrival, or the answer that a ping asks for."""
     return any(
-        it.counts or (not it.flaw and not it.wanted and it.answer is not None and it.answer.status in SUCCESS)
+        it.counts
+        or (
+            not it.invalid_because and not it.wanted and it.answer is not None and it.answer.status in SUCCESS
+        )
         for it in case.attempts
     )
 

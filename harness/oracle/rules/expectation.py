@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from fanin.harness.history import Occurred
+from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.evidence import Post, fold
 from fanin.harness.oracle.text import clock, listing, quoted
 from fanin.harness.oracle.violation import Charge, Hearing
@@ -15,7 +15,7 @@ def check_expectations(hearings: Sequence[Hearing]) -> Iterator[Charge]:
     expectations = hearings[0].evidence.scenario.expect if hearings else ()
     if not expectations:
         return
-    repeats: dict[str, list[tuple[Hearing, Occurred]]] = {}  # by the scenario's name of the operation
+    repeats: dict[str, list[tuple[Hearing, RegistryEvent]]] = {}  # by the scenario's name of the operation
     for hearing in hearings:
         for occurred in hearing.case.occurrences:
             repeats.setdefault(occurred.op.partition("/")[0], []).append((hearing, occurred))
@@ -34,7 +34,7 @@ def check_expectations(hearings: Sequence[Hearing]) -> Iterator[Charge]:
                 )
 
 
-def _told_of(hearing: Hearing, occurred: Occurred) -> Post | None:
+def _told_of(hearing: Hearing, occurred: RegistryEvent) -> Post | None:
     """What came of this occurrence; nothing does of one whose key was taken already."""
     return next((it.posts[0] for it in hearing.generations if it.posts and it.opener == occurred.op), None)
 

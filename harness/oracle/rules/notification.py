@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from fanin.harness.history import Replied
+from fanin.harness.history import SinkResponded
 from fanin.harness.oracle.evidence import Case, Evidence, Post
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.text import clock, quoted
@@ -12,9 +12,9 @@ from fanin.harness.verdict import Rule
 
 def check(hearing: Hearing) -> Iterator[Charge]:
     """Judge the keys of one operation's notifications."""
-    unseen = hearing.evidence.run.unseen
+    unobservable = hearing.evidence.run.unobservable
     for generation in hearing.generations:
-        if "key" not in unseen:
+        if "key" not in unobservable:
             yield from _no_key(hearing, generation)
         yield from _sent_after_acceptance(hearing, generation)
 
@@ -40,7 +40,7 @@ def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator
     It has, if the aggregator was gone when the sink read what it had sent a moment before.
     And whoever was stopped between its decision and its POST sends it when it wakes, whatever others did.
     """
-    accepted: tuple[Post, Replied] | None = None
+    accepted: tuple[Post, SinkResponded] | None = None
     for post in generation.posts:
         if not post.repeats(generation.posts[0]):
             return  # a second outcome, and judged as one
@@ -58,7 +58,9 @@ def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator
             accepted = (post, post.reply)
 
 
-def _repeated(hearing: Hearing, generation: Generation, before: Post, reply: Replied, post: Post) -> Charge:
+def _repeated(
+    hearing: Hearing, generation: Generation, before: Post, reply: SinkResponded, post: Post
+) -> Charge:
     overlaps = post.at < reply.at
     way = "sent again before the answer" if overlaps else "sent again after its acceptance"
     return hearing.charge(

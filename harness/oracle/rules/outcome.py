@@ -52,7 +52,7 @@ def _out_of_nothing(hearing: Hearing, told: Post) -> Charge:
     actions = {it.action for it in case.occurrences}
     if case.attempts and not any(it.wanted for it in case.attempts):
         rule, why = Rule.PING, f"its action, {listing(sorted(actions))}, starts nothing here"
-    elif flaws := sorted({it.flaw for it in case.attempts if it.flaw}):
+    elif flaws := sorted({it.invalid_because for it in case.attempts if it.invalid_because}):
         rule, why = _rule_of(flaws), f"every delivery had to be refused: {listing(flaws)}"
     else:
         rule, why = Rule.OUTCOME, "no delivery can have counted"
@@ -102,7 +102,7 @@ def _completed_wrongly(hearing: Hearing, generation: Generation, told: Post) -> 
 def _phantom(hearing: Hearing, generation: Generation, told: Post, absent: Sequence[str]) -> Charge:
     """A region was counted that cannot have counted by then."""
     attempts = [it for it in hearing.case.attempts if it.home in absent]
-    flaws = sorted({it.flaw for it in attempts if it.flaw})
+    flaws = sorted({it.invalid_because for it in attempts if it.invalid_because})
     copies = len({it.region for it in hearing.case.attempts}) < len(hearing.case.attempts)
     if flaws:
         rule, looks_like = _rule_of(flaws), "B32" if "unknown-region" in flaws else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fanin.harness.history import Answered
+from fanin.harness.history import AttemptEnded
 from fanin.harness.oracle.allowances import Excuses
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Evidence
@@ -37,7 +37,7 @@ def check_answers(evidence: Evidence, hearings: Mapping[str, Hearing]) -> Iterat
             yield from _status(attempt, attempt.answer.status, hearing)
 
 
-def _is_busy(answer: Answered) -> bool:
+def _is_busy(answer: AttemptEnded) -> bool:
     return answer.status == _BUSY and bool(answer.retry_after)
 
 
@@ -46,7 +46,7 @@ def _status(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Charge]
     if status in _SERVER_ERRORS:
         if not hearing.excuses.was_down(attempt):
             yield _server_error(attempt, status, hearing)
-    elif attempt.flaw:
+    elif attempt.invalid_because:
         # One answer for all that an envelope carries says nothing of a single one.
         yield from () if attempt.sent.envelope else _not_refused(attempt, status, hearing)
     elif attempt.wanted and attempt.region not in hearing.scenario.regions:
@@ -75,15 +75,15 @@ def _not_refused(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Ch
     """A flawed delivery that had no refusal, or not the right one."""
     rule, refusals, looks_like = Rule.ACKNOWLEDGEMENT, tuple(_CLIENT_ERRORS), ""
     wanted = "refuses it with a 4xx"
-    if attempt.flaw == "wrong-key" and attempt.region is not None:
+    if attempt.invalid_because == "wrong-key" and attempt.region is not None:
         refusals, wanted = _KEY_REFUSALS, "refuses it with 401, 403 or 404"
-    elif attempt.flaw == "unknown-region":
+    elif attempt.invalid_because == "unknown-region":
         rule, looks_like = Rule.EXPECTED_REGIONS, "B32"
         if not attempt.wanted:
             # The body says that nothing starts, the URL that nobody asked: the contract ranks neither first.
             refusals = (*refusals, _OK)
     if status not in refusals:
-        way = f"{attempt.flaw.partition(':')[0]} was not refused as it must be"
+        way = f"{attempt.invalid_because.partition(':')[0]} was not refused as it must be"
         yield _wrong_answer(attempt, hearing, rule, way=way, wanted=wanted, looks_like=looks_like)
 
 
@@ -102,7 +102,7 @@ def _server_error(attempt: Attempt, status: int, hearing: Hearing) -> Charge:
     way, wanted = f"answered {status}", "never answers a server error but 503 with Retry-After"
     if status == _BUSY:
         way, wanted = "503 without Retry-After", "says Retry-After with its 503"
-    looks_like = "" if attempt.flaw else "B55"
+    looks_like = "" if attempt.invalid_because else "B55"
     return _wrong_answer(
         attempt, hearing, Rule.ACKNOWLEDGEMENT, way=way, wanted=wanted, looks_like=looks_like
     )
@@ -113,7 +113,7 @@ def _wrong_answer(
 ) -> Charge:
     sent, answer = attempt.sent, attempt.answer
     status = None if answer is None else answer.status
-    nature = f" ({attempt.flaw})" if attempt.flaw else ""
+    nature = f" ({attempt.invalid_because})" if attempt.invalid_because else ""
     return hearing.charge(
         rule,
         way,
@@ -124,10 +124,10 @@ def _wrong_answer(
     )
 
 
-def _silence(attempt: Attempt, answer: Answered, hearing: Hearing) -> Iterator[Charge]:
+def _silence(attempt: Attempt, answer: AttemptEnded, hearing: Hearing) -> Iterator[Charge]:
     """No answer at all: somebody must have an excuse."""
     excuses, error, sent = hearing.excuses, answer.error, attempt.sent
-    if error in ("", "vanished", "closed") or (error == "reset" and attempt.flaw == _TOO_BIG):
+    if error in ("", "lost", "run-ended") or (error == "reset" and attempt.invalid_because == _TOO_BIG):
         return
     if excuses.silenced(attempt) or excuses.was_down(attempt):
         return
@@ -163,7 +163,7 @@ def check_comeback(evidence: Evidence, excuses: Excuses) -> Iterator[Charge]:
         return
     lasts = {turn.replica: (index, turn) for index, turn in evidence.turns}
     for index, last in lasts.values():
-        if last.why == "failed":
+        if last.reason == "failed":
             who = f"replica {last.replica}" if last.replica else "the aggregator"
             verb = "come up" if last.replica else "come back"
             what = f"{who} did not {verb} at {clock(last.at)}: {last.error or 'it did not say why'}"

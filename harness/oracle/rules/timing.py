@@ -93,8 +93,8 @@ def _why_silent(hearing: Hearing) -> tuple[Rule, str]:
 def resend_until(hearing: Hearing, first: Post, post: Post) -> int:
     """Until when a notification that the sink has not accepted must be sent again, the first time as told."""
     ended = post.at if post.reply is None else post.reply.at
-    patience = hearing.evidence.run.patience
-    return hearing.excuses.latest(hearing.case, ended, ended, patience, tried_from=first.at)
+    grace = hearing.evidence.run.redelivery_grace
+    return hearing.excuses.latest(hearing.case, ended, ended, grace, tried_from=first.at)
 
 
 def _not_sent_again(hearing: Hearing, generation: Generation) -> Iterator[Charge]:

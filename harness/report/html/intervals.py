@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fanin.harness.history import Aggregator
+from fanin.harness.history import TargetState
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.clock import clock
 from fanin.harness.report.html.diagram import Interval
@@ -27,14 +27,14 @@ def state_intervals(
             yield from _sink_fault(fault, end)
 
 
-def _states(turns: Iterable[tuple[int, Aggregator]], end: int) -> Iterator[Interval]:
+def _states(turns: Iterable[tuple[int, TargetState]], end: int) -> Iterator[Interval]:
     since, state, why = 0, "down", ""
     for _, turn in overall(turns):
         if turn.state == state:
             continue
         if turn.at > since:
             yield _state(state, since, turn.at, why)
-        since, state, why = turn.at, turn.state, turn.why
+        since, state, why = turn.at, turn.state, turn.reason
     yield _state(state, since, end, why)
 
 

@@ -31,7 +31,7 @@ _GLYPHS = {
 }
 _OUTCOMES = {"completed": Glyph.COMPLETED, "timed_out": Glyph.TIMED_OUT}
 # How an attempt at the sink ended without a status, in one word.
-_UNANSWERED = {"hung": "hangs", "reset": "cut", "gone": "unread"}
+_UNANSWERED = {"hung": "hangs", "reset": "cut", "disconnected": "unread"}
 
 
 def record_markers(analysis: RunAnalysis) -> Iterator[Marker]:
@@ -39,7 +39,7 @@ def record_markers(analysis: RunAnalysis) -> Iterator[Marker]:
     for attempt in analysis.evidence.attempts:
         yield _attempt(analysis, attempt)
     for index, entry in analysis.unsent:
-        words, brief = record_text.UNSENT[entry.why]
+        words, brief = record_text.UNSENT[entry.reason]
         yield Marker(
             lane=entry.region,
             begins=entry.at,
@@ -58,7 +58,7 @@ def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Marker:
     sent, answered, outcome_ = attempt.sent, attempt.answer, analysis.outcome_of(attempt)
     words, brief = record_text.request(analysis, attempt)
     title = f"{clock(sent.at)}  {attempt.home}: {words}"
-    if answered is None or answered.error == "closed":
+    if answered is None or answered.error == "run-ended":
         ends, tone, label, title = sent.at, Tone.ODD, f"{brief} ?", f"{title}, no answer"
     else:
         end, end_brief, tone = record_text.answer(analysis, attempt, answered)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from fanin.harness.history import Aggregator
+from fanin.harness.history import TargetState
 from fanin.harness.oracle.evidence import Attempt, Post
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
@@ -110,11 +110,11 @@ def _lifecycle(analysis: RunAnalysis) -> Iterator[Event]:
         if entry.state == "down":
             down_since.setdefault(entry.replica, entry.at)
             failed = f"cannot start: {entry.error}"
-            text = {"crash": "kill -9", "stop": "stopped", "pause": "stands still"}.get(entry.why, failed)
-            kind = f"{'down' if index in decisive else 'gone'} {entry.why}"
-            tone = Tone.BAD if entry.why == "failed" else Tone.FAULT
+            text = {"crash": "kill -9", "stop": "stopped", "pause": "stands still"}.get(entry.reason, failed)
+            kind = f"{'down' if index in decisive else 'gone'} {entry.reason}"
+            tone = Tone.BAD if entry.reason == "failed" else Tone.FAULT
         elif (since := down_since.pop(entry.replica, None)) is not None or entry.at > began:
-            again = "goes on" if entry.why == "resume" else "up again"
+            again = "goes on" if entry.reason == "resume" else "up again"
             text = "up" if since is None else f"{again}, after {format_duration(entry.at - since)}"
             text += _new_settings(entry)
             kind, tone = "up" if index in decisive else "back", Tone.GOOD
@@ -123,7 +123,7 @@ def _lifecycle(analysis: RunAnalysis) -> Iterator[Event]:
         yield Event(at=entry.at, lane=AGGREGATOR, text=f"{who}{text}", kind=kind, tone=tone, entries=(index,))
 
 
-def overall(turns: Iterable[tuple[int, Aggregator]]) -> Iterator[tuple[int, Aggregator]]:
+def overall(turns: Iterable[tuple[int, TargetState]]) -> Iterator[tuple[int, TargetState]]:
     """Those turns that are the aggregator's as a whole: the last replica that falls, the first that rises."""
     up: set[int] = set()
     for index, turn in turns:
@@ -133,7 +133,7 @@ def overall(turns: Iterable[tuple[int, Aggregator]]) -> Iterator[tuple[int, Aggr
         up = others | {turn.replica} if turn.state == "up" else others
 
 
-def _new_settings(entry: Aggregator) -> str:
+def _new_settings(entry: TargetState) -> str:
     """What it was told with a new start."""
     regions = f", now {len(entry.expects)} regions" if entry.expects else ""
     timeout = f", timeout now {format_duration(entry.timeout)}" if entry.timeout is not None else ""
@@ -190,12 +190,12 @@ def _sink_states(analysis: RunAnalysis) -> Iterator[Event]:
 def _unsent(analysis: RunAnalysis) -> Iterator[Event]:
     for index, entry in analysis.unsent:
         operation = analysis.operation_named(entry.op)
-        text, brief = record_text.UNSENT[entry.why]
+        text, brief = record_text.UNSENT[entry.reason]
         yield Event(
             at=entry.at,
             lane=entry.region,
             text=_named(analysis, operation, text),
-            kind=f"unsent {entry.why}",
+            kind=f"unsent {entry.reason}",
             brief=_named(analysis, operation, brief),
             tone=Tone.ODD,
             operation=operation,
@@ -221,7 +221,8 @@ def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Iterator[Event]:
     """One cell for request and answer when they belong together, else one each."""
     sent, answered, operation = attempt.sent, attempt.answer, analysis.operation_of(attempt)
     words, brief = record_text.request(analysis, attempt)
-    kind = f"attempt {analysis.outcome_of(attempt)} {attempt.flaw} {bool(sent.copy)} {bool(sent.retry)}"
+    again = f"{bool(sent.copy)} {bool(sent.retry)}"
+    kind = f"attempt {analysis.outcome_of(attempt)} {attempt.invalid_because} {again}"
 
     def cell(at: int, text: str, short: str, tone: Tone, entries: tuple[int, ...]) -> Event:
         return Event(
@@ -235,7 +236,7 @@ def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Iterator[Event]:
             entries=entries,
         )
 
-    if answered is None or answered.error == "closed":
+    if answered is None or answered.error == "run-ended":
         yield cell(sent.at, f"{words}, no answer", f"{brief} ?".strip(), Tone.ODD, attempt.records)
         return
     end, end_brief, tone = record_text.answer(analysis, attempt, answered)

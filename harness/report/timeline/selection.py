@@ -77,7 +77,7 @@ def _kind(operation: OperationAnalysis) -> tuple[object, ...]:
     posts = operation.case.posts
     attempt_outcomes = frozenset(operation.attempt_outcomes.values()) - {AttemptOutcome.COUNTED}
     answers = frozenset(post.reply.status if post.reply else None for post in posts)
-    unsent = frozenset(entry.why for entry in operation.unsent)
+    unsent = frozenset(entry.reason for entry in operation.unsent)
     return tuple(said_outcome(post) for post in posts[:2]), answers, attempt_outcomes, unsent
 
 

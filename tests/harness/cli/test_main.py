@@ -85,7 +85,7 @@ def test_json_holds_the_deciding_records_of_a_finding() -> None:
 
     finding = json.loads(result.stdout)["findings"][0]
     assert result.exit_code == INVALID
-    assert {"index", "f", "at"} <= set(finding["evidence"][0])
+    assert {"index", "type", "at"} <= set(finding["evidence"][0])
 
 
 def test_another_seed_is_another_run() -> None:
@@ -198,7 +198,7 @@ def test_a_history_is_json_lines(tmp_path: Path) -> None:
 
     fanin("run", "slow-region", "--history", file)
 
-    kinds = [json.loads(line)["f"] for line in file.read_text(encoding="utf-8").splitlines()]
+    kinds = [json.loads(line)["type"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert (kinds[0], kinds[-1]) == ("run", "end")
 
 
@@ -339,7 +339,7 @@ def test_several_histories_need_a_folder(tmp_path: Path) -> None:
         (None, "No such file"),
         ("", "empty"),
         ("no json\n", ":1: "),
-        ('{"f":"end","at":0}\n', ":1: "),
+        ('{"type":"end","at":0}\n', ":1: "),
     ],
 )
 def test_a_history_that_cannot_be_read_is_named_by_file_and_line(
@@ -362,7 +362,7 @@ def test_a_bad_line_in_the_middle_of_a_history_is_named(tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     fanin("run", "slow-region", "--history", file)
     lines = file.read_text(encoding="utf-8").splitlines()
-    file.write_text("\n".join([*lines[:3], '{"f":"sent"}', *lines[4:]]), encoding="utf-8")
+    file.write_text("\n".join([*lines[:3], '{"type":"attempt-sent"}', *lines[4:]]), encoding="utf-8")
 
     result = fanin("judge", file)
 

@@ -17,7 +17,7 @@ from fanin.harness.explore.generate import invent
 from fanin.harness.explore.predict import forecast
 from fanin.harness.explore.repair import DELIVERIES_MAX, accepted, settled
 from fanin.harness.explore.search import Run, Search, explore, pack, replay, run, scenario_of, unburdened
-from fanin.harness.history import Answered, Occurred, Received, Sent
+from fanin.harness.history import AttemptEnded, AttemptSent, NotificationReceived, RegistryEvent
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
 from fanin.harness.world.play import play
@@ -202,11 +202,11 @@ def test_the_forecast_comes_true_on_a_quiet_day(name: str) -> None:
 
     entries = play(scenario, seed=3).entries
 
-    sent = [it for it in entries if isinstance(it, Sent) and it.retry == 0]
-    told = [it.at for it in entries if isinstance(it, Received)]
+    sent = [it for it in entries if isinstance(it, AttemptSent) and it.retry == 0]
+    told = [it.at for it in entries if isinstance(it, NotificationReceived)]
     assert [it.at_ms for it in outlook.arrivals] == [it.at for it in sent]
     assert [it.at_ms for it in outlook.outcomes] == pytest.approx(told, abs=10)
-    assert outlook.acknowledged == sum(isinstance(it, Answered) and it.status == 202 for it in entries)
+    assert outlook.acknowledged == sum(isinstance(it, AttemptEnded) and it.status == 202 for it in entries)
 
 
 def test_the_forecast_knows_which_faults_will_bite() -> None:
@@ -274,7 +274,7 @@ def test_what_is_played_is_what_was_drawn() -> None:
 
     history = play(scenario, seed=11)
 
-    names = {it.op.partition("/")[0] for it in history.entries if isinstance(it, Occurred)}
+    names = {it.op.partition("/")[0] for it in history.entries if isinstance(it, RegistryEvent)}
     assert names == {it.name for it in scenario.operations}
     assert (history.run.scenario, history.run.seed) == (scenario, 11)
 

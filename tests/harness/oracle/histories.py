@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fanin.harness.history import (
-    Aggregator,
-    Answered,
-    Bit,
+    AttemptEnded,
+    AttemptSent,
+    ClientDisconnected,
     End,
     Entry,
+    FaultApplied,
     History,
-    HungUp,
-    Occurred,
-    Received,
-    Replied,
+    NotificationReceived,
+    RegistryEvent,
     Run,
-    Sent,
+    SinkResponded,
+    TargetState,
     Unsent,
 )
 from fanin.simulator.language.scenario import Scenario
@@ -35,14 +35,14 @@ class Book:
 
     regions: tuple[str, ...]
     entries: list[Entry] = field(default_factory=list)
-    ops: dict[str, Occurred] = field(default_factory=dict)
+    ops: dict[str, RegistryEvent] = field(default_factory=dict)
     numbers: int = 0
 
     def number(self) -> int:
         self.numbers += 1
         return self.numbers
 
-    def op(self, name: str, at: int) -> Occurred:
+    def op(self, name: str, at: int) -> RegistryEvent:
         """The operation, which occurs now unless a line said when it did."""
         if name not in self.ops:
             occurred(name, at / 1000)(self)
@@ -65,7 +65,7 @@ def occurred(op: str = "op1", at: float = 0, *, ids: dict[str, str] | str = "", 
             "action": "push", "host": "demo.azurecr.io", "repository": "team/app", "tag": op,
             "digest": "sha256:11",
         } | image  # fmt: skip
-        book.ops[op] = Occurred(ms(at), op, **fields, ids=by_region)
+        book.ops[op] = RegistryEvent(ms(at), op, **fields, ids=by_region)
         book.entries.append(book.ops[op])
 
     return write
@@ -81,18 +81,23 @@ def sent(
     after: int = 3,
     op: str = "op1",
     retry_after: str | None = None,
+    invalid: str = "",
     **fields: Any,
 ) -> Line:
     """One attempt. ``ok``: answered 202 after so long, None: never; or it had ``status`` or ``error``."""
 
     def write(book: Book) -> None:
         it, number = book.op(op, ms(at)), book.number()
-        known = {"id": it.ids.get(region, "unknown"), "claims": region} | fields
-        book.entries.append(Sent(ms(at), number, op, region, **known))
+        known = {
+            "id": it.ids.get(region, "unknown"),
+            "url_region": region,
+            "invalid_because": invalid,
+        } | fields
+        book.entries.append(AttemptSent(ms(at), number, op, region, **known))
         if status is not None or error:
-            book.entries.append(Answered(ms(at) + after, number, status, error, retry_after))  # type: ignore[arg-type]
+            book.entries.append(AttemptEnded(ms(at) + after, number, status, error, retry_after))  # type: ignore[arg-type]
         elif ok is not None:
-            book.entries.append(Answered(ms(at) + ok, number, 202))
+            book.entries.append(AttemptEnded(ms(at) + ok, number, 202))
 
     return write
 
@@ -131,12 +136,14 @@ def told(
             "arrived": [region for region in book.regions if region not in missing],
         } | body  # fmt: skip
         content = {name: value for name, value in content.items() if value is not ABSENT}
-        book.entries.append(Received(ms(at), number, f"key-{op}" if key == "" else key, content, op))
+        book.entries.append(
+            NotificationReceived(ms(at), number, f"key-{op}" if key == "" else key, content, op)
+        )
         if after is not None:
             status = None if error else reply
-            book.entries.append(Replied(ms(at) + after, number, status, error))  # type: ignore[arg-type]
+            book.entries.append(SinkResponded(ms(at) + after, number, status, error))  # type: ignore[arg-type]
             if hung_up is not None:
-                book.entries.append(HungUp(ms(at) + after + hung_up, number))
+                book.entries.append(ClientDisconnected(ms(at) + after + hung_up, number))
 
     return write
 
@@ -146,25 +153,27 @@ def garbage(at: float, body: dict[str, Any] | None = None, key: str | None = "ke
 
     def write(book: Book) -> None:
         number = book.number()
-        book.entries.extend([Received(ms(at), number, key, body), Replied(ms(at), number, 200)])
+        book.entries.extend(
+            [NotificationReceived(ms(at), number, key, body), SinkResponded(ms(at), number, 200)]
+        )
 
     return write
 
 
 def up(at: float, why: Any = "start", **told: Any) -> Line:
-    return _turn(Aggregator(ms(at), "up", why, **told))
+    return _turn(TargetState(ms(at), "up", why, **told))
 
 
 def down(at: float, why: Any = "crash", error: str = "", **whom: Any) -> Line:
-    return _turn(Aggregator(ms(at), "down", why, error, **whom))
+    return _turn(TargetState(ms(at), "down", why, error, **whom))
 
 
-def _turn(entry: Aggregator) -> Line:
+def _turn(entry: TargetState) -> Line:
     return lambda book: book.entries.append(entry)
 
 
 def bit(at: float, fault: int = 0, **where: Any) -> Line:
-    return lambda book: book.entries.append(Bit(ms(at), fault, **where))
+    return lambda book: book.entries.append(FaultApplied(ms(at), fault, **where))
 
 
 def crash(at: float, back: float) -> Line:
@@ -226,10 +235,10 @@ def history(
     header = Run(played, 0, **(run or {}))
     last = max((entry.at for entry in book.entries), default=0)
     if end is not None:
-        enough = last + 3 * played.timeout + header.patience
+        enough = last + 3 * played.timeout + header.redelivery_grace
         book.entries.append(End(ms(end) if end else enough, complete))
     # Stable: what was written first for one instant comes first, but an operation occurs before all else.
     book.entries.sort(
-        key=lambda entry: (entry.at, not isinstance(entry, Aggregator), not isinstance(entry, Occurred))
+        key=lambda entry: (entry.at, not isinstance(entry, TargetState), not isinstance(entry, RegistryEvent))
     )
     return History(header, book.entries)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanin.harness.history import Bit, Entry, History
+from fanin.harness.history import Entry, FaultApplied, History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.oracle.text import clock, listing
 from fanin.harness.verdict import Finding, Rule, Validity
@@ -53,7 +53,7 @@ def test_blame_lines_tell_refusals_losses_and_lateness_apart() -> None:
     """Whoever reads them must not have to open the history."""
     lines = blamed(
         sent(EAST, 0), sent(EAST, 1, error="reset", after=2, copy=1), crash(1.001, 2),
-        sent(WEST, 3, status=400, flaw="malformed:no-id"), sent(NORTH, 130), told("completed", 130.1),
+        sent(WEST, 3, status=400, invalid="malformed:no-id"), sent(NORTH, 130), told("completed", 130.1),
     )  # fmt: skip
 
     assert lines == (
@@ -65,18 +65,18 @@ def test_blame_lines_tell_refusals_losses_and_lateness_apart() -> None:
 
 def test_blame_lines_without_a_notification_say_only_what_was_sent() -> None:
     """Silence named nobody."""
-    lines = blamed(sent(EAST, 0), sent(WEST, 5, error="vanished"), regions=(EAST, WEST))
+    lines = blamed(sent(EAST, 0), sent(WEST, 5, error="lost"), regions=(EAST, WEST))
 
     assert lines == (
-        "eastus  sent 0.000s  acked 0.003s     counted",
-        "westus  sent 5.000s  vanished 5.003s  not counted",
+        "eastus  sent 0.000s  acked 0.003s  counted",
+        "westus  sent 5.000s  lost 5.003s   not counted",
     )
 
 
 def test_blame_lines_say_what_is_not_known() -> None:
     """An attempt without an answer may have counted."""
     lines = blamed(
-        sent(EAST, 0), sent(WEST, 5, ok=None), sent(NORTH, 6, ok=None, flaw="malformed:huge"),
+        sent(EAST, 0), sent(WEST, 5, ok=None), sent(NORTH, 6, ok=None, invalid="malformed:huge"),
         told("timed_out", 60, EAST, arrived=[WEST, NORTH]),
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_the_evidence_points_at_the_deciding_records_in_order() -> None:
     (finding,) = judge(played).findings
 
     kinds = [type(played.entries[index]).__name__ for index in finding.evidence]
-    assert kinds == ["Sent", "Answered", "Received"]
+    assert kinds == ["AttemptSent", "AttemptEnded", "NotificationReceived"]
     assert played.entries[finding.evidence[0]].at == 10_000
 
 
@@ -204,8 +204,8 @@ HEALTHY = history(
     told("completed", 15), sent(EAST, 16, copy=1),
     sent(EAST, 20, op="op2"), bit(21, 0, op="op2", region=WEST), sent(WEST, 21, op="op2", error="reset"),
     unsent(NORTH, 22, op="op2"), crash(60, 70), told("timed_out", 140.01, WEST, NORTH, op="op2"),
-    sent(NORTH, 200, op="op3", status=400, flaw="malformed:no-id"),
-    sent(EAST, 201, op="op3", status=400, claims="mars"),
+    sent(NORTH, 200, op="op3", status=400, invalid="malformed:no-id"),
+    sent(EAST, 201, op="op3", status=400, url_region="mars"),
     occurred("op4", 210, action="ping"), sent(EAST, 210, op="op4", status=200),
     regions=THREE, faults=(LoseAnswer(), SinkRefuses(until=12_000)),
 )  # fmt: skip
@@ -256,5 +256,5 @@ def test_bites_without_a_fault_are_no_findings() -> None:
     """The record speaks of the harness, not of the aggregator."""
     played = history(both(), told("completed", 0.1), bit(1, 5))
 
-    assert any(isinstance(entry, Bit) for entry in played.entries)
+    assert any(isinstance(entry, FaultApplied) for entry in played.entries)
     assert judge(played).validity is Validity.VALID

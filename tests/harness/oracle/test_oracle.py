@@ -34,7 +34,9 @@ RIGHT = {
     "nobody reports": history(sent(EAST, 0), told("timed_out", 120, WEST), occurred("op2")),
     "accepted in time, processed late": history(sent(EAST, 0), sent(WEST, 119.9), told("completed", 120.5)),
     "names in other letter case": history(
-        sent(EAST, 0, claims=" EastUS "), sent(WEST, 1), told("completed", 2, arrived=["EASTUS", " westus"])
+        sent(EAST, 0, url_region=" EastUS "),
+        sent(WEST, 1),
+        told("completed", 2, arrived=["EASTUS", " westus"]),
     ),
     "in flight at the deadline, counted": history(
         sent(EAST, 0), sent(WEST, 119.99, ok=20), told("completed", 120.1)
@@ -92,11 +94,13 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         history(sent(EAST, 0), sent(EAST, 1, copy=1), told("completed", 1.1)), Rule.OUTCOME, ("B22",),
     ),
     "completed by a region that it refused": (
-        history(sent(EAST, 0), sent(WEST, 1, status=400, flaw="malformed:not-json"), told("completed", 1.1)),
+        history(
+            sent(EAST, 0), sent(WEST, 1, status=400, invalid="malformed:not-json"), told("completed", 1.1)
+        ),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "completed by a region that nobody expects": (
-        history(sent(EAST, 0), sent(WEST, 1, status=400, claims="mars"), told("completed", 1.1)),
+        history(sent(EAST, 0), sent(WEST, 1, status=400, url_region="mars"), told("completed", 1.1)),
         Rule.EXPECTED_REGIONS, ("B32",),
     ),
     "completed after the deadline": (
@@ -176,11 +180,11 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         ), Rule.OUTCOME, (),
     ),
     "told although everything was refused": (
-        history(sent(EAST, 0, status=400, flaw="malformed:no-id"), told("timed_out", 120, WEST)),
+        history(sent(EAST, 0, status=400, invalid="malformed:no-id"), told("timed_out", 120, WEST)),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "told although every region was unknown": (
-        history(sent(EAST, 0, status=400, claims="mars"), told("timed_out", 120, WEST)),
+        history(sent(EAST, 0, status=400, url_region="mars"), told("timed_out", 120, WEST)),
         Rule.EXPECTED_REGIONS, (),
     ),
     "told although nothing was sent": (

@@ -220,10 +220,12 @@ def test_an_operation_that_may_have_begun_before_or_after_is_not_judged() -> Non
 def test_a_broken_event_in_an_envelope_may_be_acknowledged_and_must_not_count() -> None:
     """The 2xx is for the others."""
     sound = (*(sent(region, 0, envelope=1) for region in (EAST, WEST)), told("completed", 1))
-    broken = sent(EAST, 0, envelope=1, flaw="malformed:no-id", op="op2")
+    broken = sent(EAST, 0, envelope=1, invalid="malformed:no-id", op="op2")
 
     assert rules(history(*sound, broken)) == []
-    assert rules(history(*sound, sent(EAST, 0, flaw="malformed:no-id", op="op2"))) == [Rule.ACKNOWLEDGEMENT]
+    assert rules(history(*sound, sent(EAST, 0, invalid="malformed:no-id", op="op2"))) == [
+        Rule.ACKNOWLEDGEMENT
+    ]
     assert rules(history(*sound, broken, told("timed_out", 120, WEST, op="op2"))) == [Rule.ACKNOWLEDGEMENT]
 
 

@@ -21,7 +21,7 @@ def rules(played: History) -> set[Rule]:
 def test_a_margin_moves_the_deadlines_window_by_so_much(told_at: float, broken: set[Rule]) -> None:
     """A clock that strays by 20 ms may fire 20 ms early; a millisecond more is a bug."""
     played = history(
-        sent(EAST, 0, ok=0), told("timed_out", told_at, WEST), run={"margin": 20, "tolerance": 1_000}
+        sent(EAST, 0, ok=0), told("timed_out", told_at, WEST), run={"clock_drift": 20, "tolerance": 1_000}
     )
 
     assert rules(played) == broken
@@ -32,7 +32,7 @@ def test_inside_the_margin_either_outcome_is_right(outcome: str) -> None:
     """An arrival 10 ms before the deadline may be late by the aggregator's clock."""
     missing = () if outcome == "completed" else (WEST,)
     played = history(
-        sent(EAST, 0, ok=0), sent(WEST, 119.99, ok=0), told(outcome, 120, *missing), run={"margin": 20}
+        sent(EAST, 0, ok=0), sent(WEST, 119.99, ok=0), told(outcome, 120, *missing), run={"clock_drift": 20}
     )
 
     assert rules(played) == set()
@@ -48,8 +48,8 @@ def test_a_part_that_nobody_can_see_is_not_held_against_the_notification(part: s
     """But it is where it could have been seen."""
     body: dict[str, Any] = {part: ABSENT}
 
-    def played(*unseen: str) -> History:
-        return history(both(), told("completed", 0.1, **body), run={"unseen": unseen})
+    def played(*unobservable: str) -> History:
+        return history(both(), told("completed", 0.1, **body), run={"unobservable": unobservable})
 
     assert Rule.CONTENT in rules(played())
     assert rules(played(part)) == set()
@@ -59,12 +59,14 @@ def test_a_part_that_nobody_can_see_is_not_held_against_the_notification(part: s
 def test_a_key_that_nobody_can_see_is_not_missed() -> None:
     """A status tells no idempotency key."""
     assert rules(history(both(), told("completed", 0.1, key=None))) == {Rule.NOTIFICATION}
-    assert rules(history(both(), told("completed", 0.1, key=None), run={"unseen": ("key",)})) == set()
+    assert rules(history(both(), told("completed", 0.1, key=None), run={"unobservable": ("key",)})) == set()
 
 
 def test_what_can_be_seen_is_judged_all_the_same() -> None:
-    """A wrong tag beside an unseen digest."""
-    played = history(both(), told("completed", 0.1, tag="no", digest=ABSENT), run={"unseen": ("digest",)})
+    """A wrong tag beside a digest that is not shown."""
+    played = history(
+        both(), told("completed", 0.1, tag="no", digest=ABSENT), run={"unobservable": ("digest",)}
+    )
 
     (finding,) = judge(played).findings
     assert "tag 'no'" in finding.what

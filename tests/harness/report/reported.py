@@ -34,7 +34,7 @@ def bad(name: str = "bad", seed: int = 0) -> History:
 
 
 def moot(name: str = "moot", stated: str = "valid") -> History:
-    played = history(sent(EAST, 0, error="vanished", after=10_000), verdict=stated)
+    played = history(sent(EAST, 0, error="lost", after=10_000), verdict=stated)
     return named(played, name, 0)
 
 

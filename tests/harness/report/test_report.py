@@ -201,8 +201,8 @@ def signed_and_gathered() -> Case:
     return Case(
         played(
             bit(0, 0, op="op1", region=EAST), sent(EAST, 0),
-            sent(WEST, 1, flaw="forged:wrong-secret", status=401),
-            sent(WEST, 2, flaw="stale-signature", status=401),
+            sent(WEST, 1, invalid="forged:wrong-secret", status=401),
+            sent(WEST, 2, invalid="stale-signature", status=401),
             sent(WEST, 3, envelope=4), sent(WEST, 3, envelope=4, copy=1), told("completed", 3.004, key=KEY),
             faults=(SignEarlier(region=EAST, by=290_000), Forge(region=WEST), Duplicate(region=WEST)),
         ),
@@ -214,10 +214,10 @@ def odd_requests() -> Case:
     """What must be refused, what is lost, what is spelled oddly, and what nobody answers."""
     return Case(
         played(
-            sent(EAST, 0, claims=" EastUS"),
-            sent(WEST, 1, claims="mars", flaw="unknown-region", status=422),
-            sent(WEST, 2, flaw="malformed:not-json", status=400),
-            sent(NORTH, 3, error="vanished", after=10_000),
+            sent(EAST, 0, url_region=" EastUS"),
+            sent(WEST, 1, url_region="mars", invalid="unknown-region", status=422),
+            sent(WEST, 2, invalid="malformed:not-json", status=400),
+            sent(NORTH, 3, error="lost", after=10_000),
             sent(NORTH, 20, status=503, retry=1, retry_after="1"), sent(NORTH, 21, retry=2, error="reset"),
             bit(21.001, 2, attempt=6), told("completed", 30, WEST, key=None), regions=(EAST, WEST, NORTH),
             faults=(UnknownRegion(region=WEST), LoseRequest(region=NORTH), LoseAnswer(region=NORTH)),
@@ -259,7 +259,7 @@ def told_twice() -> Case:
 
 def nothing_happened() -> Case:
     """A run that proves nothing."""
-    lost = [sent(region, at, error="vanished", after=10_000) for region, at in ((EAST, 0), (WEST, 1))]
+    lost = [sent(region, at, error="lost", after=10_000) for region, at in ((EAST, 0), (WEST, 1))]
     return Case(
         played(*lost, verdict="unknown", faults=(LoseRequest(),)),
         Verdict(
@@ -283,7 +283,7 @@ def eight_regions() -> Case:
     lines = [sent(region, number) for number, region in enumerate(EIGHT[:6])]
     return Case(
         played(
-            *lines, sent(EIGHT[2], 3, copy=1), sent(EIGHT[6], 6, flaw="malformed:empty", status=400),
+            *lines, sent(EIGHT[2], 3, copy=1), sent(EIGHT[6], 6, invalid="malformed:empty", status=400),
             unsent(EIGHT[7], 7), told("timed_out", 120.004, *EIGHT[6:], key=KEY), regions=EIGHT,
         ),
         valid(judgement("timed_out", 120.004)),

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanin.harness.history import Answered, Bit, Entry, History, Received, Replied, Run, Sent, Unsent
+from fanin.harness.history import (
+    AttemptEnded,
+    AttemptSent,
+    Entry,
+    FaultApplied,
+    History,
+    NotificationReceived,
+    Run,
+    SinkResponded,
+    Unsent,
+)
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.clock import clock, column
 from fanin.harness.report.line import WIDTH, clean, paint, plain, wrap
@@ -184,10 +194,13 @@ def test_no_word_of_a_world_is_a_struct(name: str) -> None:
 
 ODDITIES = (
     *history(sent(EAST, 0), sent(WEST, 1, status=500), told("completed", 2), garbage(3), crash(4, 5)).entries,
-    *history(sent("mars", 0, claims=None), told("timed_out", 1, "mars", error="hung"), boot=False).entries,
-    Answered(1, 77, 202), Replied(1, 77, 200), Unsent(1, "never", "mars", "dropped"),
-    Sent(1, 99, "never", "mars", "x", "y"), Received(1, 5, None, {"outcome": [1], "missing": 3}),
-    Bit(1, 99), Bit(1, 0, "never", "mars", 99), Bit(1, 0, attempt=1),
+    *history(
+        sent("mars", 0, url_region=None), told("timed_out", 1, "mars", error="hung"), boot=False
+    ).entries,
+    AttemptEnded(1, 77, 202), SinkResponded(1, 77, 200), Unsent(1, "never", "mars", "dropped"),
+    AttemptSent(1, 99, "never", "mars", "x", "y"),
+    NotificationReceived(1, 5, None, {"outcome": [1], "missing": 3}),
+    FaultApplied(1, 99), FaultApplied(1, 0, "never", "mars", 99), FaultApplied(1, 0, attempt=1),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from fanin.harness.capabilities import Capability
 from fanin.harness.cli.main import main
 from fanin.harness.dialect import PLAIN
-from fanin.harness.history import Received, Replied, encode
+from fanin.harness.history import NotificationReceived, SinkResponded, encode
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Card, Judged, rule_results
 from fanin.harness.targets.adapt import Configuration
@@ -143,7 +143,7 @@ def test_an_instance_that_rises_again_is_seen(visits: dict[str, Visit]) -> None:
     """Its first history is gone by then; two executions had an outcome each."""
     risen = only(visits["rises-again"])
 
-    keys = {entry.key for entry in risen.history.entries if isinstance(entry, Received)}
+    keys = {entry.key for entry in risen.history.entries if isinstance(entry, NotificationReceived)}
     assert len(keys) == 2
     assert risen.verdict.validity is Validity.INVALID
 
@@ -152,7 +152,7 @@ def test_a_failed_activity_has_told_nobody_for_certain(visits: dict[str, Visit])
     """And nobody tries again."""
     failed = only(visits["activity-fails"])
 
-    replies = [entry for entry in failed.history.entries if isinstance(entry, Replied)]
+    replies = [entry for entry in failed.history.entries if isinstance(entry, SinkResponded)]
     assert [(reply.status, reply.error) for reply in replies] == [(None, "reset")]
     assert failed.verdict.findings[0].rule is Rule.NOTIFICATION
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from fanin.harness.history import Aggregator, Bit, Entry
+from fanin.harness.history import Entry, FaultApplied, TargetState
 from fanin.harness.world.asgi import Answer, OnAnswer, StartError
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.nemesis import Nemesis
@@ -79,9 +79,9 @@ def test_a_crash_at_an_instant_and_the_way_back() -> None:
 
     assert done == ["start 0", "kill 10000", "start 15000"]
     assert entries[1:] == [
-        Bit(10_000, 0),
-        Aggregator(10_000, "down", "crash"),
-        Aggregator(15_000, "up", "start"),
+        FaultApplied(10_000, 0),
+        TargetState(10_000, "down", "crash"),
+        TargetState(15_000, "up", "start"),
     ]
 
 
@@ -90,7 +90,7 @@ def test_a_restart_is_an_orderly_stop() -> None:
     done, entries = strike(Restart(at=1_000, down_for=0))
 
     assert done == ["start 0", "stop 1000", "start 1000"]
-    assert Aggregator(1_000, "down", "stop") in entries
+    assert TargetState(1_000, "down", "stop") in entries
 
 
 def test_nobody_is_killed_twice() -> None:
@@ -98,7 +98,7 @@ def test_nobody_is_killed_twice() -> None:
     done, entries = strike(Crash(at=1_000, down_for=5_000), Crash(at=2_000))
 
     assert done == ["start 0", "kill 1000", "start 6000"]
-    assert [entry.fault for entry in entries if isinstance(entry, Bit)] == [0]
+    assert [entry.fault for entry in entries if isinstance(entry, FaultApplied)] == [0]
 
 
 def test_a_step_is_reached_by_the_answer_that_matches() -> None:
@@ -123,7 +123,7 @@ def test_a_step_is_reached_by_the_answer_that_matches() -> None:
 
     assert struck == [False, False, False, False, True, False]
     assert done == ["start 0", "kill 0", "start 2000"]
-    assert entries[1] == Bit(0, 0, "op1/2", "eastus")
+    assert entries[1] == FaultApplied(0, 0, "op1/2", "eastus")
 
 
 def test_the_steps_of_a_notification_are_told_apart() -> None:
@@ -149,7 +149,7 @@ def test_a_start_that_fails_is_written_down_with_its_reason() -> None:
     """The world goes on without an aggregator; the oracle decides what that means."""
     _, entries = strike(Crash(at=1_000, down_for=1_000), target=Puppet(starts=1))
 
-    assert entries[-1] == Aggregator(2_000, "down", "failed", "no more lives")
+    assert entries[-1] == TargetState(2_000, "down", "failed", "no more lives")
 
 
 def test_a_pause_at_an_instant_and_its_end() -> None:
@@ -158,9 +158,9 @@ def test_a_pause_at_an_instant_and_its_end() -> None:
 
     assert done == ["start 0", "pause 1000", "resume 5000"]
     assert entries[1:] == [
-        Bit(1_000, 0),
-        Aggregator(1_000, "down", "pause"),
-        Aggregator(5_000, "up", "resume"),
+        FaultApplied(1_000, 0),
+        TargetState(1_000, "down", "pause"),
+        TargetState(5_000, "up", "resume"),
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_pause_at_a_step_lets_the_answer_leave() -> None:
     )
 
     assert done == ["start 0", "pause 0", "resume 1000"]
-    assert [entry.fault for entry in entries if isinstance(entry, Bit)] == [0]
+    assert [entry.fault for entry in entries if isinstance(entry, FaultApplied)] == [0]
 
 
 def test_a_restart_with_news_tells_them_and_writes_them_down() -> None:
@@ -187,7 +187,7 @@ def test_a_restart_with_news_tells_them_and_writes_them_down() -> None:
     done, entries = strike(Restart(at=1_000, expects=("a", "b"), timeout=90_000))
 
     assert done == ["start 0", "FANIN_REGIONS=a,b", "FANIN_TIMEOUT=1m30s", "stop 1000", "start 2000"]
-    assert entries[-1] == Aggregator(2_000, "up", "start", expects=("a", "b"), timeout=90_000)
+    assert entries[-1] == TargetState(2_000, "up", "start", expects=("a", "b"), timeout=90_000)
 
 
 def test_a_clock_is_set_once_for_a_machine() -> None:
@@ -197,7 +197,7 @@ def test_a_clock_is_set_once_for_a_machine() -> None:
     )
 
     assert done == ["start 0", "clock +60000", "clock -30000"]
-    assert [(entry.at, entry.fault) for entry in entries if isinstance(entry, Bit)] == [
+    assert [(entry.at, entry.fault) for entry in entries if isinstance(entry, FaultApplied)] == [
         (1_000, 0),
         (2_000, 1),
     ]
@@ -211,8 +211,8 @@ def test_a_replica_is_struck_alone_where_it_is_named() -> None:
 
     assert done == ["start 0", "stop 9000", "start 10000"]
     assert second.done == ["start 0", "kill 1000", "start 2000", "stop 9000", "start 10000"]
-    assert Aggregator(1_000, "down", "crash", replica=2) in entries
-    assert sum(isinstance(entry, Bit) for entry in entries) == 2
+    assert TargetState(1_000, "down", "crash", replica=2) in entries
+    assert sum(isinstance(entry, FaultApplied) for entry in entries) == 2
 
 
 def test_the_replica_that_answered_is_struck_at_the_step_of_an_answer() -> None:

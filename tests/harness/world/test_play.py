@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanin.harness.history import Aggregator, Answered, End, History, Received, Sent
+from fanin.harness.history import AttemptEnded, AttemptSent, End, History, NotificationReceived, TargetState
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
 from fanin.harness.world.play import play
@@ -78,8 +78,8 @@ def test_a_crash_loses_what_was_only_in_memory() -> None:
     """The next life knows nothing; the harness gives it only the folder."""
     history = played("crash-after-ack")
 
-    lives = [entry for entry in history.entries if isinstance(entry, Aggregator)]
-    assert [(life.at, life.state, life.why) for life in lives] == [
+    lives = [entry for entry in history.entries if isinstance(entry, TargetState)]
+    assert [(life.at, life.state, life.reason) for life in lives] == [
         (0, "up", "start"),
         (10_000, "down", "crash"),
         (15_000, "up", "start"),
@@ -90,7 +90,7 @@ def test_the_watch_goes_on_for_two_timeouts_after_the_last_outcome() -> None:
     """Silence must be long enough to mean something."""
     history = played("slow-region")
 
-    told = max(entry.at for entry in history.entries if isinstance(entry, Received))
+    told = max(entry.at for entry in history.entries if isinstance(entry, NotificationReceived))
     end = history.entries[-1]
     assert isinstance(end, End)
     assert end.complete
@@ -102,9 +102,11 @@ def test_a_sender_that_retries_is_answered_in_the_end() -> None:
     history = played("ack-lost")
 
     attempts = [
-        entry.attempt for entry in history.entries if isinstance(entry, Sent) and entry.region == "westeurope"
+        entry.attempt
+        for entry in history.entries
+        if isinstance(entry, AttemptSent) and entry.region == "westeurope"
     ]
-    answers = {entry.attempt: entry for entry in history.entries if isinstance(entry, Answered)}
+    answers = {entry.attempt: entry for entry in history.entries if isinstance(entry, AttemptEnded)}
     assert [(answers[attempt].status, answers[attempt].error) for attempt in attempts] == [
         (None, "reset"),
         (202, ""),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from fanin.harness.history import Bit, Entry, HungUp, Received, Replied
+from fanin.harness.history import ClientDisconnected, Entry, FaultApplied, NotificationReceived, SinkResponded
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.recorder import Journal
 from fanin.harness.world.sink import Sink
@@ -66,10 +66,10 @@ def test_a_notification_is_written_down_and_answered() -> None:
 
     assert statuses == [200, 200]
     assert entries == [
-        Received(0, 1, "key-a", {"id": "a"}, "a"),
-        Replied(0, 1, 200),
-        Received(0, 2, "key-b", {"id": "b"}, "b"),
-        Replied(0, 2, 200),
+        NotificationReceived(0, 1, "key-a", {"id": "a"}, "a"),
+        SinkResponded(0, 1, 200),
+        NotificationReceived(0, 2, "key-b", {"id": "b"}, "b"),
+        SinkResponded(0, 2, 200),
     ]
 
 
@@ -80,7 +80,7 @@ def test_a_body_that_is_no_json_object_is_still_received() -> None:
         async with session.post(URL, data=b"\xff[") as response:
             assert response.status == 200
 
-    assert played(client)[0] == Received(0, 1, None, None, None)
+    assert played(client)[0] == NotificationReceived(0, 1, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_sink_that_answers_otherwise(fault: Fault, status: int, at_ms: int) ->
 
     entries = played(client, fault)
 
-    assert entries[-1] == Replied(at_ms, 1, status)
-    assert (Bit(0, 0, "a") in entries) == (status != 200 or at_ms > 0)
+    assert entries[-1] == SinkResponded(at_ms, 1, status)
+    assert (FaultApplied(0, 0, "a") in entries) == (status != 200 or at_ms > 0)
 
 
 def test_a_sink_that_hangs_is_given_up_by_the_client() -> None:
@@ -111,7 +111,7 @@ def test_a_sink_that_hangs_is_given_up_by_the_client() -> None:
         with pytest.raises(TimeoutError):
             await post(session)
 
-    assert played(client, SinkHangs())[-1] == Replied(10_000, 1, error="hung")
+    assert played(client, SinkHangs())[-1] == SinkResponded(10_000, 1, error="hung")
 
 
 @pytest.mark.parametrize(("late_s", "noticed"), [(0, True), (0.9, True), (1.1, False)])
@@ -128,7 +128,7 @@ def test_who_hangs_up_when_the_answer_comes_at_last_may_not_have_read_it(
 
     entries = played(client, SinkStalls(by=3_000))
 
-    assert (entries[-1] == HungUp(3_000 + round(late_s * 1000), 1)) == noticed
+    assert (entries[-1] == ClientDisconnected(3_000 + round(late_s * 1000), 1)) == noticed
 
 
 def test_who_goes_on_talking_has_read_the_answer() -> None:
@@ -142,7 +142,13 @@ def test_who_goes_on_talking_has_read_the_answer() -> None:
 
     entries = played(client, SinkStalls(by=3_000, until=1))
 
-    assert [type(it) for it in entries] == [Received, Bit, Replied, Received, Replied]
+    assert [type(it) for it in entries] == [
+        NotificationReceived,
+        FaultApplied,
+        SinkResponded,
+        NotificationReceived,
+        SinkResponded,
+    ]
 
 
 def test_a_sink_that_loses_its_answer_does_so_a_number_of_times() -> None:
@@ -159,7 +165,7 @@ def test_a_sink_that_loses_its_answer_does_so_a_number_of_times() -> None:
     entries = played(client, SinkLosesAnswer(times=2))
 
     assert statuses == [None, None, 200]
-    assert [entry.error for entry in entries if isinstance(entry, Replied)] == ["reset", "reset", ""]
+    assert [entry.error for entry in entries if isinstance(entry, SinkResponded)] == ["reset", "reset", ""]
 
 
 def test_a_sink_that_is_down_reads_nothing() -> None:
@@ -173,7 +179,7 @@ def test_a_sink_that_is_down_reads_nothing() -> None:
 
     entries = played(client, SinkDown(until=5_000))
 
-    assert [type(entry) for entry in entries] == [Bit, Received, Replied]
+    assert [type(entry) for entry in entries] == [FaultApplied, NotificationReceived, SinkResponded]
 
 
 def test_a_notification_whose_sender_dies_on_arrival_counts_as_never_received() -> None:
@@ -194,8 +200,8 @@ def test_a_notification_whose_sender_dies_after_arrival_is_received() -> None:
             await post(session)
 
     assert played(client, kills_after=True) == [
-        Received(0, 1, "key-a", {"id": "a"}, "a"),
-        Replied(0, 1, error="gone"),
+        NotificationReceived(0, 1, "key-a", {"id": "a"}, "a"),
+        SinkResponded(0, 1, error="disconnected"),
     ]
 
 
@@ -210,4 +216,4 @@ def test_bytes_that_are_no_http_end_the_connection() -> None:
         writer.close()
         assert await post(session) == 200
 
-    assert isinstance(played(client)[-1], Replied)
+    assert isinstance(played(client)[-1], SinkResponded)

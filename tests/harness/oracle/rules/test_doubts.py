@@ -46,7 +46,7 @@ DOUBTS: dict[str, tuple[History, str]] = {
     ),
     "nothing was sent": (history(occurred(), unsent(EAST, 1)), "no delivery was ever acknowledged"),
     "everything was refused": (
-        history(sent(EAST, 0, status=400, flaw="malformed:not-json")), "no delivery was ever acknowledged",
+        history(sent(EAST, 0, status=400, invalid="malformed:not-json")), "no delivery was ever acknowledged",
     ),
     "no answer to the only ping": (
         history(occurred(action="ping"), sent(EAST, 0, ok=None)), "no delivery was ever acknowledged",
@@ -125,7 +125,7 @@ def test_a_delivery_of_what_never_occurred_is_damage_not_a_crash_of_the_judge() 
     """Somebody edited the file."""
     played = history(*DONE, sent(EAST, 1, op="op2"))
     damaged = [
-        entry for entry in played.entries if getattr(entry, "op", "") != "op2" or hasattr(entry, "claims")
+        entry for entry in played.entries if getattr(entry, "op", "") != "op2" or hasattr(entry, "url_region")
     ]
 
     verdict = judge(History(played.run, damaged))

@@ -68,7 +68,7 @@ RIGHT = {
         crash(6, 7), told("completed", 7.1), crash(7.5, 8), told("completed", 8.1),
     ),
     "sent again when nobody was left to read the answer": history(
-        both(), told("completed", 0.1, error="gone"), crash(0.1, 5), told("completed", 5.1)
+        both(), told("completed", 0.1, error="disconnected"), crash(0.1, 5), told("completed", 5.1)
     ),
     "sent again while the first hangs": history(
         both(), bit(0), told("completed", 0.1, error="hung", after=60_000), told("completed", 15),

@@ -44,22 +44,22 @@ RIGHT = {
         *DONE, DELETION, sent(EAST, 1, op="op2", status=200), actions=("push",)
     ),
     "a ping from nowhere is answered 200": after_done(
-        PING, sent(EAST, 1, op="op2", status=200, claims="mars")
+        PING, sent(EAST, 1, op="op2", status=200, url_region="mars")
     ),
     "a ping from nowhere is refused": after_done(
-        PING, sent(EAST, 1, op="op2", status=400, claims=None)
+        PING, sent(EAST, 1, op="op2", status=400, url_region=None)
     ),
-    "a malformed body is refused": after_done(sent(EAST, 1, status=422, flaw="malformed:not-json")),
-    "a huge body is cut off": after_done(sent(EAST, 1, error="reset", flaw="malformed:huge")),
+    "a malformed body is refused": after_done(sent(EAST, 1, status=422, invalid="malformed:not-json")),
+    "a huge body is cut off": after_done(sent(EAST, 1, error="reset", invalid="malformed:huge")),
     "an unknown region is refused": after_done(
-        sent(EAST, 1, status=404, flaw="unknown-region", claims="mars")
+        sent(EAST, 1, status=404, invalid="unknown-region", url_region="mars")
     ),
-    "a wrong key is refused": after_done(sent(EAST, 1, status=401, flaw="wrong-key")),
+    "a wrong key is refused": after_done(sent(EAST, 1, status=401, invalid="wrong-key")),
     "a wrong key from nowhere is refused": after_done(
-        sent(EAST, 1, status=400, flaw="wrong-key", claims="mars")
+        sent(EAST, 1, status=400, invalid="wrong-key", url_region="mars")
     ),
-    "the request vanished": after_done(
-        sent(EAST, 5, error="vanished"), bit(5, attempt=4), faults=(LoseRequest(),)
+    "the request was lost": after_done(
+        sent(EAST, 5, error="lost"), bit(5, attempt=4), faults=(LoseRequest(),)
     ),
     "the answer was lost": after_done(
         sent(EAST, 5, error="reset"), bit(5, attempt=4), faults=(LoseAnswer(),)
@@ -67,7 +67,7 @@ RIGHT = {
     "the client was slow": after_done(
         hung(), bit(5, op="op1", region=EAST), faults=(SlowClient(over=60_000),)
     ),
-    "the run ended": after_done(sent(EAST, 5, error="closed")),
+    "the run ended": after_done(sent(EAST, 5, error="run-ended")),
     "the run ended without a word": after_done(sent(EAST, 5, ok=None)),
     "the sender was impatient": after_done(hung(after=1_000)),
     "the network was slow": after_done(hung(after=31_000), latency=Delay(fixed=15_000)),
@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     ),
     "500": (after_done(sent(EAST, 5, status=500)), Rule.ACKNOWLEDGEMENT, ("B55",)),
     "500 for rubbish": (
-        after_done(sent(EAST, 5, status=500, flaw="malformed:empty")), Rule.ACKNOWLEDGEMENT, (),
+        after_done(sent(EAST, 5, status=500, invalid="malformed:empty")), Rule.ACKNOWLEDGEMENT, (),
     ),
     "busy, and does not say when to come back": (
         after_done(sent(EAST, 5, status=503)), Rule.ACKNOWLEDGEMENT, ("B55",),
@@ -110,17 +110,17 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         Rule.PING, (),
     ),
     "a malformed body is accepted": (
-        after_done(sent(EAST, 1, status=202, flaw="malformed:not-json")), Rule.ACKNOWLEDGEMENT, (),
+        after_done(sent(EAST, 1, status=202, invalid="malformed:not-json")), Rule.ACKNOWLEDGEMENT, (),
     ),
     "an unknown region is accepted": (
-        after_done(sent(EAST, 1, status=202, claims="mars")), Rule.EXPECTED_REGIONS, ("B32",),
+        after_done(sent(EAST, 1, status=202, url_region="mars")), Rule.EXPECTED_REGIONS, ("B32",),
     ),
     "a missing region is accepted": (
-        after_done(sent(EAST, 1, status=202, claims=None)), Rule.EXPECTED_REGIONS, ("B32",),
+        after_done(sent(EAST, 1, status=202, url_region=None)), Rule.EXPECTED_REGIONS, ("B32",),
     ),
-    "a wrong key is accepted": (after_done(sent(EAST, 1, flaw="wrong-key")), Rule.ACKNOWLEDGEMENT, ()),
+    "a wrong key is accepted": (after_done(sent(EAST, 1, invalid="wrong-key")), Rule.ACKNOWLEDGEMENT, ()),
     "a wrong key is refused for another reason": (
-        after_done(sent(EAST, 1, status=400, flaw="wrong-key")), Rule.ACKNOWLEDGEMENT, (),
+        after_done(sent(EAST, 1, status=400, invalid="wrong-key")), Rule.ACKNOWLEDGEMENT, (),
     ),
     "hung": (after_done(hung()), Rule.ACKNOWLEDGEMENT, ("B24",)),
     "hung on a ping": (

@@ -172,9 +172,9 @@ def test_every_fate_of_a_webhook_has_its_sign() -> None:
     """Counted, again, late, refused, lost, in doubt, never sent."""
     markers = block(
         history(
-            sent(EAST, 0), sent(EAST, 1, copy=1), sent(WEST, 2, error="vanished", after=5_000),
-            sent(WEST, 3, flaw="no-id", status=400), sent(WEST, 4, error="reset"),
-            sent(WEST, 5, flaw="no-id"), unsent(NORTH, 6), told("timed_out", 120.01, WEST, NORTH),
+            sent(EAST, 0), sent(EAST, 1, copy=1), sent(WEST, 2, error="lost", after=5_000),
+            sent(WEST, 3, invalid="no-id", status=400), sent(WEST, 4, error="reset"),
+            sent(WEST, 5, invalid="no-id"), unsent(NORTH, 6), told("timed_out", 120.01, WEST, NORTH),
             sent(NORTH, 130), regions=(EAST, WEST, NORTH), faults=(Duplicate(region=EAST),),
         )
     ).markers  # fmt: skip
@@ -212,7 +212,7 @@ def test_the_timer_runs_until_it_is_called_off_and_the_deadline_stays_visible() 
 
 def test_no_timer_runs_before_anything_was_sent() -> None:
     """In real time a deadline may be a little earlier than a timeout later, because clocks differ."""
-    run = {"time": "real", "margin": 22}
+    run = {"time": "real", "clock_drift": 22}
 
     intervals = block(history(sent(EAST, 1), sent(WEST, 2), told("completed", 2.01), run=run)).intervals
 
@@ -323,7 +323,7 @@ def test_a_notification_of_nothing_that_happened_is_in_the_picture() -> None:
 
 def test_a_region_that_the_scenario_does_not_have_gets_a_lane_all_the_same() -> None:
     """A damaged history is shown as far as it goes."""
-    played = history(sent("atlantis", 3, claims=EAST), sent(EAST, 0))
+    played = history(sent("atlantis", 3, url_region=EAST), sent(EAST, 0))
 
     assert "atlantis" in block(played).lanes
     assert ">atlantis</text>" in drawn(played)

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from fanin.harness.history import Aggregator, Answered, End, History, Received, Replied, Sent
+from fanin.harness.history import (
+    AttemptEnded,
+    AttemptSent,
+    End,
+    History,
+    NotificationReceived,
+    SinkResponded,
+    TargetState,
+)
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html.run_page import render
 from fanin.harness.verdict import Finding, Rule, Validity, Verdict
@@ -57,8 +65,9 @@ def stormy() -> History:
     """Every kind of sign at once: lost, refused, doubtful, dropped, crashes, state_intervals, strays."""
     return history(
         occurred("one", 0), sent(EAST, 0, op="one"), crash(1, 6), sent(WEST, 2, op="one", error="refused"),
-        sent(NORTH, 7, op="one", error="vanished", after=10_000), unsent(NORTH, 8, op="one"), bit(8.5, 1),
-        sent(WEST, 9, op="one", retry=1, error="reset"), sent(WEST, 12, op="one", flaw="no-id", status=400),
+        sent(NORTH, 7, op="one", error="lost", after=10_000), unsent(NORTH, 8, op="one"), bit(8.5, 1),
+        sent(WEST, 9, op="one", retry=1, error="reset"),
+        sent(WEST, 12, op="one", invalid="no-id", status=400),
         sent(WEST, 14, op="one", status=503), sent(NORTH, 121, op="one"),
         told("timed_out", 120.01, WEST, NORTH, op="one", error="hung", after=10_000),
         told("timed_out", 140, WEST, NORTH, op="one"), occurred("two", 3), sent(EAST, 3, op="two"),
@@ -136,7 +145,7 @@ def hostile_history(text: str) -> History:
     """The same text wherever somebody else's text can stand, also where it cannot by the scenario's rules."""
     played = history(
         occurred("op1", 0, action=text, tag=text, repository=text, digest=text, ids={EAST: text, WEST: text}),
-        sent(EAST, 0), sent(WEST, 1, claims=text), sent(WEST, 2, flaw=text, status=400),
+        sent(EAST, 0), sent(WEST, 1, url_region=text), sent(WEST, 2, invalid=text, status=400),
         told("completed", 5, key=text, id=text), told(text, 6, key=text, repository=text, missing=[text]),
         verdict="valid",
     )  # fmt: skip
@@ -149,11 +158,11 @@ def hostile_history(text: str) -> History:
         ),
     )
     extra = (
-        Aggregator(7_000, "down", "failed", error=text),
-        Sent(8_000, 900, "op1", text, id=text, claims=text),
-        Answered(8_001, 900, 202, retry_after=text),
-        Received(9_000, 900, text, {"outcome": {text: [text]}, text: text}),
-        Replied(9_001, 900, 200),
+        TargetState(7_000, "down", "failed", error=text),
+        AttemptSent(8_000, 900, "op1", text, id=text, url_region=text),
+        AttemptEnded(8_001, 900, 202, retry_after=text),
+        NotificationReceived(9_000, 900, text, {"outcome": {text: [text]}, text: text}),
+        SinkResponded(9_001, 900, 200),
     )
     end = [entry for entry in played.entries if isinstance(entry, End)]
     others = [entry for entry in played.entries if not isinstance(entry, End)]
@@ -219,7 +228,7 @@ def test_a_valid_run_says_why_it_is_right() -> None:
 
 def test_an_unknown_run_says_what_is_in_doubt() -> None:
     """Unknown is not valid, and the page says why."""
-    played = history(sent(EAST, 0, error="vanished", after=10_000), verdict="unknown")
+    played = history(sent(EAST, 0, error="lost", after=10_000), verdict="unknown")
     verdict = judge(played)
     outline = Outline(page(played))
 
@@ -259,7 +268,7 @@ def test_a_long_run_stays_small_and_useful() -> None:
 
 
 def _of(played: History) -> Any:
-    return next(it for it in played.entries if isinstance(it, Received) and it.op == "push/777")
+    return next(it for it in played.entries if isinstance(it, NotificationReceived) and it.op == "push/777")
 
 
 def test_a_history_without_its_end_is_still_shown() -> None:
