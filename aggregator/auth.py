@@ -119,11 +119,11 @@ def parse_signing_secrets(text: str) -> tuple[str, ...]:
     return secrets
 
 
-# --- the door ---
+# --- checking requests ---
 
 
-class Door:
-    """Lets in, or raises `UnauthorizedError`."""
+class Authenticator:
+    """Checks the credentials of requests: function keys, a secret header, signatures."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Door:
         self._header = (header.name, _digest(header.value)) if header else None
         self._signing = [Webhook(secret) for secret in signing]
 
-    def admit(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def require_key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
         """Ask for a key, or where there are none for the header.
 
         Azure Functions' two places for a key: the header ``x-functions-key``, the parameter ``code``.
@@ -151,7 +151,7 @@ class Door:
             UnauthorizedError: there are locks, and this opens none.
         """
         if not self._digests:
-            self.ask_header(headers)
+            self.require_header(headers)
             return
         if self._file is not None:
             self._look_again(self._file)
@@ -159,7 +159,7 @@ class Door:
         if not sum(hmac.compare_digest(offered, digest) for digest in self._digests):
             raise UnauthorizedError("no function key, or a wrong one")
 
-    def ask_header(self, headers: Mapping[str, str]) -> None:
+    def require_header(self, headers: Mapping[str, str]) -> None:
         """Ask for the secret header, if one is set.
 
         Raises:
@@ -171,7 +171,7 @@ class Door:
         if not hmac.compare_digest(_digest(headers.get(name, "")), digest):
             raise UnauthorizedError(f"no header {name}, or a wrong one")
 
-    def ask_signature(self, headers: Mapping[str, str], body: bytes) -> None:
+    def verify_signature(self, headers: Mapping[str, str], body: bytes) -> None:
         """Ask for a signature of Standard Webhooks, no older or newer than five minutes, if secrets are set.
 
         One that is sent again is a duplicate like any other, so nothing is remembered here.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.fanin import FanIn, Notify, OperationId, Phase, Standing
+from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, OperationId, Phase
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
@@ -16,18 +16,18 @@ class Capabilities:
     """What differs between engines. Tests skip by this, never by an engine's name."""
 
     survives_kill: bool  # what was acknowledged is there after ``kill -9`` of the process
-    one_owner: bool  # a second process on the same data is refused
-    forgets: bool  # an outcome is forgotten after the retention, and its id may be used again
-    letters: bool = False  # what is untold can be listed, and dead letters sent again
+    exclusive: bool  # a second process on the same data is refused
+    has_retention: bool  # an outcome is forgotten after the retention, and its id may be used again
+    lists_outbox: bool = False  # what is untold can be listed, and dead letters sent again
     virtual_time: bool = False  # needs nothing but an event loop, so it runs in a simulated world
-    settles_at_once: bool = False  # `deliver` says what became of the arrival, not only that it is kept
+    reports_result: bool = False  # `deliver` says what became of the arrival, not only that it is kept
 
 
 class Receipt(NamedTuple):
     """What became of one arrival, and the operation as it stands after it."""
 
     state: FanIn
-    standing: Standing
+    result: ArrivalResult
 
 
 class Page(NamedTuple):
@@ -37,7 +37,7 @@ class Page(NamedTuple):
     next: str | None
 
 
-class Letter(NamedTuple):
+class OutboxEntry(NamedTuple):
     """One notification to one target that has not accepted it."""
 
     operation_id: OperationId
@@ -50,10 +50,10 @@ class Letter(NamedTuple):
     dead_ms: int | None  # Unix epoch, when it was given up; None while it is tried
 
 
-class Letters(NamedTuple):
+class OutboxPage(NamedTuple):
     """A part of the outbox, and the token that asks for the next part; None at the end."""
 
-    letters: list[Letter]
+    entries: list[OutboxEntry]
     next: str | None
 
 
@@ -73,22 +73,22 @@ class NotDeliveredError(Exception):
         self.again_after_ms, self.final, self.sent = again_after_ms, final, sent
 
 
-class Subscribers(Protocol):
-    """Those who want to hear of outcomes, by the names that the settings give them.
+class Notifier(Protocol):
+    """Sends notifications to targets, which it knows by the names that the settings give them.
 
-    An engine stores, with the outcome, to whom it is to be told, and tells each of them on his own account:
-    his own attempts, pauses and end. All hear of one decision under one key. How long somebody is tried says
-    `Settings.patience`.
+    An engine stores, with the outcome, the names of the targets to notify, and keeps attempts, delays and
+    end separately for each of them. All targets get the notification under one key. `Settings.retry_policy`
+    says how long a target is tried.
     """
 
-    def targets(self, outcome: Phase) -> tuple[str, ...]:
-        """Who wants to hear of that outcome, in the settings' order."""
+    def targets_for(self, outcome: Phase) -> tuple[str, ...]:
+        """Names of the targets that are notified of an outcome, in the settings' order."""
 
-    async def tell(self, target: str, notify: Notify) -> None:
+    async def send(self, target: str, notification: Notification) -> None:
         """Make one attempt. Returns once the target has accepted; the caller limits how long it may take.
 
         Raises:
-            NotDeliveredError: it has not, or we cannot know; the engine tries again later.
+            NotDeliveredError: the target has not accepted, or that is unknown; the engine tries again later.
         """
 
 
@@ -103,8 +103,8 @@ class Engine(Protocol):
     * First arrivals that come together start one operation; none of them is lost.
     * The deadline is the first commit plus the timeout, absolute; restarts and later arrivals do not move it.
     * The expected regions are those that were configured when the operation started.
-    * Each operation reaches exactly one outcome; its `Notify` is told to every target that wants to hear of
-      it at least once, with one key, or becomes a dead letter of that target.
+    * Each operation reaches exactly one outcome; its `Notification` is sent to every target of that outcome
+      at least once, with one key, or becomes a dead letter of that target.
     * A deadline that passed while no process ran still fires, late, after the next start.
     * An arrival after the outcome changes nothing and starts nothing for as long as the retention lasts.
     * A notification that is refused, or hangs, delays neither arrivals nor deadlines nor other
@@ -143,7 +143,7 @@ class Engine(Protocol):
             MalformedError: ``after`` is no token that a page of the same kind has returned.
         """
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         """A page of what is untold, in the order of the decisions; with ``dead=None`` dead letters last.
 
         Asked only of engines whose `capabilities` say so, like `retry`.
@@ -167,4 +167,4 @@ class Engine(Protocol):
         """
 
 
-type EngineFactory = Callable[[Settings, Clock, Metrics, Subscribers | None], Engine]
+type EngineFactory = Callable[[Settings, Clock, Metrics, Notifier | None], Engine]

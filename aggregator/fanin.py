@@ -34,7 +34,7 @@ class Phase(StrEnum):
     TIMED_OUT = "timed_out"
 
 
-class Standing(StrEnum):
+class ArrivalResult(StrEnum):
     """What became of one arrival."""
 
     COUNTED = "counted"
@@ -96,7 +96,7 @@ class FanIn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return hashlib.blake2b(identity, digest_size=16).hexdigest()
 
 
-class Notify(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Tell the subscriber. Carries all that any notification format needs."""
 
     key: str
@@ -114,8 +114,8 @@ class Step(NamedTuple):
     """What one event led to. The engine stores ``state`` and ``effects`` in one transaction."""
 
     state: FanIn
-    effects: tuple[Notify, ...] = ()
-    standing: Standing | None = None  # of the arrival; None for a timer
+    effects: tuple[Notification, ...] = ()
+    result: ArrivalResult | None = None  # of the arrival; None for a timer
 
 
 def start(
@@ -162,18 +162,18 @@ def _arrive(state: FanIn, event: Arrived) -> Step:
     state, effects, _ = _expire(state, at_ms)
     if region in state.arrived or region in state.late:
         again = msgspec.structs.replace(state, duplicates=state.duplicates + 1)
-        return Step(again, effects, Standing.DUPLICATE)
+        return Step(again, effects, ArrivalResult.DUPLICATE)
     if state.phase is not Phase.WAITING:
         late = msgspec.structs.replace(state, late={**state.late, region: at_ms})
-        return Step(late, effects, Standing.LATE)
+        return Step(late, effects, ArrivalResult.LATE)
     return _count(state, event)
 
 
 def _count(state: FanIn, event: Arrived) -> Step:
     state = msgspec.structs.replace(state, arrived={**state.arrived, event.region: event.at_ms})
     if state.missing:
-        return Step(state, (), Standing.COUNTED)
-    return _finish(state, Phase.COMPLETED, event.at_ms)._replace(standing=Standing.COUNTED)
+        return Step(state, (), ArrivalResult.COUNTED)
+    return _finish(state, Phase.COMPLETED, event.at_ms)._replace(result=ArrivalResult.COUNTED)
 
 
 def _expire(state: FanIn, at_ms: int) -> Step:
@@ -184,12 +184,12 @@ def _expire(state: FanIn, at_ms: int) -> Step:
 
 def _finish(state: FanIn, outcome: Phase, at_ms: int) -> Step:
     state = msgspec.structs.replace(state, phase=outcome, decided_ms=at_ms)
-    return Step(state, (notification(state, decided_ms=at_ms),))
+    return Step(state, (notification_of(state, decided_ms=at_ms),))
 
 
-def notification(state: FanIn, *, decided_ms: int) -> Notify:
+def notification_of(state: FanIn, *, decided_ms: int) -> Notification:
     """What the subscriber is told of an operation that was decided at ``decided_ms``."""
-    return Notify(
+    return Notification(
         key=state.key,
         operation_id=state.operation_id,
         outcome=state.phase,

@@ -9,6 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fanin.aggregator import log
+from fanin.aggregator.fanin import Notification, Phase
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
@@ -130,3 +133,17 @@ def _counter(name: str, doc: str, labels: tuple[str, ...], values: Mapping[Any, 
     for key, value in sorted(values.items(), key=lambda item: str(item[0])):
         family.add_metric([str(part) for part in (key if isinstance(key, tuple) else (key,))], value)
     return family
+
+
+def record_outcome(metrics: Metrics, notification: Notification) -> str:
+    """Count an operation's outcome, once; return its line for `fanin.aggregator.log.lines`."""
+    metrics.outcomes[notification.outcome] += 1
+    if notification.outcome is Phase.TIMED_OUT:
+        metrics.timer_delay_s.add((notification.decided_ms - notification.deadline_ms) / 1000)
+    return log.line(
+        "decided",
+        operation=notification.operation_id,
+        outcome=notification.outcome,
+        arrived=notification.arrived,
+        missing=notification.missing or None,
+    )

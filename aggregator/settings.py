@@ -24,10 +24,10 @@ from fanin.aggregator.engines import ENGINES
 from fanin.aggregator.errors import SettingsError, quoted
 from fanin.aggregator.log import FORMATS
 from fanin.aggregator.notify.address import parse as parse_url
-from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.target import Target
 from fanin.aggregator.notify.target_file import Configuration, read_targets
-from fanin.aggregator.notify.yaml_nodes import PlaceError
+from fanin.aggregator.notify.yaml_nodes import NodeError
 from fanin.aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
 from fanin.aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 
@@ -62,9 +62,9 @@ class Settings:
     port: int = 8080
     log_format: str = "text"
 
-    def patience(self, target: str) -> Patience:
+    def retry_policy(self, target: str) -> RetryPolicy:
         """For how long a target of this name is tried."""
-        return next((it.patience for it in self.targets if it.name == target), Patience())
+        return next((it.retry_policy for it in self.targets if it.name == target), RetryPolicy())
 
     @classmethod
     def from_environment(
@@ -275,7 +275,7 @@ def _notify_file(environment: Mapping[str, str], flags: Mapping[str, str | None]
     path = SPELLINGS["FANIN_NOTIFY_FILE"].read(name, text)
     try:
         return read_targets(path, environment)
-    except PlaceError as exc:
+    except NodeError as exc:
         raise SettingsError(name, str(exc)) from exc
 
 

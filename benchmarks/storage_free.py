@@ -4,25 +4,23 @@ import os
 
 from fanin.aggregator.cli.serve import listen, run
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Engine, Letters, Page, Receipt, Subscribers
-from fanin.aggregator.fanin import FanIn, OperationId, Phase, Standing, Subject
+from fanin.aggregator.engine import Capabilities, Engine, Notifier, OutboxPage, Page, Receipt
+from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Subject
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
 # One receipt for everybody: making them would be work that no storage asks for.
 _STATE = FanIn(operation_id="", subject=Subject(action="push"), expected=(), started_ms=0, deadline_ms=0)
-_RECEIPT = Receipt(_STATE, Standing.COUNTED)
+_RECEIPT = Receipt(_STATE, ArrivalResult.COUNTED)
 
 
 class StorageFree:
     """Says yes to every arrival and forgets it."""
 
-    capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=True)
+    capabilities = Capabilities(survives_kill=False, exclusive=False, has_retention=True)
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         """Keep nothing of it."""
 
     async def open(self) -> None:
@@ -40,8 +38,8 @@ class StorageFree:
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:  # noqa: ARG002
         return Page([], None)
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:  # noqa: ARG002
-        return Letters([], None)
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:  # noqa: ARG002
+        return OutboxPage([], None)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:  # noqa: ARG002
         return 0
@@ -50,9 +48,9 @@ class StorageFree:
         return
 
 
-def build(settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None) -> Engine:
+def build(settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> Engine:
     """The factory, as `fanin.aggregator.http.app.create_app` wants one."""
-    return StorageFree(settings, clock, metrics, subscribers)
+    return StorageFree(settings, clock, metrics, notifier)
 
 
 if __name__ == "__main__":

@@ -15,33 +15,33 @@ import click
 
 from fanin.aggregator.auth import parse_header_secret, parse_keys, read_keys
 
-ASK_S = 30.0
+REQUEST_S = 30.0
 PAGE = 500
 DEFAULT_PORT = "8080"
 _OK, _UNAUTHORIZED = 200, 401
 
 
-class NoAnswerError(click.ClickException):
+class RequestFailedError(click.ClickException):
     """The service did not tell; the message says why, without the key."""
 
 
-class Service:
+class ServiceClient:
     """One running service, as its operator reaches it."""
 
     def __init__(self, url: str | None) -> None:
         """Reach the service at ``url``, or where the environment says (FANIN_URL, FANIN_PORT)."""
         self.url = (url or os.environ.get("FANIN_URL") or _local()).rstrip("/")
 
-    async def ask(self, method: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    async def request(self, method: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         """The JSON object that it answers.
 
         Raises:
-            NoAnswerError: it does not, or it refuses.
+            RequestFailedError: it does not, or it refuses.
         """
         import aiohttp
 
         headers = _credentials(os.environ)
-        patience = aiohttp.ClientTimeout(total=ASK_S)
+        patience = aiohttp.ClientTimeout(total=REQUEST_S)
         try:
             async with (
                 aiohttp.ClientSession(headers=headers, timeout=patience) as session,
@@ -49,12 +49,14 @@ class Service:
             ):
                 return self._understood(answer.status, await answer.read())
         except TimeoutError:
-            raise NoAnswerError(f"{self.url} did not answer within {ASK_S:g} s") from None
+            raise RequestFailedError(f"{self.url} did not answer within {REQUEST_S:g} s") from None
         except aiohttp.InvalidURL:
-            raise NoAnswerError(f"{self.url!r} is not a URL like http://127.0.0.1:8080") from None
+            raise RequestFailedError(f"{self.url!r} is not a URL like http://127.0.0.1:8080") from None
         except (aiohttp.ClientError, OSError) as exc:
             reason = getattr(exc, "strerror", None) or type(exc).__name__
-            raise NoAnswerError(f"{self.url}: {reason}; name the service with --url or FANIN_URL") from None
+            raise RequestFailedError(
+                f"{self.url}: {reason}; name the service with --url or FANIN_URL"
+            ) from None
 
     async def entries(
         self, path: str, field: str, query: Mapping[str, str], *, limit: int | None = None
@@ -62,14 +64,16 @@ class Service:
         """A list that comes in pages, up to ``limit`` entries of it, and whether there are more.
 
         Raises:
-            NoAnswerError: as `ask`; or what it answers is no such list.
+            RequestFailedError: as `request`; or what it answers is no such list.
         """
         found: list[Mapping[str, Any]] = []
         asked = {"limit": str(PAGE), **query}
         while True:
-            page = await self.ask("GET", path, asked)
+            page = await self.request("GET", path, asked)
             if not {field, "next"} <= page.keys():
-                raise NoAnswerError(f"{self.url} answered something else than a list: this is no aggregator")
+                raise RequestFailedError(
+                    f"{self.url} answered something else than a list: this is no aggregator"
+                )
             found += page[field]
             if limit is not None and (len(found) > limit or (len(found) == limit and page["next"])):
                 return found[:limit], True
@@ -79,7 +83,7 @@ class Service:
 
     def _understood(self, status: int, body: bytes) -> dict[str, Any]:
         if status == _UNAUTHORIZED:
-            raise NoAnswerError(f"{self.url} wants a key, or another one: set FANIN_KEY")
+            raise RequestFailedError(f"{self.url} wants a key, or another one: set FANIN_KEY")
         try:
             said = json.loads(body)
             if status == _OK and isinstance(said, dict):
@@ -87,7 +91,7 @@ class Service:
             problem = str(said["message"])
         except (ValueError, KeyError, TypeError):
             problem = "this is no aggregator"
-        raise NoAnswerError(f"{self.url} answered {status}: {problem}")
+        raise RequestFailedError(f"{self.url} answered {status}: {problem}")
 
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
@@ -99,7 +103,7 @@ def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
             secret = parse_header_secret(text)
             return {secret.name: secret.value}
     except ValueError as exc:
-        raise NoAnswerError(f"no header to show: {exc}") from exc
+        raise RequestFailedError(f"no header to show: {exc}") from exc
     return {}
 
 
@@ -113,7 +117,7 @@ def _key(environment: Mapping[str, str]) -> str | None:
         if file := environment.get("FANIN_KEYS_FILE"):
             return read_keys(Path(file).expanduser())[0]
     except ValueError as exc:
-        raise NoAnswerError(f"no key to show: {exc}") from exc
+        raise RequestFailedError(f"no key to show: {exc}") from exc
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fanin.aggregator.cli.client import Service
+from fanin.aggregator.cli.client import ServiceClient
 from fanin.aggregator.cli.options import examples
 
 STATES = ("waiting", "completed", "timed_out")
@@ -37,7 +37,7 @@ def instances(*, state: str | None, limit: int, everything: bool, form: str, url
     """
     query = {"state": state} if state else {}
     at_most = None if everything else limit
-    found, more = asyncio.run(Service(url).entries("/instances", "instances", query, limit=at_most))
+    found, more = asyncio.run(ServiceClient(url).entries("/instances", "instances", query, limit=at_most))
     if form == "json":
         for one in found:
             click.echo(json.dumps(one))

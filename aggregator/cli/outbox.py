@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fanin.aggregator.cli.client import Service
+from fanin.aggregator.cli.client import ServiceClient
 from fanin.aggregator.cli.options import examples
 from fanin.aggregator.http.views import STATES
 
@@ -42,7 +42,7 @@ def outbox() -> None:
 def list_(*, state: str | None, target: str | None, form: str, url: str | None) -> None:
     """List what is still to be told, and what was given up."""
     query = {"state": state} if state else {}
-    found, _ = asyncio.run(Service(url).entries("/outbox", "letters", query))
+    found, _ = asyncio.run(ServiceClient(url).entries("/outbox", "letters", query))
     found = [one for one in found if target in (None, one["target"])]
     for line in [json.dumps(one) for one in found] if form == "json" else table(found):
         click.echo(line)
@@ -60,7 +60,7 @@ def retry(*, everything: bool, target: str | None, operation: str | None, form: 
         raise click.UsageError("say which: --all, or --target and --operation, or one of the two")
     chosen = {"target": target, "operation": operation}
     query = {name: value for name, value in chosen.items() if value}
-    answer = asyncio.run(Service(url).ask("POST", "/outbox/retry", query))
+    answer = asyncio.run(ServiceClient(url).request("POST", "/outbox/retry", query))
     if form == "json":
         click.echo(json.dumps(answer))
         return

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fanin.aggregator.notify.attempt import FAIR_S
+from fanin.aggregator.notify.attempt import PREEMPT_AFTER_S
 
 
 class Room:
@@ -48,7 +48,9 @@ class Room:
     def _left_s(self) -> float | None:
         if not self._gives_way:
             return None
-        return max(0.0, next(iter(self._running.values())) + FAIR_S - asyncio.get_running_loop().time())
+        return max(
+            0.0, next(iter(self._running.values())) + PREEMPT_AFTER_S - asyncio.get_running_loop().time()
+        )
 
     def _end_oldest(self) -> None:
         if len(self._running) >= self._slots and self._left_s() == 0:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fanin.aggregator import engines, log
-from fanin.aggregator.auth import Door
+from fanin.aggregator.auth import Authenticator
 from fanin.aggregator.clock import SYSTEM_CLOCK, Clock, stopwatch_s
 from fanin.aggregator.engine import Engine, EngineFactory
 from fanin.aggregator.errors import (
@@ -43,7 +43,7 @@ from fanin.aggregator.http.status_views import (
     status_uri,
 )
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.notifier import HttpSubscribers
+from fanin.aggregator.notify.notifier import HttpNotifier
 from fanin.aggregator.regions import RegistryRegions
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import (
@@ -93,11 +93,11 @@ def create_app(
                 stack.push_async_callback(settings.regions.close)
                 metrics.regions_asked = settings.regions.asked
                 await settings.regions.start()
-            subscribers = None
+            notifier = None
             if settings.targets:
-                subscribers = HttpSubscribers(settings.targets, clock)
-                stack.callback(subscribers.close)
-            surface.engine = build(settings, clock, metrics, subscribers)
+                notifier = HttpNotifier(settings.targets, clock)
+                stack.callback(notifier.close)
+            surface.engine = build(settings, clock, metrics, notifier)
             stack.push_async_callback(surface.engine.close)
             await surface.engine.open()
             yield
@@ -118,7 +118,7 @@ class _Surface:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._door = Door(
+        self._auth = Authenticator(
             keys=settings.keys,
             keys_file=settings.keys_file,
             header=settings.header_secret,
@@ -144,10 +144,10 @@ class _Surface:
     async def push(self, request: Request) -> Response:
         """Take one webhook."""
         self._authorise(request)
-        self._door.ask_header(request.headers)
+        self._auth.require_header(request.headers)
         region = normalise_region(request.path_params.get("region") or request.query_params.get("region", ""))
         body = await _body(request)
-        self._door.ask_signature(request.headers, body)
+        self._auth.verify_signature(request.headers, body)
         event = decode(body)
         if event.action == PING:
             self._expect(region)
@@ -164,7 +164,7 @@ class _Surface:
         headers = {
             "location": location,
             "retry-after": RETRY_AFTER_START,
-            "fanin-arrival": receipt.standing.value if receipt else "accepted",
+            "fanin-arrival": receipt.result.value if receipt else "accepted",
         }
         return Response(told, 202, headers, "application/json")
 
@@ -195,12 +195,12 @@ class _Surface:
         self._authorise(request)
         self._have_letters()
         query = request.query_params
-        page = await self.engine.letters(
+        page = await self.engine.outbox(
             dead=views.dead_or_not(query.get("state")),
             after=query.get("after"),
             limit=_limit(query.get("limit")),
         )
-        return _json({"letters": [views.shown(letter) for letter in page.letters], "next": page.next})
+        return _json({"letters": [views.shown(letter) for letter in page.entries], "next": page.next})
 
     async def retry(self, request: Request) -> Response:
         """Send dead letters again: all, or those of a target or an operation."""
@@ -229,10 +229,10 @@ class _Surface:
     # --- what they share ---
 
     def _authorise(self, request: Request) -> None:
-        self._door.admit(request.headers, request.query_params)
+        self._auth.require_key(request.headers, request.query_params)
 
     def _have_letters(self) -> None:
-        if not self.engine.capabilities.letters:
+        if not self.engine.capabilities.lists_outbox:
             raise HTTPException(404, f"the engine {self._settings.engine} keeps no list of its notifications")
 
     def _expect(self, region: Region) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from fanin.aggregator.fanin import FanIn, OperationId, notification
+from fanin.aggregator.fanin import FanIn, OperationId, notification_of
 from fanin.aggregator.notify.formats.json import body_of
 from fanin.aggregator.wire import rfc3339
 
@@ -54,7 +54,7 @@ def durable_status(state: FanIn, *, show_input: bool = True) -> dict[str, Any]:
             "late": sorted(state.late),
             "deadline": rfc3339(state.deadline_ms),
         },
-        "output": None if decided_ms is None else body_of(notification(state, decided_ms=decided_ms)),
+        "output": None if decided_ms is None else body_of(notification_of(state, decided_ms=decided_ms)),
         "createdTime": _to_the_second(state.started_ms),
         "lastUpdatedTime": _to_the_second(latest_ms),
     }

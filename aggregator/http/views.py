@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from fanin.aggregator.engine import Letter
+from fanin.aggregator.engine import OutboxEntry
 from fanin.aggregator.errors import MalformedError, quoted
 from fanin.aggregator.notify.yaml_nodes import nearest
 from fanin.aggregator.wire import rfc3339
@@ -11,7 +11,7 @@ from fanin.aggregator.wire import rfc3339
 STATES = {"waiting": False, "dead": True}  # whether it is dead
 
 
-def shown(letter: Letter) -> dict[str, Any]:
+def shown(letter: OutboxEntry) -> dict[str, Any]:
     """One entry. Without the address: that is in the settings, and may be a secret."""
     dead = letter.dead_ms is not None
     return {

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 from fanin.aggregator import log
 from fanin.aggregator.engine import NotDeliveredError
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.retry_policy import Patience, given_up, pause_ms
+from fanin.aggregator.notify.retry_policy import RetryPolicy, pause_ms
 
 ATTEMPT_S = 10.0
 # After so long a first attempt may be cut short by others that wait. Healthy receivers answer well within it.
-FAIR_S = 1.0
+PREEMPT_AFTER_S = 1.0
 
 
-class Sequel(NamedTuple):
+class RetryDecision(NamedTuple):
     """What follows from an attempt that failed."""
 
     attempts: int  # that failed by now
@@ -42,36 +42,46 @@ async def attempt(
     return None
 
 
-def sequel(
-    notify: Notify, error: NotDeliveredError, *, attempts: int, tried_ms: int, patience: Patience
-) -> Sequel:
+def decide_retry(
+    notification: Notification,
+    error: NotDeliveredError,
+    *,
+    attempts: int,
+    tried_ms: int,
+    retry_policy: RetryPolicy,
+) -> RetryDecision:
     """What follows after ``attempts`` that failed before, with pauses of ``tried_ms``, and this one."""
     attempts += error.sent
-    pause = pause_ms(notify.key, attempts, asked_ms=error.again_after_ms)
+    pause = pause_ms(notification.key, attempts, asked_ms=error.again_after_ms)
     tried_ms += pause
-    dead = error.final or given_up(patience, attempts=attempts, tried_ms=tried_ms)
-    return Sequel(attempts, pause, tried_ms, dead)
+    dead = error.final or retry_policy.exhausted(attempts=attempts, tried_ms=tried_ms)
+    return RetryDecision(attempts, pause, tried_ms, dead)
 
 
-def accepted(metrics: Metrics, notify: Notify, target: str, *, attempt: int) -> None:
+def record_accepted(metrics: Metrics, notification: Notification, target: str, *, attempt: int) -> None:
     """Count and log that a target has taken a notification."""
     metrics.attempts["ok"] += 1
-    log.event(logging.INFO, "notified", operation=notify.operation_id, target=target, attempt=attempt)
+    log.event(logging.INFO, "notified", operation=notification.operation_id, target=target, attempt=attempt)
 
 
-def refused(
-    metrics: Metrics, notify: Notify, target: str, *, error: NotDeliveredError, follows: Sequel
+def record_failure(
+    metrics: Metrics,
+    notification: Notification,
+    target: str,
+    *,
+    error: NotDeliveredError,
+    decision: RetryDecision,
 ) -> None:
     """Count and log that it has not, and what follows."""
     if error.sent:
         metrics.attempts["failed"] += 1
-    metrics.given_up[target] += follows.dead
+    metrics.given_up[target] += decision.dead
     log.event(
-        logging.ERROR if follows.dead else logging.WARNING,
-        "given-up" if follows.dead else "not-notified",
-        operation=notify.operation_id,
+        logging.ERROR if decision.dead else logging.WARNING,
+        "given-up" if decision.dead else "not-notified",
+        operation=notification.operation_id,
         target=target,
-        attempt=follows.attempts,
+        attempt=decision.attempts,
         reason=error,
-        again_in_s=None if follows.dead else follows.pause_ms / 1000,
+        again_in_s=None if decision.dead else decision.pause_ms / 1000,
     )

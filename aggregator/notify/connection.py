@@ -27,7 +27,7 @@ _RETRY_AFTER = b"retry-after"
 _RETRY_AFTER_LENGTH = len(_RETRY_AFTER)  # asked first, because lowering every name costs more
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What there is to know of an answer."""
 
     status: int
@@ -43,8 +43,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Answer] | None = None  # while one is due
-        self._heard: Answer | None = None  # since the last request
+        self._answer: asyncio.Future[Response] | None = None  # while one is due
+        self._heard: Response | None = None  # since the last request
         self._retry_after: str | None = None  # as the answer that is being read has it
         self._complete = True  # whether the last answer was read to its end …
         self._kept = False  # … and the server then waits for another request
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._closed = False
         self.idle_since_s = 0.0  # loop time
 
-    async def post(self, request: bytes) -> Answer:
+    async def post(self, request: bytes) -> Response:
         """Send one request and wait for its answer's headers; the caller limits how long.
 
         What has come when the time is over is taken all the same, even where a busy loop has not read it yet:
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
         status: int = self._parser.get_status_code()
         if status in _INFORMATIONAL or self._answer is None:
             return
-        self._heard = Answer(status, self._retry_after)
+        self._heard = Response(status, self._retry_after)
         if not self._answer.done():
             self._answer.set_result(self._heard)
 
@@ -141,7 +141,7 @@ class Connections:
         self._idle: deque[Connection] = deque()  # the most recently used last
         self._tls = ssl.create_default_context() if address.tls else None
 
-    async def post(self, request: bytes) -> Answer:
+    async def post(self, request: bytes) -> Response:
         """Send one request; return what its answer's headers say.
 
         Raises:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import NotDeliveredError
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.connection import ConnectionFailedError, Connections
 from fanin.aggregator.notify.formats.format import Message, Render
 from fanin.aggregator.notify.retry_policy import RETRY_AFTER_MS_MAX
@@ -58,7 +58,7 @@ class HttpTarget:
         """Close the connections."""
         self._connections.close()
 
-    async def tell(self, notify: Notify) -> None:
+    async def send(self, notification: Notification) -> None:
         """Post it, under the key of its decision.
 
         Raises:
@@ -68,7 +68,7 @@ class HttpTarget:
         if now_ms < self._rests_until_ms:
             left_ms = self._rests_until_ms - now_ms
             raise NotDeliveredError("the receiver asked for a pause", again_after_ms=left_ms, sent=False)
-        request = self._request(notify, self._render(notify), now_ms // 1000)
+        request = self._request(notification, self._render(notification), now_ms // 1000)
         try:
             answer = await self._connections.post(request)
         except ConnectionFailedError as exc:
@@ -78,15 +78,15 @@ class HttpTarget:
         if answer.status not in _ACCEPTED:
             raise self._refused(answer.status, answer.retry_after)
 
-    def _request(self, notify: Notify, message: Message, timestamp_s: int) -> bytes:
+    def _request(self, notification: Notification, message: Message, timestamp_s: int) -> bytes:
         headers = {
             **message.headers,
-            "webhook-id": notify.key,
+            "webhook-id": notification.key,
             "webhook-timestamp": str(timestamp_s),
             "content-length": str(len(message.body)),
         }
         if self._signer:
-            headers["webhook-signature"] = self._signer.sign(notify.key, timestamp_s, message.body)
+            headers["webhook-signature"] = self._signer.sign(notification.key, timestamp_s, message.body)
         lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
         return f"{self._head}{lines}\r\n\r\n".encode() + message.body
 

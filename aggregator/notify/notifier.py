@@ -5,15 +5,15 @@ from functools import partial
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import NotDeliveredError
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats import registry
 from fanin.aggregator.notify.formats.format import Format
 from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.target import OUTCOMES, Target
 
 
-class HttpSubscribers:
-    """See `fanin.aggregator.engine.Subscribers`."""
+class HttpNotifier:
+    """See `fanin.aggregator.engine.Notifier`."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class HttpSubscribers:
         for target in self._by_name.values():
             target.close()
 
-    def targets(self, outcome: Phase) -> tuple[str, ...]:
+    def targets_for(self, outcome: Phase) -> tuple[str, ...]:
         return self._by_outcome[outcome]
 
-    async def tell(self, target: str, notify: Notify) -> None:
+    async def send(self, target: str, notification: Notification) -> None:
         known = self._by_name.get(target)
         if known is None:
             raise NotDeliveredError(f"no target {target!r} is configured")
-        await known.tell(notify)
+        await known.send(notification)
 
 
 def _opened(target: Target, form: Format, clock: Clock) -> HttpTarget:

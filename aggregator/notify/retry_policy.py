@@ -13,7 +13,7 @@ DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long a target is tried before a notification becomes a dead letter.
 
     Time is counted in pauses between attempts, not from the decision: a service that was down over the
@@ -23,14 +23,19 @@ class Patience:
     tried_ms_max: int = 3 * DAY_MS
     attempts_max: int | None = None
 
+    def exhausted(self, *, attempts: int, tried_ms: int) -> bool:
+        """Whether ``attempts`` failed attempts, with pauses of ``tried_ms`` in all, are enough."""
+        too_often = self.attempts_max is not None and attempts >= self.attempts_max
+        return too_often or tried_ms > self.tried_ms_max
+
 
 def backoff_ms(key: str, attempts: int) -> int:
     """How long to wait after the ``attempts``-th failure: doubling from a second to five minutes, ±20 %.
 
-    The spread comes from the key, so that repeats do not come in step and yet the same run repeats itself.
+    The jitter is derived from the key: notifications do not come in step, and the same run repeats itself.
     """
     plain = min(BACKOFF_MS_MAX, BACKOFF_MS << min(max(attempts, 1) - 1, 20))
-    return plain * 8 // 10 + _share(key, attempts, plain * 4 // 10)
+    return plain * 8 // 10 + _jitter(key, attempts, plain * 4 // 10)
 
 
 def pause_ms(key: str, attempts: int, *, asked_ms: int | None = None) -> int:
@@ -42,16 +47,10 @@ def pause_ms(key: str, attempts: int, *, asked_ms: int | None = None) -> int:
     if asked_ms is None:
         return own
     asked_ms = min(max(asked_ms, 0), RETRY_AFTER_MS_MAX)
-    return max(own, asked_ms + _share(key, attempts, asked_ms // 5))
+    return max(own, asked_ms + _jitter(key, attempts, asked_ms // 5))
 
 
-def _share(key: str, attempts: int, of: int) -> int:
-    """Between nothing and ``of``, drawn from the key."""
+def _jitter(key: str, attempts: int, of: int) -> int:
+    """Jitter between 0 and ``of``, derived from the key: the same run repeats itself."""
     draw = hashlib.blake2b(f"{key}/{attempts}".encode(), digest_size=2).digest()
     return of * int.from_bytes(draw) // 0xFFFF
-
-
-def given_up(patience: Patience, *, attempts: int, tried_ms: int) -> bool:
-    """Whether ``attempts`` that failed, with pauses of ``tried_ms`` in all, are enough."""
-    too_often = patience.attempts_max is not None and attempts >= patience.attempts_max
-    return too_often or tried_ms > patience.tried_ms_max

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.address import Address
-from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 
 # The target of FANIN_NOTIFY_URL, and of notifications from before targets had names.
 DEFAULT_NAME = "default"
@@ -22,4 +22,4 @@ class Target:
     on: tuple[Phase, ...] = OUTCOMES
     signing_secrets: tuple[str, ...] = field(default=(), repr=False)  # Standard Webhooks: ``whsec_…``
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)

@@ -17,10 +17,10 @@ from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.address import Address
 from fanin.aggregator.notify.address import parse as parse_url
 from fanin.aggregator.notify.formats.registry import FORMATS, load
-from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN
 from fanin.aggregator.notify.target import OUTCOMES, Target
-from fanin.aggregator.notify.yaml_nodes import Place, nearest, read
+from fanin.aggregator.notify.yaml_nodes import Node, nearest, read
 
 TARGETS_MAX = 50
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -54,19 +54,19 @@ def read_targets(path: Path, environment: Mapping[str, str]) -> Configuration:
     """Read the file, with its secrets from the environment.
 
     Raises:
-        PlaceError: something in it is not understood, or missing.
+        NodeError: something in it is not understood, or missing.
     """
     root = read(path).fields("targets: and a list of them", ("targets",))
     if "targets" not in root:
         raise read(path).error("expected targets: and a list of them")
-    places = list(root["targets"].items("a list of targets"))
-    if len(places) > TARGETS_MAX:
-        raise places[TARGETS_MAX].error(f"more than {TARGETS_MAX} targets")
+    nodes = list(root["targets"].items("a list of targets"))
+    if len(nodes) > TARGETS_MAX:
+        raise nodes[TARGETS_MAX].error(f"more than {TARGETS_MAX} targets")
     variables = _Variables(environment)
     targets: dict[str, Target] = {}
-    for place in places:
-        fields = place.fields("a target, with a name and a url", FIELDS)
-        target = _target(place, fields, variables)
+    for node in nodes:
+        fields = node.fields("a target, with a name and a url", FIELDS)
+        target = _target(node, fields, variables)
         if target.name in targets:
             raise fields["name"].error(f"a second target with the name {target.name!r}")
         targets[target.name] = target
@@ -80,18 +80,18 @@ class _Variables:
         self._environment = environment
         self.names: set[str] = set()
 
-    def value(self, place: Place) -> str:
+    def value(self, node: Node) -> str:
         """The value of the variable whose name stands there."""
-        name = place.text("the name of an environment variable")
+        name = node.text("the name of an environment variable")
         self.names.add(name)
         value = self._environment.get(name, "").strip()
         if not value:
-            raise place.error(f"the environment has no {name!r}, or it is empty")
+            raise node.error(f"the environment has no {name!r}, or it is empty")
         return value
 
 
-def _target(place: Place, fields: Mapping[str, Place], variables: _Variables) -> Target:
-    name = _name(place, fields)
+def _target(node: Node, fields: Mapping[str, Node], variables: _Variables) -> Target:
+    name = _name(node, fields)
     form = _one_of(fields, "format", FORMATS, "json")
     described = load(form)
     headers = _headers(fields, variables)
@@ -103,7 +103,7 @@ def _target(place: Place, fields: Mapping[str, Place], variables: _Variables) ->
         raise source.error(f"{form!r} has no source; these have: {sourced}")
     return Target(
         name=name,
-        address=_address(place, fields, variables),
+        address=_address(node, fields, variables),
         format=form,
         source=_matching(source, _SOURCE, "a URI such as /fanin or https://example.org/fanin")
         if source
@@ -111,24 +111,24 @@ def _target(place: Place, fields: Mapping[str, Place], variables: _Variables) ->
         on=_outcomes(fields),
         signing_secrets=_secrets(fields, variables),
         headers=headers,
-        patience=_patience(fields),
+        retry_policy=_retry_policy(fields),
     )
 
 
-def _name(place: Place, fields: Mapping[str, Place]) -> str:
+def _name(node: Node, fields: Mapping[str, Node]) -> str:
     if "name" not in fields:
-        raise place.error("a target needs a name")
+        raise node.error("a target needs a name")
     return _matching(fields["name"], NAME, "a name of letters, digits, dots and dashes, at most 64")
 
 
-def _matching(place: Place, pattern: re.Pattern[str], wanted: str) -> str:
-    text = place.text(wanted)
+def _matching(node: Node, pattern: re.Pattern[str], wanted: str) -> str:
+    text = node.text(wanted)
     if not pattern.fullmatch(text):
-        raise place.error(f"expected {wanted}")
+        raise node.error(f"expected {wanted}")
     return text
 
 
-def _one_of(fields: Mapping[str, Place], field: str, names: Collection[str], default: str) -> str:
+def _one_of(fields: Mapping[str, Node], field: str, names: Collection[str], default: str) -> str:
     if field not in fields:
         return default
     text = fields[field].text(f"one of {', '.join(names)}")
@@ -137,63 +137,63 @@ def _one_of(fields: Mapping[str, Place], field: str, names: Collection[str], def
     return text
 
 
-def _outcomes(fields: Mapping[str, Place]) -> tuple[Phase, ...]:
+def _outcomes(fields: Mapping[str, Node]) -> tuple[Phase, ...]:
     if "on" not in fields:
         return OUTCOMES
     wanted = set()
-    for place in fields["on"].items("a list of outcomes: completed, timed_out"):
-        wanted.add(_one_of({"outcome": place}, "outcome", OUTCOMES, ""))
+    for node in fields["on"].items("a list of outcomes: completed, timed_out"):
+        wanted.add(_one_of({"outcome": node}, "outcome", OUTCOMES, ""))
     return tuple(outcome for outcome in OUTCOMES if outcome in wanted)
 
 
-def _address(place: Place, fields: Mapping[str, Place], variables: _Variables) -> Address:
+def _address(node: Node, fields: Mapping[str, Node], variables: _Variables) -> Address:
     said = [field for field in ("url", "url_env") if field in fields]
     if len(said) != 1:
         what = "has both a url and a url_env" if said else "has neither a url nor a url_env"
-        raise place.error(f"the target {what}; give it one of the two")
+        raise node.error(f"the target {what}; give it one of the two")
     field = fields[said[0]]
     text = field.text("a URL") if said[0] == "url" else variables.value(field)
     return _parsed(field, text, parse_url)
 
 
-def _parsed[T](place: Place, text: str, parse: Callable[[str], T]) -> T:
+def _parsed[T](node: Node, text: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text)
     except ValueError as exc:
-        raise place.error(str(exc)) from None
+        raise node.error(str(exc)) from None
 
 
-def _headers(fields: Mapping[str, Place], variables: _Variables) -> tuple[tuple[str, str], ...]:
+def _headers(fields: Mapping[str, Node], variables: _Variables) -> tuple[tuple[str, str], ...]:
     headers: dict[str, str] = {}
     if "headers_env" in fields:
-        for name, place in fields["headers_env"].fields("header names, and for each a variable").items():
+        for name, node in fields["headers_env"].fields("header names, and for each a variable").items():
             if not _HEADER_NAME.fullmatch(name):
-                raise place.error(f"{name!r} is no name of a header")
+                raise node.error(f"{name!r} is no name of a header")
             if name.lower() in _OURS or name.lower() in headers:
-                raise place.error(f"the header {name!r} is there already")
-            headers[name.lower()] = _header_value(place, variables.value(place))
+                raise node.error(f"the header {name!r} is there already")
+            headers[name.lower()] = _header_value(node, variables.value(node))
     if "bearer_env" in fields:
-        place = fields["bearer_env"]
+        node = fields["bearer_env"]
         if "authorization" in headers:
-            raise place.error("headers_env has an authorization already")
-        headers["authorization"] = f"Bearer {_header_value(place, variables.value(place))}"
+            raise node.error("headers_env has an authorization already")
+        headers["authorization"] = f"Bearer {_header_value(node, variables.value(node))}"
     return tuple(headers.items())
 
 
-def _header_value(place: Place, value: str) -> str:
+def _header_value(node: Node, value: str) -> str:
     if not _HEADER_VALUE.fullmatch(value):
-        raise place.error("the variable's value cannot be a header: it is not printable ASCII on one line")
+        raise node.error("the variable's value cannot be a header: it is not printable ASCII on one line")
     return value
 
 
-def _secrets(fields: Mapping[str, Place], variables: _Variables) -> tuple[str, ...]:
+def _secrets(fields: Mapping[str, Node], variables: _Variables) -> tuple[str, ...]:
     if "signing_secret_env" not in fields:
         return ()
-    place = fields["signing_secret_env"]
-    secrets = variables.value(place).replace(",", " ").split()
+    node = fields["signing_secret_env"]
+    secrets = variables.value(node).replace(",", " ").split()
     for secret in secrets:
         if not _is_secret(secret):
-            raise place.error(
+            raise node.error(
                 f"the variable's value is no Standard Webhooks secret: expected whsec_ and the base64 of "
                 f"{SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} random bytes"
             )
@@ -210,16 +210,16 @@ def _is_secret(text: str) -> bool:
     return SECRET_BYTES_MIN <= size <= SECRET_BYTES_MAX
 
 
-def _patience(fields: Mapping[str, Place]) -> Patience:
-    patience = Patience()
+def _retry_policy(fields: Mapping[str, Node]) -> RetryPolicy:
+    policy = RetryPolicy()
     if "give_up_after" in fields:
-        place = fields["give_up_after"]
-        tried_ms_max = _parsed(place, place.text("a duration such as 12h or 7d"), parse_duration)
-        patience = Patience(tried_ms_max=tried_ms_max)
+        node = fields["give_up_after"]
+        tried_ms_max = _parsed(node, node.text("a duration such as 12h or 7d"), parse_duration)
+        policy = RetryPolicy(tried_ms_max=tried_ms_max)
     if "attempts_max" in fields:
-        place = fields["attempts_max"]
-        text = place.text("a number of attempts")
+        node = fields["attempts_max"]
+        text = node.text("a number of attempts")
         if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= ATTEMPTS_MAX):
-            raise place.error(f"{text[:20]!r} is not a number of attempts from 1 to {ATTEMPTS_MAX}")
-        patience = Patience(tried_ms_max=patience.tried_ms_max, attempts_max=int(text))
-    return patience
+            raise node.error(f"{text[:20]!r} is not a number of attempts from 1 to {ATTEMPTS_MAX}")
+        policy = RetryPolicy(tried_ms_max=policy.tried_ms_max, attempts_max=int(text))
+    return policy

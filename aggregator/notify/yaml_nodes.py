@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 
-class PlaceError(Exception):
+class NodeError(Exception):
     """Something in a file is wrong; the message begins with its place: file, line, column."""
 
     def __init__(self, path: Path, node: yaml.Node | None, problem: str) -> None:
@@ -20,56 +20,56 @@ class PlaceError(Exception):
         super().__init__(f"{place}: {problem}")
 
 
-class Place:
+class Node:
     """One node of a file."""
 
     def __init__(self, path: Path, node: yaml.Node) -> None:
         self._path, self._node = path, node
 
-    def error(self, problem: str) -> PlaceError:
+    def error(self, problem: str) -> NodeError:
         """A complaint about this place."""
-        return PlaceError(self._path, self._node, problem)
+        return NodeError(self._path, self._node, problem)
 
     def text(self, wanted: str) -> str:
         """The text that stands here.
 
         Raises:
-            PlaceError: it is a list or a mapping, or it is empty. ``wanted`` says what it should be.
+            NodeError: it is a list or a mapping, or it is empty. ``wanted`` says what it should be.
         """
         if not isinstance(self._node, yaml.ScalarNode) or not self._node.value.strip():
             raise self.error(f"expected {wanted}")
         value: str = self._node.value
         return value.strip()
 
-    def items(self, wanted: str) -> Iterator["Place"]:
+    def items(self, wanted: str) -> Iterator["Node"]:
         """The elements of the list that stands here, or the one text.
 
         Raises:
-            PlaceError: it is a mapping, or the list is empty.
+            NodeError: it is a mapping, or the list is empty.
         """
         nodes = self._node.value if isinstance(self._node, yaml.SequenceNode) else [self._node]
         if isinstance(self._node, yaml.MappingNode) or not nodes:
             raise self.error(f"expected {wanted}")
         for node in nodes:
-            yield Place(self._path, node)
+            yield Node(self._path, node)
 
-    def fields(self, wanted: str, names: Collection[str] | None = None) -> dict[str, "Place"]:
+    def fields(self, wanted: str, names: Collection[str] | None = None) -> dict[str, "Node"]:
         """The mapping that stands here, by key. With ``names``, only these keys may be in it.
 
         Raises:
-            PlaceError: it is no mapping, a key is there twice, or not one of ``names``.
+            NodeError: it is no mapping, a key is there twice, or not one of ``names``.
         """
         if not isinstance(self._node, yaml.MappingNode):
             raise self.error(f"expected {wanted}")
-        found: dict[str, Place] = {}
+        found: dict[str, Node] = {}
         for key, value in self._node.value:
-            here = Place(self._path, key)
+            here = Node(self._path, key)
             name = here.text("a name")
             if names is not None and name not in names:
                 raise here.error(f"no such field {name!r}; {nearest(name, names)}")
             if name in found:
                 raise here.error(f"{name!r} stands here twice")
-            found[name] = Place(self._path, value)
+            found[name] = Node(self._path, value)
         return found
 
 
@@ -79,24 +79,24 @@ def nearest(name: str, names: Collection[str]) -> str:
     return f"did you mean {str(near[0])!r}?" if near else f"there are {', '.join(names)}"
 
 
-def read(path: Path) -> Place:
+def read(path: Path) -> Node:
     """A file's root.
 
     Raises:
-        PlaceError: it cannot be read, is empty, or is not YAML.
+        NodeError: it cannot be read, is empty, or is not YAML.
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as exc:
-        raise PlaceError(path, None, exc.strerror or str(exc)) from exc
+        raise NodeError(path, None, exc.strerror or str(exc)) from exc
     except UnicodeDecodeError as exc:
-        raise PlaceError(path, None, f"not UTF-8 at byte {exc.start}") from exc
+        raise NodeError(path, None, f"not UTF-8 at byte {exc.start}") from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise PlaceError(Path(place), None, f"not YAML: {exc.problem}") from None
+        raise NodeError(Path(place), None, f"not YAML: {exc.problem}") from None
     except yaml.YAMLError as exc:
-        raise PlaceError(path, None, f"not YAML: {type(exc).__name__}") from None
+        raise NodeError(path, None, f"not YAML: {type(exc).__name__}") from None
     if node is None:
-        raise PlaceError(path, None, "empty; expected targets: and a list of them")
-    return Place(path, node)
+        raise NodeError(path, None, "empty; expected targets: and a list of them")
+    return Node(path, node)

@@ -24,9 +24,9 @@ from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.orchestration import Event, Order, Routine, wait_for_all_regions
 from fanin.aggregator.engines.durable_task.outbox_entry import UNSAID
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreFailedError, UnknownRegionError
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.notifier import HttpSubscribers
+from fanin.aggregator.notify.notifier import HttpNotifier
 from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
@@ -70,7 +70,7 @@ class Steps:
         self._context.deferred_tasks.pop(task.id, None)
         return {"error": UNSAID} if isinstance(task.result, Exception) else task.result
 
-    def decided(self, notify: Notify) -> None:
+    def decided(self, notify: Notification) -> None:
         if not self._context.is_replaying:
             LOGGER.info("decided operation=%s outcome=%s", notify.operation_id, notify.outcome)
 
@@ -129,8 +129,8 @@ def settings() -> Settings:
 def telling() -> Telling:
     """Attempts at notifications; their connections are kept from one to the next."""
     told = settings()
-    subscribers = HttpSubscribers(told.targets, SYSTEM_CLOCK)
-    return Telling(told, SYSTEM_CLOCK, Metrics(), subscribers)
+    notifier = HttpNotifier(told.targets, SYSTEM_CLOCK)
+    return Telling(told, SYSTEM_CLOCK, Metrics(), notifier)
 
 
 def read(req: func.HttpRequest, told: Settings) -> Arrival | None:

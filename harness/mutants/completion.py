@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Receipt, Subscribers
+from fanin.aggregator.engine import Notifier, Receipt
 from fanin.aggregator.fanin import (
+    ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
     Phase,
-    Standing,
     Step,
     Subject,
     start,
@@ -57,13 +57,13 @@ def _start_unchecked(*args: Any, **kwargs: Any) -> Step:
     """Looks whether the set is full when a region is added, and not when the operation starts."""
     begun = start(*args, **kwargs).state
     waiting = msgspec.structs.replace(begun, phase=Phase.WAITING, decided_ms=None)
-    return Step(waiting, (), Standing.COUNTED)
+    return Step(waiting, (), ArrivalResult.COUNTED)
 
 
 def _in_order(state: FanIn, event: Arrived | DeadlineReached) -> Step:
     """Takes a region that comes before its predecessor for an old event that overtook a new one."""
     if isinstance(event, Arrived) and event.region in state.missing[1:]:
-        return Step(state, (), Standing.DUPLICATE)
+        return Step(state, (), ArrivalResult.DUPLICATE)
     return step(state, event)
 
 
@@ -114,10 +114,8 @@ class _IdWhateverIsConfigured(Surface):
 class _SharedCallback(VariedEngine):
     """Has one place for what a notification is about, and the newest operation puts its own there."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
-        retold = Retold(subscribers, self._about_the_newest, clock) if subscribers else None
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
+        retold = Retold(notifier, self._about_the_newest, clock) if notifier else None
         super().__init__(settings, clock, metrics, retold)
         self._newest: Subject | None = None
 

@@ -8,7 +8,7 @@ import msgspec
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import StoreUnusableError
-from fanin.aggregator.fanin import FanIn, notification
+from fanin.aggregator.fanin import FanIn, notification_of
 from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Bug
@@ -62,7 +62,7 @@ class _OutboxLater(VariedEngine):
 
         class Silent(Transaction):
             def write(self, marks: Any) -> None:
-                self._subscribers = None
+                self._notifier = None
                 super().write(marks)
                 orders.extend(self.effects)
 
@@ -80,7 +80,7 @@ class _TellsAllAgain(VariedEngine):
         page = self._store.page(None, None, 10_000)
         decided = [state for _, state in page if state.decided_ms is not None]
         if decided:
-            self.tell_besides(*(notification(it, decided_ms=it.decided_ms or 0) for it in decided))
+            self.tell_besides(*(notification_of(it, decided_ms=it.decided_ms or 0) for it in decided))
 
 
 class _LeavesItsLock(VariedEngine):

@@ -9,13 +9,13 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import (
+    ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
     Phase,
-    Standing,
     Step,
-    notification,
+    notification_of,
     step,
 )
 from fanin.aggregator.wire import Arrival
@@ -102,7 +102,7 @@ class _ForgetsDeliveries(_Remembers):
 class _IdIsTheDelivery(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
         if await self.inspect(arrival.operation_id):
-            return self.pretend(arrival, Standing.DUPLICATE)
+            return self.pretend(arrival, ArrivalResult.DUPLICATE)
         return await super().deliver(arrival)
 
 
@@ -117,7 +117,7 @@ class _SeenBeforeDone(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
         name = f"{arrival.operation_id} {arrival.region}"
         if name in self._seen:
-            return self.pretend(arrival, Standing.DUPLICATE)
+            return self.pretend(arrival, ArrivalResult.DUPLICATE)
         self._seen.add(name)
         with self._marks.open("a") as file:
             file.write(f"{name}\n")
@@ -130,12 +130,12 @@ class _EachLooksForItself(VariedEngine):
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
-        if receipt.standing is not Standing.COUNTED or receipt.state.phase is not Phase.WAITING:
+        if receipt.result is not ArrivalResult.COUNTED or receipt.state.phase is not Phase.WAITING:
             return receipt
         await asyncio.sleep(LOOK_S)
         state = await self.inspect(arrival.operation_id)
         if state and state.phase is Phase.COMPLETED:
-            told = notification(state, decided_ms=self._clock.now_ms())
+            told = notification_of(state, decided_ms=self._clock.now_ms())
             self.tell_besides(msgspec.structs.replace(told, key=f"{told.key}-{arrival.region}"))
         return receipt
 

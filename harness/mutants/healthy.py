@@ -10,7 +10,7 @@ from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Mark, Told
 from fanin.aggregator.engines.sqlite.store import Known
-from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Notify, Step, step
+from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Notification, Step, step
 from fanin.aggregator.notify.formats.format import Message
 from fanin.aggregator.notify.formats.json import body_of
 from fanin.aggregator.wire import Arrival
@@ -26,7 +26,7 @@ SLOW_S, POLL_MS = 0.7, 500
 
 
 def _slowly(tell: Tell, _clock: Clock) -> Tell:
-    async def attempt(notify: Notify) -> None:
+    async def attempt(notify: Notification) -> None:
         await asyncio.sleep(SLOW_S)
         await tell(notify)
 
@@ -88,21 +88,21 @@ def _shouting(tell: Tell, _clock: Clock) -> Tell:
     )
 
 
-def _saying(body: Callable[[Notify], dict[str, Any]]) -> AppFactory:
+def _saying(body: Callable[[Notification], dict[str, Any]]) -> AppFactory:
     """Writes the notification's body in another way."""
 
-    def render(notify: Notify) -> Message:
+    def render(notify: Notification) -> Message:
         return Message({"content-type": "application/json"}, msgspec.json.encode(body(notify)))
 
     return vary(render=render)
 
 
-def _at_length(notify: Notify) -> dict[str, Any]:
+def _at_length(notify: Notification) -> dict[str, Any]:
     body = msgspec.to_builtins(body_of(notify))
     return {"version": 2, **body, "links": {"self": f"/instances/{notify.operation_id}"}, "tries": None}
 
 
-def _briefly(notify: Notify) -> dict[str, Any]:
+def _briefly(notify: Notification) -> dict[str, Any]:
     body: dict[str, Any] = msgspec.to_builtins(body_of(notify))
     body["deadline"] = notify.deadline_ms
     return {name: value for name, value in body.items() if value is not None}

@@ -7,7 +7,7 @@ import msgspec
 
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
-from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, step
+from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Bug
 from fanin.harness.mutants.variation import VariedStore, believed_complete, finished, stepping, vary
@@ -26,7 +26,7 @@ def _completes_after_timeout(state: FanIn, event: Arrived | DeadlineReached) -> 
     """The handler of the last region does not ask whether the operation is over."""
     result = step(state, event)
     after = result.state
-    if result.standing is Standing.LATE and after.phase is Phase.TIMED_OUT:
+    if result.result is ArrivalResult.LATE and after.phase is Phase.TIMED_OUT:
         arrived = {**after.arrived, **after.late}
         if arrived.keys() >= set(after.expected):
             return finished(msgspec.structs.replace(after, arrived=arrived), Phase.COMPLETED, event.at_ms)

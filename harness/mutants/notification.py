@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Receipt, Subscribers
+from fanin.aggregator.engine import NotDeliveredError, Notifier, Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher, Dispatchers, Failed, Mark, Row, Told
-from fanin.aggregator.fanin import Notify, Phase, Standing, notification
+from fanin.aggregator.fanin import ArrivalResult, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.attempt import ATTEMPT_S
 from fanin.aggregator.notify.retry_policy import backoff_ms
@@ -24,7 +24,7 @@ TRIES_MAX = 3
 LEASE_S = 2.0
 
 
-def _telling_as(change: Callable[[Notify], Notify]) -> Callable[[Tell, Clock], Tell]:
+def _telling_as(change: Callable[[Notification], Notification]) -> Callable[[Tell, Clock], Tell]:
     """Tells something else than what was decided."""
     return lambda tell, _clock: lambda notify: tell(change(notify))
 
@@ -32,7 +32,7 @@ def _telling_as(change: Callable[[Notify], Notify]) -> Callable[[Tell, Clock], T
 def _once(tell: Tell, _clock: Clock) -> Tell:
     """Posts it, and forgets it."""
 
-    async def attempt(notify: Notify) -> None:
+    async def attempt(notify: Notification) -> None:
         with suppress(NotDeliveredError, TimeoutError):
             async with asyncio.timeout(ATTEMPT_S / 2):
                 await tell(notify)
@@ -44,7 +44,7 @@ def _three_times(tell: Tell, _clock: Clock) -> Tell:
     """Three tries must do."""
     tries: dict[str, int] = {}
 
-    async def attempt(notify: Notify) -> None:
+    async def attempt(notify: Notification) -> None:
         tries[notify.key] = tries.get(notify.key, 0) + 1
         try:
             await tell(notify)
@@ -70,7 +70,7 @@ def _keys_of_a_life(tell: Tell, clock: Clock) -> Tell:
 def _short_lease(tell: Tell, _clock: Clock) -> Tell:
     """Work that takes longer than its lease is given to somebody else."""
 
-    async def attempt(notify: Notify) -> None:
+    async def attempt(notify: Notification) -> None:
         workers = [asyncio.create_task(_quietly(tell, notify))]
         done, _ = await asyncio.wait(workers, timeout=LEASE_S)
         if not done:
@@ -82,7 +82,7 @@ def _short_lease(tell: Tell, _clock: Clock) -> Tell:
     return attempt
 
 
-async def _quietly(tell: Tell, notify: Notify) -> NotDeliveredError | None:
+async def _quietly(tell: Tell, notify: Notification) -> NotDeliveredError | None:
     try:
         await tell(notify)
     except NotDeliveredError as exc:
@@ -93,7 +93,7 @@ async def _quietly(tell: Tell, notify: Notify) -> NotDeliveredError | None:
 def _decided_when_told(tell: Tell, clock: Clock) -> Tell:
     """An operation is done when somebody has heard of it. Until then its deadline can pass."""
 
-    def attempt(notify: Notify) -> Awaitable[None]:
+    def attempt(notify: Notification) -> Awaitable[None]:
         if notify.outcome is Phase.COMPLETED and clock.now_ms() >= notify.deadline_ms:
             notify = msgspec.structs.replace(notify, outcome=Phase.TIMED_OUT)
         return tell(notify)
@@ -104,18 +104,16 @@ def _decided_when_told(tell: Tell, clock: Clock) -> Tell:
 class _WrittenWhenSent(VariedEngine):
     """Looks at the operation again for every attempt, to say what is true now."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
-        retold = Retold(subscribers, self._as_of_now, clock) if subscribers else None
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
+        retold = Retold(notifier, self._as_of_now, clock) if notifier else None
         super().__init__(settings, clock, metrics, retold)
 
     def _as_of_now(self, tell: Tell, _clock: Clock) -> Tell:
-        async def attempt(notify: Notify) -> None:
+        async def attempt(notify: Notification) -> None:
             state = await self.inspect(notify.operation_id)
             if state and state.decided_ms is not None:
                 now = msgspec.structs.replace(state, arrived={**state.arrived, **state.late})
-                notify = notification(now, decided_ms=state.decided_ms)
+                notify = notification_of(now, decided_ms=state.decided_ms)
             await tell(notify)
 
         return attempt
@@ -126,9 +124,9 @@ class _TwoPollers(VariedEngine):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        settings, clock, metrics, subscribers = args
+        settings, clock, metrics, notifier = args
         self._second = (
-            Dispatchers(self, subscribers, settings, clock=clock, metrics=metrics) if subscribers else None
+            Dispatchers(self, notifier, settings, clock=clock, metrics=metrics) if notifier else None
         )
 
     async def open(self) -> None:
@@ -197,10 +195,10 @@ class _TellsInOrder(VariedEngine):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        settings, clock, metrics, subscribers = args
-        if subscribers:
+        settings, clock, metrics, notifier = args
+        if notifier:
             self._dispatchers = Dispatchers(
-                self, subscribers, settings, clock=clock, metrics=metrics, each=self.dispatcher_type
+                self, notifier, settings, clock=clock, metrics=metrics, each=self.dispatcher_type
             )
 
 
@@ -217,7 +215,7 @@ class _TellsBeforeAnswering(VariedEngine):
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
-        if receipt.standing is Standing.COUNTED and receipt.state.phase is Phase.COMPLETED:
+        if receipt.result is ArrivalResult.COUNTED and receipt.state.phase is Phase.COMPLETED:
             while self._store.outbox.counts()[0]:
                 self._told.clear()
                 await self._told.wait()
@@ -234,8 +232,8 @@ class _ReplaysActivities(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         state = receipt.state
-        if receipt.standing is not Standing.COUNTED and state.decided_ms is not None:
-            self.tell_besides(notification(state, decided_ms=state.decided_ms))
+        if receipt.result is not ArrivalResult.COUNTED and state.decided_ms is not None:
+            self.tell_besides(notification_of(state, decided_ms=state.decided_ms))
         return receipt
 
 

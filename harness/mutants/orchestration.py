@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Dispatchers, Failed, Mark, Row
 from fanin.aggregator.errors import UnknownRegionError
-from fanin.aggregator.fanin import FanIn, Notify, Phase, Standing, notification
+from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
@@ -48,7 +48,7 @@ class MemoryOutbox:
         self._due_ms: dict[int, int] = {}
         self._last = 0
 
-    def put(self, notify: Notify, targets: Iterable[str]) -> None:
+    def put(self, notify: Notification, targets: Iterable[str]) -> None:
         for target in targets:
             self._last += 1
             self._rows[self._last] = Row(self._last, notify, 0)
@@ -80,20 +80,16 @@ class MemoryOutbox:
 class Orchestrations:
     """An engine (`fanin.aggregator.engine.Engine`) that keeps everything in memory."""
 
-    capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=False)
+    capabilities = Capabilities(survives_kill=False, exclusive=False, has_retention=False)
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock = settings, clock
         self._instances: dict[str, Instance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = MemoryOutbox()
-        self._subscribers = subscribers
+        self._notifier = notifier
         self._dispatchers = (
-            Dispatchers(self._outbox, subscribers, settings, clock=clock, metrics=metrics)
-            if subscribers
-            else None
+            Dispatchers(self._outbox, notifier, settings, clock=clock, metrics=metrics) if notifier else None
         )
 
     # --- the port ---
@@ -122,8 +118,8 @@ class Orchestrations:
         states = [it.state for it in self._instances.values()]
         return Page([it for it in states if phase in (None, it.phase)][:limit], None)
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:  # noqa: ARG002
-        return Letters([], None)
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:  # noqa: ARG002
+        return OutboxPage([], None)
 
     async def retry(self, *, target: str | None, operation: str | None) -> int:  # noqa: ARG002
         return 0
@@ -147,15 +143,15 @@ class Orchestrations:
         self.spawn(self.orchestrate(instance))
         return instance
 
-    def happen(self, instance: Instance, region: str) -> Standing:
+    def happen(self, instance: Instance, region: str) -> ArrivalResult:
         """Raise the external event of a region."""
         state = instance.state
         if state.phase is not Phase.WAITING or self._clock.now_ms() >= state.deadline_ms:
-            return Standing.LATE
+            return ArrivalResult.LATE
         if region in state.arrived:
-            return Standing.DUPLICATE
+            return ArrivalResult.DUPLICATE
         self.hand_over(instance, region)
-        return Standing.COUNTED
+        return ArrivalResult.COUNTED
 
     def hand_over(self, instance: Instance, region: str) -> None:
         """Give the event to the first that waits for it, or keep it."""
@@ -199,9 +195,9 @@ class Orchestrations:
         """The outcome falls, and is told."""
         now_ms = self._clock.now_ms()
         instance.state = msgspec.structs.replace(instance.state, phase=outcome, decided_ms=now_ms)
-        if self._subscribers and self._dispatchers:
-            targets = self._subscribers.targets(outcome)
-            self._outbox.put(notification(instance.state, decided_ms=now_ms), targets)
+        if self._notifier and self._dispatchers:
+            targets = self._notifier.targets_for(outcome)
+            self._outbox.put(notification_of(instance.state, decided_ms=now_ms), targets)
             self._dispatchers.wake(targets)
 
     async def sleep_until(self, at_ms: int) -> None:

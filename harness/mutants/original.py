@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Receipt, Subscribers
-from fanin.aggregator.fanin import Phase, Standing
+from fanin.aggregator.engine import Notifier, Receipt
+from fanin.aggregator.fanin import ArrivalResult, Phase
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
@@ -27,10 +27,8 @@ DEFAULT_TIMEOUT_MS = 120_000
 class _Sample(WaitsTwice):
     """Get the status; start an orchestration if there is none; raise the event."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
-        keyless = Retold(subscribers, _without_key, clock) if subscribers else None
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
+        keyless = Retold(notifier, _without_key, clock) if notifier else None
         super().__init__(settings, clock, metrics, keyless)
 
     async def deliver(self, arrival: Arrival) -> Receipt:
@@ -39,7 +37,9 @@ class _Sample(WaitsTwice):
         if instance is None:
             instance = self.begin(arrival)
         if instance.state.phase is not Phase.WAITING:
-            return Receipt(instance.state, Standing.LATE)  # a finished instance takes no events, silently
+            return Receipt(
+                instance.state, ArrivalResult.LATE
+            )  # a finished instance takes no events, silently
         return await super().deliver(arrival)
 
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Letters, NotDeliveredError, Page, Receipt, Subscribers
+from fanin.aggregator.engine import Capabilities, NotDeliveredError, Notifier, OutboxPage, Page, Receipt
 from fanin.aggregator.fanin import (
+    ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
-    Notify,
+    Notification,
     Phase,
-    Standing,
     Step,
     start,
     step,
@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 class Claim(NamedTuple):
     """A notification that is ours to tell, until its lease is over."""
 
-    notify: Notify
+    notify: Notification
     target: str
     until_ms: int
 
@@ -70,12 +70,12 @@ class SharedEngine:
     not live to tell is claimed by another one when the lease is over.
     """
 
-    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=False)
+    capabilities = Capabilities(survives_kill=True, exclusive=False, has_retention=False)
 
     def __init__(
-        self, settings: Settings, clock: Clock, _metrics: Metrics, subscribers: Subscribers | None
+        self, settings: Settings, clock: Clock, _metrics: Metrics, notifier: Notifier | None
     ) -> None:
-        self._settings, self._clock, self._subscribers = settings, clock, subscribers
+        self._settings, self._clock, self._notifier = settings, clock, notifier
         self._look = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -102,7 +102,7 @@ class SharedEngine:
             self._save(result)
         self._look.set()
         self.decided(result.effects)
-        return Receipt(result.state, result.standing or Standing.COUNTED)
+        return Receipt(result.state, result.result or ArrivalResult.COUNTED)
 
     async def inspect(self, operation_id: str) -> FanIn | None:
         return self._load(operation_id)
@@ -112,8 +112,8 @@ class SharedEngine:
         states = [msgspec.json.decode(state, type=FanIn) for (state,) in rows]
         return Page([it for it in states if phase in (None, it.phase)], None)
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:  # noqa: ARG002
-        return Letters([], None)
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:  # noqa: ARG002
+        return OutboxPage([], None)
 
     async def retry(self, *, target: str | None, operation: str | None) -> int:  # noqa: ARG002
         return 0
@@ -123,7 +123,7 @@ class SharedEngine:
 
     # --- what a bug does otherwise ---
 
-    def decided(self, effects: Iterable[Notify]) -> None:
+    def decided(self, effects: Iterable[Notification]) -> None:
         """We have decided something. Whoever looks next will tell it."""
 
     def claims(self, now_ms: int) -> list[Claim]:
@@ -135,7 +135,7 @@ class SharedEngine:
             ).fetchall()
         return [_claim(notify, target, until_ms) for notify, target in rows]
 
-    def signed(self, notify: Notify) -> Notify:
+    def signed(self, notify: Notification) -> Notification:
         """What is told under which key: the one that belongs to the decision."""
         return notify
 
@@ -191,9 +191,9 @@ class SharedEngine:
                 told = (notify.key, target, _text(notify), self.first_due_ms())
                 self._db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?)", told)
 
-    def targets(self, notify: Notify) -> Iterable[str]:
+    def targets(self, notify: Notification) -> Iterable[str]:
         """Who is to hear of it."""
-        return self._subscribers.targets(notify.outcome) if self._subscribers else ()
+        return self._notifier.targets_for(notify.outcome) if self._notifier else ()
 
     # --- telling ---
 
@@ -211,12 +211,12 @@ class SharedEngine:
 
     async def tell(self, claim: Claim) -> None:
         """One attempt at what we have claimed."""
-        if self._subscribers is None or self._clock.now_ms() >= claim.until_ms:
+        if self._notifier is None or self._clock.now_ms() >= claim.until_ms:
             return  # we were stopped, and it is somebody else's by now
         row = (claim.notify.key, claim.target)
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await self._subscribers.tell(claim.target, self.signed(claim.notify))
+                await self._notifier.send(claim.target, self.signed(claim.notify))
         except (NotDeliveredError, TimeoutError):
             again_ms = self._clock.now_ms() + AGAIN_MS
             self._db.execute("UPDATE outbox SET due_ms = ? WHERE key = ? AND target = ?", (again_ms, *row))
@@ -231,10 +231,10 @@ class SharedEngine:
 
 
 def _claim(notify: str, target: str, until_ms: int) -> Claim:
-    return Claim(msgspec.json.decode(notify, type=Notify), target, until_ms)
+    return Claim(msgspec.json.decode(notify, type=Notification), target, until_ms)
 
 
-def _text(value: FanIn | Notify) -> str:
+def _text(value: FanIn | Notification) -> str:
     return msgspec.json.encode(value).decode()
 
 
@@ -249,7 +249,7 @@ class _ClaimsNothing(SharedEngine):
 class _TellsFromMemory(SharedEngine):
     """Tells what it decided from memory, and looks at no lease; the key is drawn by whoever tells."""
 
-    def decided(self, effects: Iterable[Notify]) -> None:
+    def decided(self, effects: Iterable[Notification]) -> None:
         for notify in effects:
             for target in self.targets(notify):
                 self.spawn(self.tell(Claim(notify, target, 1 << 62)))
@@ -257,7 +257,7 @@ class _TellsFromMemory(SharedEngine):
     def first_due_ms(self) -> int:
         return self._clock.now_ms() + LEASE_MS
 
-    def signed(self, notify: Notify) -> Notify:
+    def signed(self, notify: Notification) -> Notification:
         return msgspec.structs.replace(notify, key=uuid.uuid4().hex)
 
 

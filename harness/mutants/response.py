@@ -108,7 +108,7 @@ class _NeedsOptionalFields(_ReadsBodies):
 
 class _AnyKeyWillDo(Surface):
     def _authorise(self, request: Request) -> None:
-        if self._door.keys and not request.query_params.get("code"):
+        if self._auth.keys and not request.query_params.get("code"):
             raise UnauthorizedError
 
 

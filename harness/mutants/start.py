@@ -8,7 +8,7 @@ import msgspec
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
-from fanin.aggregator.fanin import FanIn, Phase, Standing, Step, start
+from fanin.aggregator.fanin import ArrivalResult, FanIn, Phase, Step, start
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Bug
 from fanin.harness.mutants.variation import VariedEngine, stepping, vary
@@ -90,7 +90,7 @@ def _deaf_start(*args: Any, **kwargs: Any) -> Step:
     """Starts the operation, and begins to listen after that."""
     begun = start(*args, **kwargs).state
     deaf = msgspec.structs.replace(begun, arrived={}, phase=Phase.WAITING, decided_ms=None)
-    return Step(deaf, (), Standing.COUNTED)
+    return Step(deaf, (), ArrivalResult.COUNTED)
 
 
 class _OneInFlight(VariedEngine):

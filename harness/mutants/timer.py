@@ -10,7 +10,7 @@ import msgspec
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.store import Known
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Standing, Step, step
+from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Bug
@@ -47,7 +47,7 @@ class _PicksEarly(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         state = receipt.state
-        if receipt.standing is Standing.COUNTED and len(state.arrived) == 1:
+        if receipt.result is ArrivalResult.COUNTED and len(state.arrived) == 1:
             left_s = (state.deadline_ms - self._clock.now_ms()) / 1000
             loop = asyncio.get_running_loop()
             loop.call_later(
@@ -84,7 +84,7 @@ def _deaf_after_three_days(state: FanIn, event: Arrived | DeadlineReached) -> St
     """From the second of its pieces on, a long timer is waited for alone."""
     long = state.deadline_ms - state.started_ms > 3 * DAY_MS
     if isinstance(event, Arrived) and long and event.at_ms > state.started_ms + 3 * DAY_MS:
-        return Step(state, (), Standing.DUPLICATE)
+        return Step(state, (), ArrivalResult.DUPLICATE)
     return step(state, event)
 
 
@@ -144,9 +144,7 @@ class _ExpiresInTwoSteps(VariedEngine):
     def _decide(self, parked: Sequence[int]) -> None:
         self._store.begin()
         self._store.park(parked, None)
-        deciding = Transaction(
-            self._store, self._settings, self._clock.now_ms(), subscribers=self._subscribers
-        )
+        deciding = Transaction(self._store, self._settings, self._clock.now_ms(), notifier=self._notifier)
         deciding.expire(len(parked))
         deciding.write(())
         self._store.commit()
@@ -211,7 +209,7 @@ class _JudgedWhenProcessed(VariedEngine):
         with self._queue.open("ab") as file:
             file.write(msgspec.json.encode(arrival) + b"\n")
         self._work_off_later(arrival)
-        return Receipt(state, Standing.COUNTED)
+        return Receipt(state, ArrivalResult.COUNTED)
 
     def _work_off_later(self, arrival: Arrival) -> None:
         loop = asyncio.get_running_loop()

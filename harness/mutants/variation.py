@@ -12,17 +12,26 @@ from typing import Any, ClassVar
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Receipt, Subscribers
+from fanin.aggregator.engine import Notifier, Receipt
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
 from fanin.aggregator.engines.sqlite.store import Known, Store
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.fanin import Arrived, FanIn, Notify, Phase, Standing, Step, notification, start
+from fanin.aggregator.fanin import (
+    ArrivalResult,
+    Arrived,
+    FanIn,
+    Notification,
+    Phase,
+    Step,
+    notification_of,
+    start,
+)
 from fanin.aggregator.http import app as surface
 from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.json import render
-from fanin.aggregator.notify.notifier import HttpSubscribers
+from fanin.aggregator.notify.notifier import HttpNotifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.rewiring import rewired
@@ -30,23 +39,23 @@ from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory, LoopClock
 
 # One attempt at telling a subscriber; raises `NotDeliveredError`.
-type Tell = Callable[[Notify], Awaitable[None]]
+type Tell = Callable[[Notification], Awaitable[None]]
 # Turns how a subscriber is told into a wrong way of telling.
 type Telling = Callable[[Tell, Clock], Tell]
 
 
 class Retold:
-    """Subscribers who are told in another way."""
+    """Notifier who are told in another way."""
 
-    def __init__(self, subscribers: Subscribers, telling: Telling, clock: Clock) -> None:
-        self._subscribers, self._telling, self._clock = subscribers, telling, clock
+    def __init__(self, notifier: Notifier, telling: Telling, clock: Clock) -> None:
+        self._notifier, self._telling, self._clock = notifier, telling, clock
         self._ways: dict[str, Tell] = {}  # by target
-        self.targets = subscribers.targets
+        self.targets_for = notifier.targets_for
 
-    async def tell(self, target: str, notify: Notify) -> None:
+    async def send(self, target: str, notification: Notification) -> None:
         if target not in self._ways:
-            self._ways[target] = self._telling(partial(self._subscribers.tell, target), self._clock)
-        await self._ways[target](notify)
+            self._ways[target] = self._telling(partial(self._notifier.send, target), self._clock)
+        await self._ways[target](notification)
 
 
 class VariedStore(Store):
@@ -85,7 +94,7 @@ class VariedEngine(SqliteEngine):
         real = SqliteEngine._transact  # noqa: SLF001 - a bug sits inside
         return rewired(real, Transaction=transaction)(self, batch)
 
-    def pretend(self, arrival: Arrival, standing: Standing = Standing.COUNTED) -> Receipt:
+    def pretend(self, arrival: Arrival, standing: ArrivalResult = ArrivalResult.COUNTED) -> Receipt:
         """What is answered 2xx although nothing is stored."""
         event = Arrived(arrival.region, self._clock.now_ms())
         begun = start(
@@ -97,7 +106,7 @@ class VariedEngine(SqliteEngine):
         )
         return Receipt(begun.state, standing)
 
-    def tell_besides(self, *notifies: Notify) -> None:
+    def tell_besides(self, *notifies: Notification) -> None:
         """Put notifications into the outbox that no decision has put there."""
         self._store.begin()
         targets = self._dispatchers.targets if self._dispatchers else ()
@@ -115,7 +124,7 @@ def vary(
     telling: Telling | None = None,
     settings: Mapping[str, Any] | None = None,
     surface_type: type[Surface] = Surface,
-    render: Callable[[Notify], Message] = render,
+    render: Callable[[Notification], Message] = render,
     around: Callable[[AsgiApp], AsgiApp] | None = None,
     clock: Callable[[int], Clock] = LoopClock,
 ) -> AppFactory:
@@ -139,16 +148,14 @@ def vary(
         parts["transaction_type"] = transaction
     varied: type[VariedEngine] = type(engine.__name__, (engine,), parts) if parts else engine
 
-    def build(
-        settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> VariedEngine:
-        retold = Retold(subscribers, telling, clock) if telling and subscribers else subscribers
+    def build(settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> VariedEngine:
+        retold = Retold(notifier, telling, clock) if telling and notifier else notifier
         return varied(settings, clock, metrics, retold)
 
     def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
         chosen = replace(Settings.from_environment(environment), **(settings or {}))
-        subscribers = partial(HttpSubscribers, load=lambda _: Format(render=render))
-        create = rewired(surface.create_app, _Surface=surface_type, HttpSubscribers=subscribers)
+        notifier = partial(HttpNotifier, load=lambda _: Format(render=render))
+        create = rewired(surface.create_app, _Surface=surface_type, HttpNotifier=notifier)
         app: AsgiApp = create(chosen, clock=clock(epoch_ms), engine=build)
         return around(app) if around else app
 
@@ -171,7 +178,7 @@ def stepping(
 def finished(state: FanIn, outcome: Phase, at_ms: int) -> Step:
     """Decide, whatever the rules say."""
     state = msgspec.structs.replace(state, phase=outcome, decided_ms=at_ms)
-    return Step(state, (notification(state, decided_ms=at_ms),), Standing.COUNTED)
+    return Step(state, (notification_of(state, decided_ms=at_ms),), ArrivalResult.COUNTED)
 
 
 def believed_complete(state: FanIn, at_ms: int) -> Step:

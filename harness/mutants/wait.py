@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.fanin import Phase, Standing
+from fanin.aggregator.fanin import ArrivalResult, Phase
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
@@ -119,7 +119,7 @@ class _RollsOver(Orchestrations):
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         if arrival.operation_id in self._rolling:
-            return Receipt(self._instances[arrival.operation_id].state, Standing.COUNTED)
+            return Receipt(self._instances[arrival.operation_id].state, ArrivalResult.COUNTED)
         receipt = await super().deliver(arrival)
         instance = self._instances[arrival.operation_id]
         instance.received += 1

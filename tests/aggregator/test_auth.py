@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from fanin.aggregator import auth
-from fanin.aggregator.auth import Door, parse_header_secret, parse_signing_secrets
+from fanin.aggregator.auth import Authenticator, parse_header_secret, parse_signing_secrets
 from tests.aggregator.services import EAST, PUSH, STATUS, service
 
 pytestmark = pytest.mark.anyio
@@ -108,12 +108,12 @@ async def test_a_file_of_keys_is_looked_at_now_and_then(tmp_path: Path) -> None:
     """Not for every request: at most once a second."""
     file = tmp_path / "keys"
     file.write_text("old-key")
-    entry = Door(keys=("old-key",), keys_file=file)
-    entry.admit({"x-functions-key": "old-key"}, {})
+    entry = Authenticator(keys=("old-key",), keys_file=file)
+    entry.require_key({"x-functions-key": "old-key"}, {})
     file.write_text("new-key")
     os.utime(file, (0, 0))
 
-    entry.admit({"x-functions-key": "old-key"}, {})
+    entry.require_key({"x-functions-key": "old-key"}, {})
     assert entry.keys == ("old-key",)
 
 

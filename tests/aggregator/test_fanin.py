@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from fanin.aggregator.errors import UnexpectedRegionError, UnknownRegionError
 from fanin.aggregator.fanin import (
+    ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
-    Notify,
+    Notification,
     Phase,
-    Standing,
     Step,
     Subject,
     start,
@@ -44,7 +44,7 @@ def test_the_first_arrival_sets_the_deadline_and_freezes_the_regions() -> None:
     assert result.state.deadline_ms == DEADLINE
     assert result.state.expected == (EAST, WEST)
     assert result.state.missing == (WEST,)
-    assert (result.effects, result.standing) == ((), Standing.COUNTED)
+    assert (result.effects, result.result) == ((), ArrivalResult.COUNTED)
 
 
 def test_the_last_missing_region_completes() -> None:
@@ -52,9 +52,9 @@ def test_the_last_missing_region_completes() -> None:
     last = played(Arrived(WEST, 9_000))[-1]
 
     assert last.state.phase is Phase.COMPLETED
-    assert last.standing is Standing.COUNTED
+    assert last.result is ArrivalResult.COUNTED
     assert last.effects == (
-        Notify(
+        Notification(
             key=last.state.key,
             operation_id="op-1",
             outcome=Phase.COMPLETED,
@@ -82,7 +82,7 @@ def test_the_window_is_open_at_its_end(at_ms: int, outcome: Phase) -> None:
     last = played(Arrived(WEST, at_ms))[-1]
 
     assert last.state.phase is outcome
-    assert last.standing is (Standing.COUNTED if outcome is Phase.COMPLETED else Standing.LATE)
+    assert last.result is (ArrivalResult.COUNTED if outcome is Phase.COMPLETED else ArrivalResult.LATE)
 
 
 def test_a_late_arrival_times_the_operation_out_even_if_the_timer_slept() -> None:
@@ -100,7 +100,7 @@ def test_the_timer_names_what_is_missing() -> None:
 
     (told,) = last.effects
     assert (told.outcome, told.arrived, told.missing) == (Phase.TIMED_OUT, (EAST,), (NORTH, WEST))
-    assert last.standing is None
+    assert last.result is None
 
 
 def test_a_timer_that_wakes_early_decides_nothing() -> None:
@@ -126,7 +126,11 @@ def test_a_repeated_region_is_a_duplicate_and_counts_once() -> None:
     """Distinct regions are counted, never deliveries."""
     steps = played(Arrived(EAST, 2_000), Arrived(EAST, 3_000))
 
-    assert [each.standing for each in steps] == [Standing.COUNTED, Standing.DUPLICATE, Standing.DUPLICATE]
+    assert [each.result for each in steps] == [
+        ArrivalResult.COUNTED,
+        ArrivalResult.DUPLICATE,
+        ArrivalResult.DUPLICATE,
+    ]
     assert steps[-1].state.missing == (WEST,)
     assert steps[-1].state.duplicates == 2
     assert steps[-1].state.arrived == {EAST: STARTED}
@@ -136,7 +140,7 @@ def test_late_once_then_duplicate() -> None:
     """The first copy after the outcome is late; the next one is a duplicate of it."""
     steps = played(DeadlineReached(DEADLINE), Arrived(WEST, DEADLINE + 1), Arrived(WEST, DEADLINE + 2))
 
-    assert [each.standing for each in steps[2:]] == [Standing.LATE, Standing.DUPLICATE]
+    assert [each.result for each in steps[2:]] == [ArrivalResult.LATE, ArrivalResult.DUPLICATE]
 
 
 def test_an_unknown_region_starts_nothing() -> None:
@@ -218,6 +222,6 @@ def test_every_arrival_is_accounted_for(events: list[Arrived | DeadlineReached])
     arrivals = 1 + sum(isinstance(event, Arrived) for event in events)
     assert len(final.arrived) + len(final.late) + final.duplicates == arrivals
     assert not final.arrived.keys() & final.late.keys()
-    standings = [each.standing for each in steps if each.standing is not None]
-    assert standings.count(Standing.LATE) == len(final.late)
-    assert standings.count(Standing.COUNTED) == len(final.arrived)
+    standings = [each.result for each in steps if each.result is not None]
+    assert standings.count(ArrivalResult.LATE) == len(final.late)
+    assert standings.count(ArrivalResult.COUNTED) == len(final.arrived)

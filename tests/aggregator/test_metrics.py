@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fanin.aggregator.fanin import Phase, Standing
+from fanin.aggregator.fanin import ArrivalResult, Phase
 from fanin.aggregator.metrics import Metrics
 from tests.aggregator.services import EAST, PUSH, WEST, Hand, service
 
@@ -14,7 +14,7 @@ def test_the_page_is_what_was_counted() -> None:
     """Counters by label, gauges, and histograms whose buckets are cumulative."""
     metrics = Metrics()
     metrics.requests[202] += 3
-    metrics.arrivals["eastus", Standing.COUNTED] += 2
+    metrics.arrivals["eastus", ArrivalResult.COUNTED] += 2
     metrics.outcomes[Phase.TIMED_OUT] += 1
     metrics.attempts["failed"] += 4
     metrics.given_up["oncall"] += 1

@@ -11,7 +11,7 @@ from fanin.aggregator.errors import (
     UnexpectedRegionError,
     UnknownRegionError,
 )
-from fanin.aggregator.fanin import Phase, Standing
+from fanin.aggregator.fanin import ArrivalResult, Phase
 from tests.conformance.worlds import EAST, IMAGE, NORTH, WEST, World, arrival, deliver_all, standings
 
 
@@ -61,12 +61,12 @@ def test_the_same_arrival_again_is_harmless(world: World) -> None:
         results = [await engine.deliver(arrival(EAST)) for _ in range(3)]
         results.append(await engine.deliver(arrival(NORTH)))
 
-        if world.capabilities.settles_at_once:
+        if world.capabilities.reports_result:
             assert standings([*results]) == [
-                Standing.COUNTED,
-                Standing.DUPLICATE,
-                Standing.DUPLICATE,
-                Standing.COUNTED,
+                ArrivalResult.COUNTED,
+                ArrivalResult.DUPLICATE,
+                ArrivalResult.DUPLICATE,
+                ArrivalResult.COUNTED,
             ]
         state = await world.state(when=lambda it: it.duplicates == 2 and NORTH in it.arrived)
         assert state.missing == (WEST,)
@@ -89,7 +89,7 @@ def test_first_arrivals_that_come_together_start_one_operation(world: World, see
         await world.until(lambda: len(world.told) >= len(ids))
         await world.silence()
 
-        assert said == [Standing.COUNTED] * (180 if world.capabilities.settles_at_once else 0)
+        assert said == [ArrivalResult.COUNTED] * (180 if world.capabilities.reports_result else 0)
         assert sorted(world.outcomes_told()) == sorted((id_, "completed") for id_ in ids)
 
     world.play(story, seed=seed)
@@ -102,8 +102,8 @@ def test_copies_that_come_together_count_once(world: World) -> None:
         engine = await world.start(timeout_ms=60_000)
         said = standings(await deliver_all(engine, *[arrival(EAST)] * 50))
 
-        if world.capabilities.settles_at_once:
-            assert sorted(said) == [Standing.COUNTED] + [Standing.DUPLICATE] * 49
+        if world.capabilities.reports_result:
+            assert sorted(said) == [ArrivalResult.COUNTED] + [ArrivalResult.DUPLICATE] * 49
         state = await world.state(when=lambda it: it.duplicates == 49)
         assert list(state.arrived) == [EAST]
 
@@ -150,7 +150,7 @@ def test_the_regions_are_those_of_the_start(world: World) -> None:
         await first.deliver(arrival(EAST, "old"))
         await world.stop()
         engine = await world.start(regions=(EAST, WEST))
-        if world.capabilities.settles_at_once:
+        if world.capabilities.reports_result:
             with pytest.raises(UnexpectedRegionError):
                 await engine.deliver(arrival(WEST, "old"))
         with pytest.raises(RequestError):

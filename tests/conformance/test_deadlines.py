@@ -3,7 +3,7 @@
 import pytest
 
 from fanin.aggregator.errors import StoreUnusableError
-from fanin.aggregator.fanin import Standing
+from fanin.aggregator.fanin import ArrivalResult
 from tests.conformance.worlds import EAST, NORTH, RETENTION_MS, WEST, World, arrival, deliver_all, standings
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -157,8 +157,12 @@ def test_after_the_outcome_arrivals_are_late_or_duplicate_and_silent(world: Worl
             said += standings([await engine.deliver(arrival(region)) for region in (EAST, NORTH)])
         await world.silence()
 
-        if world.capabilities.settles_at_once:
-            assert said == [Standing.DUPLICATE, Standing.LATE, *[Standing.DUPLICATE] * (len(said) - 2)]
+        if world.capabilities.reports_result:
+            assert said == [
+                ArrivalResult.DUPLICATE,
+                ArrivalResult.LATE,
+                *[ArrivalResult.DUPLICATE] * (len(said) - 2),
+            ]
         state = await world.state(when=lambda it: it.duplicates >= 5)
         assert (list(state.arrived), list(state.late)) == ([EAST], [NORTH])
         assert world.outcomes_told() == [("op-1", "timed_out")]
@@ -170,7 +174,7 @@ def test_after_the_retention_an_id_is_a_new_operation(world: World) -> None:
     """What is forgotten may come again; then it is another decision, with another key."""
 
     async def story() -> None:
-        if not world.capabilities.forgets:
+        if not world.capabilities.has_retention:
             pytest.skip("remembers for ever")
         retention_ms = RETENTION_MS if world.virtual else 3_000
         engine = await world.start(regions=(EAST,), retention_ms=retention_ms)
@@ -194,7 +198,7 @@ def test_forgetting_takes_many_small_steps_and_spares_the_younger(world: World) 
     async def story() -> None:
         world.takes_days()
         engine = await world.start(regions=(EAST,))
-        if not world.capabilities.forgets:
+        if not world.capabilities.has_retention:
             pytest.skip("remembers for ever")
         for batch in range(3):
             await deliver_all(engine, *(arrival(EAST, f"op-{batch}-{n}") for n in range(150)))
@@ -212,7 +216,7 @@ def test_a_second_owner_is_refused(world: World) -> None:
     """Two timers and two outboxes on the same data would notify twice."""
 
     async def story() -> None:
-        if not world.capabilities.one_owner:
+        if not world.capabilities.exclusive:
             pytest.skip("may be shared")
         engine = await world.start()
         with pytest.raises(StoreUnusableError, match="in use by another process"):
@@ -227,7 +231,7 @@ def test_several_on_the_same_data_share_the_work(world: World) -> None:
     """Whoever takes an arrival, each operation has one outcome, and one of them tells it."""
 
     async def story() -> None:
-        if world.capabilities.one_owner:
+        if world.capabilities.exclusive:
             pytest.skip("has one owner")
         first = await world.start(timeout_ms=60_000)
         second = world.another(world.audience())

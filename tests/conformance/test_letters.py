@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from fanin.aggregator.engine import Engine, Letter, NotDeliveredError
+from fanin.aggregator.engine import Engine, NotDeliveredError, OutboxEntry
 from fanin.aggregator.errors import MalformedError
-from fanin.aggregator.fanin import Notify, Standing
-from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.fanin import ArrivalResult, Notification
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 from tests.conformance.worlds import EAST, RETENTION_MS, World, accept, arrival, deliver_all, target
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -15,24 +15,24 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 @pytest.fixture(autouse=True)
 def _letters(world: World) -> None:
-    if not world.capabilities.letters:
+    if not world.capabilities.lists_outbox:
         pytest.skip("keeps no list of what is untold")
     world.takes_days()
 
 
-def refusing(reason: str = "answered 503", **rest: object) -> Callable[[Notify], Awaitable[None]]:
-    async def refuse(_: Notify) -> None:
+def refusing(reason: str = "answered 503", **rest: object) -> Callable[[Notification], Awaitable[None]]:
+    async def refuse(_: Notification) -> None:
         raise NotDeliveredError(reason, **rest)  # type: ignore[arg-type] # whatever a test wants
 
     return refuse
 
 
 def impatient(name: str, attempts: int = 3) -> object:
-    return target(name, patience=Patience(attempts_max=attempts))
+    return target(name, retry_policy=RetryPolicy(attempts_max=attempts))
 
 
-async def letters(engine: Engine, *, dead: bool | None = None) -> list[Letter]:
-    return (await engine.letters(dead=dead, after=None, limit=1_000)).letters
+async def letters(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
+    return (await engine.outbox(dead=dead, after=None, limit=1_000)).entries
 
 
 async def complete(world: World, *operations: str, **changes: object) -> Engine:
@@ -50,7 +50,7 @@ def test_what_is_untold_can_be_seen(world: World) -> None:
         await world.wait(500)
 
         (letter,) = await letters(engine)
-        assert letter._replace(due_ms=None) == Letter(
+        assert letter._replace(due_ms=None) == OutboxEntry(
             "op-1", "ill", world.told[0][1].outcome, world.told[0][1].key, 1, None, "answered 503", None
         )
         assert letter.due_ms is not None
@@ -302,8 +302,8 @@ def test_the_list_comes_in_pages(world: World) -> None:
         whole = await letters(engine)
         paged, after = [], None
         while True:
-            page = await engine.letters(dead=None, after=after, limit=1)
-            paged += page.letters
+            page = await engine.outbox(dead=None, after=after, limit=1)
+            paged += page.entries
             after = page.next
             if after is None:
                 break
@@ -312,7 +312,7 @@ def test_the_list_comes_in_pages(world: World) -> None:
         ]  # fmt: skip
         assert paged == whole
         with pytest.raises(MalformedError):
-            await engine.letters(dead=None, after="nonsense", limit=1)
+            await engine.outbox(dead=None, after="nonsense", limit=1)
 
     world.play(story)
 
@@ -327,7 +327,7 @@ def test_an_operation_is_remembered_until_its_outcome_was_told(world: World) -> 
         await world.wait(2 * HOUR_MS)
         late = await engine.deliver(arrival(EAST, "untold"))
         assert late is not None
-        assert late.standing is Standing.DUPLICATE
+        assert late.result is ArrivalResult.DUPLICATE
         world.subscribers = {}
         await world.wait(600_000)
 

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from fanin.aggregator.engine import Engine, Letter, NotDeliveredError
+from fanin.aggregator.engine import Engine, NotDeliveredError, OutboxEntry
 from fanin.aggregator.errors import MalformedError
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all
 
 HATED, DISLIKED, LIKED = "hated", "disliked", "liked"
@@ -14,27 +14,27 @@ HATED, DISLIKED, LIKED = "hated", "disliked", "liked"
 
 @pytest.fixture(autouse=True)
 def _letters(world: World) -> None:
-    if not world.capabilities.letters:
+    if not world.capabilities.lists_outbox:
         pytest.skip("keeps no list of what is untold")
 
 
-async def moody(notify: Notify) -> None:
+async def moody(notify: Notification) -> None:
     """Refuses for ever, refuses for now, or accepts, by the operation's name."""
     if notify.operation_id != LIKED:
         raise NotDeliveredError("answered 410", final=notify.operation_id == HATED)
 
 
-async def letters(engine: Engine, *, dead: bool | None = None) -> list[Letter]:
-    found, after = list[Letter](), None
+async def letters(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
+    found, after = list[OutboxEntry](), None
     while True:
-        page = await engine.letters(dead=dead, after=after, limit=1)
-        found += page.letters
+        page = await engine.outbox(dead=dead, after=after, limit=1)
+        found += page.entries
         after = page.next
         if after is None:
             return found
 
 
-async def listed(world: World, engine: Engine, *expected: str, dead: bool | None = None) -> list[Letter]:
+async def listed(world: World, engine: Engine, *expected: str, dead: bool | None = None) -> list[OutboxEntry]:
     """The letters, once they are of those operations."""
     deadline_ms = world.now_ms() + 60_000
     while True:
@@ -68,7 +68,7 @@ def test_what_was_refused_is_listed_and_says_what_comes_next(world: World) -> No
         assert dead.dead_ms is not None
         assert dead.key in world.keys_told()
         with pytest.raises(MalformedError):
-            await engine.letters(dead=None, after="nonsense", limit=1)
+            await engine.outbox(dead=None, after="nonsense", limit=1)
 
     world.play(story)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from fanin.aggregator.engine import NotDeliveredError
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from tests.conformance.worlds import EAST, NORTH, WEST, World, accept, arrival, deliver_all, standings
 
 
@@ -18,7 +18,7 @@ async def complete(world: World, *operations: str) -> None:
 def test_a_refused_notification_is_told_again_under_its_key(world: World) -> None:
     """Until it is accepted, with growing pauses; the first repeat comes after about a second."""
 
-    async def refuse(_: Notify) -> None:
+    async def refuse(_: Notification) -> None:
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:
@@ -59,7 +59,7 @@ def test_an_accepted_notification_is_not_told_again(world: World, end: str) -> N
 def test_a_notification_that_nobody_accepted_survives_a_restart(world: World, end: str) -> None:
     """The same decision, the same key; what is said has not changed."""
 
-    async def refuse(_: Notify) -> None:
+    async def refuse(_: Notification) -> None:
         raise NotDeliveredError("no connection")
 
     async def story() -> None:
@@ -103,7 +103,7 @@ def test_killed_before_anybody_was_told_it_is_told_after_the_restart(world: Worl
 def test_a_hanging_notification_delays_no_other(world: World) -> None:
     """Two hundred that never end, then one that would: it goes out within seconds."""
 
-    async def hang(notify: Notify) -> None:
+    async def hang(notify: Notification) -> None:
         if notify.operation_id.startswith("hung"):
             await asyncio.get_running_loop().create_future()
 
@@ -125,7 +125,7 @@ def test_a_hanging_notification_delays_no_other(world: World) -> None:
 def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World) -> None:
     """A sink that never answers changes no outcome and keeps nobody waiting."""
 
-    async def hang(_: Notify) -> None:
+    async def hang(_: Notification) -> None:
         await asyncio.get_running_loop().create_future()
 
     async def story() -> None:
@@ -149,7 +149,7 @@ def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World
 def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
     """One that is refused for ever does not touch the others' order of business."""
 
-    async def poison(notify: Notify) -> None:
+    async def poison(notify: Notification) -> None:
         if notify.operation_id == "poisoned":
             raise NotDeliveredError("answered 400")
 
@@ -167,7 +167,7 @@ def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
 def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
     """Whatever an attempt raises, it failed; it is repeated, and the rest goes on."""
 
-    async def crash(notify: Notify) -> None:
+    async def crash(notify: Notification) -> None:
         if notify.operation_id == "crash":
             raise ZeroDivisionError
 
@@ -184,7 +184,7 @@ def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
 def test_a_late_region_changes_nothing_that_is_still_to_be_told(world: World) -> None:
     """What is told is the decision as it fell, however long the subscriber was away."""
 
-    async def refuse(_: Notify) -> None:
+    async def refuse(_: Notification) -> None:
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:

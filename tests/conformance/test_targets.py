@@ -5,15 +5,15 @@ import asyncio
 import pytest
 
 from fanin.aggregator.engine import Engine, NotDeliveredError
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from tests.conformance.worlds import EAST, WEST, World, accept, arrival, deliver_all, target
 
 
-async def refuse(_: Notify) -> None:
+async def refuse(_: Notification) -> None:
     raise NotDeliveredError("answered 503")
 
 
-async def hang(_: Notify) -> None:
+async def hang(_: Notification) -> None:
     await asyncio.get_running_loop().create_future()
 
 
@@ -122,7 +122,7 @@ def test_after_a_restart_only_those_are_told_who_have_not_accepted(world: World,
 
 def test_a_target_that_is_not_configured_for_a_while_hears_of_it_later(world: World) -> None:
     """A slip in the settings loses nothing."""
-    if not world.capabilities.letters:
+    if not world.capabilities.lists_outbox:
         pytest.skip("keeps no list of what is untold")
 
     async def story() -> None:

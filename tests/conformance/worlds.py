@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from fanin.aggregator import engines
-from fanin.aggregator.engine import Engine, NotDeliveredError, Receipt, Subscribers
-from fanin.aggregator.fanin import FanIn, Notify, Phase, Standing, Subject
+from fanin.aggregator.engine import Engine, NotDeliveredError, Notifier, Receipt
+from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, Phase, Subject
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.address import parse
 from fanin.aggregator.notify.target import DEFAULT_NAME, Target
@@ -39,7 +39,7 @@ REAL_SILENCE_MS = 700
 LIMIT_MS, REAL_LIMIT_MS = 600_000, 60_000
 POLL_MS = 10
 
-type Tell = Callable[[Notify], Awaitable[None]]
+type Tell = Callable[[Notification], Awaitable[None]]
 type Story = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -47,7 +47,7 @@ def arrival(region: str, operation_id: str = "op-1") -> Arrival:
     return Arrival(operation_id, region, IMAGE)
 
 
-async def accept(_: Notify) -> None:
+async def accept(_: Notification) -> None:
     """The subscriber that accepts everything."""
 
 
@@ -62,16 +62,16 @@ class Audience:
     def __init__(self, world: "World", life: int) -> None:
         self._world, self._life = world, life
 
-    def targets(self, outcome: Phase) -> tuple[str, ...]:
+    def targets_for(self, outcome: Phase) -> tuple[str, ...]:
         return tuple(it.name for it in self._world.settings.targets if outcome in it.on)
 
-    async def tell(self, target: str, notify: Notify) -> None:
+    async def send(self, target: str, notification: Notification) -> None:
         world = self._world
         if not world.alive(self._life):
             raise NotDeliveredError("a dead process sends nothing")
-        world.told.append((world.now_ms(), notify))
+        world.told.append((world.now_ms(), notification))
         world.told_whom.append(target)
-        await world.subscribers.get(target, world.subscriber)(notify)
+        await world.subscribers.get(target, world.subscriber)(notification)
 
 
 class World:
@@ -94,7 +94,7 @@ class World:
             data_dir=folder / "data-0",
             engine=engine,
         )
-        self.told: list[tuple[int, Notify]] = []  # every attempt, and when
+        self.told: list[tuple[int, Notification]] = []  # every attempt, and when
         self.told_whom: list[str] = []  # for each of those attempts: the target
         self.subscriber: Tell = accept  # a test may put another one here …
         self.subscribers: dict[str, Tell] = {}  # … or one for a target of its own
@@ -186,7 +186,7 @@ class World:
         """The targets, as the present life tells them."""
         return Audience(self, self._lives)
 
-    def another(self, subscribers: Subscribers | None = None) -> Engine:
+    def another(self, subscribers: Notifier | None = None) -> Engine:
         """A second engine on the same data, not open yet."""
         return self._factory(self.settings, self, Metrics(), subscribers)
 
@@ -217,7 +217,7 @@ class World:
     def keys_told(self) -> list[str]:
         return [notify.key for _, notify in self.told]
 
-    def told_to(self, target: str) -> list[tuple[int, Notify]]:
+    def told_to(self, target: str) -> list[tuple[int, Notification]]:
         """Every attempt at one target, and when."""
         return [told for told, whom in zip(self.told, self.told_whom, strict=True) if whom == target]
 
@@ -230,9 +230,9 @@ async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | Base
     return await asyncio.gather(*(engine.deliver(each) for each in arrivals), return_exceptions=True)
 
 
-def standings(results: list[Receipt | BaseException | None]) -> list[Standing]:
+def standings(results: list[Receipt | BaseException | None]) -> list[ArrivalResult]:
     """What was said of those that were taken. Whoever was not, is raised."""
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return [result.standing for result in results if isinstance(result, Receipt)]
+    return [result.result for result in results if isinstance(result, Receipt)]

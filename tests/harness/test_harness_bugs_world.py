@@ -21,7 +21,7 @@ import pytest
 import simloop
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived, SinkResponded
 from fanin.harness.mutants.matrix import scenario_of
 from fanin.harness.mutants.variation import Tell, vary
@@ -96,7 +96,7 @@ class Observer:
             self.arrived.append((elapsed_ms(), region, "unreadable"))
 
     def telling(self, tell: Tell, _: Clock) -> Tell:
-        async def told(notify: Notify) -> None:
+        async def told(notify: Notification) -> None:
             accepted = False
             try:
                 await tell(notify)

@@ -15,7 +15,7 @@ from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Letter, Letters, Page, Subscribers
+from fanin.aggregator.engine import Capabilities, Notifier, OutboxEntry, OutboxPage, Page
 from fanin.aggregator.engines.durable_task.activity import Telling
 from fanin.aggregator.engines.durable_task.client import Hub, Listed
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
@@ -61,15 +61,13 @@ _NOBODY = "fanin-readiness-check"
 class DurableTaskEngine:
     """See `fanin.aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
+    capabilities = Capabilities(survives_kill=True, exclusive=False, has_retention=True, lists_outbox=True)
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
-        self._subscribers = subscribers
+        self._notifier = notifier
         self._options = Options.read(settings.engine_options)
-        self._telling = Telling(settings, clock, metrics, subscribers)
+        self._telling = Telling(settings, clock, metrics, notifier)
         self._known: OrderedDict[str, None] = OrderedDict()  # instance ids, the last used last
         self._orphans: set[str] = set()  # that were complained about
         self._pace = Pace()
@@ -129,18 +127,18 @@ class DurableTaskEngine:
         shown = [it for it in states if it is not None and phase in (None, it.phase)]
         return Page(shown, listed.next)
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         listed = await self._list(after, limit, OrchestrationStatus.RUNNING)
         found = [letter for state in listed.states for letter in _untold(state)]
         wanted = [it for it in found if dead in (None, it.dead_ms is not None)]
-        return Letters(sorted(wanted, key=lambda it: it.dead_ms is not None), listed.next)
+        return OutboxPage(sorted(wanted, key=lambda it: it.dead_ms is not None), listed.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = {it.name for it in self._settings.targets}
         count, after = 0, None
         while True:
-            page = await self.letters(dead=True, after=after, limit=RETRY_PAGE)
-            for letter in page.letters:
+            page = await self.outbox(dead=True, after=after, limit=RETRY_PAGE)
+            for letter in page.entries:
                 wanted = target in (None, letter.target) and operation in (None, letter.operation_id)
                 if wanted and letter.target in ours:
                     instance = instance_id(letter.operation_id)
@@ -206,8 +204,8 @@ class DurableTaskEngine:
         raise StoreBusyError("its id is just being forgotten, and used again")
 
     def _order(self, arrival: Arrival, at_ms: int) -> Order:
-        settings, subscribers = self._settings, self._subscribers
-        targets = {it: subscribers.targets(it) for it in OUTCOMES} if subscribers else {}
+        settings, notifier = self._settings, self._notifier
+        targets = {it: notifier.targets_for(it) for it in OUTCOMES} if notifier else {}
         return Order(
             operation_id=arrival.operation_id,
             subject=arrival.subject,
@@ -281,7 +279,7 @@ class DurableTaskEngine:
                 return found
 
 
-def _untold(state: protocol.OrchestrationState) -> list[Letter]:
+def _untold(state: protocol.OrchestrationState) -> list[OutboxEntry]:
     """What an operation has still to tell, and what was given up; nothing for other people's."""
     if state.name != ORCHESTRATOR or not state.customStatus.value:
         return []

@@ -24,7 +24,7 @@ from fanin.aggregator.fanin import (
     Arrived,
     DeadlineReached,
     FanIn,
-    Notify,
+    Notification,
     Phase,
     Step,
     Subject,
@@ -66,7 +66,7 @@ class Aftermath(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A decided operation: how it stands, what was decided, and what is still to be told."""
 
     state: FanIn
-    notify: Notify
+    notify: Notification
     letters: tuple[Letter, ...] = ()  # untold, in the settings' order
 
 
@@ -97,7 +97,7 @@ class Steps(Protocol):
     def result(self, task: Any) -> Any:
         """What an ended task came to; the fields of a `letters.Attempt` where it failed."""
 
-    def decided(self, notify: Notify) -> None:
+    def decided(self, notify: Notification) -> None:
         """An outcome has just been decided, and not in a replay."""
 
     def show(self, status: dict[str, Any]) -> None:

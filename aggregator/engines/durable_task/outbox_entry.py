@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator import engine
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.retry_policy import backoff_ms
 
 # Where an activity ended without a word of its own: its worker crashed, or could not read its input.
@@ -51,10 +51,10 @@ class Letter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             dead_ms=now_ms if attempt.dead else None,
         )
 
-    def shown(self, notify: Notify) -> engine.Letter:
+    def shown(self, notify: Notification) -> engine.OutboxEntry:
         """The letter as the port shows it."""
         waits = self.dead_ms is None and self.error is not None
-        return engine.Letter(
+        return engine.OutboxEntry(
             operation_id=notify.operation_id,
             target=self.target,
             outcome=notify.outcome,

@@ -16,7 +16,7 @@ from durabletask import task
 from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from fanin.aggregator.engines.durable_task.orchestration import Routine, Steps
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.wire import rfc3339
 
 
@@ -105,7 +105,7 @@ class RecordedSteps:
     def result(self, task: Any) -> Any:
         return self._steps.result(task)
 
-    def decided(self, notify: Notify) -> None:
+    def decided(self, notify: Notification) -> None:
         self._steps.decided(notify)
 
     def show(self, status: dict[str, Any]) -> None:

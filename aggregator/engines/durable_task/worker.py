@@ -20,7 +20,6 @@ from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from fanin.aggregator import log
-from fanin.aggregator.decisions import decided
 from fanin.aggregator.engines.durable_task.activity import ATTEMPTS_MAX, Telling
 from fanin.aggregator.engines.durable_task.client import Hub, Line
 from fanin.aggregator.engines.durable_task.orchestration import (
@@ -33,8 +32,8 @@ from fanin.aggregator.engines.durable_task.outbox_entry import UNSAID
 from fanin.aggregator.engines.durable_task.replay_log import RecordedSteps, Recorder
 from fanin.aggregator.engines.work_queue import Pace
 from fanin.aggregator.errors import StoreError
-from fanin.aggregator.fanin import Notify
-from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.fanin import Notification
+from fanin.aggregator.metrics import Metrics, record_outcome
 
 # A stream brings one piece of work in a turn of the loop, and turns are long while webhooks crowd in.
 LINES = 4
@@ -87,9 +86,9 @@ class SdkSteps:
     def result(self, task: Any) -> Any:
         return {"error": UNSAID} if task.is_failed else task.get_result()
 
-    def decided(self, notify: Notify) -> None:
+    def decided(self, notify: Notification) -> None:
         if not self._context.is_replaying:
-            log.lines(logging.INFO, [decided(self._metrics, notify)])
+            log.lines(logging.INFO, [record_outcome(self._metrics, notify)])
 
     def show(self, status: dict[str, Any]) -> None:
         self._context.set_custom_status(status)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fanin.aggregator.engines.restate import sort_key
-from fanin.aggregator.engines.restate.http import Answer, Client
+from fanin.aggregator.engines.restate.http import Client, Response
 from fanin.aggregator.errors import MalformedError, quoted
 
 _OK = range(200, 300)
@@ -89,7 +89,7 @@ class Admin:
         return rows
 
 
-def _accepted(answer: Answer) -> Answer:
+def _accepted(answer: Response) -> Response:
     if answer.status in _OK:
         return answer
     try:

@@ -16,11 +16,11 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.restate import operation, outbox_object
 from fanin.aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
 from fanin.aggregator.engines.restate.endpoint import Endpoint, Handler
-from fanin.aggregator.engines.restate.http import Answer, Client, NoAnswerError, UnreachableError
+from fanin.aggregator.engines.restate.http import Client, NoAnswerError, Response, UnreachableError
 from fanin.aggregator.engines.restate.notification import Telling
 from fanin.aggregator.engines.restate.operation import Arrive, Operations, Reply
 from fanin.aggregator.engines.restate.options import Options
@@ -66,13 +66,11 @@ _state = msgspec.json.Decoder(FanIn).decode
 class RestateEngine:
     """See `fanin.aggregator.engine.Engine`, whose promises it keeps."""
 
-    capabilities = Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
+    capabilities = Capabilities(survives_kill=True, exclusive=False, has_retention=True, lists_outbox=True)
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
-        self._subscribers = subscribers
+        self._notifier = notifier
         self._options = options = Options.read(settings.engine_options)
         self._ingress = Client(options.urls)
         self._admin_client = Client(options.admin_urls)
@@ -117,7 +115,7 @@ class RestateEngine:
         self._admin_client.close()
 
     async def deliver(self, arrival: Arrival) -> Receipt | None:
-        settings, subscribers = self._settings, self._subscribers
+        settings, notifier = self._settings, self._notifier
         message = Arrive(
             region=arrival.region,
             subject=arrival.subject,
@@ -125,8 +123,8 @@ class RestateEngine:
             expected=tuple(settings.regions),
             timeout_ms=settings.timeout_ms,
             retention_ms=settings.retention_ms,
-            completed=subscribers.targets(Phase.COMPLETED) if subscribers else (),
-            timed_out=subscribers.targets(Phase.TIMED_OUT) if subscribers else (),
+            completed=notifier.targets_for(Phase.COMPLETED) if notifier else (),
+            timed_out=notifier.targets_for(Phase.TIMED_OUT) if notifier else (),
         )
         if arrival.region in message.expected:
             with self._pace.webhook():
@@ -137,9 +135,9 @@ class RestateEngine:
         reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, asking))
         if reply.state is None:
             raise UnknownRegionError(arrival.region, settings.regions)
-        if reply.standing is None:
+        if reply.result is None:
             raise UnexpectedRegionError(arrival.operation_id, arrival.region, reply.state.expected)
-        return Receipt(reply.state, reply.standing)
+        return Receipt(reply.state, reply.result)
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
         found = await self._operation(operation_id, Names.INSPECT, b"{}")
@@ -152,14 +150,14 @@ class RestateEngine:
             stored = await self._admin.page(table, letter=letter, after=after, limit=limit)
         return Page([operation.load(value) for _, value in stored.rows], stored.next)
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         stored = await self._letters(dead=dead, after=after, limit=limit)
-        return Letters([outbox_object.letter(value) for _, value in stored.rows], stored.next)
+        return OutboxPage([outbox_object.letter(value) for _, value in stored.rows], stored.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = (
-            {it for outcome in OUTCOMES for it in self._subscribers.targets(outcome)}
-            if self._subscribers
+            {it for outcome in OUTCOMES for it in self._notifier.targets_for(outcome)}
+            if self._notifier
             else ()
         )
         count, after = 0, None
@@ -225,7 +223,7 @@ class RestateEngine:
         except RefusedError as exc:
             raise StoreFailedError(f"Restate {exc}") from exc
 
-    def _refusal(self, answer: Answer) -> StoreError:
+    def _refusal(self, answer: Response) -> StoreError:
         if answer.status == _NOT_FOUND:
             self._unknown.set()
             return StoreBusyError("Restate does not know where our handlers are; it is being told")
@@ -238,7 +236,7 @@ class RestateEngine:
         """Let the server call us; return the address under which it does."""
         options = self._options
         names = self._names
-        operations = Operations(names, self._clock, self._metrics, self._subscribers)
+        operations = Operations(names, self._clock, self._metrics, self._notifier)
         box = outbox_object.LetterBox(names)
         handlers: dict[tuple[str, str], Handler] = {
             (names.operations, names.ARRIVE): operations.arrive,
@@ -249,8 +247,8 @@ class RestateEngine:
             (names.letters, names.DROP): box.drop,
             (names.letters, names.REVIVE): box.revive,
         }
-        if self._subscribers is not None:
-            telling = Telling(names, self._subscribers, self._settings, self._clock, self._metrics)
+        if self._notifier is not None:
+            telling = Telling(names, self._notifier, self._settings, self._clock, self._metrics)
             handlers[names.teller, names.TELL] = telling.tell
         listener = _listen(host, port)
         # Somebody waits for these: a subscriber, or whoever asks how an operation stands.

@@ -20,7 +20,7 @@ CONNECT_S = 3.0
 CONNECTIONS_MAX = 256
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came back."""
 
     status: int
@@ -44,12 +44,12 @@ class _Connection(asyncio.Protocol):
             self._head += f"authorization: {address.authorization}\r\n"
         self._prefix = address.path.rstrip("/")
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[Response] | None = None
         self._body: list[bytes] = []
         self._transport: Any = None
         self.reusable = False
 
-    async def exchange(self, method: str, path: str, rest: bytes) -> Answer:
+    async def exchange(self, method: str, path: str, rest: bytes) -> Response:
         """Send a request, of which ``rest`` is what follows the headers that every one has."""
         if self._transport.is_closing():
             raise NoAnswerError("the connection is closed")
@@ -96,7 +96,7 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self.reusable = self._parser.should_keep_alive()
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._parser.get_status_code(), b"".join(self._body)))
+            self._answer.set_result(Response(self._parser.get_status_code(), b"".join(self._body)))
 
 
 class Client:
@@ -108,7 +108,7 @@ class Client:
         self._idle: deque[_Connection] = deque()  # the most recently used last
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
 
-    async def post(self, path: str, body: bytes) -> Answer:
+    async def post(self, path: str, body: bytes) -> Response:
         """Send JSON and wait for the whole answer; the caller limits how long.
 
         Raises:
@@ -118,7 +118,7 @@ class Client:
         head = f"content-type: application/json\r\naccept: application/json\r\ncontent-length: {len(body)}"
         return await self._request("POST", path, f"{head}\r\n\r\n".encode() + body)
 
-    async def get(self, path: str) -> Answer:
+    async def get(self, path: str) -> Response:
         """Ask for something.
 
         Raises:
@@ -131,7 +131,7 @@ class Client:
         while self._idle:
             self._idle.pop().abort()
 
-    async def _request(self, method: str, path: str, rest: bytes) -> Answer:
+    async def _request(self, method: str, path: str, rest: bytes) -> Response:
         async with self._slots:
             connection = self._recent() or await self._connect()
             try:

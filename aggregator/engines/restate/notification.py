@@ -11,13 +11,13 @@ import asyncio
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Subscribers
+from fanin.aggregator.engine import NotDeliveredError, Notifier
 from fanin.aggregator.engines.attempt_slots import Room
 from fanin.aggregator.engines.restate.call import Call
 from fanin.aggregator.engines.restate.services import Names
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.attempt import ATTEMPT_S, accepted, attempt, refused, sequel
+from fanin.aggregator.notify.attempt import ATTEMPT_S, attempt, decide_retry, record_accepted, record_failure
 from fanin.aggregator.settings import Settings
 
 # For one target: attempts that run at once, and that wait for that. The server's default limit is 1,000
@@ -30,7 +30,7 @@ class Tell(msgspec.Struct, frozen=True, omit_defaults=True):
     """A notification that a target is to be told. `letters` keeps it as well."""
 
     target: str
-    notify: Notify
+    notify: Notification
     attempts: int = 0  # that failed
     tried_ms: int = 0  # the pauses between them, added up
 
@@ -70,9 +70,9 @@ class Telling:
     """The handler of the service."""
 
     def __init__(
-        self, names: Names, subscribers: Subscribers, settings: Settings, clock: Clock, metrics: Metrics
+        self, names: Names, notifier: Notifier, settings: Settings, clock: Clock, metrics: Metrics
     ) -> None:
-        self._names, self._subscribers, self._settings = names, subscribers, settings
+        self._names, self._notifier, self._settings = names, notifier, settings
         self._clock, self._metrics = clock, metrics
         self._rooms: dict[tuple[str, bool], Room] = {}  # by target; first attempts apart from repeats
 
@@ -107,26 +107,26 @@ class Telling:
 
         async def telling() -> None:
             room.begin(scope)
-            await self._subscribers.tell(message.target, message.notify)
+            await self._notifier.send(message.target, message.notify)
 
         try:
             error = await attempt(telling, scope)
         finally:
             room.end(scope)
         if error is None:
-            accepted(self._metrics, message.notify, message.target, attempt=message.attempts + 1)
+            record_accepted(self._metrics, message.notify, message.target, attempt=message.attempts + 1)
         return error
 
     def _note(self, message: Tell, error: NotDeliveredError | None) -> Noted:
         """What follows from how an attempt ended."""
         if error is None:
             return Noted(None, self._clock.now_ms(), message.attempts)
-        follows = sequel(
+        follows = decide_retry(
             message.notify, error,
             attempts=message.attempts, tried_ms=message.tried_ms,
-            patience=self._settings.patience(message.target),
+            retry_policy=self._settings.retry_policy(message.target),
         )  # fmt: skip
-        refused(self._metrics, message.notify, message.target, error=error, follows=follows)
+        record_failure(self._metrics, message.notify, message.target, error=error, decision=follows)
         pause = None if follows.dead else follows.pause_ms
         return Noted(str(error), self._clock.now_ms(), follows.attempts, pause)
 

@@ -20,26 +20,25 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.decisions import decided
-from fanin.aggregator.engine import Subscribers
+from fanin.aggregator.engine import Notifier
 from fanin.aggregator.engines.restate.call import Call
 from fanin.aggregator.engines.restate.notification import Tell
 from fanin.aggregator.engines.restate.services import Names
 from fanin.aggregator.engines.restate.sort_key import ranked, unranked
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import (
+    ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
-    Notify,
+    Notification,
     Phase,
     Region,
-    Standing,
     Subject,
     start,
     step,
 )
-from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.metrics import Metrics, record_outcome
 
 # The only entry of an object's state.
 STATE = "operation"
@@ -63,7 +62,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of a webhook; without a standing it was refused, and without a state it started nothing."""
 
     state: FanIn | None = None
-    standing: Standing | None = None
+    result: ArrivalResult | None = None
 
 
 class Expire(msgspec.Struct, frozen=True):
@@ -112,9 +111,9 @@ def load(stored: bytes) -> FanIn:
 class Operations:
     """The handlers of the object. They are called with one attempt each, and return when it is complete."""
 
-    def __init__(self, names: Names, clock: Clock, metrics: Metrics, subscribers: Subscribers | None) -> None:
+    def __init__(self, names: Names, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._names = names
-        self._clock, self._metrics, self._subscribers = clock, metrics, subscribers
+        self._clock, self._metrics, self._notifier = clock, metrics, notifier
 
     def arrive(self, call: Call) -> None:
         """Count one webhook. Input: `Arrive`; output: `Reply`, if it is asked for."""
@@ -140,10 +139,10 @@ class Operations:
             return
         call.set(STATE, dump(result.state))
         self._tell(call, result.effects, lambda phase: getattr(message, phase.value))
-        call.finish(_encode(Reply(result.state, result.standing)) if message.asked else b"")
-        standing = result.standing or Standing.COUNTED
+        call.finish(_encode(Reply(result.state, result.result)) if message.asked else b"")
+        standing = result.result or ArrivalResult.COUNTED
         self._metrics.arrivals[message.region, standing] += 1
-        level = logging.DEBUG if standing is Standing.COUNTED else logging.INFO
+        level = logging.DEBUG if standing is ArrivalResult.COUNTED else logging.INFO
         log.event(level, standing, operation=call.key, region=message.region)
 
     def expire(self, call: Call) -> None:
@@ -189,7 +188,7 @@ class Operations:
         return None if stored is None else load(stored)
 
     def _look(self) -> bytes:
-        targets = self._subscribers.targets(Phase.TIMED_OUT) if self._subscribers else ()
+        targets = self._notifier.targets_for(Phase.TIMED_OUT) if self._notifier else ()
         return _encode(Reading(self._clock.now_ms(), targets))
 
     def _send_timer(self, call: Call, timer: Expire, due_ms: int) -> None:
@@ -198,10 +197,10 @@ class Operations:
         call.send(names.operations, names.EXPIRE, _encode(timer), key=call.key, delay_ms=delay_ms)
 
     def _tell(
-        self, call: Call, effects: tuple[Notify, ...], targets: Callable[[Phase], tuple[str, ...]]
+        self, call: Call, effects: tuple[Notification, ...], targets: Callable[[Phase], tuple[str, ...]]
     ) -> None:
         for notify in effects:
             if not call.repeats:  # counted once, unless an attempt is lost right here
-                log.lines(logging.INFO, [decided(self._metrics, notify)])
+                log.lines(logging.INFO, [record_outcome(self._metrics, notify)])
             for target in targets(notify.outcome):
                 call.send(self._names.teller, self._names.TELL, _encode(Tell(target, notify)))

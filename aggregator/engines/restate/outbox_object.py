@@ -6,7 +6,7 @@ was given up begins again from here, when somebody asks for it.
 
 import msgspec
 
-from fanin.aggregator.engine import Letter
+from fanin.aggregator.engine import OutboxEntry
 from fanin.aggregator.engines.restate.call import Call
 from fanin.aggregator.engines.restate.notification import Keep, Tell
 from fanin.aggregator.engines.restate.services import Names
@@ -20,11 +20,11 @@ _encode = msgspec.json.Encoder().encode
 _keep = msgspec.json.Decoder(Keep).decode
 
 
-def letter(stored: bytes) -> Letter:
+def letter(stored: bytes) -> OutboxEntry:
     """A stored letter as the port shows it."""
     kept = _keep(unranked(stored))
     tell, noted = kept.tell, kept.noted
-    return Letter(
+    return OutboxEntry(
         operation_id=tell.notify.operation_id,
         target=tell.target,
         outcome=tell.notify.outcome,

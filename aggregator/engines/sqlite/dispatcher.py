@@ -14,12 +14,19 @@ from typing import Any, NamedTuple, Protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Subscribers
+from fanin.aggregator.engine import NotDeliveredError, Notifier
 from fanin.aggregator.errors import StoreError
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.attempt import ATTEMPT_S, FAIR_S, accepted, attempt, refused, sequel
-from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.attempt import (
+    ATTEMPT_S,
+    PREEMPT_AFTER_S,
+    attempt,
+    decide_retry,
+    record_accepted,
+    record_failure,
+)
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 
@@ -39,7 +46,7 @@ class Row(NamedTuple):
     """A notification in the outbox, for one target."""
 
     n: int
-    notify: Notify
+    notify: Notification
     attempts: int  # that failed
     tried_ms: int = 0  # the pauses between them, added up
 
@@ -101,7 +108,7 @@ class Dispatchers:
     def __init__(
         self,
         outbox: Outbox,
-        subscribers: Subscribers,
+        notifier: Notifier,
         settings: Settings,
         *,
         clock: Clock,
@@ -112,17 +119,17 @@ class Dispatchers:
 
         Args:
             outbox: What is to be told.
-            subscribers: Who is told, and how.
+            notifier: Who is told, and how.
             settings: For how long.
             clock: When attempts are due.
             metrics: Where attempts are counted.
             each: Another kind of dispatcher.
         """
         dispatcher = each or Dispatcher
-        names = dict.fromkeys(name for outcome in OUTCOMES for name in subscribers.targets(outcome))
+        names = dict.fromkeys(name for outcome in OUTCOMES for name in notifier.targets_for(outcome))
         self._all = {
             name: dispatcher(
-                outbox, name, subscribers, patience=settings.patience(name), clock=clock, metrics=metrics
+                outbox, name, notifier, retry_policy=settings.retry_policy(name), clock=clock, metrics=metrics
             )
             for name in names
         }
@@ -160,14 +167,14 @@ class Dispatcher:
         self,
         outbox: Outbox,
         target: str,
-        subscribers: Subscribers,
+        notifier: Notifier,
         *,
-        patience: Patience,
+        retry_policy: RetryPolicy,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        self._outbox, self._target, self._patience = outbox, target, patience
-        self._tell = partial(subscribers.tell, target)
+        self._outbox, self._target, self._retry_policy = outbox, target, retry_policy
+        self._tell = partial(notifier.send, target)
         self._clock, self._metrics = clock, metrics
         self._fresh = asyncio.Event()
         self._retry = asyncio.Event()
@@ -230,11 +237,11 @@ class Dispatcher:
                 await self._freed.wait()
                 continue
             began, scope = self._first[oldest]
-            if loop.time() >= began + FAIR_S:
+            if loop.time() >= began + PREEMPT_AFTER_S:
                 del self._first[oldest]
                 scope.reschedule(loop.time())
             else:
-                await _wait(self._freed, began + FAIR_S - loop.time())
+                await _wait(self._freed, began + PREEMPT_AFTER_S - loop.time())
 
     async def _retry_lane(self) -> None:
         while True:
@@ -309,12 +316,12 @@ class Dispatcher:
     def _mark_of(self, row: Row, error: NotDeliveredError | None) -> Mark:
         """How an attempt ended; counted, and logged."""
         if error is None:
-            accepted(self._metrics, row.notify, self._target, attempt=row.attempts + 1)
+            record_accepted(self._metrics, row.notify, self._target, attempt=row.attempts + 1)
             return Told(row.n)
-        follows = sequel(
-            row.notify, error, attempts=row.attempts, tried_ms=row.tried_ms, patience=self._patience
+        follows = decide_retry(
+            row.notify, error, attempts=row.attempts, tried_ms=row.tried_ms, retry_policy=self._retry_policy
         )
-        refused(self._metrics, row.notify, self._target, error=error, follows=follows)
+        record_failure(self._metrics, row.notify, self._target, error=error, decision=follows)
         now_ms = self._clock.now_ms()
         if follows.dead:
             return Dead(row.n, follows.attempts, now_ms, str(error))

@@ -17,16 +17,15 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, SystemClock, stopwatch_s, watch
-from fanin.aggregator.decisions import decided
-from fanin.aggregator.engine import Capabilities, Letters, Page, Receipt, Subscribers
+from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Dead, Dispatchers, Failed, Mark, Row, Told
 from fanin.aggregator.engines.sqlite.errors import translated
 from fanin.aggregator.engines.sqlite.retention import Retention
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
-from fanin.aggregator.fanin import FanIn, OperationId, Phase, Region, Standing
-from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
+from fanin.aggregator.metrics import Metrics, record_outcome
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
@@ -71,16 +70,14 @@ class SqliteEngine:
 
     capabilities = Capabilities(
         survives_kill=True,
-        one_owner=True,
-        forgets=True,
-        letters=True,
+        exclusive=True,
+        has_retention=True,
+        lists_outbox=True,
         virtual_time=True,
-        settles_at_once=True,
+        reports_result=True,
     )
 
-    def __init__(
-        self, settings: Settings, clock: Clock, metrics: Metrics, subscribers: Subscribers | None
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._inbox: list[tuple[_Work, _Answer]] = []
         self._wanted = asyncio.Event()
@@ -91,9 +88,9 @@ class SqliteEngine:
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher: asyncio.Task[None] | None = None
         self._open = False
-        self._subscribers = subscribers
+        self._notifier = notifier
         self._dispatchers = (
-            Dispatchers(self, subscribers, settings, clock=clock, metrics=metrics) if subscribers else None
+            Dispatchers(self, notifier, settings, clock=clock, metrics=metrics) if notifier else None
         )
 
     # --- the port ---
@@ -148,9 +145,9 @@ class SqliteEngine:
         rows = self._read(lambda: self._store.page(phase, after, limit))
         return Page([state for _, state in rows], rows[-1][0] if len(rows) == limit else None)
 
-    async def letters(self, *, dead: bool | None, after: str | None, limit: int) -> Letters:
+    async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         rows = self._read(lambda: self._store.outbox.page(dead=dead, after=after, limit=limit))
-        return Letters([letter for _, letter in rows], rows[-1][0] if len(rows) == limit else None)
+        return OutboxPage([letter for _, letter in rows], rows[-1][0] if len(rows) == limit else None)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = self._dispatchers.targets if self._dispatchers else ()
@@ -296,7 +293,7 @@ class SqliteEngine:
     def _transact(self, batch: list[tuple[_Work, _Answer]]) -> list[_Result]:
         """Read, decide, write and commit; return what to answer, one for each of the batch."""
         now_ms = self._clock.now_ms()
-        transaction = Transaction(self._store, self._settings, now_ms, subscribers=self._subscribers)
+        transaction = Transaction(self._store, self._settings, now_ms, notifier=self._notifier)
         transaction.load(work for work, _ in batch if isinstance(work, Arrival))
         results: list[_Result] = [
             transaction.deliver(work) if isinstance(work, Arrival) else None for work, _ in batch
@@ -344,13 +341,13 @@ class SqliteEngine:
         lines = []
         for work, result in zip(batch, results, strict=True):
             if isinstance(work, Arrival) and isinstance(result, Receipt):
-                standing = result.standing
+                standing = result.result
                 metrics.arrivals[work.region, standing] += 1
-                if standing is not Standing.DUPLICATE:
+                if standing is not ArrivalResult.DUPLICATE:
                     metrics.lag_s[work.region].add(_lag_s(result.state, work.region))
-                if every or standing is not Standing.COUNTED:
+                if every or standing is not ArrivalResult.COUNTED:
                     lines.append(log.line(standing, operation=work.operation_id, region=work.region))
-        lines += [decided(metrics, effect) for effect in transaction.effects]
+        lines += [record_outcome(metrics, effect) for effect in transaction.effects]
         log.lines(logging.INFO, lines)
 
     def _outbox_age_s(self) -> float | None:

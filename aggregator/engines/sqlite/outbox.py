@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from fanin.aggregator.engine import Letter
+from fanin.aggregator.engine import OutboxEntry
 from fanin.aggregator.engines.sqlite.dispatcher import Dead, Failed, Row
 from fanin.aggregator.errors import MalformedError
-from fanin.aggregator.fanin import Notify, OperationId
+from fanin.aggregator.fanin import Notification, OperationId
 from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
 
 # Two integers of SQLite, 19 digits each, and a dot.
 TOKEN_LENGTH_MAX = 39
 
 _encoder = msgspec.json.Encoder()
-_notifies = msgspec.json.Decoder(Notify)
+_notifies = msgspec.json.Decoder(Notification)
 # How the two tables are told apart in a page's token.
 _LIVE, _DEAD = 0, 1
 
@@ -45,7 +45,7 @@ class OutboxTable:
 
     # --- live ---
 
-    def put(self, orders: Iterable[tuple[Notify, Sequence[str]]]) -> None:
+    def put(self, orders: Iterable[tuple[Notification, Sequence[str]]]) -> None:
         """Put notifications where they stay until each of their targets has accepted."""
         rows = []
         for notify, targets in orders:
@@ -144,14 +144,14 @@ class OutboxTable:
 
     # --- both ---
 
-    def page(self, *, dead: bool | None, after: str | None, limit: int) -> list[tuple[str, Letter]]:
+    def page(self, *, dead: bool | None, after: str | None, limit: int) -> list[tuple[str, OutboxEntry]]:
         """Letters with the token that asks for what follows them, the dead after the live.
 
         Raises:
             MalformedError: ``after`` is no such token.
         """
         table, n = split(after)
-        found: list[tuple[str, Letter]] = []
+        found: list[tuple[str, OutboxEntry]] = []
         if not dead and table <= _LIVE:
             found = self._letters(_LIVE, "outbox", "due_ms, NULL", n, limit)
             n = 0
@@ -168,7 +168,9 @@ class OutboxTable:
         """How many are to be told, by target."""
         return dict(self._db.execute("SELECT target, count(*) FROM outbox GROUP BY target").fetchall())
 
-    def _letters(self, kind: int, table: str, times: str, n: int, limit: int) -> list[tuple[str, Letter]]:
+    def _letters(
+        self, kind: int, table: str, times: str, n: int, limit: int
+    ) -> list[tuple[str, OutboxEntry]]:
         rows = self._db.execute(
             f"SELECT n, operation, target, notify, attempts, error, {times} FROM {table}"  # noqa: S608 - our own words
             " WHERE n > ? ORDER BY n LIMIT ?",
@@ -177,7 +179,9 @@ class OutboxTable:
         letters = []
         for number, operation, target, text, attempts, error, due_ms, dead_ms in rows:
             notify = _notifies.decode(text)
-            letter = Letter(operation, target, notify.outcome, notify.key, attempts, due_ms, error, dead_ms)
+            letter = OutboxEntry(
+                operation, target, notify.outcome, notify.key, attempts, due_ms, error, dead_ms
+            )
             letters.append((f"{kind}.{number}", letter))
         return letters
 

@@ -12,7 +12,7 @@ CREATE TABLE outbox (
     n         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a first attempt is found by it
     target    TEXT    NOT NULL,                  -- its name in the settings
     operation TEXT    NOT NULL,                  -- its id: not forgotten while this row is here
-    notify    TEXT    NOT NULL,                  -- JSON: fanin.aggregator.fanin.Notify
+    notify    TEXT    NOT NULL,                  -- JSON: fanin.aggregator.fanin.Notification
     attempts  INTEGER NOT NULL DEFAULT 0,        -- that failed
     tried_ms  INTEGER NOT NULL DEFAULT 0,        -- the pauses between attempts, added up
     due_ms    INTEGER,                           -- when it is attempted again; NULL before the first attempt

@@ -6,18 +6,18 @@ Every operation is read once, stepped through all that happens to it in this tra
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from fanin.aggregator.engine import Receipt, Subscribers
+from fanin.aggregator.engine import Notifier, Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Dead, Failed, Mark, Told
 from fanin.aggregator.engines.sqlite.store import Known, Store
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import (
+    ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
-    Notify,
+    Notification,
     OperationId,
     Phase,
-    Standing,
     Step,
     start,
     step,
@@ -29,14 +29,12 @@ from fanin.aggregator.wire import Arrival
 class Transaction:
     """Collects the changes of one batch. Nothing is written before `write`."""
 
-    def __init__(
-        self, store: Store, settings: Settings, at_ms: int, *, subscribers: Subscribers | None
-    ) -> None:
+    def __init__(self, store: Store, settings: Settings, at_ms: int, *, notifier: Notifier | None) -> None:
         self._store, self._settings, self._at_ms = store, settings, at_ms
-        self._subscribers = subscribers  # who may want to hear of the effects
+        self._notifier = notifier  # who may want to hear of the effects
         self._known: dict[str, Known] = {}  # as the file has them, by id
         self._now: dict[str, FanIn] = {}  # as they stand by now, by id; only those that changed
-        self.effects: list[Notify] = []
+        self.effects: list[Notification] = []
         self.started = 0
         self.put: Counter[str] = Counter()  # rows that went into the outbox, by target
         self.told = 0
@@ -59,7 +57,7 @@ class Transaction:
         except RequestError as exc:
             return exc
         self._keep(result)
-        return Receipt(result.state, result.standing or Standing.COUNTED)
+        return Receipt(result.state, result.result or ArrivalResult.COUNTED)
 
     def expire(self, limit: int) -> None:
         """Let up to ``limit`` deadlines that have come decide."""
@@ -105,9 +103,9 @@ class Transaction:
 
     def _order(self) -> None:
         """Put every effect into the outbox, once for each that wants to hear of it."""
-        if not self._subscribers or not self.effects:
+        if not self._notifier or not self.effects:
             return
-        orders = [(effect, self._subscribers.targets(effect.outcome)) for effect in self.effects]
+        orders = [(effect, self._notifier.targets_for(effect.outcome)) for effect in self.effects]
         self._store.outbox.put(orders)
         for _, targets in orders:
             self.put.update(targets)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats import json
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.text import image
@@ -23,32 +23,34 @@ _encoder = msgspec.json.Encoder()
 _STRUCTURED = {"content-type": "application/cloudevents+json; charset=utf-8"}
 
 
-def attributes(notify: Notify, source: str) -> dict[str, str]:
+def attributes(notification: Notification, source: str) -> dict[str, str]:
     """What the event says about itself, by attribute."""
     return {
         "specversion": "1.0",
-        "id": notify.key,
+        "id": notification.key,
         "source": source,
-        "type": TYPES[notify.outcome],
-        "subject": image(notify),
-        "time": rfc3339(notify.decided_ms),
+        "type": TYPES[notification.outcome],
+        "subject": image(notification),
+        "time": rfc3339(notification.decided_ms),
     }
 
 
-def structured(notify: Notify, *, source: str = SOURCE) -> Message:
+def structured(notification: Notification, *, source: str = SOURCE) -> Message:
     """Attributes and data in one JSON document."""
     event = {
-        **attributes(notify, source),
+        **attributes(notification, source),
         "datacontenttype": "application/json",
-        "data": json.body_of(notify),
+        "data": json.body_of(notification),
     }
     return Message(_STRUCTURED, _encoder.encode(event))
 
 
-def binary(notify: Notify, *, source: str = SOURCE) -> Message:
+def binary(notification: Notification, *, source: str = SOURCE) -> Message:
     """Attributes as headers, the plain notification as the body."""
-    said = {f"ce-{name}": quote(value, safe=_SAFE) for name, value in attributes(notify, source).items()}
-    message = json.render(notify)
+    said = {
+        f"ce-{name}": quote(value, safe=_SAFE) for name, value in attributes(notification, source).items()
+    }
+    message = json.render(notification)
     return Message({**message.headers, **said}, message.body)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 from fanin.aggregator.wire import rfc3339
@@ -45,7 +45,7 @@ def code(name: str) -> str:
     return f"`{cut(name, NAME_LENGTH_MAX).replace('`', '\N{MODIFIER LETTER GRAVE ACCENT}')}`"
 
 
-def render(notify: Notify) -> Message:
+def render(notification: Notification) -> Message:
     """One embed: the headline, the facts, the moment of the decision."""
     fields = [
         {
@@ -53,13 +53,13 @@ def render(notify: Notify) -> Message:
             "value": joined(values, VALUE_LENGTH_MAX, mark=code),
             "inline": label not in {"Missing", "Arrived"},
         }
-        for label, values in facts(notify)
+        for label, values in facts(notification)
     ]
     embed: dict[str, Any] = {
-        "title": escaped(headline(notify), TITLE_LENGTH_MAX),
-        "color": _COLOURS[notify.outcome],
+        "title": escaped(headline(notification), TITLE_LENGTH_MAX),
+        "color": _COLOURS[notification.outcome],
         "fields": fields,
-        "timestamp": rfc3339(notify.decided_ms),
+        "timestamp": rfc3339(notification.decided_ms),
     }
     # Nobody is ever called by a name that happens to look like a mention.
     body = {"embeds": [embed], "allowed_mentions": {"parse": []}}

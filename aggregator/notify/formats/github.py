@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.json import body_of
 
@@ -26,15 +26,15 @@ _HEADERS = {
 EVENT_TYPES = {Phase.COMPLETED: "fanin-completed", Phase.TIMED_OUT: "fanin-timed-out"}
 
 
-def render(notify: Notify) -> Message:
+def render(notification: Notification) -> Message:
     """The dispatch: what happened as the type, the plain notification as the payload."""
-    payload: dict[str, Any] = msgspec.to_builtins(body_of(notify))
+    payload: dict[str, Any] = msgspec.to_builtins(body_of(notification))
     for name in ("arrived", "missing"):
         shown = _fitting(payload[name])
         if len(shown) < len(payload[name]):
             payload["truncated"] = True
         payload[name] = shown
-    body = {"event_type": EVENT_TYPES[notify.outcome], "client_payload": payload}
+    body = {"event_type": EVENT_TYPES[notification.outcome], "client_payload": payload}
     return Message(_HEADERS, _encoder.encode(body))
 
 

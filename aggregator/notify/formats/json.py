@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fanin.aggregator.fanin import Notify
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.wire import rfc3339
 
@@ -25,25 +25,25 @@ _encoder = msgspec.json.Encoder()
 _HEADERS = {"content-type": "application/json"}
 
 
-def body_of(notify: Notify) -> Body:
+def body_of(notification: Notification) -> Body:
     """What is said, as an object."""
-    subject = notify.subject
+    subject = notification.subject
     return Body(
-        id=notify.operation_id,
-        outcome=notify.outcome.value,
-        arrived=notify.arrived,
-        missing=notify.missing,
+        id=notification.operation_id,
+        outcome=notification.outcome.value,
+        arrived=notification.arrived,
+        missing=notification.missing,
         action=subject.action,
         repository=subject.repository,
         tag=subject.tag,
         digest=subject.digest,
-        deadline=rfc3339(notify.deadline_ms),
+        deadline=rfc3339(notification.deadline_ms),
     )
 
 
-def render(notify: Notify) -> Message:
+def render(notification: Notification) -> Message:
     """What is said, as bytes."""
-    return Message(_HEADERS, _encoder.encode(body_of(notify)))
+    return Message(_HEADERS, _encoder.encode(body_of(notification)))
 
 
 FORMAT = Format(render=render)

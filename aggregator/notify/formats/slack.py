@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 
@@ -34,14 +34,14 @@ def code(name: str) -> str:
     return f"`{escaped(cut(name, VALUE_LENGTH_MAX)).replace('`', '\N{MODIFIER LETTER GRAVE ACCENT}')}`"
 
 
-def render(notify: Notify) -> Message:
+def render(notification: Notification) -> Message:
     """The message: a header, the facts, and a text for where blocks are not shown."""
-    title = headline(notify)
+    title = headline(notification)
     fields = []
-    for label, values in facts(notify):
+    for label, values in facts(notification):
         value = joined(values, FIELD_LENGTH_MAX - len(label) - 3, mark=code)
         fields.append({"type": "mrkdwn", "text": f"*{label}*\n{value}", "verbatim": True})
-    sign = _SIGNS[notify.outcome]
+    sign = _SIGNS[notification.outcome]
     body: dict[str, Any] = {
         "text": f"{sign} {escaped(cut(title, TEXT_LENGTH_MAX // 6))}",
         "mrkdwn": False,  # of the text: names are no emphasis

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 
@@ -21,17 +21,17 @@ _HEADERS = {"content-type": "application/json; charset=utf-8"}
 _COLOURS = {Phase.COMPLETED: "good", Phase.TIMED_OUT: "attention"}
 
 
-def render(notify: Notify) -> Message:
+def render(notification: Notification) -> Message:
     """A message with one card: the headline, then one line per fact."""
     title = {
         "type": "TextRun",
-        "text": cut(headline(notify), 2 * VALUE_LENGTH_MAX),
+        "text": cut(headline(notification), 2 * VALUE_LENGTH_MAX),
         "weight": "bolder",
         "size": "medium",
-        "color": _COLOURS[notify.outcome],
+        "color": _COLOURS[notification.outcome],
     }
     lines: list[dict[str, Any]] = [{"type": "RichTextBlock", "inlines": [title]}]
-    for label, values in facts(notify):
+    for label, values in facts(notification):
         value = joined((cut(each, VALUE_LENGTH_MAX) for each in values), LIST_LENGTH_MAX)
         runs = [
             {"type": "TextRun", "text": f"{label}: ", "weight": "bolder"},
@@ -42,7 +42,7 @@ def render(notify: Notify) -> Message:
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "fallbackText": cut(headline(notify), 2 * VALUE_LENGTH_MAX),
+        "fallbackText": cut(headline(notification), 2 * VALUE_LENGTH_MAX),
         "msteams": {"width": "Full"},
         "body": lines,
     }

@@ -2,43 +2,43 @@
 
 from collections.abc import Callable, Iterable
 
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.wire import rfc3339
 
 
-def image(notify: Notify) -> str:
+def image(notification: Notification) -> str:
     """What it is about: ``team/app:1.4.2``, or as much of it as the webhook said."""
-    subject = notify.subject
+    subject = notification.subject
     name = subject.repository or subject.name
     if not name:
-        return subject.digest or notify.operation_id
+        return subject.digest or notification.operation_id
     version = subject.tag or subject.version
     if version:
         return f"{name}:{version}"
     return f"{name}@{subject.digest}" if subject.digest else name
 
 
-def headline(notify: Notify) -> str:
+def headline(notification: Notification) -> str:
     """One sentence: what became of it, and where."""
-    total = len(notify.arrived) + len(notify.missing)
-    what = f"{image(notify)}: {notify.subject.action}"
-    if notify.outcome is Phase.COMPLETED:
+    total = len(notification.arrived) + len(notification.missing)
+    what = f"{image(notification)}: {notification.subject.action}"
+    if notification.outcome is Phase.COMPLETED:
         return f"{what} confirmed by {'its region' if total == 1 else f'all {total} regions'}"
-    return f"{what} timed out, {len(notify.missing)} of {total} regions missing"
+    return f"{what} timed out, {len(notification.missing)} of {total} regions missing"
 
 
-def facts(notify: Notify) -> list[tuple[str, tuple[str, ...]]]:
+def facts(notification: Notification) -> list[tuple[str, tuple[str, ...]]]:
     """Labels and values, the most wanted first; what the webhook did not say is left out."""
-    subject = notify.subject
+    subject = notification.subject
     found: list[tuple[str, tuple[str | None, ...]]] = [
-        ("Missing", notify.missing),
-        ("Arrived", notify.arrived),
+        ("Missing", notification.missing),
+        ("Arrived", notification.arrived),
         ("Repository", (subject.repository or subject.name,)),
         ("Tag", (subject.tag or subject.version,)),
         ("Digest", (subject.digest,)),
         ("Registry", (subject.host,)),
-        ("Deadline", (rfc3339(notify.deadline_ms),)),
-        ("Operation", (notify.operation_id,)),
+        ("Deadline", (rfc3339(notification.deadline_ms),)),
+        ("Operation", (notification.operation_id,)),
     ]
     said = [(label, tuple(value for value in values if value)) for label, values in found]
     return [(label, values) for label, values in said if values]

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Engine, Receipt, Subscribers
+from fanin.aggregator.engine import Capabilities, Engine, Notifier, Receipt
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
 from fanin.aggregator.errors import StoreBusyError
 from fanin.aggregator.http.app import create_app
@@ -250,12 +250,12 @@ async def test_metrics_follow_what_happened(tmp_path: Path) -> None:
 class Broken:
     """An engine in trouble, of the kind the test gives it."""
 
-    capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=False)
+    capabilities = Capabilities(survives_kill=False, exclusive=False, has_retention=False)
 
     def __init__(self, trouble: Exception) -> None:
         self.trouble = trouble
 
-    def __call__(self, _s: Settings, _c: Clock, _m: Metrics, _t: Subscribers | None) -> Engine:
+    def __call__(self, _s: Settings, _c: Clock, _m: Metrics, _t: Notifier | None) -> Engine:
         return self  # type: ignore[return-value]  # what is not called is not there
 
     async def open(self) -> None:

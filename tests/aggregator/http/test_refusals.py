@@ -34,7 +34,7 @@ def refuses(status: int, *headers: str) -> bytes:
 
 async def refusal(it: HttpTarget) -> NotDeliveredError:
     with pytest.raises(NotDeliveredError) as refused:
-        await it.tell(TOLD)
+        await it.send(TOLD)
     return refused.value
 
 
@@ -91,7 +91,7 @@ async def test_receivers_with_a_limit_are_left_alone_for_so_long(form: str) -> N
         early = await refusal(it)
         assert (early.sent, early.again_after_ms) == (False, 1_000)
         clock.ms += 1_000
-        await it.tell(TOLD)
+        await it.send(TOLD)
 
     assert len(requests) == 2
 
@@ -103,7 +103,7 @@ async def test_others_are_asked_about_each_notification() -> None:
         target(url, "json", Hand()) as it,
     ):
         await refusal(it)
-        await it.tell(TOLD)
+        await it.send(TOLD)
 
     assert len(requests) == 2
 
@@ -117,7 +117,7 @@ async def test_nobody_is_left_alone_for_longer_than_an_hour() -> None:
     ):
         await refusal(it)
         clock.ms += 3_600_000
-        await it.tell(TOLD)
+        await it.send(TOLD)
 
 
 FINAL = {("slack", 410), ("discord", 404)}
@@ -149,7 +149,7 @@ async def test_a_signature_goes_with_any_format(form: str) -> None:
         server(says(OK)) as (url, requests),
         target(url, form, Hand(), signing_secrets=(SECRET,), headers=(("x-team", "images"),)) as it,
     ):
-        await it.tell(TOLD)
+        await it.send(TOLD)
 
     ((head, body),) = requests
     headers = dict(line.split(": ", 1) for line in head[1:] if line)

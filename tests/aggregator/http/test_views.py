@@ -109,7 +109,7 @@ async def test_an_engine_without_an_outbox_says_so(tmp_path: Path) -> None:
     class Deaf:
         from fanin.aggregator.engine import Capabilities
 
-        capabilities = Capabilities(survives_kill=False, one_owner=False, forgets=False)
+        capabilities = Capabilities(survives_kill=False, exclusive=False, has_retention=False)
 
         async def open(self) -> None:
             return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fanin.aggregator.notify.connection import Answer, Connection
+from fanin.aggregator.notify.connection import Connection, Response
 
 OK = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"
 
@@ -16,12 +16,12 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
     return "asyncio", {"use_uvloop": request.param}
 
 
-async def asked(then: Callable[[socket.socket, asyncio.Timeout], None]) -> Answer:
+async def asked(then: Callable[[socket.socket, asyncio.Timeout], None]) -> Response:
     """What a receiver is heard to say that does ``then`` within one turn of the loop, and nothing else."""
     loop = asyncio.get_running_loop()
     scope = asyncio.timeout(60)
 
-    async def post(connection: Connection) -> Answer:
+    async def post(connection: Connection) -> Response:
         async with scope:
             return await connection.post(b"POST / HTTP/1.1\r\n\r\n")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanin.aggregator.notify.retry_policy import DAY_MS, Patience, backoff_ms, given_up, pause_ms
+from fanin.aggregator.notify.retry_policy import DAY_MS, RetryPolicy, backoff_ms, pause_ms
 
 
 def test_pauses_double_from_a_second_to_five_minutes() -> None:
@@ -38,7 +38,7 @@ def test_who_asks_for_a_pause_gets_it_within_bounds(asked_ms: int | None, low_ms
 def test_three_days_of_trying_are_enough() -> None:
     """By default there is no other limit; about nine hundred attempts fit in."""
     attempts = tried_ms = 0
-    while not given_up(Patience(), attempts=attempts, tried_ms=tried_ms):
+    while not RetryPolicy().exhausted(attempts=attempts, tried_ms=tried_ms):
         attempts += 1
         tried_ms += pause_ms("key", attempts)
 
@@ -48,7 +48,7 @@ def test_three_days_of_trying_are_enough() -> None:
 
 def test_a_number_of_attempts_can_be_enough() -> None:
     """Whichever limit comes first."""
-    patience = Patience(tried_ms_max=60_000, attempts_max=3)
+    policy = RetryPolicy(tried_ms_max=60_000, attempts_max=3)
 
-    assert [given_up(patience, attempts=n, tried_ms=0) for n in (1, 2, 3, 4)] == [False, False, True, True]
-    assert given_up(patience, attempts=1, tried_ms=60_001)
+    assert [policy.exhausted(attempts=n, tried_ms=0) for n in (1, 2, 3, 4)] == [False, False, True, True]
+    assert policy.exhausted(attempts=1, tried_ms=60_001)

@@ -7,7 +7,7 @@ import pytest
 from fanin.aggregator.errors import SettingsError
 from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.address import parse
-from fanin.aggregator.notify.retry_policy import Patience
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.target import Target
 from fanin.aggregator.settings import Settings
 
@@ -61,7 +61,7 @@ targets:
         on=(Phase.COMPLETED, Phase.TIMED_OUT),
         signing_secrets=(SECRET, "whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg=="),
         headers=(("x-team", "hunter2 value"), ("authorization", "Bearer hunter2-token")),
-        patience=Patience(tried_ms_max=7 * DAY_MS, attempts_max=50),
+        retry_policy=RetryPolicy(tried_ms_max=7 * DAY_MS, attempts_max=50),
     )
     assert (oncall.format, oncall.on) == ("slack", (Phase.TIMED_OUT,))
     assert oncall.address == parse(ENVIRONMENT["SLACK_URL"])

@@ -178,4 +178,4 @@ def test_it_says_what_it_can_do_without_being_built() -> None:
     """Tests and the engine matrix ask."""
     said = engines.capabilities("restate")
 
-    assert said == Capabilities(survives_kill=True, one_owner=False, forgets=True, letters=True)
+    assert said == Capabilities(survives_kill=True, exclusive=False, has_retention=True, lists_outbox=True)

@@ -13,7 +13,7 @@ from fanin.aggregator.engines.sqlite.file import FILE
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.errors import StoreBusyError, StoreFailedError, StoreFullError, StoreUnusableError
-from fanin.aggregator.fanin import Notify, Phase
+from fanin.aggregator.fanin import Notification, Phase
 from tests.conformance.worlds import (
     EAST,
     NORTH,
@@ -100,7 +100,7 @@ def test_a_commit_reaches_the_disk(world: World) -> None:
 def test_the_daily_round_finds_every_row_by_an_index(world: World) -> None:
     """A million waiting operations must cost what ten cost: no statement walks a table."""
 
-    async def refuse_first(notify: Notify) -> None:
+    async def refuse_first(notify: Notification) -> None:
         if world.keys_told().count(notify.key) == 1:
             raise NotDeliveredError("answered 503")
 
@@ -254,7 +254,7 @@ def test_a_commit_that_failed_and_happened_has_its_deadline(
 def test_what_failed_for_long_is_not_looked_through_for_what_is_new(world: World) -> None:
     """After an outage the outbox is full of failed rows; new ones are found behind them."""
 
-    async def refuse(_: Notify) -> None:
+    async def refuse(_: Notification) -> None:
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:

@@ -65,8 +65,8 @@ def test_what_was_untold_goes_to_the_target_that_there_was(world: World) -> None
 
     async def story() -> None:
         engine = await world.start()
-        page = await engine.letters(dead=None, after=None, limit=10)
-        assert [(it.operation_id, it.target, it.attempts, it.error) for it in page.letters] == [
+        page = await engine.outbox(dead=None, after=None, limit=10)
+        assert [(it.operation_id, it.target, it.attempts, it.error) for it in page.entries] == [
             ("fresh", "default", 0, None),
             ("failed", "default", 2, "answered 503"),
         ]

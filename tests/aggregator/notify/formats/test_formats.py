@@ -9,7 +9,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from jsonschema import Draft202012Validator
 from slack_sdk.models.blocks import Block
 
-from fanin.aggregator.fanin import Notify, Phase, Subject
+from fanin.aggregator.fanin import Notification, Phase, Subject
 from fanin.aggregator.notify.formats.format import Message
 from fanin.aggregator.notify.formats.registry import FORMATS, load
 from fanin.aggregator.notify.formats.text import image
@@ -18,8 +18,8 @@ DECIDED_MS = 1_772_323_320_000
 NASTY = "te*am_/`a`~p[p](http://x)<!channel>&@everyone|:smile:\\#"
 
 
-def notify(**changes: Any) -> Notify:
-    told = Notify(
+def notify(**changes: Any) -> Notification:
+    told = Notification(
         key="c0ffee",
         operation_id="op-1",
         outcome=Phase.TIMED_OUT,
@@ -35,12 +35,12 @@ def notify(**changes: Any) -> Notify:
     return msgspec.structs.replace(told, **changes)
 
 
-def nasty(**changes: Any) -> Notify:
+def nasty(**changes: Any) -> Notification:
     """A name with everything that a receiver could take for markup."""
     return notify(subject=Subject(action="push", repository=NASTY, tag=NASTY), **changes)
 
 
-def huge() -> Notify:
+def huge() -> Notification:
     """As long as `aggregator.wire` lets everything be, with five hundred regions, in four-byte characters."""
     long = "\N{SLEEPING FACE}" * 512
     regions = tuple(f"{n:03}-" + "\N{SNAIL}" * 60 for n in range(250))
@@ -52,11 +52,11 @@ def huge() -> Notify:
     )
 
 
-def written(name: str, told: Notify) -> Message:
+def written(name: str, told: Notification) -> Message:
     return load(name).render(told)
 
 
-def body(name: str, told: Notify) -> Any:
+def body(name: str, told: Notification) -> Any:
     return msgspec.json.decode(written(name, told).body)
 
 
@@ -74,7 +74,7 @@ def body(name: str, told: Notify) -> Any:
     ],
     ids=["image", "completed", "chart", "digest", "nothing", "nasty", "huge"],
 )
-def test_whatever_the_operation_every_format_can_say_it(name: str, told: Notify) -> None:
+def test_whatever_the_operation_every_format_can_say_it(name: str, told: Notification) -> None:
     """JSON in UTF-8, headers that are headers, the same bytes for the same decision, the operation named."""
     message = written(name, told)
 
@@ -143,7 +143,7 @@ def test_a_binary_cloud_event_has_its_attributes_in_headers() -> None:
 
 @pytest.mark.parametrize("name", ["cloudevents", "cloudevents-binary"])
 @pytest.mark.parametrize("told", [notify(), nasty(), huge()], ids=["image", "nasty", "huge"])
-def test_a_library_of_the_receivers_reads_the_event(name: str, told: Notify) -> None:
+def test_a_library_of_the_receivers_reads_the_event(name: str, told: Notification) -> None:
     """The SDK of CloudEvents finds every attribute and the data as they were meant, in either mode."""
     message = written(name, told)
 
@@ -170,7 +170,7 @@ def test_a_source_of_ones_own() -> None:
 # --- Slack: the Block Kit reference ---
 
 
-def slack_texts(told: Notify) -> tuple[str, str, list[str]]:
+def slack_texts(told: Notification) -> tuple[str, str, list[str]]:
     """Text, header and fields of a message, after their shape was checked."""
     message = body("slack", told)
     assert set(message) == {"text", "mrkdwn", "blocks"}
@@ -187,7 +187,7 @@ def slack_texts(told: Notify) -> tuple[str, str, list[str]]:
 
 
 @pytest.mark.parametrize("told", [notify(), nasty(), huge()], ids=["image", "nasty", "huge"])
-def test_slacks_own_library_finds_no_fault_with_the_blocks(told: Notify) -> None:
+def test_slacks_own_library_finds_no_fault_with_the_blocks(told: Notification) -> None:
     """It knows the limits of every block."""
     for block in Block.parse_all(body("slack", told)["blocks"]):
         block.validate_json()
@@ -269,7 +269,7 @@ CARD = {
 }
 
 
-def card(told: Notify) -> Any:
+def card(told: Notification) -> Any:
     message = body("teams", told)
     (attachment,) = message["attachments"]
     assert (message["type"], attachment["contentType"]) == (
@@ -307,7 +307,7 @@ def test_teams_takes_it_even_at_its_longest() -> None:
 # --- Discord ---
 
 
-def embed(told: Notify) -> Any:
+def embed(told: Notification) -> Any:
     message = body("discord", told)
     assert message["allowed_mentions"] == {"parse": []}
     (found,) = message["embeds"]
@@ -365,7 +365,7 @@ def test_github_gets_a_dispatch() -> None:
 
 
 @pytest.mark.parametrize("told", [notify(), huge()], ids=["short", "huge"])
-def test_github_takes_it_even_at_its_longest(told: Notify) -> None:
+def test_github_takes_it_even_at_its_longest(told: Notification) -> None:
     """A type of at most 100 characters, at most ten properties, less than 64 KB; what was cut says so."""
     dispatch = body("github", told)
     payload = dispatch["client_payload"]
