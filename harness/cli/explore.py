@@ -10,16 +10,16 @@ import click
 
 if TYPE_CHECKING:
     from fanin.harness.capabilities import Capability
-    from fanin.harness.explore.search import Run, Search, Smallest
+    from fanin.harness.explore.search import Run, Search, ShrunkRun
     from fanin.harness.verdict import Exit
 
-# Of the findings of one rule, so many are shrunk: the others are mostly the same bug again.
+# How many runs are shrunk for each broken rule: further ones are mostly the same bug.
 SHRUNK_PER_RULE = 3
 _NAMED_MAX = 3
-# What differs from run to run in a reason: names and instants.
+# The parts of a reason that differ from run to run: names and instants.
 _PARTICULAR = re.compile(r"\b[\w./-]*\d[\w./-]*")
 _ALL = "all"
-# As `explore.capabilities` has them; importing that takes time, and this file is part of ``fanin --help``.
+# Equal to `without_capabilities.REMOVABLE`, whose import is too slow for ``fanin --help``.
 LACKS = ("process", "image-correlation", "action-filter", "function-keys")
 _EXAMPLES = f"""\b
 Examples:
@@ -32,14 +32,14 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.option(
-    "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="Play so many scenarios."
+    "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="How many scenarios to play."
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Decides every random choice; each run has the next one.",
+    help="Seed of the first run; each further run has the next number.",
 )
 @click.option(
     "--variants-of",
@@ -53,20 +53,20 @@ Examples:
     "--app-dir",
     metavar="DIR",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Where the module lies.",
+    help="Folder that contains the module.",
 )
 @click.option(
     "--lacks",
     type=click.Choice(LACKS),
     multiple=True,
-    help="What it does not offer: no run needs that. May be repeated.",
+    help="A capability that the application does not have; no run needs it. May be repeated.",
 )
 @click.option(
     "--save",
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Store what is left of each scenario that fails. [printed]",
+    help="Write each shrunk scenario to a file in DIR, instead of printing it.",
 )
 @click.pass_context
 def explore(
@@ -80,11 +80,11 @@ def explore(
     lacks: "tuple[Capability, ...]",
     folder: Path | None,
 ) -> None:
-    """Play random scenarios in virtual time, and shrink those that an aggregator does not survive.
+    """Play random scenarios in virtual time, and shrink those in which an aggregator breaks the contract.
 
     Each run draws a scenario from its seed: regions, timeouts, delays, losses, copies, crashes, a sink that
-    fails. What breaks a rule of the contract is made smaller for as long as it breaks the same rule, and
-    becomes a file for `fanin run`. Runs that prove nothing are counted, with their reasons.
+    fails. A scenario that breaks a rule of the contract is made smaller while it still breaks that rule, and
+    written as a file for `fanin run`. Runs without a verdict are counted, with their reasons.
 
     Exit codes: 0 no rule was broken, 1 one was, 3 not one run could be judged.
     """
@@ -104,12 +104,12 @@ def explore(
         if folder is None or isinstance(exc, BrokenPipeError):
             raise
         raise click.UsageError(f"--save {folder}: {exc.strerror}") from exc
-    _conclude(found, range(seed, seed + runs))
+    _print_summary(found, range(seed, seed + runs))
     ctx.exit(_exit_code(found))
 
 
 def _bases(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The scenarios to make variants of, each tried for its soundness before anything is played."""
+    """The scenarios to make variants of; each is loaded once, so that errors come before any run."""
     from fanin.harness.explore.search import pack
     from fanin.simulator.language.load import load
     from fanin.simulator.pack import find
@@ -122,12 +122,12 @@ def _bases(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]":
-    """Play them all, and report what fails as it is found."""
+    """Play all runs, and report each invalid one at once."""
     from fanin.harness.cli.progress import Progress
     from fanin.harness.explore.search import explore as explored
-    from fanin.harness.explore.search import smallest
+    from fanin.harness.explore.search import shrink_run
 
-    what = f"variants of {_said(search.variants_of)}" if search.variants_of else "random scenarios"
+    what = f"variants of {_names_text(search.variants_of)}" if search.variants_of else "random scenarios"
     many = f"{len(seeds)} {what}" if len(seeds) > 1 else what
     click.echo(f"{many} against {search.target}, seeds {seeds[0]} to {seeds[-1]}", err=True)
     done: list[Run] = []
@@ -142,7 +142,7 @@ def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]"
                 rule = run.findings[0].rule
                 shrunk[rule] += 1
                 _report(
-                    run, smallest(search, run) if shrunk[rule] <= SHRUNK_PER_RULE else None, search, folder
+                    run, shrink_run(search, run) if shrunk[rule] <= SHRUNK_PER_RULE else None, search, folder
                 )
             progress.show()
     finally:
@@ -150,31 +150,31 @@ def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]"
     return done
 
 
-def _said(names: tuple[str, ...]) -> str:
+def _names_text(names: tuple[str, ...]) -> str:
     return ", ".join(names) if len(names) <= _NAMED_MAX else f"{len(names)} scenarios"
 
 
-def _report(run: "Run", left: "Smallest | None", search: "Search", folder: Path | None) -> None:
-    """A line for the run, what it comes down to, and how to see that again."""
+def _report(run: "Run", shrunk: "ShrunkRun | None", search: "Search", folder: Path | None) -> None:
+    """Print the run, its shrunk scenario, and the replay command."""
     from fanin.harness.explore.search import replay
     from fanin.simulator.language.dump import dump, dumps
 
     finding = run.findings[0]
     of = f"{run.base}  " if run.base else ""
     click.echo(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.what}")
-    if left is None:
+    if shrunk is None:
         click.echo(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: {replay(search, run)}")
         return
-    scenario = left.scenario
+    scenario = shrunk.scenario
     size = f"operations: {len(scenario.operations)}, faults: {len(scenario.faults)}"
-    click.echo(f"  smallest, after {left.played} runs ({size}): {left.finding.what}")
+    click.echo(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.what}")
     if folder is None:
         click.echo("\n".join(f"    {line}" for line in dumps(scenario).splitlines()))
         click.echo(f"  replay: {replay(search, run)}")
     else:
         path = folder / f"{scenario.scenario}.yaml"
         dump(scenario, path)
-        click.echo(f"  replay: {_play(path, left.seed, search)}")
+        click.echo(f"  replay: {_play(path, shrunk.seed, search)}")
 
 
 def _play(path: Path, seed: int, search: "Search") -> str:
@@ -186,19 +186,19 @@ def _play(path: Path, seed: int, search: "Search") -> str:
     return shlex.join([*words, str(path), *(["--seed", str(seed)] if seed else [])])
 
 
-def _conclude(found: "list[Run]", seeds: range) -> None:
+def _print_summary(found: "list[Run]", seeds: range) -> None:
     from fanin.harness.verdict import Validity
 
     counts = Counter(run.validity for run in found)
-    told = ", ".join(f"{counts[validity]} {validity}" for validity in Validity)
-    click.echo(f"{len(found)} runs, seeds {seeds[0]} to {seeds[-1]}: {told}")
+    totals = ", ".join(f"{counts[validity]} {validity}" for validity in Validity)
+    click.echo(f"{len(found)} runs, seeds {seeds[0]} to {seeds[-1]}: {totals}")
     reasons = Counter(_reason(doubt) for run in found if not run.findings for doubt in run.doubts)
     for reason, count in sorted(reasons.items(), key=lambda it: (-it[1], it[0])):
         click.echo(f"  unknown {count:>5}  {reason}")
 
 
 def _reason(doubt: str) -> str:
-    """A doubt without what is particular to its run."""
+    """A reason for an unknown verdict, without the parts that differ from run to run."""
     return _PARTICULAR.sub("…", doubt.partition(":")[0])
 
 

@@ -1,8 +1,8 @@
-"""A scenario taken apart: where its parts are, and what it is with one of them changed or gone.
+"""Lists the parts of a scenario, and returns the scenario with one of them changed or removed.
 
-Rules of this file: pure, and generic as far as the shapes go (`language.scenario`); what comes out may be
-wrong, and the loader is the judge of that (`fanin.harness.explore.repair.accepted`). A path leads from the
-scenario to a part: field names, keys and indices.
+Rules of this file: pure; generic over the types of `language.scenario`. The result may be invalid, which the
+loader decides (`fanin.harness.explore.repair.accepted`). A path leads from the scenario to a part: field
+names, keys and indices.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,12 +22,12 @@ class Part(NamedTuple):
 
     path: Path
     value: Any
-    want: FieldType  # its type
+    field_type: FieldType  # its type
     default: Any  # None where it has none
 
 
 def parts(scenario: Scenario) -> Iterator[Part]:
-    """Every value, containers before what is in them."""
+    """Every value, a container before its items."""
     yield from _of_struct(scenario, ())
 
 
@@ -43,16 +43,16 @@ def _inside(part: Part) -> Iterator[Part]:
     match part.value:
         case msgspec.Struct():
             yield from _of_struct(part.value, part.path)
-        case tuple() if isinstance(part.want.type, inspect.VarTupleType):
-            want = FieldType.of(part.want.type.item_type)
+        case tuple() if isinstance(part.field_type.type, inspect.VarTupleType):
+            field_type = FieldType.of(part.field_type.type.item_type)
             for index, value in enumerate(part.value):
-                item = Part((*part.path, index), value, want, None)
+                item = Part((*part.path, index), value, field_type, None)
                 yield item
                 yield from _inside(item)
-        case dict() if isinstance(part.want.type, inspect.DictType):
-            want = FieldType.of(part.want.type.value_type)
+        case dict() if isinstance(part.field_type.type, inspect.DictType):
+            field_type = FieldType.of(part.field_type.type.value_type)
             for key, value in part.value.items():
-                item = Part((*part.path, key), value, want, None)
+                item = Part((*part.path, key), value, field_type, None)
                 yield item
                 yield from _inside(item)
         case _:
@@ -65,7 +65,7 @@ def _default(field: inspect.Field) -> Any:
 
 def durations(scenario: Scenario) -> Iterator[Part]:
     """Every duration and instant."""
-    return (part for part in parts(scenario) if part.want.duration and part.value is not None)
+    return (part for part in parts(scenario) if part.field_type.duration and part.value is not None)
 
 
 def delays(scenario: Scenario) -> Iterator[Part]:
@@ -74,7 +74,7 @@ def delays(scenario: Scenario) -> Iterator[Part]:
 
 
 def changed[T](whole: T, path: Path, value: Any) -> T:
-    """The whole with another value at a path."""
+    """A copy with another value at a path."""
     if not path:
         return value  # type: ignore[no-any-return]
     step, rest = path[0], path[1:]
@@ -105,23 +105,23 @@ def without_part(scenario: Scenario, path: Path) -> Scenario:
 
 
 def without_operations(scenario: Scenario, gone: Collection[int]) -> Scenario:
-    """The scenario without the operations at these places, and without what is about them."""
+    """The scenario without the operations at these indices, and without what refers to them."""
     kept = [it for n, it in enumerate(scenario.operations) if n not in gone]
     names = {it.name for it in kept}
     return msgspec.structs.replace(
         scenario,
         operations=tuple(kept),
-        faults=tuple(it for it in scenario.faults if _about(it) in names | {""}),
+        faults=tuple(it for it in scenario.faults if _operation_of(it) in names | {""}),
         expect=tuple(it for it in scenario.expect if it.operation in names),
     )
 
 
-def _about(fault: Fault) -> str:
+def _operation_of(fault: Fault) -> str:
     return str(getattr(fault, "operation", "")).partition("/")[0]
 
 
 def without_region(scenario: Scenario, region: str) -> Scenario:
-    """The scenario without a region, and without what is about it."""
+    """The scenario without a region, and without what refers to it."""
     regions = tuple(it for it in scenario.regions if it != region)
     operations = tuple(
         msgspec.structs.replace(
@@ -138,10 +138,10 @@ def without_region(scenario: Scenario, region: str) -> Scenario:
         webhooks={name: webhook for name, webhook in scenario.webhooks.items() if name != region},
         operations=operations,
         faults=tuple(it for it in scenario.faults if getattr(it, "region", "") != region),
-        expect=tuple(_hearing_nothing_of(it, region) for it in scenario.expect),
+        expect=tuple(_without_missing_region(it, region) for it in scenario.expect),
     )
 
 
-def _hearing_nothing_of(expectation: Expectation, region: str) -> Expectation:
+def _without_missing_region(expectation: Expectation, region: str) -> Expectation:
     missing = tuple(it for it in expectation.missing if it != region)
     return msgspec.structs.replace(expectation, missing=missing)

@@ -1,7 +1,7 @@
-"""What a scenario will probably come to, read off the registry's plan before anything is played.
+"""Predicts when a scenario's webhooks arrive and its outcomes fall, from the registry's plan, without a run.
 
-Rules of this file: pure; it serves to aim faults, never to judge. It knows what the seed draws for each
-delivery, and nothing of retries, crashes and the sink.
+Rules of this file: pure; predictions serve to aim faults, never to judge. They take into account what the
+seed draws for each delivery, but neither retries nor crashes nor the sink.
 """
 
 from collections.abc import Iterator
@@ -16,67 +16,67 @@ from fanin.simulator.language.scenario import Delay, Scenario
 from fanin.simulator.plan import Delivery, Occurrence
 
 
-class Moment(NamedTuple):
-    """Something that will probably happen; in ms since the scenario's start."""
+class PredictedEvent(NamedTuple):
+    """An arrival or outcome that will probably happen; in ms since the scenario's start."""
 
     at_ms: int
-    op: str  # the scenario's name of the operation, without its repetition
-    region: str = ""  # whose webhook it is
+    op: str  # the operation's name in the scenario, without the repetition's number
+    region: str = ""  # of the arrival
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """All of it in order."""
+class Prediction:
+    """All predicted events, in order of time."""
 
-    arrivals: tuple[Moment, ...]  # deliveries that must be accepted, copies included
-    outcomes: tuple[Moment, ...]  # when each operation is complete, or its deadline
-    acknowledged: int  # how many deliveries will be answered 2xx, and their senders hear it
-    bites: frozenset[int]  # indices of the faults of deliveries that take effect
+    arrivals: tuple[PredictedEvent, ...]  # of deliveries that the aggregator must accept, duplicates included
+    outcomes: tuple[PredictedEvent, ...]  # when each operation completes, or its deadline
+    acknowledged: int  # how many deliveries will be answered 2xx with the answer received
+    effective_faults: frozenset[int]  # indices of the delivery faults that take effect
 
     @property
     def end_ms(self) -> int:
-        """The last of them."""
+        """When the last of them happens."""
         return max((it.at_ms for it in (*self.arrivals, *self.outcomes)), default=0)
 
 
-def forecast(scenario: Scenario, seed: int) -> Forecast:
-    """Look ahead, with the seed that the scenario will be played with."""
+def predict(scenario: Scenario, seed: int) -> Prediction:
+    """Predict a run of the scenario with this seed."""
     attempts = profile_of(scenario.sender).attempts
-    arrivals: list[Moment] = []
-    outcomes: list[Moment] = []
+    arrivals: list[PredictedEvent] = []
+    outcomes: list[PredictedEvent] = []
     acknowledged = 0
-    bites: set[int] = set()
+    effective: set[int] = set()
     for occurrence in FakeRegistry(scenario, seed=seed, epoch_ms=EPOCH_MS).occurrences():
-        bites.update(_bites(occurrence))
+        effective.update(_effective_faults(occurrence))
         name = occurrence.op.partition("/")[0]
-        sound = [it for it in occurrence.deliveries if not it.invalid_because]
-        heard = [it for it in sound if attempts is None or it.lose_requests < attempts]
-        answered = [it for it in heard if attempts is None or it.lose_answers < attempts]
+        valid = [it for it in occurrence.deliveries if not it.invalid_because]
+        received = [it for it in valid if attempts is None or it.lose_requests < attempts]
+        answered = [it for it in received if attempts is None or it.lose_answers < attempts]
         acknowledged += len(answered)
-        arrivals += [Moment(it.due_ms, name, it.region) for it in heard]
-        if heard and occurrence.action in scenario.actions:
-            outcomes.append(Moment(_outcome_ms(heard, scenario), name))
-    return Forecast(tuple(sorted(arrivals)), tuple(sorted(outcomes)), acknowledged, frozenset(bites))
+        arrivals += [PredictedEvent(it.due_ms, name, it.region) for it in received]
+        if received and occurrence.action in scenario.actions:
+            outcomes.append(PredictedEvent(_outcome_ms(received, scenario), name))
+    return Prediction(tuple(sorted(arrivals)), tuple(sorted(outcomes)), acknowledged, frozenset(effective))
 
 
-def _outcome_ms(heard: list[Delivery], scenario: Scenario) -> int:
-    """When the last region is read, or else the deadline."""
-    way_ms = _way_ms(scenario.latency)
+def _outcome_ms(received: list[Delivery], scenario: Scenario) -> int:
+    """When the last region's webhook has been read, or the deadline if that is earlier."""
+    one_way_ms = _one_way_ms(scenario.latency)
     first: dict[str, int] = {}
     for read_ms, region in sorted(
-        (it.due_ms + way_ms + it.body_over_ms, it.request.claims or "") for it in heard
+        (it.due_ms + one_way_ms + it.body_over_ms, it.request.claims or "") for it in received
     ):
         first.setdefault(normalise_region(region), read_ms)
     deadline_ms = min(first.values()) + scenario.timeout
     return min(max(first.values()), deadline_ms) if len(first) == len(scenario.regions) else deadline_ms
 
 
-def _way_ms(latency: Delay) -> int:
-    """What one way may well take."""
+def _one_way_ms(latency: Delay) -> int:
+    """A usual latency in one direction."""
     return latency.fixed or latency.max or latency.median or 0
 
 
-def _bites(occurrence: Occurrence) -> Iterator[int]:
+def _effective_faults(occurrence: Occurrence) -> Iterator[int]:
     for it in occurrence.deliveries:
         yield from it.faults
         for fault in (it.lose_requests_fault, it.lose_answers_fault):

@@ -1,13 +1,13 @@
-"""Makes of a draft a scenario that can be played: small enough, sound to the loader, with faults that bite.
+"""Turns a draft into a scenario that can be played: small enough, valid, with faults that take effect.
 
-Rules of this file: pure; a part that cannot stay is left out, never repaired into something else.
+Rules of this file: pure; a part that cannot stay is removed, never replaced.
 """
 
 from typing import assert_never
 
 import msgspec
 
-from fanin.harness.explore.predict import Forecast, forecast
+from fanin.harness.explore.predict import Prediction, predict
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.simulator.delivery import Profile, profile_of
 from fanin.simulator.language.dump import dumps
@@ -29,28 +29,28 @@ from fanin.simulator.language.scenario import (
     WrongKey,
 )
 
-LATE_MS = 1_000  # by how much an outcome may be told later than was foreseen
+LATE_MS = 1_000  # how much later than predicted a notification may be sent
 REPEAT_MAX = 40  # of one operation
-DELIVERIES_MAX = 400  # as far as repetitions and regions tell
-# A sender that never gives up would repeat ten thousand times what must be refused.
-ATTEMPTS_IN_VAIN_MAX = 12
-DOWN_MS_MAX = 600_000  # if such a sender knocks every second at a door that is closed
+DELIVERIES_MAX = 400  # counted as repetitions times regions
+# A sender without a limit of attempts would send an invalid webhook ten thousand times.
+REFUSED_ATTEMPTS_MAX = 12
+DOWN_MS_MAX = 600_000  # for such a sender, which tries every second
 
 
-def settled(draft: Scenario, seed: int) -> Scenario | None:
-    """The draft as the loader would return it; None when it is wrong beyond its faults.
+def repair(draft: Scenario, seed: int) -> Scenario | None:
+    """The draft as the loader would return it; None when it is invalid even without its faults.
 
     Args:
-        draft: Its faults may be wrong, or bite nothing.
-        seed: What it will be played with; decides which faults of deliveries bite.
+        draft: Its faults may be invalid, or without effect.
+        seed: What it will be played with; decides which delivery faults take effect.
     """
-    small = _patient(_few(draft))
-    scenario = accepted(small) or _with_sound_faults(small)
-    return None if scenario is None else _biting(scenario, seed)
+    bounded = _with_limited_attempts(_with_few_deliveries(draft))
+    scenario = accepted(bounded) or _with_accepted_faults(bounded)
+    return None if scenario is None else _without_ineffective_faults(scenario, seed)
 
 
-def _with_sound_faults(draft: Scenario) -> Scenario | None:
-    """Of its faults those that the loader accepts one by one."""
+def _with_accepted_faults(draft: Scenario) -> Scenario | None:
+    """The draft with those of its faults that the loader accepts, tried one by one."""
     scenario = accepted(msgspec.structs.replace(draft, faults=()))
     if scenario is None:
         return None
@@ -60,15 +60,15 @@ def _with_sound_faults(draft: Scenario) -> Scenario | None:
 
 
 def accepted(draft: Scenario) -> Scenario | None:
-    """What the loader makes of the draft once it is written down; None when it refuses it."""
+    """The draft written as YAML and loaded again; None when the loader refuses it."""
     try:
         return loads(dumps(draft))
     except ScenarioError:
         return None
 
 
-def _few(draft: Scenario) -> Scenario:
-    """At most so many deliveries."""
+def _with_few_deliveries(draft: Scenario) -> Scenario:
+    """At most `DELIVERIES_MAX` deliveries."""
     share = DELIVERIES_MAX // max(1, len(draft.operations) * len(draft.regions))
     most = max(1, min(REPEAT_MAX, share))
     operations = tuple(
@@ -77,16 +77,18 @@ def _few(draft: Scenario) -> Scenario:
     return msgspec.structs.replace(draft, operations=operations)
 
 
-def _patient(draft: Scenario) -> Scenario:
+def _with_limited_attempts(draft: Scenario) -> Scenario:
     profile = profile_of(draft.sender)
-    if profile.attempts is not None or not (draft.webhooks or any(_vain(it, profile) for it in draft.faults)):
+    if profile.attempts is not None or not (
+        draft.webhooks or any(_is_repeated_in_vain(it, profile) for it in draft.faults)
+    ):
         return draft
-    sender = msgspec.structs.replace(draft.sender, attempts=ATTEMPTS_IN_VAIN_MAX)
+    sender = msgspec.structs.replace(draft.sender, attempts=REFUSED_ATTEMPTS_MAX)
     return msgspec.structs.replace(draft, sender=sender)
 
 
-def _vain(fault: Fault, profile: Profile) -> bool:
-    """Whether a sender would try again and again for nothing."""
+def _is_repeated_in_vain(fault: Fault, profile: Profile) -> bool:
+    """Whether a sender's retries would be refused, or find the aggregator down, for a long time."""
     match fault:
         case Malform() | UnknownRegion() | WrongKey():
             return True
@@ -98,30 +100,31 @@ def _vain(fault: Fault, profile: Profile) -> bool:
             return False
 
 
-def _biting(scenario: Scenario, seed: int) -> Scenario | None:
-    """Without faults that bite nothing, or that together leave nothing to acknowledge.
+def _without_ineffective_faults(scenario: Scenario, seed: int) -> Scenario | None:
+    """The scenario without faults that take no effect, and without those that leave nothing acknowledged.
 
-    What a fault draws depends on its place in the list, so another look is taken when one is gone.
+    A fault's random choices depend on its place in the list, so the prediction is made again after a removal.
     """
     while True:
-        outlook = forecast(scenario, seed)
+        prediction = predict(scenario, seed)
         kept = tuple(
             fault
             for n, fault in enumerate(scenario.faults)
-            if n in outlook.bites or not (isinstance(fault, OnDelivery) or _idle(fault, scenario, outlook))
+            if n in prediction.effective_faults
+            or not (isinstance(fault, OnDelivery) or _never_meets_a_notification(fault, scenario, prediction))
         )
         if len(kept) == len(scenario.faults):
-            if outlook.acknowledged:
+            if prediction.acknowledged:
                 return scenario
-            culprit = next((n for n, fault in enumerate(kept) if isinstance(fault, OnDelivery)), None)
-            if culprit is None:
+            to_remove = next((n for n, fault in enumerate(kept) if isinstance(fault, OnDelivery)), None)
+            if to_remove is None:
                 return None
-            kept = (*kept[:culprit], *kept[culprit + 1 :])
+            kept = (*kept[:to_remove], *kept[to_remove + 1 :])
         scenario = msgspec.structs.replace(scenario, faults=kept)
 
 
-def away_ms(fault: AggregatorFault) -> int:
-    """How long the aggregator does nothing because of it."""
+def outage_ms(fault: AggregatorFault) -> int:
+    """How long the fault keeps the aggregator from working, in ms."""
     match fault:
         case Crash() | Restart():
             return fault.down_for
@@ -133,12 +136,14 @@ def away_ms(fault: AggregatorFault) -> int:
             assert_never(fault)
 
 
-def _idle(fault: Fault, scenario: Scenario, outlook: Forecast) -> bool:
-    """Whether a fault of the sink holds when nobody will be told anything, as far as one can tell."""
+def _never_meets_a_notification(fault: Fault, scenario: Scenario, prediction: Prediction) -> bool:
+    """Whether it is a sink fault at a time when no notification is predicted."""
     if not isinstance(fault, OnSink | SinkDown):
         return False
     about = fault.operation.partition("/")[0] if isinstance(fault, OnSink) else ""
-    # An aggregator that was down tells late.
-    late = sum(away_ms(it) for it in scenario.faults if isinstance(it, AggregatorFault)) + LATE_MS
+    # An aggregator that was down notifies late.
+    late = sum(outage_ms(it) for it in scenario.faults if isinstance(it, AggregatorFault)) + LATE_MS
     until = FOREVER if fault.until is None else fault.until
-    return not any(fault.since - late <= it.at_ms < until for it in outlook.outcomes if about in ("", it.op))
+    return not any(
+        fault.since - late <= it.at_ms < until for it in prediction.outcomes if about in ("", it.op)
+    )

@@ -1,4 +1,4 @@
-"""Looks for scenarios that an aggregator does not survive: plays random ones, judges, shrinks what fails.
+"""Searches for scenarios in which an aggregator breaks the contract: plays random ones, judges, shrinks.
 
 Rules of this file: a run depends on its search and its seed, and on nothing else, so it gives the same result
 in any process; results come in the order of the seeds, whichever process finished first.
@@ -20,12 +20,12 @@ from signal import SIG_DFL, SIGINT, signal
 import msgspec
 
 from fanin.harness.capabilities import USUAL, Capability, lacking
-from fanin.harness.explore.capabilities import spared
-from fanin.harness.explore.draw import Dice
-from fanin.harness.explore.generate import invent
-from fanin.harness.explore.repair import settled
+from fanin.harness.explore.draw import Draw
+from fanin.harness.explore.generate import generate
+from fanin.harness.explore.repair import repair
 from fanin.harness.explore.shrink import shrink
 from fanin.harness.explore.variants import vary
+from fanin.harness.explore.without_capabilities import without_capabilities
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Finding, Validity, Verdict
 from fanin.harness.world.foreign_app import find_factory
@@ -42,16 +42,16 @@ _AHEAD = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Where to look, and at what."""
+    """What to play, and against which application."""
 
-    variants_of: tuple[str, ...] = ()  # names or files, one is drawn for each seed; none: random scenarios
-    app: str = ""  # ``module:factory`` of somebody's application; empty: this project's own
+    variants_of: tuple[str, ...] = ()  # names or files, one drawn for each seed; empty: random scenarios
+    app: str = ""  # ``module:factory`` of an application; empty: this project's own aggregator
     app_dir: Path | None = None
-    lacks: tuple[Capability, ...] = ()  # what it does not offer, so that no run needs it
+    lacks: tuple[Capability, ...] = ()  # capabilities that the application does not have; no run needs them
 
     @property
     def target(self) -> str:
-        """What is judged, for people."""
+        """The application under test, for messages."""
         return self.app or "fanin's own aggregator"
 
 
@@ -60,24 +60,24 @@ class Run:
     """One scenario played and judged."""
 
     seed: int
-    base: str  # whose variant it is; empty for a random scenario
+    base: str  # the scenario that it is a variant of; empty for a random one
     validity: Validity
     findings: tuple[Finding, ...]
     doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Smallest:
-    """What is left of a scenario that fails."""
+class ShrunkRun:
+    """An invalid run whose scenario was made as small as it gets."""
 
     scenario: Scenario
     seed: int  # with which it fails
     finding: Finding
-    played: int  # how many candidates that took
+    played: int  # candidates that were played for it
 
 
 def explore(search: Search, seeds: range) -> Iterator[Run]:
-    """Play and judge one scenario for each seed; where it is worth it, on every core.
+    """Play and judge one scenario for each seed, on every core when there are many.
 
     Raises:
         NotAnApplicationError: there is no such application.
@@ -86,7 +86,7 @@ def explore(search: Search, seeds: range) -> Iterator[Run]:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if len(seeds) < _WORTH_A_POOL or cores == 1:
-        with unburdened():
+        with frozen_garbage_collector():
             yield from (run(search, seed) for seed in seeds)
         return
     # A fresh interpreter each: a fork would copy whatever threads and loops this process has.
@@ -104,7 +104,9 @@ def run(search: Search, seed: int) -> Run:
         base, scenario = scenario_of(search, seed)
         verdict = _judged(search, scenario, seed)
     except Exception as exc:
-        exc.add_note(f"while exploring with seed {seed}")  # a process of the pool has no other way to say so
+        exc.add_note(
+            f"while exploring with seed {seed}"
+        )  # a process of the pool has no other way to report it
         raise
     return Run(
         seed=seed, base=base, validity=verdict.validity, findings=verdict.findings, doubts=verdict.doubts
@@ -112,16 +114,16 @@ def run(search: Search, seed: int) -> Run:
 
 
 def scenario_of(search: Search, seed: int) -> tuple[str, Scenario]:
-    """The scenario that belongs to a seed, and whose variant it is."""
-    base = Dice(seed, "base").one_of(search.variants_of) if search.variants_of else ""
-    drawn = vary(_loaded(base), seed) if base else invent(seed)
+    """The name of the base scenario (empty for a random one), and the scenario of the seed."""
+    base = Draw(seed, "base").choice(search.variants_of) if search.variants_of else ""
+    drawn = vary(_loaded(base), seed) if base else generate(seed)
     if not search.lacks:
         return base, drawn
-    return base, settled(less := spared(drawn, search.lacks), seed) or less
+    return base, repair(less := without_capabilities(drawn, search.lacks), seed) or less
 
 
-def smallest(search: Search, found: Run) -> Smallest:
-    """Shrink what an invalid run has played, for as long as the rule of its first finding is broken."""
+def shrink_run(search: Search, found: Run) -> ShrunkRun:
+    """Shrink the scenario of an invalid run; every step must break the rule of its first finding again."""
     rule, played = found.findings[0].rule, 0
 
     def broken(scenario: Scenario, seed: int = found.seed) -> Finding | None:
@@ -129,10 +131,10 @@ def smallest(search: Search, found: Run) -> Smallest:
         played += 1
         return next((it for it in _judged(search, scenario, seed).findings if it.rule is rule), None)
 
-    with unburdened():
+    with frozen_garbage_collector():
         _, whole = scenario_of(search, found.seed)
         scenario = shrink(whole, lambda candidate: broken(candidate) is not None)
-        # The default seed needs no word in the command that plays it again.
+        # With the default seed, the replay command needs no --seed.
         seed = 0 if broken(scenario, 0) else found.seed
         finding = broken(scenario, seed) or found.findings[0]
     title, description = (
@@ -141,11 +143,11 @@ def smallest(search: Search, found: Run) -> Smallest:
     )
     name = f"{rule.name.lower().replace('_', '-')}-{found.seed}"
     scenario = msgspec.structs.replace(scenario, scenario=name, title=title, description=description)
-    return Smallest(scenario=scenario, seed=seed, finding=finding, played=played)
+    return ShrunkRun(scenario=scenario, seed=seed, finding=finding, played=played)
 
 
 def replay(search: Search, found: Run) -> str:
-    """The command that makes a run again."""
+    """The command that repeats a run."""
     words = ["fanin", "explore"]
     if found.base:
         words += ["--variants-of", found.base]
@@ -158,7 +160,7 @@ def replay(search: Search, found: Run) -> str:
 
 
 def pack() -> tuple[str, ...]:
-    """The built-in scenarios that have variants: those of which something must come."""
+    """The built-in scenarios that have variants: those whose verdict is valid."""
     ours = USUAL - {"reconfiguration"}  # a variant has other regions
     return tuple(
         name for name in names() if _loaded(name).verdict == "valid" and not lacking(_loaded(name), ours)
@@ -166,11 +168,11 @@ def pack() -> tuple[str, ...]:
 
 
 @contextmanager
-def unburdened() -> Iterator[None]:
-    """Spare the garbage collector what has been there before.
+def frozen_garbage_collector() -> Iterator[None]:
+    """Exclude all present objects from garbage collection.
 
-    The kernel collects after each run, to hear of tasks that failed unseen. Looking through all that was ever
-    imported takes ten times longer than a small run.
+    The kernel collects after each run, to find tasks whose exception was never retrieved. A collection over
+    all imported modules takes ten times longer than a small run.
     """
     gc.freeze()
     try:
@@ -180,8 +182,8 @@ def unburdened() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """What a process of the pool does first."""
-    signal(SIGINT, SIG_DFL)  # Ctrl-C reaches all of them: they die of it silently, the first one reports it
+    """Initialise a process of the pool."""
+    signal(SIGINT, SIG_DFL)  # Ctrl-C reaches all processes: these end silently, the parent reports it
     gc.freeze()
 
 

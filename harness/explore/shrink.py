@@ -1,8 +1,8 @@
-"""Makes a scenario that fails as small as it gets while it still fails: delta debugging on scenarios.
+"""Makes a failing scenario smaller while it still fails: delta debugging on scenarios.
 
-Rules of this file: it never asks why a scenario fails, only whether; the same scenario and answers lead to
-the same result. Big steps come first: whole operations, faults and regions before durations. Every round
-begins with what the last one left, until a round changes nothing or enough was asked.
+Rules of this file: it knows whether a candidate fails, not why; the same scenario and answers give the same
+result. Big steps come first: whole operations, faults and regions before durations. Rounds are repeated until
+one changes nothing, or until the limit of candidates is reached.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,172 +24,177 @@ from fanin.simulator.language.dump import dumps
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import Delay, Scenario
 
-QUESTIONS_MAX = 600
-# Durations that a reader takes in at a glance.
-PLAIN_MS = (0, 1_000, 10_000, 60_000, 120_000, 3_600_000, 86_400_000)
-# To what a duration is rounded, the roughest first.
-GRAINS_MS = (86_400_000, 3_600_000, 600_000, 60_000, 10_000, 1_000, 100, 10)
+CANDIDATES_MAX = 600
+# Durations that are easy to read.
+SIMPLE_DURATIONS_MS = (0, 1_000, 10_000, 60_000, 120_000, 3_600_000, 86_400_000)
+# Units that durations are rounded to, the coarsest first.
+ROUND_TO_MS = (86_400_000, 3_600_000, 600_000, 60_000, 10_000, 1_000, 100, 10)
 
 type Fails = Callable[[Scenario], bool]
 
 
-def shrink(scenario: Scenario, fails: Fails, *, questions_max: int = QUESTIONS_MAX) -> Scenario:
+def shrink(scenario: Scenario, fails: Fails, *, candidates_max: int = CANDIDATES_MAX) -> Scenario:
     """The smallest scenario found that still fails.
 
     Args:
         scenario: One that fails, as the loader returned it.
-        fails: Plays a candidate, which is sound to the loader, and says whether it fails in the same way.
-        questions_max: After so many candidates it ends with what it has.
+        fails: Plays a candidate, which the loader has accepted, and says whether it fails in the same way.
+        candidates_max: Stop after this many candidates.
     """
-    hunt = _Hunt(scenario, fails, questions_max)
+    shrinker = _Shrinker(scenario, fails, candidates_max)
     before = None
-    while before != hunt.smallest and not hunt.over:
-        before = hunt.smallest
+    while before != shrinker.smallest and not shrinker.exhausted:
+        before = shrinker.smallest
         for step in STEPS:
-            step(hunt)
-    return hunt.smallest
+            step(shrinker)
+    return shrinker.smallest
 
 
-class _Hunt:
-    """What is smallest so far, and what was asked already."""
+class _Shrinker:
+    """The smallest failing scenario so far, and the candidates that were tried."""
 
-    def __init__(self, scenario: Scenario, fails: Fails, questions_max: int) -> None:
+    def __init__(self, scenario: Scenario, fails: Fails, candidates_max: int) -> None:
         self.smallest = scenario
-        self._fails, self._left = fails, questions_max
+        self._fails, self._left = fails, candidates_max
         self._length = len(dumps(scenario))
-        self._asked = {dumps(scenario)}
+        self._tried = {dumps(scenario)}
 
     @property
-    def over(self) -> bool:
+    def exhausted(self) -> bool:
         return self._left <= 0
 
-    def take(self, candidate: Scenario) -> bool:
-        """Whether the candidate fails as well and is no longer; then it is the smallest from now on."""
-        if self.over or len(text := dumps(candidate)) > self._length or text in self._asked:
+    def keep(self, candidate: Scenario) -> bool:
+        """Keep the candidate if it fails too and is not longer; return whether it was kept."""
+        if self.exhausted or len(text := dumps(candidate)) > self._length or text in self._tried:
             return False
-        self._asked.add(text)
-        if (sound := accepted(candidate)) is None:
+        self._tried.add(text)
+        if (valid := accepted(candidate)) is None:
             return False
         self._left -= 1
-        if not self._fails(sound):
+        if not self._fails(valid):
             return False
-        self.smallest, self._length = sound, len(text)
+        self.smallest, self._length = valid, len(text)
         return True
 
-    def first(self, candidates: Iterable[Scenario]) -> None:
-        """Take the first candidate that fails."""
-        any(map(self.take, candidates))
+    def keep_first(self, candidates: Iterable[Scenario]) -> None:
+        """Keep the first candidate that fails."""
+        any(map(self.keep, candidates))
 
 
-# --- what is left out ---
+# --- removing ---
 
 
-def _fewer_operations(hunt: _Hunt) -> None:
-    _without_chunks(hunt, lambda it: len(it.operations), without_operations)
+def _remove_operations(shrinker: _Shrinker) -> None:
+    _remove_chunks(shrinker, lambda it: len(it.operations), without_operations)
 
 
-def _fewer_faults(hunt: _Hunt) -> None:
+def _remove_faults(shrinker: _Shrinker) -> None:
     def without(scenario: Scenario, gone: range) -> Scenario:
         kept = tuple(it for n, it in enumerate(scenario.faults) if n not in gone)
         return msgspec.structs.replace(scenario, faults=kept)
 
-    _without_chunks(hunt, lambda it: len(it.faults), without)
+    _remove_chunks(shrinker, lambda it: len(it.faults), without)
 
 
-def _without_chunks(
-    hunt: _Hunt, count: Callable[[Scenario], int], without: Callable[[Scenario, range], Scenario]
+def _remove_chunks(
+    shrinker: _Shrinker, count: Callable[[Scenario], int], without: Callable[[Scenario, range], Scenario]
 ) -> None:
-    """Leave out half of the items, then quarters, at last single ones; the last ones first."""
-    size = count(hunt.smallest)
+    """Remove half of the items, then quarters, at last single ones; the last items first."""
+    size = count(shrinker.smallest)
     while size >= 1:
-        end = count(hunt.smallest)
+        end = count(shrinker.smallest)
         while end > 0:
-            hunt.take(without(hunt.smallest, range(max(0, end - size), end)))
+            shrinker.keep(without(shrinker.smallest, range(max(0, end - size), end)))
             end -= size
         size //= 2
 
 
-def _fewer_regions(hunt: _Hunt) -> None:
-    for region in reversed(hunt.smallest.regions):
-        hunt.take(without_region(hunt.smallest, region))
+def _remove_regions(shrinker: _Shrinker) -> None:
+    for region in reversed(shrinker.smallest.regions):
+        shrinker.keep(without_region(shrinker.smallest, region))
 
 
-def _fewer_items(hunt: _Hunt) -> None:
-    """What else is in lists and mappings: copies, quirks, what is said of one region."""
+def _remove_items(shrinker: _Shrinker) -> None:
+    """Remove items of other lists and mappings: copies, quirks, entries of one region."""
     _each(
-        hunt,
+        shrinker,
         lambda part: isinstance(part.value, tuple | dict),
         lambda part: (
-            without_part(hunt.smallest, (*part.path, step))
+            without_part(shrinker.smallest, (*part.path, step))
             for step in reversed(list(part.value) if isinstance(part.value, dict) else range(len(part.value)))
         ),
     )
 
 
-# --- what becomes plain ---
+# --- simplifying ---
 
 
-def _defaults(hunt: _Hunt) -> None:
-    """Leave unsaid what need not be said."""
+def _restore_defaults(shrinker: _Shrinker) -> None:
+    """Set fields to their defaults, which are not written."""
     _each(
-        hunt,
+        shrinker,
         lambda part: part.default is not None and part.value != part.default,
-        lambda part: (changed(hunt.smallest, part.path, part.default),),
+        lambda part: (changed(shrinker.smallest, part.path, part.default),),
     )
 
 
-def _smaller_numbers(hunt: _Hunt) -> None:
+def _reduce_numbers(shrinker: _Shrinker) -> None:
     _each(
-        hunt,
-        lambda part: type(part.value) is int and not part.want.duration and part.value > 1,
-        lambda part: (changed(hunt.smallest, part.path, number) for number in (1, 2, 3, part.value // 2)),
+        shrinker,
+        lambda part: type(part.value) is int and not part.field_type.duration and part.value > 1,
+        lambda part: (changed(shrinker.smallest, part.path, number) for number in (1, 2, 3, part.value // 2)),
     )
 
 
-def _fixed_delays(hunt: _Hunt) -> None:
-    for part in list(delays(hunt.smallest)):
+def _fix_delays(shrinker: _Shrinker) -> None:
+    for part in list(delays(shrinker.smallest)):
         it: Delay = part.value
         values = dict.fromkeys(value for value in (0, it.min, it.median, it.max) if value is not None)
         if it.fixed is None:
-            hunt.first(changed(hunt.smallest, part.path, Delay(fixed=value)) for value in values)
+            shrinker.keep_first(changed(shrinker.smallest, part.path, Delay(fixed=value)) for value in values)
 
 
-def _plain_durations(hunt: _Hunt) -> None:
-    for part in list(durations(hunt.smallest)):
-        hunt.first(changed(hunt.smallest, part.path, value) for value in _plainer(part.value))
+def _simplify_durations(shrinker: _Shrinker) -> None:
+    for part in list(durations(shrinker.smallest)):
+        shrinker.keep_first(
+            changed(shrinker.smallest, part.path, value) for value in _simpler_durations(part.value)
+        )
 
 
-def _plainer(ms: int) -> list[int]:
+def _simpler_durations(ms: int) -> list[int]:
     """Durations that are easier to read than this one, the easiest first."""
-    rounded = (round(ms / grain) * grain for grain in GRAINS_MS if grain <= ms)
-    return sorted((value for value in {*PLAIN_MS, *rounded} if _effort(value) < _effort(ms)), key=_effort)
+    rounded = (round(ms / grain) * grain for grain in ROUND_TO_MS if grain <= ms)
+    return sorted(
+        (value for value in {*SIMPLE_DURATIONS_MS, *rounded} if _reading_effort(value) < _reading_effort(ms)),
+        key=_reading_effort,
+    )
 
 
-def _effort(ms: int) -> tuple[int, int]:
+def _reading_effort(ms: int) -> tuple[int, int]:
     return len(format_duration(ms)), ms
 
 
 def _each(
-    hunt: _Hunt, wanted: Callable[[Part], bool], candidates: Callable[[Part], Iterable[Scenario]]
+    shrinker: _Shrinker, wanted: Callable[[Part], bool], candidates: Callable[[Part], Iterable[Scenario]]
 ) -> None:
-    """Try something with every part that is wanted, and with what stands in its place after a success."""
+    """Try candidates for every matching part, and again for the part that takes its place after a success."""
     at = 0
     while True:
-        found = [part for part in parts(hunt.smallest) if wanted(part)]
-        if at >= len(found) or hunt.over:
+        found = [part for part in parts(shrinker.smallest) if wanted(part)]
+        if at >= len(found) or shrinker.exhausted:
             return
-        before = hunt.smallest
-        hunt.first(candidates(found[at]))
-        at += hunt.smallest is before
+        before = shrinker.smallest
+        shrinker.keep_first(candidates(found[at]))
+        at += shrinker.smallest is before
 
 
 STEPS = (
-    _fewer_operations,
-    _fewer_faults,
-    _fewer_regions,
-    _defaults,
-    _fewer_items,
-    _smaller_numbers,
-    _fixed_delays,
-    _plain_durations,
+    _remove_operations,
+    _remove_faults,
+    _remove_regions,
+    _restore_defaults,
+    _remove_items,
+    _reduce_numbers,
+    _fix_delays,
+    _simplify_durations,
 )

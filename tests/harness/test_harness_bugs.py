@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from fanin.harness.cli import explore
 from fanin.harness.cli.main import main
 from fanin.harness.explore import search
-from fanin.harness.explore.generate import invent
+from fanin.harness.explore.generate import generate
 from fanin.harness.history import (
     AttemptSent,
     End,
@@ -270,7 +270,7 @@ def every_seed_is_another_schedule_of_faults() -> None:
     for seed in range(10):
         bits = [it for it in played("storm", seed).entries if isinstance(it, FaultApplied)]
         hit.add(tuple(sorted({(it.fault, it.op or "", it.region or "") for it in bits if it.fault < 4})))
-    drawn = {repr((it.faults, it.operations, it.regions)) for it in map(invent, range(40))}
+    drawn = {repr((it.faults, it.operations, it.regions)) for it in map(generate, range(40))}
 
     assert (len(hit), len(drawn)) == (10, 40)
 

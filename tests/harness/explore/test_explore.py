@@ -12,11 +12,20 @@ import pytest
 from fanin.harness.capabilities import Capability, needs
 from fanin.harness.cli.explore import LACKS
 from fanin.harness.explore import search as exploring
-from fanin.harness.explore.capabilities import SPARABLE
-from fanin.harness.explore.generate import invent
-from fanin.harness.explore.predict import forecast
-from fanin.harness.explore.repair import DELIVERIES_MAX, accepted, settled
-from fanin.harness.explore.search import Run, Search, explore, pack, replay, run, scenario_of, unburdened
+from fanin.harness.explore.generate import generate
+from fanin.harness.explore.predict import predict
+from fanin.harness.explore.repair import DELIVERIES_MAX, accepted, repair
+from fanin.harness.explore.search import (
+    Run,
+    Search,
+    explore,
+    frozen_garbage_collector,
+    pack,
+    replay,
+    run,
+    scenario_of,
+)
+from fanin.harness.explore.without_capabilities import REMOVABLE
 from fanin.harness.history import AttemptEnded, AttemptSent, NotificationReceived, RegistryEvent
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
@@ -47,16 +56,16 @@ from tests.paths import ROOT
 MANY = 300
 PROGRAM = """
 import sys
-from fanin.harness.explore.generate import invent
+from fanin.harness.explore.generate import generate
 from fanin.harness.explore.search import Search, scenario_of
 from fanin.simulator.language.dump import dumps
-print(dumps(invent(7)), dumps(scenario_of(Search(variants_of=("storm", "slow-region")), 7)[1]))
+print(dumps(generate(7)), dumps(scenario_of(Search(variants_of=("storm", "slow-region")), 7)[1]))
 """
 
 
 @pytest.fixture(scope="module")
 def many() -> list[Scenario]:
-    return [invent(seed) for seed in range(MANY)]
+    return [generate(seed) for seed in range(MANY)]
 
 
 def in_another_process(hash_seed: str) -> str:
@@ -137,7 +146,7 @@ def test_no_scenario_is_too_large_to_play_thousands_of(many: list[Scenario]) -> 
     assert max(sizes) <= DELIVERIES_MAX
 
 
-# --- what is settled before it is played ---
+# --- what is repair before it is played ---
 
 
 def push(**fields: object) -> Scenario:
@@ -154,32 +163,32 @@ def test_faults_that_bite_nothing_are_left_out() -> None:
     """They would make the run prove nothing."""
     rare, certain = Drop(chance=1e-9), Drop(region="eastus")
 
-    assert settled(push(faults=(rare, certain)), 0) == push(faults=(certain,))
+    assert repair(push(faults=(rare, certain)), 0) == push(faults=(certain,))
 
 
 def test_faults_that_the_loader_refuses_are_left_out() -> None:
     """The others stay."""
     stranger, certain = Drop(region="mars"), Drop(region="eastus")
 
-    assert settled(push(faults=(stranger, certain)), 0) == push(faults=(certain,))
+    assert repair(push(faults=(stranger, certain)), 0) == push(faults=(certain,))
 
 
 def test_faults_of_a_sink_that_nobody_speaks_to_are_left_out() -> None:
     """The only outcome is told within seconds."""
-    assert settled(push(faults=(SinkHangs(since=60_000, until=90_000),)), 0) == push()
+    assert repair(push(faults=(SinkHangs(since=60_000, until=90_000),)), 0) == push()
 
 
 def test_something_is_left_to_acknowledge() -> None:
     """Silence would be all that there is."""
-    assert settled(push(faults=(Malform(),)), 0) == push()
-    assert settled(push(operations=(Operation(reaches=dict.fromkeys(push().regions)),)), 0) is None
+    assert repair(push(faults=(Malform(),)), 0) == push()
+    assert repair(push(operations=(Operation(reaches=dict.fromkeys(push().regions)),)), 0) is None
 
 
 def test_a_sender_that_never_gives_up_does_when_it_is_refused() -> None:
     """It would send the same ten thousand times."""
     stubborn = push(sender=Sender("cncf-distribution"), faults=(Malform(region="eastus"),))
 
-    small = settled(stubborn, 0)
+    small = repair(stubborn, 0)
 
     assert small is not None
     assert small.sender.attempts is not None
@@ -188,7 +197,7 @@ def test_a_sender_that_never_gives_up_does_when_it_is_refused() -> None:
 def test_what_is_wrong_beyond_its_faults_is_no_scenario() -> None:
     """The loader is the judge."""
     assert accepted(push(regions=())) is None
-    assert settled(push(regions=()), 0) is None
+    assert repair(push(regions=()), 0) is None
 
 
 # --- what is foreseen ---
@@ -198,15 +207,15 @@ def test_what_is_wrong_beyond_its_faults_is_no_scenario() -> None:
 def test_the_forecast_comes_true_on_a_quiet_day(name: str) -> None:
     """Arrivals when they are sent, outcomes when they are told; the network's milliseconds aside."""
     scenario = load(find(name))
-    outlook = forecast(scenario, 3)
+    prediction = predict(scenario, 3)
 
     entries = play(scenario, seed=3).entries
 
     sent = [it for it in entries if isinstance(it, AttemptSent) and it.retry == 0]
     told = [it.at for it in entries if isinstance(it, NotificationReceived)]
-    assert [it.at_ms for it in outlook.arrivals] == [it.at for it in sent]
-    assert [it.at_ms for it in outlook.outcomes] == pytest.approx(told, abs=10)
-    assert outlook.acknowledged == sum(isinstance(it, AttemptEnded) and it.status == 202 for it in entries)
+    assert [it.at_ms for it in prediction.arrivals] == [it.at for it in sent]
+    assert [it.at_ms for it in prediction.outcomes] == pytest.approx(told, abs=10)
+    assert prediction.acknowledged == sum(isinstance(it, AttemptEnded) and it.status == 202 for it in entries)
 
 
 def test_the_forecast_knows_which_faults_will_bite() -> None:
@@ -216,7 +225,7 @@ def test_the_forecast_knows_which_faults_will_bite() -> None:
         n for n, fault in enumerate(scenario.faults) if not isinstance(fault, SinkFault | AggregatorFault)
     }
 
-    assert forecast(scenario, 0).bites == deliveries
+    assert predict(scenario, 0).effective_faults == deliveries
 
 
 # --- runs ---
@@ -260,7 +269,7 @@ def test_the_seed_of_a_run_that_fails_to_end_is_told(monkeypatch: pytest.MonkeyP
 
 def test_few_runs_prove_nothing() -> None:
     """A generator whose runs are mostly unknown is useless; and on our own aggregator none is invalid."""
-    with unburdened():
+    with frozen_garbage_collector():
         found = [*explore(Search(), range(60)), *explore(Search(variants_of=pack()), range(60))]
 
     counts = Counter(it.validity for it in found)
@@ -311,15 +320,15 @@ def test_what_exploring_found_is_there() -> None:
 # --- what a target does not offer ---
 
 
-@pytest.mark.parametrize("lack", SPARABLE)
+@pytest.mark.parametrize("lack", REMOVABLE)
 def test_what_a_target_lacks_is_never_asked_of_it(lack: Capability, many: list[Scenario]) -> None:
     """And it would be, if nobody had said so."""
     asked = [seed for seed, it in enumerate(many) if lack in needs(it)][:20]
-    spared = [scenario_of(Search(lacks=(lack,)), seed)[1] for seed in asked]
+    without_capabilities = [scenario_of(Search(lacks=(lack,)), seed)[1] for seed in asked]
 
     assert len(asked) == 20
-    assert [it.scenario for it in spared if lack in needs(it)] == []
-    assert [it for it in spared if loads(dumps(it)) != it] == []
+    assert [it.scenario for it in without_capabilities if lack in needs(it)] == []
+    assert [it for it in without_capabilities if loads(dumps(it)) != it] == []
 
 
 def test_what_is_lacking_is_part_of_the_replay() -> None:
@@ -332,4 +341,4 @@ def test_what_is_lacking_is_part_of_the_replay() -> None:
 
 def test_the_command_offers_what_can_be_spared() -> None:
     """The names are written twice, because importing them takes time."""
-    assert LACKS == SPARABLE
+    assert LACKS == REMOVABLE

@@ -1,6 +1,6 @@
-"""Takes out of a scenario what somebody's aggregator does not offer, so that what is found is about the rest.
+"""Removes from a scenario what needs a capability that the aggregator under test does not have.
 
-Rules of this file: pure; what is spared are the capabilities of `harness.capabilities`, under the same names.
+Rules of this file: pure; the names are those of `harness.capabilities`.
 """
 
 from collections.abc import Collection
@@ -10,12 +10,12 @@ import msgspec
 from fanin.harness.capabilities import Capability
 from fanin.simulator.language.scenario import SUBSCRIBABLE, Crash, Fault, Restart, Scenario, WrongKey
 
-# What a run in virtual time may ask for, and a target can lack.
-SPARABLE: tuple[Capability, ...] = ("process", "image-correlation", "action-filter", "function-keys")
+# Capabilities that a run in virtual time may need, and a target may lack.
+REMOVABLE: tuple[Capability, ...] = ("process", "image-correlation", "action-filter", "function-keys")
 
 
-def spared(scenario: Scenario, lacks: Collection[Capability]) -> Scenario:
-    """The scenario without the needs that are lacking. Its faults may bite nothing then."""
+def without_capabilities(scenario: Scenario, lacks: Collection[Capability]) -> Scenario:
+    """The scenario without what needs these capabilities. Faults that remain may take no effect."""
     if "process" in lacks:
         scenario = _without(scenario, Crash, Restart)
     if "image-correlation" in lacks and scenario.correlation == "image":
