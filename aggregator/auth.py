@@ -204,10 +204,10 @@ class Authenticator:
         try:
             self.keys = read_keys(path)
         except ValueError as exc:
-            log.event(logging.ERROR, "keys-not-read", reason=exc, keys=len(self.keys))
+            log.event(logging.ERROR, "keys-unreadable", reason=exc, keys=len(self.keys))
             return
         self._digests = [_digest(key) for key in self.keys]
-        log.event(logging.WARNING, "keys-changed", keys=len(self.keys))
+        log.event(logging.WARNING, "keys-reloaded", keys=len(self.keys))
 
 
 def _digest(secret: str) -> bytes:

@@ -61,16 +61,16 @@ class NotDeliveredError(Exception):
     """One attempt at a notification failed; another is due later. The message says why, without secrets.
 
     Attributes:
-        again_after_ms: How long the receiver asked to be left alone, if it did.
+        retry_after_ms: How long the receiver asked to be left alone, if it did.
         final: The receiver's documentation says that no repetition will ever succeed.
         sent: False when nothing was sent, because the receiver had asked for a pause; no attempt is counted.
     """
 
     def __init__(
-        self, reason: str, *, again_after_ms: int | None = None, final: bool = False, sent: bool = True
+        self, reason: str, *, retry_after_ms: int | None = None, final: bool = False, sent: bool = True
     ) -> None:
         super().__init__(reason)
-        self.again_after_ms, self.final, self.sent = again_after_ms, final, sent
+        self.retry_after_ms, self.final, self.sent = retry_after_ms, final, sent
 
 
 class Notifier(Protocol):

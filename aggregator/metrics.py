@@ -50,22 +50,22 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests: Counter[int] = Counter()  # by status
-        self.arrivals: Counter[tuple[str, str]] = Counter()  # by region and standing
+        self.arrivals: Counter[tuple[str, str]] = Counter()  # by region and result
         self.outcomes: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()  # notifications: ok or failed
-        self.given_up: Counter[str] = Counter()  # notifications, by target
+        self.dead_lettered: Counter[str] = Counter()  # notifications, by target
         self.batch = Histogram(BATCH_BOUNDS)
         self.timer_delay_s = Histogram(DELAY_BOUNDS_S)
         self.ack_s = Histogram(LATENCY_BOUNDS_S)
         self.commit_s = Histogram(LATENCY_BOUNDS_S)
         self.lag_s: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(LAG_BOUNDS_S))  # by region
-        self.regions_asked: Counter[str] = Counter()  # of the registry: ok or failed
+        self.region_refreshes: Counter[str] = Counter()  # of the registry: ok or failed
         # What the store holds is known to an engine that owns it, and to no other: a 0 would be a lie.
         self.owns_store = False
         self.waiting = 0
-        self.untold = 0
+        self.pending = 0
         self.dead = 0
-        # Seconds since the oldest untold notification was decided; None when that cannot be read now.
+        # Seconds since the oldest pending notification was decided; None when that cannot be read now.
         self.outbox_age_s: Callable[[], float | None] = lambda: 0.0
 
     def render(self) -> bytes:
@@ -88,20 +88,23 @@ class Metrics:
 
         yield _counter("fanin_requests", "Webhook requests by status answered.", ("status",), self.requests)
         yield _counter(
-            "fanin_arrivals", "Arrivals by region and standing.", ("region", "standing"), self.arrivals
+            "fanin_arrivals", "Arrivals by region and result.", ("region", "result"), self.arrivals
         )
         yield _counter("fanin_outcomes", "Operations decided, by outcome.", ("outcome",), self.outcomes)
         yield _counter(
             "fanin_notification_attempts", "Attempts at notifying, by result.", ("result",), self.attempts
         )
         yield _counter(
-            "fanin_given_up", "Notifications that were given up, by target.", ("target",), self.given_up
+            "fanin_notifications_dead_lettered",
+            "Notifications that became dead letters, by target.",
+            ("target",),
+            self.dead_lettered,
         )
         if self.owns_store:
             yield from self._stored()
-        if self.regions_asked:
-            doc = "Questions to the registry about its regions, by result."
-            yield _counter("fanin_regions_asked", doc, ("result",), self.regions_asked)
+        if self.region_refreshes:
+            doc = "Queries of the registry for its regions, by result."
+            yield _counter("fanin_region_refreshes", doc, ("result",), self.region_refreshes)
         for name, doc, histogram in (
             ("fanin_ack_seconds", "From a webhook's head to its 2xx.", self.ack_s),
             ("fanin_commit_seconds", "One transaction, with its flush.", self.commit_s),
@@ -120,8 +123,10 @@ class Metrics:
         from prometheus_client.core import GaugeMetricFamily
 
         yield GaugeMetricFamily("fanin_waiting", "Operations without an outcome.", self.waiting)
-        yield GaugeMetricFamily("fanin_outbox", "Notifications that nobody has accepted yet.", self.untold)
-        yield GaugeMetricFamily("fanin_dead_letters", "Notifications that lie given up.", self.dead)
+        yield GaugeMetricFamily("fanin_outbox", "Notifications not accepted yet.", self.pending)
+        yield GaugeMetricFamily(
+            "fanin_dead_letters", "Notifications that are not retried any more.", self.dead
+        )
         if (age_s := self.outbox_age_s()) is not None:
             yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest in the outbox.", age_s)
 

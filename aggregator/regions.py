@@ -97,7 +97,7 @@ class RegistryRegions(Sequence[Region]):
         self._refresh_s = refresh_ms / 1000
         self._regions: tuple[Region, ...] = ()
         self._task: asyncio.Task[None] | None = None
-        self.asked: Counter[str] = Counter()  # by result: ok or failed
+        self.refreshes: Counter[str] = Counter()  # by result: ok or failed
 
     def __len__(self) -> int:
         return len(self._regions)
@@ -127,7 +127,7 @@ class RegistryRegions(Sequence[Region]):
             self._regions = self._remembered()
             if not self._regions:
                 raise
-            log.event(logging.WARNING, "regions-not-asked", reason=exc, regions=self._regions)
+            log.event(logging.WARNING, "regions-refresh-failed", reason=exc, regions=self._regions)
         self._task = asyncio.get_running_loop().create_task(self._keep_asking())
 
     async def close(self) -> None:
@@ -194,9 +194,9 @@ class RegistryRegions(Sequence[Region]):
         try:
             regions = await self.ask()
         except RegionsUnknownError:
-            self.asked["failed"] += 1
+            self.refreshes["failed"] += 1
             raise
-        self.asked["ok"] += 1
+        self.refreshes["ok"] += 1
         self._learn(regions)
 
     async def _keep_asking(self) -> None:
@@ -208,9 +208,9 @@ class RegistryRegions(Sequence[Region]):
                 pause_s = self._refresh_s
             except RegionsUnknownError as exc:
                 pause_s = min(self._refresh_s, AGAIN_S_MAX)
-                log.event(logging.WARNING, "regions-not-asked", reason=exc, regions=self._regions)
+                log.event(logging.WARNING, "regions-refresh-failed", reason=exc, regions=self._regions)
             except Exception:  # noqa: BLE001 - a bug in asking must not end it
-                log.LOGGER.exception("asking for regions crashed")
+                log.LOGGER.exception("regions-refresh-crashed")
 
     def _learn(self, regions: tuple[Region, ...]) -> None:
         if regions == self._regions:

@@ -9,7 +9,7 @@ import click
 
 from fanin.aggregator.cli.client import ServiceClient
 from fanin.aggregator.cli.options import examples
-from fanin.aggregator.http.views import STATES
+from fanin.aggregator.http.query import OUTBOX_STATES
 
 type Shown = Mapping[str, Any]
 
@@ -35,14 +35,14 @@ def outbox() -> None:
 
 
 @outbox.command("list", epilog=examples("fanin outbox list", "fanin outbox list --state dead --format json"))
-@click.option("--state", type=click.Choice(list(STATES)), help="Only those in this state. [both]")
+@click.option("--state", type=click.Choice(list(OUTBOX_STATES)), help="Only those in this state. [both]")
 @click.option("--target", metavar="NAME", help="Only those for this target. [all]")
 @_form
 @_url
 def list_(*, state: str | None, target: str | None, form: str, url: str | None) -> None:
     """List what is still to be told, and what was given up."""
     query = {"state": state} if state else {}
-    found, _ = asyncio.run(ServiceClient(url).entries("/outbox", "letters", query))
+    found, _ = asyncio.run(ServiceClient(url).entries("/outbox", "entries", query))
     found = [one for one in found if target in (None, one["target"])]
     for line in [json.dumps(one) for one in found] if form == "json" else table(found):
         click.echo(line)
@@ -88,6 +88,6 @@ def table(found: Sequence[Shown]) -> list[str]:
 
 
 def _next(one: Shown) -> str:
-    if one["given_up"]:
-        return f"given up {one['given_up'][:19]}Z"
+    if one["dead_lettered"]:
+        return f"dead-lettered {one['dead_lettered'][:19]}Z"
     return f"{one['next_attempt'][:19]}Z" if one["next_attempt"] else "now"

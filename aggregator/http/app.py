@@ -34,12 +34,13 @@ from fanin.aggregator.errors import (
     quoted,
 )
 from fanin.aggregator.fanin import Phase, Region
-from fanin.aggregator.http import views
-from fanin.aggregator.http.status_views import (
+from fanin.aggregator.http.query import parse_dead, parse_limit, parse_phase, parse_selection
+from fanin.aggregator.http.views import (
     STATUS_PATH,
     check_status,
     durable_status,
-    instance,
+    instance_view,
+    outbox_entry_view,
     status_uri,
 )
 from fanin.aggregator.metrics import Metrics
@@ -63,7 +64,6 @@ BODY_S = 30
 BODY_BYTES_READ_MAX = 16 << 20
 # What a poller is asked to wait: Durable Functions says 10 s with the first answer, then 5 s.
 RETRY_AFTER_START, RETRY_AFTER_STATUS = "10", "5"
-PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 # A log line is not for senders to fill.
 PATH_LOGGED_MAX = 200
 
@@ -91,7 +91,7 @@ def create_app(
         async with AsyncExitStack() as stack:
             if isinstance(settings.regions, RegistryRegions):
                 stack.push_async_callback(settings.regions.close)
-                metrics.regions_asked = settings.regions.asked
+                metrics.region_refreshes = settings.regions.refreshes
                 await settings.regions.start()
             notifier = None
             if settings.targets:
@@ -186,31 +186,35 @@ class _Surface:
         self._authorise(request)
         query = request.query_params
         page = await self.engine.instances(
-            phase=_phase(query.get("state")), after=query.get("after"), limit=_limit(query.get("limit"))
+            phase=parse_phase(query.get("state")),
+            after=query.get("after"),
+            limit=parse_limit(query.get("limit")),
         )
-        return _json({"instances": [instance(state) for state in page.states], "next": page.next})
+        return _json({"instances": [instance_view(state) for state in page.states], "next": page.next})
 
     async def outbox(self, request: Request) -> Response:
-        """A page of notifications that somebody has not accepted."""
+        """A page of outbox entries: notifications that their target has not accepted."""
         self._authorise(request)
-        self._have_letters()
+        self._require_outbox()
         query = request.query_params
         page = await self.engine.outbox(
-            dead=views.dead_or_not(query.get("state")),
+            dead=parse_dead(query.get("state")),
             after=query.get("after"),
-            limit=_limit(query.get("limit")),
+            limit=parse_limit(query.get("limit")),
         )
-        return _json({"letters": [views.shown(letter) for letter in page.entries], "next": page.next})
+        return _json({"entries": [outbox_entry_view(entry) for entry in page.entries], "next": page.next})
 
     async def retry(self, request: Request) -> Response:
         """Send dead letters again: all, or those of a target or an operation."""
         self._authorise(request)
-        self._have_letters()
+        self._require_outbox()
         names = [target.name for target in self._settings.targets]
-        target, operation = views.chosen(request.query_params, names)
-        retried = await self.engine.retry(target=target, operation=operation)
-        log.event(logging.INFO, "retried", target=target, operation=operation, notifications=retried)
-        return _json({"retried": retried})
+        target, operation = parse_selection(request.query_params, names)
+        number = await self.engine.retry(target=target, operation=operation)
+        log.event(
+            logging.INFO, "dead-letters-retried", target=target, operation=operation, notifications=number
+        )
+        return _json({"retried": number})
 
     async def figures(self, request: Request) -> Response:
         """Prometheus' page."""
@@ -231,7 +235,7 @@ class _Surface:
     def _authorise(self, request: Request) -> None:
         self._auth.require_key(request.headers, request.query_params)
 
-    def _have_letters(self) -> None:
+    def _require_outbox(self) -> None:
         if not self.engine.capabilities.lists_outbox:
             raise HTTPException(404, f"the engine {self._settings.engine} keeps no list of its notifications")
 
@@ -264,7 +268,7 @@ def _answering(endpoint: _Endpoint) -> _Endpoint:
         except AggregatorError as exc:
             error = exc
         except Exception as exc:  # noqa: BLE001 - a bug is ours; the sender is told to try again
-            log.LOGGER.exception("a request crashed")
+            log.LOGGER.exception("request-crashed")
             error = StoreFailedError(f"internal error: {type(exc).__name__}")
         path = request.url.path[:PATH_LOGGED_MAX]
         log.event(logging.INFO, "refused", status=error.status, path=path, reason=error)
@@ -337,25 +341,6 @@ def _origin(request: Request) -> str:
     scope = request.scope
     host = request.headers.get("host") or ":".join(map(str, scope.get("server") or ("localhost",)))
     return f"{scope['scheme']}://{host}{scope.get('root_path', '')}"
-
-
-def _phase(text: str | None) -> Phase | None:
-    if text is None:
-        return None
-    try:
-        return Phase(text)
-    except ValueError as exc:
-        raise MalformedError(f"state={quoted(text)} is none of {', '.join(Phase)}") from exc
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return PAGE_DEFAULT
-    if not (
-        text.isascii() and text.isdecimal() and len(text) <= len(str(PAGE_MAX)) and 1 <= int(text) <= PAGE_MAX
-    ):
-        raise MalformedError(f"limit={quoted(text)} is not a number from 1 to {PAGE_MAX}")
-    return int(text)
 
 
 def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

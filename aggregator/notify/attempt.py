@@ -37,7 +37,7 @@ async def attempt(
     except TimeoutError:
         return NotDeliveredError("no answer in time")
     except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
-        log.LOGGER.exception("notify-crashed")
+        log.LOGGER.exception("notification-crashed")
         return NotDeliveredError(f"internal error: {type(exc).__name__}")
     return None
 
@@ -52,7 +52,7 @@ def decide_retry(
 ) -> RetryDecision:
     """What follows after ``attempts`` that failed before, with pauses of ``tried_ms``, and this one."""
     attempts += error.sent
-    pause = pause_ms(notification.key, attempts, asked_ms=error.again_after_ms)
+    pause = pause_ms(notification.key, attempts, asked_ms=error.retry_after_ms)
     tried_ms += pause
     dead = error.final or retry_policy.exhausted(attempts=attempts, tried_ms=tried_ms)
     return RetryDecision(attempts, pause, tried_ms, dead)
@@ -61,7 +61,13 @@ def decide_retry(
 def record_accepted(metrics: Metrics, notification: Notification, target: str, *, attempt: int) -> None:
     """Count and log that a target has taken a notification."""
     metrics.attempts["ok"] += 1
-    log.event(logging.INFO, "notified", operation=notification.operation_id, target=target, attempt=attempt)
+    log.event(
+        logging.INFO,
+        "notification-accepted",
+        operation=notification.operation_id,
+        target=target,
+        attempt=attempt,
+    )
 
 
 def record_failure(
@@ -75,13 +81,13 @@ def record_failure(
     """Count and log that it has not, and what follows."""
     if error.sent:
         metrics.attempts["failed"] += 1
-    metrics.given_up[target] += decision.dead
+    metrics.dead_lettered[target] += decision.dead
     log.event(
         logging.ERROR if decision.dead else logging.WARNING,
-        "given-up" if decision.dead else "not-notified",
+        "notification-dead-lettered" if decision.dead else "notification-failed",
         operation=notification.operation_id,
         target=target,
         attempt=decision.attempts,
         reason=error,
-        again_in_s=None if decision.dead else decision.pause_ms / 1000,
+        retry_in_s=None if decision.dead else decision.pause_ms / 1000,
     )

@@ -67,7 +67,7 @@ class HttpTarget:
         now_ms = self._clock.now_ms()
         if now_ms < self._rests_until_ms:
             left_ms = self._rests_until_ms - now_ms
-            raise NotDeliveredError("the receiver asked for a pause", again_after_ms=left_ms, sent=False)
+            raise NotDeliveredError("the receiver asked for a pause", retry_after_ms=left_ms, sent=False)
         request = self._request(notification, self._render(notification), now_ms // 1000)
         try:
             answer = await self._connections.post(request)
@@ -96,7 +96,7 @@ class HttpTarget:
         if self._paced and (status == HTTPStatus.TOO_MANY_REQUESTS or asked_ms is not None):
             rest_ms = _PACE_MS if asked_ms is None else min(asked_ms, RETRY_AFTER_MS_MAX)
             self._rests_until_ms = max(self._rests_until_ms, now_ms + rest_ms)
-        return NotDeliveredError(f"answered {status}", again_after_ms=asked_ms, final=status in self._gone)
+        return NotDeliveredError(f"answered {status}", retry_after_ms=asked_ms, final=status in self._gone)
 
 
 def asked_for_ms(retry_after: str | None, now_ms: int) -> int | None:

@@ -100,7 +100,7 @@ async def test_keys_are_read_again_when_their_file_changes(
         after = await codes("old-key", "new-key")
 
     assert (before, both, kept, after) == ([200, 401, 401, 401], [200, 200], [200, 200], [401, 200])
-    assert f'keys-not-read reason="{file} has no key; expected one a line"' in caplog.text
+    assert f'keys-unreadable reason="{file} has no key; expected one a line"' in caplog.text
     assert "new-key" not in caplog.text
 
 

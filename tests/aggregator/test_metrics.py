@@ -17,8 +17,8 @@ def test_the_page_is_what_was_counted() -> None:
     metrics.arrivals["eastus", ArrivalResult.COUNTED] += 2
     metrics.outcomes[Phase.TIMED_OUT] += 1
     metrics.attempts["failed"] += 4
-    metrics.given_up["oncall"] += 1
-    metrics.owns_store, metrics.waiting, metrics.untold = True, 5, 6
+    metrics.dead_lettered["oncall"] += 1
+    metrics.owns_store, metrics.waiting, metrics.pending = True, 5, 6
     for rows in (1, 2, 3, 300):
         metrics.batch.add(rows)
 
@@ -29,7 +29,7 @@ def test_the_page_is_what_was_counted() -> None:
     assert samples["fanin_arrivals_total", "eastus", "counted"] == 2
     assert samples["fanin_outcomes_total", "timed_out"] == 1
     assert samples["fanin_notification_attempts_total", "failed"] == 4
-    assert samples["fanin_given_up_total", "oncall"] == 1
+    assert samples["fanin_notifications_dead_lettered_total", "oncall"] == 1
     assert (samples["fanin_waiting",], samples["fanin_outbox",]) == (5, 6)
     buckets = {key[1]: value for key, value in samples.items() if key[0] == "fanin_commit_batch_rows_bucket"}
     assert (buckets["1"], buckets["2"], buckets["4"], buckets["256"], buckets["+Inf"]) == (1, 2, 3, 3, 4)

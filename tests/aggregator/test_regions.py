@@ -126,7 +126,7 @@ async def test_regions_are_asked_again_and_a_failure_changes_nothing(
             fake.replications.append(replication("uksouth"))
             await until(lambda: "uksouth" in known)
             fake.refusal = (503, {})
-            await until(lambda: "regions-not-asked" in caplog.text)
+            await until(lambda: "regions-refresh-failed" in caplog.text)
             during = tuple(known)
             fake.refusal, fake.replications = None, []
             await until(lambda: len(known) == 1)
@@ -138,7 +138,7 @@ async def test_regions_are_asked_again_and_a_failure_changes_nothing(
         ("eastus", "uksouth", "westeurope"),
         ("eastus",),
     )
-    assert set(known.asked) == {"ok", "failed"}
+    assert set(known.refreshes) == {"ok", "failed"}
     assert "regions-changed regions=eastus before=eastus,uksouth,westeurope" in caplog.text
     assert TOKEN not in caplog.text
 

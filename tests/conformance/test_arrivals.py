@@ -12,7 +12,7 @@ from fanin.aggregator.errors import (
     UnknownRegionError,
 )
 from fanin.aggregator.fanin import ArrivalResult, Phase
-from tests.conformance.worlds import EAST, IMAGE, NORTH, WEST, World, arrival, deliver_all, standings
+from tests.conformance.worlds import EAST, IMAGE, NORTH, WEST, World, arrival, arrival_results, deliver_all
 
 
 def test_what_was_acknowledged_survives_a_kill(world: World) -> None:
@@ -27,9 +27,9 @@ def test_what_was_acknowledged_survives_a_kill(world: World) -> None:
 
         assert await world.state() == before
         await deliver_all(reborn, arrival(NORTH), arrival(WEST))
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
 
-        assert world.outcomes_told() == [("op-1", "completed")]
+        assert world.outcomes_sent() == [("op-1", "completed")]
 
     world.play(story)
 
@@ -43,12 +43,12 @@ def test_the_last_region_completes_and_the_subscriber_is_told_everything(world: 
         for region in (EAST, NORTH, WEST):
             await engine.deliver(arrival(region))
             await world.wait(world.timeout_ms // 10)
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
 
-        ((_, told),) = world.told
-        assert (told.operation_id, told.outcome, told.subject) == ("op-1", Phase.COMPLETED, IMAGE)
-        assert (told.arrived, told.missing) == ((EAST, NORTH, WEST), ())
-        assert told.deadline_ms - started_ms - world.timeout_ms in range(world.slack_ms)
+        ((_, sent),) = world.attempts
+        assert (sent.operation_id, sent.outcome, sent.subject) == ("op-1", Phase.COMPLETED, IMAGE)
+        assert (sent.arrived, sent.missing) == ((EAST, NORTH, WEST), ())
+        assert sent.deadline_ms - started_ms - world.timeout_ms in range(world.slack_ms)
 
     world.play(story)
 
@@ -62,7 +62,7 @@ def test_the_same_arrival_again_is_harmless(world: World) -> None:
         results.append(await engine.deliver(arrival(NORTH)))
 
         if world.capabilities.reports_result:
-            assert standings([*results]) == [
+            assert arrival_results([*results]) == [
                 ArrivalResult.COUNTED,
                 ArrivalResult.DUPLICATE,
                 ArrivalResult.DUPLICATE,
@@ -70,7 +70,7 @@ def test_the_same_arrival_again_is_harmless(world: World) -> None:
             ]
         state = await world.state(when=lambda it: it.duplicates == 2 and NORTH in it.arrived)
         assert state.missing == (WEST,)
-        assert world.told == []
+        assert world.attempts == []
 
     world.play(story)
 
@@ -85,12 +85,12 @@ def test_first_arrivals_that_come_together_start_one_operation(world: World, see
         results = await deliver_all(
             engine, *(arrival(region, id_) for region in (EAST, NORTH, WEST) for id_ in ids)
         )
-        said = standings(results)
-        await world.until(lambda: len(world.told) >= len(ids))
+        said = arrival_results(results)
+        await world.until(lambda: len(world.attempts) >= len(ids))
         await world.silence()
 
         assert said == [ArrivalResult.COUNTED] * (180 if world.capabilities.reports_result else 0)
-        assert sorted(world.outcomes_told()) == sorted((id_, "completed") for id_ in ids)
+        assert sorted(world.outcomes_sent()) == sorted((id_, "completed") for id_ in ids)
 
     world.play(story, seed=seed)
 
@@ -100,7 +100,7 @@ def test_copies_that_come_together_count_once(world: World) -> None:
 
     async def story() -> None:
         engine = await world.start(timeout_ms=60_000)
-        said = standings(await deliver_all(engine, *[arrival(EAST)] * 50))
+        said = arrival_results(await deliver_all(engine, *[arrival(EAST)] * 50))
 
         if world.capabilities.reports_result:
             assert sorted(said) == [ArrivalResult.COUNTED] + [ArrivalResult.DUPLICATE] * 49
@@ -134,7 +134,7 @@ def test_one_refused_arrival_spoils_nobody_elses(world: World) -> None:
 
         assert isinstance(results[1], UnexpectedRegionError | UnknownRegionError)
         assert isinstance(results[3], UnknownRegionError)
-        standings([results[0], results[2]])
+        arrival_results([results[0], results[2]])
         state = await world.state(when=lambda it: len(it.arrived) == 2)
         assert state.missing == (WEST,)
         assert await engine.inspect("op-2") is None
@@ -155,12 +155,12 @@ def test_the_regions_are_those_of_the_start(world: World) -> None:
                 await engine.deliver(arrival(WEST, "old"))
         with pytest.raises(RequestError):
             await engine.deliver(arrival("mars", "old"))
-        standings(
+        arrival_results(
             await deliver_all(engine, arrival(NORTH, "old"), arrival(EAST, "new"), arrival(WEST, "new"))
         )
-        await world.until(lambda: len(world.told) >= 2)
+        await world.until(lambda: len(world.attempts) >= 2)
 
-        assert sorted(world.outcomes_told()) == [("new", "completed"), ("old", "completed")]
+        assert sorted(world.outcomes_sent()) == [("new", "completed"), ("old", "completed")]
 
     world.play(story)
 
@@ -206,7 +206,7 @@ def test_instances_are_listed_page_by_page(world: World) -> None:
             await engine.deliver(arrival(EAST, f"waiting-{n}"))
         for n in range(5):
             await deliver_all(engine, *(arrival(region, f"done-{n}") for region in (EAST, NORTH, WEST)))
-        await world.until(lambda: len(world.told) >= 5)
+        await world.until(lambda: len(world.attempts) >= 5)
 
         for phase, expected in (
             (Phase.WAITING, [f"waiting-{n}" for n in range(7)]),

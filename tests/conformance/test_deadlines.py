@@ -4,7 +4,16 @@ import pytest
 
 from fanin.aggregator.errors import StoreUnusableError
 from fanin.aggregator.fanin import ArrivalResult
-from tests.conformance.worlds import EAST, NORTH, RETENTION_MS, WEST, World, arrival, deliver_all, standings
+from tests.conformance.worlds import (
+    EAST,
+    NORTH,
+    RETENTION_MS,
+    WEST,
+    World,
+    arrival,
+    arrival_results,
+    deliver_all,
+)
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
@@ -17,12 +26,12 @@ def test_a_deadline_ends_the_wait_on_time(world: World) -> None:
         await engine.deliver(arrival(NORTH))
         deadline_ms = (await world.state()).deadline_ms
         await world.wait(deadline_ms - world.now_ms() - (1 if world.virtual else 200))
-        assert world.told == []
-        await world.until(lambda: bool(world.told))
+        assert world.attempts == []
+        await world.until(lambda: bool(world.attempts))
 
-        ((told_ms, told),) = world.told
-        assert told_ms - deadline_ms in range(world.slack_ms)
-        assert (told.outcome.value, told.arrived, told.missing) == ("timed_out", (NORTH,), (EAST, WEST))
+        ((sent_ms, sent),) = world.attempts
+        assert sent_ms - deadline_ms in range(world.slack_ms)
+        assert (sent.outcome.value, sent.arrived, sent.missing) == ("timed_out", (NORTH,), (EAST, WEST))
 
     world.play(story)
 
@@ -37,12 +46,12 @@ def test_later_arrivals_do_not_move_the_deadline(world: World) -> None:
         await world.wait(world.timeout_ms // 2)
         await deliver_all(engine, arrival(NORTH), arrival(NORTH))
         second = await world.state(when=lambda it: NORTH in it.arrived)
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
 
         assert first.deadline_ms == second.deadline_ms
-        ((told_ms, told),) = world.told
-        assert (told.outcome.value, told.deadline_ms) == ("timed_out", first.deadline_ms)
-        assert told_ms - first.deadline_ms in range(world.slack_ms)
+        ((sent_ms, sent),) = world.attempts
+        assert (sent.outcome.value, sent.deadline_ms) == ("timed_out", first.deadline_ms)
+        assert sent_ms - first.deadline_ms in range(world.slack_ms)
 
     world.play(story)
 
@@ -59,11 +68,11 @@ def test_restarts_do_not_move_the_deadline(world: World, end: str) -> None:
             await world.wait(world.timeout_ms // 5)
             await world.end(end)
             await world.start()
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
 
-        ((told_ms, told),) = world.told
-        assert told.deadline_ms == deadline_ms
-        assert told_ms - deadline_ms in range(1_000 + world.slack_ms)
+        ((sent_ms, sent),) = world.attempts
+        assert sent.deadline_ms == deadline_ms
+        assert sent_ms - deadline_ms in range(1_000 + world.slack_ms)
 
     world.play(story)
 
@@ -78,13 +87,13 @@ def test_a_deadline_that_passed_while_nobody_ran_fires_after_the_start(world: Wo
         await world.stop()
         await world.wait(2 * world.timeout_ms)
         reborn = await world.start()
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await reborn.deliver(arrival(NORTH))
         state = await world.state(when=lambda it: bool(it.late))
         await world.silence()
 
-        ((_, told),) = world.told
-        assert (told.outcome.value, told.deadline_ms) == ("timed_out", deadline_ms)
+        ((_, sent),) = world.attempts
+        assert (sent.outcome.value, sent.deadline_ms) == ("timed_out", deadline_ms)
         assert (list(state.arrived), list(state.late)) == ([EAST], [NORTH])
 
     world.play(story)
@@ -101,10 +110,10 @@ def test_an_arrival_beats_the_timer_only_before_the_deadline(world: World) -> No
         reborn = await world.start()
         await reborn.deliver(arrival(WEST))
         state = await world.state(when=lambda it: bool(it.late))
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
 
         assert list(state.late) == [WEST]
-        assert world.outcomes_told() == [("op-1", "timed_out")]
+        assert world.outcomes_sent() == [("op-1", "timed_out")]
 
     world.play(story)
 
@@ -120,10 +129,10 @@ def test_at_the_very_deadline_there_is_one_outcome(world: World, seed: int) -> N
             deadline_ms = (await world.state("op-0")).deadline_ms
             await world.wait(max(0, deadline_ms + offset - world.now_ms()))
             await deliver_all(engine, *(arrival(WEST, f"op-{n}") for n in range(20)))
-        await world.until(lambda: len(world.told) >= 20)
+        await world.until(lambda: len(world.attempts) >= 20)
         await world.silence()
 
-        assert len(world.told) == len({notify.operation_id for _, notify in world.told}) == 20
+        assert len(world.attempts) == len({notify.operation_id for _, notify in world.attempts}) == 20
 
     world.play(story, seed=seed)
 
@@ -136,10 +145,10 @@ def test_many_deadlines_at_once_all_fire(world: World) -> None:
         crowd = world.many(250)
         for batch in range(5):
             await deliver_all(engine, *(arrival(EAST, f"op-{batch}-{n}") for n in range(crowd)))
-        await world.until(lambda: len(world.told) >= 5 * crowd)
+        await world.until(lambda: len(world.attempts) >= 5 * crowd)
 
-        assert len({notify.operation_id for _, notify in world.told}) == 5 * crowd
-        assert {notify.outcome.value for _, notify in world.told} == {"timed_out"}
+        assert len({notify.operation_id for _, notify in world.attempts}) == 5 * crowd
+        assert {notify.outcome.value for _, notify in world.attempts} == {"timed_out"}
 
     world.play(story)
 
@@ -150,11 +159,11 @@ def test_after_the_outcome_arrivals_are_late_or_duplicate_and_silent(world: Worl
     async def story() -> None:
         engine = await world.start()
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         said = []
         for pause_ms in (0, 10_000, DAY_MS, 5 * DAY_MS) if world.virtual else (0, 100, world.timeout_ms):
             await world.wait(pause_ms)
-            said += standings([await engine.deliver(arrival(region)) for region in (EAST, NORTH)])
+            said += arrival_results([await engine.deliver(arrival(region)) for region in (EAST, NORTH)])
         await world.silence()
 
         if world.capabilities.reports_result:
@@ -165,7 +174,7 @@ def test_after_the_outcome_arrivals_are_late_or_duplicate_and_silent(world: Worl
             ]
         state = await world.state(when=lambda it: it.duplicates >= 5)
         assert (list(state.arrived), list(state.late)) == ([EAST], [NORTH])
-        assert world.outcomes_told() == [("op-1", "timed_out")]
+        assert world.outcomes_sent() == [("op-1", "timed_out")]
 
     world.play(story)
 
@@ -185,9 +194,9 @@ def test_after_the_retention_an_id_is_a_new_operation(world: World) -> None:
         await world.wait(60_000 + 2 * HOUR_MS if world.virtual else retention_ms)
         assert await engine.inspect("op-1") is None
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: len(world.told) == 2)
+        await world.until(lambda: len(world.attempts) == 2)
 
-        assert len(set(world.keys_told())) == 2
+        assert len(set(world.keys_sent())) == 2
 
     world.play(story)
 
@@ -234,17 +243,17 @@ def test_several_on_the_same_data_share_the_work(world: World) -> None:
         if world.capabilities.exclusive:
             pytest.skip("has one owner")
         first = await world.start(timeout_ms=60_000)
-        second = world.another(world.audience())
+        second = world.another(world.notifier())
         await second.open()
         try:
             ids = [f"op-{n}" for n in range(30)]
             for region, engine in ((EAST, first), (NORTH, second), (WEST, first)):
-                standings(await deliver_all(engine, *(arrival(region, id_) for id_ in ids)))
-            await world.until(lambda: len(world.told) >= len(ids))
+                arrival_results(await deliver_all(engine, *(arrival(region, id_) for id_ in ids)))
+            await world.until(lambda: len(world.attempts) >= len(ids))
             await world.silence()
         finally:
             await second.close()
 
-        assert sorted(world.outcomes_told()) == sorted((id_, "completed") for id_ in ids)
+        assert sorted(world.outcomes_sent()) == sorted((id_, "completed") for id_ in ids)
 
     world.play(story)

@@ -7,12 +7,12 @@ import pytest
 
 from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.fanin import Notification
-from tests.conformance.worlds import EAST, NORTH, WEST, World, accept, arrival, deliver_all, standings
+from tests.conformance.worlds import EAST, NORTH, WEST, World, accept, arrival, arrival_results, deliver_all
 
 
 async def complete(world: World, *operations: str) -> None:
     engine = await world.start(regions=(EAST,))
-    standings(await deliver_all(engine, *(arrival(EAST, id_) for id_ in operations)))
+    arrival_results(await deliver_all(engine, *(arrival(EAST, id_) for id_ in operations)))
 
 
 def test_a_refused_notification_is_told_again_under_its_key(world: World) -> None:
@@ -22,18 +22,18 @@ def test_a_refused_notification_is_told_again_under_its_key(world: World) -> Non
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:
-        world.subscriber = refuse
+        world.receiver = refuse
         await complete(world, "op-1")
-        await world.until(lambda: len(world.told) >= 4)
+        await world.until(lambda: len(world.attempts) >= 4)
         if world.virtual:
             await world.wait(600_000)
 
-        times = [told_ms for told_ms, _ in world.told]
+        times = [sent_ms for sent_ms, _ in world.attempts]
         pauses = [later - earlier for earlier, later in pairwise(times)]
         assert pauses[0] in range(500, 2_000)
         assert pauses[:6] == sorted(pauses[:6])
         assert max(pauses) <= 1.25 * 300_000
-        assert len(set(world.keys_told())) == 1
+        assert len(set(world.keys_sent())) == 1
 
     world.play(story)
 
@@ -44,13 +44,13 @@ def test_an_accepted_notification_is_not_told_again(world: World, end: str) -> N
 
     async def story() -> None:
         await complete(world, "op-1")
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await world.silence()
         await world.end(end)
         await world.start()
         await world.silence()
 
-        assert world.outcomes_told() == [("op-1", "completed")]
+        assert world.outcomes_sent() == [("op-1", "completed")]
 
     world.play(story)
 
@@ -63,19 +63,19 @@ def test_a_notification_that_nobody_accepted_survives_a_restart(world: World, en
         raise NotDeliveredError("no connection")
 
     async def story() -> None:
-        world.subscriber = refuse
+        world.receiver = refuse
         await complete(world, "op-1")
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await world.end(end)
-        refused = len(world.told)
-        world.subscriber = accept
+        refused = len(world.attempts)
+        world.receiver = accept
         await world.start()
-        await world.until(lambda: len(world.told) > refused)
+        await world.until(lambda: len(world.attempts) > refused)
         await world.silence()
 
-        first, *_, last = (notify for _, notify in world.told)
+        first, *_, last = (notify for _, notify in world.attempts)
         assert first == last
-        assert len(world.told) == refused + 1
+        assert len(world.attempts) == refused + 1
 
     world.play(story)
 
@@ -86,16 +86,16 @@ def test_killed_before_anybody_was_told_it_is_told_after_the_restart(world: Worl
     async def story() -> None:
         engine = await world.start(regions=(EAST,))
         await engine.deliver(arrival(EAST))
-        world.told.clear()
+        world.attempts.clear()
         await world.kill()
         reborn = await world.start()
         await reborn.deliver(arrival(EAST))
         state = await world.state(when=lambda it: it.duplicates == 1)
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
 
         assert list(state.arrived) == [EAST]
-        assert world.outcomes_told()[-1:] == [("op-1", "completed")]
-        assert len(set(world.keys_told())) == 1
+        assert world.outcomes_sent()[-1:] == [("op-1", "completed")]
+        assert len(set(world.keys_sent())) == 1
 
     world.play(story)
 
@@ -108,16 +108,16 @@ def test_a_hanging_notification_delays_no_other(world: World) -> None:
             await asyncio.get_running_loop().create_future()
 
     async def story() -> None:
-        world.subscriber = hang
+        world.receiver = hang
         await complete(world, *(f"hung-{n}" for n in range(200)), "healthy")
         decided_ms = world.now_ms()
-        await world.until(lambda: len({notify.operation_id for _, notify in world.told}) == 201)
+        await world.until(lambda: len({notify.operation_id for _, notify in world.attempts}) == 201)
 
         first_ms: dict[str, int] = {}
-        for told_ms, notify in world.told:
-            first_ms.setdefault(notify.operation_id, told_ms)
+        for sent_ms, notify in world.attempts:
+            first_ms.setdefault(notify.operation_id, sent_ms)
         assert max(first_ms.values()) - decided_ms <= 5_000 + world.slack_ms
-        assert [id_ for id_, _ in world.outcomes_told()].count("healthy") == 1
+        assert [id_ for id_, _ in world.outcomes_sent()].count("healthy") == 1
 
     world.play(story)
 
@@ -129,7 +129,7 @@ def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World
         await asyncio.get_running_loop().create_future()
 
     async def story() -> None:
-        world.subscriber = hang
+        world.receiver = hang
         await complete(world, *(f"hung-{n}" for n in range(100)))
         await world.stop()
         engine = await world.start(regions=(EAST, WEST))
@@ -154,12 +154,12 @@ def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
             raise NotDeliveredError("answered 400")
 
     async def story() -> None:
-        world.subscriber = poison
+        world.receiver = poison
         await complete(world, "poisoned", *(f"op-{n}" for n in range(30)))
-        await world.until(lambda: world.outcomes_told().count(("poisoned", "completed")) >= 3)
+        await world.until(lambda: world.outcomes_sent().count(("poisoned", "completed")) >= 3)
 
-        told = [id_ for id_, _ in world.outcomes_told()]
-        assert sorted(id_ for id_ in told if id_ != "poisoned") == sorted(f"op-{n}" for n in range(30))
+        sent = [id_ for id_, _ in world.outcomes_sent()]
+        assert sorted(id_ for id_ in sent if id_ != "poisoned") == sorted(f"op-{n}" for n in range(30))
 
     world.play(story)
 
@@ -172,32 +172,34 @@ def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
             raise ZeroDivisionError
 
     async def story() -> None:
-        world.subscriber = crash
+        world.receiver = crash
         await complete(world, "crash", "op-1")
-        await world.until(lambda: world.outcomes_told().count(("crash", "completed")) > 1)
+        await world.until(lambda: world.outcomes_sent().count(("crash", "completed")) > 1)
 
-        assert world.outcomes_told().count(("op-1", "completed")) == 1
+        assert world.outcomes_sent().count(("op-1", "completed")) == 1
 
     world.play(story)
 
 
 def test_a_late_region_changes_nothing_that_is_still_to_be_told(world: World) -> None:
-    """What is told is the decision as it fell, however long the subscriber was away."""
+    """What is sent is the decision as it fell, however long the subscriber was away."""
 
     async def refuse(_: Notification) -> None:
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:
-        world.subscriber = refuse
+        world.receiver = refuse
         engine = await world.start()
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await deliver_all(engine, arrival(NORTH), arrival(WEST))
         await world.state(when=lambda it: len(it.late) == 2)
-        world.subscriber = accept
-        await world.until(lambda: len(world.told) > 1)
+        world.receiver = accept
+        await world.until(lambda: len(world.attempts) > 1)
         await world.silence()
 
-        assert {(notify.arrived, notify.missing) for _, notify in world.told} == {((EAST,), (NORTH, WEST))}
+        assert {(notify.arrived, notify.missing) for _, notify in world.attempts} == {
+            ((EAST,), (NORTH, WEST))
+        }
 
     world.play(story)

@@ -27,12 +27,12 @@ def test_each_target_is_told_once_under_one_key(world: World) -> None:
     async def story() -> None:
         engine = await with_targets(world, "a", "b", "c")
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: len(world.told) >= 3)
+        await world.until(lambda: len(world.attempts) >= 3)
         await world.silence()
 
-        assert sorted(world.told_whom) == ["a", "b", "c"]
-        assert len({notify.key for _, notify in world.told}) == 1
-        assert len({notify for _, notify in world.told}) == 1
+        assert sorted(world.attempt_targets) == ["a", "b", "c"]
+        assert len({notify.key for _, notify in world.attempts}) == 1
+        assert len({notify for _, notify in world.attempts}) == 1
 
     world.play(story)
 
@@ -48,11 +48,11 @@ def test_outcomes_go_to_those_who_want_them(world: World) -> None:
     async def story() -> None:
         engine = await world.start(regions=(EAST, WEST), targets=wanting)
         await deliver_all(engine, arrival(EAST, "done"), arrival(WEST, "done"), arrival(EAST, "half"))
-        await world.until(lambda: len(world.told) >= 4)
+        await world.until(lambda: len(world.attempts) >= 4)
         await world.silence()
 
         heard = {
-            name: [notify.outcome.value for _, notify in world.told_to(name)]
+            name: [notify.outcome.value for _, notify in world.sent_to(name)]
             for name in ("good", "bad", "all")
         }
         assert heard == {"good": ["completed"], "bad": ["timed_out"], "all": ["completed", "timed_out"]}
@@ -70,7 +70,7 @@ def test_an_outcome_that_nobody_wants_is_no_trouble(world: World) -> None:
         await world.silence()
 
         assert state.decided_ms is not None
-        assert world.told == []
+        assert world.attempts == []
 
     world.play(story)
 
@@ -81,17 +81,17 @@ def test_one_target_in_trouble_delays_no_other(world: World, trouble: object) ->
     number = world.many(200)
 
     async def story() -> None:
-        world.subscribers = {"ill": trouble}  # type: ignore[dict-item] # one of the two above
+        world.receivers = {"ill": trouble}  # type: ignore[dict-item] # one of the two above
         engine = await with_targets(world, "ill", "well")
         began_ms = world.now_ms()
         await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(number)))
-        await world.until(lambda: len(world.told_to("well")) >= number)
+        await world.until(lambda: len(world.sent_to("well")) >= number)
         took_ms = world.now_ms() - began_ms
         await world.wait(5 * world.slack_ms)
 
         assert took_ms <= 10 * world.slack_ms
-        told = [notify.operation_id for _, notify in world.told_to("well")]
-        assert sorted(told) == sorted(f"op-{n}" for n in range(number))
+        sent = [notify.operation_id for _, notify in world.sent_to("well")]
+        assert sorted(sent) == sorted(f"op-{n}" for n in range(number))
 
     world.play(story)
 
@@ -101,21 +101,21 @@ def test_after_a_restart_only_those_are_told_who_have_not_accepted(world: World,
     """Each target has its own row: what one accepted is not sent to him again because of another."""
 
     async def story() -> None:
-        world.subscribers = {"ill": refuse}
+        world.receivers = {"ill": refuse}
         engine = await with_targets(world, "ill", "well")
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: bool(world.told_to("ill")) and bool(world.told_to("well")))
+        await world.until(lambda: bool(world.sent_to("ill")) and bool(world.sent_to("well")))
         await world.wait(world.slack_ms)
         await world.end(end)
-        world.subscribers = {}
-        before = len(world.told_to("ill"))
+        world.receivers = {}
+        before = len(world.sent_to("ill"))
         await world.start()
-        await world.until(lambda: len(world.told_to("ill")) > before)
+        await world.until(lambda: len(world.sent_to("ill")) > before)
         await world.silence()
 
-        assert len(world.told_to("well")) == 1
-        assert len(world.told_to("ill")) == before + 1
-        assert len({notify.key for _, notify in world.told}) == 1
+        assert len(world.sent_to("well")) == 1
+        assert len(world.sent_to("ill")) == before + 1
+        assert len({notify.key for _, notify in world.attempts}) == 1
 
     world.play(story)
 
@@ -126,19 +126,19 @@ def test_a_target_that_is_not_configured_for_a_while_hears_of_it_later(world: Wo
         pytest.skip("keeps no list of what is untold")
 
     async def story() -> None:
-        world.subscribers = {"gone": refuse}
+        world.receivers = {"gone": refuse}
         engine = await with_targets(world, "gone", "there")
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: bool(world.told_to("gone")))
+        await world.until(lambda: bool(world.sent_to("gone")))
         await world.stop()
         await world.start(targets=(target("there"),))
         await world.silence()
-        heard = len(world.told_to("gone"))
+        heard = len(world.sent_to("gone"))
         await world.stop()
-        world.subscribers = {"gone": accept}
+        world.receivers = {"gone": accept}
         await world.start(targets=(target("gone"), target("there")))
-        await world.until(lambda: len(world.told_to("gone")) == heard + 1)
+        await world.until(lambda: len(world.sent_to("gone")) == heard + 1)
 
-        assert len(world.told_to("there")) == 1
+        assert len(world.sent_to("there")) == 1
 
     world.play(story)

@@ -1,4 +1,4 @@
-"""Where an engine is put to the test: its own data, its own time, a subscriber that does as it is told.
+"""Where an engine is put to the test: its own data, its own time, a subscriber that does as it is sent.
 
 An engine that needs nothing but an event loop is tested in virtual time, where a month costs nothing. Any
 other one is tested in real time with what it works with: timeouts are short then, and what takes days is left
@@ -39,7 +39,7 @@ REAL_SILENCE_MS = 700
 LIMIT_MS, REAL_LIMIT_MS = 600_000, 60_000
 POLL_MS = 10
 
-type Tell = Callable[[Notification], Awaitable[None]]
+type Receiver = Callable[[Notification], Awaitable[None]]
 type Story = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -56,7 +56,7 @@ def target(name: str = DEFAULT_NAME, **rest: Any) -> Target:
     return Target(name=name, address=parse("http://subscriber/"), **rest)
 
 
-class Audience:
+class RecordingNotifier:
     """The world's targets, as one life of an engine tells them."""
 
     def __init__(self, world: "World", life: int) -> None:
@@ -69,9 +69,9 @@ class Audience:
         world = self._world
         if not world.alive(self._life):
             raise NotDeliveredError("a dead process sends nothing")
-        world.told.append((world.now_ms(), notification))
-        world.told_whom.append(target)
-        await world.subscribers.get(target, world.subscriber)(notification)
+        world.attempts.append((world.now_ms(), notification))
+        world.attempt_targets.append(target)
+        await world.receivers.get(target, world.receiver)(notification)
 
 
 class World:
@@ -94,10 +94,10 @@ class World:
             data_dir=folder / "data-0",
             engine=engine,
         )
-        self.told: list[tuple[int, Notification]] = []  # every attempt, and when
-        self.told_whom: list[str] = []  # for each of those attempts: the target
-        self.subscriber: Tell = accept  # a test may put another one here …
-        self.subscribers: dict[str, Tell] = {}  # … or one for a target of its own
+        self.attempts: list[tuple[int, Notification]] = []  # every attempt, and when
+        self.attempt_targets: list[str] = []  # for each of those attempts: the target
+        self.receiver: Receiver = accept  # a test may put another one here …
+        self.receivers: dict[str, Receiver] = {}  # … or one for a target of its own
         self.metrics = Metrics()
         self.backend: engines.Backend | None = None  # what the engine works with
         self._engine: Engine | None = None
@@ -174,7 +174,7 @@ class World:
         self.settings = replace(self.settings, **changes)
 
         self.metrics = Metrics()
-        self._engine = self._factory(self.settings, self, self.metrics, self.audience())
+        self._engine = self._factory(self.settings, self, self.metrics, self.notifier())
         await self._engine.open()
         return self._engine
 
@@ -182,13 +182,13 @@ class World:
         """Whether that life is still the present one."""
         return life == self._lives
 
-    def audience(self) -> Audience:
+    def notifier(self) -> RecordingNotifier:
         """The targets, as the present life tells them."""
-        return Audience(self, self._lives)
+        return RecordingNotifier(self, self._lives)
 
-    def another(self, subscribers: Notifier | None = None) -> Engine:
+    def another(self, notifier: Notifier | None = None) -> Engine:
         """A second engine on the same data, not open yet."""
-        return self._factory(self.settings, self, Metrics(), subscribers)
+        return self._factory(self.settings, self, Metrics(), notifier)
 
     async def stop(self) -> None:
         """An orderly stop."""
@@ -214,15 +214,17 @@ class World:
 
     # --- what the subscriber heard ---
 
-    def keys_told(self) -> list[str]:
-        return [notify.key for _, notify in self.told]
+    def keys_sent(self) -> list[str]:
+        return [notify.key for _, notify in self.attempts]
 
-    def told_to(self, target: str) -> list[tuple[int, Notification]]:
+    def sent_to(self, target: str) -> list[tuple[int, Notification]]:
         """Every attempt at one target, and when."""
-        return [told for told, whom in zip(self.told, self.told_whom, strict=True) if whom == target]
+        return [
+            sent for sent, whom in zip(self.attempts, self.attempt_targets, strict=True) if whom == target
+        ]
 
-    def outcomes_told(self) -> list[tuple[str, str]]:
-        return [(notify.operation_id, notify.outcome.value) for _, notify in self.told]
+    def outcomes_sent(self) -> list[tuple[str, str]]:
+        return [(notify.operation_id, notify.outcome.value) for _, notify in self.attempts]
 
 
 async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | BaseException | None]:
@@ -230,7 +232,7 @@ async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | Base
     return await asyncio.gather(*(engine.deliver(each) for each in arrivals), return_exceptions=True)
 
 
-def standings(results: list[Receipt | BaseException | None]) -> list[ArrivalResult]:
+def arrival_results(results: list[Receipt | BaseException | None]) -> list[ArrivalResult]:
     """What was said of those that were taken. Whoever was not, is raised."""
     for result in results:
         if isinstance(result, BaseException):

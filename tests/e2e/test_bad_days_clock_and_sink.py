@@ -70,7 +70,7 @@ def test_a_clock_set_back_loses_and_doubles_nothing(tmp_path: Path) -> None:
             for region in REGIONS:
                 await acknowledged.push(service, region, "refused")
             async with asyncio.timeout(LIMIT_S):
-                while "not-notified" not in service.log.read_text():  # noqa: ASYNC110 - a file tells nobody
+                while "notification-failed" not in service.log.read_text():  # noqa: ASYNC110 - a file tells nobody
                     await asyncio.sleep(0.005)
             clock.set(-24 * HOUR_MS)
             await sink.until(lambda: len(sink.received) == 2)

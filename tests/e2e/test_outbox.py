@@ -81,7 +81,7 @@ def test_a_dead_letter_is_seen_and_sent_again(tmp_path: Path) -> None:
         assert {key for key, _ in oncall.received} == {deploy.received[0][0]}
         assert len(deploy.received) == 1
         assert code == 0
-        assert "error given-up operation=op-1 target=oncall attempt=1" in log
+        assert "error notification-dead-lettered operation=op-1 target=oncall attempt=1" in log
         assert "hook" not in log
         assert KEY not in log
 

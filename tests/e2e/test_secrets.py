@@ -112,7 +112,7 @@ def test_no_secret_is_said_whatever_goes_wrong(tmp_path: Path) -> None:
     # Each kind of refusal was there, or nothing was proved.
     statuses = {answer.split(b" ", 2)[1].decode() for answer in said if answer}
     assert statuses >= {"200", "202", "400", "401", "404", "405", "413", "431", "503"}
-    for event in ("decided", "not-notified", '"event": "refused"', "in use by another process"):
+    for event in ("decided", "notification-failed", '"event": "refused"', "in use by another process"):
         assert event in texts
 
 

@@ -144,7 +144,7 @@ class Worker:
                     pause_s = AGAIN_S
                     self._take(line, item)
             except StoreError as exc:
-                log.event(logging.WARNING, "no-work", reason=exc, again_in_s=pause_s)
+                log.event(logging.WARNING, "no-work", reason=exc, retry_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, AGAIN_S_MAX)
 

@@ -270,7 +270,7 @@ class RestateEngine:
                     await self._admin.register(uri, force=True)
                     log.event(logging.INFO, "registered", revision=REVISION)
             except (RefusedError, UnreachableError, NoAnswerError, msgspec.MsgspecError) as exc:
-                log.event(logging.WARNING, "not-registered", reason=exc, again_in_s=pause_s)
+                log.event(logging.WARNING, "not-registered", reason=exc, retry_in_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, REGISTER_PAUSE_S_MAX)
             else:

@@ -100,7 +100,7 @@ class SqliteEngine:
         self._retention = Retention(self._store, self._settings.retention_ms)
         try:
             self._metrics.waiting = self._store.waiting_count()
-            self._metrics.untold, self._metrics.dead = self._store.outbox.counts()
+            self._metrics.pending, self._metrics.dead = self._store.outbox.counts()
             self._metrics.outbox_age_s, self._metrics.owns_store = self._outbox_age_s, True
             self._warn_of_strangers()
             self._next_deadline_ms = self._store.next_deadline_ms()
@@ -335,7 +335,7 @@ class SqliteEngine:
         metrics = self._metrics
         metrics.batch.add(len(batch) + (transaction.expired or 0))
         metrics.waiting += transaction.started - len(transaction.effects)
-        metrics.untold += transaction.put.total() - transaction.told - transaction.dead
+        metrics.pending += transaction.put.total() - transaction.told - transaction.dead
         metrics.dead += transaction.dead - transaction.revived
         every = log.LOGGER.isEnabledFor(logging.DEBUG)
         lines = []

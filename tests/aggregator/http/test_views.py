@@ -1,124 +1,116 @@
-"""The outbox over HTTP: shown to whoever has a key, and sent again where that was clearly asked for."""
+"""What the service tells of its operations: the status of one, and the list of all."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.aggregator.services import EAST, PUSH, WEST, Hand, service
+from tests.aggregator.services import EAST, PUSH, STATUS, WEST, Hand, service
 
 pytestmark = pytest.mark.anyio
 
-NOWHERE = "http://127.0.0.1:9/hunter2"  # the port "discard", where nobody listens
-TARGETS = f"""
-targets:
-  - {{name: deploy, url: "{NOWHERE}", attempts_max: 1}}
-  - {{name: oncall, url: "{NOWHERE}", on: timed_out}}
-"""
 
+async def test_the_status_is_that_of_durable_functions(tmp_path: Path) -> None:
+    """Its fields, in its order; 202 while it runs."""
+    async with service(tmp_path) as client:
+        await client.post(EAST, json=PUSH)
+        answer = await client.get(STATUS + "5b7c")
 
-async def dead(client: Any) -> list[dict[str, Any]]:
-    """The dead letters, once there are some."""
-    found: list[dict[str, Any]] = []
-    async with asyncio.timeout(30):
-        while not found:
-            await asyncio.sleep(0.01)
-            found = (await client.get("/outbox?state=dead")).json()["letters"]
-    return found
-
-
-async def test_what_nobody_accepted_is_shown(tmp_path: Path) -> None:
-    """With everything that is known of it but the address."""
-    (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
-    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
-        for region in (EAST, WEST):
-            await client.post(region, json=PUSH)
-        (letter,) = await dead(client)
-        whole = (await client.get("/outbox")).json()
-        waiting = (await client.get("/outbox?state=waiting")).json()
-
-    assert letter["error"]
-    assert "hunter2" not in str(letter)
-    assert len(letter.pop("key")) == 32
-    assert letter | {"error": ""} == {
-        "operation": "5b7c",
-        "target": "deploy",
-        "state": "dead",
-        "outcome": "completed",
-        "attempts": 1,
-        "next_attempt": None,
-        "given_up": "2026-03-01T00:00:00.000Z",
-        "error": "",
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"http://fanin.example{STATUS}5b7c"
+    assert answer.headers["retry-after"] == "5"
+    fields = "name instanceId runtimeStatus input customStatus output createdTime lastUpdatedTime"
+    assert list(answer.json()) == fields.split()
+    assert answer.json() | {"input": None} == {
+        "name": "WaitForAllRegions",
+        "instanceId": "5b7c",
+        "runtimeStatus": "Running",
+        "input": None,
+        "customStatus": {
+            "arrived": ["eastus"],
+            "missing": ["westus"],
+            "late": [],
+            "deadline": "2026-03-01T00:02:00.000Z",
+        },
+        "output": None,
+        "createdTime": "2026-03-01T00:00:00Z",
+        "lastUpdatedTime": "2026-03-01T00:00:00Z",
     }
-    assert [one["target"] for one in whole["letters"]] == ["deploy"]
-    assert waiting == {"letters": [], "next": None}
+
+
+async def test_a_finished_operation_shows_its_output(tmp_path: Path) -> None:
+    """200, and a timeout is Completed as well: the orchestration has run to its end."""
+    clock = Hand()
+    async with service(tmp_path, clock=clock) as client:
+        await client.post(EAST, json=PUSH)
+        clock.ms += 180_000
+        await client.post(WEST, json=PUSH)
+        answer = await client.get(STATUS + "5b7c?showInput=false")
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert (body["runtimeStatus"], body["input"]) == ("Completed", None)
+    assert body["output"]["outcome"] == "timed_out"
+    assert body["output"]["missing"] == ["westus"]
+    assert body["customStatus"]["late"] == ["westus"]
+    assert body["lastUpdatedTime"] == "2026-03-01T00:03:00Z"
+
+
+@pytest.mark.parametrize("id_", ["with/slash", "with space", "ünïcode", "100%", "a?b#c", "x" * 256])
+async def test_any_id_can_be_asked_for_at_its_own_address(tmp_path: Path, id_: str) -> None:
+    """Whatever the registry numbers its events with."""
+    async with service(tmp_path) as client:
+        told = await client.post(EAST, json=PUSH | {"id": id_})
+        answer = await client.get(told.headers["location"])
+
+    assert (answer.status_code, answer.json()["instanceId"]) == (202, id_)
+
+
+async def test_instances_say_what_they_wait_for_and_until_when(tmp_path: Path) -> None:
+    """By state, page by page."""
+    async with service(tmp_path) as client:
+        for n in range(3):
+            await client.post(EAST, json=PUSH | {"id": f"op-{n}"})
+        await client.post(WEST, json=PUSH | {"id": "op-1"})
+        waiting = (await client.get("/instances?state=waiting&limit=1")).json()
+        rest = (await client.get("/instances", params={"state": "waiting", "after": waiting["next"]})).json()
+        done = (await client.get("/instances?state=completed")).json()
+
+    (first,) = waiting["instances"]
+    assert first | {"arrived": None} == {
+        "id": "op-0",
+        "state": "waiting",
+        "missing": ["westus"],
+        "arrived": None,
+        "late": {},
+        "duplicates": 0,
+        "started": "2026-03-01T00:00:00.000Z",
+        "deadline": "2026-03-01T00:02:00.000Z",
+        "decided": None,
+        "action": "push",
+        "repository": "team/app",
+        "tag": "1.0",
+        "digest": "sha256:11",
+    }
+    assert [it["id"] for it in rest["instances"]] == ["op-2"]
+    assert [it["id"] for it in done["instances"]] == ["op-1"]
 
 
 @pytest.mark.parametrize(
-    ("query", "retried"),
-    [("", 1), ("?target=deploy", 1), ("?operation=5b7c", 1), ("?operation=other", 0), ("?target=oncall", 0)],
-)
-async def test_dead_letters_are_sent_again(tmp_path: Path, query: str, retried: int) -> None:
-    """As many as were chosen; the answer says how many."""
-    (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
-    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
-        for region in (EAST, WEST):
-            await client.post(region, json=PUSH)
-        await dead(client)
-        answer = await client.post(f"/outbox/retry{query}")
-
-    assert (answer.status_code, answer.json()) == (200, {"retried": retried})
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "message"),
+    ("query", "why"),
     [
-        ("GET", "/outbox?state=lost", "state='lost' is none of waiting, dead"),
-        ("GET", "/outbox?limit=0", "limit='0' is not a number"),
-        ("GET", "/outbox?after=x", "is not what a page gave as its next"),
-        ("POST", "/outbox/retry?target=deploi", "no such target 'deploi'; did you mean 'deploy'?"),
-        ("POST", "/outbox/retry?targt=deploy", "no such parameter 'targt'; did you mean 'target'?"),
+        ("state=running", "state='running' is none of waiting, completed, timed_out"),
+        ("limit=0", "limit='0' is not a number from 1 to 1000"),
+        ("limit=1001", "not a number from 1 to 1000"),
+        ("limit=many", "not a number"),
+        ("limit=" + "9" * 5_000, "not a number"),
+        ("after=yesterday", "is not what a page gave as its next"),
+        ("after=" + "9" * 50 + ".1", "is not what a page gave as its next"),
     ],
 )
-async def test_what_is_not_understood_changes_nothing(
-    tmp_path: Path, method: str, path: str, message: str
-) -> None:
-    """A slip must not send everything again."""
-    (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
-    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
-        answer = await client.request(method, path)
+async def test_a_list_that_cannot_be_made_is_refused(tmp_path: Path, query: str, why: str) -> None:
+    """400 with what would be accepted."""
+    async with service(tmp_path) as client:
+        answer = await client.get("/instances?" + query)
 
     assert answer.status_code == 400
-    assert message in answer.json()["message"]
-
-
-async def test_the_outbox_asks_for_a_key(tmp_path: Path) -> None:
-    """As everything else does."""
-    async with service(tmp_path, FANIN_KEYS="hunter2") as client:
-        shut = [await client.get("/outbox"), await client.post("/outbox/retry")]
-        opened = [await client.get("/outbox?code=hunter2"), await client.post("/outbox/retry?code=hunter2")]
-
-    assert [answer.status_code for answer in shut] == [401, 401]
-    assert [answer.status_code for answer in opened] == [200, 200]
-
-
-async def test_an_engine_without_an_outbox_says_so(tmp_path: Path) -> None:
-    """Instead of an empty list, which would be a lie."""
-
-    class Deaf:
-        from fanin.aggregator.engine import Capabilities
-
-        capabilities = Capabilities(survives_kill=False, exclusive=False, has_retention=False)
-
-        async def open(self) -> None:
-            return
-
-        async def close(self) -> None:
-            return
-
-    async with service(tmp_path, engine=lambda *_: Deaf(), clock=Hand()) as client:
-        answers = [await client.get("/outbox"), await client.post("/outbox/retry")]
-
-    assert [answer.status_code for answer in answers] == [404, 404]
-    assert "keeps no list of its notifications" in answers[0].json()["message"]
+    assert why in answer.json()["message"]

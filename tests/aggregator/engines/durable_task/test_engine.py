@@ -15,7 +15,7 @@ from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.options import Options
 from fanin.aggregator.engines.durable_task.outbox_entry import Letter
 from fanin.aggregator.errors import SettingsError, StoreError, StoreUnusableError
-from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, deliver_all, standings
+from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, arrival_results, deliver_all
 from tests.heavy import needs
 
 pytestmark = needs(
@@ -141,7 +141,7 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
         await engine.deliver(arrival(EAST))
         await world.state()
         await engine.deliver(arrival(WEST))
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await world.stop()
 
     try:
@@ -260,7 +260,7 @@ def test_what_another_process_has_started_takes_one_call_more_once(world: World)
     async def story() -> None:
         first = await world.start(timeout_ms=60_000)
         await first.deliver(arrival(EAST))
-        second = world.another(world.audience())
+        second = world.another(world.notifier())
         await second.open()
         calls = Calls(second)
         try:
@@ -297,7 +297,7 @@ def test_what_is_remembered_of_waiting_operations_is_bounded(
 
     async def story() -> None:
         engine: Any = await world.start()
-        standings(await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(20))))
+        arrival_results(await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(20))))
 
         assert len(engine._known) == 5
 

@@ -44,7 +44,7 @@ def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: py
         monkeypatch.setattr(dev_backend, "PING_S", 60)
         await world.until(lambda: streams["opened"] > worker.LINES)
         await engine.deliver(arrival(EAST))
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await world.stop()
 
     try:
@@ -83,7 +83,7 @@ def test_a_result_is_brought_however_long_the_backend_takes(
         with pytest.raises(StoreError):  # so long that a webhook would not wait for it
             await engine.inspect("op-1")
         go_on.set()
-        await world.until(lambda: bool(world.told))
+        await world.until(lambda: bool(world.attempts))
         await world.stop()
 
     try:

@@ -101,14 +101,14 @@ def test_the_daily_round_finds_every_row_by_an_index(world: World) -> None:
     """A million waiting operations must cost what ten cost: no statement walks a table."""
 
     async def refuse_first(notify: Notification) -> None:
-        if world.keys_told().count(notify.key) == 1:
+        if world.keys_sent().count(notify.key) == 1:
             raise NotDeliveredError("answered 503")
 
     async def story() -> None:
         engine, db = await started(world)
         statements: list[str] = []
         db.set_trace_callback(statements.append)
-        world.subscriber = refuse_first
+        world.receiver = refuse_first
         await deliver_all(engine, arrival(EAST), arrival(NORTH), arrival(WEST), arrival(EAST, "op-2"))
         await world.wait(RETENTION_MS + TIMEOUT_MS + 7_200_000)
         await engine.inspect("op-1")
@@ -196,11 +196,11 @@ def test_deadlines_that_could_not_be_decided_are_decided_later(world: World) -> 
         await engine.deliver(arrival(EAST))
         db.execute("PRAGMA query_only = ON")
         await world.wait(TIMEOUT_MS + 5_000)
-        assert world.told == []
+        assert world.attempts == []
         db.execute("PRAGMA query_only = OFF")
         await world.wait(3_000)
 
-        assert world.outcomes_told() == [("op-1", "timed_out")]
+        assert world.outcomes_sent() == [("op-1", "timed_out")]
 
     world.play(story)
 
@@ -214,14 +214,14 @@ def test_an_accepted_notification_that_cannot_be_marked_is_not_sent_again(world:
         async def break_the_file(_: object) -> None:
             db.execute("PRAGMA query_only = ON")
 
-        world.subscriber = break_the_file
+        world.receiver = break_the_file
         await deliver_all(engine, *(arrival(region) for region in (EAST, NORTH, WEST)))
         await world.wait(30_000)
         db.execute("PRAGMA query_only = OFF")
         await world.wait(600_000)
 
-        assert len(world.told) == 1
-        assert world.metrics.untold == 0
+        assert len(world.attempts) == 1
+        assert world.metrics.pending == 0
 
     world.play(story)
 
@@ -246,7 +246,7 @@ def test_a_commit_that_failed_and_happened_has_its_deadline(
         assert not failure.value.definite
         await world.wait(TIMEOUT_MS + 5_000)
 
-        assert world.outcomes_told() == [("op-1", "timed_out")]
+        assert world.outcomes_sent() == [("op-1", "timed_out")]
 
     world.play(story)
 
@@ -258,7 +258,7 @@ def test_what_failed_for_long_is_not_looked_through_for_what_is_new(world: World
         raise NotDeliveredError("answered 503")
 
     async def story() -> None:
-        world.subscriber = refuse
+        world.receiver = refuse
         engine = await world.start(regions=(EAST,))
         await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(30)))
         await world.wait(5_000)

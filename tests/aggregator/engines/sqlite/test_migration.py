@@ -74,10 +74,10 @@ def test_what_was_untold_goes_to_the_target_that_there_was(world: World) -> None
         assert state is not None
         assert state.phase is Phase.WAITING
         await world.wait(890_000)
-        assert "key-fresh" in world.keys_told()
-        assert "key-failed" not in world.keys_told()
+        assert "key-fresh" in world.keys_sent()
+        assert "key-failed" not in world.keys_sent()
         await world.wait(20_000)
-        assert "key-failed" in world.keys_told()
+        assert "key-failed" in world.keys_sent()
 
     world.play(story)
 

@@ -1,4 +1,4 @@
-"""What an engine with an outbox promises: what is untold can be seen, is given up in time, and sent again."""
+"""The outbox: entries are listed, become dead letters in time, and are sent again."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @pytest.fixture(autouse=True)
-def _letters(world: World) -> None:
+def _outbox(world: World) -> None:
     if not world.capabilities.lists_outbox:
         pytest.skip("keeps no list of what is untold")
     world.takes_days()
@@ -31,7 +31,7 @@ def impatient(name: str, attempts: int = 3) -> object:
     return target(name, retry_policy=RetryPolicy(attempts_max=attempts))
 
 
-async def letters(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
+async def outbox(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
     return (await engine.outbox(dead=dead, after=None, limit=1_000)).entries
 
 
@@ -45,18 +45,25 @@ def test_what_is_untold_can_be_seen(world: World) -> None:
     """Who has not accepted what, how often it was tried, why it failed, and when it is tried again."""
 
     async def story() -> None:
-        world.subscribers = {"ill": refusing()}
+        world.receivers = {"ill": refusing()}
         engine = await complete(world, "op-1", targets=(target("ill"), target("well")))
         await world.wait(500)
 
-        (letter,) = await letters(engine)
-        assert letter._replace(due_ms=None) == OutboxEntry(
-            "op-1", "ill", world.told[0][1].outcome, world.told[0][1].key, 1, None, "answered 503", None
+        (entry,) = await outbox(engine)
+        assert entry._replace(due_ms=None) == OutboxEntry(
+            "op-1",
+            "ill",
+            world.attempts[0][1].outcome,
+            world.attempts[0][1].key,
+            1,
+            None,
+            "answered 503",
+            None,
         )
-        assert letter.due_ms is not None
-        assert letter.due_ms > world.now_ms()
-        assert await letters(engine, dead=True) == []
-        assert (world.metrics.untold, world.metrics.dead) == (1, 0)
+        assert entry.due_ms is not None
+        assert entry.due_ms > world.now_ms()
+        assert await outbox(engine, dead=True) == []
+        assert (world.metrics.pending, world.metrics.dead) == (1, 0)
 
     world.play(story)
 
@@ -65,22 +72,22 @@ def test_after_so_many_attempts_it_is_a_dead_letter(world: World) -> None:
     """Kept, visible, and not attempted any more, not even by the next life."""
 
     async def story() -> None:
-        world.subscriber = refusing()
+        world.receiver = refusing()
         engine = await complete(world, "op-1", targets=(impatient("ill"),))
         await world.wait(DAY_MS)
 
-        assert len(world.told) == 3
-        (letter,) = await letters(engine, dead=True)
-        assert (letter.operation_id, letter.attempts, letter.error) == ("op-1", 3, "answered 503")
-        assert letter.dead_ms == world.told[-1][0]
-        assert await letters(engine, dead=False) == []
-        assert (world.metrics.untold, world.metrics.dead) == (0, 1)
+        assert len(world.attempts) == 3
+        (entry,) = await outbox(engine, dead=True)
+        assert (entry.operation_id, entry.attempts, entry.error) == ("op-1", 3, "answered 503")
+        assert entry.dead_ms == world.attempts[-1][0]
+        assert await outbox(engine, dead=False) == []
+        assert (world.metrics.pending, world.metrics.dead) == (0, 1)
         await world.kill()
         engine = await world.start()
         await world.wait(DAY_MS)
-        assert len(world.told) == 3
-        assert await letters(engine, dead=True) == [letter]
-        assert (world.metrics.untold, world.metrics.dead) == (0, 1)
+        assert len(world.attempts) == 3
+        assert await outbox(engine, dead=True) == [entry]
+        assert (world.metrics.pending, world.metrics.dead) == (0, 1)
 
     world.play(story)
 
@@ -89,13 +96,13 @@ def test_after_three_days_it_is_a_dead_letter(world: World) -> None:
     """Where nothing else is said; until then the pauses stay at five minutes."""
 
     async def story() -> None:
-        world.subscriber = refusing()
+        world.receiver = refusing()
         engine = await complete(world, "op-1")
         await world.wait(3 * DAY_MS - 700_000)
-        assert await letters(engine, dead=True) == []
+        assert await outbox(engine, dead=True) == []
         await world.wait(1_400_000)
 
-        assert len(await letters(engine, dead=True)) == 1
+        assert len(await outbox(engine, dead=True)) == 1
 
     world.play(story)
 
@@ -104,18 +111,18 @@ def test_time_in_which_nobody_could_try_does_not_count(world: World) -> None:
     """A service that was down over the weekend tries on Monday."""
 
     async def story() -> None:
-        world.subscriber = refusing()
+        world.receiver = refusing()
         await complete(world, "op-1")
         await world.wait(60_000)
         await world.stop()
         await world.wait(4 * DAY_MS)
         engine = await world.start()
         await world.wait(DAY_MS)
-        assert await letters(engine, dead=True) == []
-        world.subscriber = accept
+        assert await outbox(engine, dead=True) == []
+        world.receiver = accept
         await world.wait(400_000)
 
-        assert await letters(engine) == []
+        assert await outbox(engine) == []
 
     world.play(story)
 
@@ -124,17 +131,17 @@ def test_a_restart_keeps_count(world: World) -> None:
     """Attempts are counted over all lives."""
 
     async def story() -> None:
-        world.subscriber = refusing()
+        world.receiver = refusing()
         await complete(world, "op-1", targets=(impatient("ill", attempts=4),))
         await world.wait(2_500)
-        assert len(world.told) == 2
+        assert len(world.attempts) == 2
         await world.kill()
         engine = await world.start()
-        (letter,) = await letters(engine)
-        assert letter.attempts == 2
+        (entry,) = await outbox(engine)
+        assert entry.attempts == 2
         await world.wait(DAY_MS)
 
-        assert len(world.told) == 4
+        assert len(world.attempts) == 4
 
     world.play(story)
 
@@ -143,13 +150,13 @@ def test_what_the_receiver_calls_final_is_given_up_at_once(world: World) -> None
     """It has said that it will never accept."""
 
     async def story() -> None:
-        world.subscriber = refusing("answered 410", final=True)
+        world.receiver = refusing("answered 410", final=True)
         engine = await complete(world, "op-1")
         await world.wait(60_000)
 
-        (letter,) = await letters(engine, dead=True)
-        assert (letter.attempts, letter.error) == (1, "answered 410")
-        assert len(world.told) == 1
+        (entry,) = await outbox(engine, dead=True)
+        assert (entry.attempts, entry.error) == (1, "answered 410")
+        assert len(world.attempts) == 1
 
     world.play(story)
 
@@ -158,19 +165,19 @@ def test_a_receiver_that_asks_for_a_pause_gets_it(world: World) -> None:
     """And what was not sent because of it is no attempt."""
 
     async def story() -> None:
-        world.subscriber = refusing("answered 429", again_after_ms=30_000)
+        world.receiver = refusing("answered 429", retry_after_ms=30_000)
         engine = await complete(world, "op-1")
         await world.wait(29_000)
-        assert len(world.told) == 1
-        world.subscriber = refusing("the receiver asked for a pause", again_after_ms=60_000, sent=False)
+        assert len(world.attempts) == 1
+        world.receiver = refusing("the receiver asked for a pause", retry_after_ms=60_000, sent=False)
         await world.wait(8_000)
-        assert len(world.told) == 2
-        (letter,) = await letters(engine)
-        assert letter.attempts == 1
-        world.subscriber = accept
+        assert len(world.attempts) == 2
+        (entry,) = await outbox(engine)
+        assert entry.attempts == 1
+        world.receiver = accept
         await world.wait(80_000)
 
-        assert await letters(engine) == []
+        assert await outbox(engine) == []
         assert world.metrics.attempts == {"failed": 1, "ok": 1}
 
     world.play(story)
@@ -180,28 +187,28 @@ def test_a_first_attempt_that_had_to_wait_is_made_after_all(world: World) -> Non
     """Never sent, so never counted, and yet not forgotten."""
 
     async def story() -> None:
-        world.subscriber = refusing("the receiver asked for a pause", again_after_ms=60_000, sent=False)
+        world.receiver = refusing("the receiver asked for a pause", retry_after_ms=60_000, sent=False)
         engine = await complete(world, "op-1")
         await world.wait(1_000)
-        (letter,) = await letters(engine)
-        assert letter.attempts == 0
-        world.subscriber = accept
+        (entry,) = await outbox(engine)
+        assert entry.attempts == 0
+        world.receiver = accept
         await world.wait(80_000)
 
-        assert await letters(engine) == []
+        assert await outbox(engine) == []
 
     world.play(story)
 
 
 async def with_dead_letters(world: World, *operations: str) -> Engine:
     """Each of them dead at two targets."""
-    world.subscriber = refusing()
+    world.receiver = refusing()
     engine = await complete(world, *operations, targets=(impatient("a"), impatient("b")))
     await world.wait(60_000)
-    assert len(await letters(engine, dead=True)) == 2 * len(operations)
-    world.subscriber = accept
-    world.told.clear()
-    world.told_whom.clear()
+    assert len(await outbox(engine, dead=True)) == 2 * len(operations)
+    world.receiver = accept
+    world.attempts.clear()
+    world.attempt_targets.clear()
     return engine
 
 
@@ -210,15 +217,15 @@ def test_dead_letters_can_be_sent_again(world: World) -> None:
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1", "op-2")
-        keys = {letter.key for letter in await letters(engine)}
+        keys = {entry.key for entry in await outbox(engine)}
 
         assert await engine.retry(target=None, operation=None) == 4
         await world.wait(1_000)
 
-        assert set(world.keys_told()) == keys
-        assert sorted(world.told_whom) == ["a", "a", "b", "b"]
-        assert await letters(engine) == []
-        assert (world.metrics.untold, world.metrics.dead) == (0, 0)
+        assert set(world.keys_sent()) == keys
+        assert sorted(world.attempt_targets) == ["a", "a", "b", "b"]
+        assert await outbox(engine) == []
+        assert (world.metrics.pending, world.metrics.dead) == (0, 0)
         assert await engine.retry(target=None, operation=None) == 0
 
     world.play(story)
@@ -235,19 +242,19 @@ def test_dead_letters_can_be_sent_again(world: World) -> None:
     ],
 )
 def test_only_those_are_sent_again_that_were_asked_for(
-    world: World, chosen: dict[str, str | None], told: list[tuple[str, str]]
+    world: World, chosen: dict[str, str | None], sent: list[tuple[str, str]]
 ) -> None:
     """By target, by operation, by both."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1", "op-2")
 
-        assert await engine.retry(target=chosen["target"], operation=chosen["operation"]) == len(told)
+        assert await engine.retry(target=chosen["target"], operation=chosen["operation"]) == len(sent)
         await world.wait(1_000)
 
-        heard = zip(world.told_whom, (notify.operation_id for _, notify in world.told), strict=True)
-        assert sorted(heard) == told
-        assert len(await letters(engine, dead=True)) == 4 - len(told)
+        heard = zip(world.attempt_targets, (notify.operation_id for _, notify in world.attempts), strict=True)
+        assert sorted(heard) == sent
+        assert len(await outbox(engine, dead=True)) == 4 - len(sent)
 
     world.play(story)
 
@@ -257,16 +264,16 @@ def test_thousands_can_be_sent_again(world: World) -> None:
 
     async def story() -> None:
         operations = [f"op-{n}" for n in range(1_200)]
-        world.subscriber = refusing("answered 410", final=True)
+        world.receiver = refusing("answered 410", final=True)
         engine = await complete(world, *operations)
         await world.wait(60_000)
-        world.subscriber = accept
-        world.told.clear()
+        world.receiver = accept
+        world.attempts.clear()
 
         assert await engine.retry(target=None, operation=None) == 1_200
         await world.wait(60_000)
 
-        assert sorted(id_ for id_, _ in world.outcomes_told()) == sorted(operations)
+        assert sorted(id_ for id_, _ in world.outcomes_sent()) == sorted(operations)
 
     world.play(story)
 
@@ -276,12 +283,12 @@ def test_what_is_sent_again_can_die_again(world: World) -> None:
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1")
-        world.subscriber = refusing("answered 500")
+        world.receiver = refusing("answered 500")
         await engine.retry(target="a", operation=None)
         await world.wait(60_000)
 
-        assert len(world.told) == 3
-        dead = await letters(engine, dead=True)
+        assert len(world.attempts) == 3
+        dead = await outbox(engine, dead=True)
         assert [(it.target, it.attempts, it.error) for it in dead] == [
             ("b", 3, "answered 503"),
             ("a", 3, "answered 500"),
@@ -295,11 +302,11 @@ def test_the_list_comes_in_pages(world: World) -> None:
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1", "op-2")
-        world.subscriber = refusing()
+        world.receiver = refusing()
         await engine.retry(target="b", operation=None)
         await world.wait(500)
 
-        whole = await letters(engine)
+        whole = await outbox(engine)
         paged, after = [], None
         while True:
             page = await engine.outbox(dead=None, after=after, limit=1)
@@ -321,24 +328,24 @@ def test_an_operation_is_remembered_until_its_outcome_was_told(world: World) -> 
     """Or given up: no second operation begins while the first one's notification is on its way."""
 
     async def story() -> None:
-        world.subscribers = {"ill": refusing()}
+        world.receivers = {"ill": refusing()}
         both = (target("ill"), target("well"))
         engine = await complete(world, "untold", targets=both, retention_ms=HOUR_MS)
         await world.wait(2 * HOUR_MS)
         late = await engine.deliver(arrival(EAST, "untold"))
         assert late is not None
         assert late.result is ArrivalResult.DUPLICATE
-        world.subscribers = {}
+        world.receivers = {}
         await world.wait(600_000)
 
         assert await engine.inspect("untold") is None
-        assert len(world.told_to("well")) == 1
+        assert len(world.sent_to("well")) == 1
 
     world.play(story)
 
 
 def test_a_dead_letter_holds_nothing_back(world: World) -> None:
-    """Its operation is forgotten in time; the letter itself is kept, and says all that is to be told."""
+    """Its operation is forgotten in time; the entry itself is kept, and says all that is to be sent."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1")
@@ -348,6 +355,6 @@ def test_a_dead_letter_holds_nothing_back(world: World) -> None:
         assert await engine.retry(target=None, operation="op-1") == 2
         await world.wait(1_000)
 
-        assert [notify.subject.repository for _, notify in world.told] == ["team/app", "team/app"]
+        assert [notify.subject.repository for _, notify in world.attempts] == ["team/app", "team/app"]
 
     world.play(story)

@@ -1,4 +1,4 @@
-"""What an engine with an outbox promises, as far as it can be seen within seconds, also in real time."""
+"""The outbox, as far as it can be seen within seconds, so that it is tested in real time, too."""
 
 from functools import partial
 
@@ -13,9 +13,9 @@ HATED, DISLIKED, LIKED = "hated", "disliked", "liked"
 
 
 @pytest.fixture(autouse=True)
-def _letters(world: World) -> None:
+def _outbox(world: World) -> None:
     if not world.capabilities.lists_outbox:
-        pytest.skip("keeps no list of what is untold")
+        pytest.skip("has no outbox to list")
 
 
 async def moody(notify: Notification) -> None:
@@ -24,7 +24,7 @@ async def moody(notify: Notification) -> None:
         raise NotDeliveredError("answered 410", final=notify.operation_id == HATED)
 
 
-async def letters(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
+async def outbox(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
     found, after = list[OutboxEntry](), None
     while True:
         page = await engine.outbox(dead=dead, after=after, limit=1)
@@ -35,10 +35,10 @@ async def letters(engine: Engine, *, dead: bool | None = None) -> list[OutboxEnt
 
 
 async def listed(world: World, engine: Engine, *expected: str, dead: bool | None = None) -> list[OutboxEntry]:
-    """The letters, once they are of those operations."""
+    """The outbox, once its entries are of those operations."""
     deadline_ms = world.now_ms() + 60_000
     while True:
-        found = await letters(engine, dead=dead)
+        found = await outbox(engine, dead=dead)
         if sorted(it.operation_id for it in found) == sorted(expected) and all(it.error for it in found):
             return found
         assert world.now_ms() < deadline_ms, found
@@ -46,8 +46,8 @@ async def listed(world: World, engine: Engine, *expected: str, dead: bool | None
 
 
 async def refused(world: World) -> Engine:
-    """One letter is dead, and one will be tried again; a third notification was accepted."""
-    world.subscriber = moody
+    """One entry is dead, and one will be tried again; a third notification was accepted."""
+    world.receiver = moody
     engine = await world.start(regions=(EAST,))
     await deliver_all(engine, *(arrival(EAST, id_) for id_ in (HATED, DISLIKED, LIKED)))
     await listed(world, engine, DISLIKED, HATED)
@@ -66,7 +66,7 @@ def test_what_was_refused_is_listed_and_says_what_comes_next(world: World) -> No
         assert (live.dead_ms, live.error, live.due_ms is None) == (None, "answered 410", False)
         assert (dead.due_ms, dead.error, dead.attempts) == (None, "answered 410", 1)
         assert dead.dead_ms is not None
-        assert dead.key in world.keys_told()
+        assert dead.key in world.keys_sent()
         with pytest.raises(MalformedError):
             await engine.outbox(dead=None, after="nonsense", limit=1)
 
@@ -74,21 +74,21 @@ def test_what_was_refused_is_listed_and_says_what_comes_next(world: World) -> No
 
 
 def test_a_dead_letter_that_is_asked_for_is_sent_again_under_its_key(world: World) -> None:
-    """Only that; and when it is accepted, no letter is left."""
+    """Only that; and when it is accepted, no entry is left."""
 
     async def story() -> None:
         engine = await refused(world)
-        (dead,) = await letters(engine, dead=True)
+        (dead,) = await outbox(engine, dead=True)
         assert await engine.retry(target="somebody else", operation=None) == 0
         assert await engine.retry(target=None, operation=DISLIKED) == 0
-        world.subscriber = accept
+        world.receiver = accept
 
         assert await engine.retry(target=None, operation=HATED) == 1
         await listed(world, engine)
 
-        told = [notify.key for _, notify in world.told if notify.operation_id == HATED]
-        assert told == [dead.key] * 2
-        assert [it for it, _ in world.outcomes_told()].count(LIKED) == 1
+        sent = [notify.key for _, notify in world.attempts if notify.operation_id == HATED]
+        assert sent == [dead.key] * 2
+        assert [it for it, _ in world.outcomes_sent()].count(LIKED) == 1
         assert await engine.retry(target=None, operation=None) == 0
 
     world.play(story)
@@ -110,4 +110,4 @@ def test_a_letter_can_die_more_than_once(world: World) -> None:
 
 
 def _was_told(world: World, operation_id: str, times: int) -> bool:
-    return sum(id_ == operation_id for id_, _ in world.outcomes_told()) == times
+    return sum(id_ == operation_id for id_, _ in world.outcomes_sent()) == times

@@ -65,7 +65,7 @@ async def test_what_the_receiver_asks_for_is_passed_on(status: int) -> None:
     async with server(says(refuses(status, "ReTry-AfTer: 7"))) as (url, _), target(url, "json", Hand()) as it:
         refused = await refusal(it)
 
-    assert (refused.again_after_ms, refused.final, refused.sent) == (7_000, False, True)
+    assert (refused.retry_after_ms, refused.final, refused.sent) == (7_000, False, True)
 
 
 async def test_one_refusal_asks_nothing_for_the_next() -> None:
@@ -75,7 +75,7 @@ async def test_one_refusal_asks_nothing_for_the_next() -> None:
         await refusal(it)
         refused = await refusal(it)
 
-    assert refused.again_after_ms is None
+    assert refused.retry_after_ms is None
 
 
 @pytest.mark.parametrize("form", ["slack", "teams", "discord", "github"])
@@ -89,7 +89,7 @@ async def test_receivers_with_a_limit_are_left_alone_for_so_long(form: str) -> N
         await refusal(it)
         clock.ms += 29_000
         early = await refusal(it)
-        assert (early.sent, early.again_after_ms) == (False, 1_000)
+        assert (early.sent, early.retry_after_ms) == (False, 1_000)
         clock.ms += 1_000
         await it.send(TOLD)
 

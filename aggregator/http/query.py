@@ -1,0 +1,70 @@
+"""Query parameters of the HTTP API, parsed."""
+
+from collections.abc import Collection, Mapping
+
+from fanin.aggregator.errors import MalformedError, quoted
+from fanin.aggregator.fanin import Phase
+from fanin.aggregator.notify.yaml_nodes import nearest
+
+PAGE_DEFAULT, PAGE_MAX = 100, 1_000
+OUTBOX_STATES = {"waiting": False, "dead": True}  # whether the entry is a dead letter
+
+
+def parse_phase(text: str | None) -> Phase | None:
+    """Parse ``?state=`` of the list of instances; None for all states.
+
+    Raises:
+        MalformedError: not a state of an operation.
+    """
+    if text is None:
+        return None
+    try:
+        return Phase(text)
+    except ValueError as exc:
+        raise MalformedError(f"state={quoted(text)} is none of {', '.join(Phase)}") from exc
+
+
+def parse_limit(text: str | None) -> int:
+    """Parse ``?limit=``, the number of entries on a page.
+
+    Raises:
+        MalformedError: not a number from 1 to `PAGE_MAX`.
+    """
+    if text is None:
+        return PAGE_DEFAULT
+    if not (
+        text.isascii() and text.isdecimal() and len(text) <= len(str(PAGE_MAX)) and 1 <= int(text) <= PAGE_MAX
+    ):
+        raise MalformedError(f"limit={quoted(text)} is not a number from 1 to {PAGE_MAX}")
+    return int(text)
+
+
+def parse_dead(text: str | None) -> bool | None:
+    """Parse ``?state=`` of the outbox: True for dead letters, False for the others, None for both.
+
+    Raises:
+        MalformedError: not a state of an outbox entry.
+    """
+    if text is None:
+        return None
+    if text not in OUTBOX_STATES:
+        raise MalformedError(f"state={quoted(text)} is none of {', '.join(OUTBOX_STATES)}")
+    return OUTBOX_STATES[text]
+
+
+def parse_selection(query: Mapping[str, str], targets: Collection[str]) -> tuple[str | None, str | None]:
+    """Parse ``?target=`` and ``?operation=``, which select dead letters; None for all.
+
+    Raises:
+        MalformedError: an unknown target, or an unknown parameter: it might be meant to narrow the selection.
+    """
+    for name in query:
+        if name not in {"target", "operation", "code"}:
+            raise MalformedError(
+                f"no such parameter {quoted(name)}; {nearest(name, ('target', 'operation'))}"
+            )
+    target = query.get("target")
+    if target is not None and target not in targets:
+        hint = nearest(target, targets) if targets else "no target is configured"
+        raise MalformedError(f"no such target {quoted(target)}; {hint}")
+    return target, query.get("operation")
