@@ -161,20 +161,27 @@ def _report(run: "Run", shrunk: "ShrunkRun | None", search: "Search", folder: Pa
 
     finding = run.findings[0]
     of = f"{run.base}  " if run.base else ""
-    click.echo(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.what}")
+    _print(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.what}")
     if shrunk is None:
-        click.echo(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: {replay(search, run)}")
+        _print(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: {replay(search, run)}")
         return
     scenario = shrunk.scenario
     size = f"operations: {len(scenario.operations)}, faults: {len(scenario.faults)}"
-    click.echo(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.what}")
+    _print(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.what}")
     if folder is None:
-        click.echo("\n".join(f"    {line}" for line in dumps(scenario).splitlines()))
-        click.echo(f"  replay: {replay(search, run)}")
+        _print(*(f"    {line}" for line in dumps(scenario).splitlines()), f"  replay: {replay(search, run)}")
     else:
         path = folder / f"{scenario.scenario}.yaml"
         dump(scenario, path)
-        click.echo(f"  replay: {_play(path, shrunk.seed, search)}")
+        _print(f"  replay: {_play(path, shrunk.seed, search)}")
+
+
+def _print(*texts: str) -> None:
+    """Print lines that may hold what scenarios and notifications hold."""
+    from fanin.harness.cli.options import print_lines
+    from fanin.harness.report.line import line
+
+    print_lines(map(line, texts))
 
 
 def _play(path: Path, seed: int, search: "Search") -> str:

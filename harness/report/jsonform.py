@@ -1,5 +1,7 @@
 """A run's result as one JSON object on one line, for programs. Instants are milliseconds; keys are stable.
 
+The line is ASCII, so that it survives whatever encoding its stream has.
+
     {"scenario", "seed", "verdict", "stated", "target", "time", "version", "trace", "findings", "doubts",
      "judgements", "replay"}
 
@@ -7,6 +9,7 @@
 records as the history has them, each with its ``index`` there.
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -32,7 +35,7 @@ def encode(history: History, verdict: Verdict, *, replay: str) -> str:
         "judgements": [_judgement(judgement) for judgement in verdict.judgements],
         "replay": replay,
     }
-    return msgspec.json.encode(result).decode()
+    return json.dumps(result, separators=(",", ":"))
 
 
 def _finding(history: History, finding: Finding) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Lines of a report: text in tones. Whether the tones become colours is decided where it is printed.
 
-Rules of this file: no control character is ever printed, whatever the judged aggregator wrote; every glyph of
-the report outside ASCII has a stand-in of the same width.
+Rules of this file: no control character is ever printed, whatever the judged aggregator wrote; every sign
+outside ASCII that the reports themselves use passes unchanged, and has an ASCII stand-in of the same width.
 """
 
+import codecs
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
@@ -31,7 +33,18 @@ Line = tuple[Span, ...]
 
 # Same width on both sides, so that a terminal without these glyphs keeps its columns.
 _ASCII = str.maketrans(
-    {"│": "|", "┊": ":", "●": "*", "○": "o", "◆": "#", "→": ">", "…": "~", "✗": "x", "─": "-"}
+    {
+        "│": "|",
+        "┊": ":",
+        "●": "*",
+        "◆": "#",
+        "→": ">",
+        "…": "~",
+        "✗": "x",
+        "·": ".",
+        "\N{EN DASH}": "-",
+        "\N{NO-BREAK SPACE}": " ",
+    }
 )
 
 
@@ -48,11 +61,23 @@ def plain(row: Line) -> str:
 def paint(rows: Iterable[Line], *, colour: bool, encoding: str = "utf-8") -> str:
     """The lines as one text for a stream of that encoding; glyphs it lacks become ASCII of the same width."""
     painted = "\n".join(_coloured(row) if colour else plain(row) for row in rows)
+    return encodable(painted, encoding)
+
+
+def encodable(text: str, encoding: str) -> str:
+    """The text, or where the encoding cannot hold it, ASCII stand-ins for glyphs and ``?`` for the rest.
+
+    An encoding that Python does not know counts as ASCII.
+    """
     try:
-        painted.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        painted = painted.translate(_ASCII).encode("ascii", "replace").decode("ascii")
-    return painted
+        codecs.lookup(encoding)
+    except LookupError:
+        encoding = "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def _coloured(row: Line) -> str:
@@ -70,9 +95,19 @@ def _styled(text: str, tone: Tone) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without control characters: what others wrote must not steer a terminal."""
+    """The text with U+FFFD for each character that shows nothing and may steer a terminal or an editor.
+
+    These are the characters that `str.isprintable` refuses (controls, format characters such as those that
+    turn the direction of writing, line separators, surrogates, unassigned ones), except spaces of any width:
+    a no-break space is a space to its reader.
+    """
+    if text.isprintable():
+        return text
     return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+        character
+        if character.isprintable() or unicodedata.category(character) == "Zs"
+        else "\N{REPLACEMENT CHARACTER}"
+        for character in text
     )
 
 

@@ -4,6 +4,7 @@ Needs Chromium: ``apt-get install chromium``, ``brew install --cask chromium`` o
 """
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
 from tests.e2e.browser import browser
 from tests.e2e.browser import find as find_browser
-from tests.harness.report.reported import HOSTILE, bad, good, named
+from tests.harness.report.reported import HOSTILE, LACKING, bad, good, moot, named
 from tests.harness.toy_aggregator import toy
 from tests.heavy import needs
 
@@ -54,6 +55,12 @@ SHOWN = """
 CLICKED = """
 document.querySelector('ol.evidence a').click(); document.querySelector('tr:target')?.textContent ?? ''
 """
+# All that a page says: its text, and what pictures say to those who point at a sign or cannot see it.
+SAID = """
+[document.title, document.body.innerText,
+ ...[...document.querySelectorAll('svg title')].map(it => it.textContent),
+ ...[...document.querySelectorAll('[aria-label]')].map(it => it.ariaLabel)].join('\\n')
+"""
 COLOURS = """
 ['ink', 'quiet', 'good', 'odd', 'fault', 'bad', 'link', 'paper', 'raised'].map(name => {
   const it = document.createElement('i'); it.style.color = `var(--${name})`; document.body.append(it);
@@ -71,6 +78,7 @@ class Sights:
     collisions: dict[str, list[str]] = field(default_factory=dict)
     sticking_out: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # by name and width
     widths: dict[tuple[str, int], int] = field(default_factory=dict)  # of the content, by name and width
+    said: dict[str, str] = field(default_factory=dict)  # by name; not of pages with hostile text
     shown: list[str] = field(default_factory=list)  # texts in the pictures of the accused run
     rings: int = 0
     clicked: str = ""
@@ -92,16 +100,30 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sights(report: Path) -> Sights:
+def innocent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report without any text that is odd on purpose: whatever is odd in it is ours."""
+    directory = tmp_path_factory.mktemp("innocent")
+    histories = [*(play(load(find(name))) for name in PLAYED), good(), bad(), moot()]
+    runs = [Judged(history, judge(history)) for history in histories]
+    folder.write(directory, Card("mine", [*runs, LACKING]), replay=lambda _: "fanin run it")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def sights(report: Path, innocent: Path) -> Sights:
     """One browser visits everything once."""
     assert BINARY is not None, "there is no Chromium; apt-get install chromium"
-    return asyncio.run(visit(BINARY, report))
+    return asyncio.run(visit(BINARY, report, innocent))
 
 
-async def visit(binary: str, report: Path) -> Sights:
+async def visit(binary: str, report: Path, innocent: Path) -> Sights:
     sights = Sights()
     accused = report / "runs" / "resurrection.seed-0.html"
     async with browser(binary) as tab:
+        for page in (innocent / "index.html", *sorted((innocent / "runs").iterdir())):
+            await tab.open(page.as_uri())
+            sights.said[page.name] = await tab.evaluate(SAID)
+        tab.requests.clear()
         for page in (report / "index.html", *sorted((report / "runs").iterdir())):
             sights.urls.add(page.as_uri())
             for width in (PHONE, DESKTOP):
@@ -130,6 +152,17 @@ def test_no_page_asks_for_anything_but_itself(sights: Sights) -> None:
 
     assert set(asked) == sights.urls
     assert len(sights.urls) > len(PLAYED) + len(HOSTILE)
+
+
+def test_every_page_says_what_it_was_meant_to_say(sights: Sights) -> None:
+    """No sign of ours is taken for a harmful one, no value is missing, no template is left unfilled."""
+    unwanted = re.compile(r"\N{REPLACEMENT CHARACTER}|\bNone\b|\{\{|\}\}|\{%|undefined|<\w+ object|&\w+;")
+    found = {name: unwanted.findall(text) for name, text in sights.said.items() if unwanted.search(text)}
+
+    assert found == {}
+    assert len(sights.said) == len(PLAYED) + 4
+    assert all(len(text) > 500 for text in sights.said.values())
+    assert "95\N{NO-BREAK SPACE}completed" in sights.said["index.html"]
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])

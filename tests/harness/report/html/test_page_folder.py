@@ -11,6 +11,7 @@ from fanin.harness.report import folder, jsonform
 from fanin.harness.report.html import index_page
 from fanin.harness.results import Card, Judged, Skipped
 from fanin.harness.verdict import Rule
+from tests.harness.oracle.histories import EAST, WEST, history, occurred, sent, told
 from tests.harness.report.reported import LACKING, Outline, bad, good, moot, replay
 
 
@@ -114,6 +115,26 @@ def test_the_worst_comes_first() -> None:
     order = rows(good(), moot("as-stated", "unknown"), moot(), bad(), skipped=(LACKING,))
 
     assert order == ["bad", "moot", "as-stated", "good", "wrong-key"]
+
+
+def test_the_outcomes_of_each_run_are_counted() -> None:
+    """A number and its noun never part at the end of a line; the space between them is one."""
+    played = history(
+        *(
+            line
+            for op, at in (("one", 0), ("two", 1))
+            for line in (
+                occurred(op, at), sent(EAST, at, op=op), sent(WEST, at + 1, op=op),
+                told("completed", at + 1.01, op=op),
+            )
+        ),
+        occurred("three", 5), sent(EAST, 5, op="three"), told("timed_out", 125.01, WEST, op="three"),
+    )  # fmt: skip
+
+    page = Outline(index_page.render(card(played), ["by-hand.html"]))
+
+    assert "2\N{NO-BREAK SPACE}completed, 1\N{NO-BREAK SPACE}timed_out" in page.texts
+    assert [text for text in page.texts if "\N{REPLACEMENT CHARACTER}" in text] == []
 
 
 def test_a_rule_is_kept_only_where_a_run_put_it_to_the_test() -> None:
