@@ -232,7 +232,7 @@ def test_dead_letters_can_be_sent_again(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "told"),
+    ("chosen", "sent"),
     [
         ({"target": "a", "operation": None}, [("a", "op-1"), ("a", "op-2")]),
         ({"target": None, "operation": "op-2"}, [("a", "op-2"), ("b", "op-2")]),
