@@ -4,7 +4,7 @@ import asyncio
 
 from fanin.aggregator.cli.backup import told
 from fanin.aggregator.durations import format_duration
-from fanin.aggregator.engines.sqlite.file import FILE, beside, contents, look_through
+from fanin.aggregator.engines.sqlite.file import FILE, check_integrity, contents, open_readonly
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.regions import RegistryRegions
 from fanin.aggregator.settings import Settings
@@ -45,8 +45,8 @@ def _data(settings: Settings) -> str:
         return f"keeps operations with {settings.engine}"
     if not path.exists():
         return f"{path} is not there yet and would be made"
-    with beside(path) as connection:
-        look_through(connection, path)
+    with open_readonly(path) as connection:
+        check_integrity(connection, path)
         found = contents(connection, path)
     change = "" if found.version == VERSION else f"; it would be brought to schema {VERSION}"
     return f"{path} is sound and holds {told(found)}{change}"

@@ -37,8 +37,8 @@ class _LearnsRegions(VariedEngine):
         self._heard_of.add(arrival.region)
         return await super().deliver(arrival)
 
-    def _transact(self, batch: Any) -> Any:
-        return self.transact_with(stepping(step=self._step, start=self._start), batch)
+    def transaction(self, *args: Any, **kwargs: Any) -> Any:
+        return stepping(step=self._step, start=self._start)(*args, **kwargs)
 
     def _start(self, *args: Any, **kwargs: Any) -> Step:
         return self._settled(start(*args, **kwargs))

@@ -17,9 +17,9 @@ CLOCK: frozenset[Beyond] = frozenset({"stepping-clock"})
 class _RegionsOfToday(Transaction):
     """Compares what has arrived with what is configured now."""
 
-    def _state(self, operation_id: str) -> FanIn | None:
-        state = super()._state(operation_id)
-        expected = tuple(sorted(self._settings.regions))
+    def current(self, operation_id: str) -> FanIn | None:
+        state = super().current(operation_id)
+        expected = tuple(sorted(self.settings.regions))
         return None if state is None else msgspec.structs.replace(state, expected=expected)
 
 
@@ -35,7 +35,7 @@ class _TimeoutOfToday(VariedEngine):
         self._store.begin()
         self._store.rewrite(moved)
         self._store.commit()
-        self._next_deadline_ms = self._store.next_deadline_ms()
+        self.recheck()
 
 
 class SteadyClock:

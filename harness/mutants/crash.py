@@ -48,28 +48,21 @@ class _TellsFromMemory(VariedEngine):
     async def open(self) -> None:
         await super().open()
         rows = [
-            *self._store.outbox.fresh(target=DEFAULT_NAME, after=0, limit=10_000),
-            *self._store.outbox.retries(target=DEFAULT_NAME, now_ms=FOR_EVER_MS, limit=10_000),
+            *self._store.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=10_000),
+            *self._store.outbox.due_retries(target=DEFAULT_NAME, now_ms=FOR_EVER_MS, limit=10_000),
         ]
-        self._store.outbox.forget_told([row.n for row in rows])
+        self._store.outbox.delete_delivered([row.n for row in rows])
 
 
 class _OutboxLater(VariedEngine):
     """The outcome is one transaction, the order to tell it another."""
 
-    def _transact(self, batch: Any) -> Any:
-        orders: list[Any] = []
+    def transaction(self, *args: Any, **_: Any) -> Transaction:
+        return Transaction(*args, notifier=None)
 
-        class Silent(Transaction):
-            def write(self, marks: Any) -> None:
-                self._notifier = None
-                super().write(marks)
-                orders.extend(self.effects)
-
-        results = self.transact_with(Silent, batch)
-        if orders:
-            asyncio.get_running_loop().call_later(LATER_S, lambda: self.tell_besides(*orders))
-        return results
+    def after_commit(self, transaction: Transaction) -> None:
+        if transaction.effects:
+            asyncio.get_running_loop().call_later(LATER_S, lambda: self.tell_besides(*transaction.effects))
 
 
 class _TellsAllAgain(VariedEngine):

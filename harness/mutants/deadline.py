@@ -29,7 +29,7 @@ class _ArmsAnew(VariedEngine):
         self._store.rewrite(
             (n, msgspec.structs.replace(state, deadline_ms=deadline_ms)) for n, state in self._store.waiting()
         )
-        self._next_deadline_ms = self._store.next_deadline_ms()
+        self.recheck()
 
 
 class _SlidingStore(VariedStore):
@@ -44,8 +44,8 @@ class _SlidesOnArrival(VariedEngine):
 
     store_type = _SlidingStore
 
-    def _transact(self, batch: Any) -> Any:
-        return self.transact_with(stepping(step=self._slide), batch)
+    def transaction(self, *args: Any, **kwargs: Any) -> Any:
+        return stepping(step=self._slide)(*args, **kwargs)
 
     def _slide(self, state: FanIn, event: Arrived | DeadlineReached) -> Step:
         result = step(state, event)
@@ -78,10 +78,10 @@ class _ReadsTimestamps(Surface):
 
 
 class _StartsAtThePush(Transaction):
-    def _start(self, arrival: Arrival, event: Arrived) -> Step:
+    def start_operation(self, arrival: Arrival, event: Arrived) -> Step:
         if isinstance(arrival, _Dated):
             event = Arrived(event.region, arrival.pushed_ms)
-        return super()._start(arrival, event)
+        return super().start_operation(arrival, event)
 
 
 def _start_31_bits(*args: Any, timeout_ms: int, **kwargs: Any) -> Step:

@@ -20,7 +20,6 @@ from fanin.aggregator.fanin import (
 )
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Bug
-from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import VariedEngine, believed_complete, vary
 
 LOOK_S = 0.005
@@ -44,10 +43,17 @@ def _counting(state: FanIn, event: Arrived | DeadlineReached) -> Step:
 class _CountsUnseen(Transaction):
     """Adds one to a counter for every arrival that was taken for new."""
 
+    _unseen = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, step=self._count)
+
     def deliver(self, arrival: Arrival) -> Receipt | RequestError:
-        if isinstance(arrival, _Unseen):
-            return rewired(Transaction.deliver, step=_counting)(self, arrival)
+        self._unseen = isinstance(arrival, _Unseen)
         return super().deliver(arrival)
+
+    def _count(self, state: FanIn, event: Arrived | DeadlineReached) -> Step:
+        return _counting(state, event) if self._unseen and isinstance(event, Arrived) else step(state, event)
 
 
 class _CountsDeliveries(VariedEngine):

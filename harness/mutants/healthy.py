@@ -8,8 +8,8 @@ import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import Mark, Told
-from fanin.aggregator.engines.sqlite.store import Known
+from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, Delivered
+from fanin.aggregator.engines.sqlite.store import StoredOperation
 from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Notification, Step, step
 from fanin.aggregator.notify.formats.format import Message
 from fanin.aggregator.notify.formats.json import body_of
@@ -36,7 +36,7 @@ def _slowly(tell: Tell, _clock: Clock) -> Tell:
 class _Polls(VariedStore):
     """Finds deadlines when it looks, twice a second."""
 
-    def due(self, now_ms: int, limit: int) -> list[Known]:
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
         return super().due(now_ms - now_ms % POLL_MS, limit)
 
     def next_deadline_ms(self) -> int | None:
@@ -47,10 +47,10 @@ class _Polls(VariedStore):
 class _MarksLate(VariedEngine):
     """Notes what the sink has accepted 0.7 s later, so a crash in between leads to a repetition."""
 
-    async def mark(self, mark: Mark) -> None:
-        if isinstance(mark, Told):
+    async def record(self, mark: AttemptResult) -> None:
+        if isinstance(mark, Delivered):
             await asyncio.sleep(SLOW_S)
-        await super().mark(mark)
+        await super().record(mark)
 
 
 class _AnswersLate(VariedEngine):
@@ -126,7 +126,7 @@ def _closed_window(state: FanIn, event: Arrived | DeadlineReached) -> Step:
 class _TimerALittleLate(VariedStore):
     """Its deadlines are over when the instant is."""
 
-    def due(self, now_ms: int, limit: int) -> list[Known]:
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
         return super().due(now_ms - 1, limit)
 
     def next_deadline_ms(self) -> int | None:

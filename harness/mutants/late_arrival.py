@@ -51,11 +51,9 @@ class _LeavesArrivals(VariedStore):
 class _Inherits(Transaction):
     """Begins with whatever is there under the operation's id."""
 
-    def _start(self, arrival: Arrival, event: Arrived) -> Step:
-        begun = super()._start(arrival, event)
-        left = (
-            self._store.left.get(arrival.operation_id) if isinstance(self._store, _LeavesArrivals) else None
-        )
+    def start_operation(self, arrival: Arrival, event: Arrived) -> Step:
+        begun = super().start_operation(arrival, event)
+        left = self.store.left.get(arrival.operation_id) if isinstance(self.store, _LeavesArrivals) else None
         return self.begin_with(left, begun, event.at_ms) if left else begun
 
     def begin_with(self, left: FanIn, begun: Step, at_ms: int) -> Step:

@@ -10,7 +10,14 @@ import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import NotDeliveredError, Notifier, Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher, Dispatchers, Failed, Mark, Row, Told
+from fanin.aggregator.engines.sqlite.dispatcher import (
+    AttemptResult,
+    Delivered,
+    Dispatcher,
+    Dispatchers,
+    Failed,
+    OutboxRow,
+)
 from fanin.aggregator.fanin import ArrivalResult, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.attempt import ATTEMPT_S
@@ -139,10 +146,10 @@ class _TwoPollers(VariedEngine):
             await self._second.stop(0)
         await super().close()
 
-    def _committed(self, transaction: Any) -> None:
-        super()._committed(transaction)
+    def after_commit(self, transaction: Any) -> None:
+        super().after_commit(transaction)
         if self._second:
-            self._second.wake(transaction.put)
+            self._second.wake(transaction.enqueued)
 
 
 class _InOrder(Dispatcher):
@@ -155,12 +162,12 @@ class _InOrder(Dispatcher):
 
     async def _lane(self) -> None:
         while True:
-            self._fresh.clear()
+            self._has_pending.clear()
             now_ms = self._clock.now_ms()
             target = self._target
             rows = [
-                *self._outbox.retries(target=target, now_ms=now_ms, limit=1),
-                *self._outbox.fresh(target=target, after=0, limit=1),
+                *self._outbox.due_retries(target=target, now_ms=now_ms, limit=1),
+                *self._outbox.unattempted(target=target, after=0, limit=1),
             ]
             if rows:
                 await self._attempt(rows[0])
@@ -168,19 +175,19 @@ class _InOrder(Dispatcher):
             next_ms = self._outbox.next_retry_ms(target=target, now_ms=now_ms)
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if next_ms is None else (next_ms - now_ms) / 1_000):
-                    await self._fresh.wait()
+                    await self._has_pending.wait()
 
-    async def _attempt(self, row: Row) -> None:
+    async def _attempt(self, row: OutboxRow) -> None:
         attempts = row.attempts
         while True:
             attempts += 1
             error = await self._once(row, asyncio.timeout(ATTEMPT_S))
             if error is None:
-                return await self._outbox.mark(Told(row.n))
+                return await self._outbox.record(Delivered(row.n))
             wait_ms = backoff_ms(row.notify.key, attempts)
             if not self.stubborn:
                 due_ms = self._clock.now_ms() + wait_ms
-                return await self._outbox.mark(Failed(row.n, attempts, due_ms, str(error)))
+                return await self._outbox.record(Failed(row.n, attempts, due_ms, str(error)))
             await asyncio.sleep(wait_ms / 1_000)
 
 
@@ -192,14 +199,6 @@ class _OneAtATime(_InOrder):
 
 class _TellsInOrder(VariedEngine):
     dispatcher_type = _InOrder
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        settings, clock, metrics, notifier = args
-        if notifier:
-            self._dispatchers = Dispatchers(
-                self, notifier, settings, clock=clock, metrics=metrics, each=self.dispatcher_type
-            )
 
 
 class _TellsOneAtATime(_TellsInOrder):
@@ -221,8 +220,8 @@ class _TellsBeforeAnswering(VariedEngine):
                 await self._told.wait()
         return receipt
 
-    async def mark(self, mark: Mark) -> None:
-        await super().mark(mark)
+    async def record(self, result: AttemptResult) -> None:
+        await super().record(result)
         self._told.set()
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import Dispatchers, Failed, Mark, Row
+from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, Dispatchers, Failed, OutboxRow
 from fanin.aggregator.errors import UnknownRegionError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
@@ -43,25 +43,25 @@ class MemoryOutbox:
     """What is still to be told, for `engines.sqlite.dispatcher.Dispatchers`. What is given up is gone."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[int, OutboxRow] = {}
         self._target: dict[int, str] = {}
         self._due_ms: dict[int, int] = {}
         self._last = 0
 
-    def put(self, notify: Notification, targets: Iterable[str]) -> None:
+    def enqueue(self, notify: Notification, targets: Iterable[str]) -> None:
         for target in targets:
             self._last += 1
-            self._rows[self._last] = Row(self._last, notify, 0)
+            self._rows[self._last] = OutboxRow(self._last, notify, 0)
             self._target[self._last] = target
 
-    def fresh(self, *, target: str, after: int, limit: int) -> list[Row]:
+    def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
         rows = [row for n, row in self._rows.items() if n > after and n not in self._due_ms]
         return [row for row in rows if self._target[row.n] == target][:limit]
 
-    def newest(self) -> int:
+    def newest_number(self) -> int:
         return self._last
 
-    def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
+    def due_retries(self, *, target: str, now_ms: int, limit: int) -> list[OutboxRow]:
         due = [n for n, due_ms in self._due_ms.items() if due_ms <= now_ms and self._target[n] == target]
         return [self._rows[n] for n in due][:limit]
 
@@ -69,7 +69,7 @@ class MemoryOutbox:
         due = (due_ms for n, due_ms in self._due_ms.items() if self._target[n] == target)
         return min((due_ms for due_ms in due if due_ms > now_ms), default=None)
 
-    async def mark(self, mark: Mark) -> None:
+    async def record(self, mark: AttemptResult) -> None:
         row = self._rows.pop(mark.n)
         self._due_ms.pop(mark.n, None)
         if isinstance(mark, Failed):
@@ -197,7 +197,7 @@ class Orchestrations:
         instance.state = msgspec.structs.replace(instance.state, phase=outcome, decided_ms=now_ms)
         if self._notifier and self._dispatchers:
             targets = self._notifier.targets_for(outcome)
-            self._outbox.put(notification_of(instance.state, decided_ms=now_ms), targets)
+            self._outbox.enqueue(notification_of(instance.state, decided_ms=now_ms), targets)
             self._dispatchers.wake(targets)
 
     async def sleep_until(self, at_ms: int) -> None:

@@ -32,8 +32,8 @@ class _Overwriting(Transaction):
         self._anew = isinstance(arrival, _Starter)
         return super().deliver(arrival)
 
-    def _state(self, operation_id: str) -> FanIn | None:
-        return None if self._anew else super()._state(operation_id)
+    def current(self, operation_id: str) -> FanIn | None:
+        return None if self._anew else super().current(operation_id)
 
 
 class _LookThenStart(VariedEngine):
@@ -126,8 +126,8 @@ class _WritesBack(Transaction):
         self._read = arrival.before if isinstance(arrival, _Based) else None
         return super().deliver(arrival)
 
-    def _state(self, operation_id: str) -> FanIn | None:
-        return self._read or super()._state(operation_id)
+    def current(self, operation_id: str) -> FanIn | None:
+        return self._read or super().current(operation_id)
 
 
 class _LostUpdate(VariedEngine):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.store import Known
+from fanin.aggregator.engines.sqlite.store import StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.notify.target import DEFAULT_NAME
@@ -32,8 +32,8 @@ def _any_wake_up(state: FanIn, event: Arrived | DeadlineReached) -> Step:
 
 
 class _NeverDisarmed(VariedEngine):
-    def _committed(self, transaction: Transaction) -> None:
-        super()._committed(transaction)
+    def after_commit(self, transaction: Transaction) -> None:
+        super().after_commit(transaction)
         for effect in transaction.effects:
             if effect.outcome is Phase.COMPLETED:
                 again = msgspec.structs.replace(effect, outcome=Phase.TIMED_OUT)
@@ -69,7 +69,7 @@ class _TimerWinsReplay(VariedEngine):
     async def open(self) -> None:
         await super().open()
         now_ms = self._clock.now_ms()
-        for row in self._store.outbox.fresh(target=DEFAULT_NAME, after=0, limit=1_000):
+        for row in self._store.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=1_000):
             told = row.notify
             if told.outcome is Phase.COMPLETED and now_ms >= told.deadline_ms:
                 last = told.arrived[-1:]
@@ -77,7 +77,7 @@ class _TimerWinsReplay(VariedEngine):
                     told, outcome=Phase.TIMED_OUT, arrived=told.arrived[:-1], missing=last
                 )
                 self.tell_besides(other)
-                self._store.outbox.forget_told([row.n])
+                self._store.outbox.delete_delivered([row.n])
 
 
 def _deaf_after_three_days(state: FanIn, event: Arrived | DeadlineReached) -> Step:
@@ -95,7 +95,7 @@ class _TimersOfThisLife(VariedStore):
         super().__init__(*args)
         self._born = self._integer("SELECT max(n) FROM operation") or 0
 
-    def due(self, now_ms: int, limit: int) -> list[Known]:
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
         return [(n, state) for n, state in super().due(now_ms, limit) if n > self._born]
 
     def next_deadline_ms(self) -> int | None:
@@ -122,12 +122,12 @@ class _ParkingStore(VariedStore):
 class _Parks(Transaction):
     """What is due is marked as expired here, and decided by a job that runs a little later."""
 
-    _store: _ParkingStore
+    store: _ParkingStore
 
     def expire(self, limit: int) -> None:
-        due = self._store.due(self._at_ms, limit)
+        due = self.store.due(self.at_ms, limit)
         self.parked = [n for n, _ in due]
-        self._store.park(self.parked, "expired")
+        self.store.park(self.parked, "expired")
         self.expired = len(due)
 
 
@@ -136,8 +136,8 @@ class _ExpiresInTwoSteps(VariedEngine):
     transaction_type = _Parks
     _store: _ParkingStore
 
-    def _committed(self, transaction: Transaction) -> None:
-        super()._committed(transaction)
+    def after_commit(self, transaction: Transaction) -> None:
+        super().after_commit(transaction)
         if isinstance(transaction, _Parks) and transaction.expired:
             asyncio.get_running_loop().call_later(PARKED_S, self._decide, transaction.parked)
 
@@ -148,14 +148,14 @@ class _ExpiresInTwoSteps(VariedEngine):
         deciding.expire(len(parked))
         deciding.write(())
         self._store.commit()
-        super()._committed(deciding)
+        self.recheck()
 
 
 class _TwoTimers(VariedEngine):
     """Two pollers find the same deadline, and each takes it for its own."""
 
-    def _committed(self, transaction: Transaction) -> None:
-        super()._committed(transaction)
+    def after_commit(self, transaction: Transaction) -> None:
+        super().after_commit(transaction)
         for effect in transaction.effects:
             if effect.outcome is Phase.TIMED_OUT:
                 self.tell_besides(msgspec.structs.replace(effect, key=f"{effect.key}-2"))
@@ -166,7 +166,7 @@ class _MortalStore(VariedStore):
 
     timer_dead = False
 
-    def due(self, now_ms: int, limit: int) -> list[Known]:
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
         return [] if self.timer_dead else super().due(now_ms, limit)
 
     def next_deadline_ms(self) -> int | None:
@@ -178,8 +178,8 @@ class _DiesOfAClosedOne(VariedEngine):
 
     store_type = _MortalStore
 
-    def _committed(self, transaction: Transaction) -> None:
-        super()._committed(transaction)
+    def after_commit(self, transaction: Transaction) -> None:
+        super().after_commit(transaction)
         for effect in transaction.effects:
             if effect.outcome is Phase.COMPLETED:
                 left_s = (effect.deadline_ms - self._clock.now_ms()) / 1000

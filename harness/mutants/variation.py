@@ -13,8 +13,9 @@ import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Notifier, Receipt
-from fanin.aggregator.engines.sqlite.engine import SqliteEngine
-from fanin.aggregator.engines.sqlite.store import Known, Store
+from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher, DispatcherFactory
+from fanin.aggregator.engines.sqlite.engine import SqliteEngine, TransactionFactory
+from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import (
     ArrivalResult,
@@ -45,7 +46,7 @@ type Telling = Callable[[Tell, Clock], Tell]
 
 
 class Retold:
-    """Notifier who are told in another way."""
+    """A notifier that sends in another way."""
 
     def __init__(self, notifier: Notifier, telling: Telling, clock: Clock) -> None:
         self._notifier, self._telling, self._clock = notifier, telling, clock
@@ -61,14 +62,14 @@ class Retold:
 class VariedStore(Store):
     """The real file, and what only a bug wants of it."""
 
-    def rewrite(self, known: Iterable[Known]) -> None:
+    def rewrite(self, known: Iterable[StoredOperation]) -> None:
         """Put operations into the file anew, deadlines included."""
         self._db.executemany(
             "UPDATE operation SET deadline_ms = ?, state = ? WHERE n = ?",
             [(it.deadline_ms, msgspec.json.encode(it).decode(), n) for n, it in known],
         )
 
-    def waiting(self) -> list[Known]:
+    def waiting(self) -> list[StoredOperation]:
         """All operations that wait, by their deadline."""
         rows = self._db.execute(
             "SELECT n, state FROM operation WHERE outcome IS NULL ORDER BY deadline_ms, n"
@@ -77,22 +78,33 @@ class VariedStore(Store):
 
 
 class VariedEngine(SqliteEngine):
-    """The real engine, whose store and transaction can be exchanged, and what only a bug wants of it."""
+    """The real engine, whose parts can be exchanged, and what only a bug wants of it."""
 
     store_type: ClassVar[type[VariedStore]] = VariedStore
-    transaction_type: ClassVar[type[Transaction]] = Transaction
+    transaction_type: ClassVar[TransactionFactory] = Transaction
+    dispatcher_type: ClassVar[DispatcherFactory] = Dispatcher
     _store: VariedStore
 
-    async def open(self) -> None:
-        await rewired(SqliteEngine.open, Store=self.store_type)(self)
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
+        super().__init__(
+            settings,
+            clock,
+            metrics,
+            notifier,
+            open_store=self.store_type,
+            transaction=self.transaction,
+            dispatcher=type(self).dispatcher_type,
+            after_commit=self.after_commit,
+        )
 
-    def _transact(self, batch: Any) -> Any:
-        return self.transact_with(self.transaction_type, batch)
+    def transaction(
+        self, store: Store, settings: Settings, at_ms: int, /, *, notifier: Notifier | None
+    ) -> Transaction:
+        """Make a batch's transaction."""
+        return type(self).transaction_type(store, settings, at_ms, notifier=notifier)
 
-    def transact_with(self, transaction: type[Transaction], batch: Any) -> Any:
-        """Write one batch in a transaction of this kind."""
-        real = SqliteEngine._transact  # noqa: SLF001 - a bug sits inside
-        return rewired(real, Transaction=transaction)(self, batch)
+    def after_commit(self, transaction: Transaction) -> None:
+        """Called with each transaction that was committed."""
 
     def pretend(self, arrival: Arrival, standing: ArrivalResult = ArrivalResult.COUNTED) -> Receipt:
         """What is answered 2xx although nothing is stored."""
@@ -110,7 +122,7 @@ class VariedEngine(SqliteEngine):
         """Put notifications into the outbox that no decision has put there."""
         self._store.begin()
         targets = self._dispatchers.targets if self._dispatchers else ()
-        self._store.outbox.put((notify, targets) for notify in notifies)
+        self._store.outbox.enqueue((notify, targets) for notify in notifies)
         self._store.commit()
         if self._dispatchers:
             self._dispatchers.wake(targets)
@@ -120,7 +132,7 @@ def vary(
     *,
     engine: type[VariedEngine] = VariedEngine,
     store: type[VariedStore] | None = None,
-    transaction: type[Transaction] | None = None,
+    transaction: TransactionFactory | None = None,
     telling: Telling | None = None,
     settings: Mapping[str, Any] | None = None,
     surface_type: type[Surface] = Surface,
@@ -141,7 +153,7 @@ def vary(
         around: Wraps the whole application.
         clock: Makes the clock of each life; told what the world's shows at 0, in Unix milliseconds.
     """
-    parts: dict[str, type] = {}
+    parts: dict[str, Any] = {}
     if store is not None:
         parts["store_type"] = store
     if transaction is not None:
@@ -164,15 +176,10 @@ def vary(
 
 def stepping(
     *, step: Callable[..., Step] | None = None, start: Callable[..., Step] | None = None
-) -> type[Transaction]:
+) -> TransactionFactory:
     """The real transaction, which asks these functions instead of the state machine's own."""
-    methods: dict[str, Any] = {}
-    if step is not None:
-        methods["deliver"] = rewired(Transaction.deliver, step=step)
-        methods["expire"] = rewired(Transaction.expire, step=step)
-    if start is not None:
-        methods["_start"] = rewired(Transaction._start, start=start)  # noqa: SLF001 - a bug sits inside
-    return type("Stepping", (Transaction,), methods)
+    chosen: dict[str, Any] = {"step": step, "start": start}
+    return partial(Transaction, **{name: it for name, it in chosen.items() if it is not None})
 
 
 def finished(state: FanIn, outcome: Phase, at_ms: int) -> Step:

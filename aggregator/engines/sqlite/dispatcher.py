@@ -1,9 +1,9 @@
-"""Empties the outbox: every notification is attempted until it is accepted, none waits for another's trouble.
+"""Empties the outbox: every notification is attempted until it is accepted or becomes a dead letter.
 
-Each target has a dispatcher with two lanes of its own. A first attempt finds a slot of its own lane; when
-all are taken, the attempt that has run longest gives way, provided it has had a fair while. Repeats have the
-other lane, where none gives way. So a thousand hanging notifications delay neither the thousand-and-first nor
-each other's repeats for ever, and no other target at all.
+Each target has a dispatcher with two lanes. First attempts have slots of their own; when all are taken, the
+attempt that has run longest is pre-empted, but not before `PREEMPT_AFTER_S`. Retries have the slots of the
+other lane, where none is pre-empted. So a thousand notifications that hang delay neither the
+thousand-and-first nor each other's retries for ever, and no other target at all.
 """
 
 import asyncio
@@ -33,16 +33,16 @@ from fanin.aggregator.settings import Settings
 FIRST_SLOTS = 64
 RETRY_SLOTS = 32
 
-# An accepted notification that cannot be marked, because the store is in trouble, is marked later.
-MARK_AGAIN_S = 1.0
-# How many rows are read at once, and how many accepted ones may wait for their mark.
+# The pause before a result that the store could not record is recorded again, or a read is repeated.
+STORE_RETRY_S = 1.0
+# How many rows are read at once, and how many results may wait to be recorded.
 CHUNK = 64
-UNMARKED_MAX = 1_000
-# What a clock that is set may at most make a repeat wait for.
-NAP_S_MAX = 300.0
+UNRECORDED_MAX = 1_000
+# How long a retry may wait at most because the clock was set.
+SLEEP_S_MAX = 300.0
 
 
-class Row(NamedTuple):
+class OutboxRow(NamedTuple):
     """A notification in the outbox, for one target."""
 
     n: int
@@ -51,14 +51,14 @@ class Row(NamedTuple):
     tried_ms: int = 0  # the pauses between them, added up
 
 
-class Told(NamedTuple):
-    """The target has accepted it."""
+class Delivered(NamedTuple):
+    """The target has accepted the notification."""
 
     n: int
 
 
 class Failed(NamedTuple):
-    """It has not, or we cannot know."""
+    """The target has not accepted the notification, or we cannot know; there will be another attempt."""
 
     n: int
     attempts: int
@@ -67,8 +67,8 @@ class Failed(NamedTuple):
     tried_ms: int = 0
 
 
-class Dead(NamedTuple):
-    """It has not, and will not be asked again by itself."""
+class DeadLettered(NamedTuple):
+    """The target has not accepted the notification, and there will be no further attempt."""
 
     n: int
     attempts: int
@@ -76,30 +76,55 @@ class Dead(NamedTuple):
     error: str
 
 
-type Mark = Told | Failed | Dead
+type AttemptResult = Delivered | Failed | DeadLettered
 
 
 class Outbox(Protocol):
-    """Where notifications lie until they are accepted."""
+    """Where notifications are stored until they are accepted."""
 
-    def fresh(self, *, target: str, after: int, limit: int) -> list[Row]:
+    def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
         """A target's rows that were never attempted, in order, from the one after row ``after``."""
 
-    def newest(self) -> int:
+    def newest_number(self) -> int:
         """The number of the newest row, 0 when there is none."""
 
-    def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
+    def due_retries(self, *, target: str, now_ms: int, limit: int) -> list[OutboxRow]:
         """A target's rows that failed and are due again."""
 
     def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
-        """When the target's next one falls due that is not due yet."""
+        """When the target's next row that is not due yet will be due."""
 
-    async def mark(self, mark: Mark) -> None:
-        """Remember how an attempt ended. Durable when it returns.
+    async def record(self, result: AttemptResult) -> None:
+        """Store how an attempt ended. Durable when it returns.
 
         Raises:
-            StoreError: not remembered; try again.
+            StoreError: not stored; try again.
         """
+
+
+class DispatcherFactory(Protocol):
+    """`Dispatcher`, or what behaves like it."""
+
+    def __call__(
+        self,
+        outbox: Outbox,
+        target: str,
+        notifier: Notifier,
+        /,
+        *,
+        retry_policy: RetryPolicy,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> "TargetDispatcher": ...
+
+
+class TargetDispatcher(Protocol):
+    """Sends one target's notifications; see `Dispatcher`."""
+
+    def start(self) -> None: ...
+    def wake(self) -> None: ...
+    def recheck(self) -> None: ...
+    async def stop(self, grace_s: float) -> None: ...
 
 
 class Dispatchers:
@@ -113,19 +138,19 @@ class Dispatchers:
         *,
         clock: Clock,
         metrics: Metrics,
-        each: "type[Dispatcher] | None" = None,
+        dispatcher: "DispatcherFactory | None" = None,
     ) -> None:
         """Prepare, without beginning.
 
         Args:
-            outbox: What is to be told.
-            notifier: Who is told, and how.
-            settings: For how long.
-            clock: When attempts are due.
+            outbox: The pending notifications.
+            notifier: Makes attempts.
+            settings: Say for how long a target is tried.
+            clock: Says when retries are due.
             metrics: Where attempts are counted.
-            each: Another kind of dispatcher.
+            dispatcher: Makes a target's dispatcher; `Dispatcher` if not given.
         """
-        dispatcher = each or Dispatcher
+        dispatcher = dispatcher or Dispatcher
         names = dict.fromkeys(name for outcome in OUTCOMES for name in notifier.targets_for(outcome))
         self._all = {
             name: dispatcher(
@@ -136,11 +161,11 @@ class Dispatchers:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Whom they tell."""
+        """The names of their targets."""
         return tuple(self._all)
 
     def start(self) -> None:
-        """Begin with what lies in the outbox."""
+        """Begin with what is in the outbox."""
         for dispatcher in self._all.values():
             dispatcher.start()
 
@@ -150,18 +175,18 @@ class Dispatchers:
             if target in self._all:
                 self._all[target].wake()
 
-    def look_again(self) -> None:
-        """What is due may be due at another time: the clock was set."""
+    def recheck(self) -> None:
+        """Look again at what is due: the clock was set."""
         for dispatcher in self._all.values():
-            dispatcher.look_again()
+            dispatcher.recheck()
 
     async def stop(self, grace_s: float) -> None:
-        """Begin nothing more; let attempts that run end within ``grace_s``. The rest is repeated one day."""
+        """Begin no attempt; let those that run end within ``grace_s``. The next start repeats the rest."""
         await asyncio.gather(*(dispatcher.stop(grace_s) for dispatcher in self._all.values()))
 
 
 class Dispatcher:
-    """Runs the two lanes of one target."""
+    """Runs the two lanes of one target: first attempts, and retries."""
 
     def __init__(
         self,
@@ -176,29 +201,29 @@ class Dispatcher:
         self._outbox, self._target, self._retry_policy = outbox, target, retry_policy
         self._tell = partial(notifier.send, target)
         self._clock, self._metrics = clock, metrics
-        self._fresh = asyncio.Event()
-        self._retry = asyncio.Event()
-        self._freed = asyncio.Event()
+        self._has_pending = asyncio.Event()
+        self._retries_changed = asyncio.Event()
+        self._slot_freed = asyncio.Event()
         self._first: dict[int, tuple[float, asyncio.Timeout]] = {}  # running first attempts, oldest first
-        self._retried: set[int] = set()  # rows that are being attempted again, until they are marked
+        self._retried: set[int] = set()  # rows that are being attempted again, until that is recorded
         self._attempts: set[asyncio.Task[None]] = set()
         self._lanes: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin with what lies in the outbox."""
+        """Begin with what is in the outbox."""
         loop = asyncio.get_running_loop()
         self._lanes = [loop.create_task(self._first_lane()), loop.create_task(self._retry_lane())]
 
     def wake(self) -> None:
         """There are new notifications."""
-        self._fresh.set()
+        self._has_pending.set()
 
-    def look_again(self) -> None:
-        """Repeats may be due."""
-        self._retry.set()
+    def recheck(self) -> None:
+        """Retries may be due."""
+        self._retries_changed.set()
 
     async def stop(self, grace_s: float) -> None:
-        """Begin nothing more; let attempts that run end within ``grace_s``. The rest is repeated one day."""
+        """Begin no attempt; let those that run end within ``grace_s``. The next start repeats the rest."""
         for lane in self._lanes:
             lane.cancel()
         if self._attempts:
@@ -214,8 +239,10 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         last = 0
         while True:
-            self._fresh.clear()
-            rows = await self._read(partial(self._outbox.fresh, target=self._target, after=last, limit=CHUNK))
+            self._has_pending.clear()
+            rows = await self._read(
+                partial(self._outbox.unattempted, target=self._target, after=last, limit=CHUNK)
+            )
             for row in rows:
                 await self._room()
                 last = row.n
@@ -223,43 +250,43 @@ class Dispatcher:
                 self._first[row.n] = (loop.time(), scope)
                 self._begin(self._first_attempt(row, scope))
             if not rows:
-                # Failed rows are not looked through again: a long outage leaves many.
-                last = max(last, await self._read(self._outbox.newest))
-                await self._fresh.wait()
+                # Rows that failed are not read again here: a long outage leaves many.
+                last = max(last, await self._read(self._outbox.newest_number))
+                await self._has_pending.wait()
 
     async def _room(self) -> None:
-        """Wait for a slot of the first lane, and take the oldest attempt's when its fair while is over."""
+        """Wait for a slot of the first lane; pre-empt the oldest attempt once `PREEMPT_AFTER_S` are over."""
         loop = asyncio.get_running_loop()
-        while len(self._first) >= FIRST_SLOTS or len(self._attempts) >= UNMARKED_MAX:
-            self._freed.clear()
+        while len(self._first) >= FIRST_SLOTS or len(self._attempts) >= UNRECORDED_MAX:
+            self._slot_freed.clear()
             oldest = next(iter(self._first), None)
             if oldest is None:
-                await self._freed.wait()
+                await self._slot_freed.wait()
                 continue
             began, scope = self._first[oldest]
             if loop.time() >= began + PREEMPT_AFTER_S:
                 del self._first[oldest]
                 scope.reschedule(loop.time())
             else:
-                await _wait(self._freed, began + PREEMPT_AFTER_S - loop.time())
+                await _wait(self._slot_freed, began + PREEMPT_AFTER_S - loop.time())
 
     async def _retry_lane(self) -> None:
         while True:
-            self._retry.clear()
+            self._retries_changed.clear()
             now_ms = self._clock.now_ms()
             rows, next_ms = await self._read(partial(self._due, now_ms))
             for row in rows[: RETRY_SLOTS - len(self._retried)]:
                 self._retried.add(row.n)
-                self._begin(self._repeat(row))
+                self._begin(self._retry_attempt(row))
             if next_ms is None:
-                await self._retry.wait()
+                await self._retries_changed.wait()
             else:
-                await _wait(self._retry, (next_ms - now_ms) / 1000)
+                await _wait(self._retries_changed, (next_ms - now_ms) / 1000)
 
-    def _due(self, now_ms: int) -> tuple[list[Row], int | None]:
+    def _due(self, now_ms: int) -> tuple[list[OutboxRow], int | None]:
         """Rows to attempt again that are not being attempted, and when the next one will be due."""
         limit = RETRY_SLOTS + len(self._retried)
-        rows = self._outbox.retries(target=self._target, now_ms=now_ms, limit=limit)
+        rows = self._outbox.due_retries(target=self._target, now_ms=now_ms, limit=limit)
         idle = [row for row in rows if row.n not in self._retried]
         return idle, self._outbox.next_retry_ms(target=self._target, now_ms=now_ms)
 
@@ -269,7 +296,7 @@ class Dispatcher:
                 return read()
             except StoreError as exc:
                 log.event(logging.WARNING, "outbox-unreadable", reason=exc)
-                await asyncio.sleep(MARK_AGAIN_S)
+                await asyncio.sleep(STORE_RETRY_S)
 
     # --- attempts ---
 
@@ -280,58 +307,58 @@ class Dispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._attempts.discard(task)
-        self._freed.set()
+        self._slot_freed.set()
 
-    async def _first_attempt(self, row: Row, scope: asyncio.Timeout) -> None:
+    async def _first_attempt(self, row: OutboxRow, scope: asyncio.Timeout) -> None:
         try:
             error = await self._once(row, scope)
         finally:
             self._first.pop(row.n, None)
-            self._freed.set()
-        await self._mark(row, error)
+            self._slot_freed.set()
+        await self._record(row, error)
 
-    async def _repeat(self, row: Row) -> None:
+    async def _retry_attempt(self, row: OutboxRow) -> None:
         try:
-            await self._mark(row, await self._once(row, asyncio.timeout(ATTEMPT_S)))
+            await self._record(row, await self._once(row, asyncio.timeout(ATTEMPT_S)))
         finally:
             self._retried.discard(row.n)
-            self._retry.set()
+            self._retries_changed.set()
 
-    async def _once(self, row: Row, scope: asyncio.Timeout) -> NotDeliveredError | None:
+    async def _once(self, row: OutboxRow, scope: asyncio.Timeout) -> NotDeliveredError | None:
         return await attempt(partial(self._tell, row.notify), scope)
 
-    async def _mark(self, row: Row, error: NotDeliveredError | None) -> None:
-        mark = self._mark_of(row, error)
+    async def _record(self, row: OutboxRow, error: NotDeliveredError | None) -> None:
+        result = self._result(row, error)
         while True:
             try:
-                await self._outbox.mark(mark)
+                await self._outbox.record(result)
             except StoreError as exc:
                 log.event(logging.WARNING, "mark-failed", operation=row.notify.operation_id, reason=exc)
-                await asyncio.sleep(MARK_AGAIN_S)
+                await asyncio.sleep(STORE_RETRY_S)
             else:
                 break
-        if isinstance(mark, Failed):
-            self._retry.set()
+        if isinstance(result, Failed):
+            self._retries_changed.set()
 
-    def _mark_of(self, row: Row, error: NotDeliveredError | None) -> Mark:
+    def _result(self, row: OutboxRow, error: NotDeliveredError | None) -> AttemptResult:
         """How an attempt ended; counted, and logged."""
         if error is None:
             record_accepted(self._metrics, row.notify, self._target, attempt=row.attempts + 1)
-            return Told(row.n)
+            return Delivered(row.n)
         follows = decide_retry(
             row.notify, error, attempts=row.attempts, tried_ms=row.tried_ms, retry_policy=self._retry_policy
         )
         record_failure(self._metrics, row.notify, self._target, error=error, decision=follows)
         now_ms = self._clock.now_ms()
         if follows.dead:
-            return Dead(row.n, follows.attempts, now_ms, str(error))
+            return DeadLettered(row.n, follows.attempts, now_ms, str(error))
         return Failed(row.n, follows.attempts, now_ms + follows.pause_ms, str(error), follows.tried_ms)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Until the event, or so long; never longer than a nap, because clocks are set."""
+    """Wait for the event, or so long; not longer than `SLEEP_S_MAX`, because the clock may be set."""
     try:
-        async with asyncio.timeout(min(max(seconds, 0), NAP_S_MAX)):
+        async with asyncio.timeout(min(max(seconds, 0), SLEEP_S_MAX)):
             await event.wait()
     except TimeoutError:
         return

@@ -14,7 +14,7 @@ _NOT_WRITABLE = {
 }
 
 
-def translated(exc: sqlite3.Error, path: Path) -> StoreError:
+def store_error(exc: sqlite3.Error, path: Path) -> StoreError:
     """The error that tells a caller whether to try again soon, later, or to expect that it happened."""
     # The lower byte is the primary code; the rest says more than we act on. Errors of the module have none.
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

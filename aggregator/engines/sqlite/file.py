@@ -29,7 +29,7 @@ BUSY_MS = 50
 CACHE_KIB = 16_384
 # A file up to this size is looked through at every start: some tenths of a second. Larger ones only when
 # somebody asks (`fanin serve --check`), because a start should take no longer with a million operations.
-LOOK_THROUGH_BYTES_MAX = 64 << 20
+CHECK_BYTES_MAX = 64 << 20
 
 _RESTORE = "put a copy back with `fanin restore`, or choose another folder"
 
@@ -67,7 +67,7 @@ def unusable(path: Path) -> Iterator[None]:
 # --- the owner ---
 
 
-def own(folder: Path) -> sqlite3.Connection:
+def acquire(folder: Path) -> sqlite3.Connection:
     """Hold a lock that ends when the process does: an exclusive transaction that writes nothing.
 
     Raises:
@@ -110,7 +110,7 @@ def _noted(note: Path) -> str:
 # --- opening ---
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def open_store(path: Path) -> sqlite3.Connection:
     """The file, made if need be, looked through unless it is large, and of this version. For its owner.
 
     Raises:
@@ -119,8 +119,8 @@ def opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=64)
     try:
         version = _version(connection, path)
-        if version and path.stat().st_size <= LOOK_THROUGH_BYTES_MAX:
-            look_through(connection, path)
+        if version and path.stat().st_size <= CHECK_BYTES_MAX:
+            check_integrity(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit has reached the disk when it returns
         connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
@@ -135,7 +135,7 @@ def opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def look_through(connection: sqlite3.Connection, path: Path) -> None:
+def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
     """Read every page and compare it with its neighbours.
 
     Raises:
@@ -178,7 +178,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[sqlite3.Connection]:
+def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Read a file that another process may be writing; neither waits for the other.
 
     Raises:
@@ -221,10 +221,10 @@ def copy(folder: Path, target: Path) -> Contents:
             raise StoreUnusableError(f"{target} is there already; choose another name")
         partial.unlink(missing_ok=True)
     try:
-        with beside(path) as source, unusable(target), closing(sqlite3.connect(partial)) as copied:
+        with open_readonly(path) as source, unusable(target), closing(sqlite3.connect(partial)) as copied:
             source.backup(copied)
             copied.execute("PRAGMA journal_mode = DELETE")
-            look_through(copied, partial)
+            check_integrity(copied, partial)
             found = contents(copied, partial)
         with unusable(target):
             _settle(partial, target)
@@ -239,14 +239,14 @@ def restore(source: Path, folder: Path) -> tuple[Contents, Path | None]:
     Raises:
         StoreUnusableError: the copy is not sound, or a process owns the folder.
     """
-    with beside(source) as copied:
-        look_through(copied, source)
+    with open_readonly(source) as copied:
+        check_integrity(copied, source)
         found = contents(copied, source)
     path, partial = folder / FILE, folder / (FILE + ".partial")
     with unusable(path):
         folder.mkdir(parents=True, exist_ok=True)
-        with closing(own(folder)):
-            with beside(source) as copied, closing(sqlite3.connect(partial)) as placed:
+        with closing(acquire(folder)):
+            with open_readonly(source) as copied, closing(sqlite3.connect(partial)) as placed:
                 copied.backup(placed)
                 placed.execute("PRAGMA journal_mode = DELETE")
             kept = _set_aside(path)

@@ -1,6 +1,6 @@
-"""The SQLite file's outbox: what is to be told to whom, and what was given up.
+"""The SQLite file's outbox: notifications that are pending, one row per target, and dead letters.
 
-Rules of this file: those of `fanin.aggregator.engines.sqlite.store`. A notification is one row per target.
+Rules of this file: those of `fanin.aggregator.engines.sqlite.store`.
 """
 
 import sqlite3
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from fanin.aggregator.engine import OutboxEntry
-from fanin.aggregator.engines.sqlite.dispatcher import Dead, Failed, Row
+from fanin.aggregator.engines.sqlite.dispatcher import DeadLettered, Failed, OutboxRow
 from fanin.aggregator.errors import MalformedError
 from fanin.aggregator.fanin import Notification, OperationId
 from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
@@ -18,13 +18,13 @@ from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
 TOKEN_LENGTH_MAX = 39
 
 _encoder = msgspec.json.Encoder()
-_notifies = msgspec.json.Decoder(Notification)
-# How the two tables are told apart in a page's token.
-_LIVE, _DEAD = 0, 1
+_notifications = msgspec.json.Decoder(Notification)
+# Which of the two tables a page's token continues.
+_PENDING, _DEAD = 0, 1
 
 
 def split(after: str | None) -> tuple[int, int]:
-    """The two integers of a page's token; what comes before everything when there is none.
+    """The two integers of a page's token; without a token, integers that are less than all others.
 
     Raises:
         MalformedError: it is no such token.
@@ -37,23 +37,26 @@ def split(after: str | None) -> tuple[int, int]:
     return int(order), int(n)
 
 
+type _Entry = tuple[str, OutboxEntry]  # with the token that asks for what follows
+
+
 class OutboxTable:
-    """Live notifications and dead letters. Whoever calls begins and ends transactions."""
+    """Pending notifications and dead letters. The caller begins and ends transactions."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    # --- live ---
+    # --- pending ---
 
-    def put(self, orders: Iterable[tuple[Notification, Sequence[str]]]) -> None:
-        """Put notifications where they stay until each of their targets has accepted."""
+    def enqueue(self, entries: Iterable[tuple[Notification, Sequence[str]]]) -> None:
+        """Add notifications, one row for each of their targets."""
         rows = []
-        for notify, targets in orders:
+        for notify, targets in entries:
             text = _encoder.encode(notify).decode()
             rows += [(target, notify.operation_id, text) for target in targets]
         self._db.executemany("INSERT INTO outbox (target, operation, notify) VALUES (?, ?, ?)", rows)
 
-    def fresh(self, *, target: str, after: int, limit: int) -> list[Row]:
+    def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
         """Notifications that were never attempted, in order."""
         return self._rows(
             "SELECT n, notify, attempts, tried_ms FROM outbox WHERE n > ? AND due_ms IS NULL AND target = ?"
@@ -61,14 +64,15 @@ class OutboxTable:
             (after, target, limit),
         )
 
-    def newest(self) -> int:
+    def newest_number(self) -> int:
         """The number of the newest notification, 0 when there is none."""
         return self._integer("SELECT max(n) FROM outbox") or 0
 
-    def retries(self, *, target: str, now_ms: int, limit: int) -> list[Row]:
+    def due_retries(self, *, target: str, now_ms: int, limit: int) -> list[OutboxRow]:
         """Notifications that failed before and are due again, the longest overdue first.
 
-        What would be due after a longer pause than there is, was put off before the clock was set back.
+        One that is due later than the longest pause allows was rescheduled before the clock was set back; it
+        is due now.
         """
         due = (
             "SELECT n, notify, attempts, tried_ms FROM outbox WHERE target = ? AND due_ms {} ?"
@@ -79,41 +83,41 @@ class OutboxTable:
         return rows + self._rows(due.format(">"), (target, misplaced_ms, limit - len(rows)))
 
     def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
-        """When the next one falls due that is not due yet."""
+        """When the next one that is not due yet will be due."""
         return self._integer("SELECT min(due_ms) FROM outbox WHERE target = ? AND due_ms > ?", target, now_ms)
 
-    def forget_told(self, numbers: Sequence[int]) -> None:
-        """Notifications that were accepted."""
+    def delete_delivered(self, numbers: Sequence[int]) -> None:
+        """Delete notifications that were accepted."""
         self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers])
 
-    def postpone(self, failures: Iterable[Failed]) -> None:
-        """Notifications that failed, with the time of their next attempt."""
+    def reschedule(self, failures: Iterable[Failed]) -> None:
+        """Write the time of the next attempt at notifications that failed."""
         self._db.executemany(
             "UPDATE outbox SET attempts = ?, tried_ms = ?, due_ms = ?, error = ? WHERE n = ?",
             [(it.attempts, it.tried_ms, it.due_ms, it.error, it.n) for it in failures],
         )
 
     def oldest_decided_ms(self) -> int | None:
-        """When the first in the row was decided; None when nobody is to be told."""
+        """When the oldest pending notification was decided; None when the outbox is empty."""
         row = self._db.execute("SELECT notify FROM outbox ORDER BY n LIMIT 1").fetchone()
-        return None if row is None else _notifies.decode(row[0]).decided_ms
+        return None if row is None else _notifications.decode(row[0]).decided_ms
 
     # --- dead ---
 
-    def bury(self, dead: Sequence[Dead]) -> None:
-        """Notifications that were given up become dead letters."""
+    def dead_letter(self, dead: Sequence[DeadLettered]) -> None:
+        """Make dead letters of notifications that will not be attempted again."""
         self._db.executemany(
             "INSERT INTO dead_letter (target, operation, notify, attempts, dead_ms, error)"
             " SELECT target, operation, notify, ?, ?, ? FROM outbox WHERE n = ?",
             [(it.attempts, it.at_ms, it.error, it.n) for it in dead],
         )
-        self.forget_told([it.n for it in dead])
+        self.delete_delivered([it.n for it in dead])
 
-    def last_dead(self) -> int:
-        """The number of the dead letter that was given up last, 0 when there is none."""
+    def last_dead_letter(self) -> int:
+        """The number of the newest dead letter, 0 when there is none."""
         return self._integer("SELECT max(n) FROM dead_letter") or 0
 
-    def revive(
+    def requeue(
         self,
         *,
         targets: Sequence[str],
@@ -121,7 +125,7 @@ class OutboxTable:
         upto: int,
         limit: int,
     ) -> list[str]:
-        """Put dead letters back at the outbox's end, as if never attempted; return their targets.
+        """Move dead letters to the outbox's end, as if never attempted; return their targets.
 
         Args:
             targets: Only those of these targets.
@@ -144,51 +148,47 @@ class OutboxTable:
 
     # --- both ---
 
-    def page(self, *, dead: bool | None, after: str | None, limit: int) -> list[tuple[str, OutboxEntry]]:
-        """Letters with the token that asks for what follows them, the dead after the live.
+    def page(self, *, dead: bool | None, after: str | None, limit: int) -> list[_Entry]:
+        """Entries with the token that asks for what follows them, dead letters after the pending.
 
         Raises:
             MalformedError: ``after`` is no such token.
         """
         table, n = split(after)
-        found: list[tuple[str, OutboxEntry]] = []
-        if not dead and table <= _LIVE:
-            found = self._letters(_LIVE, "outbox", "due_ms, NULL", n, limit)
+        found: list[_Entry] = []
+        if not dead and table <= _PENDING:
+            found = self._entries(_PENDING, "outbox", "due_ms, NULL", n, limit)
             n = 0
         if dead is not False and len(found) < limit:
-            found += self._letters(_DEAD, "dead_letter", "NULL, dead_ms", n, limit - len(found))
+            found += self._entries(_DEAD, "dead_letter", "NULL, dead_ms", n, limit - len(found))
         return found
 
     def counts(self) -> tuple[int, int]:
-        """Notifications that nobody has accepted yet, and dead letters."""
-        live = self._integer("SELECT count(*) FROM outbox") or 0
-        return live, self._integer("SELECT count(*) FROM dead_letter") or 0
+        """How many notifications are pending, and how many dead letters there are."""
+        pending = self._integer("SELECT count(*) FROM outbox") or 0
+        return pending, self._integer("SELECT count(*) FROM dead_letter") or 0
 
-    def live_by_target(self) -> dict[str, int]:
-        """How many are to be told, by target."""
+    def pending_by_target(self) -> dict[str, int]:
+        """How many notifications are pending, by target."""
         return dict(self._db.execute("SELECT target, count(*) FROM outbox GROUP BY target").fetchall())
 
-    def _letters(
-        self, kind: int, table: str, times: str, n: int, limit: int
-    ) -> list[tuple[str, OutboxEntry]]:
+    def _entries(self, kind: int, table: str, times: str, n: int, limit: int) -> list[_Entry]:
         rows = self._db.execute(
             f"SELECT n, operation, target, notify, attempts, error, {times} FROM {table}"  # noqa: S608 - our own words
             " WHERE n > ? ORDER BY n LIMIT ?",
             (n, limit),
         )
-        letters = []
+        entries = []
         for number, operation, target, text, attempts, error, due_ms, dead_ms in rows:
-            notify = _notifies.decode(text)
-            letter = OutboxEntry(
-                operation, target, notify.outcome, notify.key, attempts, due_ms, error, dead_ms
-            )
-            letters.append((f"{kind}.{number}", letter))
-        return letters
+            it = _notifications.decode(text)
+            entry = OutboxEntry(operation, target, it.outcome, it.key, attempts, due_ms, error, dead_ms)
+            entries.append((f"{kind}.{number}", entry))
+        return entries
 
-    def _rows(self, query: str, values: tuple[int | str, ...]) -> list[Row]:
-        rows = self._db.execute(query, values)
+    def _rows(self, query: str, values: tuple[int | str, ...]) -> list[OutboxRow]:
         return [
-            Row(n, _notifies.decode(notify), attempts, tried_ms) for n, notify, attempts, tried_ms in rows
+            OutboxRow(n, _notifications.decode(text), attempts, tried_ms)
+            for n, text, attempts, tried_ms in self._db.execute(query, values)
         ]
 
     def _integer(self, query: str, *values: int | str) -> int | None:

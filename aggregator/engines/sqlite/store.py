@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from fanin.aggregator.engines.sqlite.errors import translated
-from fanin.aggregator.engines.sqlite.file import FILE, opened, own, unusable
+from fanin.aggregator.engines.sqlite.errors import store_error
+from fanin.aggregator.engines.sqlite.file import FILE, acquire, open_store, unusable
 from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.fanin import FanIn, Phase
 
-Known = tuple[int, FanIn]  # an operation's row number and state
+StoredOperation = tuple[int, FanIn]  # an operation's row number and state
 
 _encoder = msgspec.json.Encoder()
 _states = msgspec.json.Decoder(FanIn)
@@ -39,9 +39,9 @@ class Store:
         self.path = folder / FILE
         with unusable(self.path):
             folder.mkdir(parents=True, exist_ok=True)
-            self._owner = own(folder)
+            self._owner = acquire(folder)
             try:
-                self._db = opened(self.path)
+                self._db = open_store(self.path)
             except BaseException:
                 self._owner.close()
                 raise
@@ -63,7 +63,7 @@ class Store:
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as exc:
-            raise translated(exc, self.path) from exc
+            raise store_error(exc, self.path) from exc
 
     def commit(self) -> None:
         """Make it durable. Raises what sqlite3 raises; the caller knows what that means for its batch."""
@@ -81,7 +81,7 @@ class Store:
 
     # --- operations ---
 
-    def load(self, ids: Sequence[str]) -> dict[str, Known]:
+    def load(self, ids: Sequence[str]) -> dict[str, StoredOperation]:
         """Those of ``ids`` that are known, by id."""
         rows = self._db.execute(
             "SELECT o.id, o.n, o.state FROM json_each(?) AS wanted CROSS JOIN operation AS o"
@@ -90,7 +90,7 @@ class Store:
         )
         return {id_: (n, _states.decode(state)) for id_, n, state in rows}
 
-    def due(self, now_ms: int, limit: int) -> list[Known]:
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
         """Waiting operations whose deadline has come, the longest overdue first."""
         rows = self._db.execute(
             "SELECT n, state FROM operation WHERE outcome IS NULL AND deadline_ms <= ?"
@@ -110,13 +110,13 @@ class Store:
             [(it.operation_id, it.deadline_ms, _outcome(it), it.decided_ms, _text(it)) for it in states],
         )
 
-    def update(self, known: Iterable[Known]) -> None:
+    def update(self, known: Iterable[StoredOperation]) -> None:
         """What arrived at operations whose outcome, or lack of one, is as it was."""
         self._db.executemany(
             "UPDATE operation SET state = ? WHERE n = ?", [(_text(state), n) for n, state in known]
         )
 
-    def decide(self, known: Iterable[Known]) -> None:
+    def decide(self, known: Iterable[StoredOperation]) -> None:
         """Give operations their outcome. One that has an outcome keeps it."""
         self._db.executemany(
             "UPDATE operation SET state = ?, outcome = ?, decided_ms = ? WHERE n = ? AND outcome IS NULL",

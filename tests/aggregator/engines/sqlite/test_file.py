@@ -72,8 +72,8 @@ def test_a_large_file_is_not_looked_through_at_the_start(
 ) -> None:
     """A start takes no longer with a million operations."""
     filled(tmp_path)
-    monkeypatch.setattr(file, "LOOK_THROUGH_BYTES_MAX", 1)
-    monkeypatch.setattr(file, "look_through", pytest.fail)
+    monkeypatch.setattr(file, "CHECK_BYTES_MAX", 1)
+    monkeypatch.setattr(file, "check_integrity", pytest.fail)
 
     assert len(names(tmp_path)) == 2_000
 
@@ -113,7 +113,7 @@ def test_a_writer_does_not_wait_for_a_copy(tmp_path: Path) -> None:
     """And the copy does not see what is written while it is made."""
     filled(tmp_path / "data")
     owner = Store(tmp_path / "data")
-    with file.beside(tmp_path / "data" / FILE) as source:
+    with file.open_readonly(tmp_path / "data" / FILE) as source:
         source.execute("BEGIN")
         (before,) = source.execute("SELECT count(*) FROM operation").fetchone()
         add(owner, "meanwhile")
