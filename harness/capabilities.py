@@ -34,12 +34,12 @@ Capability = Literal[
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 # What the contract does not ask for. Nobody has it who does not say so.
-Beyond = Literal["replicas", "stepping-clock", "envelopes", "signatures"]
-BEYOND: tuple[Beyond, ...] = get_args(Beyond)
+OptionalCapability = Literal["replicas", "stepping-clock", "envelopes", "signatures"]
+OPTIONAL_CAPABILITIES: tuple[OptionalCapability, ...] = get_args(OptionalCapability)
 # What an application or a command has without saying so.
-USUAL: frozenset[Capability] = frozenset(CAPABILITIES) - frozenset(BEYOND)
+DEFAULT_CAPABILITIES: frozenset[Capability] = frozenset(CAPABILITIES) - frozenset(OPTIONAL_CAPABILITIES)
 # Nobody can set one process's clock in real time.
-VIRTUAL_ONLY: frozenset[Capability] = frozenset({"stepping-clock"})
+VIRTUAL_TIME_ONLY: frozenset[Capability] = frozenset({"stepping-clock"})
 
 # What somebody may declare. A deployment is configured once, by somebody else; how, only its owner can say.
 Declarable = Literal[
@@ -51,13 +51,18 @@ Declarable = Literal[
     "envelopes",
     "signatures",
 ]
-DECLARABLE: tuple[Declarable, ...] = get_args(Declarable)
-OF_DEPLOYMENTS: tuple[Declarable, ...] = ("image-correlation", "action-filter", "function-keys", "envelopes")
+DECLARABLE_CAPABILITIES: tuple[Declarable, ...] = get_args(Declarable)
+DEPLOYMENT_CAPABILITIES: tuple[Declarable, ...] = (
+    "image-correlation",
+    "action-filter",
+    "function-keys",
+    "envelopes",
+)
 # What ``action-filter`` says of a deployment: it fans in these, and answers 200 to all others.
 FILTERED_ACTIONS = ("push",)
 
 
-def needs(scenario: Scenario) -> tuple[Capability, ...]:
+def required_capabilities(scenario: Scenario) -> tuple[Capability, ...]:
     """What must be there for the scenario to mean anything."""
     found = dict.fromkeys(need for fault in scenario.faults for need in _of_fault(fault))
     asks: dict[Capability, bool] = {
@@ -89,6 +94,6 @@ def _of_fault(fault: Fault) -> tuple[Capability, ...]:
             return ()
 
 
-def lacking(scenario: Scenario, there: Collection[str]) -> tuple[Capability, ...]:
+def missing_capabilities(scenario: Scenario, there: Collection[str]) -> tuple[Capability, ...]:
     """Which of its needs a target with these capabilities lacks."""
-    return tuple(need for need in needs(scenario) if need not in there)
+    return tuple(need for need in required_capabilities(scenario) if need not in there)

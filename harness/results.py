@@ -11,7 +11,7 @@ import msgspec
 
 from fanin.harness.capabilities import Capability
 from fanin.harness.history import History
-from fanin.harness.rule_coverage import PARTS, put_to_the_test, unobservable_of
+from fanin.harness.rule_coverage import PARTS, exercised_rules, unobservable_parts
 from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict
 
 _WIDTH = 100
@@ -86,7 +86,7 @@ def rule_results(card: Card) -> list[RuleResult]:
     tested: set[Rule] = set()
     for result in card.judged:
         if result.as_stated and result.verdict.validity is Validity.VALID:
-            tested |= put_to_the_test(result.history)
+            tested |= exercised_rules(result.history)
     return [_rule_result(card, rule, tested=rule in tested) for rule in Rule if rule is not Rule.EXPECTATION]
 
 
@@ -100,7 +100,7 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
     if findings:
         return RuleResult(rule, "BROKEN", findings=findings)
     unobservable = dict.fromkeys(
-        part for result in card.judged for part in unobservable_of(rule, result.history.run)
+        part for result in card.judged for part in unobservable_parts(rule, result.history.run)
     )
     if unobservable:
         status: RuleStatus = "partly" if tested and len(unobservable) < len(PARTS[rule]) else "untested"

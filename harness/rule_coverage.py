@@ -27,12 +27,12 @@ PARTS: Mapping[Rule, Sequence[NotificationPart]] = {
 }
 
 
-def put_to_the_test(history: History) -> frozenset[Rule]:
+def exercised_rules(history: History) -> frozenset[Rule]:
     """The rules for which something happened that could have broken them."""
     return frozenset(_occasions(history.run, history.entries))
 
 
-def unobservable_of(rule: Rule, run: Run) -> tuple[NotificationPart, ...]:
+def unobservable_parts(rule: Rule, run: Run) -> tuple[NotificationPart, ...]:
     """What of this rule nobody can see in this run."""
     return tuple(part for part in PARTS.get(rule, ()) if part in run.unobservable)
 

@@ -89,7 +89,7 @@ def explore(
     Exit codes: 0 no rule was broken, 1 one was, 3 not one run could be judged.
     """
     from fanin.harness.explore.search import Search
-    from fanin.harness.world.foreign_app import NotAnApplicationError
+    from fanin.harness.world.foreign_app import AppLoadError
     from fanin.harness.world.play import UnsimulatedError
     from fanin.simulator.language.load import ScenarioError
 
@@ -98,7 +98,7 @@ def explore(
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         found = _explore(search, range(seed, seed + runs), folder)
-    except (NotAnApplicationError, ScenarioError, UnsimulatedError, ValueError) as exc:
+    except (AppLoadError, ScenarioError, UnsimulatedError, ValueError) as exc:
         raise click.UsageError(str(exc)) from exc
     except OSError as exc:
         if folder is None or isinstance(exc, BrokenPipeError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fanin.harness.cli.explore import explore
-from fanin.harness.cli.mistake import Mistake
+from fanin.harness.cli.mistake import UserError
 from fanin.harness.cli.mutants import bug, matrix
 from fanin.harness.cli.options import (
     examples,
@@ -131,7 +131,7 @@ def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
     try:
         history = histories.load(Path("/dev/stdin") if str(file) == "-" else file)
     except histories.HistoryError as exc:
-        raise Mistake(str(exc)) from exc
+        raise UserError(str(exc)) from exc
     verdict = judged(history)
     show_judged(history, verdict, form, quiet=quiet, replay=_replay(history, file))
     ctx.exit(Exit[verdict.validity.name])

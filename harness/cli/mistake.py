@@ -3,7 +3,7 @@
 import click
 
 
-class Mistake(click.ClickException):
+class UserError(click.ClickException):
     """What was asked for cannot be done; the message says what would be. Not about options, so no usage."""
 
     exit_code = 2

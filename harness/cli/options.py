@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fanin.harness.cli.mistake import Mistake
+from fanin.harness.cli.mistake import UserError
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
@@ -44,7 +44,7 @@ def scenario_of(name: str) -> "Scenario":
     """A built-in scenario, or a file's.
 
     Raises:
-        Mistake: there is none, or it cannot be read.
+        UserError: there is none, or it cannot be read.
     """
     from fanin.simulator.language.load import ScenarioError, load
     from fanin.simulator.pack import find
@@ -52,7 +52,7 @@ def scenario_of(name: str) -> "Scenario":
     try:
         return load(find(name))
     except ScenarioError as exc:
-        raise Mistake(str(exc)) from exc
+        raise UserError(str(exc)) from exc
 
 
 def show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: bool, replay: str) -> None:

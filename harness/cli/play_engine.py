@@ -15,7 +15,8 @@ from pathlib import Path
 
 from fanin.harness.report.replays import explain, read
 from fanin.harness.targets.process import kill_leftovers
-from fanin.harness.targets.realtime import Pace, Played, play_command
+from fanin.harness.targets.realtime import Played, play_command
+from fanin.harness.targets.scale import TimeScale
 from fanin.simulator.language.scenario import Scenario
 
 # Where an engine that replays is asked to write its replays down.
@@ -44,7 +45,9 @@ def play_engine(
         told = {REPLAYS_ENV[engine]: str(replays)} if show_replay else {}
         try:
             with _told(told):
-                played = asyncio.run(play_command(scenario, command_of(engine), seed=seed, pace=Pace()))
+                played = asyncio.run(
+                    play_command(scenario, command_of(engine), seed=seed, time_scale=TimeScale())
+                )
         finally:
             kill_leftovers()
         return played, list(explain(read(replays.read_text().splitlines())))

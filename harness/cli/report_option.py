@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fanin.harness.cli.mistake import Mistake
+from fanin.harness.cli.mistake import UserError
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
@@ -22,7 +22,7 @@ def prepare(directory: Path) -> None:
     """Make the folder; complain before anything is played, not after.
 
     Raises:
-        Mistake: that is not possible.
+        UserError: that is not possible.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def store(directory: Path, card: "Card", *, replay: Callable[["History"], str]) 
     They go to stderr, which GitHub's runner reads as well, so that stdout stays what was asked for.
 
     Raises:
-        Mistake: the folder cannot be written.
+        UserError: the folder cannot be written.
     """
     from fanin.harness.report import annotations, folder
 
@@ -49,5 +49,5 @@ def store(directory: Path, card: "Card", *, replay: Callable[["History"], str]) 
     click.echo(f"report: {directory / 'index.html'}", err=True)
 
 
-def _unwritable(directory: Path, exc: OSError) -> Mistake:
-    return Mistake(f"--report {directory}: {exc.strerror}; it needs a folder that can be written")
+def _unwritable(directory: Path, exc: OSError) -> UserError:
+    return UserError(f"--report {directory}: {exc.strerror}; it needs a folder that can be written")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fanin.harness.cli import report_option as reports
-from fanin.harness.cli.mistake import Mistake
+from fanin.harness.cli.mistake import UserError
 from fanin.harness.cli.options import (
     examples,
     form_option,
@@ -116,7 +116,7 @@ def run(
         ctx.exit(Exit.UNKNOWN)
     several = len(played) * seeds > 1
     if several and history_path and len({it.scenario for it in played.values()}) < len(played):
-        raise Mistake(
+        raise UserError(
             "--history: two of these scenarios have one name, and each history is named after its own"
         )
     jobs = _jobs(
@@ -133,7 +133,7 @@ def run(
     except OSError as exc:
         if isinstance(exc, BrokenPipeError) or history_path is None:
             raise
-        raise Mistake(f"--history {history_path}: {exc.strerror}") from exc
+        raise UserError(f"--history {history_path}: {exc.strerror}") from exc
     if report is not None:
         _report(report, results)
     ctx.exit(exit_code(results) if several else results[0].exit_code)
@@ -168,13 +168,13 @@ def _without_skipped(
     """Those whose needs the aggregator meets. Of the others one line each says what it lacks."""
     import json
 
-    from fanin.harness.capabilities import USUAL, lacking
+    from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
     from fanin.harness.report.text import skipped
 
     played = {}
-    there: set[str] = {*USUAL, *capabilities}
+    there: set[str] = {*DEFAULT_CAPABILITIES, *capabilities}
     for name, scenario in asked.items():
-        if not (lacks := lacking(scenario, there)):
+        if not (lacks := missing_capabilities(scenario, there)):
             played[name] = scenario
         elif form == "json":
             click.echo(json.dumps({"scenario": scenario.scenario, "skipped": lacks}))
@@ -208,7 +208,7 @@ def _run_engine(
     try:
         played, replays = play_engine(scenario_of(name), engine, seed=seed, show_replay=show_replay)
     except StartError as exc:
-        raise Mistake(str(exc)) from exc
+        raise UserError(str(exc)) from exc
     if history_path is not None:
         histories.save(played.history, history_path)
     verdict = judged(played.history)
@@ -277,4 +277,4 @@ def _history_paths(path: Path | None, *, several: bool) -> Callable[["Scenario",
             return lambda _scenario, _seed: path
     except OSError as exc:
         wanted = "several runs need a folder" if several else "one run needs a file that can be written"
-        raise Mistake(f"--history {path}: {exc.strerror}; {wanted}") from exc
+        raise UserError(f"--history {path}: {exc.strerror}; {wanted}") from exc

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fanin.harness.cli import report_option as reports
-from fanin.harness.cli.mistake import Mistake
+from fanin.harness.cli.mistake import UserError
 from fanin.harness.cli.replay import Recorded, again
 
 if TYPE_CHECKING:
@@ -67,15 +67,15 @@ def named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] |
 
 def beyond() -> Sequence[str]:
     """What an aggregator may have beyond the contract."""
-    from fanin.harness.capabilities import BEYOND
+    from fanin.harness.capabilities import OPTIONAL_CAPABILITIES
 
-    return BEYOND
+    return OPTIONAL_CAPABILITIES
 
 
 def _declarable() -> Sequence[str]:
-    from fanin.harness.capabilities import DECLARABLE
+    from fanin.harness.capabilities import DECLARABLE_CAPABILITIES
 
-    return DECLARABLE
+    return DECLARABLE_CAPABILITIES
 
 
 def _capabilities() -> Sequence[str]:
@@ -117,10 +117,10 @@ _target_options = _options(
                  help="--app, --command: what it does not offer; may be repeated."),
     click.option("--tolerance", metavar="DURATION", callback=_duration,
                  help="How late it may act. [--command: 1s, --url: 5s]"),
-    click.option("--patience", metavar="DURATION", callback=_duration,
+    click.option("--redelivery-grace", metavar="DURATION", callback=_duration,
                  help="How long after a fault of the sink it may tell. [--command: 12s, --url: 2m]"),
     click.option("--max-rate", type=click.IntRange(1, 10_000), help="--url: requests a second at most. [50]"),
-    click.option("--side-by-side", type=click.IntRange(1, 64),
+    click.option("--jobs", type=click.IntRange(1, 64),
                  help="--command: how many scenarios at once, each with its own process and folder. [12]"),
     click.option("--seed", type=click.IntRange(min=0),
                  help="Decides every random choice. [0; --url: a new one every time]"),
@@ -175,7 +175,7 @@ def verify(
     try:
         verification.run()
     except UnjudgeableError as exc:
-        raise Mistake(str(exc)) from exc
+        raise UserError(str(exc)) from exc
     card = _card(target, scenarios, taken.results, verification.notes)
     _print_card(card, form)
     if report is not None:
@@ -227,7 +227,7 @@ def _target(file: Path | None, said: dict[str, Any]) -> "Target":
     try:
         target = overridden(Target() if file is None else load(file), _shaped(said))
     except ScenarioError as exc:
-        raise Mistake(str(exc)) from exc
+        raise UserError(str(exc)) from exc
     for problem in problems(target):
         raise click.UsageError(f"{_option(problem.field)}: {problem.message}")
     for sentence in missing(target):

@@ -19,7 +19,7 @@ from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
-from fanin.harness.capabilities import USUAL, Capability, lacking
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability, missing_capabilities
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.generate import generate
 from fanin.harness.explore.repair import repair
@@ -28,8 +28,8 @@ from fanin.harness.explore.variants import vary
 from fanin.harness.explore.without_capabilities import without_capabilities
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Finding, Validity, Verdict
-from fanin.harness.world.foreign_app import find_factory
-from fanin.harness.world.play import play, play_stranger
+from fanin.harness.world.foreign_app import load_factory
+from fanin.harness.world.play import play, play_foreign_app
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find, names
@@ -80,7 +80,7 @@ def explore(search: Search, seeds: range) -> Iterator[Run]:
     """Play and judge one scenario for each seed, on every core when there are many.
 
     Raises:
-        NotAnApplicationError: there is no such application.
+        AppLoadError: there is no such application.
         ScenarioError: there is no such scenario.
         UnsimulatedError: the application cannot run in virtual time.
     """
@@ -161,9 +161,11 @@ def replay(search: Search, found: Run) -> str:
 
 def pack() -> tuple[str, ...]:
     """The built-in scenarios that have variants: those whose verdict is valid."""
-    ours = USUAL - {"reconfiguration"}  # a variant has other regions
+    ours = DEFAULT_CAPABILITIES - {"reconfiguration"}  # a variant has other regions
     return tuple(
-        name for name in names() if _loaded(name).verdict == "valid" and not lacking(_loaded(name), ours)
+        name
+        for name in names()
+        if _loaded(name).verdict == "valid" and not missing_capabilities(_loaded(name), ours)
     )
 
 
@@ -201,8 +203,8 @@ def _in_order(pool: Executor, search: Search, seeds: range, *, ahead: int) -> It
 def _judged(search: Search, scenario: Scenario, seed: int) -> Verdict:
     if not search.app:
         return judge(play(scenario, seed=seed))
-    build = find_factory(search.app, search.app_dir)
-    return judge(play_stranger(scenario, build, seed=seed, name=search.app))
+    build = load_factory(search.app, search.app_dir)
+    return judge(play_foreign_app(scenario, build, seed=seed, name=search.app))
 
 
 @cache

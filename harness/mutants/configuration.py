@@ -6,12 +6,12 @@ import msgspec
 
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import FanIn
-from fanin.harness.capabilities import Beyond
+from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Bug, Healthy
 from fanin.harness.mutants.variation import VariedEngine, vary
 from fanin.harness.world.kernel import ahead_ms, elapsed_ms
 
-CLOCK: frozenset[Beyond] = frozenset({"stepping-clock"})
+CLOCK: frozenset[OptionalCapability] = frozenset({"stepping-clock"})
 
 
 class _RegionsOfToday(Transaction):

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from fanin.harness.capabilities import Beyond
+from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Bug, Healthy
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.simulator.envelope import MEDIA_TYPE
 
-ENVELOPES: frozenset[Beyond] = frozenset({"envelopes"})
+ENVELOPES: frozenset[OptionalCapability] = frozenset({"envelopes"})
 _BUSY, _ACCEPTED = 503, 202
 
 type Answered = tuple[int, list[tuple[bytes, bytes]]]  # status and headers

@@ -14,7 +14,7 @@ from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
-from fanin.harness.capabilities import BEYOND, Beyond, needs
+from fanin.harness.capabilities import OPTIONAL_CAPABILITIES, OptionalCapability, required_capabilities
 from fanin.harness.verdict import Validity
 from fanin.simulator.language.scenario import Crash, Restart, Scenario
 
@@ -109,9 +109,9 @@ def play_through(inmate: str, scenarios: Sequence[str]) -> dict[str, Validity]:
     }
 
 
-def is_for(scenario: Scenario, capabilities: frozenset[Beyond]) -> bool:
+def is_for(scenario: Scenario, capabilities: frozenset[OptionalCapability]) -> bool:
     """Whether a scenario is played with those who have this beyond the contract: it asks for nothing else."""
-    beyond = {need for need in needs(scenario) if need in BEYOND}
+    beyond = {need for need in required_capabilities(scenario) if need in OPTIONAL_CAPABILITIES}
     return beyond <= capabilities and bool(beyond) == bool(capabilities)
 
 

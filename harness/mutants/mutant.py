@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fanin.harness.capabilities import Beyond
+from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.world.target import AppFactory
 
 
@@ -16,7 +16,7 @@ class Bug:
     scenario: str  # the one of the pack that exposes it best
     factory: AppFactory
     # What it has beyond the contract. Then it is about that, and plays only what asks for it.
-    capabilities: frozenset[Beyond] = frozenset()
+    capabilities: frozenset[OptionalCapability] = frozenset()
 
     @property
     def cause(self) -> str:
@@ -32,4 +32,4 @@ class Healthy:
     what: str  # one sentence: how it differs, and why it may
     factory: AppFactory
     survives: bool = True  # whether it keeps what it knows over a crash; if not, crashes are no fair test
-    capabilities: frozenset[Beyond] = frozenset()  # as a `Bug` has them
+    capabilities: frozenset[OptionalCapability] = frozenset()  # as a `Bug` has them

@@ -26,7 +26,7 @@ from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.capabilities import Beyond
+from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Bug, Healthy
 from fanin.harness.mutants.orchestration import Orchestrations
 from fanin.harness.mutants.wait import orchestrated
@@ -270,7 +270,7 @@ def shared(engine: type[SharedEngine]) -> AppFactory:
     return build
 
 
-REPLICAS: frozenset[Beyond] = frozenset({"replicas"})
+REPLICAS: frozenset[OptionalCapability] = frozenset({"replicas"})
 HEALTHY = (
     Healthy(
         "shared-store",

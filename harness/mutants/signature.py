@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.harness.capabilities import Beyond
+from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.envelope import asked, whole
 from fanin.harness.mutants.mutant import Bug, Healthy
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory, LoopClock
 
-SIGNATURES: frozenset[Beyond] = frozenset({"signatures"})
+SIGNATURES: frozenset[OptionalCapability] = frozenset({"signatures"})
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 TOLERANCE_S = 300
 _REFUSED = 401

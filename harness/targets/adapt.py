@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from msgspec import structs
 
-from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, lacking
+from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, missing_capabilities
 from fanin.simulator.language.scenario import (
     SUBSCRIBABLE,
     Crash,
@@ -51,9 +51,9 @@ class Misfit:
     why: str = ""
 
 
-def fitted(scenario: Scenario, configuration: Configuration) -> Scenario | Misfit:
+def adapt(scenario: Scenario, configuration: Configuration) -> Scenario | Misfit:
     """The scenario as this deployment can play it, in its own time still."""
-    lacks: list[Capability] = list(lacking(scenario, configuration.capabilities))
+    lacks: list[Capability] = list(missing_capabilities(scenario, configuration.capabilities))
     if not configuration.has_sink and any(isinstance(fault, SinkFault) for fault in scenario.faults):
         lacks = list(dict.fromkeys((*lacks, "own-sink")))
     filters = "action-filter" in configuration.capabilities

@@ -17,14 +17,21 @@ import msgspec
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import End, Entry, History, Run
 from fanin.harness.targets import http_client
-from fanin.harness.targets.adapt import Configuration, Misfit, fitted, seed_of, with_fresh_ids
+from fanin.harness.targets.adapt import Configuration, Misfit, adapt, seed_of, with_fresh_ids
 from fanin.harness.targets.endpoint import Endpoint, Secret
-from fanin.harness.targets.rate_limit import Gate, Load, load_of, starts
-from fanin.harness.targets.realtime import Pace, Played, Stopwatch, as_they_end, at_pace, header, now_ms
-from fanin.harness.targets.sink_router import Switchboard
+from fanin.harness.targets.rate_limit import Load, RateLimiter, load_of, starts
+from fanin.harness.targets.realtime import (
+    Played,
+    ScenarioClock,
+    header,
+    now_ms,
+    run_concurrently,
+)
+from fanin.harness.targets.scale import TimeScale
+from fanin.harness.targets.sink_router import SinkRouter
 from fanin.harness.targets.status_body import Activities
 from fanin.harness.targets.status_probe import UNOBSERVABLE, Probe
-from fanin.harness.world.asgi import Answer, OnAnswer
+from fanin.harness.world.asgi import OnResponse, WebhookResponse
 from fanin.harness.world.play import TIMEOUTS_WATCHED, World
 from fanin.simulator.delivery import Profile
 from fanin.simulator.language.scenario import Scenario
@@ -47,7 +54,7 @@ class Deployment:
     headers: Mapping[str, str] = field(default_factory=dict)  # sent besides; ``{key}`` stands for the key
     configuration: Configuration
     dialect: Dialect = PLAIN
-    pace: Pace
+    time_scale: TimeScale
     listen: tuple[str, int] = ("127.0.0.1", 0)  # where the sink is
     public_url: str = ""  # where the deployment finds it
     per_second: int = 50  # requests at most
@@ -88,20 +95,22 @@ def plan(
     unfit: list[Unfit] = []
     ready: list[tuple[Scenario, int, Profile, Load]] = []
     for scenario in scenarios:
-        fit = fitted(scenario, deployment.configuration)
+        fit = adapt(scenario, deployment.configuration)
         if isinstance(fit, Misfit):
             unfit.append(Unfit(scenario.scenario, fit))
             continue
         own_seed = seed_of(seed, scenario)
-        small, profile = at_pace(with_fresh_ids(fit, own_seed), deployment.pace)
+        small, profile = deployment.time_scale.scale(with_fresh_ids(fit, own_seed))
         ready.append((small, own_seed, profile, load_of(small, seed=own_seed, profile=profile)))
     begins = starts([load for *_, load in ready], deployment.webhooks_per_second)
     return [Planned(*each, begin) for each, begin in zip(ready, begins, strict=True)], unfit
 
 
-def lasts_ms(planned: Sequence[Planned], pace: Pace) -> int:
+def lasts_ms(planned: Sequence[Planned], time_scale: TimeScale) -> int:
     """About how long a plan takes."""
-    watched_ms = TIMEOUTS_WATCHED * pace.timeout_ms + max(pace.patience_ms, pace.tolerance_ms)
+    watched_ms = TIMEOUTS_WATCHED * time_scale.timeout_ms + max(
+        time_scale.redelivery_grace_ms, time_scale.tolerance_ms
+    )
     return max((each.begins_ms + each.load.lasts_ms for each in planned), default=0) + watched_ms
 
 
@@ -119,7 +128,9 @@ class DeploymentTarget:
     async def start(self) -> None:
         """It runs already."""
 
-    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+    async def request(
+        self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
+    ) -> WebhookResponse:
         offered = "" if request.address is None else request.address.key
         # A scenario's own key stands for the real one. Any other is meant to be wrong.
         key = self._key if offered in ("", self._scenario_key) else Secret(offered)
@@ -128,7 +139,7 @@ class DeploymentTarget:
             self._endpoint.url(request, key),
             request,
             body_over_ms=body_over_ms,
-            on_answer=on_answer,
+            on_response=on_response,
             headers={name: key.put_into(value, encoded=False) for name, value in self._headers.items()},
             wants_body=self.listener is not None,
         )
@@ -160,9 +171,9 @@ class Session:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.switchboard = Switchboard(deployment.dialect, deployment.configuration.regions, deployment.key)
-        self.gate = Gate(deployment.webhooks_per_second)
-        self.status_gate = Gate(max(1, deployment.per_second - deployment.webhooks_per_second))
+        self.sink_router = SinkRouter(deployment.dialect, deployment.configuration.regions, deployment.key)
+        self.webhook_limiter = RateLimiter(deployment.webhooks_per_second)
+        self.status_limiter = RateLimiter(max(1, deployment.per_second - deployment.webhooks_per_second))
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -174,12 +185,12 @@ class Session:
         if not self.deployment.probed:
             host, port = self.deployment.listen
             try:
-                server = await self.switchboard.listen(host, port)
+                server = await self.sink_router.listen(host, port)
             except OSError as exc:
                 why = os.strerror(exc.errno) if exc.errno else str(exc)
                 raise UnreachableError(f"cannot listen at {host}:{port}: {why}") from exc
             self._closing.callback(server.close)
-            self._closing.callback(self.switchboard.close)
+            self._closing.callback(self.sink_router.close)
             self.address: tuple[str, int] = server.sockets[0].getsockname()[:2]
         self.client = await self._closing.enter_async_context(http_client.client())
         return self
@@ -190,7 +201,7 @@ class Session:
     async def play_all(self, planned: Sequence[Planned]) -> AsyncGenerator[Played]:
         """Play everything, each at its time; histories come as they end."""
         plays = [self._play(each) for each in planned]
-        async for played in as_they_end(plays, places=len(plays) or 1):
+        async for played in run_concurrently(plays, places=len(plays) or 1):
             yield played
 
     async def _play(self, planned: Planned) -> Played:
@@ -201,38 +212,38 @@ class Session:
             scenario,
             seed=planned.seed,
             target=target.name,
-            pace=deployment.pace,
+            time_scale=deployment.time_scale,
             unobservable=UNOBSERVABLE if deployment.probed else deployment.dialect.unobservable,
         )
-        clock = Stopwatch()
+        clock = ScenarioClock()
         world = World(
             [target],
             run,
             clock.now_ms,
             profile=planned.profile,
             dialect=deployment.dialect,
-            admit=self.gate.admit,
+            throttle=self.webhook_limiter.acquire,
             epoch_ms=clock.epoch_ms,
             wall_ms=now_ms,
         )
         if deployment.activities is None:
-            self.switchboard.connect(world.sink)
+            self.sink_router.connect(world.sink)
             await world.play(begin=clock.begin)
-            return Played(History(run, world.journal.entries))
+            return Played(History(run, world.recorder.entries))
         probe = Probe(
             self.client,
             activities=deployment.activities,
             dialect=deployment.dialect,
-            journal=world.journal,
+            recorder=world.recorder,
             whose=world.sink.whose,
-            admit=self.status_gate.admit,
+            throttle=self.status_limiter.acquire,
             timeout_ms=scenario.timeout,
         )
-        target.listener = probe.heard
+        target.listener = probe.observe
         return await _play_probed(world, run, probe, clock)
 
 
-async def _play_probed(world: World, run: Run, probe: Probe, clock: Stopwatch) -> Played:
+async def _play_probed(world: World, run: Run, probe: Probe, clock: ScenarioClock) -> Played:
     looking = asyncio.create_task(probe.run())
 
     async def last() -> None:
@@ -247,7 +258,7 @@ async def _play_probed(world: World, run: Run, probe: Probe, clock: Stopwatch) -
         looking.cancel()
     # A look comes some time after what it sees. Whoever judges must know how long.
     lenient = msgspec.structs.replace(run, tolerance=run.tolerance + probe.late_ms)
-    return Played(History(lenient, _in_order(world.journal.entries, complete=not probe.blind)))
+    return Played(History(lenient, _in_order(world.recorder.entries, complete=not probe.incomplete)))
 
 
 def _in_order(entries: Sequence[Entry], *, complete: bool) -> list[Entry]:

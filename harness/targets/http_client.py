@@ -9,7 +9,7 @@ from contextlib import suppress
 import aiohttp
 from yarl import URL
 
-from fanin.harness.world.asgi import Answer, OnAnswer
+from fanin.harness.world.asgi import OnResponse, WebhookResponse
 from fanin.simulator.wire import WebhookRequest
 
 _PIECES = 10
@@ -39,10 +39,10 @@ async def deliver(
     request: WebhookRequest,
     *,
     body_over_ms: int,
-    on_answer: OnAnswer,
+    on_response: OnResponse,
     headers: Mapping[str, str] | None = None,
     wants_body: bool = False,
-) -> tuple[Answer, bytes]:
+) -> tuple[WebhookResponse, bytes]:
     """Send a webhook to ``url``, which is percent-encoded and sent as it stands.
 
     Args:
@@ -50,7 +50,7 @@ async def deliver(
         url: Where to.
         request: Its headers and body are sent; its own target is not looked at.
         body_over_ms: How long the body takes to trickle in.
-        on_answer: Told the status before anybody else; True breaks the connection.
+        on_response: Told the status before anybody else; True breaks the connection.
         headers: Sent besides.
         wants_body: Whether to wait for the answer's body, too.
 
@@ -70,9 +70,9 @@ async def deliver(
             headers=[*request.headers, *(headers or {}).items()],
             allow_redirects=False,
         ) as response:
-            if on_answer(response.status):
+            if on_response(response.status):
                 raise ConnectionResetError("the aggregator died before its answer left")
-            answer = Answer(
+            answer = WebhookResponse(
                 response.status, {name.lower(): value for name, value in response.headers.items()}
             )
             return answer, await _body(response) if wants_body else b""

@@ -20,12 +20,12 @@ import aiohttp
 
 from fanin.harness.targets import http_client
 from fanin.harness.targets.endpoint import KEY_ENV
-from fanin.harness.world.asgi import Answer, OnAnswer, StartError
+from fanin.harness.targets.scale import START_S
+from fanin.harness.world.asgi import OnResponse, StartError, WebhookResponse
 from fanin.simulator.wire import WebhookRequest
 
 LOOPBACK = "127.0.0.1"
-# How long a process may take to listen, to stop on SIGTERM before it is killed, and to be gone once killed.
-START_S = 30
+# How long a process may take to stop on SIGTERM before it is killed, and to be gone once killed.
 STOP_S = 10
 GONE_S = 5
 _POLL_S = 0.02
@@ -54,7 +54,7 @@ class CommandTarget:
         start_s: float = START_S,
     ) -> None:
         self.name = command
-        self.epitaph = ""  # how it ended by itself, which nobody asked it to
+        self.exit_note = ""  # how it ended by itself, which nobody asked it to
         self._command, self._settings, self._start_s = command, dict(settings), start_s
         self._log = _Log(folder / log)
         self._port = free_port()
@@ -64,7 +64,7 @@ class CommandTarget:
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        await self._bury()
+        await self._reap()
         if self._client is None:
             self._client = http_client.client()
             self._chores.append(asyncio.create_task(self._log.keep_short()))
@@ -87,15 +87,17 @@ class CommandTarget:
             self.kill()
             raise StartError(
                 f"{self._command!r} did not answer on PORT={self._port} of {LOOPBACK} within"
-                f" {self._start_s:g} s{self._log.last_words()}"
+                f" {self._start_s:g} s{self._log.log_tail()}"
             ) from None
 
-    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+    async def request(
+        self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
+    ) -> WebhookResponse:
         if self._client is None:
             raise ConnectionRefusedError("the aggregator never started")
         url = f"http://{LOOPBACK}:{self._port}{request.target}"
         answer, _ = await http_client.deliver(
-            self._client, url, request, body_over_ms=body_over_ms, on_answer=on_answer
+            self._client, url, request, body_over_ms=body_over_ms, on_response=on_response
         )
         return answer
 
@@ -131,7 +133,7 @@ class CommandTarget:
         """Leave nothing behind: no process, no connection."""
         self.kill()
         try:
-            await self._bury()
+            await self._reap()
         finally:
             for chore in self._chores:
                 chore.cancel()
@@ -140,7 +142,7 @@ class CommandTarget:
                 await self._client.close()
             _ports.discard(self._port)
 
-    async def _bury(self) -> None:
+    async def _reap(self) -> None:
         """See the last life off, so that the next one finds port and data free."""
         last, self._last = self._last, None
         if last is None:
@@ -160,7 +162,7 @@ class CommandTarget:
         code = await process.wait()
         if self._process is process:
             how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
-            self.epitaph = f"its process {how}, and nobody had asked it to{self._log.last_words()}"
+            self.exit_note = f"its process {how}, and nobody had asked it to{self._log.log_tail()}"
 
     async def _until_it_answers(
         self, process: asyncio.subprocess.Process, client: aiohttp.ClientSession
@@ -170,7 +172,7 @@ class CommandTarget:
                 code = process.returncode
                 self.kill()  # what it may have left in its group
                 stay = "; it must stay in the foreground" if code == 0 else ""
-                raise StartError(f"{self._command!r} exited with {code}{stay}{self._log.last_words()}")
+                raise StartError(f"{self._command!r} exited with {code}{stay}{self._log.log_tail()}")
             # An open port is not enough: many servers listen before their application has started.
             with suppress(aiohttp.ClientError):
                 async with client.get(f"http://{LOOPBACK}:{self._port}/", allow_redirects=False):
@@ -193,7 +195,7 @@ class _Log:
                     self._cut_off = self._tail()
                     os.truncate(self.path, 0)  # whoever appends to it goes on at its new end
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of a sentence about its end."""
         lines = (self._cut_off + self._tail()).splitlines()[-_LOG_TAIL_LINES:]
         if not lines:

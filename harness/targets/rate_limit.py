@@ -1,7 +1,7 @@
 """How much goes to a deployment, and when: every second has its limit.
 
 Two things keep it. Scenarios begin one after the other, so that what they plan to send fits (`starts`). And
-every request waits at a `Gate`, because retries come unplanned.
+every request waits at a `RateLimiter`, because retries come unplanned.
 """
 
 import asyncio
@@ -78,14 +78,14 @@ def _spread(by_second: Mapping[int, int], per_second: int) -> dict[int, int]:
     return spread
 
 
-class Gate:
+class RateLimiter:
     """Lets ``per_second`` requests through, in the order they come, and a second's worth of them at once."""
 
     def __init__(self, per_second: int) -> None:
         self._gap_s = 1 / per_second
         self._due_s = float("-inf")  # when the next one would be due if they came evenly
 
-    async def admit(self) -> None:
+    async def acquire(self) -> None:
         """Wait for one's turn."""
         now_s = asyncio.get_running_loop().time()
         # Whoever was idle has saved up, but no more than a second.

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,50 +18,14 @@ import msgspec
 
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import History, NotificationPart, Run
-from fanin.harness.targets.process import LOOPBACK, START_S, CommandTarget
-from fanin.harness.targets.scale import scaled, scaled_profile
+from fanin.harness.targets.process import LOOPBACK, CommandTarget
+from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.play import World
 from fanin.harness.world.target import environment
-from fanin.simulator.delivery import Profile, profile_of
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
-# What the judged clock may stray from the harness's: rounding to milliseconds, timers that fire a little
-# early, and the half per mille by which a machine may slew its clock while it is being set.
-MARGIN_MS, MARGIN_TIMEOUTS = 20, 2_000
 _LOOK_S = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How fast real time goes, and how strictly it is judged. Milliseconds."""
-
-    timeout_ms: int = 5_000  # what every scenario's timeout becomes
-    tolerance_ms: int = 1_000  # how late a right aggregator may act
-    start_grace_ms: int = 2_000  # … after a start
-    takeover_ms: int = 10_000  # … after a replica is gone
-    patience_ms: int = 12_000  # … after the sink is well again, its own backoff included
-    answer_ms_min: int = 5_000  # a sender waits so long for an answer, however short its scaled time-out
-    repeat_max: int = 100  # a thousand operations within five seconds would test the harness
-    worlds: int = 12  # side by side
-    start_s: float = START_S  # how long a command may take to listen
-
-    @property
-    def margin_ms(self) -> int:
-        """How far clocks may differ within one timeout."""
-        return MARGIN_MS + self.timeout_ms // MARGIN_TIMEOUTS
-
-    def __str__(self) -> str:
-        """Everything that is scaled or tolerated, for people."""
-        return (
-            f"every timeout is {format_duration(self.timeout_ms)}, and all else in proportion;"
-            f" in time is up to {format_duration(self.tolerance_ms)} late,"
-            f" {format_duration(self.start_grace_ms)} after a start,"
-            f" {format_duration(self.patience_ms)} after the sink is well again;"
-            f" clocks may differ by {format_duration(self.margin_ms)};"
-            f" senders wait {format_duration(self.answer_ms_min)} for an answer;"
-            f" at most {self.repeat_max} repeats"
-        )
 
 
 class Played(NamedTuple):
@@ -72,7 +35,7 @@ class Played(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Stopwatch:
+class ScenarioClock:
     """Scenario time: 0 until the target is up, then the running loop's."""
 
     def __init__(self) -> None:
@@ -98,17 +61,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def at_pace(scenario: Scenario, pace: Pace) -> tuple[Scenario, Profile]:
-    """A scenario and its sender in real time."""
-    small = eased(scaled(scenario, pace.timeout_ms), pace.repeat_max)
-    profile = scaled_profile(
-        profile_of(scenario.sender), scenario.timeout, pace.timeout_ms, timeout_ms_min=pace.answer_ms_min
-    )
-    return small, profile
-
-
 def header(
-    scenario: Scenario, *, seed: int, target: str, pace: Pace, unobservable: tuple[NotificationPart, ...]
+    scenario: Scenario,
+    *,
+    seed: int,
+    target: str,
+    time_scale: TimeScale,
+    unobservable: tuple[NotificationPart, ...],
 ) -> Run:
     """The header of a history in real time."""
     return Run(
@@ -117,26 +76,26 @@ def header(
         version=version("fanin"),
         target=target,
         time="real",
-        tolerance=pace.tolerance_ms,
-        start_grace=pace.start_grace_ms,
-        failover_grace=pace.takeover_ms,
-        redelivery_grace=pace.patience_ms,
-        clock_drift=pace.margin_ms,
+        tolerance=time_scale.tolerance_ms,
+        start_grace=time_scale.start_grace_ms,
+        failover_grace=time_scale.failover_grace_ms,
+        redelivery_grace=time_scale.redelivery_grace_ms,
+        clock_drift=time_scale.margin_ms,
         unobservable=unobservable,
     )
 
 
 async def play_command(
-    scenario: Scenario, command: str, *, seed: int = 0, pace: Pace, dialect: Dialect = PLAIN
+    scenario: Scenario, command: str, *, seed: int = 0, time_scale: TimeScale, dialect: Dialect = PLAIN
 ) -> Played:
     """Play one scenario against a process of its own, in a folder of its own."""
-    small, profile = at_pace(scenario, pace)
-    run = header(small, seed=seed, target=command, pace=pace, unobservable=dialect.unobservable)
-    clock = Stopwatch()
+    small, profile = time_scale.scale(scenario)
+    run = header(small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable)
+    clock = ScenarioClock()
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
         listener = socket.create_server((LOOPBACK, 0))
         port = listener.getsockname()[1]
-        targets = command_targets(small, command, Path(name), pace, sink_port=port)
+        targets = command_targets(small, command, Path(name), time_scale, sink_port=port)
         world = World(
             targets,
             run,
@@ -147,7 +106,7 @@ async def play_command(
             wall_ms=now_ms,
         )
         server = await world.sink.serve(listener)
-        lateness = Lateness()
+        lateness = LoopLag()
         looking = asyncio.create_task(lateness.look())
         try:
             await world.play(begin=clock.begin)
@@ -158,17 +117,17 @@ async def play_command(
     # On the same machine, so the told deadlines can be compared, and what delays one delays the other.
     tolerance = run.tolerance + lateness.late_ms
     told = msgspec.structs.replace(run, epoch=clock.epoch_ms, tolerance=tolerance)
-    notes = tuple(target.epitaph for target in targets if target.epitaph)
+    notes = tuple(target.exit_note for target in targets if target.exit_note)
     if lateness.late_ms > run.tolerance // 4:
         late = format_duration(lateness.late_ms)
         notes = (
             *notes,
             f"this machine was so busy that fanin itself came {late} late; so may the aggregator",
         )
-    return Played(History(told, world.journal.entries), notes)
+    return Played(History(told, world.recorder.entries), notes)
 
 
-class Lateness:
+class LoopLag:
     """How late this process itself is woken at worst: a busy machine delays the judged as well."""
 
     def __init__(self) -> None:
@@ -190,15 +149,17 @@ async def close_all(targets: Sequence[CommandTarget]) -> None:
             stack.push_async_callback(target.close)
 
 
-async def try_out(scenario: Scenario, command: str, pace: Pace) -> None:
+async def try_out(scenario: Scenario, command: str, time_scale: TimeScale) -> None:
     """Start the command once and stop it again.
 
     Raises:
         StartError: it does not start. Nothing can be judged.
     """
-    small, _ = at_pace(scenario, pace)
+    small, _ = time_scale.scale(scenario)
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
-        target, *_ = command_targets(small, command, Path(name), pace, sink_port=9)  # nobody is told anything
+        target, *_ = command_targets(
+            small, command, Path(name), time_scale, sink_port=9
+        )  # nobody is told anything
         try:
             await target.start()
             await target.stop()
@@ -207,18 +168,25 @@ async def try_out(scenario: Scenario, command: str, pace: Pace) -> None:
 
 
 def command_targets(
-    scenario: Scenario, command: str, folder: Path, pace: Pace, *, sink_port: int
+    scenario: Scenario, command: str, folder: Path, time_scale: TimeScale, *, sink_port: int
 ) -> list[CommandTarget]:
     """The target for one scenario, with what it is told; or its replicas, which share one data folder."""
     (folder / "data").mkdir()
     url = f"http://{LOOPBACK}:{sink_port}/"
     settings = environment(scenario, notify_url=url, data_dir=folder / "data")
     logs = [f"output{n or ''}.log" for n in range(scenario.replicas)]
-    return [CommandTarget(command, settings, folder=folder, log=log, start_s=pace.start_s) for log in logs]
+    return [
+        CommandTarget(command, settings, folder=folder, log=log, start_s=time_scale.start_s) for log in logs
+    ]
 
 
 async def play_pack(
-    scenarios: Sequence[Scenario], command: str, *, seed: int = 0, pace: Pace, dialect: Dialect = PLAIN
+    scenarios: Sequence[Scenario],
+    command: str,
+    *,
+    seed: int = 0,
+    time_scale: TimeScale,
+    dialect: Dialect = PLAIN,
 ) -> AsyncGenerator[Played]:
     """Play scenarios side by side; histories come as they end.
 
@@ -226,13 +194,15 @@ async def play_pack(
         StartError: the command does not even start once.
     """
     if scenarios:
-        await try_out(scenarios[0], command, pace)
-    plays = [play_command(each, command, seed=seed, pace=pace, dialect=dialect) for each in scenarios]
-    async for played in as_they_end(plays, places=pace.worlds):
+        await try_out(scenarios[0], command, time_scale)
+    plays = [
+        play_command(each, command, seed=seed, time_scale=time_scale, dialect=dialect) for each in scenarios
+    ]
+    async for played in run_concurrently(plays, places=time_scale.jobs):
         yield played
 
 
-async def as_they_end[T](plays: Sequence[Coroutine[Any, Any, T]], *, places: int) -> AsyncGenerator[T]:
+async def run_concurrently[T](plays: Sequence[Coroutine[Any, Any, T]], *, places: int) -> AsyncGenerator[T]:
     """Run so many side by side; what comes of them comes as it ends. None outlives the iteration."""
     free = asyncio.Semaphore(places)
 
@@ -250,20 +220,3 @@ async def as_they_end[T](plays: Sequence[Coroutine[Any, Any, T]], *, places: int
         await asyncio.gather(*tasks, return_exceptions=True)
         for play in plays:
             play.close()  # those that never began
-
-
-def eased(scenario: Scenario, repeat_max: int) -> Scenario:
-    """The scenario with at most so many repeats of each operation, over the same span of time.
-
-    What its author expects is left out: on a real machine the last webhook may come after a deadline that it
-    was meant to meet, and the oracle, which sees that, is the judge.
-    """
-    operations = tuple(
-        msgspec.structs.replace(
-            operation, repeat=repeat_max, every=round(operation.every * operation.repeat / repeat_max)
-        )
-        if operation.repeat > repeat_max
-        else operation
-        for operation in scenario.operations
-    )
-    return msgspec.structs.replace(scenario, operations=operations, expect=())

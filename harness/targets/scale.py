@@ -3,19 +3,20 @@
 Rules of this file: pure. Every instant and duration of the scenario shrinks by one factor, the one that makes
 its timeout what it is in the target. What lies many timeouts ahead (a copy six days later) shrinks further:
 what matters of it is that the operation was decided long ago, and nobody waits four hours for a test of that.
-Where the target's timeout is the longer one, what machines do (a slow body, a slow sink, a sender's patience)
+Where the target's timeout is the longer one, what machines do (a slow body, a slow sink, a sender's timeout)
 does not grow with it: no front end waits hours for a body.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from fanin.simulator.delivery import Profile
+from fanin.simulator.delivery import Profile, profile_of
+from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import (
     Delay,
     DelayBy,
@@ -27,8 +28,57 @@ from fanin.simulator.language.scenario import (
     SlowClient,
 )
 
+# How long a process may take to listen.
+START_S = 30
+# What the judged clock may stray from the harness's: rounding to milliseconds, timers that fire a little
+# early, and the half per mille by which a machine may slew its clock while it is being set.
+MARGIN_MS, MARGIN_TIMEOUTS = 20, 2_000
 # Linear up to so many timeouts, logarithmic beyond.
 LINEAR_TIMEOUTS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeScale:
+    """How fast real time goes, and how strictly it is judged. Milliseconds."""
+
+    timeout_ms: int = 5_000  # what every scenario's timeout becomes
+    tolerance_ms: int = 1_000  # how late a right aggregator may act
+    start_grace_ms: int = 2_000  # … after a start
+    failover_grace_ms: int = 10_000  # … after a replica is gone
+    redelivery_grace_ms: int = 12_000  # … after the sink is well again, its own backoff included
+    response_timeout_ms_min: int = (
+        5_000  # a sender waits so long for an answer, however short its scaled time-out
+    )
+    repeat_max: int = 100  # a thousand operations within five seconds would test the harness
+    jobs: int = 12  # side by side
+    start_s: float = START_S  # how long a command may take to listen
+
+    @property
+    def margin_ms(self) -> int:
+        """How far clocks may differ within one timeout."""
+        return MARGIN_MS + self.timeout_ms // MARGIN_TIMEOUTS
+
+    def __str__(self) -> str:
+        """Everything that is scaled or tolerated, for people."""
+        return (
+            f"every timeout is {format_duration(self.timeout_ms)}, and all else in proportion;"
+            f" in time is up to {format_duration(self.tolerance_ms)} late,"
+            f" {format_duration(self.start_grace_ms)} after a start,"
+            f" {format_duration(self.redelivery_grace_ms)} after the sink is well again;"
+            f" clocks may differ by {format_duration(self.margin_ms)};"
+            f" senders wait {format_duration(self.response_timeout_ms_min)} for an answer;"
+            f" at most {self.repeat_max} repeats"
+        )
+
+    def scale(self, scenario: Scenario) -> tuple[Scenario, Profile]:
+        """The scenario in real time, and its sender's retry profile."""
+        profile = scaled_profile(
+            profile_of(scenario.sender),
+            scenario.timeout,
+            self.timeout_ms,
+            timeout_ms_min=self.response_timeout_ms_min,
+        )
+        return cap_repeats(scaled(scenario, self.timeout_ms), self.repeat_max), profile
 
 
 def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
@@ -47,11 +97,11 @@ def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
     small = msgspec.structs.replace(small, faults=aged)
     if factor <= 1:
         return small
-    kept = tuple(_at_its_own_pace(old, new) for old, new in zip(faults, small.faults, strict=True))
+    kept = tuple(_keep_machine_time(old, new) for old, new in zip(faults, small.faults, strict=True))
     return msgspec.structs.replace(small, sender=scenario.sender, faults=kept)
 
 
-def _at_its_own_pace(fault: Fault, grown: Fault) -> Fault:
+def _keep_machine_time(fault: Fault, grown: Fault) -> Fault:
     """What machines take is no part of a scenario's time."""
     match fault, grown:
         case SlowClient(), SlowClient():
@@ -72,8 +122,8 @@ def scaled_profile(
     """
     factor = timeout_ms / scenario_timeout_ms
     gaps = tuple(round(compress(gap, scenario_timeout_ms) * factor) for gap in profile.gaps_ms)
-    patience = max(timeout_ms_min, round(profile.timeout_ms * min(1, factor)))
-    return replace(profile, gaps_ms=gaps, timeout_ms=patience)
+    attempt_timeout_ms = max(timeout_ms_min, round(profile.timeout_ms * min(1, factor)))
+    return replace(profile, gaps_ms=gaps, timeout_ms=attempt_timeout_ms)
 
 
 def compress(gap_ms: int, timeout_ms: int) -> int:
@@ -138,3 +188,20 @@ def _is_duration(annotated: inspect.Type) -> bool:
             return _is_duration(annotated.item_type)
         case _:
             return False
+
+
+def cap_repeats(scenario: Scenario, repeat_max: int) -> Scenario:
+    """The scenario with at most so many repeats of each operation, over the same span of time.
+
+    What its author expects is left out: on a real machine the last webhook may come after a deadline that it
+    was meant to meet, and the oracle, which sees that, is the judge.
+    """
+    operations = tuple(
+        msgspec.structs.replace(
+            operation, repeat=repeat_max, every=round(operation.every * operation.repeat / repeat_max)
+        )
+        if operation.repeat > repeat_max
+        else operation
+        for operation in scenario.operations
+    )
+    return msgspec.structs.replace(scenario, operations=operations, expect=())

@@ -1,4 +1,4 @@
-"""One sink address for many worlds: a deployment has one place that it notifies, and all scenarios share it.
+"""One sink address for many jobs: a deployment has one place that it notifies, and all scenarios share it.
 
 Rules of this file: whose notification it is, its body decides, never its connection. What belongs to no world
 is answered 200, so that nobody keeps sending it, and counted. Secrets are cut out before anything is read.
@@ -16,7 +16,7 @@ from fanin.harness.world.sink import OK, Connection, Sink
 ECHO = "fanin-echo"
 
 
-class Switchboard:
+class SinkRouter:
     """Takes notifications and hands each to the sink of its world."""
 
     def __init__(self, dialect: Dialect, regions: Sequence[str], secret: Secret) -> None:
@@ -24,7 +24,7 @@ class Switchboard:
         self._sinks: list[Sink] = []
         self._expected: dict[str, asyncio.Future[dict[str, Any]]] = {}  # by id, digest or echo
         self._connections: set[Connection] = set()
-        self.strays: list[str] = []  # the ids of notifications that belong to nobody
+        self.unattributed: list[str] = []  # the ids of notifications that belong to nobody
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Serve on ``host:port``.
@@ -35,7 +35,7 @@ class Switchboard:
         return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
 
     def connect(self, sink: Sink) -> None:
-        """From now on this sink gets what is its own, until the switchboard is closed."""
+        """From now on this sink gets what is its own, until the router is closed."""
         self._sinks.append(sink)
 
     def expect(self, *names: str) -> "asyncio.Future[dict[str, Any]]":
@@ -49,7 +49,7 @@ class Switchboard:
         for connection in tuple(self._connections):
             connection.hang_up()
 
-    # --- what a connection asks of it (`fanin.harness.world.sink.Desk`) ---
+    # --- what a connection asks of it (`fanin.harness.world.sink.RequestHandler`) ---
 
     def opened(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -71,6 +71,6 @@ class Switchboard:
         names = (plain.get(ECHO), (body or {}).get("id"), (body or {}).get("digest"))
         expected = next((self._expected[each] for each in names if each in self._expected), None)
         if expected is None:
-            self.strays.append(str((body or {}).get("id")))
+            self.unattributed.append(str((body or {}).get("id")))
         elif not expected.done():
             expected.set_result(body or {})

@@ -32,7 +32,7 @@ _TIMEOUT_MS_MAX, _LONG_MS = 300_000, 60_000
 _LOOK_S = 0.2
 
 
-async def sing(session: Session, seed: int) -> str:
+async def push_once(session: Session, seed: int) -> str:
     """Push one image, and wait for what the deployment tells.
 
     Returns:
@@ -43,19 +43,19 @@ async def sing(session: Session, seed: int) -> str:
     """
     deployment, loop = session.deployment, asyncio.get_running_loop()
     push = _push(deployment, seed)
-    told = session.switchboard.expect(*push.ids.values(), push.digest or "")
+    told = session.sink_router.expect(*push.ids.values(), push.digest or "")
     target, began_s = DeploymentTarget(deployment, session.client), loop.time()
     uris: list[str | None] = []
     target.listener = lambda _request, _status, body: uris.append(status_uri(body))
     for delivery in push.deliveries:
-        await session.gate.admit()
+        await session.webhook_limiter.acquire()
         await _send(target, delivery, deployment)
     took = format_duration(round((loop.time() - began_s) * 1000))
     accepted = f"a push from {len(push.deliveries)} regions was accepted within {took}"
     if deployment.probed:
         return f"{accepted}, {await _status_of(session, uris)}"
     try:
-        async with asyncio.timeout(_patience_ms(deployment) / 1000):
+        async with asyncio.timeout(_wait_ms_max(deployment) / 1000):
             body = await told
     except TimeoutError:
         raise UnreachableError(await _silence(session, accepted)) from None
@@ -79,7 +79,7 @@ async def _send(target: DeploymentTarget, delivery: Delivery, deployment: Deploy
     shown, region = deployment.endpoint.shown, delivery.region
     try:
         async with asyncio.timeout(_ANSWER_S):
-            answer = await target.request(delivery.request, body_over_ms=0, on_answer=lambda _status: False)
+            answer = await target.request(delivery.request, body_over_ms=0, on_response=lambda _status: False)
     except TimeoutError:
         raise UnreachableError(f"{shown} did not answer within {_ANSWER_S} s") from None
     except ConnectionError as exc:
@@ -114,19 +114,19 @@ def _know_its_regions(body: Mapping[str, Any], regions: Sequence[str]) -> None:
                 )
 
 
-def _patience_ms(deployment: Deployment) -> int:
-    timeout_ms = deployment.pace.timeout_ms
-    return deployment.pace.tolerance_ms + (timeout_ms if timeout_ms <= _TIMEOUT_MS_MAX else _LONG_MS)
+def _wait_ms_max(deployment: Deployment) -> int:
+    timeout_ms = deployment.time_scale.timeout_ms
+    return deployment.time_scale.tolerance_ms + (timeout_ms if timeout_ms <= _TIMEOUT_MS_MAX else _LONG_MS)
 
 
 async def _silence(session: Session, accepted: str) -> str:
     host, port = session.address
-    waited = format_duration(_patience_ms(session.deployment))
+    waited = format_duration(_wait_ms_max(session.deployment))
     message = f"{accepted}, but no notification came to the sink at {host}:{port} within {waited}"
-    if strays := session.switchboard.strays:
+    if unattributed := session.sink_router.unattributed:
         return (
-            f"{message}; what came was about {strays[0]!r}, not about this push: if that is its notification,"
-            " say in a target file where the operation's id is (notification: id)"
+            f"{message}; what came was about {unattributed[0]!r}, not about this push: if that is its"
+            " notification, say in a target file where the operation's id is (notification: id)"
         )
     url = session.deployment.public_url
     if not url:
@@ -139,10 +139,10 @@ async def _silence(session: Session, accepted: str) -> str:
 async def _leads_here(session: Session, url: str) -> bool:
     """Whether the public URL ends at this sink, as far as this machine can tell."""
     echo = f"echo-{now_ms()}"
-    heard = session.switchboard.expect(echo)
+    observe = session.sink_router.expect(echo)
     try:
         async with asyncio.timeout(_ECHO_S), session.client.post(url, headers={ECHO: echo}):
-            await heard
+            await observe
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False
     return True
@@ -161,9 +161,9 @@ async def _status_of(session: Session, uris: Sequence[str | None]) -> str:
             "its answers carry no statusQueryGetUri, so there is nothing to probe; does it answer with"
             " CreateCheckStatusResponse?"
         )
-    until_s = loop.time() + _patience_ms(deployment) / 1000
+    until_s = loop.time() + _wait_ms_max(deployment) / 1000
     while True:
-        await session.status_gate.admit()
+        await session.status_limiter.acquire()
         try:
             status = await ask(session.client, uri)
         except NoStatusError as exc:

@@ -22,7 +22,7 @@ from yarl import URL
 from fanin.harness.dialect import Dialect
 from fanin.harness.history import SUCCESS, Entry, NotificationPart, NotificationReceived, SinkResponded
 from fanin.harness.targets.status_body import Activities, Reading, Telling, read_status
-from fanin.harness.world.recorder import Journal
+from fanin.harness.world.recorder import Recorder
 from fanin.simulator.wire import WebhookRequest
 
 UNOBSERVABLE: tuple[NotificationPart, ...] = get_args(NotificationPart)
@@ -95,13 +95,13 @@ class Probe:
         *,
         activities: Activities,
         dialect: Dialect,
-        journal: Journal,
+        recorder: Recorder,
         whose: Callable[[dict[str, Any] | None], str | None],
-        admit: Callable[[], Awaitable[None]],
+        throttle: Callable[[], Awaitable[None]],
         timeout_ms: int,
     ) -> None:
         self._session, self._activities, self._dialect = session, activities, dialect
-        self._journal, self._whose, self._admit = journal, whose, admit
+        self._recorder, self._whose, self._throttle = recorder, whose, throttle
         self._wait_gap_ms = min(_GAP_MS_MAX, max(_GAP_MS_MIN, timeout_ms // LOOKS_PER_TIMEOUT))
         self._done_gap_ms = max(self._wait_gap_ms, timeout_ms // 2)
         self._instances: dict[str, _Instance] = {}  # by URI
@@ -109,25 +109,25 @@ class Probe:
         self.late_ms = 0  # how long after it was told the latest news may have been seen
 
     @property
-    def blind(self) -> bool:
+    def incomplete(self) -> bool:
         """Whether some instance could not be seen at the end."""
         return any(it.lost for it in self._instances.values())
 
-    def heard(self, request: WebhookRequest, status: int, body: bytes) -> None:
+    def observe(self, request: WebhookRequest, status: int, body: bytes) -> None:
         """Take note of an answer to a webhook."""
         uri = status_uri(body) if status in SUCCESS else None
         payload_id = _id_of(request.body)
         op = None if payload_id is None else self._whose({"id": payload_id})
         if uri is None or op is None or payload_id is None or uri in self._instances:
             return
-        now = self._journal.now_ms()
+        now = self._recorder.now_ms()
         self._instances[uri] = _Instance(uri, op, payload_id, now, now, now)
         self._news.set()
 
     async def run(self) -> None:
         """Look at every instance when it is due, for as long as the world runs."""
         while True:
-            now = self._journal.now_ms()
+            now = self._recorder.now_ms()
             due = sorted(
                 (it for it in self._instances.values() if it.due_ms <= now), key=lambda it: it.due_ms
             )
@@ -137,7 +137,7 @@ class Probe:
             next_ms = min((it.due_ms for it in self._instances.values()), default=None)
             with suppress(TimeoutError):
                 async with asyncio.timeout(
-                    None if next_ms is None else max(0, next_ms - self._journal.now_ms()) / 1000
+                    None if next_ms is None else max(0, next_ms - self._recorder.now_ms()) / 1000
                 ):
                     await self._news.wait()
 
@@ -147,15 +147,15 @@ class Probe:
             await self._look(instance)
 
     async def _look(self, instance: _Instance) -> None:
-        await self._admit()
-        began_ms = self._journal.now_ms()
+        await self._throttle()
+        began_ms = self._recorder.now_ms()
         try:
             status = await ask(self._session, instance.uri)
         except NoStatusError:
             instance.lost = True
-            instance.due_ms = self._journal.now_ms() + self._wait_gap_ms
+            instance.due_ms = self._recorder.now_ms() + self._wait_gap_ms
             return
-        now = self._journal.now_ms()
+        now = self._recorder.now_ms()
         reading = read_status(status, self._activities, self._dialect)
         self._write_down(instance, reading, now)
         instance.lost, instance.done, instance.looked_ms = False, reading.done, began_ms
@@ -169,7 +169,7 @@ class Probe:
                 continue
             instance.told.add(telling)
             at = self._instant(instance, reading, telling, seen_ms)
-            post = self._journal.next_post()
+            post = self._recorder.next_post()
             body = {"id": instance.payload_id, "outcome": telling.outcome}
             # What was decided twice was told twice, and under two names.
             key = f"execution of {telling.execution}"
@@ -179,7 +179,7 @@ class Probe:
             else:
                 entries.append(SinkResponded(at, post, error="reset"))
             for entry in entries:
-                self._journal.write(entry)
+                self._recorder.write(entry)
 
     def _instant(self, instance: _Instance, reading: Reading, telling: Telling, seen_ms: int) -> int:
         """When it was told, at the latest."""

@@ -46,7 +46,7 @@ class Target(Strict, frozen=True):
         regions: The deployment's regions, as it is configured.
         timeout: The deployment's timeout, as it is configured; of a command, what every timeout becomes.
         tolerance: How late it may act.
-        patience: How long it may take to tell once the sink is well again, its backoff included.
+        redelivery_grace: How long it may take to tell once the sink is well again, its backoff included.
         listen: Where the sink listens for the deployment.
         public_url: Where the deployment finds the sink, if that is somewhere else.
         max_rate: Requests a second to the deployment, at most.
@@ -54,7 +54,7 @@ class Target(Strict, frozen=True):
         lacks: What the application or the command does not offer.
         probe: Reads what was told off the deployment's status, in place of a sink.
         activities: Which activities tell an outcome, for the probe.
-        side_by_side: How many scenarios a command is judged by at once.
+        jobs: How many scenarios a command is judged by at once.
         seed: Decides every random choice; drawn anew for a deployment when left out.
         scenarios: Names of the pack, or files; the whole pack when left out.
         report: The folder where a report is written.
@@ -71,7 +71,7 @@ class Target(Strict, frozen=True):
     regions: tuple[RegionName, ...] = ()
     timeout: Timeout | None = None
     tolerance: Absolute | None = None
-    patience: Absolute | None = None
+    redelivery_grace: Absolute | None = None
     listen: ListenAddress | None = None
     public_url: WebUrl | None = None
     max_rate: Rate | None = None
@@ -79,7 +79,7 @@ class Target(Strict, frozen=True):
     lacks: tuple[Capability, ...] = ()
     probe: Literal["durable-functions"] | None = None
     activities: Activities = Activities()
-    side_by_side: Worlds | None = None
+    jobs: Worlds | None = None
     seed: Seed | None = None
     scenarios: tuple[Line, ...] = ()
     report: Line | None = None

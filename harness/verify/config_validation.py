@@ -9,7 +9,12 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
 
-from fanin.harness.capabilities import BEYOND, OF_DEPLOYMENTS, VIRTUAL_ONLY, Declarable
+from fanin.harness.capabilities import (
+    DEPLOYMENT_CAPABILITIES,
+    OPTIONAL_CAPABILITIES,
+    VIRTUAL_TIME_ONLY,
+    Declarable,
+)
 from fanin.harness.dialect import NOTHING, AnswerDialect, NotificationDialect
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
 from fanin.harness.verify.config import Target
@@ -33,18 +38,18 @@ _ONLY_URL = (
 )
 _ONLY_WITH: dict[str, tuple[Kind, ...]] = {
     "app_dir": ("app",),
-    "side_by_side": ("command",),
+    "jobs": ("command",),
     "tolerance": ("command", "url"),
-    "patience": ("command", "url"),
+    "redelivery_grace": ("command", "url"),
     "timeout": ("command", "url"),
     "lacks": ("app", "command"),
     **dict.fromkeys(_ONLY_URL, ("url",)),
 }
 # What a target may declare. The rest it has without saying so, or cannot make use of.
 _DECLARABLE: dict[Kind, tuple[Declarable, ...]] = {
-    "app": BEYOND,
-    "command": tuple(name for name in BEYOND if name not in VIRTUAL_ONLY),
-    "url": OF_DEPLOYMENTS,
+    "app": OPTIONAL_CAPABILITIES,
+    "command": tuple(name for name in OPTIONAL_CAPABILITIES if name not in VIRTUAL_TIME_ONLY),
+    "url": DEPLOYMENT_CAPABILITIES,
 }
 _BLANK = Target()
 

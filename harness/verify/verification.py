@@ -15,7 +15,7 @@ from types import FrameType
 
 from msgspec import structs
 
-from fanin.harness.capabilities import USUAL, lacking
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
 from fanin.harness.dialect import Dialect
 from fanin.harness.history import History, TargetState
 from fanin.harness.oracle.oracle import judge
@@ -24,26 +24,29 @@ from fanin.harness.targets.adapt import Configuration
 from fanin.harness.targets.deployment import Deployment, Planned, Session, UnreachableError, lasts_ms, plan
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
 from fanin.harness.targets.process import kill_leftovers
-from fanin.harness.targets.realtime import Pace, Played, play_pack
-from fanin.harness.targets.smoke_test import sing
+from fanin.harness.targets.realtime import Played, play_pack
+from fanin.harness.targets.scale import TimeScale
+from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.verdict import Validity
 from fanin.harness.verify.config import Target
 from fanin.harness.verify.config_validation import parse_address
 from fanin.harness.world.asgi import StartError
-from fanin.harness.world.foreign_app import NotAnApplicationError, find_factory
-from fanin.harness.world.play import UnsimulatedError, play_stranger
+from fanin.harness.world.foreign_app import AppLoadError, load_factory
+from fanin.harness.world.play import UnsimulatedError, play_foreign_app
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
-COMMAND_PACE = Pace()
+COMMAND_TIME_SCALE = TimeScale()
 # A network, somebody else's machine, which may have slept, and timers that are looked at now and then.
-DEPLOYMENT_PACE = Pace(tolerance_ms=5_000, patience_ms=120_000, answer_ms_min=15_000, repeat_max=20)
+DEPLOYMENT_TIME_SCALE = TimeScale(
+    tolerance_ms=5_000, redelivery_grace_ms=120_000, response_timeout_ms_min=15_000, repeat_max=20
+)
 # Every operation's status is asked for many times over.
 PROBED_REPEAT_MAX = 5
 PER_SECOND = 50
 # What proved nothing in real time is played again so many times slower: machines do not scale.
 SLOWER = 2
-_SHOWN_STRAYS = 3
+_SHOWN_UNATTRIBUTED = 3
 
 
 class UnjudgeableError(Exception):
@@ -81,32 +84,32 @@ class Verification:
     def _app(self, app: str) -> None:
         app_dir, dialect = self.target.app_dir, dialect_of(self.target)
         try:
-            factory = find_factory(app, None if app_dir is None else Path(app_dir))
+            factory = load_factory(app, None if app_dir is None else Path(app_dir))
             for nth, scenario in enumerate(self._playable()):
-                history = play_stranger(scenario, factory, seed=self.seed, name=app, dialect=dialect)
+                history = play_foreign_app(scenario, factory, seed=self.seed, name=app, dialect=dialect)
                 if nth == 0 and (why := _never_came_up(history)):
                     raise UnjudgeableError(f"{app} does not start: {why}")
                 self._judge(Played(history))
-        except (NotAnApplicationError, UnsimulatedError) as exc:
+        except (AppLoadError, UnsimulatedError) as exc:
             raise UnjudgeableError(str(exc)) from exc
 
     def _command(self, command: str) -> None:
-        pace = pace_of(self.target, COMMAND_PACE)
-        self.say(f"real time, {pace.worlds} side by side: {pace}")
+        time_scale = time_scale_of(self.target, COMMAND_TIME_SCALE)
+        self.say(f"real time, {time_scale.jobs} side by side: {time_scale}")
         try:
             with _ended_like_ctrl_c():
-                asyncio.run(self._play_command(command, pace))
+                asyncio.run(self._play_command(command, time_scale))
         except StartError as exc:
             raise UnjudgeableError(str(exc)) from exc
         finally:
             kill_leftovers()
 
-    async def _play_command(self, command: str, pace: Pace) -> None:
+    async def _play_command(self, command: str, time_scale: TimeScale) -> None:
         """Play all; what proved nothing, because this machine was too slow for it, once more and slower."""
         dialect, scenarios = dialect_of(self.target), list(self._playable())
         undecided: dict[str, Judged] = {}
         async with aclosing(
-            play_pack(scenarios, command, seed=self.seed, pace=pace, dialect=dialect)
+            play_pack(scenarios, command, seed=self.seed, time_scale=time_scale, dialect=dialect)
         ) as coming:
             async for played in coming:
                 judged = _judged(played)
@@ -116,12 +119,12 @@ class Verification:
                     undecided[judged.name] = judged
         if not undecided:
             return
-        slower = replace(pace, timeout_ms=pace.timeout_ms * SLOWER)
+        slower = replace(time_scale, timeout_ms=time_scale.timeout_ms * SLOWER)
         again = [scenario for scenario in scenarios if scenario.scenario in undecided]
         takes = format_duration(slower.timeout_ms)
         self.say(f"{', '.join(undecided)} proved nothing; once more, with a timeout of {takes}")
         async with aclosing(
-            play_pack(again, command, seed=self.seed, pace=slower, dialect=dialect)
+            play_pack(again, command, seed=self.seed, time_scale=slower, dialect=dialect)
         ) as coming:
             async for played in coming:
                 judged = _judged(played)
@@ -133,8 +136,8 @@ class Verification:
         for name, misfit in unfit:
             self.take(Skipped(name, misfit.lacks, misfit.why))
         webhooks = sum(sum(each.load.by_second.values()) for each in planned)
-        takes = format_duration(-(-lasts_ms(planned, deployment.pace) // 1000) * 1000)
-        self.say(f"real time, all at once: {deployment.pace}")
+        takes = format_duration(-(-lasts_ms(planned, deployment.time_scale) // 1000) * 1000)
+        self.say(f"real time, all at once: {deployment.time_scale}")
         self.say(f"{webhooks} webhooks, {deployment.per_second} requests/s at most; this takes about {takes}")
         if not planned:
             return
@@ -146,20 +149,24 @@ class Verification:
 
     async def _visit(self, deployment: Deployment, planned: Sequence[Planned]) -> None:
         async with Session(deployment) as session:
-            self.say(await sing(session, self.seed))
+            self.say(await push_once(session, self.seed))
             await self._judge_all(session.play_all(planned))
-            if strays := session.switchboard.strays:
-                shown = ", ".join(map(repr, strays[:_SHOWN_STRAYS]))
-                more = f" and {len(strays) - _SHOWN_STRAYS} more" if len(strays) > _SHOWN_STRAYS else ""
+            if unattributed := session.sink_router.unattributed:
+                shown = ", ".join(map(repr, unattributed[:_SHOWN_UNATTRIBUTED]))
+                more = (
+                    f" and {len(unattributed) - _SHOWN_UNATTRIBUTED} more"
+                    if len(unattributed) > _SHOWN_UNATTRIBUTED
+                    else ""
+                )
                 self.notes.append(
                     f"notifications about no operation of this run, which are not judged: {shown}{more}"
                 )
 
     def _playable(self) -> Iterator[Scenario]:
         """The scenarios, less those that ask for what the target says it lacks."""
-        there = (USUAL | set(self.target.capabilities)) - set(self.target.lacks)
+        there = (DEFAULT_CAPABILITIES | set(self.target.capabilities)) - set(self.target.lacks)
         for scenario in self.scenarios:
-            if lacks := lacking(scenario, there):
+            if lacks := missing_capabilities(scenario, there):
                 self.take(Skipped(scenario.scenario, lacks))
             else:
                 yield scenario
@@ -193,14 +200,16 @@ def dialect_of(target: Target) -> Dialect:
     return Dialect(target.notification, target.answers)
 
 
-def pace_of(target: Target, usual: Pace) -> Pace:
+def time_scale_of(target: Target, usual: TimeScale) -> TimeScale:
     """What is usual for its kind, but for what is said."""
     return replace(
         usual,
         timeout_ms=usual.timeout_ms if target.timeout is None else target.timeout,
         tolerance_ms=usual.tolerance_ms if target.tolerance is None else target.tolerance,
-        patience_ms=usual.patience_ms if target.patience is None else target.patience,
-        worlds=target.side_by_side or usual.worlds,
+        redelivery_grace_ms=usual.redelivery_grace_ms
+        if target.redelivery_grace is None
+        else target.redelivery_grace,
+        jobs=target.jobs or usual.jobs,
     )
 
 
@@ -212,7 +221,7 @@ def deployment_of(target: Target, environment: Mapping[str, str]) -> Deployment:
     """
     endpoint = Endpoint(target.url or "")
     probed = target.probe is not None
-    pace = pace_of(target, DEPLOYMENT_PACE)
+    time_scale = time_scale_of(target, DEPLOYMENT_TIME_SCALE)
     listen = target.listen or "127.0.0.1:0"
     return Deployment(
         endpoint=endpoint,
@@ -220,7 +229,7 @@ def deployment_of(target: Target, environment: Mapping[str, str]) -> Deployment:
         headers=target.headers,
         configuration=Configuration(target.regions, frozenset(target.capabilities), has_sink=not probed),
         dialect=dialect_of(target),
-        pace=replace(pace, repeat_max=PROBED_REPEAT_MAX) if probed else pace,
+        time_scale=replace(time_scale, repeat_max=PROBED_REPEAT_MAX) if probed else time_scale,
         listen=parse_address(listen),
         public_url=target.public_url or f"http://{listen}/",
         per_second=target.max_rate or PER_SECOND,

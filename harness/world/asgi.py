@@ -19,7 +19,7 @@ type AsgiApp = Callable[
 ]
 type Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 # Told the status when an answer is ready but has not left yet; True means that this life just ended.
-type OnAnswer = Callable[[int], bool]
+type OnResponse = Callable[[int], bool]
 
 # A slow client's body arrives in so many pieces.
 _PIECES = 10
@@ -30,14 +30,14 @@ class StartError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     """What came back: status and headers, names in lower case."""
 
     status: int
     headers: Mapping[str, str]
 
 
-class Incarnation:
+class AppInstance:
     """One life of an application, from its lifespan's startup on."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Incarnation:
         self._state: dict[str, Any] = {}
         self._orders: asyncio.Queue[Message] = asyncio.Queue()
         self._reports: asyncio.Queue[Message] = asyncio.Queue()
-        self._in_flight: set[asyncio.Future[Answer]] = set()
+        self._in_flight: set[asyncio.Future[WebhookResponse]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._open = False
@@ -78,27 +78,29 @@ class Incarnation:
         self._orders.put_nowait({"type": "lifespan.shutdown"})
         await self._reports.get()
 
-    def die(self) -> None:
+    def kill(self) -> None:
         """End as ``kill -9`` does, as far as peers can tell: every request under way loses its connection."""
         self._open = False
         for future in tuple(self._in_flight):
             if not future.done():
                 future.set_exception(ConnectionResetError("the aggregator died"))
 
-    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+    async def request(
+        self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
+    ) -> WebhookResponse:
         """Send one request and wait for the head of its answer.
 
         Raises:
             ConnectionRefusedError: nobody listens.
-            ConnectionResetError: the application died, or ``on_answer`` said so, before the answer left.
+            ConnectionResetError: the application died, or ``on_response`` said so, before the answer left.
         """
         if not self._open:
             raise ConnectionRefusedError("the aggregator is down")
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[WebhookResponse] = asyncio.get_running_loop().create_future()
         self._in_flight.add(answered)
         self._idle.clear()
         gone = asyncio.Event()
-        self._spawn(self._serve(_Exchange(request, body_over_ms, answered, gone, on_answer)))
+        self._spawn(self._serve(_Exchange(request, body_over_ms, answered, gone, on_response)))
         try:
             return await answered
         finally:
@@ -138,14 +140,14 @@ class _Exchange:
         self,
         request: WebhookRequest,
         body_over_ms: int,
-        answered: asyncio.Future[Answer],
+        answered: asyncio.Future[WebhookResponse],
         gone: asyncio.Event,
-        on_answer: OnAnswer,
+        on_response: OnResponse,
     ) -> None:
         self._request = request
         self.answered = answered
         self._gone = gone
-        self._on_answer = on_answer
+        self._on_answer = on_response
         size = max(1, -(-len(request.body) // (_PIECES if body_over_ms else 1)))
         self._pieces = [request.body[at : at + size] for at in range(0, len(request.body), size)] or [b""]
         self._pause = body_over_ms / 1000 / len(self._pieces)
@@ -195,4 +197,4 @@ class _Exchange:
                     ConnectionResetError("the aggregator died before its answer left")
                 )
         elif not self.answered.done():
-            self.answered.set_result(Answer(status, headers))
+            self.answered.set_result(WebhookResponse(status, headers))

@@ -18,11 +18,11 @@ from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory
 
 
-class NotAnApplicationError(Exception):
+class AppLoadError(Exception):
     """What was named cannot be found, or is no application factory."""
 
 
-def find_factory(reference: str, app_dir: Path | None = None) -> Callable[[], AsgiApp]:
+def load_factory(reference: str, app_dir: Path | None = None) -> Callable[[], AsgiApp]:
     """Import ``module:factory``.
 
     Args:
@@ -30,35 +30,33 @@ def find_factory(reference: str, app_dir: Path | None = None) -> Callable[[], As
         app_dir: Where the module lies, when that is not on Python's path.
 
     Raises:
-        NotAnApplicationError: no such module or attribute, or it cannot be called.
+        AppLoadError: no such module or attribute, or it cannot be called.
     """
     module_name, colon, attribute = reference.partition(":")
     if not colon or not attribute:
-        raise NotAnApplicationError(f"{reference!r} is not module:factory, such as myapp.main:create_app")
+        raise AppLoadError(f"{reference!r} is not module:factory, such as myapp.main:create_app")
     if app_dir is not None and str(app_dir.resolve()) not in sys.path:
         sys.path.insert(0, str(app_dir.resolve()))
     try:
         module = importlib.import_module(module_name)
     except ImportError as exc:
         where = f" in {app_dir}" if app_dir else "; --app-dir says where it lies"
-        raise NotAnApplicationError(f"cannot import {module_name!r}{where}: {exc}") from exc
+        raise AppLoadError(f"cannot import {module_name!r}{where}: {exc}") from exc
     except (Exception, SystemExit) as exc:
-        raise NotAnApplicationError(
+        raise AppLoadError(
             f"importing {module_name!r} raised {type(exc).__name__}: {exc}; settings are in the environment"
             " when the factory is called, not before"
         ) from exc
     factory = getattr(module, attribute, None)
     if not callable(factory):
         there = "is not callable" if factory is not None else "does not exist"
-        raise NotAnApplicationError(
-            f"{attribute!r} {there} in {module_name!r}; a factory returns the ASGI app"
-        )
-    if why := not_without_arguments(factory):
-        raise NotAnApplicationError(f"{attribute!r} in {module_name!r} {why}")
+        raise AppLoadError(f"{attribute!r} {there} in {module_name!r}; a factory returns the ASGI app")
+    if why := argument_error(factory):
+        raise AppLoadError(f"{attribute!r} in {module_name!r} {why}")
     return factory  # type: ignore[no-any-return]
 
 
-def not_without_arguments(factory: Callable[..., Any]) -> str:
+def argument_error(factory: Callable[..., Any]) -> str:
     """Why a factory cannot be called, as the end of a sentence; empty when it can."""
     try:
         inspect.signature(factory).bind()
@@ -69,7 +67,7 @@ def not_without_arguments(factory: Callable[..., Any]) -> str:
     return ""
 
 
-def told_by_environment(factory: Callable[[], AsgiApp]) -> AppFactory:
+def configured_by_environment(factory: Callable[[], AsgiApp]) -> AppFactory:
     """Make a factory that reads its settings from the environment into one that the harness can call."""
 
     def make(settings: Mapping[str, str], _epoch_ms: int) -> AsgiApp:
@@ -80,7 +78,7 @@ def told_by_environment(factory: Callable[[], AsgiApp]) -> AppFactory:
 
 
 @contextmanager
-def guest(seed: int) -> Iterator[None]:
+def isolated_process_state(seed: int) -> Iterator[None]:
     """Leave the process's environment as it was, and let the seed decide what ``random`` draws."""
     before, numbers = dict(os.environ), random.getstate()
     random.seed(seed)

@@ -156,11 +156,11 @@ class VirtualKernel:
 
     def saw(self, exc: object) -> None:
         """Take note of an exception of the judged application: did it try to leave the simulation?"""
-        if isinstance(exc, (simloop.SimulationFenceError, sandbox.LeftTheWorldError)) and self.left is None:
+        if isinstance(exc, (simloop.SimulationFenceError, sandbox.SandboxBreachError)) and self.left is None:
             self.left = str(exc)
 
     @contextmanager
-    def for_strangers(self, epoch_ms: int) -> Iterator[None]:
+    def foreign_app_sandbox(self, epoch_ms: int) -> Iterator[None]:
         """What unmodified code needs: a wall clock that follows virtual time, and walls around the world."""
         with time_machine.travel(epoch_ms / 1000, tick=False) as clock, sandbox.raised(self.saw):
             self._loop.moved = lambda now_s: clock.move_to((epoch_ms + self._loop.ahead_ms) / 1000 + now_s)

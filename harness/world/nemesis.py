@@ -13,29 +13,29 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from fanin.harness.history import SUCCESS, FaultApplied, TargetState
-from fanin.harness.world.recorder import Journal
+from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.target import StartError, Target, reconfiguration
 from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart, Step
 
-type Strike = Crash | Restart | Pause | ClockJump
+type TargetFault = Crash | Restart | Pause | ClockJump
 
 
 class Nemesis:
-    """Does to the targets what the scenario says, and keeps the journal of their ups and downs."""
+    """Does to the targets what the scenario says, and records their ups and downs."""
 
-    def __init__(self, targets: Sequence[Target], faults: Sequence[Fault], journal: Journal) -> None:
-        self._targets, self._journal = targets, journal
-        self._scheduled: list[tuple[int, Strike, int]] = []
+    def __init__(self, targets: Sequence[Target], faults: Sequence[Fault], recorder: Recorder) -> None:
+        self._targets, self._recorder = targets, recorder
+        self._scheduled: list[tuple[int, TargetFault, int]] = []
         self._armed: dict[int, Crash | Pause] = {}  # by index: those that wait for their step
         self._reached: dict[int, int] = {}  # by index: how often the step was reached
-        self._fallen: asyncio.Queue[tuple[int, Crash | Pause]] = asyncio.Queue()  # who, and of what
+        self._to_recover: asyncio.Queue[tuple[int, Crash | Pause]] = asyncio.Queue()  # who, and of what
         self._up = [False] * len(targets)
-        self.struck_ms = 0  # when an aggregator last went down or came up
+        self.last_change_ms = 0  # when an aggregator last went down or came up
         # In real time a start takes time. What is planned for after it waits, or the scenario would go on
         # without the aggregator that it is about.
         self.lag_ms = 0
-        self._punctual = asyncio.Event()
-        self._punctual.set()
+        self._on_schedule = asyncio.Event()
+        self._on_schedule.set()
         for index, fault in enumerate(faults):
             if isinstance(fault, Crash | Pause) and fault.at is None:
                 self._armed[index] = fault
@@ -51,44 +51,44 @@ class Nemesis:
         try:
             await self._targets[who].start()
         except StartError as exc:
-            self._turned(who, TargetState(self._journal.now_ms(), "down", "failed", str(exc)))
+            self._record_state(who, TargetState(self._recorder.now_ms(), "down", "failed", str(exc)))
             return
         self._up[who] = True
-        up = TargetState(self._journal.now_ms(), "up", "start")
+        up = TargetState(self._recorder.now_ms(), "up", "start")
         if news is not None:
             up = structs.replace(up, expects=news.expects, timeout=news.timeout)
-        self._turned(who, up)
+        self._record_state(who, up)
 
     async def run(self) -> None:
         """Carry out the faults that have an instant. Ends when everybody is back from the last one."""
         async with asyncio.TaskGroup() as group:
             for index, fault, at in self._scheduled:
-                group.create_task(self._strike_at(index, fault, at))
+                group.create_task(self._apply_at(index, fault, at))
 
-    async def revive(self) -> None:
+    async def recover(self) -> None:
         """Bring everybody back who fell at a step, for as long as the world runs.
 
         A task of the harness's own: a step is reached inside somebody else's, which may die of it.
         """
         async with asyncio.TaskGroup() as group:
             while True:
-                group.create_task(self._recover(*await self._fallen.get()))
+                group.create_task(self._recover_one(*await self._to_recover.get()))
 
-    async def _recover(self, who: int, fault: Crash | Pause) -> None:
-        await self._come_back(who, fault)
-        self._fallen.task_done()
+    async def _recover_one(self, who: int, fault: Crash | Pause) -> None:
+        await self._bring_back(who, fault)
+        self._to_recover.task_done()
 
     async def until(self, at_ms: int) -> None:
         """Wait until the scenario has come to an instant, and the aggregator with it."""
-        while (left_ms := at_ms + self.lag_ms - self._journal.now_ms()) > 0:
+        while (left_ms := at_ms + self.lag_ms - self._recorder.now_ms()) > 0:
             await asyncio.sleep(left_ms / 1000)
-            await self._punctual.wait()
+            await self._on_schedule.wait()
 
     async def settle(self) -> None:
         """Wait until nobody is on the way back up."""
-        await self._fallen.join()
+        await self._to_recover.join()
 
-    def on_answer(self, op: str, region: str, status: int, who: int = 0) -> bool:
+    def on_response(self, op: str, region: str, status: int, who: int = 0) -> bool:
         """An answer is about to leave; True: it never will, the aggregator has just died."""
         if status not in SUCCESS:
             return False
@@ -97,7 +97,7 @@ class Nemesis:
             self._step("after-answer", op, region, who, kind=Pause) and False
         )
 
-    def on_answered(self, op: str, region: str, status: int, who: int = 0) -> None:
+    def on_response_received(self, op: str, region: str, status: int, who: int = 0) -> None:
         """An answer has reached its sender."""
         if status in SUCCESS:
             self._step("after-answer", op, region, who)
@@ -116,16 +116,16 @@ class Nemesis:
     ) -> bool:
         """Whether a fault of this kind strikes at this step. ``who`` is None where nobody can tell."""
         for index, fault in self._armed.items():
-            if not isinstance(fault, kind) or fault.step != step or not _concerns(fault, op, region, who):
+            if not isinstance(fault, kind) or fault.step != step or not _matches(fault, op, region, who):
                 continue
             self._reached[index] = self._reached.get(index, 0) + 1
             victims = self._victims(fault, who)
             if self._reached[index] == fault.nth and victims:
                 del self._armed[index]
-                self._journal.write(FaultApplied(self._journal.now_ms(), index, op, region or None))
+                self._recorder.write(FaultApplied(self._recorder.now_ms(), index, op, region or None))
                 for victim in victims:
-                    self._fell(victim, fault)
-                    self._fallen.put_nowait((victim, fault))
+                    self._take_down(victim, fault)
+                    self._to_recover.put_nowait((victim, fault))
                 return True
         return False
 
@@ -135,58 +135,58 @@ class Nemesis:
         everybody = range(len(self._targets)) if chosen is None else (chosen,)
         return [each for each in everybody if self._up[each]]
 
-    async def _strike_at(self, index: int, fault: Strike, at_ms: int) -> None:
+    async def _apply_at(self, index: int, fault: TargetFault, at_ms: int) -> None:
         await self.until(at_ms)
         if isinstance(fault, ClockJump):
-            self._journal.write(FaultApplied(self._journal.now_ms(), index))
+            self._recorder.write(FaultApplied(self._recorder.now_ms(), index))
             self._targets[0].set_clock((fault.forward or 0) - (fault.back or 0))  # they share a machine
             return
         victims = self._victims(fault)
         if not victims:
             return
-        self._journal.write(FaultApplied(self._journal.now_ms(), index))
+        self._recorder.write(FaultApplied(self._recorder.now_ms(), index))
         for who in victims:
-            self._fell(who, fault)
+            self._take_down(who, fault)
         if isinstance(fault, Restart):
             await asyncio.gather(*(self._targets[who].stop() for who in victims))
-        await asyncio.gather(*(self._come_back(who, fault) for who in victims))
+        await asyncio.gather(*(self._bring_back(who, fault) for who in victims))
 
-    def _fell(self, who: int, fault: Crash | Restart | Pause) -> None:
+    def _take_down(self, who: int, fault: Crash | Restart | Pause) -> None:
         self._up[who] = False
-        now = self._journal.now_ms()
+        now = self._recorder.now_ms()
         match fault:
             case Crash():
-                self._turned(who, TargetState(now, "down", "crash"))
+                self._record_state(who, TargetState(now, "down", "crash"))
                 self._targets[who].kill()
             case Pause():
-                self._turned(who, TargetState(now, "down", "pause"))
+                self._record_state(who, TargetState(now, "down", "pause"))
                 self._targets[who].pause()
             case Restart():
-                self._turned(who, TargetState(now, "down", "stop"))
+                self._record_state(who, TargetState(now, "down", "stop"))
                 self._targets[who].reconfigure(reconfiguration(fault.expects, fault.timeout))
 
-    async def _come_back(self, who: int, fault: Crash | Restart | Pause) -> None:
+    async def _bring_back(self, who: int, fault: Crash | Restart | Pause) -> None:
         away_ms = fault.lasts if isinstance(fault, Pause) else fault.down_for
-        due_ms = self._journal.now_ms() + away_ms
+        due_ms = self._recorder.now_ms() + away_ms
         await asyncio.sleep(away_ms / 1000)
         if isinstance(fault, Pause):
             self._up[who] = True
-            self._turned(who, TargetState(self._journal.now_ms(), "up", "resume"))
+            self._record_state(who, TargetState(self._recorder.now_ms(), "up", "resume"))
             self._targets[who].resume()
             return
-        self._punctual.clear()
+        self._on_schedule.clear()
         await self._start(who, fault if isinstance(fault, Restart) else None)
-        self.lag_ms += self._journal.now_ms() - due_ms
-        self._punctual.set()
+        self.lag_ms += self._recorder.now_ms() - due_ms
+        self._on_schedule.set()
 
-    def _turned(self, who: int, change: TargetState) -> None:
-        self.struck_ms = change.at
+    def _record_state(self, who: int, change: TargetState) -> None:
+        self.last_change_ms = change.at
         if len(self._targets) > 1:
             change = structs.replace(change, replica=who + 1)
-        self._journal.write(change)
+        self._recorder.write(change)
 
 
-def _concerns(fault: Crash | Pause, op: str | None, region: str, who: int | None) -> bool:
+def _matches(fault: Crash | Pause, op: str | None, region: str, who: int | None) -> bool:
     if fault.region and fault.region != region:
         return False
     if fault.operation and (op or "").partition("/")[0] != fault.operation:

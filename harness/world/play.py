@@ -15,11 +15,11 @@ from pathlib import Path
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import End, History, Run
 from fanin.harness.world.asgi import AsgiApp
-from fanin.harness.world.foreign_app import guest, told_by_environment
+from fanin.harness.world.foreign_app import configured_by_environment, isolated_process_state
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.nemesis import Nemesis
-from fanin.harness.world.recorder import Journal
-from fanin.harness.world.registry_driver import Player
+from fanin.harness.world.recorder import Recorder
+from fanin.harness.world.registry_driver import RegistryDriver
 from fanin.harness.world.sink import Sink
 from fanin.harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
 from fanin.simulator.delivery import Profile
@@ -40,7 +40,7 @@ class UnsimulatedError(Exception):
     """The judged application used something that a simulated world does not have."""
 
 
-def play_stranger(
+def play_foreign_app(
     scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str, dialect: Dialect = PLAIN
 ) -> History:
     """Play a scenario in virtual time against an unmodified application.
@@ -57,9 +57,9 @@ def play_stranger(
     Raises:
         UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
     """
-    with guest(seed):
-        factory = told_by_environment(build)
-        return play(scenario, seed=seed, factory=factory, name=name, stranger=True, dialect=dialect)
+    with isolated_process_state(seed):
+        factory = configured_by_environment(build)
+        return play(scenario, seed=seed, factory=factory, name=name, foreign=True, dialect=dialect)
 
 
 def play(
@@ -68,7 +68,7 @@ def play(
     seed: int = 0,
     factory: AppFactory = reference_aggregator,
     name: str = "aggregator (sqlite) in process",
-    stranger: bool = False,
+    foreign: bool = False,
     dialect: Dialect = PLAIN,
 ) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
@@ -78,11 +78,11 @@ def play(
         seed: Decides every random choice: delays, fates, and which of several ready tasks runs first.
         factory: Builds the application that is judged, anew for each of its lives.
         name: What to call it in reports.
-        stranger: It is not ours: fence it in, and let the process's wall clock follow virtual time.
+        foreign: It is not ours: fence it in, and let the process's wall clock follow virtual time.
         dialect: How it speaks.
 
     Raises:
-        UnsimulatedError: a stranger left the simulated world.
+        UnsimulatedError: a foreign app left the simulated world.
     """
     kernel = VirtualKernel(seed)
     with scratch_folder() as folder:
@@ -117,11 +117,11 @@ def play(
             await sink.create_task(world.sink.listen("0.0.0.0", SINK_PORT))  # noqa: S104 - a simulated network
             await world.play(trace=kernel.trace_hash)
 
-        with kernel.for_strangers(EPOCH_MS) if stranger else nullcontext():
+        with kernel.foreign_app_sandbox(EPOCH_MS) if foreign else nullcontext():
             kernel.run(main())
-    if stranger and kernel.left:
+    if foreign and kernel.left:
         raise UnsimulatedError(f"{name} cannot run in virtual time: {kernel.left}; judge it with --command")
-    return History(run, world.journal.entries)
+    return History(run, world.recorder.entries)
 
 
 def machines(replicas: int) -> list[str]:
@@ -142,7 +142,7 @@ class World:
         *,
         profile: Profile | None = None,
         dialect: Dialect = PLAIN,
-        admit: Callable[[], Awaitable[None]] | None = None,
+        throttle: Callable[[], Awaitable[None]] | None = None,
         epoch_ms: int = EPOCH_MS,
         wall_ms: Callable[[], int] | None = None,
     ) -> None:
@@ -154,30 +154,30 @@ class World:
             now_ms: Scenario time.
             profile: How the sender behaves; by default as the scenario says.
             dialect: How the target speaks.
-            admit: Awaited before every request to the target.
+            throttle: Awaited before every request to the target.
             epoch_ms: Unix milliseconds of the scenario's start, for what payloads say.
             wall_ms: Unix milliseconds now, for signatures; by default counted from ``epoch_ms``.
         """
         self._targets, self._run = targets, run
         scenario = run.scenario
-        self.journal = Journal(now_ms)
-        self._nemesis = Nemesis(targets, scenario.faults, self.journal)
-        self._player = Player(
+        self.recorder = Recorder(now_ms)
+        self._nemesis = Nemesis(targets, scenario.faults, self.recorder)
+        self._driver = RegistryDriver(
             scenario,
             registry=FakeRegistry(scenario, seed=run.seed, epoch_ms=epoch_ms),
             targets=targets,
             nemesis=self._nemesis,
-            journal=self.journal,
+            recorder=self.recorder,
             seed=run.seed,
             wall_ms=wall_ms or (lambda: epoch_ms + now_ms()),
             profile=profile,
             dialect=dialect,
-            admit=admit,
+            throttle=throttle,
         )
         self.sink = Sink(
             scenario,
-            self.journal,
-            whose=self._player.whose,
+            self.recorder,
+            whose=self._driver.whose,
             before=self._nemesis.on_notification,
             after=self._nemesis.on_notified,
             dialect=dialect,
@@ -197,21 +197,21 @@ class World:
             begin: Called when the target is up for the first time, at the scenario's instant 0.
             last: Awaited when the watch is over, before the history ends.
         """
-        reviver = asyncio.create_task(self._nemesis.revive())
+        recovery = asyncio.create_task(self._nemesis.recover())
         await self._nemesis.start_targets()
         begin()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._player.run())
+            group.create_task(self._driver.run())
             group.create_task(self._nemesis.run())
             group.create_task(self._sink_is_well())
         await self._watch()
-        reviver.cancel()
-        await self._player.give_up()
+        recovery.cancel()
+        await self._driver.give_up()
         if last is not None:
             await last()
         self.sink.close()
-        self.journal.write(End(self.journal.now_ms(), trace=trace()))
-        self.journal.close()
+        self.recorder.write(End(self.recorder.now_ms(), trace=trace()))
+        self.recorder.close()
         await self._stop()
 
     async def _sink_is_well(self) -> None:
@@ -222,13 +222,13 @@ class World:
 
     async def _watch(self) -> None:
         """Go on until nothing that is still to come could be legal."""
-        calm_ms = self.journal.now_ms()
+        calm_ms = self.recorder.now_ms()
         allowed_ms = max(self._run.redelivery_grace, self._run.tolerance)
         while True:
             await self._nemesis.settle()
-            calm_ms = max(calm_ms, self._nemesis.struck_ms)
+            calm_ms = max(calm_ms, self._nemesis.last_change_ms)
             end_ms = calm_ms + TIMEOUTS_WATCHED * self._longest_ms() + allowed_ms
-            left_ms = end_ms - self.journal.now_ms()
+            left_ms = end_ms - self.recorder.now_ms()
             if left_ms <= 0:
                 return
             await asyncio.sleep(left_ms / 1000)

@@ -6,7 +6,7 @@ from itertools import count
 from fanin.harness.history import Entry
 
 
-class Journal:
+class Recorder:
     """The growing history of one run. ``now_ms`` is the scenario's clock."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:

@@ -11,8 +11,8 @@ from msgspec import structs
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import AttemptEnded, AttemptSent, FaultApplied, RegistryEvent, Unsent
 from fanin.harness.world.nemesis import Nemesis
-from fanin.harness.world.recorder import Journal
-from fanin.harness.world.request import Parcel, request_of
+from fanin.harness.world.recorder import Recorder
+from fanin.harness.world.request import Deliveries, request_of
 from fanin.harness.world.target import Target
 from fanin.simulator.delivery import Profile, next_attempt_after_ms, parse_retry_after, profile_of
 from fanin.simulator.fake_acr import FakeRegistry
@@ -25,7 +25,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-class Player:
+class RegistryDriver:
     """Sends what the registry announces, over a network that takes its time."""
 
     def __init__(
@@ -35,19 +35,19 @@ class Player:
         registry: FakeRegistry,
         targets: Sequence[Target],
         nemesis: Nemesis,
-        journal: Journal,
+        recorder: Recorder,
         seed: int,
         wall_ms: Callable[[], int],
         profile: Profile | None = None,
         dialect: Dialect = PLAIN,
-        admit: Callable[[], Awaitable[None]] | None = None,
+        throttle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._scenario, self._registry = scenario, registry
-        self._targets, self._nemesis, self._journal = targets, nemesis, journal
+        self._targets, self._nemesis, self._recorder = targets, nemesis, recorder
         self._wall_ms = wall_ms  # what senders' clocks show, in Unix milliseconds
         self._profile = profile or profile_of(scenario.sender)
         self._dialect = dialect
-        self._admit = admit  # awaited before every request; what it takes is no part of the request
+        self._throttle = throttle  # awaited before every request; what it takes is no part of the request
         self._seed = seed
         self._places = {region: place for place, region in enumerate(scenario.regions)}
         self._gathering: dict[str, list[Delivery]] = {}  # by region: what goes into its next envelope
@@ -98,9 +98,9 @@ class Player:
         return self._op_by_id.get(str(body.get("id"))) or self._op_by_image.get(tuple(map(_text, image)))
 
     def _occur(self, it: Occurrence) -> None:
-        self._journal.write(
+        self._recorder.write(
             RegistryEvent(
-                self._journal.now_ms(),
+                self._recorder.now_ms(),
                 it.op,
                 it.action,
                 it.host,
@@ -119,13 +119,13 @@ class Player:
 
     def _act(self, what: Delivery | UnsentDelivery) -> None:
         if isinstance(what, UnsentDelivery):
-            now = self._journal.now_ms()
+            now = self._recorder.now_ms()
             if what.fault is not None:
-                self._journal.write(FaultApplied(now, what.fault, what.op, what.region))
-            self._journal.write(Unsent(now, what.op, what.region, what.why))
+                self._recorder.write(FaultApplied(now, what.fault, what.op, what.region))
+            self._recorder.write(Unsent(now, what.op, what.region, what.why))
             return
         for index in what.faults:
-            self._journal.write(FaultApplied(self._journal.now_ms(), index, what.op, what.region))
+            self._recorder.write(FaultApplied(self._recorder.now_ms(), index, what.op, what.region))
         if self._scenario.sender.envelope is None:
             self._begin(self._deliver((what,)))
         elif what.region in self._gathering:
@@ -149,7 +149,7 @@ class Player:
         await asyncio.sleep(for_ms / 1000)
         await self._deliver(tuple(self._gathering.pop(region)))
 
-    async def _deliver(self, parcel: Parcel) -> None:
+    async def _deliver(self, parcel: Deliveries) -> None:
         """Attempt one delivery until it succeeds or its sender gives up."""
         if self._profile.serial:
             async with self._turns[parcel[0].region]:
@@ -157,7 +157,7 @@ class Player:
         else:
             await self._attempt_until_over(parcel)
 
-    async def _attempt_until_over(self, parcel: Parcel) -> None:
+    async def _attempt_until_over(self, parcel: Deliveries) -> None:
         for retry in count():
             answer = await self._attempt(parcel, retry)
             wait_ms = next_attempt_after_ms(
@@ -170,44 +170,44 @@ class Player:
                 return
             await asyncio.sleep(wait_ms / 1000)
 
-    async def _attempt(self, parcel: Parcel, retry: int) -> AttemptEnded:
-        if self._admit is not None:
-            await self._admit()
+    async def _attempt(self, parcel: Deliveries, retry: int) -> AttemptEnded:
+        if self._throttle is not None:
+            await self._throttle()
         first, who = parcel[0], self._whose_turn(parcel[0], retry)
         attempts = self._leave(parcel, retry, who)
         try:
             async with asyncio.timeout(self._profile.timeout_ms / 1000):
                 status, retry_after = await self._exchange(parcel, attempts[0], retry, who)
-            ended = AttemptEnded(self._journal.now_ms(), attempts[0], status, retry_after=retry_after)
+            ended = AttemptEnded(self._recorder.now_ms(), attempts[0], status, retry_after=retry_after)
         except TimeoutError:
             lost = retry < first.lose_requests
-            ended = AttemptEnded(self._journal.now_ms(), attempts[0], error="lost" if lost else "timeout")
+            ended = AttemptEnded(self._recorder.now_ms(), attempts[0], error="lost" if lost else "timeout")
         except ConnectionRefusedError:
-            ended = AttemptEnded(self._journal.now_ms(), attempts[0], error="refused")
+            ended = AttemptEnded(self._recorder.now_ms(), attempts[0], error="refused")
         except ConnectionResetError:
-            ended = AttemptEnded(self._journal.now_ms(), attempts[0], error="reset")
+            ended = AttemptEnded(self._recorder.now_ms(), attempts[0], error="reset")
         except asyncio.CancelledError:
-            self._end(AttemptEnded(self._journal.now_ms(), attempts[0], error="run-ended"), attempts)
+            self._end(AttemptEnded(self._recorder.now_ms(), attempts[0], error="run-ended"), attempts)
             raise
         self._end(ended, attempts)
         if ended.status is not None:
             for it in parcel:
-                self._nemesis.on_answered(it.op, it.region, ended.status, who)
+                self._nemesis.on_response_received(it.op, it.region, ended.status, who)
         return ended
 
     def _whose_turn(self, it: Delivery, retry: int) -> int:
         """Which replica takes it: regions take turns, and so do copies and retries."""
         return (self._places[it.region] + it.copy + retry) % len(self._targets)
 
-    def _leave(self, parcel: Parcel, retry: int, who: int) -> list[int]:
+    def _leave(self, parcel: Deliveries, retry: int, who: int) -> list[int]:
         """Write down that an attempt leaves; return its numbers, one for each delivery that it carries."""
-        attempts = [self._journal.next_attempt() for _ in parcel]
+        attempts = [self._recorder.next_attempt() for _ in parcel]
         envelope = 0 if self._scenario.sender.envelope is None else attempts[0]
         replica = 0 if len(self._targets) == 1 else who + 1
         for attempt, it in zip(attempts, parcel, strict=True):
-            self._journal.write(
+            self._recorder.write(
                 AttemptSent(
-                    self._journal.now_ms(),
+                    self._recorder.now_ms(),
                     attempt,
                     it.op,
                     it.region,
@@ -224,9 +224,11 @@ class Player:
 
     def _end(self, ended: AttemptEnded, attempts: Sequence[int]) -> None:
         for attempt in attempts:
-            self._journal.write(structs.replace(ended, attempt=attempt))
+            self._recorder.write(structs.replace(ended, attempt=attempt))
 
-    async def _exchange(self, parcel: Parcel, attempt: int, retry: int, who: int) -> tuple[int, str | None]:
+    async def _exchange(
+        self, parcel: Deliveries, attempt: int, retry: int, who: int
+    ) -> tuple[int, str | None]:
         """One request and its answer on a network that may lose either."""
         it = parcel[0]
         if retry < it.lose_requests:
@@ -234,11 +236,11 @@ class Player:
             await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
         draws = LazyRandom(self._seed, "latency", it.op, it.region, it.copy, retry)
         await self._travel(draws)
-        now_ms, wall_ms = self._journal.now_ms(), self._wall_ms()
+        now_ms, wall_ms = self._recorder.now_ms(), self._wall_ms()
         answer = await self._targets[who].request(
             request_of(parcel, self._scenario, at_ms=now_ms, epoch_ms=wall_ms),
             body_over_ms=it.body_over_ms,
-            on_answer=lambda status: self._answering(parcel, self._dialect.status(status), who),
+            on_response=lambda status: self._answering(parcel, self._dialect.status(status), who),
         )
         if retry < it.lose_answers:
             self._bite(it.lose_answers_fault, it, attempt)
@@ -246,9 +248,9 @@ class Player:
         await self._travel(draws)
         return self._dialect.status(answer.status), answer.headers.get("retry-after")
 
-    def _answering(self, parcel: Parcel, status: int, who: int) -> bool:
+    def _answering(self, parcel: Deliveries, status: int, who: int) -> bool:
         """The answer is about to leave; True: it never will."""
-        struck = [self._nemesis.on_answer(it.op, it.region, status, who) for it in parcel]
+        struck = [self._nemesis.on_response(it.op, it.region, status, who) for it in parcel]
         return any(struck)
 
     async def _travel(self, draws: RandomSource) -> None:
@@ -258,4 +260,4 @@ class Player:
 
     def _bite(self, index: int | None, it: Delivery, attempt: int) -> None:
         if index is not None:
-            self._journal.write(FaultApplied(self._journal.now_ms(), index, it.op, it.region, attempt))
+            self._recorder.write(FaultApplied(self._recorder.now_ms(), index, it.op, it.region, attempt))

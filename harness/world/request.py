@@ -9,10 +9,10 @@ from fanin.simulator.plan import Delivery
 from fanin.simulator.signing import STRANGER, message_id, secret_at, signed
 from fanin.simulator.wire import WebhookRequest, with_body
 
-type Parcel = tuple[Delivery, ...]  # of one region, at least one
+type Deliveries = tuple[Delivery, ...]  # of one region, at least one
 
 
-def request_of(parcel: Parcel, scenario: Scenario, *, at_ms: int, epoch_ms: int) -> WebhookRequest:
+def request_of(parcel: Deliveries, scenario: Scenario, *, at_ms: int, epoch_ms: int) -> WebhookRequest:
     """The request for one attempt at it.
 
     Args:

@@ -23,14 +23,14 @@ _on_breach: list[Callable[[object], None]] = []  # empty while no world is fence
 _installed = False
 
 
-class LeftTheWorldError(RuntimeError):
+class SandboxBreachError(RuntimeError):
     """The judged application used something that a simulated world does not have."""
 
 
 def _audit(event: str, _args: tuple[Any, ...]) -> None:
     if not _on_breach or event not in _OUTSIDE:
         return
-    breach = LeftTheWorldError(f"it uses {_OUTSIDE[event]}")
+    breach = SandboxBreachError(f"it uses {_OUTSIDE[event]}")
     _on_breach[-1](breach)
     raise breach
 

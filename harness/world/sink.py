@@ -13,7 +13,7 @@ import h11
 
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import ClientDisconnected, FaultApplied, NotificationReceived, SinkResponded
-from fanin.harness.world.recorder import Journal
+from fanin.harness.world.recorder import Recorder
 from fanin.simulator.language.scenario import (
     OnSink,
     Scenario,
@@ -41,8 +41,8 @@ type OnArrival = Callable[[str | None], bool]
 type WhoseIs = Callable[[dict[str, Any] | None], str | None]
 
 
-class Desk(Protocol):
-    """Whoever a connection brings its requests to: a sink, or a switchboard in front of several."""
+class RequestHandler(Protocol):
+    """Whoever a connection brings its requests to: a sink, or a router in front of several."""
 
     def opened(self, connection: "Connection") -> None: ...
 
@@ -59,14 +59,14 @@ class Sink:
     def __init__(
         self,
         scenario: Scenario,
-        journal: Journal,
+        recorder: Recorder,
         *,
         whose: WhoseIs,
         before: OnArrival,
         after: OnArrival,
         dialect: Dialect = PLAIN,
     ) -> None:
-        self.journal = journal
+        self.recorder = recorder
         self.whose = whose
         self._before, self._after = before, after
         self._dialect, self._regions = dialect, scenario.regions
@@ -99,7 +99,7 @@ class Sink:
         """Whether a connection made now is reset at once."""
         for index, fault in self._faults:
             if isinstance(fault, SinkDown) and self._holds(fault):
-                self.journal.write(FaultApplied(self.journal.now_ms(), index))
+                self.recorder.write(FaultApplied(self.recorder.now_ms(), index))
                 return True
         return False
 
@@ -113,11 +113,11 @@ class Sink:
         if self._before(op):
             connection.deserted = True
             return
-        post, now = self.journal.next_post(), self.journal.now_ms()
-        self.journal.write(NotificationReceived(now, post, key, body, op))
+        post, now = self.recorder.next_post(), self.recorder.now_ms()
+        self.recorder.write(NotificationReceived(now, post, key, body, op))
         if self._after(op):
             connection.deserted = True
-            self.journal.write(SinkResponded(now, post, error="disconnected"))
+            self.recorder.write(SinkResponded(now, post, error="disconnected"))
             return
         connection.await_answer(self, post)
         self._answer(connection, post, op)
@@ -125,7 +125,7 @@ class Sink:
     def _answer(self, connection: "Connection", post: int, op: str | None) -> None:
         index, fault = self._fault_for(op)
         if fault is not None:
-            self.journal.write(FaultApplied(self.journal.now_ms(), index, op))
+            self.recorder.write(FaultApplied(self.recorder.now_ms(), index, op))
         match fault:
             case None:
                 connection.answer(post, OK)
@@ -152,7 +152,7 @@ class Sink:
         return -1, None
 
     def _holds(self, fault: SinkFault) -> bool:
-        now = self.journal.now_ms()
+        now = self.recorder.now_ms()
         return fault.since <= now and (fault.until is None or now < fault.until)
 
 
@@ -164,7 +164,7 @@ def _selects(fault: OnSink, op: str | None) -> bool:
 class Connection(asyncio.Protocol):
     """One connection to the sink: bytes in and out of h11."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: RequestHandler) -> None:
         self._desk = desk
         self._http = h11.Connection(h11.SERVER)
         self._headers: dict[str, str] = {}
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         late, self._answered_late = self._answered_late, None
         if late is not None and asyncio.get_running_loop().time() <= self._busy_at + HANG_UP_S:
             sink, post = late
-            sink.journal.write(ClientDisconnected(sink.journal.now_ms(), post))
+            sink.recorder.write(ClientDisconnected(sink.recorder.now_ms(), post))
 
     def hang_up(self) -> None:
         self._never_answered()
@@ -232,19 +232,19 @@ class Connection(asyncio.Protocol):
     def _never_answered(self) -> None:
         if (awaiting := self._settle()) is not None:
             sink, post = awaiting
-            sink.journal.write(SinkResponded(sink.journal.now_ms(), post, error="hung"))
+            sink.recorder.write(SinkResponded(sink.recorder.now_ms(), post, error="hung"))
 
     def answer(self, post: int, status: int) -> None:
-        """Answer the request that is this post, if it still waits."""
+        """WebhookResponse the request that is this post, if it still waits."""
         if self._awaiting is None or self._awaiting[1] != post:
             return  # the aggregator gave up waiting; that is written already
         sink, _ = self._awaiting
         self._settle()
-        sink.journal.write(SinkResponded(sink.journal.now_ms(), post, status))
+        sink.recorder.write(SinkResponded(sink.recorder.now_ms(), post, status))
         self.respond(status)
 
     def answer_late(self, post: int, status: int) -> None:
-        """Answer the request that is this post, if it still waits, and notice how that is taken."""
+        """WebhookResponse the request that is this post, if it still waits, and notice how that is taken."""
         if self._awaiting is not None and self._awaiting[1] == post:
             self._answered_late = self._awaiting
             self.answer(post, status)
@@ -263,8 +263,8 @@ class Connection(asyncio.Protocol):
     def reset(self, post: int) -> None:
         """Break the connection in the place of an answer."""
         if (awaiting := self._settle()) is not None:
-            journal = awaiting[0].journal
-            journal.write(SinkResponded(journal.now_ms(), post, error="reset"))
+            recorder = awaiting[0].recorder
+            recorder.write(SinkResponded(recorder.now_ms(), post, error="reset"))
         self._transport.abort()
 
     def _read_events(self) -> None:

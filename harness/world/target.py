@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from fanin.harness.world.asgi import Answer, AsgiApp, Incarnation, OnAnswer, StartError
+from fanin.harness.world.asgi import AppInstance, AsgiApp, OnResponse, StartError, WebhookResponse
 from fanin.harness.world.kernel import VirtualKernel, ahead_ms, elapsed_ms
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import WebhookRequest
 
-__all__ = ["Answer", "DataFolder", "InProcessTarget", "StartError", "Target", "environment"]
+__all__ = ["DataFolder", "InProcessTarget", "StartError", "Target", "WebhookResponse", "environment"]
 
 
 class Target(Protocol):
@@ -30,7 +30,9 @@ class Target(Protocol):
             StartError: it refused.
         """
 
-    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+    async def request(
+        self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
+    ) -> WebhookResponse:
         """Deliver one request.
 
         Raises:
@@ -121,21 +123,21 @@ class DataFolder:
     """What an aggregator keeps, and who is using it. Replicas share one."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._heirs = folder, 0
+        self._folder, self._snapshots = folder, 0
         self.users: set[object] = set()
         self.path = folder / "data-0"
         self.path.mkdir()
 
-    def bequeath(self) -> None:
-        """The last user was killed: what it still does goes to a place where nobody looks.
+    def snapshot_on_kill(self) -> None:
+        """Copy the data at the instant when its last user is killed; the next start uses the copy.
 
-        Dying tasks run their ``finally`` blocks, which no killed process does. So the next life gets a copy,
-        taken before they can touch anything.
+        Cancelled tasks run their ``finally`` blocks, which no killed process does. The copy is taken before
+        they can touch anything, and what they still write goes to the old folder.
         """
-        self._heirs += 1
-        heir = self._folder / f"data-{self._heirs}"
-        shutil.copytree(self.path, heir)
-        self.path = heir
+        self._snapshots += 1
+        snapshot = self._folder / f"data-{self._snapshots}"
+        shutil.copytree(self.path, snapshot)
+        self.path = snapshot
 
 
 class InProcessTarget:
@@ -161,46 +163,48 @@ class InProcessTarget:
         self._data, self._notify_url, self._epoch_ms = data, notify_url, epoch_ms
         self._machine, self._lives = machine, 0
         self._changes: dict[str, str] = {}
-        self._life: Incarnation | None = None
+        self._instance: AppInstance | None = None
 
     async def start(self) -> None:
         self._lives += 1
         self._host = self._kernel.host(f"{self._machine}-{self._lives}")
         settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data.path)
         settings |= self._changes
-        life: list[Incarnation] = []
+        life: list[AppInstance] = []
 
         async def born() -> None:
             try:
                 app = self._factory(settings, self._epoch_ms)
             except (Exception, SystemExit) as exc:
                 raise StartError(f"{type(exc).__name__}: {exc}") from exc
-            life.append(Incarnation(app, self._host.create_task, saw=self._kernel.saw))
+            life.append(AppInstance(app, self._host.create_task, saw=self._kernel.saw))
 
         await self._host.create_task(born())
         await life[0].startup()
-        self._life = life[0]
+        self._instance = life[0]
         self._data.users.add(self)
 
-    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
-        if self._life is None:
+    async def request(
+        self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
+    ) -> WebhookResponse:
+        if self._instance is None:
             raise ConnectionRefusedError("the aggregator is down")
-        return await self._life.request(request, body_over_ms=body_over_ms, on_answer=on_answer)
+        return await self._instance.request(request, body_over_ms=body_over_ms, on_response=on_response)
 
     async def stop(self) -> None:
-        life, self._life = self._life, None
+        life, self._instance = self._instance, None
         if life is not None:
             await life.shutdown()
             self._data.users.discard(self)
 
     def kill(self) -> None:
-        life, self._life = self._life, None
+        life, self._instance = self._instance, None
         if life is None:
             return
         self._data.users.discard(self)
         if not self._data.users:
-            self._data.bequeath()
-        life.die()
+            self._data.snapshot_on_kill()
+        life.kill()
         self._host.crash()
 
     def pause(self) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from fanin.harness.capabilities import Beyond, Capability
+    from fanin.harness.capabilities import Capability, OptionalCapability
     from fanin.harness.history import History
     from fanin.harness.verdict import Verdict
     from fanin.harness.world.asgi import AsgiApp
@@ -100,7 +100,7 @@ class Fanin:
         app: "Callable[[], AsgiApp]",
         seed: int = 0,
         lacks: "Collection[Capability]" = (),
-        has: "Collection[Beyond]" = (),
+        has: "Collection[OptionalCapability]" = (),
     ) -> "Verdict":
         """Play a scenario in virtual time; fail unless it gets the verdict that it states.
 
@@ -141,20 +141,25 @@ class Fanin:
         pytest.fail(complaint, pytrace=False)
 
     def _skip_what_is_lacking(
-        self, scenario: "Scenario", lacks: "Collection[Capability]", has: "Collection[Beyond]"
+        self, scenario: "Scenario", lacks: "Collection[Capability]", has: "Collection[OptionalCapability]"
     ) -> None:
         __tracebackhide__ = True
-        from fanin.harness.capabilities import BEYOND, CAPABILITIES, USUAL, lacking
+        from fanin.harness.capabilities import (
+            CAPABILITIES,
+            DEFAULT_CAPABILITIES,
+            OPTIONAL_CAPABILITIES,
+            missing_capabilities,
+        )
 
         there: tuple[tuple[str, Collection[str], Collection[str]], ...] = (
             ("lacks", lacks, CAPABILITIES),
-            ("has", has, BEYOND),
+            ("has", has, OPTIONAL_CAPABILITIES),
         )
         for option, given, known in there:
             if unheard_of := sorted(set(given) - set(known)):
                 message = f"{option}={unheard_of[0]!r} is no capability; there are {', '.join(known)}"
                 pytest.fail(message, pytrace=False)
-        missing = lacking(scenario, (USUAL | set(has)) - set(lacks))
+        missing = missing_capabilities(scenario, (DEFAULT_CAPABILITIES | set(has)) - set(lacks))
         if missing:
             pytest.skip(f"{scenario.scenario} needs {', '.join(missing)}")
 
@@ -175,12 +180,12 @@ class Fanin:
 
 def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "History":
     __tracebackhide__ = True
-    from fanin.harness.world.foreign_app import not_without_arguments
-    from fanin.harness.world.play import UnsimulatedError, play_stranger
+    from fanin.harness.world.foreign_app import argument_error
+    from fanin.harness.world.play import UnsimulatedError, play_foreign_app
 
     if not callable(app):
         pytest.fail(f"app={app!r} cannot be called; a factory returns the ASGI application", pytrace=False)
-    if why := not_without_arguments(app):
+    if why := argument_error(app):
         pytest.fail(f"app={_name(app)} {why}", pytrace=False)
     if _in_a_loop():
         pytest.fail(
@@ -189,7 +194,7 @@ def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "His
             pytrace=False,
         )
     try:
-        return play_stranger(scenario, app, seed=seed, name=_name(app))
+        return play_foreign_app(scenario, app, seed=seed, name=_name(app))
     except UnsimulatedError as exc:
         complaint = str(exc)
     pytest.fail(complaint, pytrace=False)

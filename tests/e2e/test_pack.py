@@ -2,14 +2,16 @@
 
 import pytest
 
-from fanin.harness.capabilities import USUAL, lacking
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.world.play import play
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find, names
 
 
-@pytest.mark.parametrize("name", [name for name in names() if not lacking(load(find(name)), USUAL)])
+@pytest.mark.parametrize(
+    "name", [name for name in names() if not missing_capabilities(load(find(name)), DEFAULT_CAPABILITIES)]
+)
 def test_every_scenario_of_the_pack_gets_the_verdict_that_it_states(name: str) -> None:
     """From YAML to verdict, the real thing at every step."""
     scenario = load(find(name))

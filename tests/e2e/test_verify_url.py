@@ -68,7 +68,7 @@ class Deployment:
             "listen": f"127.0.0.1:{self.sink_port}",
             "public_url": f"http://127.0.0.1:{self.sink_port}/",
             "tolerance": "3s",
-            "patience": "8s",
+            "redelivery_grace": "8s",
             "max_rate": "200",
             "capability": "function-keys",
         } | options

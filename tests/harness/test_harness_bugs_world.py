@@ -27,11 +27,11 @@ from fanin.harness.mutants.matrix import scenario_of
 from fanin.harness.mutants.variation import Tell, vary
 from fanin.harness.world import kernel
 from fanin.harness.world import play as playing
-from fanin.harness.world.asgi import Answer, AsgiApp
-from fanin.harness.world.foreign_app import find_factory
+from fanin.harness.world.asgi import AsgiApp, WebhookResponse
+from fanin.harness.world.foreign_app import load_factory
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
-from fanin.harness.world.play import EPOCH_MS, play, play_stranger
-from fanin.harness.world.registry_driver import Player
+from fanin.harness.world.play import EPOCH_MS, play, play_foreign_app
+from fanin.harness.world.registry_driver import RegistryDriver
 from fanin.harness.world.sink import Sink
 from fanin.harness.world.target import InProcessTarget
 from fanin.simulator import faults
@@ -205,16 +205,18 @@ def _outcome(history: History) -> str:
 
 
 def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
-    exchange = Player._exchange
+    exchange = RegistryDriver._exchange
 
-    async def wrong(self: Player, parcel: Any, attempt: int, retry: int, who: int) -> tuple[int, str | None]:
+    async def wrong(
+        self: RegistryDriver, parcel: Any, attempt: int, retry: int, who: int
+    ) -> tuple[int, str | None]:
         it = parcel[0]
         if retry < it.lose_answers:
             self._bite(it.lose_answers_fault, it, attempt)
             raise ConnectionResetError
         return await exchange(self, parcel, attempt, retry, who)
 
-    patch.setattr(Player, "_exchange", wrong)
+    patch.setattr(RegistryDriver, "_exchange", wrong)
 
 
 def _lost_answers_are_sent(patch: Patch) -> None:
@@ -242,7 +244,7 @@ def everything_happens_at_its_time() -> None:
 def strangers_see_the_same_time() -> None:
     """`time.time()` in somebody else's code is the scenario's time, at every request."""
     seen: list[tuple[float, int]] = []
-    build = find_factory("unmodified:create_app", FOREIGN_APPS)
+    build = load_factory("unmodified:create_app", FOREIGN_APPS)
 
     def watched() -> AsgiApp:
         app = build()
@@ -254,7 +256,7 @@ def strangers_see_the_same_time() -> None:
 
         return looking
 
-    play_stranger(scenario_of("thirty-days"), watched, name="unmodified")
+    play_foreign_app(scenario_of("thirty-days"), watched, name="unmodified")
 
     assert len(seen) > 3
     assert [theirs - ours for theirs, ours in seen] == [0] * len(seen)
@@ -289,12 +291,12 @@ def test_a_world_in_which_nobody_will_ever_wake_is_an_error() -> None:
 
 
 def a_run_leaves_nothing_behind() -> None:
-    """Whatever was played in between, and whoever was a guest."""
+    """Whatever was played in between, and whoever was a isolated_process_state."""
     answers_lost = scenario_of("sink-answer-lost")
     before = play(answers_lost)
     environment, numbers = dict(os.environ), random.getstate()
     play(scenario_of("storm"), seed=3)
-    play_stranger(answers_lost, find_factory("unmodified:create_app", FOREIGN_APPS), name="unmodified")
+    play_foreign_app(answers_lost, load_factory("unmodified:create_app", FOREIGN_APPS), name="unmodified")
 
     assert play(answers_lost).entries == before.entries
     assert (dict(os.environ), random.getstate()) == (environment, numbers)
@@ -314,7 +316,7 @@ def _the_sink_keeps_count_for_all(patch: Patch) -> None:
 
 def _guests_stay(patch: Patch) -> None:
     patch.setattr(os, "environ", {**os.environ})  # what they change is undone with the bug
-    patch.setattr(playing, "guest", nullcontext)
+    patch.setattr(playing, "isolated_process_state", nullcontext)
 
 
 # --- the harness itself loses or reorders what it carries ---
@@ -338,7 +340,7 @@ def what_is_sent_arrives() -> None:
     assert sorted(observer.told) == sorted(replies)
 
 
-type Ask = Callable[..., Awaitable[Answer]]
+type Ask = Callable[..., Awaitable[WebhookResponse]]
 
 
 def _relay(spoil: Callable[[int], Awaitable[None]]) -> Callable[[Patch], None]:
@@ -348,7 +350,7 @@ def _relay(spoil: Callable[[int], Awaitable[None]]) -> Callable[[Patch], None]:
         ask: Ask = InProcessTarget.request
         asked = 0
 
-        async def request(*args: Any, **kwargs: Any) -> Answer:
+        async def request(*args: Any, **kwargs: Any) -> WebhookResponse:
             nonlocal asked
             asked += 1
             await spoil(asked)

@@ -8,7 +8,7 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Card, Judged, Skipped, as_json, line, rule_results, text
-from fanin.harness.rule_coverage import put_to_the_test
+from fanin.harness.rule_coverage import exercised_rules
 from fanin.harness.verdict import Exit, Rule
 from fanin.simulator.language.scenario import SinkRefuses
 from tests.harness.oracle.histories import EAST, WEST, bit, both, history, occurred, sent, told
@@ -67,14 +67,14 @@ def status(card: Card) -> dict[Rule, str]:
 )  # fmt: skip
 def test_a_rule_is_tested_by_what_could_have_broken_it(played: History, more: set[Rule]) -> None:
     """The occasion counts, not what came of it."""
-    assert put_to_the_test(played) == CALM | more
+    assert exercised_rules(played) == CALM | more
 
 
 def test_an_unwanted_action_tests_the_clause_about_pings() -> None:
     """Whichever action that is."""
     ping = history(occurred(action="ping"), sent(EAST, 0, status=200))
 
-    assert Rule.PING in put_to_the_test(ping)
+    assert Rule.PING in exercised_rules(ping)
 
 
 def test_only_what_went_well_and_was_tested_is_kept() -> None:

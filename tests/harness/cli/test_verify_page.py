@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from fanin.harness.capabilities import CAPABILITIES
 from fanin.harness.cli.main import main
 from fanin.harness.dialect import AnswerDialect, NotificationDialect
-from fanin.harness.targets.realtime import Pace
+from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.status_body import Activities
 from fanin.harness.verdict import Exit
 from fanin.harness.verify.config import Target
@@ -79,7 +79,9 @@ def test_the_card_that_is_shown_is_the_card_of_its_command(project: Path) -> Non
 
 def test_the_pace_that_is_shown_is_the_usual_one() -> None:
     """Whoever changes a limit changes the page."""
-    assert blocks("docs/verify.md", "text")[0] == f"real time, {Pace().worlds} side by side: {Pace()}\n"
+    assert (
+        blocks("docs/verify.md", "text")[0] == f"real time, {TimeScale().jobs} side by side: {TimeScale()}\n"
+    )
 
 
 def test_the_target_file_that_is_shown_is_one(project: Path) -> None:

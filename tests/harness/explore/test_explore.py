@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fanin.harness.capabilities import Capability, needs
+from fanin.harness.capabilities import Capability, required_capabilities
 from fanin.harness.cli.explore import LACKS
 from fanin.harness.explore import search as exploring
 from fanin.harness.explore.generate import generate
@@ -323,11 +323,11 @@ def test_what_exploring_found_is_there() -> None:
 @pytest.mark.parametrize("lack", REMOVABLE)
 def test_what_a_target_lacks_is_never_asked_of_it(lack: Capability, many: list[Scenario]) -> None:
     """And it would be, if nobody had said so."""
-    asked = [seed for seed, it in enumerate(many) if lack in needs(it)][:20]
+    asked = [seed for seed, it in enumerate(many) if lack in required_capabilities(it)][:20]
     without_capabilities = [scenario_of(Search(lacks=(lack,)), seed)[1] for seed in asked]
 
     assert len(asked) == 20
-    assert [it.scenario for it in without_capabilities if lack in needs(it)] == []
+    assert [it.scenario for it in without_capabilities if lack in required_capabilities(it)] == []
     assert [it for it in without_capabilities if loads(dumps(it)) != it] == []
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fanin.harness.capabilities import Capability, Declarable
-from fanin.harness.targets.adapt import Configuration, Misfit, fitted, seed_of, with_fresh_ids
+from fanin.harness.targets.adapt import Configuration, Misfit, adapt, seed_of, with_fresh_ids
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Delay, Operation, Scenario
@@ -24,13 +24,13 @@ faults:
 def fit(
     scenario: Scenario, *regions: str, capabilities: tuple[Declarable, ...] = (), **known: Any
 ) -> Scenario:
-    found = fitted(scenario, Configuration(regions, frozenset(capabilities), **known))
+    found = adapt(scenario, Configuration(regions, frozenset(capabilities), **known))
     assert isinstance(found, Scenario)
     return found
 
 
 def misfit(scenario: Scenario, *regions: str, **known: Any) -> Misfit:
-    found = fitted(scenario, Configuration(regions, **known))
+    found = adapt(scenario, Configuration(regions, **known))
     assert isinstance(found, Misfit)
     return found
 

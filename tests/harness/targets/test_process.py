@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from fanin.harness.cli.main import main
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.process import CommandTarget
-from fanin.harness.targets.realtime import Lateness, Pace, Played, play_pack
+from fanin.harness.targets.realtime import LoopLag, Played, play_pack
+from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.harness.world.target import StartError
 from fanin.simulator.language.load import load
@@ -26,7 +27,7 @@ from tests.paths import FOREIGN_APPS
 LIMIT_S = 60  # reached only when something is broken
 STRANGER = FOREIGN_APPS / "threads.py"
 RUN = f"{shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"
-PACE = Pace(timeout_ms=1_500, tolerance_ms=3_000, patience_ms=3_000, repeat_max=10, worlds=8)
+TIME_SCALE = TimeScale(timeout_ms=1_500, tolerance_ms=3_000, redelivery_grace_ms=3_000, repeat_max=10, jobs=8)
 SETTINGS = {
     "WebhookRegions": "eastus,westus",
     "WebhookTimeout": "0:00:10",
@@ -124,7 +125,7 @@ def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
 
 
 def test_what_happens_to_one_happens_to_all(tmp_path: Path) -> None:
-    """A shell around the server, and workers below it, die in the same instant."""
+    """A shell around the server, and workers below it, kill in the same instant."""
     program = f"sleep {LIMIT_S} & echo $! > {tmp_path}/worker; {RUN} & echo $! > {tmp_path}/server; wait"
 
     async def live_and_die() -> None:
@@ -149,16 +150,16 @@ def test_whoever_has_ended_by_itself_is_never_signalled_again(
         judged = target(tmp_path, f"echo $$ > {tmp_path}/pid; exec {RUN}")
         await judged.start()
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-        await until(lambda: judged.epitaph)
+        await until(lambda: judged.exit_note)
         monkeypatch.setattr(os, "killpg", lambda _group, number: signalled.append(number))
         judged.kill()
         await judged.close()
-        return judged.epitaph
+        return judged.exit_note
 
-    epitaph = asyncio.run(end_by_itself())
+    exit_note = asyncio.run(end_by_itself())
 
     assert [number for number in signalled if number] == []
-    assert epitaph.startswith("its process was ended by signal 15, and nobody had asked it to")
+    assert exit_note.startswith("its process was ended by signal 15, and nobody had asked it to")
 
 
 def test_the_harnesss_own_secrets_are_not_handed_down(
@@ -185,7 +186,7 @@ def played() -> dict[str, Played]:
 
     async def play() -> dict[str, Played]:
         scenarios = [load(find(name)) for name in names]
-        coming = play_pack(scenarios, RUN, pace=PACE)
+        coming = play_pack(scenarios, RUN, time_scale=TIME_SCALE)
         return {each.history.run.scenario.scenario: each async for each in coming}
 
     return asyncio.run(play())
@@ -208,14 +209,14 @@ def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, Played
     run = played["slow-region"].history.run
 
     assert (run.time, run.scenario.timeout) == ("real", 1_500)
-    assert run.tolerance >= PACE.tolerance_ms
+    assert run.tolerance >= TIME_SCALE.tolerance_ms
 
 
 def test_a_busy_machine_is_noticed() -> None:
     """What keeps the harness from being on time keeps the aggregator from it as well."""
 
     async def be_busy() -> int:
-        lateness = Lateness()
+        lateness = LoopLag()
         looking = asyncio.create_task(lateness.look())
         await asyncio.sleep(0)
         time.sleep(0.3)  # noqa: ASYNC251 - nobody else gets a turn: that is the point

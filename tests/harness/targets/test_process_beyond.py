@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.process import CommandTarget
-from fanin.harness.targets.realtime import Pace, Played, play_pack
+from fanin.harness.targets.realtime import Played, play_pack
+from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
@@ -18,7 +19,9 @@ LIMIT_S = 60  # reached only when something is broken
 STRANGER = FOREIGN_APPS / "replicated.py"
 RUN = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"
 # A lease of the stranger's is fifteen seconds long, longer than a scaled pause.
-PACE = Pace(timeout_ms=4_000, tolerance_ms=1_500, patience_ms=6_000, repeat_max=5, start_s=LIMIT_S)
+TIME_SCALE = TimeScale(
+    timeout_ms=4_000, tolerance_ms=1_500, redelivery_grace_ms=6_000, repeat_max=5, start_s=LIMIT_S
+)
 
 
 def state_of(pid: int) -> str:
@@ -65,7 +68,7 @@ def test_replicas_are_processes_on_one_folder() -> None:
     scenarios = [load(find(name)) for name in ("two-replicas", "replica-lost", "zombie")]
 
     async def play() -> list[Played]:
-        return [played async for played in play_pack(scenarios, RUN, pace=PACE)]
+        return [played async for played in play_pack(scenarios, RUN, time_scale=TIME_SCALE)]
 
     played = {each.history.run.scenario.scenario: judge(each.history) for each in asyncio.run(play())}
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from fanin.harness.targets.rate_limit import Gate, Load, load_of, starts
+from fanin.harness.targets.rate_limit import Load, RateLimiter, load_of, starts
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.simulator.delivery import PROFILES
 from fanin.simulator.language.load import loads
@@ -58,15 +58,15 @@ def test_the_gate_lets_a_seconds_worth_through_at_once_and_then_keeps_the_rate()
     kernel = VirtualKernel(0)
     passed: list[tuple[int, int]] = []
 
-    async def through(gate: Gate, number: int) -> None:
-        await gate.admit()
+    async def through(webhook_limiter: RateLimiter, number: int) -> None:
+        await webhook_limiter.acquire()
         passed.append((elapsed_ms(), number))
 
     async def main() -> None:
-        gate = Gate(10)
+        webhook_limiter = RateLimiter(10)
         await asyncio.sleep(60)
         for number in range(35):
-            asyncio.get_running_loop().create_task(through(gate, number))
+            asyncio.get_running_loop().create_task(through(webhook_limiter, number))
         await asyncio.sleep(10)
 
     kernel.run(main())

@@ -17,8 +17,8 @@ from fanin.harness.results import Card, Judged, rule_results
 from fanin.harness.targets.adapt import Configuration
 from fanin.harness.targets.deployment import Deployment, Session, UnreachableError, plan
 from fanin.harness.targets.endpoint import Endpoint
-from fanin.harness.targets.realtime import Pace
-from fanin.harness.targets.smoke_test import sing
+from fanin.harness.targets.scale import TimeScale
+from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.targets.status_body import Activities, Telling, instant_ms, read_status
 from fanin.harness.verdict import Rule, Validity
 from fanin.simulator.language.load import load, loads
@@ -27,7 +27,9 @@ from fanin.simulator.pack import find
 from tests.harness.targets.fake_functions import SYSTEM_KEY, FakeFunctions
 
 REGIONS = ("northeurope", "westeurope", "eastus")
-PACE = Pace(timeout_ms=1_000, tolerance_ms=3_000, patience_ms=200, answer_ms_min=5_000, repeat_max=3)
+TIME_SCALE = TimeScale(
+    timeout_ms=1_000, tolerance_ms=3_000, redelivery_grace_ms=200, response_timeout_ms_min=5_000, repeat_max=3
+)
 LIMIT_S = 30
 SHOWN = ("slow-region", "late-region", "rude-traffic", "sink-hangs")
 RIGHT = ("slow-region", "late-region", "dropped-region", "stampede-start", "sink-hangs")
@@ -49,18 +51,18 @@ class Visit(NamedTuple):
 
 async def visit(scenarios: Sequence[Scenario], bug: str = "", says: str = "") -> Visit:
     """Judge a fake host by its status API."""
-    host = FakeFunctions(REGIONS, PACE.timeout_ms / 1000, bug, says)
+    host = FakeFunctions(REGIONS, TIME_SCALE.timeout_ms / 1000, bug, says)
     deployment = Deployment(
         endpoint=Endpoint(f"http://127.0.0.1:{await host.start()}/api/ImagePush?region={{region}}"),
         configuration=Configuration(REGIONS, has_sink=False),
-        pace=PACE,
+        time_scale=TIME_SCALE,
         per_second=400,
         activities=Activities(),
     )
     planned, unfit = plan(scenarios, deployment, seed=1)
     try:
         async with Session(deployment) as session:
-            song = await sing(session, 1)
+            song = await push_once(session, 1)
             played = [each async for each in session.play_all(planned)]
     finally:
         await host.stop()
@@ -163,7 +165,7 @@ def test_an_outcome_in_the_output_will_do(visits: dict[str, Visit]) -> None:
 
     assert returned.verdict.findings == ()
     assert returned.verdict.validity is Validity.VALID
-    assert returned.history.run.tolerance > PACE.tolerance_ms
+    assert returned.history.run.tolerance > TIME_SCALE.tolerance_ms
 
 
 def test_a_status_that_says_nothing_of_the_outcome_is_found_out_before_anything_is_judged() -> None:
@@ -186,7 +188,7 @@ def address() -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    host = FakeFunctions(REGIONS, PACE.timeout_ms / 1000)
+    host = FakeFunctions(REGIONS, TIME_SCALE.timeout_ms / 1000)
     port = asyncio.run_coroutine_threadsafe(host.start(), loop).result(LIMIT_S)
     yield f"http://127.0.0.1:{port}/api/ImagePush?region={{region}}"
     asyncio.run_coroutine_threadsafe(host.stop(), loop).result(LIMIT_S)
@@ -204,7 +206,7 @@ def test_the_command_line_needs_an_address_and_no_sink(address: str) -> None:
         "1s",
         "--tolerance",
         "3s",
-        "--patience",
+        "--redelivery-grace",
         "1s",
         "--max-rate",
         "400",

@@ -19,7 +19,7 @@ headers: {x-tenant: blue}
 regions: [northeurope, westeurope]
 timeout: 80s
 tolerance: 5s
-patience: 2m
+redelivery_grace: 2m
 listen: "0.0.0.0:9000"
 public_url: https://sink.example/hook
 max_rate: 20
@@ -54,7 +54,7 @@ def test_everything_is_read() -> None:
         regions=("northeurope", "westeurope"),
         timeout=80_000,
         tolerance=5_000,
-        patience=120_000,
+        redelivery_grace=120_000,
         listen="0.0.0.0:9000",
         public_url="https://sink.example/hook",
         max_rate=20,
@@ -153,7 +153,7 @@ def test_the_command_line_wins_field_by_field() -> None:
     target = overridden(loads(WHOLE), {"timeout": 5_000, "regions": ("a",), "seed": 1})
 
     assert (target.timeout, target.regions, target.seed) == (5_000, ("a",), 1)
-    assert target.patience == 120_000
+    assert target.redelivery_grace == 120_000
     assert list(problems(target)) == []
 
 
@@ -167,7 +167,7 @@ def test_another_kind_of_target_keeps_only_what_makes_sense_with_it() -> None:
         command="node server.js",
         timeout=80_000,
         tolerance=5_000,
-        patience=120_000,
+        redelivery_grace=120_000,
         seed=7,
         scenarios=file.scenarios,
         report="report",

@@ -7,7 +7,8 @@ import pytest
 
 from fanin.harness.history import History
 from fanin.harness.results import Judged, Skipped
-from fanin.harness.targets.realtime import Pace, Played
+from fanin.harness.targets.realtime import Played
+from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.harness.verify import verification
 from fanin.harness.verify.config import Target
@@ -28,9 +29,9 @@ def run_in_rounds(
     histories = iter(rounds)
 
     async def play_pack(
-        scenarios: Sequence[Scenario], _command: str, *, pace: Pace, **_: Any
+        scenarios: Sequence[Scenario], _command: str, *, time_scale: TimeScale, **_: Any
     ) -> AsyncGenerator[Played]:
-        played.append(([it.scenario for it in scenarios], pace.timeout_ms))
+        played.append(([it.scenario for it in scenarios], time_scale.timeout_ms))
         for history in next(histories):
             yield Played(history)
 

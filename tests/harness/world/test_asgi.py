@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from fanin.harness.world.asgi import Answer, Incarnation, StartError
+from fanin.harness.world.asgi import AppInstance, StartError, WebhookResponse
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.simulator.wire import WebhookRequest
 
@@ -40,20 +40,20 @@ def app(**options: Any) -> Starlette:
     return Starlette(routes=[*routes, Route("/linger", linger, methods=["POST"])], **options)
 
 
-def live(play: Callable[[Incarnation], Awaitable[None]], application: Any = None) -> None:
+def live(play: Callable[[AppInstance], Awaitable[None]], application: Any = None) -> None:
     """Run one life of an application in virtual time."""
     kernel = VirtualKernel(0)
 
     async def main() -> None:
-        await play(Incarnation(application or app(), kernel.host("aggregator").create_task))
+        await play(AppInstance(application or app(), kernel.host("aggregator").create_task))
 
     kernel.run(main())
 
 
 async def ask(
-    life: Incarnation, request: WebhookRequest = HELLO, *, over_ms: int = 0, dies: bool = False
-) -> Answer:
-    return await life.request(request, body_over_ms=over_ms, on_answer=lambda _status: dies)
+    life: AppInstance, request: WebhookRequest = HELLO, *, over_ms: int = 0, dies: bool = False
+) -> WebhookResponse:
+    return await life.request(request, body_over_ms=over_ms, on_response=lambda _status: dies)
 
 
 def at(target: str) -> WebhookRequest:
@@ -63,7 +63,7 @@ def at(target: str) -> WebhookRequest:
 def test_a_request_arrives_as_it_would_over_http() -> None:
     """Path and query decoded by the application, headers in lower case, the body whole."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         answer = await ask(life)
         assert (answer.status, answer.headers["x-note"]) == (200, "n")
@@ -74,7 +74,7 @@ def test_a_request_arrives_as_it_would_over_http() -> None:
 def test_a_slow_clients_body_takes_its_time() -> None:
     """The application has the whole body only when the last piece has come."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         await ask(life, over_ms=4_000)
         assert elapsed_ms() == 4_000
@@ -85,7 +85,7 @@ def test_a_slow_clients_body_takes_its_time() -> None:
 def test_an_exception_is_a_500_as_under_uvicorn() -> None:
     """It neither ends the world nor leaves the client waiting."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         assert (await ask(life, at("/fail"))).status == 500
 
@@ -95,7 +95,7 @@ def test_an_exception_is_a_500_as_under_uvicorn() -> None:
 def test_nobody_listens_before_the_start_and_after_the_stop() -> None:
     """A connection refused is a request that certainly did not count."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         with pytest.raises(ConnectionRefusedError):
             await ask(life)
         await life.startup()
@@ -116,7 +116,7 @@ def test_a_stop_waits_for_the_requests_under_way() -> None:
         yield
         order.append(f"down at {elapsed_ms()}")
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         under_way = asyncio.create_task(ask(life, at("/linger")))
         await asyncio.sleep(1)
@@ -131,11 +131,11 @@ def test_a_stop_waits_for_the_requests_under_way() -> None:
 def test_a_death_breaks_the_requests_under_way() -> None:
     """The client sees a broken connection, at that very instant."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         under_way = asyncio.create_task(ask(life, at("/linger")))
         await asyncio.sleep(1)
-        life.die()
+        life.kill()
         with pytest.raises(ConnectionResetError):
             await under_way
         assert elapsed_ms() == 1_000
@@ -146,7 +146,7 @@ def test_a_death_breaks_the_requests_under_way() -> None:
 def test_a_death_at_the_answer_keeps_the_answer_from_leaving() -> None:
     """`before-answer`: the work is done, the client never learns."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         with pytest.raises(ConnectionResetError):
             await ask(life, dies=True)
@@ -162,7 +162,7 @@ def test_a_start_that_fails_says_why() -> None:
         raise RuntimeError("the data folder is read-only")
         yield
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         with pytest.raises(StartError, match="the data folder is read-only"):
             await life.startup()
 
@@ -184,7 +184,7 @@ async def returns_at_the_lifespan(scope: Any, receive: Any, send: Any) -> None:
 def test_an_application_without_a_lifespan_is_up_at_once(application: Any) -> None:
     """As in uvicorn: whoever refuses the lifespan, or ignores it, has none. It can be stopped, too."""
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         assert (await ask(life)).status == 204
         await life.shutdown()
@@ -204,7 +204,7 @@ def test_a_client_that_gives_up_is_a_disconnect() -> None:
         await receive()
         told.append((await receive())["type"])
 
-    async def play(life: Incarnation) -> None:
+    async def play(life: AppInstance) -> None:
         await life.startup()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(10):

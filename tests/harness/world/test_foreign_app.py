@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from fanin.harness.cli.main import main
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
-from fanin.harness.world.foreign_app import NotAnApplicationError, find_factory, guest
-from fanin.harness.world.play import UnsimulatedError, play_stranger
+from fanin.harness.world.foreign_app import AppLoadError, isolated_process_state, load_factory
+from fanin.harness.world.play import UnsimulatedError, play_foreign_app
 from fanin.harness.world.target import timespan
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
@@ -20,9 +20,9 @@ from tests.paths import FOREIGN_APPS
 @pytest.mark.parametrize("name", ["slow-region", "dropped-region", "thirty-days"])
 def test_an_unmodified_application_is_judged_in_virtual_time(name: str) -> None:
     """It reads its settings from the environment and the time from ``time.time()``."""
-    factory = find_factory("unmodified:create_app", FOREIGN_APPS)
+    factory = load_factory("unmodified:create_app", FOREIGN_APPS)
 
-    history = play_stranger(load(find(name)), factory, name="unmodified:create_app")
+    history = play_foreign_app(load(find(name)), factory, name="unmodified:create_app")
 
     verdict = judge(history)
     assert verdict.findings == ()
@@ -34,9 +34,9 @@ def test_an_unmodified_application_is_judged_in_virtual_time(name: str) -> None:
 @pytest.mark.parametrize("name", ["out-of-order", "dropped-region", "thirty-days"])
 def test_whichever_client_and_framework_it_uses(factory: str, name: str) -> None:
     """httpx, aiohttp, bare streams; Starlette, or an ASGI callable without a lifespan."""
-    build = find_factory(f"clients:{factory}", FOREIGN_APPS)
+    build = load_factory(f"clients:{factory}", FOREIGN_APPS)
 
-    verdict = judge(play_stranger(load(find(name)), build, name=factory))
+    verdict = judge(play_foreign_app(load(find(name)), build, name=factory))
 
     assert verdict.findings == ()
     assert verdict.validity is Validity.VALID
@@ -53,10 +53,10 @@ def test_whichever_client_and_framework_it_uses(factory: str, name: str) -> None
 )
 def test_what_cannot_be_simulated_is_refused_by_name(factory: str, what: str) -> None:
     """One sentence that names the cause and the way out, never a hang or a wrong verdict."""
-    build = find_factory(f"unsimulated:{factory}", FOREIGN_APPS)
+    build = load_factory(f"unsimulated:{factory}", FOREIGN_APPS)
 
     with pytest.raises(UnsimulatedError, match=rf"{what}.*; judge it with --command"):
-        play_stranger(load(find("slow-region")), build, name=factory)
+        play_foreign_app(load(find("slow-region")), build, name=factory)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_what_cannot_be_simulated_is_refused_by_name(factory: str, what: str) ->
 )
 def test_a_factory_that_cannot_be_found_is_named(reference: str, complaint: str) -> None:
     """What was looked for, where, and what would have been right."""
-    with pytest.raises(NotAnApplicationError, match=complaint):
-        find_factory(reference, FOREIGN_APPS)
+    with pytest.raises(AppLoadError, match=complaint):
+        load_factory(reference, FOREIGN_APPS)
 
 
 def test_a_guest_leaves_the_process_as_it_was() -> None:
@@ -86,7 +86,7 @@ def test_a_guest_leaves_the_process_as_it_was() -> None:
 
     draws = []
     for _ in range(2):
-        with guest(7):
+        with isolated_process_state(7):
             os.environ["WebhookRegions"] = "mars"  # noqa: SIM112 - the original's name
             draws.append(random.random())
 

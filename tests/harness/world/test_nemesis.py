@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from fanin.harness.history import Entry, FaultApplied, TargetState
-from fanin.harness.world.asgi import Answer, OnAnswer, StartError
+from fanin.harness.world.asgi import OnResponse, StartError, WebhookResponse
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.nemesis import Nemesis
-from fanin.harness.world.recorder import Journal
+from fanin.harness.world.recorder import Recorder
 from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart
 from fanin.simulator.wire import WebhookRequest
 
@@ -27,7 +27,9 @@ class Puppet:
         self.starts -= 1
         self.done.append(f"start {elapsed_ms()}")
 
-    async def request(self, request: WebhookRequest, *, body_over_ms: int, on_answer: OnAnswer) -> Answer:
+    async def request(
+        self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
+    ) -> WebhookResponse:
         raise NotImplementedError
 
     async def stop(self) -> None:
@@ -57,20 +59,20 @@ def strike(
 ) -> tuple[list[str], list[Entry]]:
     """Run the nemesis to the end of its faults; return what befell the target and what was written."""
     puppet = target or Puppet()
-    journal = Journal(elapsed_ms)
+    recorder = Recorder(elapsed_ms)
 
     async def main() -> None:
-        nemesis = Nemesis([puppet, *([second] if second else [])], faults, journal)
-        reviver = asyncio.create_task(nemesis.revive())
+        nemesis = Nemesis([puppet, *([second] if second else [])], faults, recorder)
+        recovery = asyncio.create_task(nemesis.recover())
         await nemesis.start_targets()
         if meanwhile:
             await meanwhile(nemesis)
         await nemesis.run()
         await nemesis.settle()
-        reviver.cancel()
+        recovery.cancel()
 
     VirtualKernel(0).run(main())
-    return puppet.done, journal.entries
+    return puppet.done, recorder.entries
 
 
 def test_a_crash_at_an_instant_and_the_way_back() -> None:
@@ -114,7 +116,7 @@ def test_a_step_is_reached_by_the_answer_that_matches() -> None:
             ("op1/2", "eastus", 202),
             ("op1/3", "eastus", 202),
         ]:
-            struck.append(nemesis.on_answer(op, region, status))
+            struck.append(nemesis.on_response(op, region, status))
 
     done, entries = strike(
         Crash(step="before-answer", operation="op1", region="eastus", nth=2, down_for=2_000),
@@ -168,8 +170,8 @@ def test_a_pause_at_a_step_lets_the_answer_leave() -> None:
     """It is stopped right after its answer, so the answer itself is not held back."""
 
     async def answers(nemesis: Nemesis) -> None:
-        assert not nemesis.on_answer("op1", "eastus", 500)
-        assert not nemesis.on_answer("op1", "eastus", 202)
+        assert not nemesis.on_response("op1", "eastus", 500)
+        assert not nemesis.on_response("op1", "eastus", 202)
         assert not nemesis.on_notified("op1")
 
     done, entries = strike(
@@ -220,8 +222,8 @@ def test_the_replica_that_answered_is_struck_at_the_step_of_an_answer() -> None:
     second = Puppet()
 
     async def answers(nemesis: Nemesis) -> None:
-        assert not nemesis.on_answer("op1", "eastus", 202, 0)
-        nemesis.on_answered("op1", "eastus", 202, 1)
+        assert not nemesis.on_response("op1", "eastus", 202, 0)
+        nemesis.on_response_received("op1", "eastus", 202, 1)
 
     done, _ = strike(
         Crash(step="before-answer", replica=2),

@@ -6,7 +6,7 @@ from fanin.harness.history import AttemptEnded, AttemptSent, End, History, Notif
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
 from fanin.harness.world.play import play
-from fanin.harness.world.target import Answer, InProcessTarget
+from fanin.harness.world.target import InProcessTarget, WebhookResponse
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
 from tests.harness.toy_aggregator import toy
@@ -116,7 +116,7 @@ def test_a_sender_that_retries_is_answered_in_the_end() -> None:
 def test_a_webhook_that_the_harness_failed_to_carry_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was never sent, so no verdict may rest on it: a defect of ours is loud."""
 
-    async def broken(*_: object, **__: object) -> Answer:
+    async def broken(*_: object, **__: object) -> WebhookResponse:
         raise LookupError("a defect of the harness")
 
     monkeypatch.setattr(InProcessTarget, "request", broken)

@@ -8,7 +8,7 @@ import pytest
 
 from fanin.harness.history import ClientDisconnected, Entry, FaultApplied, NotificationReceived, SinkResponded
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
-from fanin.harness.world.recorder import Journal
+from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.sink import Sink
 from fanin.simulator.language.scenario import (
     Fault,
@@ -29,11 +29,11 @@ def played(
 ) -> list[Entry]:
     """Let the client talk to a sink with these faults; return what the sink wrote down."""
     kernel = VirtualKernel(0)
-    journal = Journal(elapsed_ms)
+    recorder = Recorder(elapsed_ms)
     scenario = Scenario(scenario="s", title="t", faults=faults)
     sink = Sink(
         scenario,
-        journal,
+        recorder,
         whose=lambda body: str(body["id"]) if body else None,
         before=lambda _op: kills_before,
         after=lambda _op: kills_after,
@@ -46,7 +46,7 @@ def played(
         sink.close()
 
     kernel.run(main())
-    return journal.entries
+    return recorder.entries
 
 
 async def post(session: aiohttp.ClientSession, op: str = "a") -> int:

@@ -125,7 +125,7 @@ def test_the_wall_clock_is_set_and_time_goes_on_evenly() -> None:
             await asyncio.sleep(10)
             seen.append((elapsed_ms(), ahead_ms(), time.time()))
 
-    with kernel.for_strangers(1_000_000_000_000):
+    with kernel.foreign_app_sandbox(1_000_000_000_000):
         kernel.run(main())
 
     assert seen == [
