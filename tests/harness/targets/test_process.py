@@ -125,7 +125,7 @@ def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
 
 
 def test_what_happens_to_one_happens_to_all(tmp_path: Path) -> None:
-    """A shell around the server, and workers below it, kill in the same instant."""
+    """A shell around the server, and workers below it, die in the same instant."""
     program = f"sleep {LIMIT_S} & echo $! > {tmp_path}/worker; {RUN} & echo $! > {tmp_path}/server; wait"
 
     async def live_and_die() -> None:
