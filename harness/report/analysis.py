@@ -4,7 +4,7 @@ Rules of this file: it reads the scenario, the history and the oracle's deadline
 inside; it explains and does not judge. Where an attempt may or may not have counted, it says so.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fanin.harness.history import FaultApplied, History, RegistryEvent, Unsent
@@ -99,6 +99,26 @@ class RunAnalysis:
     def notified_operation(self, post: Post) -> OperationAnalysis | None:
         """The operation whose notification a post is; None when it is nobody's."""
         return self._by_post.get(post.received.request)
+
+    def restricted_to(self, operation: OperationAnalysis | None) -> "RunAnalysis":
+        """The same run with nothing in it but one operation's own; None: but what belongs to no operation."""
+        evidence, case = self.evidence, operation.case if operation else None
+
+        def about(op: str) -> bool:
+            return operation is not None and self.operation_named(op) is operation
+
+        return replace(
+            self,
+            operations=[operation] if operation else [],
+            evidence=replace(
+                evidence,
+                cases=(case,) if case else (),
+                attempts=tuple(case.attempts) if case else (),
+                posts=tuple(case.posts) if case else evidence.strays,
+            ),
+            occurred=[it for it in self.occurred if about(it[1].op)],
+            unsent=[it for it in self.unsent if about(it[1].op)],
+        )
 
     def outcome_of(self, attempt: Attempt) -> AttemptOutcome:
         """What became of an attempt."""

@@ -1,12 +1,12 @@
 """The whole text report of one run, and one line each for several."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from fanin.harness.history import History
 from fanin.harness.report import verdict_text
 from fanin.harness.report.analysis import analyse
 from fanin.harness.report.line import Line, Tone, line, listed, shorten
+from fanin.harness.report.representatives import judged_outcomes, tally
 from fanin.harness.report.timeline import render
 from fanin.harness.verdict import Verdict
 from fanin.simulator.language.scenario import Scenario
@@ -27,8 +27,7 @@ def one_line(history: History, verdict: Verdict) -> Line:
     scenario = history.run.scenario
     tone = verdict_text.TONES[verdict.validity]
     name = scenario.scenario.ljust(_NAME)
-    told = Counter(judgement.outcome or "silence" for judgement in verdict.judgements)
-    outcomes = listed([f"{count:,} {outcome}" for outcome, count in told.most_common()])
+    outcomes = tally(judged_outcomes(verdict.judgements))
     counts = f"seed={history.run.seed}  {shorten(outcomes, _COUNTS)}"
     remark = _remark(scenario.verdict, verdict)
     return (

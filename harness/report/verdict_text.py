@@ -3,13 +3,13 @@
 Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines and ends in the replay command.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.clock import clock
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
+from fanin.harness.report.representatives import grouped, judged_outcomes, judgement_kind, tally
 from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
 
 LINES = 15
@@ -53,23 +53,16 @@ def headline(analysis: RunAnalysis, verdict: Verdict) -> Line:
 
 def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
     """Why each outcome was right."""
-    shown = _examples(verdict.judgements)
+    shown = verdict.judgements
+    if len(shown) > _OPERATIONS:
+        shown = tuple(alike[0] for alike in grouped(verdict.judgements, judgement_kind))[:_OPERATIONS]
     for judgement in shown:
         text = f"  {judgement.op}  {_decided(judgement)}: {why(analysis, judgement)}"
         yield from (line(part) for part in wrap(text, hanging=" " * 6))
     rest = [judgement for judgement in verdict.judgements if judgement not in shown]
     if rest:
-        told = Counter(judgement.outcome or "silence" for judgement in rest)
-        outcomes = listed([f"{count:,} {outcome}" for outcome, count in told.most_common()])
+        outcomes = tally(judged_outcomes(rest))
         yield line(f"  … and {len(rest):,} more: {outcomes}, each of them right", Tone.QUIET)
-
-
-def _examples(judgements: Sequence[Judgement]) -> Sequence[Judgement]:
-    """All of a few; of many, the first of each kind."""
-    if len(judgements) <= _OPERATIONS:
-        return judgements
-    kinds = {(judgement.legal, judgement.outcome): judgement for judgement in reversed(judgements)}
-    return list(reversed(kinds.values()))[:_OPERATIONS]
 
 
 def _decided(judgement: Judgement) -> str:

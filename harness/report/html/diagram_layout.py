@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.html.diagram import Block, Diagram, Interval, Marker
 from fanin.harness.report.html.intervals import state_intervals, timer
 from fanin.harness.report.html.markers import event_marker, record_markers, unreached_deadline_marker
-from fanin.harness.report.html.representatives import restricted_to, restricted_verdict
 from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event, events
 from fanin.harness.report.timeline.selection import select
 from fanin.harness.verdict import Verdict
@@ -75,10 +76,10 @@ class _Part:
         everybody: bool,
         brief: bool,
     ) -> None:
-        self._operation, self._analysis, self._brief = operation, restricted_to(analysis, operation), brief
+        self._operation, self._analysis, self._brief = operation, analysis.restricted_to(operation), brief
         told = events(self._analysis)
         told = _in_its_time(told) if brief else told
-        rows = select(self._analysis, told, restricted_verdict(analysis, verdict, operation)).rows
+        rows = select(self._analysis, told, _about(operation, analysis, verdict)).rows
         self._events = [it for row in rows for it in row.events if everybody or it.operation is not None]
         self.instants = {event.at for event in self._events}
         self.folded = [(row.at, row.folded) for row in rows if row.folded]
@@ -126,6 +127,14 @@ class _Part:
                 yield interval
         if self._operation is not None:
             yield from timer(self._operation, self._events, end)
+
+
+def _about(operation: OperationAnalysis | None, analysis: RunAnalysis, verdict: Verdict) -> Verdict:
+    """The verdict with the findings about one operation only; None: those about no operation."""
+    about = tuple(
+        it for it in verdict.findings if (analysis.operation_named(it.op) if it.op else None) is operation
+    )
+    return msgspec.structs.replace(verdict, findings=about)
 
 
 def _in_its_time(told: Sequence[Event]) -> list[Event]:

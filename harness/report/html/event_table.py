@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.clock import clock
-from fanin.harness.report.html.representatives import restricted_to
 from fanin.harness.report.line import Tone
 from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event, events
 from fanin.harness.verdict import Verdict
@@ -59,7 +58,7 @@ def table(analysis: RunAnalysis, verdict: Verdict, drawn: Sequence[OperationAnal
 
 
 def _of(analysis: RunAnalysis, drawn: Sequence[OperationAnalysis], deciding: set[int]) -> Iterator[Event]:
-    yield from (it for it in events(restricted_to(analysis, None)) if it.operation is None)
+    yield from (it for it in events(analysis.restricted_to(None)) if it.operation is None)
     for operation in analysis.operations:
         if operation in drawn:
             yield from _mine(analysis, operation)
@@ -75,7 +74,7 @@ def _records(operation: OperationAnalysis) -> Iterator[int]:
 
 
 def _mine(analysis: RunAnalysis, operation: OperationAnalysis) -> Iterator[Event]:
-    return (it for it in events(restricted_to(analysis, operation)) if it.operation is operation)
+    return (it for it in events(analysis.restricted_to(operation)) if it.operation is operation)
 
 
 class _Order:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fanin.harness.report.html.markup import templates
 from fanin.harness.report.html.run_page import style
 from fanin.harness.report.line import listed
+from fanin.harness.report.representatives import judged_outcomes, tally
 from fanin.harness.results import Card, Judged, RuleResult, Skipped, rule_results
 from fanin.harness.verdict import Exit, Finding, Validity
 
@@ -79,8 +80,6 @@ def _run_row(page: tuple[Judged, str]) -> tuple[int, _RunRow]:
     """A run's row, and its place: what is not as stated first, and of that the invalid ones."""
     judged, link = page
     verdict, run = judged.verdict, judged.history.run
-    told = [judgement.outcome or "silence" for judgement in verdict.judgements]
-    counts = [f"{told.count(outcome):,}\N{NO-BREAK SPACE}{outcome}" for outcome in dict.fromkeys(told)]
     row = _RunRow(
         verdict=verdict.validity.upper() + _remark(judged),
         tone=_TONES[verdict.validity],
@@ -88,7 +87,7 @@ def _run_row(page: tuple[Judged, str]) -> tuple[int, _RunRow]:
         name=judged.name,
         title=run.scenario.title,
         seed=str(run.seed),
-        outcomes=listed(counts),
+        outcomes=tally(judged_outcomes(verdict.judgements), space="\N{NO-BREAK SPACE}"),
         why=_why(judged),
     )
     order = (Validity.INVALID, Validity.UNKNOWN, Validity.VALID).index(verdict.validity)

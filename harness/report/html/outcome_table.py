@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.clock import clock
+from fanin.harness.report.representatives import grouped, judgement_kind
 
 # The text report's sentence; its module offers it only as part of a whole report.
 from fanin.harness.report.verdict_text import why
@@ -32,10 +33,7 @@ def outcome_rows(analysis: RunAnalysis) -> list[OutcomeRow]:
     known = [operation.judgement for operation in analysis.operations if operation.judgement is not None]
     if len(known) <= EACH_MAX:
         return [_row(analysis, [judgement]) for judgement in known]
-    kinds: dict[object, list[Judgement]] = {}
-    for judgement in known:
-        kinds.setdefault((judgement.legal, judgement.outcome), []).append(judgement)
-    return [_row(analysis, alike) for alike in kinds.values()]
+    return [_row(analysis, alike) for alike in grouped(known, judgement_kind)]
 
 
 def _row(analysis: RunAnalysis, alike: Sequence[Judgement]) -> OutcomeRow:

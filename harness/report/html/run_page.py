@@ -9,17 +9,18 @@ from markupsafe import Markup
 from fanin.harness.history import History
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis, analyse
 from fanin.harness.report.evidence_text import EvidenceText
-from fanin.harness.report.html import diagram_svg, event_table, glyphs, outcome_table, overview, scenario_yaml
+from fanin.harness.report.html import diagram_svg, event_table, glyphs, outcome_table, overview
 from fanin.harness.report.html.diagram import Diagram, summary
 from fanin.harness.report.html.diagram_layout import diagrams
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.html.markup import tag, templates
-from fanin.harness.report.html.representatives import examples, outcome, rest
 from fanin.harness.report.line import Tone, listed
 from fanin.harness.report.record_text import BRIEF
+from fanin.harness.report.representatives import examples, first_outcome, tally
 from fanin.harness.report.scenario_text import sender_text
 from fanin.harness.report.text import is_wrong
 from fanin.harness.verdict import Finding, Validity, Verdict
+from fanin.simulator.language.dump import dumps
 from fanin.simulator.language.durations import format_duration
 
 _TRACE_SHOWN = 12  # hexadecimal digits
@@ -88,7 +89,7 @@ def _facts(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
         "facts": facts,
         "first": _FIRST[verdict.validity],
         "trace": trace,
-        "yaml": scenario_yaml.lines(scenario),
+        "yaml": dumps(scenario).splitlines(),
     }
 
 
@@ -98,7 +99,7 @@ def _details(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
     table = event_table.table(analysis, verdict, drawn)
     shown = diagrams(analysis, verdict, drawn)
     several = len(analysis.operations) > 1
-    left = rest(analysis, drawn)
+    left = [operation for operation in analysis.operations if operation not in drawn]
     return {
         "findings": [_finding(analysis, finding, table.anchors) for finding in verdict.findings],
         "doubts": verdict.doubts,
@@ -108,7 +109,7 @@ def _details(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
         "operations": len(analysis.operations),
         "overview": overview.draw(analysis, name="overview") if left else "",
         "drawn": listed([operation.name for operation in drawn]),
-        "rest": left,
+        "rest": tally(map(first_outcome, left)),
         "pictures": _pictures(analysis, drawn, shown),
         "legend": _legend(shown),
         "abbreviations": _abbreviations(shown),
@@ -126,7 +127,7 @@ def _pictures(
     parts = [list(drawn)] if alone else [[operation] for operation in drawn]
     return [
         (
-            "" if alone else f"{part[0].name}: {outcome(part[0])}",
+            "" if alone else f"{part[0].name}: {first_outcome(part[0])}",
             diagram_svg.draw(diagram, name=f"picture-{nth}", about=summary(analysis, part)),
         )
         for nth, (part, diagram) in enumerate(zip(parts, diagrams, strict=True))

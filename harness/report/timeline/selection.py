@@ -9,15 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
+from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.clock import clock
-from fanin.harness.report.line import listed
-from fanin.harness.report.record_text import said_outcome
+from fanin.harness.report.representatives import SHOWN_MAX, first_outcome, representatives, tally
 from fanin.harness.report.timeline.events import REGISTRY, Event
 from fanin.harness.verdict import Verdict
 
 ROWS = 40  # fits a screen with the verdict below it
-OPERATIONS_MAX = 4  # operations shown of a run that has too many
 REPEATS = 2  # so often something is shown before its repetitions are folded, and once more at the end
 
 
@@ -45,9 +43,9 @@ def select(analysis: RunAnalysis, events: Sequence[Event], verdict: Verdict) -> 
     if len(rows) <= ROWS:
         return Selection(tuple(rows))
     chosen: list[OperationAnalysis] = []
-    for operation in _by_interest(analysis, verdict):
+    for operation in representatives(analysis, verdict):
         candidate = _fold(_rows(_of(events, [*chosen, operation])), deciding)
-        if not chosen or (len(candidate) <= ROWS and len(chosen) < OPERATIONS_MAX):
+        if not chosen or (len(candidate) <= ROWS and len(chosen) < SHOWN_MAX):
             chosen.append(operation)
             rows = candidate
     return Selection(tuple(_cut(rows, deciding)), _hidden(analysis, chosen))
@@ -60,25 +58,6 @@ def _of(events: Iterable[Event], operations: Sequence[OperationAnalysis]) -> lis
 
 def _rows(events: Iterable[Event]) -> list[TimelineRow]:
     return [TimelineRow(at, tuple(group)) for at, group in groupby(events, key=lambda event: event.at)]
-
-
-def _by_interest(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
-    """The first operation that each rule accuses, then the first of each kind, as they come up."""
-    rules = {finding.rule: finding.op for finding in reversed(verdict.findings) if finding.op}
-    accused = [analysis.operation_named(op) for op in reversed(rules.values())]
-    kinds: dict[tuple[object, ...], OperationAnalysis] = {}
-    for operation in analysis.operations:
-        kinds.setdefault(_kind(operation), operation)
-    return list(dict.fromkeys(one for one in (*accused, *kinds.values()) if one is not None))
-
-
-def _kind(operation: OperationAnalysis) -> tuple[object, ...]:
-    """Operations of one kind went the same way, whatever their regions and instants."""
-    posts = operation.case.posts
-    attempt_outcomes = frozenset(operation.attempt_outcomes.values()) - {AttemptOutcome.COUNTED}
-    answers = frozenset(post.reply.status if post.reply else None for post in posts)
-    unsent = frozenset(entry.reason for entry in operation.unsent)
-    return tuple(said_outcome(post) for post in posts[:2]), answers, attempt_outcomes, unsent
 
 
 def _fold(rows: Sequence[TimelineRow], deciding: set[int]) -> list[TimelineRow]:
@@ -141,6 +120,4 @@ def _hidden(analysis: RunAnalysis, chosen: Sequence[OperationAnalysis]) -> str:
     rest = [operation for operation in analysis.operations if operation.name not in shown]
     if not rest:
         return ""
-    told = Counter(said_outcome(one.case.posts[0]) if one.case.posts else "silence" for one in rest)
-    outcomes = listed([f"{count} {outcome or 'unreadable'}" for outcome, count in told.most_common()])
-    return f"… {len(rest)} more operations: {outcomes}"
+    return f"… {len(rest):,} more operations: {tally(map(first_outcome, rest))}"

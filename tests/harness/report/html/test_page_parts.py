@@ -13,19 +13,17 @@ from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.analysis import RunAnalysis, analyse
 from fanin.harness.report.clock import clock
-from fanin.harness.report.html import diagram_svg, event_table, overview, scenario_yaml
+from fanin.harness.report.html import diagram_svg, event_table, overview
 from fanin.harness.report.html.axis import Extent, breaks, place, staggered, text_width
 from fanin.harness.report.html.diagram import Block, Diagram
 from fanin.harness.report.html.diagram_layout import diagrams
 from fanin.harness.report.html.glyphs import Glyph, draw
 from fanin.harness.report.html.markup import safe, tag
 from fanin.harness.report.html.outcome_table import outcome_rows
-from fanin.harness.report.html.representatives import examples
 from fanin.harness.report.line import Tone
+from fanin.harness.report.representatives import examples
 from fanin.harness.verdict import Finding, Rule, Validity
-from fanin.simulator.language.load import load, loads
-from fanin.simulator.language.scenario import Duplicate, LoseAnswer, SinkDown, SinkRefuses
-from fanin.simulator.pack import find, names
+from fanin.simulator.language.scenario import Duplicate, SinkDown, SinkRefuses
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -426,32 +424,3 @@ def test_examples_are_what_each_rule_accuses_then_one_of_each_kind() -> None:
     chosen = examples(analyse(played, accused), accused)
 
     assert [operation.name for operation in chosen] == ["push/1", "push/20", "push/25"]
-
-
-# --- the scenario ---
-
-
-@pytest.mark.parametrize("name", names())
-def test_a_scenario_reads_back_as_it_was(name: str) -> None:
-    """What the page shows can be saved and played."""
-    scenario = load(find(name))
-
-    assert loads("\n".join(scenario_yaml.lines(scenario))) == scenario
-
-
-def test_a_scenarios_text_leaves_out_what_is_as_usual() -> None:
-    """The page shows what the author wrote, not what loading filled in."""
-    text = """\
-scenario: lost-answers
-title: A title
-operations:
-  - {image: 'team/app:1.0'}
-faults:
-  - {fault: lose-answer, region: eastus, attempts: 2}
-"""
-
-    scenario = loads(text)
-
-    assert scenario_yaml.lines(scenario)[:4] == text.splitlines()[:4]
-    assert isinstance(scenario.faults[0], LoseAnswer)
-    assert scenario_yaml.lines(scenario)[-1] == text.splitlines()[-1]

@@ -1,0 +1,76 @@
+"""Which operations stand for all the others, and how many came to which outcome.
+
+A run of a thousand operations is explained by the first operation that each broken rule is about, and by the
+first of each kind: those that went the same way, whatever their regions and instants.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
+from fanin.harness.report.line import listed
+from fanin.harness.report.record_text import said_outcome
+from fanin.harness.verdict import Judgement, Rule, Verdict
+
+# So many operations of a long run are shown one by one.
+SHOWN_MAX = 4
+
+
+def representatives(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
+    """The first operation that each broken rule is about, then the first of each kind; none twice."""
+    accused: dict[Rule, OperationAnalysis | None] = {}
+    for finding in verdict.findings:
+        if finding.op is not None:
+            accused.setdefault(finding.rule, analysis.operation_named(finding.op))
+    first = [alike[0] for alike in grouped(analysis.operations, _kind)]
+    return list(dict.fromkeys(one for one in (*accused.values(), *first) if one is not None))
+
+
+def examples(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
+    """All operations where they are few, else `SHOWN_MAX` representatives; as they happened."""
+    if len(analysis.operations) <= SHOWN_MAX:
+        return list(analysis.operations)
+    chosen = representatives(analysis, verdict)[:SHOWN_MAX]
+    return [operation for operation in analysis.operations if operation in chosen]
+
+
+def _kind(operation: OperationAnalysis) -> Hashable:
+    posts = operation.case.posts
+    attempts = frozenset(operation.attempt_outcomes.values()) - {AttemptOutcome.COUNTED}
+    answers = frozenset(post.reply.status if post.reply else None for post in posts)
+    unsent = frozenset(entry.reason for entry in operation.unsent)
+    return tuple(said_outcome(post) for post in posts[:2]), answers, attempts, unsent
+
+
+def judgement_kind(judgement: Judgement) -> Hashable:
+    """Equal for operations with the same outcome of the same legal ones: one reason explains them all."""
+    return judgement.legal, judgement.outcome
+
+
+def grouped[T](items: Iterable[T], kind: Callable[[T], Hashable]) -> list[list[T]]:
+    """The items by kind, kinds and items in the order in which they came."""
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(kind(item), []).append(item)
+    return list(groups.values())
+
+
+def first_outcome(operation: OperationAnalysis) -> str:
+    """What the sink was first told of an operation; ``silence`` when nothing."""
+    posts = operation.case.posts
+    return (said_outcome(posts[0]) or "unreadable") if posts else "silence"
+
+
+def judged_outcomes(judgements: Sequence[Judgement]) -> list[str]:
+    """The outcome of each judgement; ``silence`` where there was none."""
+    return [judgement.outcome or "silence" for judgement in judgements]
+
+
+def tally(outcomes: Iterable[str], *, space: str = " ") -> str:
+    """``606 completed, 390 timed_out``: how many of each, the most frequent first.
+
+    Args:
+        outcomes: One for each operation.
+        space: Between a number and its outcome.
+    """
+    return listed([f"{count:,}{space}{outcome}" for outcome, count in Counter(outcomes).most_common()])
