@@ -1,7 +1,8 @@
 """Which operations stand for all the others, and how many came to which outcome.
 
-A run of a thousand operations is explained by the first operation that each broken rule is about, and by the
-first of each kind: those that went the same way, whatever their regions and instants.
+A run of a thousand operations is explained by the first operation that each broken rule is about, the first
+with each outcome, and the first of each kind: those that went the same way, whatever their regions and
+instants.
 """
 
 from collections import Counter
@@ -17,13 +18,14 @@ SHOWN_MAX = 4
 
 
 def representatives(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
-    """The first operation that each broken rule is about, then the first of each kind; none twice."""
+    """The first operation that each broken rule is about, with each outcome, and of each kind; none twice."""
     accused: dict[Rule, OperationAnalysis | None] = {}
     for finding in verdict.findings:
         if finding.op is not None:
             accused.setdefault(finding.rule, analysis.operation_named(finding.op))
-    first = [alike[0] for alike in grouped(analysis.operations, _kind)]
-    return list(dict.fromkeys(one for one in (*accused.values(), *first) if one is not None))
+    alike = (*grouped(analysis.operations, first_outcome), *grouped(analysis.operations, _kind))
+    chosen = (*accused.values(), *(group[0] for group in alike))
+    return list(dict.fromkeys(operation for operation in chosen if operation is not None))
 
 
 def examples(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
