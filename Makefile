@@ -52,9 +52,10 @@ matrix: $(VENV)/.installed ## Play the whole zoo through the whole pack: is docs
 
 check: lint types matrix test ## What CI runs, in CI's order
 
-docs: $(VENV)/.installed ## Write the generated pages anew
+docs: $(VENV)/.installed-dev ## Write the generated pages anew
 	@$(VENV)/bin/fanin schema > $(VENV)/page && mv $(VENV)/page docs/scenario.schema.json
 	@$(VENV)/bin/fanin matrix --format markdown > $(VENV)/page && mv $(VENV)/page docs/bug-matrix.md
+	@FANIN_ACCEPT_PAGES=1 $(VENV)/bin/pytest -q tests/test_pages.py
 
 engines: $(VENV)/.installed-dev ## Judge every engine in real time, and write docs/engines.md (half an hour)
 	@$(MAKE) --no-print-directory restate do=install
