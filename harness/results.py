@@ -119,7 +119,7 @@ def line(result: Judged | Skipped) -> str:
     why = ""
     if verdict.findings:
         first = verdict.findings[0]
-        why = f"{first.rule}: {first.what}"
+        why = f"{first.rule}: {first.message}"
     elif verdict.doubts:
         why = ("as stated: " if result.as_stated else "") + verdict.doubts[0]
     return _cut(f"{verdict.validity:<8} {result.name:<24} {why}".rstrip())
@@ -139,7 +139,7 @@ def text(card: Card) -> list[str]:
 def _rule_lines(it: RuleResult) -> Iterator[str]:
     yield _cut(f"  {it.status:<8} {it.rule:<22} {it.why}".rstrip())
     for name, finding in it.findings[:_SHOWN_MAX]:
-        yield _cut(f"{_CONTINUED}{name}: {finding.what}")
+        yield _cut(f"{_CONTINUED}{name}: {finding.message}")
     if len(it.findings) > _SHOWN_MAX:
         yield f"{_CONTINUED}… and {len(it.findings) - _SHOWN_MAX} more"
 

@@ -1,4 +1,4 @@
-"""What the oracle says about a history: the shapes, without the reasoning (`fanin.harness.oracle.oracle`)."""
+"""What the oracle says about a history: the shapes alone; `fanin.harness.oracle.oracle` derives them."""
 
 from enum import IntEnum, StrEnum
 from typing import Literal
@@ -9,7 +9,7 @@ from fanin.simulator.language.durations import Millis
 
 
 class Validity(StrEnum):
-    """Kept, broken, or not decided by this run."""
+    """The contract was kept or broken in this run, or the run does not decide it."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -45,10 +45,10 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One broken rule with its evidence."""
 
     rule: Rule
-    what: str  # one sentence
+    message: str  # one sentence
     op: str | None = None
     evidence: tuple[int, ...] = ()  # indices into the history's entries, in order
-    blame: tuple[str, ...] = ()  # one line per region: sent, acknowledged, counted, decided
+    by_region: tuple[str, ...] = ()  # one line per region: sent, acknowledged, counted, named
     looks_like: tuple[str, ...] = ()  # entries of docs/bugs.md that break the same way
 
 
@@ -60,8 +60,8 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str = ""  # the correlation key; several operations may share one, and one may have several
     deadline_from: Millis | None = None  # the window in which the deadline lies; None when it never started
     deadline_until: Millis | None = None  # None when it has no end: perhaps nothing was ever committed
-    outcome: str | None = None  # what the sink was told, None for silence
-    told_at: Millis | None = None  # when the sink was first told
+    outcome: str | None = None  # what the first notification said; None when there was none
+    notified_at: Millis | None = None  # when the sink read the first notification
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):

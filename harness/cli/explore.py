@@ -161,13 +161,13 @@ def _report(run: "Run", shrunk: "ShrunkRun | None", search: "Search", folder: Pa
 
     finding = run.findings[0]
     of = f"{run.base}  " if run.base else ""
-    _print(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.what}")
+    _print(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.message}")
     if shrunk is None:
         _print(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: {replay(search, run)}")
         return
     scenario = shrunk.scenario
     size = f"operations: {len(scenario.operations)}, faults: {len(scenario.faults)}"
-    _print(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.what}")
+    _print(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.message}")
     if folder is None:
         _print(*(f"    {line}" for line in dumps(scenario).splitlines()), f"  replay: {replay(search, run)}")
     else:

@@ -139,7 +139,7 @@ def shrink_run(search: Search, found: Run) -> ShrunkRun:
         finding = broken(scenario, seed) or found.findings[0]
     title, description = (
         f"Breaks {rule} with seed {seed}",
-        f"{finding.what}\nFound by: {replay(search, found)}\n",
+        f"{finding.message}\nFound by: {replay(search, found)}\n",
     )
     name = f"{rule.name.lower().replace('_', '-')}-{found.seed}"
     scenario = msgspec.structs.replace(scenario, scenario=name, title=title, description=description)

@@ -11,7 +11,7 @@ from itertools import chain, pairwise
 
 from fanin.harness.history import TargetState
 from fanin.harness.oracle.bounds import FOREVER
-from fanin.harness.oracle.evidence import Attempt, Case, Evidence
+from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.outages import Outages, Window, lives_of, outages_of, shared
 from fanin.simulator.language.scenario import (
     LoseAnswer,
@@ -31,17 +31,17 @@ GIVEN_UP_AFTER_MS = 3 * 86_400_000
 _SILENCING = (LoseRequest, LoseAnswer, SlowClient)
 
 
-class Excuses:
+class Allowances:
     """The outages and faults of one run."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._run = evidence.run
-        lives = lives_of(evidence.turns) or {0: []}
-        each = {replica: outages_of(turns, evidence.run) for replica, turns in lives.items()}
+        lives = lives_of(evidence.lifecycle) or {0: []}
+        each = {replica: outages_of(lifecycle, evidence.run) for replica, lifecycle in lives.items()}
         self._of = {replica: Outages(windows) for replica, windows in each.items()}
         self._downs = Outages(shared(list(each.values()), evidence.run))
-        self._deaths = sorted(turn.at for _, turn in evidence.turns if _is_death(turn))
-        self._interruptions = sorted(turn.at for _, turn in evidence.turns if turn.state == "down")
+        self._deaths = sorted(change.at for _, change in evidence.lifecycle if _is_death(change))
+        self._interruptions = sorted(change.at for _, change in evidence.lifecycle if change.state == "down")
         self._wakings = _ended(lives, "pause")
         # When an orderly stop is over, nobody outside can tell; it is when the next start is.
         self._stops = Outages(Window(since, until, 0) for since, until in _ended(lives, "stop"))
@@ -55,7 +55,7 @@ class Excuses:
                 )
         self._silenced_attempts: set[int] = set()
         self._silenced_deliveries: set[tuple[str | None, str | None]] = set()
-        for bit in evidence.bits:
+        for bit in evidence.faults_applied:
             if isinstance(_fault_at(evidence, bit.fault), _SILENCING):
                 if bit.attempt is None:
                     self._silenced_deliveries.add((bit.op, bit.region))
@@ -104,26 +104,26 @@ class Excuses:
         sent = attempt.sent
         return sent.attempt in self._silenced_attempts or (sent.op, sent.region) in self._silenced_deliveries
 
-    def sink_held(self, case: Case, since: int, until: int) -> bool:
+    def sink_held(self, operation: Operation, since: int, until: int) -> bool:
         """Whether a fault that is about this operation, or about all, held the sink in this interval."""
-        return _overlaps(self._sink_windows(case), since, until)
+        return _overlaps(self._sink_windows(operation), since, until)
 
-    def given_up(self, case: Case, since: int, until: int) -> bool:
+    def given_up(self, operation: Operation, since: int, until: int) -> bool:
         """Whether faults held the sink for so much of this interval that a correct aggregator may give up.
 
         It need not begin a pause that would end too late for another attempt.
         """
         held, end = 0, since
-        for window in sorted(self._sink_windows(case)):
+        for window in sorted(self._sink_windows(operation)):
             begin = max(window.since, end)
             end = max(end, min(window.until, until))
             held += max(0, end - begin)
         return held >= GIVEN_UP_AFTER_MS - self._run.redelivery_grace
 
-    def sink_held_others(self, case: Case, since: int, until: int) -> bool:
+    def sink_held_others(self, operation: Operation, since: int, until: int) -> bool:
         """Whether a fault held the sink in this interval, but not for this operation."""
         return _overlaps(chain.from_iterable(self._sink.values()), since, until) and not self.sink_held(
-            case, since, until
+            operation, since, until
         )
 
     def sink_held_anyone(self, since: int, until: int) -> bool:
@@ -131,12 +131,12 @@ class Excuses:
         return _overlaps(chain.from_iterable(self._sink.values()), since, until)
 
     def latest(
-        self, case: Case, pending_from: int, due: int, grace: int, *, tried_from: int | None = None
+        self, operation: Operation, pending_from: int, due: int, grace: int, *, tried_from: int | None = None
     ) -> int:
         """Until when something that was due may legally be late.
 
         Args:
-            case: Whose notification it is.
+            operation: Whose notification it is.
             pending_from: The earliest instant at which it can have been pending.
             due: When it was due.
             grace: How late a correct aggregator may be when nothing goes wrong.
@@ -146,19 +146,19 @@ class Excuses:
             FOREVER when an outage or a fault that held it never ended, or when it may have been given up.
         """
         latest = due + grace
-        windows = [window for window in self._sink_windows(case) if window.until >= pending_from]
+        windows = [window for window in self._sink_windows(operation) if window.until >= pending_from]
         outages = self._downs.ending_from(pending_from - self._run.start_grace)
         for window in merge(outages, sorted(windows)):
             if window.since > latest:
                 break
             latest = max(latest, min(FOREVER, window.until + window.allowance))
         tried_from = pending_from if tried_from is None else tried_from
-        return FOREVER if self.given_up(case, tried_from, latest) else latest
+        return FOREVER if self.given_up(operation, tried_from, latest) else latest
 
-    def _sink_windows(self, case: Case) -> list[Window]:
+    def _sink_windows(self, operation: Operation) -> list[Window]:
         if not self._sink:
             return []
-        names = dict.fromkeys(name for it in case.occurrences for name in (it.op, it.op.partition("/")[0]))
+        names = dict.fromkeys(name for it in operation.events for name in (it.op, it.op.partition("/")[0]))
         return [window for name in ("", *names) for window in self._sink.get(name, [])]
 
 
@@ -171,15 +171,15 @@ def _fault_at(evidence: Evidence, index: int) -> object:
     return faults[index] if 0 <= index < len(faults) else None
 
 
-def _is_death(turn: TargetState) -> bool:
-    return turn.state == "down" and turn.reason != "pause"
+def _is_death(change: TargetState) -> bool:
+    return change.state == "down" and change.reason != "pause"
 
 
 def _ended(lives: Mapping[int, Sequence[TargetState]], why: str) -> list[tuple[int, int]]:
     """When each outage of this kind began and ended, of those that ended."""
     return [
-        (before.at, turn.at)
-        for turns in lives.values()
-        for before, turn in pairwise(turns)
-        if before.reason == why and turn.state == "up"
+        (before.at, change.at)
+        for lifecycle in lives.values()
+        for before, change in pairwise(lifecycle)
+        if before.reason == why and change.state == "up"
     ]

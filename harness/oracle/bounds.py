@@ -34,15 +34,15 @@ class Bounds(msgspec.Struct, frozen=True):
     deadline_until: int  # FOREVER when it perhaps never started
     legal: tuple[Outcome, ...]
 
-    def allows(self, missing: Collection[str], told_at: int) -> bool:
+    def allows(self, missing: Collection[str], notified_at: int) -> bool:
         """Whether an outcome naming exactly these regions missing, none for completed, can be right."""
         starts = self._starts(missing)
         if starts is None:
             return False
         earliest, latest = starts
         if missing:
-            return earliest <= min(latest, told_at - self.timeout)
-        return earliest <= latest and max(self.may.values()) <= told_at
+            return earliest <= min(latest, notified_at - self.timeout)
+        return earliest <= latest and max(self.may.values()) <= notified_at
 
     def due(self, missing: Collection[str]) -> int:
         """By when the sink must be told an allowed outcome that names exactly these regions missing."""
@@ -69,9 +69,9 @@ class Bounds(msgspec.Struct, frozen=True):
         start = min((at for other, at in self.may.items() if other != region), default=FOREVER)
         return start < FOREVER and self.must.get(region, FOREVER) >= start + self.timeout
 
-    def can_arrive(self, region: str, told_at: int) -> bool:
+    def can_arrive(self, region: str, notified_at: int) -> bool:
         """Whether this region may have counted by the deadline, and before the outcome was told."""
-        return self.may.get(region, FOREVER) <= min(self.deadline_until, told_at)
+        return self.may.get(region, FOREVER) <= min(self.deadline_until, notified_at)
 
     @property
     def decided_from(self) -> int:

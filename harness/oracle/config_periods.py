@@ -1,7 +1,7 @@
-"""How the aggregator was configured when an operation began: regions and timeout are frozen then.
+"""The aggregator's configuration over time: an operation keeps the regions and timeout it began under.
 
-Rules of this file: pure; what was told is in the history, and when an operation began lies in an interval. An
-operation that may have begun under one configuration or under another is not judged.
+Rules of this file: pure; the history holds each configuration, and when an operation began lies in an
+interval. An operation that may have begun under one configuration or under another is not judged.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ from fanin.harness.history import TargetState
 from fanin.simulator.language.scenario import Scenario
 
 
-class Spell(NamedTuple):
-    """How long one configuration held."""
+class ConfigPeriod(NamedTuple):
+    """An interval with one configuration, both ends in. Instants in ms since the scenario's start."""
 
     since: float
     until: float  # infinite: to the end
@@ -23,38 +23,36 @@ class Spell(NamedTuple):
     timeout: int
 
 
-def spells(scenario: Scenario, turns: Iterable[tuple[int, TargetState]]) -> list[Spell]:
+def config_periods(
+    scenario: Scenario, lifecycle: Iterable[tuple[int, TargetState]]
+) -> tuple[ConfigPeriod, ...]:
     """The configurations of a run, in order. The first one holds from the start."""
-    found = [Spell(-inf, inf, scenario.expects or scenario.regions, scenario.timeout)]
-    fell_at: float = -inf
-    for _, turn in turns:
-        if turn.state == "down":
-            fell_at = turn.at
+    periods = [ConfigPeriod(-inf, inf, scenario.expects or scenario.regions, scenario.timeout)]
+    down_at: float = -inf
+    for _, change in lifecycle:
+        if change.state == "down":
+            down_at = change.at
             continue
-        before = found[-1]
-        told = Spell(
-            turn.at,
-            inf,
-            turn.expects or before.regions,
-            before.timeout if turn.timeout is None else turn.timeout,
-        )
-        if (told.regions, told.timeout) != (before.regions, before.timeout):
-            found[-1] = before._replace(until=fell_at)
-            found.append(told)
-    return found
+        before = periods[-1]
+        regions = change.expects or before.regions
+        timeout = before.timeout if change.timeout is None else change.timeout
+        if (regions, timeout) != (before.regions, before.timeout):
+            periods[-1] = before._replace(until=down_at)
+            periods.append(ConfigPeriod(change.at, inf, regions, timeout))
+    return tuple(periods)
 
 
-def expected_by(spells: Sequence[Spell], at: int) -> frozenset[str]:
-    """The regions that have been expected until this instant, then or earlier."""
-    return frozenset(region for spell in spells if spell.since <= at for region in spell.regions)
+def expected_by(periods: Sequence[ConfigPeriod], at: int) -> frozenset[str]:
+    """The regions that have been expected at this instant or before."""
+    return frozenset(region for period in periods if period.since <= at for region in period.regions)
 
 
-def began_under(spells: Sequence[Spell], earliest: float, latest: float) -> list[Spell]:
+def began_under(periods: Sequence[ConfigPeriod], earliest: float, latest: float) -> list[ConfigPeriod]:
     """The configurations under which an operation may have begun in this interval; at least one."""
-    held = [spell for spell in spells if spell.since <= latest and earliest <= spell.until]
-    return held or [spells[0]]
+    possible = [period for period in periods if period.since <= latest and earliest <= period.until]
+    return possible or [periods[0]]
 
 
-def configured(scenario: Scenario, spell: Spell) -> Scenario:
-    """The scenario as an operation sees it that began in this spell."""
-    return structs.replace(scenario, regions=spell.regions, timeout=spell.timeout)
+def configured(scenario: Scenario, period: ConfigPeriod) -> Scenario:
+    """The scenario with the configuration of this period."""
+    return structs.replace(scenario, regions=period.regions, timeout=period.timeout)

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fanin.harness.oracle.bounds import FOREVER, Bounds, bounds_of
-from fanin.harness.oracle.evidence import Attempt, Case, Post, fold
+from fanin.harness.oracle.evidence import Attempt, Notification, Operation
+from fanin.harness.oracle.notification_body import normalise_region
 from fanin.simulator.language.scenario import Scenario
 
 RETENTION_MS = 7 * 86_400_000
@@ -22,34 +23,48 @@ class Generation(NamedTuple):
     """One operation that had the key: what may have come of it, and what the sink was told."""
 
     bounds: Bounds
-    posts: tuple[Post, ...]  # in the order in which the sink read them; at least one but for the first
+    notifications: tuple[
+        Notification, ...
+    ]  # in the order in which the sink read them; at least one but for the first
     first: bool  # False: it is one that only a forgotten predecessor makes legal
     opener: str  # the scenario's name of the operation whose delivery may have started it
 
 
-def generations(case: Case, scenario: Scenario, *, clock_drift: int = 0) -> list[Generation]:
+def generations(operation: Operation, scenario: Scenario, *, clock_drift: int = 0) -> list[Generation]:
     """The operations that had this key. The first is always there, even if the sink was told nothing."""
-    bounds = bounds_of(case.attempts, scenario, clock_drift=clock_drift)
-    if len(case.posts) <= 1:
-        return [Generation(bounds, tuple(case.posts), True, _opener(case, case.attempts))]
-    return list(_split(case, bounds, scenario, clock_drift))
+    bounds = bounds_of(operation.attempts, scenario, clock_drift=clock_drift)
+    if len(operation.notifications) <= 1:
+        return [
+            Generation(bounds, tuple(operation.notifications), True, _opener(operation, operation.attempts))
+        ]
+    return list(_split(operation, bounds, scenario, clock_drift))
 
 
-def _split(case: Case, bounds: Bounds, scenario: Scenario, clock_drift: int) -> Iterator[Generation]:
-    openers, bounded, told = [_opener(case, case.attempts)], [bounds], [[case.posts[0]]]
-    for post in case.posts[1:]:
+def _split(
+    operation: Operation, bounds: Bounds, scenario: Scenario, clock_drift: int
+) -> Iterator[Generation]:
+    openers, bounded, notified = (
+        [_opener(operation, operation.attempts)],
+        [bounds],
+        [[operation.notifications[0]]],
+    )
+    for notification in operation.notifications[1:]:
         fresh = _Fresh.of(
-            case, min(FOREVER, bounded[-1].decided_from + RETENTION_MS), post, scenario, clock_drift
+            operation,
+            min(FOREVER, bounded[-1].decided_from + RETENTION_MS),
+            notification,
+            scenario,
+            clock_drift,
         )
-        if (pending := _repeated(post, told, accepted=False)) is not None:
-            pending.append(post)
-        elif fresh.bounds().may and _is_new(post, told[-1]):
-            openers, told = [*openers, _opener(case, fresh.attempts)], [*told, [post]]
-            bounded = [*bounded, fresh.unexplained(post) or fresh.bounds()]
+        if (pending := _repeated(notification, notified, accepted=False)) is not None:
+            pending.append(notification)
+        elif fresh.bounds().may and _is_new(notification, notified[-1]):
+            openers, notified = [*openers, _opener(operation, fresh.attempts)], [*notified, [notification]]
+            bounded = [*bounded, fresh.unexplained(notification) or fresh.bounds()]
         else:
-            (_repeated(post, told, accepted=True) or told[-1]).append(post)
-    for n, posts in enumerate(told):
-        yield Generation(bounded[n], tuple(posts), n == 0, openers[n])
+            (_repeated(notification, notified, accepted=True) or notified[-1]).append(notification)
+    for n, notifications in enumerate(notified):
+        yield Generation(bounded[n], tuple(notifications), n == 0, openers[n])
 
 
 class _Fresh(NamedTuple):
@@ -61,12 +76,14 @@ class _Fresh(NamedTuple):
     clock_drift: int
 
     @staticmethod
-    def of(case: Case, since: int, post: Post, scenario: Scenario, clock_drift: int) -> "_Fresh":
+    def of(
+        operation: Operation, since: int, notification: Notification, scenario: Scenario, clock_drift: int
+    ) -> "_Fresh":
         """Those that can have led to this post."""
         attempts = [
             it
-            for it in case.attempts
-            if it.sent.at <= post.at and it.ended_at + (0 if it.counts else LINGERS_MS) >= since
+            for it in operation.attempts
+            if it.sent.at <= notification.at and it.ended_at + (0 if it.counts else LINGERS_MS) >= since
         ]
         return _Fresh(attempts, since, scenario, clock_drift)
 
@@ -76,21 +93,25 @@ class _Fresh(NamedTuple):
             self.attempts, self.scenario, clock_drift=self.clock_drift, since=self.since, certain=certain
         )
 
-    def unexplained(self, post: Post) -> Bounds | None:
+    def unexplained(self, notification: Notification) -> Bounds | None:
         """Bounds that do not allow what was told, if none do, whichever attempt has started the operation."""
-        if post.notice.outcome is None:
+        if notification.body.outcome is None:
             return None
         missing: tuple[str, ...] = ()
-        started_until = post.at
-        if post.notice.outcome == "timed_out":
-            missing = tuple(it for it in self.scenario.regions if fold(it) in (post.notice.missing or ()))
-            started_until = post.at - self.scenario.timeout + self.clock_drift
+        started_until = notification.at
+        if notification.body.outcome == "timed_out":
+            missing = tuple(
+                it
+                for it in self.scenario.regions
+                if normalise_region(it) in (notification.body.missing or ())
+            )
+            started_until = notification.at - self.scenario.timeout + self.clock_drift
         refuted: Bounds | None = None
         for opener in self.attempts:
             if opener.counts is False or opener.region in missing:
                 continue
             bounds = self._started_by(opener, started_until)
-            if bounds.allows(missing, post.at):
+            if bounds.allows(missing, notification.at):
                 return None
             refuted = refuted or bounds
         return refuted
@@ -108,24 +129,26 @@ class _Fresh(NamedTuple):
         return self._replace(attempts=possible, since=since).bounds(frozenset(certain))
 
 
-def _repeated(post: Post, told: list[list[Post]], *, accepted: bool) -> list[Post] | None:
+def _repeated(
+    notification: Notification, notified: list[list[Notification]], *, accepted: bool
+) -> list[Notification] | None:
     """What this repeats, whichever operation's it is: one that the sink refuses for long outlasts its own."""
     return next(
         (
-            posts
-            for posts in reversed(told)
-            if post.repeats(posts[0]) and any(it.accepted for it in posts) == accepted
+            notifications
+            for notifications in reversed(notified)
+            if notification.repeats(notifications[0]) and any(it.accepted for it in notifications) == accepted
         ),
         None,
     )
 
 
-def _is_new(post: Post, before: list[Post]) -> bool:
+def _is_new(notification: Notification, before: list[Notification]) -> bool:
     """Whether this is no mere repetition of a notification that the sink has not accepted yet."""
-    return not post.repeats(before[0]) or any(it.accepted for it in before)
+    return not notification.repeats(before[0]) or any(it.accepted for it in before)
 
 
-def _opener(case: Case, attempts: list[Attempt]) -> str:
+def _opener(operation: Operation, attempts: list[Attempt]) -> str:
     openers = (it.sent for it in attempts if it.counts is not False)
     opener = min(openers, key=lambda sent: sent.at, default=None)
-    return case.name if opener is None else opener.op
+    return operation.name if opener is None else opener.op

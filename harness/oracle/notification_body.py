@@ -11,38 +11,35 @@ OUTCOMES = ("completed", "timed_out")
 _SECONDS_MAX = 10**10
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """What a notification says. What it lacks, or says in another shape than agreed, is None."""
+class NotificationBody(msgspec.Struct, frozen=True):
+    """The fields of a notification. A field that is absent, or of another shape than agreed, is None."""
 
-    id: str | None
-    outcome: str | None  # completed or timed_out
-    arrived: tuple[str, ...] | None  # trimmed, case-folded, sorted
-    missing: tuple[str, ...] | None
-    action: str | None
-    repository: str | None
-    tag: str | None  # None when empty as well: a push by digest has none
-    digest: str | None
-    deadline: str | int | float | None  # as it stands in the body
-    said_outcome: Any  # as it stands in the body, for messages
+    id: str | None = None
+    outcome: str | None = None  # completed or timed_out
+    arrived: tuple[str, ...] | None = None  # normalised, sorted
+    missing: tuple[str, ...] | None = None  # normalised, sorted
+    action: str | None = None
+    repository: str | None = None
+    tag: str | None = None  # None when empty as well: a push by digest has none
+    digest: str | None = None
+    deadline: str | int | float | None = None  # as it stands in the body
+    raw_outcome: Any = None  # as it stands in the body, for messages
 
     @property
-    def image(self) -> tuple[str | None, ...]:
+    def content(self) -> tuple[str | None, ...]:
         """What identifies the operation where ids do not."""
         return (self.action, self.repository, self.tag, self.digest)
 
 
-_SILENCE = Notice(None, None, None, None, None, None, None, None, None, None)
-
-
-def read_notice(body: Mapping[str, Any] | None) -> Notice:
+def read_body(body: Mapping[str, Any] | None) -> NotificationBody:
     """Read a body of any shape."""
     if body is None:
-        return _SILENCE
-    said = body.get("outcome")
+        return NotificationBody()
+    outcome = body.get("outcome")
     deadline = body.get("deadline")
-    return Notice(
+    return NotificationBody(
         id=_text(body.get("id")),
-        outcome=said if isinstance(said, str) and said in OUTCOMES else None,
+        outcome=outcome if isinstance(outcome, str) and outcome in OUTCOMES else None,
         arrived=_regions(body.get("arrived")),
         missing=_regions(body.get("missing")),
         action=_text(body.get("action")),
@@ -50,23 +47,17 @@ def read_notice(body: Mapping[str, Any] | None) -> Notice:
         tag=_text(body.get("tag")),
         digest=_text(body.get("digest")),
         deadline=deadline if isinstance(deadline, str | int | float) else None,
-        said_outcome=said,
+        raw_outcome=outcome,
     )
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _regions(value: Any) -> tuple[str, ...] | None:
-    """Region names as they compare, sorted; repeats are kept, because naming a region twice is wrong."""
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        return None
-    return tuple(sorted(name.strip().casefold() for name in value))
+def normalise_region(region: str) -> str:
+    """A region's name as it compares: trimmed and case-folded (contract, clause 2)."""
+    return region.strip().casefold()
 
 
 def instant_ms(deadline: str | float) -> int | None:
-    """A told deadline as Unix milliseconds: ISO 8601 with an offset, or Unix time in seconds or milliseconds.
+    """A deadline as Unix milliseconds: ISO 8601 with an offset, or Unix time in seconds or milliseconds.
 
     None when it is none of these.
     """
@@ -80,3 +71,14 @@ def instant_ms(deadline: str | float) -> int | None:
         return round(deadline if abs(deadline) >= _SECONDS_MAX else deadline * 1000)
     except (OverflowError, ValueError):
         return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _regions(value: Any) -> tuple[str, ...] | None:
+    """Region names, normalised and sorted; repeats are kept, because naming a region twice is wrong."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return None
+    return tuple(sorted(map(normalise_region, value)))

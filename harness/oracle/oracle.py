@@ -12,9 +12,9 @@ from operator import itemgetter
 import msgspec
 
 from fanin.harness.history import History
-from fanin.harness.oracle.allowances import Excuses
+from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
-from fanin.harness.oracle.evidence import Case, Evidence, collect
+from fanin.harness.oracle.evidence import Evidence, Operation, collect
 from fanin.harness.oracle.generations import generations
 from fanin.harness.oracle.rules import (
     content,
@@ -26,7 +26,7 @@ from fanin.harness.oracle.rules import (
     timing,
 )
 from fanin.harness.oracle.text import quoted
-from fanin.harness.oracle.violation import Charge, Hearing
+from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 
 # So many findings of one rule and way are reported in full; the rest is counted.
@@ -41,49 +41,49 @@ def judge(history: History) -> Verdict:
     A broken rule is ``invalid`` whatever else happened. Without one, any doubt makes it ``unknown``.
     """
     evidence = collect(history)
-    excuses = Excuses(evidence)
-    hearings = [_hearing(case, evidence, excuses) for case in evidence.cases]
-    findings = _merge(_charges(evidence, excuses, hearings), evidence.length)
-    doubted = tuple(doubts.check(evidence, excuses, hearings))
+    allowances = Allowances(evidence)
+    views = [_view(operation, evidence, allowances) for operation in evidence.operations]
+    findings = _merge(_violations(evidence, allowances, views), evidence.length)
+    doubted = tuple(doubts.check(evidence, allowances, views))
     calm = Validity.UNKNOWN if doubted else Validity.VALID
-    return Verdict(
-        Validity.INVALID if findings else calm, findings, doubted, tuple(map(_judgement, hearings))
-    )
+    return Verdict(Validity.INVALID if findings else calm, findings, doubted, tuple(map(_judgement, views)))
 
 
-def _hearing(case: Case, evidence: Evidence, excuses: Excuses) -> Hearing:
-    scenario, *others = evidence.configured_for(case)
-    heard = generations(case, scenario, clock_drift=evidence.run.clock_drift)
-    return Hearing(case, heard, evidence, excuses, scenario, undecidable=bool(others))
+def _view(operation: Operation, evidence: Evidence, allowances: Allowances) -> OperationView:
+    scenario, *others = evidence.configured_for(operation)
+    heard = generations(operation, scenario, clock_drift=evidence.run.clock_drift)
+    return OperationView(operation, heard, evidence, allowances, scenario, undecidable=bool(others))
 
 
-def _charges(evidence: Evidence, excuses: Excuses, hearings: Sequence[Hearing]) -> Iterator[Charge]:
-    yield from responses.check_comeback(evidence, excuses)
-    yield from responses.check_answers(evidence, {it.case.key: it for it in hearings})
-    hearings = [hearing for hearing in hearings if not hearing.undecidable]
-    for hearing in hearings:
-        told_wrong = list(outcome.check(hearing))
+def _violations(
+    evidence: Evidence, allowances: Allowances, views: Sequence[OperationView]
+) -> Iterator[Violation]:
+    yield from responses.check_restarts(evidence, allowances)
+    yield from responses.check_responses(evidence, {it.operation.key: it for it in views})
+    views = [view for view in views if not view.undecidable]
+    for view in views:
+        told_wrong = list(outcome.check(view))
         yield from told_wrong
         # A wrong outcome is late or silent only in consequence.
-        yield from () if told_wrong else timing.check(hearing)
-        yield from notification.check(hearing)
-        yield from content.check(hearing)
-    yield from notification.check_keys(hearings)
-    yield from notification.check_strays(evidence)
-    yield from expectation.check_expectations(hearings)
+        yield from () if told_wrong else timing.check(view)
+        yield from notification.check(view)
+        yield from content.check(view)
+    yield from notification.check_keys(views)
+    yield from notification.check_unattributed(evidence)
+    yield from expectation.check_expectations(views)
 
 
-def _merge(charges: Iterable[Charge], length: int) -> tuple[Finding, ...]:
+def _merge(violations: Iterable[Violation], length: int) -> tuple[Finding, ...]:
     """The findings in the order in which rules were broken; those of one kind together, and few in full.
 
     Args:
-        charges: In any order that is the same every time.
+        violations: In any order that is the same every time.
         length: Of the history: silence, which no record shows, breaks its rule after the last.
     """
-    kinds: dict[tuple[Rule, str], list[tuple[int, Charge]]] = {}
-    for charge in charges:
-        broken_at = length if charge.silent or not charge.records else charge.records[-1]
-        kinds.setdefault((charge.rule, charge.way), []).append((broken_at, charge))
+    kinds: dict[tuple[Rule, str], list[tuple[int, Violation]]] = {}
+    for violation in violations:
+        broken_at = length if violation.absence or not violation.records else violation.records[-1]
+        kinds.setdefault((violation.rule, violation.kind), []).append((broken_at, violation))
     for found in kinds.values():
         found.sort(key=itemgetter(0))
     ordered = sorted(kinds.values(), key=lambda found: found[0][0])
@@ -94,29 +94,31 @@ def _blame_once(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Blame lines that stand below an earlier finding already are left out."""
     shown = set()
     for finding in findings:
-        known = (finding.op, finding.blame) in shown
-        shown.add((finding.op, finding.blame))
-        yield msgspec.structs.replace(finding, blame=()) if known else finding
+        known = (finding.op, finding.by_region) in shown
+        shown.add((finding.op, finding.by_region))
+        yield msgspec.structs.replace(finding, by_region=()) if known else finding
 
 
-def _few(charges: Sequence[Charge]) -> Iterator[Finding]:
-    for charge in charges[:IN_FULL_MAX]:
-        yield charge.finding()
-    if rest := charges[IN_FULL_MAX:]:
+def _few(violations: Sequence[Violation]) -> Iterator[Finding]:
+    for violation in violations[:IN_FULL_MAX]:
+        yield violation.finding()
+    if rest := violations[IN_FULL_MAX:]:
         pointed_at = sorted({it.records[-1] for it in rest if it.records})[:POINTED_AT_MAX]
-        what = f"{len(rest)} more like these: {rest[0].way}"
+        message = f"{len(rest)} more like these: {rest[0].kind}"
         looks_like = tuple(rest[0].looks_like.split())
-        yield Finding(rest[0].rule, what, evidence=tuple(pointed_at), looks_like=looks_like)
+        yield Finding(rest[0].rule, message, evidence=tuple(pointed_at), looks_like=looks_like)
 
 
-def _judgement(hearing: Hearing) -> Judgement:
-    bounds, posts = hearing.first.bounds, hearing.first.posts
+def _judgement(view: OperationView) -> Judgement:
+    bounds, notifications = view.first.bounds, view.first.notifications
     return Judgement(
-        op=hearing.case.name,
-        key=hearing.case.key,
+        op=view.operation.name,
+        key=view.operation.key,
         legal=bounds.legal,
         deadline_from=None if bounds.deadline_from == FOREVER else bounds.deadline_from,
         deadline_until=None if bounds.deadline_until == FOREVER else bounds.deadline_until,
-        outcome=(posts[0].notice.outcome or quoted(posts[0].notice.said_outcome)) if posts else None,
-        told_at=posts[0].at if posts else None,
+        outcome=(notifications[0].body.outcome or quoted(notifications[0].body.raw_outcome))
+        if notifications
+        else None,
+        notified_at=notifications[0].at if notifications else None,
     )

@@ -42,24 +42,24 @@ class Outages:
         return (self.windows[index] for index in range(first, len(self.windows)))
 
 
-def lives_of(turns: Iterable[tuple[int, TargetState]]) -> dict[int, list[TargetState]]:
+def lives_of(lifecycle: Iterable[tuple[int, TargetState]]) -> dict[int, list[TargetState]]:
     """Each replica's ups and downs, by its number. Where there is only one, its number is 0."""
     found: dict[int, list[TargetState]] = {}
-    for _, turn in turns:
-        found.setdefault(turn.replica, []).append(turn)
+    for _, change in lifecycle:
+        found.setdefault(change.replica, []).append(change)
     return found
 
 
-def outages_of(turns: Iterable[TargetState], run: Run) -> list[Window]:
+def outages_of(lifecycle: Iterable[TargetState], run: Run) -> list[Window]:
     """One process's outages. The first ends with its first start, which has no work waiting."""
     windows, fell_at, grace = [], -FOREVER, 0
     up = False
-    for turn in turns:
-        if turn.state == "up" and not up:
-            windows.append(Window(fell_at, turn.at, grace))
-        elif turn.state == "down" and up:
-            fell_at, grace = turn.at, run.start_grace
-        up = turn.state == "up"
+    for change in lifecycle:
+        if change.state == "up" and not up:
+            windows.append(Window(fell_at, change.at, grace))
+        elif change.state == "down" and up:
+            fell_at, grace = change.at, run.start_grace
+        up = change.state == "up"
     if not up:
         windows.append(Window(fell_at, FOREVER, grace))
     return windows

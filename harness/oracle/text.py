@@ -1,10 +1,11 @@
-"""One line per region that says who did what: sent, acknowledged, counted, named."""
+"""What findings and doubts are written with: instants, lists, quoted values, and one line per region."""
 
 from collections.abc import Mapping, Sequence
 
 from fanin.harness.history import Unsent
 from fanin.harness.oracle.bounds import FOREVER, Bounds
-from fanin.harness.oracle.evidence import Attempt, Case, Post, fold
+from fanin.harness.oracle.evidence import Attempt, Notification, Operation
+from fanin.harness.oracle.notification_body import normalise_region
 from fanin.simulator.language.durations import format_duration
 
 _HOUR_MS = 3_600_000
@@ -27,20 +28,23 @@ def quoted(value: object) -> str:
     return text if len(text) <= _QUOTED_MAX else f"{text[: _QUOTED_MAX - 1]}…"
 
 
-def blame(
-    case: Case, bounds: Bounds, told: Post | None, unsent: Mapping[tuple[str, str], Unsent]
+def region_lines(
+    operation: Operation,
+    bounds: Bounds,
+    notification: Notification | None,
+    unsent: Mapping[tuple[str, str], Unsent],
 ) -> tuple[str, ...]:
-    """The lines, in the order of the scenario's regions, columns aligned."""
+    """One line per region: sent, acknowledged, counted, named. In the scenario's order, columns aligned."""
     rows = []
     for region in bounds.regions:
-        attempts = [it for it in case.attempts if (it.region or it.home) == region]
+        attempts = [it for it in operation.attempts if (it.region or it.origin) == region]
         rows.append(
             (
                 region,
-                _sent(case, region, attempts, unsent),
+                _sent(operation, region, attempts, unsent),
                 _ended(attempts),
                 _counted(region, bounds),
-                _named(region, told),
+                _named(region, notification),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -50,18 +54,18 @@ def blame(
 
 
 def _sent(
-    case: Case, region: str, attempts: Sequence[Attempt], unsent: Mapping[tuple[str, str], Unsent]
+    operation: Operation, region: str, attempts: Sequence[Attempt], unsent: Mapping[tuple[str, str], Unsent]
 ) -> str:
     if attempts:
-        again = f" +{len(attempts) - 1}" if len(attempts) > 1 else ""
-        return f"sent {clock(_telling(attempts).sent.at)}{again}"
-    for occurred in case.occurrences:
-        if loss := unsent.get((occurred.op, region)):
-            return f"never sent: {loss.reason}"
+        more = f" +{len(attempts) - 1}" if len(attempts) > 1 else ""
+        return f"sent {clock(_decisive(attempts).sent.at)}{more}"
+    for event in operation.events:
+        if record := unsent.get((event.op, region)):
+            return f"never sent: {record.reason}"
     return "never sent"
 
 
-def _telling(attempts: Sequence[Attempt]) -> Attempt:
+def _decisive(attempts: Sequence[Attempt]) -> Attempt:
     """The first that was acknowledged; else the first that may have counted; else the first."""
     order = {True: 0, None: 1, False: 2}
     return min(attempts, key=lambda it: order[it.counts])
@@ -70,14 +74,14 @@ def _telling(attempts: Sequence[Attempt]) -> Attempt:
 def _ended(attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return ""
-    attempt = _telling(attempts)
-    flaw = f" ({attempt.invalid_because.rpartition(':')[2]})" if attempt.invalid_because else ""
-    answer = attempt.answer
-    if answer is None:
-        return f"no answer{flaw}"
+    attempt = _decisive(attempts)
+    reason = f" ({attempt.invalid_because.rpartition(':')[2]})" if attempt.invalid_because else ""
+    ended = attempt.ended
+    if ended is None:
+        return f"no answer{reason}"
     if attempt.counts:
-        return f"acked {clock(answer.at)}"
-    return f"{answer.error or f'answered {answer.status}'} {clock(answer.at)}{flaw}"
+        return f"acked {clock(ended.at)}"
+    return f"{ended.error or f'answered {ended.status}'} {clock(ended.at)}{reason}"
 
 
 def _counted(region: str, bounds: Bounds) -> str:
@@ -89,10 +93,11 @@ def _counted(region: str, bounds: Bounds) -> str:
     return "counted" if must <= bounds.deadline_from else "may count"
 
 
-def _named(region: str, told: Post | None) -> str:
-    if told is None:
+def _named(region: str, notification: Notification | None) -> str:
+    if notification is None:
         return ""
-    for word, names in (("missing", told.notice.missing), ("arrived", told.notice.arrived)):
-        if names is not None and fold(region) in names:
+    body = notification.body
+    for word, names in (("missing", body.missing), ("arrived", body.arrived)):
+        if names is not None and normalise_region(region) in names:
             return f"named {word}"
     return "not named"

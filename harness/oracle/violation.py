@@ -1,52 +1,54 @@
-"""What a rule gets to see of one operation, and what it brings forward."""
+"""What a rule sees of one operation, and what it reports."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
-from fanin.harness.oracle.allowances import Excuses
+from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import Bounds
-from fanin.harness.oracle.evidence import Attempt, Case, Evidence, Post, fold
+from fanin.harness.oracle.evidence import Evidence, Notification, Operation
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.text import blame
+from fanin.harness.oracle.notification_body import normalise_region
+from fanin.harness.oracle.text import region_lines
 from fanin.harness.verdict import Finding, Rule
 from fanin.simulator.language.scenario import Scenario
 
 
-class Charge(NamedTuple):
-    """One broken rule. Charges with the same rule and way are merged when there are many."""
+class Violation(NamedTuple):
+    """One broken rule. Many violations of the same rule and kind are reported together."""
 
     rule: Rule
-    way: str  # how the rule was broken, in a few words, without naming the operation
-    what: str  # one sentence
+    kind: str  # how the rule was broken, in a few words, without the operation's name
+    message: str  # one sentence
     records: tuple[int, ...]  # indices of those that decide it, in order
     op: str | None = None
     looks_like: str = ""  # entries of docs/bugs.md, separated by spaces
-    silent: bool = False  # something is missing, so no record marks the instant
-    blame: Callable[[], tuple[str, ...]] = tuple  # asked only of those that are reported in full
+    absence: bool = False  # something did not happen, so no record marks the instant
+    by_region: Callable[[], tuple[str, ...]] = tuple  # called only for a violation that is reported in full
 
     def finding(self) -> Finding:
         """The finding in full."""
         return Finding(
             self.rule,
-            self.what,
+            self.message,
             op=self.op,
             evidence=self.records,
-            blame=self.blame(),
+            by_region=self.by_region(),
             looks_like=tuple(self.looks_like.split()),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """One operation before its judge."""
+class OperationView:
+    """One operation with everything that a rule may ask about it."""
 
-    case: Case
+    operation: Operation
     generations: list[Generation]
     evidence: Evidence
-    excuses: Excuses
+    allowances: Allowances
     scenario: Scenario  # with the regions and the timeout that were configured when it began
-    undecidable: bool = False  # which ones these were, nobody can tell
+    undecidable: bool = False  # it may have begun under either of two configurations
 
     @property
     def first(self) -> Generation:
@@ -57,57 +59,58 @@ class Hearing:
     def tolerance(self) -> int:
         return self.evidence.run.tolerance
 
-    def charge(
+    def violation(
         self,
         rule: Rule,
-        way: str,
-        what: str,
+        kind: str,
+        message: str,
         *,
         records: Iterable[int],
-        told: Post | None = None,
+        notification: Notification | None = None,
         bounds: Bounds | None = None,
         looks_like: str = "",
-        silent: bool = False,
-    ) -> Charge:
-        """Bring a broken rule forward.
+        absence: bool = False,
+    ) -> Violation:
+        """A broken rule of this operation.
 
         Args:
             rule: The clause.
-            way: How it was broken, in a few words.
-            what: The rest of a sentence that begins with the operation's name.
+            kind: How it was broken, in a few words.
+            message: The rest of a sentence that begins with the operation's name.
             records: Indices of the records that decide it.
-            told: The notification that the blame lines are about.
-            bounds: What the blame lines measure by; default: the first operation's.
+            notification: What the lines by region compare with.
+            bounds: What the lines by region measure by; default: the first operation's.
             looks_like: Entries of docs/bugs.md, separated by spaces.
-            silent: Something is missing, so no record marks the instant.
+            absence: Something did not happen, so no record marks the instant.
         """
-        measure = bounds or self.first.bounds
-        return Charge(
+        measured_by = bounds or self.first.bounds
+        return Violation(
             rule,
-            way,
-            f"{self.case.name} {what}",
+            kind,
+            f"{self.operation.name} {message}",
             tuple(sorted(set(records))),
-            op=self.case.name,
+            op=self.operation.name,
             looks_like=looks_like,
-            silent=silent,
-            blame=lambda: blame(self.case, measure, told, self.evidence.unsent),
+            absence=absence,
+            by_region=lambda: region_lines(self.operation, measured_by, notification, self.evidence.unsent),
         )
 
     def deciding(self, regions: Collection[str]) -> list[int]:
         """Indices of the records that say when these regions may have and certainly had counted."""
         records: list[int] = []
         for region in regions:
-            counting = [it for it in self.case.attempts if it.region == region and it.counts is not False]
+            attempts = self.operation.attempts
+            counting = [it for it in attempts if it.region == region and it.counts is not False]
             acknowledged = [it for it in counting if it.counts]
-            for attempts in (counting, acknowledged):
-                if attempts:
-                    records += min(attempts, key=_sent_at).records
+            for candidates in (counting, acknowledged):
+                if candidates:
+                    records += min(candidates, key=attrgetter("sent.at")).records
         return records
 
-    def names_each_region_once(self, told: Post) -> bool:
+    def names_each_region_once(self, notification: Notification) -> bool:
         """Whether it sorts the expected regions into arrived and missing, whatever else it names."""
-        expected = sorted(map(fold, self.scenario.regions))
-        arrived, missing = told.notice.arrived, told.notice.missing
+        expected = sorted(map(normalise_region, self.scenario.regions))
+        arrived, missing = notification.body.arrived, notification.body.missing
         if arrived is None or missing is None:
             return False
         return sorted(name for name in (*arrived, *missing) if name in expected) == expected
@@ -115,8 +118,4 @@ class Hearing:
     def regions(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those expected regions that a notification names, as the scenario writes them and in its order."""
         named = set(names)
-        return tuple(region for region in self.scenario.regions if fold(region) in named)
-
-
-def _sent_at(attempt: Attempt) -> int:
-    return attempt.sent.at
+        return tuple(region for region in self.scenario.regions if normalise_region(region) in named)

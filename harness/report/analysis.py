@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from fanin.harness.history import FaultApplied, History, RegistryEvent, Unsent
 from fanin.harness.oracle.bounds import FOREVER
-from fanin.harness.oracle.evidence import Attempt, Case, Evidence, Post, collect
+from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation, collect
 from fanin.harness.verdict import Judgement, Verdict
 from fanin.simulator.language.scenario import Fault, Scenario
 
@@ -33,7 +33,7 @@ class OperationAnalysis:
     """What one correlation key names; usually one push."""
 
     name: str
-    case: Case
+    records: Operation
     scenario: Scenario  # with the regions and the timeout that held when it began
     judgement: Judgement | None = None
     attempt_outcomes: dict[int, AttemptOutcome] = field(default_factory=dict)  # by attempt number
@@ -43,7 +43,7 @@ class OperationAnalysis:
     @property
     def indefinite(self) -> set[str]:
         """Regions of which no more is known than that they may have counted."""
-        maybe = {attempt.region for attempt in self.case.attempts if attempt.counts is None}
+        maybe = {attempt.region for attempt in self.records.attempts if attempt.counts is None}
         return {region for region in maybe if region is not None} - self.counted.keys()
 
     @property
@@ -57,7 +57,7 @@ class OperationAnalysis:
 
     def armed_at(self, deadline: int) -> int:
         """When a timer for that deadline was set: not before anything was sent, though clocks differ."""
-        first = min((attempt.sent.at for attempt in self.case.attempts), default=0)
+        first = min((attempt.sent.at for attempt in self.records.attempts), default=0)
         return max(deadline - self.scenario.timeout, first)
 
 
@@ -70,7 +70,7 @@ class RunAnalysis:
     operations: list[OperationAnalysis]  # in the order in which they first occurred
     occurred: list[tuple[int, RegistryEvent]] = field(default_factory=list)
     unsent: list[tuple[int, Unsent]] = field(default_factory=list)
-    bits: list[tuple[int, FaultApplied, Fault]] = field(default_factory=list)
+    faults_applied: list[tuple[int, FaultApplied, Fault]] = field(default_factory=list)
     faults: dict[int, list[Fault]] = field(default_factory=dict)  # by attempt number: what bit it
     _by_key: dict[str, OperationAnalysis] = field(default_factory=dict)
     _by_op: dict[str, OperationAnalysis] = field(default_factory=dict)  # its first key's
@@ -78,10 +78,12 @@ class RunAnalysis:
 
     def __post_init__(self) -> None:
         for operation in self.operations:
-            self._by_key[operation.case.key] = operation
-            for occurred in operation.case.occurrences:
+            self._by_key[operation.records.key] = operation
+            for occurred in operation.records.events:
                 self._by_op.setdefault(occurred.op, operation)
-            self._by_post.update({post.received.request: operation for post in operation.case.posts})
+            self._by_post.update(
+                {post.received.request: operation for post in operation.records.notifications}
+            )
 
     @property
     def scenario(self) -> Scenario:
@@ -94,15 +96,15 @@ class RunAnalysis:
 
     def operation_of(self, attempt: Attempt) -> OperationAnalysis:
         """The operation that an attempt belongs to."""
-        return self._by_key[self.evidence.case_of[attempt.sent.attempt].key]
+        return self._by_key[self.evidence.operation_of[attempt.sent.attempt].key]
 
-    def notified_operation(self, post: Post) -> OperationAnalysis | None:
+    def notified_operation(self, post: Notification) -> OperationAnalysis | None:
         """The operation whose notification a post is; None when it is nobody's."""
         return self._by_post.get(post.received.request)
 
     def restricted_to(self, operation: OperationAnalysis | None) -> "RunAnalysis":
         """The same run with nothing in it but one operation's own; None: but what belongs to no operation."""
-        evidence, case = self.evidence, operation.case if operation else None
+        evidence, records = self.evidence, operation.records if operation else None
 
         def about(op: str) -> bool:
             return operation is not None and self.operation_named(op) is operation
@@ -112,9 +114,9 @@ class RunAnalysis:
             operations=[operation] if operation else [],
             evidence=replace(
                 evidence,
-                cases=(case,) if case else (),
-                attempts=tuple(case.attempts) if case else (),
-                posts=tuple(case.posts) if case else evidence.strays,
+                operations=(records,) if records else (),
+                attempts=tuple(records.attempts) if records else (),
+                notifications=tuple(records.notifications) if records else evidence.unattributed,
             ),
             occurred=[it for it in self.occurred if about(it[1].op)],
             unsent=[it for it in self.unsent if about(it[1].op)],
@@ -143,13 +145,11 @@ def _operations(evidence: Evidence, verdict: Verdict) -> list[OperationAnalysis]
     judged = {judgement.key: judgement for judgement in verdict.judgements}
     operations: list[OperationAnalysis] = []
     names: dict[str, int] = {}
-    for case in evidence.cases:
-        names[case.name] = names.get(case.name, 0) + 1
+    for it in evidence.operations:
+        names[it.name] = names.get(it.name, 0) + 1
         # One op, several keys: each region's payload has an id of its own.
-        name = case.name if names[case.name] == 1 else f"{case.name}.{names[case.name]}"
-        operations.append(
-            OperationAnalysis(name, case, evidence.configured_for(case)[0], judged.get(case.key))
-        )
+        name = it.name if names[it.name] == 1 else f"{it.name}.{names[it.name]}"
+        operations.append(OperationAnalysis(name, it, evidence.configured_for(it)[0], judged.get(it.key)))
     return operations
 
 
@@ -168,7 +168,7 @@ def _go_through(analysis: RunAnalysis) -> None:
                 operation.unsent.append(entry)
         elif isinstance(entry, FaultApplied) and 0 <= entry.fault < len(faults):
             fault = faults[entry.fault]
-            analysis.bits.append((index, entry, fault))
+            analysis.faults_applied.append((index, entry, fault))
             if entry.attempt is not None:
                 analysis.faults.setdefault(entry.attempt, []).append(fault)
             elif entry.op is not None and entry.region is not None:
@@ -180,21 +180,21 @@ def _go_through(analysis: RunAnalysis) -> None:
 
 def _decide_fates(operation: OperationAnalysis) -> None:
     """In the order of the answers: the first 2xx of a region is the one that counts."""
-    end = max((attempt.answer_index or 0 for attempt in operation.case.attempts), default=0)
-    for attempt in sorted(operation.case.attempts, key=lambda it: it.answer_index or end + it.index + 1):
+    end = max((attempt.ended_index or 0 for attempt in operation.records.attempts), default=0)
+    for attempt in sorted(operation.records.attempts, key=lambda it: it.ended_index or end + it.index + 1):
         fate = operation.attempt_outcomes[attempt.sent.attempt] = _fate(operation, attempt)
         if fate in (AttemptOutcome.COUNTED, AttemptOutcome.AT_DEADLINE) and attempt.region is not None:
             operation.counted[attempt.region] = attempt.ended_at
 
 
 def _fate(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
-    answer = attempt.answer
+    answer = attempt.ended
     if answer is None or answer.definite is None:
         return AttemptOutcome.INDEFINITE
     if not answer.definite:
         return AttemptOutcome.LOST if answer.status is None else AttemptOutcome.REFUSED
     # What starts nothing may be answered 200 even under an unknown region's name.
-    if not attempt.wanted and attempt.invalid_because in ("", "unknown-region"):
+    if not attempt.awaited and attempt.invalid_because in ("", "unknown-region"):
         return AttemptOutcome.NO_EFFECT
     if attempt.invalid_because:
         # One answer for all that an envelope carries says nothing of a single one.
@@ -206,7 +206,7 @@ def _accepted(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
     """The fate of a sound and wanted webhook that was answered 2xx."""
     if attempt.region in operation.counted:
         return AttemptOutcome.DUPLICATE
-    if any(post.at < attempt.sent.at for post in operation.case.posts):
+    if any(post.at < attempt.sent.at for post in operation.records.notifications):
         return AttemptOutcome.LATE
     window = operation.deadline
     if window is None or attempt.ended_at < window[0]:

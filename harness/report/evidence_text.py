@@ -31,7 +31,7 @@ class EvidenceText:
         self._analysis = analysis
         self._entries = analysis.history.entries
         self._attempts = {attempt.sent.attempt: attempt for attempt in analysis.evidence.attempts}
-        self._posts = {post.received.request: post for post in analysis.evidence.posts}
+        self._posts = {post.received.request: post for post in analysis.evidence.notifications}
 
     def sentences(self, indices: Sequence[int]) -> list[str]:
         """Records in words, their instants first and aligned."""

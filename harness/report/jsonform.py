@@ -42,14 +42,14 @@ def _finding(history: History, finding: Finding) -> dict[str, Any]:
     entries = history.entries
     return {
         "rule": finding.rule.value,
-        "what": finding.what,
+        "message": finding.message,
         "op": finding.op,
         "evidence": [
             {"index": index, **msgspec.to_builtins(entries[index])}
             for index in finding.evidence
             if 0 <= index < len(entries)
         ],
-        "blame": list(finding.blame),
+        "by_region": list(finding.by_region),
         "looks_like": list(finding.looks_like),
     }
 
@@ -61,5 +61,5 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "deadline_from_ms": judgement.deadline_from,
         "deadline_until_ms": judgement.deadline_until,
         "outcome": judgement.outcome,
-        "told_at_ms": judgement.told_at,
+        "notified_at_ms": judgement.notified_at,
     }

@@ -77,7 +77,7 @@ def message(judged: Judged) -> str:
     verdict = judged.verdict
     if verdict.findings:
         first = verdict.findings[0]
-        return f"{first.rule}: {first.what}"
+        return f"{first.rule}: {first.message}"
     if verdict.doubts:
         return verdict.doubts[0]
     return f"{verdict.validity}, but the scenario states {judged.history.run.scenario.verdict}"

@@ -4,7 +4,7 @@ Rules of this file: nothing here knows of lanes.
 """
 
 from fanin.harness.history import SUCCESS, AttemptEnded, SinkResponded
-from fanin.harness.oracle.evidence import Attempt, Post
+from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.oracle.generations import RETENTION_MS
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.line import Tone, listed, shorten
@@ -65,7 +65,7 @@ def request(analysis: RunAnalysis, attempt: Attempt) -> tuple[str, str]:
     if attempt.invalid_because and attempt.invalid_because != "unknown-region":
         flaw = attempt.invalid_because.removeprefix("malformed:").removeprefix("forged:")
         said.append((flaw.replace("-", " "), "flaw"))
-    elif sent.url_region != attempt.home:
+    elif sent.url_region != attempt.origin:
         claimed = f"as {sent.url_region!r}" if sent.url_region else "no region"
         said.append((claimed, "flaw" if attempt.invalid_because else ""))
     return ", ".join(words for words, _ in said) or "sent", " ".join(brief for _, brief in said if brief)
@@ -103,18 +103,18 @@ def _no_answer(analysis: RunAnalysis, attempt: Attempt, answered: AttemptEnded) 
     }.get(answered.error, ("no answer", "?", Tone.ODD))
 
 
-def told(analysis: RunAnalysis, post: Post) -> tuple[str, Tone]:
+def told(analysis: RunAnalysis, post: Notification) -> tuple[str, Tone]:
     """What a post says, its key when that is new, and whether it can be right at all."""
     body, key, operation = post.received.body, post.received.key, analysis.notified_operation(post)
     outcome = said_outcome(post) or ("not JSON" if body is None else "no outcome")
     named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
     if operation is None:
         return f"{outcome} of nothing that happened, {named}", Tone.BAD
-    earlier = operation.case.posts[: operation.case.posts.index(post)]
+    earlier = operation.records.notifications[: operation.records.notifications.index(post)]
     missing = told_missing(post)
     words = outcome + (f", missing {listed(missing, 2)}" if missing else "")
     if not earlier:
-        return f"{words}, {named}", Tone.GOOD if post.notice.outcome and key else Tone.BAD
+        return f"{words}, {named}", Tone.GOOD if post.body.outcome and key else Tone.BAD
     if all(said_outcome(one) == said_outcome(post) and one.received.key == key for one in earlier):
         return f"{outcome} again, same key", Tone.PLAIN
     if post.at - earlier[0].at > RETENTION_MS:
@@ -122,17 +122,17 @@ def told(analysis: RunAnalysis, post: Post) -> tuple[str, Tone]:
     return f"SECOND: {words}, {named}", Tone.BAD
 
 
-def said_outcome(post: Post) -> str:
+def said_outcome(post: Notification) -> str:
     """The outcome as the body names it, right or wrong; empty when it names none."""
-    return post.notice.said_outcome if isinstance(post.notice.said_outcome, str) else ""
+    return post.body.raw_outcome if isinstance(post.body.raw_outcome, str) else ""
 
 
-def told_missing(post: Post) -> tuple[str, ...]:
+def told_missing(post: Notification) -> tuple[str, ...]:
     """The regions that a post names as missing; none when it talks nonsense."""
-    return post.notice.missing or ()
+    return post.body.missing or ()
 
 
-def reply(post: Post, replied: SinkResponded) -> tuple[str, Tone]:
+def reply(post: Notification, replied: SinkResponded) -> tuple[str, Tone]:
     """What the sink answered, or how it did not."""
     if replied.error:
         waited = format_duration(replied.at - post.received.at)

@@ -37,9 +37,9 @@ def examples(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]
 
 
 def _kind(operation: OperationAnalysis) -> Hashable:
-    posts = operation.case.posts
+    posts = operation.records.notifications
     attempts = frozenset(operation.attempt_outcomes.values()) - {AttemptOutcome.COUNTED}
-    answers = frozenset(post.reply.status if post.reply else None for post in posts)
+    answers = frozenset(post.response.status if post.response else None for post in posts)
     unsent = frozenset(entry.reason for entry in operation.unsent)
     return tuple(said_outcome(post) for post in posts[:2]), answers, attempts, unsent
 
@@ -59,7 +59,7 @@ def grouped[T](items: Iterable[T], kind: Callable[[T], Hashable]) -> list[list[T
 
 def first_outcome(operation: OperationAnalysis) -> str:
     """What the sink was first told of an operation; ``silence`` when nothing."""
-    posts = operation.case.posts
+    posts = operation.records.notifications
     return (said_outcome(posts[0]) or "unreadable") if posts else "silence"
 
 

@@ -16,7 +16,7 @@ LINES = 15
 TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye
 _OPERATIONS = 6  # valid operations that are explained one by one
 _SENTENCE = 3  # lines of the sentence that says what broke
-_SHOWN = 4  # pieces of evidence, and lines of blame
+_SHOWN = 4  # pieces of evidence, and lines by region
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
 
 
@@ -68,7 +68,7 @@ def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
 def _decided(judgement: Judgement) -> str:
     if judgement.outcome is None:
         return "silence"
-    told = f" at {clock(judgement.told_at)}" if judgement.told_at is not None else ""
+    told = f" at {clock(judgement.notified_at)}" if judgement.notified_at is not None else ""
     return f"{judgement.outcome}{told}"
 
 
@@ -134,18 +134,18 @@ def _findings(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
 
 
 def _finding(evidence_text: EvidenceText, finding: Finding, *, full: bool) -> Iterator[Line]:
-    """Rule and sentence; in full also the evidence, who is to blame, and what it looks like."""
+    """Rule and sentence; in full also the evidence, the lines by region, and what it looks like."""
     rule = f"  {finding.rule.value}  "
-    sentence = wrap(finding.what, WIDTH - len(rule))
+    sentence = wrap(finding.message, WIDTH - len(rule))
     if not full:
-        yield ((rule, Tone.BAD), (shorten(finding.what, WIDTH - len(rule)), Tone.PLAIN))
+        yield ((rule, Tone.BAD), (shorten(finding.message, WIDTH - len(rule)), Tone.PLAIN))
         return
     for position, part in enumerate(sentence[:_SENTENCE]):
         yield ((rule if position == 0 else " " * len(rule), Tone.BAD), (part, Tone.PLAIN))
     yield from _some(
         [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)], "records", Tone.PLAIN
     )
-    yield from _some([f"    {blame}" for blame in finding.blame], "regions", Tone.ODD)
+    yield from _some([f"    {text}" for text in finding.by_region], "regions", Tone.ODD)
     if finding.looks_like:
         yield line(shorten(f"    looks like: {listed(finding.looks_like)}  (docs/bugs.md)", WIDTH))
 

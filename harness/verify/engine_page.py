@@ -59,7 +59,7 @@ def _not_as_stated(cards: Mapping[str, Card]) -> Iterator[str]:
         for it in card["scenarios"]:
             if it["verdict"] == "skipped" or it["as_stated"]:
                 continue
-            found = [finding["what"] for finding in it["findings"]] or it["doubts"]
+            found = [finding["message"] for finding in it["findings"]] or it["doubts"]
             yield f"\n{name}, `{it['scenario']}`: {'; '.join(found)}"
 
 

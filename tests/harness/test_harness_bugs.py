@@ -36,7 +36,7 @@ from fanin.harness.oracle.bounds import Bounds
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.oracle.rules import content, doubts, notification, outcome, timing
-from fanin.harness.verdict import Validity
+from fanin.harness.verdict import Finding, Validity
 from fanin.harness.world import play as playing
 from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.play import World, play
@@ -87,7 +87,7 @@ def silence_is_no_success() -> None:
 
 
 def _faults_need_not_bite(patch: Patch) -> None:
-    patch.setattr(doubts, "_toothless_faults", nothing)
+    patch.setattr(doubts, "_ineffective_faults", nothing)
 
 
 def _nothing_need_happen(patch: Patch) -> None:
@@ -116,16 +116,16 @@ def what_is_lost_is_missed() -> None:
     assert len(gone) == _found(verdict.findings)
 
 
-def _found(findings: Sequence[Any]) -> int:
+def _found(findings: Sequence[Finding]) -> int:
     """How many operations the findings are about, those that are only counted included."""
-    counted = [re.match(r"(\d+) more like these", it.what) for it in findings]
+    counted = [re.match(r"(\d+) more like these", it.message) for it in findings]
     return sum(int(it[1]) if it else 1 for it in counted)
 
 
 def _only_what_was_told_is_looked_at(patch: Patch) -> None:
     def lenient(history: History) -> Any:
         evidence = collect(history)
-        return replaced(evidence, cases=tuple(it for it in evidence.cases if it.posts))
+        return replaced(evidence, operations=tuple(it for it in evidence.operations if it.notifications))
 
     patch.setattr(oracle, "collect", lenient)
 
@@ -327,8 +327,8 @@ LIES = {
     "H3 second outcomes": Lie(every_illegal_answer_is_refused, _without(outcome, "_told_again")),
     "H3 repetitions": Lie(every_illegal_answer_is_refused, _without(notification, "_sent_after_acceptance")),
     "H3 content": Lie(every_illegal_answer_is_refused, _without(content, "check")),
-    "H3 silence": Lie(every_illegal_answer_is_refused, _without(timing, "_never_told")),
-    "H3 lateness": Lie(every_illegal_answer_is_refused, _without(timing, "_told_late")),
+    "H3 silence": Lie(every_illegal_answer_is_refused, _without(timing, "_never_notified")),
+    "H3 lateness": Lie(every_illegal_answer_is_refused, _without(timing, "_notified_late")),
     "H4 one schedule": Lie(every_seed_is_another_schedule_of_faults, _one_registry_for_all),
     "H5 hidden chance": Lie(what_is_printed_brings_it_back, _chance_of_its_own),
     "H5 another seed printed": Lie(what_is_printed_brings_it_back, _another_seed_is_printed),

@@ -3,107 +3,113 @@
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import SinkResponded
-from fanin.harness.oracle.evidence import Case, Evidence, Post
+from fanin.harness.oracle.evidence import Evidence, Notification, Operation
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.text import clock, quoted
-from fanin.harness.oracle.violation import Charge, Hearing
+from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 
 
-def check(hearing: Hearing) -> Iterator[Charge]:
+def check(view: OperationView) -> Iterator[Violation]:
     """Judge the keys of one operation's notifications."""
-    unobservable = hearing.evidence.run.unobservable
-    for generation in hearing.generations:
-        if "key" not in unobservable:
-            yield from _no_key(hearing, generation)
-        yield from _sent_after_acceptance(hearing, generation)
+    for generation in view.generations:
+        if "key" not in view.evidence.run.unobservable:
+            yield from _no_key(view, generation)
+        yield from _sent_after_acceptance(view, generation)
 
 
-def _no_key(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
-    keyless = [post for post in generation.posts if not post.received.key]
+def _no_key(view: OperationView, generation: Generation) -> Iterator[Violation]:
+    keyless = [it for it in generation.notifications if not it.received.key]
     if keyless:
-        yield hearing.charge(
+        first = keyless[0]
+        yield view.violation(
             Rule.NOTIFICATION,
             "no webhook-id",
-            f"was told {keyless[0].notice.outcome} at {clock(keyless[0].at)} without a webhook-id",
-            records=[post.index for post in keyless],
-            told=keyless[0],
+            f"was told {first.body.outcome} at {clock(first.at)} without a webhook-id",
+            records=[it.index for it in keyless],
+            notification=first,
             bounds=generation.bounds,
             looks_like="B52",
         )
 
 
-def _sent_after_acceptance(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
-    """A key may be POSTed again only if its 2xx did not come, or went down with the aggregator.
+def _sent_after_acceptance(view: OperationView, generation: Generation) -> Iterator[Violation]:
+    """A key may be sent again only if its 2xx did not reach the aggregator, or was lost with it.
 
-    It may have gone down if the aggregator fell before the next POST and before it can have noted the 2xx.
-    It has, if the aggregator was gone when the sink read what it had sent a moment before.
-    And whoever was stopped between its decision and its POST sends it when it wakes, whatever others did.
+    The 2xx may have been lost if the aggregator died before the repetition and before it can have stored the
+    2xx. It was lost if the aggregator was down when the sink read the notification. And a process that was
+    paused between its decision and its request sends the request when it resumes.
     """
-    accepted: tuple[Post, SinkResponded] | None = None
-    for post in generation.posts:
-        if not post.repeats(generation.posts[0]):
+    accepted: tuple[Notification, SinkResponded] | None = None
+    for notification in generation.notifications:
+        if not notification.repeats(generation.notifications[0]):
             return  # a second outcome, and judged as one
         if accepted is not None:
-            before, reply = accepted
-            noted_by, decided = reply.at + hearing.tolerance, generation.bounds.decided_from
+            before, response = accepted
+            stored_by, decided = response.at + view.tolerance, generation.bounds.decided_from
             if not (
-                hearing.excuses.away(before.at)
-                or hearing.excuses.interrupted(before.at, min(post.at, noted_by))
-                or hearing.excuses.woke(decided, post.at, hearing.tolerance)
+                view.allowances.away(before.at)
+                or view.allowances.interrupted(before.at, min(notification.at, stored_by))
+                or view.allowances.woke(decided, notification.at, view.tolerance)
             ):
-                yield _repeated(hearing, generation, before, reply, post)
+                yield _sent_again(view, generation, before, response, notification)
                 return
-        if post.accepted and post.reply is not None:
-            accepted = (post, post.reply)
+        if notification.accepted and notification.response is not None:
+            accepted = (notification, notification.response)
 
 
-def _repeated(
-    hearing: Hearing, generation: Generation, before: Post, reply: SinkResponded, post: Post
-) -> Charge:
-    overlaps = post.at < reply.at
-    way = "sent again before the answer" if overlaps else "sent again after its acceptance"
-    return hearing.charge(
+def _sent_again(
+    view: OperationView,
+    generation: Generation,
+    before: Notification,
+    response: SinkResponded,
+    again: Notification,
+) -> Violation:
+    overlaps = again.at < response.at
+    kind = "sent again before the answer" if overlaps else "sent again after its acceptance"
+    return view.violation(
         Rule.NOTIFICATION,
-        way,
-        f"was told {post.notice.outcome} again at {clock(post.at)} under the key {quoted(post.received.key)},"
-        f" which the sink {'was to answer' if overlaps else 'answered'} {reply.status} at {clock(reply.at)}",
-        records=[*before.records, *post.records],
-        told=post,
+        kind,
+        f"was told {again.body.outcome} again at {clock(again.at)} under the key"
+        f" {quoted(again.received.key)}, which the sink {'was to answer' if overlaps else 'answered'}"
+        f" {response.status} at {clock(response.at)}",
+        records=[*before.records, *again.records],
+        notification=again,
         bounds=generation.bounds,
         looks_like="B56" if overlaps else "B43b B52",
     )
 
 
-def check_keys(hearings: Sequence[Hearing]) -> Iterator[Charge]:
+def check_keys(views: Sequence[OperationView]) -> Iterator[Violation]:
     """One key names one operation: the second operation that uses it breaks the rule."""
-    owners: dict[str, tuple[Case, Post]] = {}
-    for hearing in hearings:
-        for post in hearing.case.posts:
-            key = post.received.key
+    owners: dict[str, tuple[Operation, Notification]] = {}
+    for view in views:
+        for notification in view.operation.notifications:
+            key = notification.received.key
             if not key:
                 continue
-            owner, first = owners.setdefault(key, (hearing.case, post))
-            if owner is not hearing.case:
-                yield hearing.charge(
+            owner, first = owners.setdefault(key, (view.operation, notification))
+            if owner is not view.operation:
+                yield view.violation(
                     Rule.NOTIFICATION,
                     "two operations under one key",
-                    f"was told at {clock(post.at)} under the key {quoted(key)}, used by {owner.name} at"
-                    f" {clock(first.at)}: a sink that drops repeats never sees it",
-                    records=[first.index, post.index],
-                    told=post,
+                    f"was told at {clock(notification.at)} under the key {quoted(key)}, used by"
+                    f" {owner.name} at {clock(first.at)}: a sink that drops repeats never sees it",
+                    records=[first.index, notification.index],
+                    notification=notification,
                     looks_like="B19",
                 )
                 break
 
 
-def check_strays(evidence: Evidence) -> Iterator[Charge]:
+def check_unattributed(evidence: Evidence) -> Iterator[Violation]:
     """Every notification names an operation that has occurred."""
-    for post in evidence.strays:
-        rule, way, what = Rule.CONTENT, "names no operation", "carries no id"
-        if post.received.body is None:
-            way, what = "not a JSON object", "is not a JSON object"
-        elif post.notice.id is not None:
-            rule, way = Rule.IDENTITY, "names an unknown operation"
-            what = f"names the operation {quoted(post.notice.id)}, which never occurred"
-        yield Charge(rule, way, f"the notification at {clock(post.at)} {what}", (post.index,))
+    for notification in evidence.unattributed:
+        rule, kind, problem = Rule.CONTENT, "names no operation", "carries no id"
+        if notification.received.body is None:
+            kind, problem = "not a JSON object", "is not a JSON object"
+        elif notification.body.id is not None:
+            rule, kind = Rule.IDENTITY, "names an unknown operation"
+            problem = f"names the operation {quoted(notification.body.id)}, which never occurred"
+        message = f"the notification at {clock(notification.at)} {problem}"
+        yield Violation(rule, kind, message, (notification.index,))

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from fanin.harness.oracle.bounds import FOREVER
-from fanin.harness.oracle.evidence import Post
+from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.notification_body import OUTCOMES
 from fanin.harness.oracle.text import clock, listing, quoted
-from fanin.harness.oracle.violation import Charge, Hearing
+from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 
 # First deliveries this close together race for the start of their operation.
@@ -17,51 +17,51 @@ _RACE_MS = 50
 _SHORT_TIMER_MS = 2**31 - 1
 
 
-def check(hearing: Hearing) -> Iterator[Charge]:
+def check(view: OperationView) -> Iterator[Violation]:
     """Judge what the sink was told first, and whatever it was told afterwards."""
-    for generation in hearing.generations:
-        if generation.posts:
-            yield from _first_told(hearing, generation)
-            yield from _told_again(hearing, generation)
+    for generation in view.generations:
+        if generation.notifications:
+            yield from _first_told(view, generation)
+            yield from _told_again(view, generation)
 
 
-def _first_told(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
-    told, bounds = generation.posts[0], generation.bounds
-    outcome = told.notice.outcome
+def _first_told(view: OperationView, generation: Generation) -> Iterator[Violation]:
+    notification, bounds = generation.notifications[0], generation.bounds
+    outcome = notification.body.outcome
     if outcome is None:
         return  # its content is wrong; there is no outcome to judge
-    missing = hearing.regions(told.notice.missing or ())
+    missing = view.regions(notification.body.missing or ())
     if not bounds.may:
-        yield _out_of_nothing(hearing, told)
+        yield _out_of_nothing(view, notification)
     elif outcome == "completed":
-        if not bounds.allows((), told.at):
-            yield _completed_wrongly(hearing, generation, told)
-    elif told.at < bounds.deadline_from:
-        yield _too_early(hearing, generation, told)
+        if not bounds.allows((), notification.at):
+            yield _completed_wrongly(view, generation, notification)
+    elif notification.at < bounds.deadline_from:
+        yield _too_early(view, generation, notification)
     elif "timed_out" not in bounds.legal:
-        yield _timed_out_though_complete(hearing, generation, told, missing)
+        yield _timed_out_though_complete(view, generation, notification, missing)
     # Regions that it names twice or not at all make its content wrong, whatever the others did.
-    elif hearing.names_each_region_once(told) and not bounds.allows(missing, told.at):
-        yield _wrong_missing(hearing, generation, told, missing)
+    elif view.names_each_region_once(notification) and not bounds.allows(missing, notification.at):
+        yield _wrong_missing(view, generation, notification, missing)
 
 
-def _out_of_nothing(hearing: Hearing, told: Post) -> Charge:
+def _out_of_nothing(view: OperationView, notification: Notification) -> Violation:
     """An outcome although no delivery can have counted."""
-    case = hearing.case
-    outcome = told.notice.outcome
-    actions = {it.action for it in case.occurrences}
-    if case.attempts and not any(it.wanted for it in case.attempts):
+    operation = view.operation
+    outcome = notification.body.outcome
+    actions = {it.action for it in operation.events}
+    if operation.attempts and not any(it.awaited for it in operation.attempts):
         rule, why = Rule.PING, f"its action, {listing(sorted(actions))}, starts nothing here"
-    elif flaws := sorted({it.invalid_because for it in case.attempts if it.invalid_because}):
+    elif flaws := sorted({it.invalid_because for it in operation.attempts if it.invalid_because}):
         rule, why = _rule_of(flaws), f"every delivery had to be refused: {listing(flaws)}"
     else:
         rule, why = Rule.OUTCOME, "no delivery can have counted"
-    return hearing.charge(
+    return view.violation(
         rule,
         "an outcome out of nothing",
-        f"was told {outcome} at {clock(told.at)}, but {why}",
-        records=[told.index, *(index for it in case.attempts for index in it.records)],
-        told=told,
+        f"was told {outcome} at {clock(notification.at)}, but {why}",
+        records=[notification.index, *(index for it in operation.attempts for index in it.records)],
+        notification=notification,
     )
 
 
@@ -69,81 +69,83 @@ def _rule_of(flaws: Sequence[str]) -> Rule:
     return Rule.EXPECTED_REGIONS if "unknown-region" in flaws else Rule.ACKNOWLEDGEMENT
 
 
-def _completed_wrongly(hearing: Hearing, generation: Generation, told: Post) -> Charge:
+def _completed_wrongly(view: OperationView, generation: Generation, notification: Notification) -> Violation:
     bounds = generation.bounds
     if absent := [region for region in bounds.regions if region not in bounds.may]:
-        return _phantom(hearing, generation, told, absent)
-    if early := [region for region in bounds.regions if bounds.may[region] > told.at]:
+        return _phantom(view, generation, notification, absent)
+    if early := [region for region in bounds.regions if bounds.may[region] > notification.at]:
         first = max(bounds.may[region] for region in early)
-        return hearing.charge(
+        return view.violation(
             Rule.OUTCOME,
             "completed too early",
-            f"was told completed at {clock(told.at)}, but {listing(early)} cannot have counted before"
+            f"was told completed at {clock(notification.at)}, but {listing(early)} cannot have counted before"
             f" {clock(first)}",
-            records=[told.index, *hearing.deciding(early)],
-            told=told,
+            records=[notification.index, *view.deciding(early)],
+            notification=notification,
             bounds=bounds,
             looks_like="B25",
         )
-    slid = hearing.excuses.fell(bounds.decided_from - bounds.timeout, told.at)
+    slid = view.allowances.fell(bounds.decided_from - bounds.timeout, notification.at)
     late = [region for region in bounds.regions if bounds.may[region] > bounds.deadline_until]
-    return hearing.charge(
+    return view.violation(
         Rule.DEADLINE,
         "completed after the deadline",
-        f"was told completed at {clock(told.at)}, though {listing(late or bounds.regions)} came after"
+        f"was told completed at {clock(notification.at)}, though {listing(late or bounds.regions)} came after"
         f" the deadline at {_window(generation)}",
-        records=[told.index, *hearing.deciding(bounds.regions)],
-        told=told,
+        records=[notification.index, *view.deciding(bounds.regions)],
+        notification=notification,
         bounds=bounds,
         looks_like="B39" if slid else "B33",
     )
 
 
-def _phantom(hearing: Hearing, generation: Generation, told: Post, absent: Sequence[str]) -> Charge:
+def _phantom(
+    view: OperationView, generation: Generation, notification: Notification, absent: Sequence[str]
+) -> Violation:
     """A region was counted that cannot have counted by then."""
-    attempts = [it for it in hearing.case.attempts if it.home in absent]
+    attempts = [it for it in view.operation.attempts if it.origin in absent]
     flaws = sorted({it.invalid_because for it in attempts if it.invalid_because})
-    copies = len({it.region for it in hearing.case.attempts}) < len(hearing.case.attempts)
+    copies = len({it.region for it in view.operation.attempts}) < len(view.operation.attempts)
     if flaws:
         rule, looks_like = _rule_of(flaws), "B32" if "unknown-region" in flaws else ""
     else:
         rule, looks_like = Rule.OUTCOME, "B22" if copies else "B25"
-    return hearing.charge(
+    return view.violation(
         rule,
         "counted a region that had not arrived",
-        f"was told {told.notice.outcome} at {clock(told.at)} counting {listing(absent)},"
+        f"was told {notification.body.outcome} at {clock(notification.at)} counting {listing(absent)},"
         f" which had not arrived{f' soundly ({listing(flaws)})' if flaws else ''}",
-        records=[told.index, *(index for it in attempts for index in it.records)],
-        told=told,
+        records=[notification.index, *(index for it in attempts for index in it.records)],
+        notification=notification,
         bounds=generation.bounds,
         looks_like=looks_like,
     )
 
 
-def _too_early(hearing: Hearing, generation: Generation, told: Post) -> Charge:
+def _too_early(view: OperationView, generation: Generation, notification: Notification) -> Violation:
     bounds = generation.bounds
-    woken = any(0 <= told.at - it.sent.at <= hearing.tolerance for it in hearing.case.attempts[1:])
+    woken = any(0 <= notification.at - it.sent.at <= view.tolerance for it in view.operation.attempts[1:])
     if bounds.timeout > _SHORT_TIMER_MS:
         looks_like = "B41 B37"
-    elif hearing.excuses.fell(bounds.deadline_from - bounds.timeout, told.at):
+    elif view.allowances.fell(bounds.deadline_from - bounds.timeout, notification.at):
         looks_like = "B66"
     else:
         looks_like = "B34" if woken else "B67"
-    return hearing.charge(
+    return view.violation(
         Rule.DEADLINE,
         "timed out before the deadline",
-        f"was told timed_out at {clock(told.at)}, {clock(bounds.deadline_from - told.at)}"
+        f"was told timed_out at {clock(notification.at)}, {clock(bounds.deadline_from - notification.at)}"
         f" before its deadline at {_window(generation)}",
-        records=[told.index, *hearing.deciding(bounds.regions)],
-        told=told,
+        records=[notification.index, *view.deciding(bounds.regions)],
+        notification=notification,
         bounds=bounds,
         looks_like=looks_like,
     )
 
 
 def _timed_out_though_complete(
-    hearing: Hearing, generation: Generation, told: Post, named: Sequence[str]
-) -> Charge:
+    view: OperationView, generation: Generation, notification: Notification, named: Sequence[str]
+) -> Violation:
     bounds = generation.bounds
     missing, complete_at = named or bounds.regions, bounds.complete_at
     why = (
@@ -151,68 +153,70 @@ def _timed_out_though_complete(
         if complete_at == FOREVER
         else f"every region had counted by {clock(complete_at)}"
     )
-    what = f"was told timed_out at {clock(told.at)}, though {why}"
-    if complete_at < FOREVER and hearing.excuses.sink_held(hearing.case, complete_at, complete_at):
-        way, rule, looks_like = "an outage of the sink changed the outcome", Rule.ISOLATION, "B58"
-        what += ", while a fault held the sink"
+    message = f"was told timed_out at {clock(notification.at)}, though {why}"
+    if complete_at < FOREVER and view.allowances.sink_held(view.operation, complete_at, complete_at):
+        kind, rule, looks_like = "an outage of the sink changed the outcome", Rule.ISOLATION, "B58"
+        message += ", while a fault held the sink"
     else:
-        way, rule, looks_like = _lost(hearing, generation, told, missing)
-    return hearing.charge(
+        kind, rule, looks_like = _lost(view, generation, notification, missing)
+    return view.violation(
         rule,
-        way,
-        what,
-        records=[told.index, *hearing.deciding(missing)],
-        told=told,
+        kind,
+        message,
+        records=[notification.index, *view.deciding(missing)],
+        notification=notification,
         bounds=bounds,
         looks_like=looks_like,
     )
 
 
 def _lost(
-    hearing: Hearing, generation: Generation, told: Post, missing: Sequence[str]
+    view: OperationView, generation: Generation, notification: Notification, missing: Sequence[str]
 ) -> tuple[str, Rule, str]:
     """How arrivals that must have counted came to be missing: way, rule, and what that looks like."""
     bounds = generation.bounds
     since = min((bounds.must[region] for region in missing if region in bounds.must), default=FOREVER)
-    if hearing.excuses.fell(since, told.at):
+    if view.allowances.fell(since, notification.at):
         return "an acknowledged arrival was lost over a crash", Rule.ACKNOWLEDGEMENT, "B50"
-    way = "an acknowledged arrival was named missing"
+    kind = "an acknowledged arrival was named missing"
     if len(missing) == len(bounds.regions):
-        return way, Rule.OUTCOME, "B10"
+        return kind, Rule.OUTCOME, "B10"
     starts = sorted(bounds.may.values())
     if any(later - earlier <= _RACE_MS for earlier, later in pairwise(starts)):
-        return way, Rule.OUTCOME, "B01 B04"
-    if len(bounds.regions) - len(hearing.regions(told.notice.missing or ())) == 1:
-        return way, Rule.OUTCOME, "B19"
-    return way, Rule.OUTCOME, "B06"
+        return kind, Rule.OUTCOME, "B01 B04"
+    if len(bounds.regions) - len(view.regions(notification.body.missing or ())) == 1:
+        return kind, Rule.OUTCOME, "B19"
+    return kind, Rule.OUTCOME, "B06"
 
 
-def _wrong_missing(hearing: Hearing, generation: Generation, told: Post, missing: Sequence[str]) -> Charge:
+def _wrong_missing(
+    view: OperationView, generation: Generation, notification: Notification, missing: Sequence[str]
+) -> Violation:
     bounds = generation.bounds
     acknowledged = [region for region in missing if region in bounds.must and not bounds.can_miss(region)]
     if acknowledged:
-        way, rule, looks_like = _lost(hearing, generation, told, acknowledged)
+        kind, rule, looks_like = _lost(view, generation, notification, acknowledged)
         by = max(bounds.must[region] for region in acknowledged)
-        what = f"names {listing(acknowledged)} missing, acknowledged by {clock(by)}"
-        return hearing.charge(
+        message = f"names {listing(acknowledged)} missing, acknowledged by {clock(by)}"
+        return view.violation(
             rule,
-            way,
-            what,
-            records=[told.index, *hearing.deciding(acknowledged)],
-            told=told,
+            kind,
+            message,
+            records=[notification.index, *view.deciding(acknowledged)],
+            notification=notification,
             bounds=bounds,
             looks_like=looks_like,
         )
     arrived = [region for region in bounds.regions if region not in missing]
-    if absent := [region for region in arrived if not bounds.can_arrive(region, told.at)]:
-        return _phantom(hearing, generation, told, absent)
-    return hearing.charge(
+    if absent := [region for region in arrived if not bounds.can_arrive(region, notification.at)]:
+        return _phantom(view, generation, notification, absent)
+    return view.violation(
         Rule.OUTCOME,
         "no deadline explains the missing regions",
-        f"was told timed_out at {clock(told.at)}, and no deadline from {_window(generation)} leaves just"
-        f" {listing(missing) if missing else 'no region'} missing",
-        records=[told.index, *hearing.deciding(bounds.regions)],
-        told=told,
+        f"was told timed_out at {clock(notification.at)}, and no deadline from {_window(generation)}"
+        f" leaves just {listing(missing) if missing else 'no region'} missing",
+        records=[notification.index, *view.deciding(bounds.regions)],
+        notification=notification,
         bounds=bounds,
     )
 
@@ -223,50 +227,52 @@ def _window(generation: Generation) -> str:
     return clock(bounds.deadline_from) + until
 
 
-def _told_again(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
+def _told_again(view: OperationView, generation: Generation) -> Iterator[Violation]:
     """One outcome, one key, one content: the first notification that differs breaks it."""
-    first = generation.posts[0]
-    for post in generation.posts[1:]:
-        if not post.repeats(first):
-            yield _second_outcome(hearing, generation, first, post)
+    first = generation.notifications[0]
+    for notification in generation.notifications[1:]:
+        if not notification.repeats(first):
+            yield _second_outcome(view, generation, first, notification)
             return
 
 
-def _second_outcome(hearing: Hearing, generation: Generation, first: Post, post: Post) -> Charge:
+def _second_outcome(
+    view: OperationView, generation: Generation, first: Notification, notification: Notification
+) -> Violation:
     """Two notifications that are not repetitions of one another."""
-    before, after = first.notice.outcome, post.notice.outcome
-    told = f"was told {before} at {clock(first.at)} and {after} at {clock(post.at)}"
+    before, after = first.body.outcome, notification.body.outcome
+    message = f"was told {before} at {clock(first.at)} and {after} at {clock(notification.at)}"
     if before != after:
-        way, rule, looks_like = "two outcomes", Rule.OUTCOME, "B36"
-    elif post.received.key != first.received.key:
-        way, rule = "one outcome under two keys", Rule.NOTIFICATION
+        kind, rule, looks_like = "two outcomes", Rule.OUTCOME, "B36"
+    elif notification.received.key != first.received.key:
+        kind, rule = "one outcome under two keys", Rule.NOTIFICATION
         looks_like = "B43b" if after == "timed_out" else "B15"
-        looks_like = "B52" if hearing.excuses.fell(first.at, post.at) else looks_like
-        told += f" under the keys {quoted(first.received.key)} and {quoted(post.received.key)}"
+        looks_like = "B52" if view.allowances.fell(first.at, notification.at) else looks_like
+        message += f" under the keys {quoted(first.received.key)} and {quoted(notification.received.key)}"
     else:
-        way, rule, looks_like = "another content under the same key", Rule.NOTIFICATION, ""
-        told += f" with another content under the same key, {quoted(post.received.key)}"
-    if late := _late_deliveries(hearing, first, post):
-        risen = post.at >= min(late) + generation.bounds.timeout
+        kind, rule, looks_like = "another content under the same key", Rule.NOTIFICATION, ""
+        message += f" with another content under the same key, {quoted(notification.received.key)}"
+    if late := _late_deliveries(view, first, notification):
+        risen = notification.at >= min(late) + generation.bounds.timeout
         if risen or (before, after) == OUTCOMES[::-1]:
-            way, rule = "a late or repeated delivery had an outcome of its own", Rule.OUTCOME
+            kind, rule = "a late or repeated delivery had an outcome of its own", Rule.OUTCOME
             looks_like = "B44" if risen else "B47"
-            told += f", after a delivery at {clock(min(late))} that should have changed nothing"
-    return hearing.charge(
+            message += f", after a delivery at {clock(min(late))} that should have changed nothing"
+    return view.violation(
         rule,
-        way,
-        told,
-        records=[first.index, post.index],
-        told=post,
+        kind,
+        message,
+        records=[first.index, notification.index],
+        notification=notification,
         bounds=generation.bounds,
         looks_like=looks_like,
     )
 
 
-def _late_deliveries(hearing: Hearing, first: Post, post: Post) -> list[int]:
+def _late_deliveries(view: OperationView, first: Notification, notification: Notification) -> list[int]:
     """When deliveries were sent between two notifications, which only a memory tells from new ones."""
     return [
         it.sent.at
-        for it in hearing.case.attempts
-        if it.counts is not False and first.at <= it.sent.at <= post.at
+        for it in view.operation.attempts
+        if it.counts is not False and first.at <= it.sent.at <= notification.at
     ]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from fanin.harness.history import AttemptEnded
-from fanin.harness.oracle.allowances import Excuses
+from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Evidence
 from fanin.harness.oracle.text import clock
-from fanin.harness.oracle.violation import Charge, Hearing
+from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.language.scenario import Delay
 
@@ -20,58 +20,58 @@ _BUSY = 503
 _TOO_BIG = "malformed:huge"
 
 
-def check_answers(evidence: Evidence, hearings: Mapping[str, Hearing]) -> Iterator[Charge]:
+def check_responses(evidence: Evidence, views: Mapping[str, OperationView]) -> Iterator[Violation]:
     """Judge every attempt that was answered, or was not although it should have been.
 
     Args:
         evidence: The run.
-        hearings: By correlation key.
+        views: By correlation key.
     """
     for attempt in evidence.attempts:
-        if attempt.counts or attempt.answer is None:
+        if attempt.counts or attempt.ended is None:
             continue
-        hearing = hearings[evidence.case_of[attempt.sent.attempt].key]
-        if attempt.answer.status is None:
-            yield from _silence(attempt, attempt.answer, hearing)
-        elif not _is_busy(attempt.answer):
-            yield from _status(attempt, attempt.answer.status, hearing)
+        view = views[evidence.operation_of[attempt.sent.attempt].key]
+        if attempt.ended.status is None:
+            yield from _silence(attempt, attempt.ended, view)
+        elif not _is_busy(attempt.ended):
+            yield from _status(attempt, attempt.ended.status, view)
 
 
 def _is_busy(answer: AttemptEnded) -> bool:
     return answer.status == _BUSY and bool(answer.retry_after)
 
 
-def _status(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Charge]:
+def _status(attempt: Attempt, status: int, view: OperationView) -> Iterator[Violation]:
     """A status that this attempt should not have had."""
     if status in _SERVER_ERRORS:
-        if not hearing.excuses.was_down(attempt):
-            yield _server_error(attempt, status, hearing)
+        if not view.allowances.was_down(attempt):
+            yield _server_error(attempt, status, view)
     elif attempt.invalid_because:
         # One answer for all that an envelope carries says nothing of a single one.
-        yield from () if attempt.sent.envelope else _not_refused(attempt, status, hearing)
-    elif attempt.wanted and attempt.region not in hearing.scenario.regions:
+        yield from () if attempt.sent.envelope else _not_refused(attempt, status, view)
+    elif attempt.awaited and attempt.region not in view.scenario.regions:
         return  # expected now, but not when its operation began: the contract does not say what to answer
-    elif attempt.wanted:
-        rule, nature = _nature(attempt, hearing)
+    elif attempt.awaited:
+        rule, nature = _nature(attempt, view)
         yield _wrong_answer(
             attempt,
-            hearing,
+            view,
             rule,
-            way=f"a {nature} delivery was refused",
+            kind=f"a {nature} delivery was refused",
             wanted="answers 2xx to a sound delivery",
-            looks_like="B04" if len(hearing.case.attempts) > 1 else "",
+            looks_like="B04" if len(view.operation.attempts) > 1 else "",
         )
     elif status != _OK:
         yield _wrong_answer(
             attempt,
-            hearing,
+            view,
             Rule.PING,
-            way="what starts nothing was not answered 200",
+            kind="what starts nothing was not answered 200",
             wanted="answers 200 to what starts nothing",
         )
 
 
-def _not_refused(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Charge]:
+def _not_refused(attempt: Attempt, status: int, view: OperationView) -> Iterator[Violation]:
     """A flawed delivery that had no refusal, or not the right one."""
     rule, refusals, looks_like = Rule.ACKNOWLEDGEMENT, tuple(_CLIENT_ERRORS), ""
     wanted = "refuses it with a 4xx"
@@ -79,71 +79,69 @@ def _not_refused(attempt: Attempt, status: int, hearing: Hearing) -> Iterator[Ch
         refusals, wanted = _KEY_REFUSALS, "refuses it with 401, 403 or 404"
     elif attempt.invalid_because == "unknown-region":
         rule, looks_like = Rule.EXPECTED_REGIONS, "B32"
-        if not attempt.wanted:
+        if not attempt.awaited:
             # The body says that nothing starts, the URL that nobody asked: the contract ranks neither first.
             refusals = (*refusals, _OK)
     if status not in refusals:
-        way = f"{attempt.invalid_because.partition(':')[0]} was not refused as it must be"
-        yield _wrong_answer(attempt, hearing, rule, way=way, wanted=wanted, looks_like=looks_like)
+        kind = f"{attempt.invalid_because.partition(':')[0]} was not refused as it must be"
+        yield _wrong_answer(attempt, view, rule, kind=kind, wanted=wanted, looks_like=looks_like)
 
 
-def _nature(attempt: Attempt, hearing: Hearing) -> tuple[Rule, str]:
+def _nature(attempt: Attempt, view: OperationView) -> tuple[Rule, str]:
     """Which clause asks for this sound delivery's 2xx: 6 for a late one or a duplicate, 5 for a first."""
-    bounds, sent_at = hearing.first.bounds, attempt.sent.at
+    bounds, sent_at = view.first.bounds, attempt.sent.at
     if bounds.must.get(attempt.region or "", FOREVER) <= sent_at:
         return Rule.LATE_AND_DUPLICATE, "duplicate"
-    told = hearing.first.posts[0].at if hearing.first.posts else FOREVER
-    if min(told, bounds.deadline_until) <= sent_at:
+    notification = view.first.notifications[0].at if view.first.notifications else FOREVER
+    if min(notification, bounds.deadline_until) <= sent_at:
         return Rule.LATE_AND_DUPLICATE, "late"
     return Rule.ACKNOWLEDGEMENT, "first"
 
 
-def _server_error(attempt: Attempt, status: int, hearing: Hearing) -> Charge:
-    way, wanted = f"answered {status}", "never answers a server error but 503 with Retry-After"
+def _server_error(attempt: Attempt, status: int, view: OperationView) -> Violation:
+    kind, wanted = f"answered {status}", "never answers a server error but 503 with Retry-After"
     if status == _BUSY:
-        way, wanted = "503 without Retry-After", "says Retry-After with its 503"
+        kind, wanted = "503 without Retry-After", "says Retry-After with its 503"
     looks_like = "" if attempt.invalid_because else "B55"
-    return _wrong_answer(
-        attempt, hearing, Rule.ACKNOWLEDGEMENT, way=way, wanted=wanted, looks_like=looks_like
-    )
+    return _wrong_answer(attempt, view, Rule.ACKNOWLEDGEMENT, kind=kind, wanted=wanted, looks_like=looks_like)
 
 
 def _wrong_answer(
-    attempt: Attempt, hearing: Hearing, rule: Rule, *, way: str, wanted: str, looks_like: str = ""
-) -> Charge:
-    sent, answer = attempt.sent, attempt.answer
+    attempt: Attempt, view: OperationView, rule: Rule, *, kind: str, wanted: str, looks_like: str = ""
+) -> Violation:
+    sent, answer = attempt.sent, attempt.ended
     status = None if answer is None else answer.status
     nature = f" ({attempt.invalid_because})" if attempt.invalid_because else ""
-    return hearing.charge(
+    return view.violation(
         rule,
-        way,
-        f"had its delivery from {attempt.home}{nature}, sent at {clock(sent.at)}, answered {status};"
+        kind,
+        f"had its delivery from {attempt.origin}{nature}, sent at {clock(sent.at)}, answered {status};"
         f" a correct aggregator {wanted}",
         records=attempt.records,
         looks_like=looks_like,
     )
 
 
-def _silence(attempt: Attempt, answer: AttemptEnded, hearing: Hearing) -> Iterator[Charge]:
+def _silence(attempt: Attempt, answer: AttemptEnded, view: OperationView) -> Iterator[Violation]:
     """No answer at all: somebody must have an excuse."""
-    excuses, error, sent = hearing.excuses, answer.error, attempt.sent
+    allowances, error, sent = view.allowances, answer.error, attempt.sent
     if error in ("", "lost", "run-ended") or (error == "reset" and attempt.invalid_because == _TOO_BIG):
         return
-    if excuses.silenced(attempt) or excuses.was_down(attempt):
+    if allowances.silenced(attempt) or allowances.was_down(attempt):
         return
     rule, looks_like = Rule.ACKNOWLEDGEMENT, "B24"
     if error == "timeout":
-        if answer.at - sent.at <= hearing.tolerance + 2 * _longest_ms(hearing.evidence.scenario.latency):
+        if answer.at - sent.at <= view.tolerance + 2 * _longest_ms(view.evidence.scenario.latency):
             return
-        if excuses.sink_held_anyone(sent.at, answer.at):
+        if allowances.sink_held_anyone(sent.at, answer.at):
             rule = Rule.ISOLATION
     else:
         looks_like = "B69" if error == "reset" else ""
     ends = {"timeout": "not answered", "reset": "cut off", "refused": "refused a connection"}
-    yield hearing.charge(
+    yield view.violation(
         rule,
         f"a delivery was {ends[error]} although the aggregator was up",
-        f"had its delivery from {attempt.home}, sent at {clock(sent.at)}, {ends[error]} by"
+        f"had its delivery from {attempt.origin}, sent at {clock(sent.at)}, {ends[error]} by"
         f" {clock(answer.at)}, with the aggregator up all the time and no fault to explain it",
         records=attempt.records,
         looks_like=looks_like,
@@ -157,14 +155,14 @@ def _longest_ms(delay: Delay) -> int:
     return max(delay.fixed or 0, delay.max or 0)
 
 
-def check_comeback(evidence: Evidence, excuses: Excuses) -> Iterator[Charge]:
+def check_restarts(evidence: Evidence, allowances: Allowances) -> Iterator[Violation]:
     """An aggregator that was up comes up again on its own data; a replica comes up beside the others."""
-    if not excuses.ever_up:
+    if not allowances.ever_up:
         return
-    lasts = {turn.replica: (index, turn) for index, turn in evidence.turns}
+    lasts = {change.replica: (index, change) for index, change in evidence.lifecycle}
     for index, last in lasts.values():
         if last.reason == "failed":
             who = f"replica {last.replica}" if last.replica else "the aggregator"
             verb = "come up" if last.replica else "come back"
-            what = f"{who} did not {verb} at {clock(last.at)}: {last.error or 'it did not say why'}"
-            yield Charge(Rule.ACKNOWLEDGEMENT, f"it did not {verb}", what, (index,))
+            message = f"{who} did not {verb} at {clock(last.at)}: {last.error or 'it did not say why'}"
+            yield Violation(Rule.ACKNOWLEDGEMENT, f"it did not {verb}", message, (index,))

@@ -1,130 +1,138 @@
-"""Clauses 3, 7 and 8: the sink is told in time, is told at all, and is told again until it accepts."""
+"""Clauses 3, 7 and 8: the sink is notified in time, is notified at all, and again until it accepts."""
 
 from collections.abc import Iterator
 
 from fanin.harness.oracle.bounds import FOREVER
-from fanin.harness.oracle.evidence import Post
+from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.text import clock
-from fanin.harness.oracle.violation import Charge, Hearing
+from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 
 
-def check(hearing: Hearing) -> Iterator[Charge]:
-    """Judge the first notification's instant, silence, and the gaps between repetitions."""
+def check(view: OperationView) -> Iterator[Violation]:
+    """Judge when the first notification came, whether one came, and the gaps between repetitions."""
     # Whatever a second operation with the same key leads to is legal, so only the first can owe anything.
-    if hearing.first.posts:
-        yield from _told_late(hearing, hearing.first.posts[0])
+    if view.first.notifications:
+        yield from _notified_late(view, view.first.notifications[0])
     else:
-        yield from _never_told(hearing)
-    for generation in hearing.generations:
-        yield from _not_sent_again(hearing, generation)
+        yield from _never_notified(view)
+    for generation in view.generations:
+        yield from _not_sent_again(view, generation)
 
 
-def due_until(hearing: Hearing) -> int:
-    """Until when a correct aggregator may take to tell the sink; FOREVER when nothing is certain."""
-    bounds = hearing.first.bounds
-    return _due_until(hearing, bounds.decided_until)
+def due_until(view: OperationView) -> int:
+    """Until when a correct aggregator may take to notify the sink; FOREVER when nothing is certain."""
+    return _allowed_until(view, view.first.bounds.decided_until)
 
 
-def _due_until(hearing: Hearing, due: int) -> int:
-    bounds = hearing.first.bounds
-    return hearing.excuses.latest(hearing.case, bounds.decided_from, due, hearing.tolerance)
+def _allowed_until(view: OperationView, due: int) -> int:
+    decided_from = view.first.bounds.decided_from
+    return view.allowances.latest(view.operation, decided_from, due, view.tolerance)
 
 
-def _told_late(hearing: Hearing, told: Post) -> Iterator[Charge]:
-    bounds = hearing.first.bounds
-    outcome = told.notice.outcome
-    named = () if outcome == "completed" else hearing.regions(told.notice.missing or ())
-    due = bounds.due(named) if named or outcome == "completed" else bounds.deadline_until
-    latest = _due_until(hearing, due)
-    if told.at <= latest:
+def _notified_late(view: OperationView, first: Notification) -> Iterator[Violation]:
+    bounds = view.first.bounds
+    outcome = first.body.outcome
+    missing = () if outcome == "completed" else view.regions(first.body.missing or ())
+    due = bounds.due(missing) if missing or outcome == "completed" else bounds.deadline_until
+    latest = _allowed_until(view, due)
+    if first.at <= latest:
         return
-    way, rule = f"told {outcome} too late", Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION
+    kind, rule = f"told {outcome} too late", Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION
     looks_like: str = ""
-    if hearing.excuses.sink_held_others(hearing.case, bounds.decided_from, told.at):
-        way, rule, looks_like = "held up by another operation's notification", Rule.ISOLATION, "B62"
+    if view.allowances.sink_held_others(view.operation, bounds.decided_from, first.at):
+        kind, rule, looks_like = "held up by another operation's notification", Rule.ISOLATION, "B62"
     elif outcome == "timed_out":
-        looks_like = "B39" if hearing.excuses.fell(bounds.deadline_from - bounds.timeout, due) else "B67"
-    elif told.at >= bounds.deadline_from:
+        looks_like = "B39" if view.allowances.fell(bounds.deadline_from - bounds.timeout, due) else "B67"
+    elif first.at >= bounds.deadline_from:
         looks_like = "B14"
-    yield hearing.charge(
+    yield view.violation(
         rule,
-        way,
-        f"was told {outcome} at {clock(told.at)}, due at {clock(due)} and excused until {clock(latest)}",
-        records=[told.index, *hearing.deciding(bounds.regions)],
-        told=told,
+        kind,
+        f"was told {outcome} at {clock(first.at)}, due at {clock(due)} and excused until {clock(latest)}",
+        records=[first.index, *view.deciding(bounds.regions)],
+        notification=first,
         looks_like=looks_like,
     )
 
 
-def _never_told(hearing: Hearing) -> Iterator[Charge]:
-    bounds, end = hearing.first.bounds, hearing.evidence.end
-    if end is None or not end.complete or end.at <= due_until(hearing):
-        return  # silence proves nothing yet; `fanin.harness.oracle.rules.doubts` says so
-    rule, looks_like = _why_silent(hearing)
+def _never_notified(view: OperationView) -> Iterator[Violation]:
+    bounds, end = view.first.bounds, view.evidence.end
+    if end is None or not end.complete or end.at <= due_until(view):
+        return  # absence proves nothing yet; `fanin.harness.oracle.rules.doubts` says so
+    rule, looks_like = _rule_of_absence(view)
     outcome = " or ".join(bounds.legal)
-    yield hearing.charge(
+    yield view.violation(
         rule,
         "never told",
         f"was told nothing, though {outcome} was due at {clock(bounds.decided_until)}; the watch ended at"
         f" {clock(end.at)}",
-        records=hearing.deciding(bounds.regions),
+        records=view.deciding(bounds.regions),
         looks_like=looks_like,
-        silent=True,
+        absence=True,
     )
 
 
-def _why_silent(hearing: Hearing) -> tuple[Rule, str]:
-    """The clause that silence breaks, as far as the aggregator's falls tell."""
-    bounds, excuses = hearing.first.bounds, hearing.excuses
+def _rule_of_absence(view: OperationView) -> tuple[Rule, str]:
+    """The clause that an absent notification breaks, as far as faults and deaths explain it."""
+    bounds, allowances = view.first.bounds, view.allowances
     started, decided = min(bounds.must.values()), bounds.decided_until
-    if excuses.sink_held_others(hearing.case, bounds.decided_from, due_until(hearing)):
+    if allowances.sink_held_others(view.operation, bounds.decided_from, due_until(view)):
         return Rule.ISOLATION, "B62"
-    if excuses.sink_held(hearing.case, bounds.decided_from, decided):
+    if allowances.sink_held(view.operation, bounds.decided_from, decided):
         return Rule.NOTIFICATION, "B58"
-    if excuses.fell(bounds.decided_from, due_until(hearing)):
+    if allowances.fell(bounds.decided_from, due_until(view)):
         return Rule.NOTIFICATION, "B51"
-    if excuses.fell(started, decided):
+    if allowances.fell(started, decided):
         return Rule.ACKNOWLEDGEMENT, "B38 B50" if bounds.complete_at == FOREVER else "B50"
     return (Rule.DEADLINE, "B33") if bounds.complete_at == FOREVER else (Rule.NOTIFICATION, "B06 B51")
 
 
-def resend_until(hearing: Hearing, first: Post, post: Post) -> int:
-    """Until when a notification that the sink has not accepted must be sent again, the first time as told."""
-    ended = post.at if post.reply is None else post.reply.at
-    grace = hearing.evidence.run.redelivery_grace
-    return hearing.excuses.latest(hearing.case, ended, ended, grace, tried_from=first.at)
+def resend_until(view: OperationView, first: Notification, last: Notification) -> int:
+    """Until when a notification that the sink has not accepted must be sent again.
+
+    Args:
+        view: The operation.
+        first: The first of these repetitions, from which the three days count.
+        last: The latest of them, from which the gap counts.
+    """
+    ended = last.at if last.response is None else last.response.at
+    grace = view.evidence.run.redelivery_grace
+    return view.allowances.latest(view.operation, ended, ended, grace, tried_from=first.at)
 
 
-def _not_sent_again(hearing: Hearing, generation: Generation) -> Iterator[Charge]:
-    followers = (*generation.posts[1:], None)
-    for post, following in zip(generation.posts, followers, strict=False):
-        if post.maybe_accepted:
+def _not_sent_again(view: OperationView, generation: Generation) -> Iterator[Violation]:
+    followers = (*generation.notifications[1:], None)
+    for notification, following in zip(generation.notifications, followers, strict=False):
+        if notification.maybe_accepted:
             return
-        latest = resend_until(hearing, generation.posts[0], post)
+        latest = resend_until(view, generation.notifications[0], notification)
         if following is not None:
             if following.at > latest:
-                yield _gap(hearing, generation, post, f"not again before {clock(following.at)}")
+                yield _gap(view, generation, notification, f"not again before {clock(following.at)}")
                 return
             continue
-        end = hearing.evidence.end
+        end = view.evidence.end
         if end is not None and end.complete and end.at > latest:
-            yield _gap(
-                hearing, generation, post, f"not again until the watch ended at {clock(end.at)}", silent=True
-            )
+            when = f"not again until the watch ended at {clock(end.at)}"
+            yield _gap(view, generation, notification, when, absence=True)
 
 
-def _gap(hearing: Hearing, generation: Generation, post: Post, when: str, *, silent: bool = False) -> Charge:
-    reply = post.reply
-    answered = "did not answer" if reply is None or reply.status is None else f"answered {reply.status}"
-    return hearing.charge(
+def _gap(
+    view: OperationView, generation: Generation, last: Notification, when: str, *, absence: bool = False
+) -> Violation:
+    response = last.response
+    answered = (
+        "did not answer" if response is None or response.status is None else f"answered {response.status}"
+    )
+    return view.violation(
         Rule.NOTIFICATION,
         "not sent again in time",
-        f"was told {post.notice.outcome} at {clock(post.at)}, which the sink {answered}, and {when}",
-        records=post.records,
-        told=post,
+        f"was told {last.body.outcome} at {clock(last.at)}, which the sink {answered}, and {when}",
+        records=last.records,
+        notification=last,
         bounds=generation.bounds,
         looks_like="B51",
-        silent=silent,
+        absence=absence,
     )

@@ -67,9 +67,9 @@ def _of(analysis: RunAnalysis, drawn: Sequence[OperationAnalysis], deciding: set
 
 
 def _records(operation: OperationAnalysis) -> Iterator[int]:
-    for attempt in operation.case.attempts:
+    for attempt in operation.records.attempts:
         yield from attempt.records
-    for post in operation.case.posts:
+    for post in operation.records.notifications:
         yield from post.records
 
 
@@ -82,7 +82,7 @@ class _Order:
 
     def __init__(self, analysis: RunAnalysis) -> None:
         self._answers = {
-            attempt.index: (attempt.ended_at, attempt.answer_index or attempt.index)
+            attempt.index: (attempt.ended_at, attempt.ended_index or attempt.index)
             for attempt in analysis.evidence.attempts
         }
 

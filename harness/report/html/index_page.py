@@ -106,7 +106,7 @@ def _why(judged: Judged) -> str:
     noticed = "".join(f" (noticed: {note})" for note in judged.notes)
     if findings:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        return f"{findings[0].rule}: {findings[0].what}{more}{noticed}"
+        return f"{findings[0].rule}: {findings[0].message}{more}{noticed}"
     return (doubts[0] if doubts else "") + noticed
 
 
@@ -125,7 +125,7 @@ def _skipped(skipped: Skipped) -> _RunRow:
 
 def _rule_row(result: RuleResult, links: Mapping[tuple[str, Finding], str]) -> _RuleRow:
     """One rule's row; of each run that broke it the first finding."""
-    first = {links[name, finding]: (name, finding.what) for name, finding in reversed(result.findings)}
+    first = {links[name, finding]: (name, finding.message) for name, finding in reversed(result.findings)}
     broken = [(link, name, what) for link, (name, what) in reversed(first.items())]
     return _RuleRow(
         result.rule.value,

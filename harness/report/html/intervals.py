@@ -21,7 +21,7 @@ def state_intervals(
 
     None: those that hold everybody's.
     """
-    yield from _states(analysis.evidence.turns, end)
+    yield from _states(analysis.evidence.lifecycle, end)
     for fault in analysis.scenario.faults:
         if isinstance(fault, SinkFault) and _concerns(fault, operation):
             yield from _sink_fault(fault, end)

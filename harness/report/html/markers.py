@@ -5,7 +5,7 @@ Rules of this file: words come from `phrases` and `events`, so that page and ter
 
 from collections.abc import Callable, Iterator
 
-from fanin.harness.oracle.evidence import Attempt, Post
+from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.clock import clock
@@ -50,14 +50,14 @@ def record_markers(analysis: RunAnalysis) -> Iterator[Marker]:
             title=f"{clock(entry.at)}  {entry.region}: {words}",
             entries=(index,),
         )
-    for post in analysis.evidence.posts:
+    for post in analysis.evidence.notifications:
         yield _post(analysis, post)
 
 
 def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Marker:
-    sent, answered, outcome_ = attempt.sent, attempt.answer, analysis.outcome_of(attempt)
+    sent, answered, outcome_ = attempt.sent, attempt.ended, analysis.outcome_of(attempt)
     words, brief = record_text.request(analysis, attempt)
-    title = f"{clock(sent.at)}  {attempt.home}: {words}"
+    title = f"{clock(sent.at)}  {attempt.origin}: {words}"
     if answered is None or answered.error == "run-ended":
         ends, tone, label, title = sent.at, Tone.ODD, f"{brief} ?", f"{title}, no answer"
     else:
@@ -66,7 +66,7 @@ def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Marker:
         title = f"{title} → {end}" + (f", {format_duration(ends - sent.at)} later" if ends > sent.at else "")
     wrongly_refused = outcome_ is AttemptOutcome.REFUSED and tone is Tone.BAD
     return Marker(
-        lane=attempt.home,
+        lane=attempt.origin,
         begins=sent.at,
         ends=ends,
         glyph=Glyph.WRONG if wrongly_refused else _GLYPHS[outcome_],
@@ -80,22 +80,22 @@ def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Marker:
 
 def _way(attempt: Attempt, outcome_: AttemptOutcome) -> str:
     if outcome_ is AttemptOutcome.LOST:
-        return "refused" if attempt.answer and attempt.answer.error == "refused" else "lost"
+        return "refused" if attempt.ended and attempt.ended.error == "refused" else "lost"
     return "indefinite" if outcome_ is AttemptOutcome.INDEFINITE else "reached"
 
 
-def _post(analysis: RunAnalysis, post: Post) -> Marker:
+def _post(analysis: RunAnalysis, post: Notification) -> Marker:
     words, tone = record_text.told(analysis, post)
     operation, outcome = analysis.notified_operation(post), record_text.said_outcome(post) or "unreadable"
     label, title, ends = shorten(outcome, _OUTCOME_MAX), f"{clock(post.at)}  sink: {words}", post.at
     if operation is None:
         label += ", whose?"
-    elif operation.case.posts[0] is not post:
+    elif operation.records.notifications[0] is not post:
         label += " again"
-    if post.reply is not None:
-        end, end_tone = record_text.reply(post, post.reply)
-        ends = post.reply.at
-        answered = _UNANSWERED.get(post.reply.error, str(post.reply.status))
+    if post.response is not None:
+        end, end_tone = record_text.reply(post, post.response)
+        ends = post.response.at
+        answered = _UNANSWERED.get(post.response.error, str(post.response.status))
         label, title = f"{label} → {answered}", f"{title} → {end}"
         tone = tone if tone is Tone.BAD else end_tone
     return Marker(

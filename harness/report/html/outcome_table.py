@@ -43,7 +43,7 @@ def _row(analysis: RunAnalysis, alike: Sequence[Judgement]) -> OutcomeRow:
         count=len(alike),
         example=first.op,
         told="silence" if told == "none" else told,
-        told_at="" if first.told_at is None else clock(first.told_at),
+        told_at="" if first.notified_at is None else clock(first.notified_at),
         legal=" or ".join("silence" if legal == "none" else legal for legal in first.legal) or "nothing",
         right=told in first.legal,
         why=why(analysis, first),

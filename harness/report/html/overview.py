@@ -101,9 +101,9 @@ def _all_series(analysis: RunAnalysis) -> Iterator[_Series]:
         yield _Series(name, [at for fate, at in attempt_outcomes if fate in wanted])
     yield _Series("never sent", [entry.at for _, entry in analysis.unsent])
     told: dict[str, list[int]] = {"completed": [], "timed_out": [], "notified again": [], "unreadable": []}
-    for post in analysis.evidence.posts:
+    for post in analysis.evidence.notifications:
         operation = analysis.notified_operation(post)
-        again = operation is not None and operation.case.posts[0] is not post
+        again = operation is not None and operation.records.notifications[0] is not post
         said = record_text.said_outcome(post)
         told["notified again" if again else said if said in told else "unreadable"].append(post.at)
     yield from (_Series(name, instants) for name, instants in told.items())

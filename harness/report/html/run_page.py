@@ -143,9 +143,9 @@ def _finding(analysis: RunAnalysis, finding: Finding, anchors: dict[int, str]) -
         proofs.append(_Proof(clock, words.strip(), anchors.get(index, "")))
     return {
         "rule": finding.rule.value,
-        "what": finding.what,
+        "message": finding.message,
         "evidence": proofs,
-        "blame": finding.blame,
+        "by_region": finding.by_region,
         "looks_like": listed(finding.looks_like),
     }
 

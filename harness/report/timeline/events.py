@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fanin.harness.history import TargetState
-from fanin.harness.oracle.evidence import Attempt, Post
+from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
 from fanin.harness.report.clock import clock
@@ -61,7 +61,7 @@ def events(analysis: RunAnalysis) -> list[Event]:
         *_unsent(analysis),
         *(event for attempt in analysis.evidence.attempts for event in _attempt(analysis, attempt)),
         *(event for operation in analysis.operations for event in _fan_in(analysis, operation)),
-        *(event for post in analysis.evidence.posts for event in _post(analysis, post)),
+        *(event for post in analysis.evidence.notifications for event in _post(analysis, post)),
     ]
     return sorted(found, key=_order)
 
@@ -104,8 +104,8 @@ def _lifecycle(analysis: RunAnalysis) -> Iterator[Event]:
     """
     down_since: dict[int, int] = {}  # by replica
     began = analysis.occurred[0][1].at if analysis.occurred else 0
-    decisive = {index for index, _ in overall(analysis.evidence.turns)}
-    for index, entry in analysis.evidence.turns:
+    decisive = {index for index, _ in overall(analysis.evidence.lifecycle)}
+    for index, entry in analysis.evidence.lifecycle:
         who = f"replica {entry.replica}: " if entry.replica else ""
         if entry.state == "down":
             down_since.setdefault(entry.replica, entry.at)
@@ -142,7 +142,7 @@ def _new_settings(entry: TargetState) -> str:
 
 def _clocks(analysis: RunAnalysis) -> Iterator[Event]:
     """When the aggregator's clock is set."""
-    for index, bit, fault in analysis.bits:
+    for index, bit, fault in analysis.faults_applied:
         if isinstance(fault, ClockJump):
             by_ms = fault.forward or fault.back or 0
             text = f"its clock is set {'forward' if fault.forward else 'back'} {format_duration(by_ms)}"
@@ -181,7 +181,7 @@ def _sink_states(analysis: RunAnalysis) -> Iterator[Event]:
         if fault.until is not None and fault.until <= ends:
             until = f"well again{whose}"
             yield Event(at=fault.until, lane=SINK, text=until, kind="sink recovered", tone=Tone.GOOD)
-    for index, bit, fault in analysis.bits:
+    for index, bit, fault in analysis.faults_applied:
         if isinstance(fault, SinkDown):
             words = "nobody listens"
             yield Event(at=bit.at, lane=SINK, text=words, kind="knock", tone=Tone.FAULT, entries=(index,))
@@ -205,21 +205,21 @@ def _unsent(analysis: RunAnalysis) -> Iterator[Event]:
 
 def _together(analysis: RunAnalysis, begun: tuple[int, int], ended: tuple[int, int]) -> bool:
     """Whether an end followed its beginning (instant, index) soon, with no start or death in between."""
-    between = any(begun[1] < index < ended[1] for index, _ in analysis.evidence.turns)
+    between = any(begun[1] < index < ended[1] for index, _ in analysis.evidence.lifecycle)
     return ended[0] - begun[0] <= TOGETHER_MS and not between
 
 
 def _shown_at(analysis: RunAnalysis, attempt: Attempt) -> int:
     """The instant of the row in which the attempt's answer stands."""
     begun = (attempt.sent.at, attempt.index)
-    if attempt.answer_index is None or _together(analysis, begun, (attempt.ended_at, attempt.answer_index)):
+    if attempt.ended_index is None or _together(analysis, begun, (attempt.ended_at, attempt.ended_index)):
         return attempt.sent.at
     return attempt.ended_at
 
 
 def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Iterator[Event]:
     """One cell for request and answer when they belong together, else one each."""
-    sent, answered, operation = attempt.sent, attempt.answer, analysis.operation_of(attempt)
+    sent, answered, operation = attempt.sent, attempt.ended, analysis.operation_of(attempt)
     words, brief = record_text.request(analysis, attempt)
     again = f"{bool(sent.copy)} {bool(sent.retry)}"
     kind = f"attempt {analysis.outcome_of(attempt)} {attempt.invalid_because} {again}"
@@ -227,7 +227,7 @@ def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Iterator[Event]:
     def cell(at: int, text: str, short: str, tone: Tone, entries: tuple[int, ...]) -> Event:
         return Event(
             at=at,
-            lane=attempt.home,
+            lane=attempt.origin,
             text=_named(analysis, operation, text),
             kind=f"{kind} {entries[0] == attempt.index}",
             brief=_named(analysis, operation, short),
@@ -253,7 +253,7 @@ def _fan_in(analysis: RunAnalysis, operation: OperationAnalysis) -> Iterator[Eve
     regions = len(operation.scenario.regions)
     shown = sorted(
         (_shown_at(analysis, attempt), attempt.index, analysis.outcome_of(attempt) is AttemptOutcome.COUNTED)
-        for attempt in operation.case.attempts
+        for attempt in operation.records.attempts
         if analysis.outcome_of(attempt) in (AttemptOutcome.COUNTED, AttemptOutcome.AT_DEADLINE)
     )
     in_time = all(certain for _, _, certain in shown)
@@ -308,11 +308,11 @@ def _timer(analysis: RunAnalysis, operation: OperationAnalysis, at: int, text: s
     return Event(at=at, lane=TIMER, text=words, kind=kind, tone=tone, operation=operation)
 
 
-def _post(analysis: RunAnalysis, post: Post) -> Iterator[Event]:
+def _post(analysis: RunAnalysis, post: Notification) -> Iterator[Event]:
     """One cell for notification and answer when they belong together, else one each."""
-    operation, replied = analysis.notified_operation(post), post.reply
+    operation, replied = analysis.notified_operation(post), post.response
     words, tone = record_text.told(analysis, post)
-    again = operation is not None and operation.case.posts[0] is not post
+    again = operation is not None and operation.records.notifications[0] is not post
     kind = f"post {again} {record_text.said_outcome(post)}"
 
     def cell(at: int, text: str, how: str, said: Tone, entries: tuple[int, ...]) -> Event:
@@ -320,12 +320,12 @@ def _post(analysis: RunAnalysis, post: Post) -> Iterator[Event]:
         worst = tone if tone is Tone.BAD else said
         return Event(at=at, lane=SINK, text=named, kind=how, tone=worst, operation=operation, entries=entries)
 
-    if replied is None or post.reply_index is None:
+    if replied is None or post.response_index is None:
         yield cell(post.at, words, kind, tone, post.records)
         return
     end, end_tone = record_text.reply(post, replied)
     hung = replied.error == "hung"
-    if hung or _together(analysis, (post.at, post.index), (replied.at, post.reply_index)):
+    if hung or _together(analysis, (post.at, post.index), (replied.at, post.response_index)):
         yield cell(post.at, f"{words} → {end}", f"{kind} {end}", end_tone, post.records)
         return
     yield cell(post.at, words, kind, tone, post.records[:1])

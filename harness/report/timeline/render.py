@@ -55,7 +55,7 @@ def _watched(analysis: RunAnalysis) -> str:
         return "the history has no end: it was cut off, and silence proves nothing"
     if not end.complete:
         return f"the watch was cut short at {clock(end.at)}: silence proves nothing"
-    if not analysis.evidence.posts:
+    if not analysis.evidence.notifications:
         return f"watched until {clock(end.at)}: no notification ever came"
-    last = max(post.at for post in analysis.evidence.posts)
+    last = max(post.at for post in analysis.evidence.notifications)
     return f"watched until {clock(end.at)}: silence for {format_duration(end.at - last)}"

@@ -14,7 +14,7 @@ def played(scenario: str, verdict: str = "valid", *, as_stated: bool = True) -> 
     return {
         "scenario": scenario, "verdict": verdict, "as_stated": as_stated,
         "doubts": ["nothing happened"] if verdict == "unknown" else [],
-        "findings": [{"what": "op1 was told twice"}] if verdict == "invalid" else [],
+        "findings": [{"message": "op1 was told twice"}] if verdict == "invalid" else [],
     }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ THREE = (EAST, WEST, NORTH)
 def blamed(*lines: object, regions: tuple[str, ...] = THREE) -> tuple[str, ...]:
     """The blame lines of the only finding."""
     (finding,) = judge(history(*lines, regions=regions)).findings  # type: ignore[arg-type]
-    return finding.blame
+    return finding.by_region
 
 
 def test_a_finding_shows_what_each_region_did_and_what_was_said_of_it() -> None:
@@ -113,7 +113,7 @@ def test_many_operations_that_go_wrong_the_same_way_are_counted() -> None:
     findings = judge(history(*lines)).findings
 
     assert [it.op for it in findings] == ["op1/1", "op1/2", "op1/3", None]
-    assert findings[3].what == "17 more like these: timed out before the deadline"
+    assert findings[3].message == "17 more like these: timed out before the deadline"
     assert findings[3].looks_like == ("B67",)
     assert len(findings[3].evidence) == 10
 
@@ -143,8 +143,8 @@ def test_blame_lines_are_not_repeated() -> None:
 
     outcome, content = judge(played).findings
 
-    assert (outcome.op, len(outcome.blame)) == ("op1", 2)
-    assert (content.op, content.blame) == ("op1", ())
+    assert (outcome.op, len(outcome.by_region)) == ("op1", 2)
+    assert (content.op, content.by_region) == ("op1", ())
 
 
 def test_the_same_history_is_always_judged_alike() -> None:
@@ -248,7 +248,7 @@ def test_a_merged_finding_keeps_no_blame() -> None:
 
     last = judge(history(*lines)).findings[-1]
 
-    assert (last.op, last.blame) == (None, ())
+    assert (last.op, last.by_region) == (None, ())
     assert isinstance(last, Finding)
 
 

@@ -331,5 +331,5 @@ def test_a_finding_says_what_was_wrong_in_one_sentence(name: str) -> None:
     """It names the operation, what was said of it, and what could have been said at most."""
     (finding,) = judge(WRONG[name][0]).findings
 
-    assert finding.what.startswith("op1 ")
-    assert finding.what.endswith(SENTENCES[name])
+    assert finding.message.startswith("op1 ")
+    assert finding.message.endswith(SENTENCES[name])

@@ -59,7 +59,7 @@ def test_a_pause_loses_nothing() -> None:
     it = history(sent(EAST, 0), sent(WEST, 10), pause(10.1, 40), told("timed_out", 120, WEST))
 
     assert rules(it) == [Rule.OUTCOME]
-    assert "crash" not in judge(it).findings[0].what
+    assert "crash" not in judge(it).findings[0].message
 
 
 # --- replicas ---
@@ -143,7 +143,7 @@ def test_every_replica_comes_up() -> None:
     )
 
     assert rules(alone) == [Rule.ACKNOWLEDGEMENT]
-    assert judge(alone).findings[0].what == "replica 2 did not come up at 0.000s: in use"
+    assert judge(alone).findings[0].message == "replica 2 did not come up at 0.000s: in use"
 
 
 # --- an orderly stop ---

@@ -69,5 +69,5 @@ def test_what_can_be_seen_is_judged_all_the_same() -> None:
     )
 
     (finding,) = judge(played).findings
-    assert "tag 'no'" in finding.what
-    assert "digest" not in finding.what
+    assert "tag 'no'" in finding.message
+    assert "digest" not in finding.message

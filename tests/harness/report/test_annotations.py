@@ -40,7 +40,7 @@ def test_a_broken_rule_is_an_error_with_its_replay() -> None:
     assert (kind, title) == ("error", "bad (seed 0)")
     first = judge(bad()).findings[0]
     assert unescaped(message).splitlines() == [
-        f"{first.rule}: {first.what}",
+        f"{first.rule}: {first.message}",
         "replay: fanin run bad --seed 0",
     ]
 

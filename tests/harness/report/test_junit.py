@@ -86,7 +86,7 @@ def test_an_invalid_run_is_a_failure_with_its_report() -> None:
     assert failure is not None
     assert failure.tag == "failure"
     assert failure.get("type") == "invalid"
-    assert judge(bad()).findings[0].what in failure.get("message", "")
+    assert judge(bad()).findings[0].message in failure.get("message", "")
     assert "INVALID  bad" in (failure.text or "")
     assert (failure.text or "").endswith("replay: fanin run bad --seed 0")
 

@@ -72,7 +72,7 @@ def judgement(outcome: str | None, told_at: float | None, op: str = "op1", **fie
     """What was legal is what came, and the deadline is that of a first arrival within the first 3 ms."""
     known: dict[str, Any] = {
         "key": f"id-{op}", "legal": (outcome or "none",), "deadline_from": 120_000, "deadline_until": 120_003,
-        "told_at": None if told_at is None else round(told_at * 1000), "outcome": outcome,
+        "notified_at": None if told_at is None else round(told_at * 1000), "outcome": outcome,
     } | fields  # fmt: skip
     return Judgement(op, **known)
 

@@ -129,7 +129,7 @@ def test_a_start_that_wipes_out_another_is_found_invalid(visits: dict[str, Visit
 
     assert verdict.validity is Validity.INVALID
     assert Rule.OUTCOME in {finding.rule for finding in verdict.findings}
-    assert any("though every region had counted" in finding.what for finding in verdict.findings)
+    assert any("though every region had counted" in finding.message for finding in verdict.findings)
 
 
 def test_the_sample_of_2018_always_times_out_and_is_found_invalid(visits: dict[str, Visit]) -> None:
@@ -138,7 +138,7 @@ def test_the_sample_of_2018_always_times_out_and_is_found_invalid(visits: dict[s
 
     assert verdict.validity is Validity.INVALID
     assert {finding.rule for finding in verdict.findings} == {Rule.OUTCOME}
-    assert "though every region had counted" in verdict.findings[0].what
+    assert "though every region had counted" in verdict.findings[0].message
 
 
 def test_an_instance_that_rises_again_is_seen(visits: dict[str, Visit]) -> None:

@@ -158,14 +158,14 @@ def test_what_the_scenario_expects_is_checked_besides(expectation: Expectation, 
     """The author may be wrong as well; then the finding says what was expected."""
     verdict = judge(history(*LATE, occurred("op2"), expect=(expectation,)))
 
-    assert [(it.rule, it.what) for it in verdict.findings] == [(Rule.EXPECTATION, what)]
+    assert [(it.rule, it.message) for it in verdict.findings] == [(Rule.EXPECTATION, what)]
 
 
 def test_an_expectation_that_nobody_is_missing_names_no_region() -> None:
     """A completed operation names nobody."""
     verdict = judge(history(*DONE, expect=(Expectation("op1", "completed", missing=(WEST,)),)))
 
-    assert verdict.findings[0].what == "op1 names no region missing, though westus is expected"
+    assert verdict.findings[0].message == "op1 names no region missing, though westus is expected"
 
 
 def test_an_outcome_that_nobody_knows_is_not_the_expected_one() -> None:
@@ -173,7 +173,7 @@ def test_an_outcome_that_nobody_knows_is_not_the_expected_one() -> None:
     verdict = judge(history(both(), told("done", 0.1), expect=(Expectation("op1", "completed"),)))
 
     assert [it.rule for it in verdict.findings] == [Rule.CONTENT, Rule.EXPECTATION]
-    assert verdict.findings[1].what == "op1 was told 'done' at 0.100s, though completed is expected"
+    assert verdict.findings[1].message == "op1 was told 'done' at 0.100s, though completed is expected"
 
 
 def test_an_expectation_is_about_every_repetition_at_its_own_time() -> None:

@@ -151,7 +151,7 @@ def test_a_broken_rule_shows_where() -> None:
     page = Outline(index_page.render(card(bad(), good()), ["bad.html", "good.html"]))
 
     assert page.texts.count("BROKEN") == len({finding.rule for finding in broken.findings}) == 1
-    assert broken.findings[0].what in page.texts
+    assert broken.findings[0].message in page.texts
     assert "INVALID" in page.texts
 
 

@@ -384,7 +384,7 @@ def test_what_decides_is_in_the_table_even_if_its_operation_is_not_drawn() -> No
     """A finding that counts others like it points at their records."""
     played = many(50)
     analysis = reading_of(played)
-    index = analysis.operations[40].case.posts[0].index
+    index = analysis.operations[40].records.notifications[0].index
     accused = msgspec.structs.replace(
         judge(played), findings=(Finding(Rule.CONTENT, "more", None, (index,)),)
     )
