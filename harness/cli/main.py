@@ -106,11 +106,11 @@ def scenarios() -> None:
 @click.argument("name", metavar="NAME|FILE")
 def show(name: str) -> None:
     """Explain one scenario: its description, and its world in words."""
-    from fanin.harness.report.explanation import explain
+    from fanin.harness.report.scenario_text import describe
     from fanin.simulator.pack import find
 
     scenario = scenario_of(name)
-    print_lines(explain(scenario, path=str(find(name)), play=f"fanin run {shlex.quote(name)}"))
+    print_lines(describe(scenario, path=str(find(name)), play=f"fanin run {shlex.quote(name)}"))
 
 
 @main.command(epilog=examples("fanin run slow-region --history run.jsonl", "fanin judge run.jsonl"))

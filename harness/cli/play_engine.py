@@ -1,7 +1,8 @@
 """Plays a scenario against one of this project's own engines that virtual time cannot reach.
 
-Such an engine works with something outside the process, so the whole service runs as one, in real time, and
-whatever it works with runs beside it.
+Such an engine needs a backend outside the process, so the service runs as a process of its own, in real time,
+with its backend beside it. An engine that replays orchestrations can show each replay: what its history held,
+what satisfied each await, what was new.
 """
 
 import asyncio
@@ -9,22 +10,44 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fanin.harness.report.replays import explain, read
+import msgspec
+
 from fanin.harness.targets.process import kill_leftovers
 from fanin.harness.targets.realtime import Played, play_command
 from fanin.harness.targets.scale import TimeScale
 from fanin.simulator.language.scenario import Scenario
 
-# Where an engine that replays is asked to write its replays down.
+# By engine: the environment variable that names the file to which it writes its replays.
 REPLAYS_ENV = {"durable-task": "FANIN_DURABLE_TASK_REPLAYS"}
 
 
+class Await(msgspec.Struct, frozen=True):
+    """One await of an orchestration's code, and what satisfied it in this replay."""
+
+    for_: str = msgspec.field(name="await")
+    satisfied: str
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """One run of an orchestration's code from its beginning, as an engine wrote it down: one line of JSON."""
+
+    number: int
+    instance: str
+    past: tuple[str, ...]  # events of its history
+    new: tuple[str, ...]  # events that caused this replay
+    awaits: tuple[Await, ...]
+    asked: tuple[str, ...]  # what the code asked for at its end
+
+
+_decoder = msgspec.json.Decoder(Replay)
+
+
 def command_of(engine: str) -> str:
-    """What starts the service on an engine, with all that it works with."""
+    """The command that starts the service on an engine, with the engine's local backend."""
     return f"{shlex.quote(sys.executable)} -m fanin.aggregator --engine {engine} --local-backend"
 
 
@@ -34,7 +57,7 @@ def play_engine(
     """Play one scenario in real time.
 
     Returns:
-        What came of it, and how orchestrations were replayed, as text, if that is wanted.
+        The run, and if ``show_replay``, the replays of its orchestrations as lines of text.
 
     Raises:
         StartError: the service does not start.
@@ -42,19 +65,42 @@ def play_engine(
     with tempfile.TemporaryDirectory(prefix="fanin-") as folder:
         replays = Path(folder) / "replays.jsonl"
         replays.touch()
-        told = {REPLAYS_ENV[engine]: str(replays)} if show_replay else {}
+        variables = {REPLAYS_ENV[engine]: str(replays)} if show_replay else {}
         try:
-            with _told(told):
+            with _environment(variables):
                 played = asyncio.run(
                     play_command(scenario, command_of(engine), seed=seed, time_scale=TimeScale())
                 )
         finally:
             kill_leftovers()
-        return played, list(explain(read(replays.read_text().splitlines())))
+        return played, list(replay_lines(read_replays(replays.read_text().splitlines())))
+
+
+def read_replays(lines: Iterable[str]) -> list[Replay]:
+    """Replays as they were written down, those of one instance together and in their order.
+
+    Raises:
+        msgspec.MsgspecError: a line is not a replay.
+    """
+    found = [_decoder.decode(line) for line in lines]
+    instances = list(dict.fromkeys(it.instance for it in found))
+    return sorted(found, key=lambda it: (instances.index(it.instance), it.number))
+
+
+def replay_lines(replays: Iterable[Replay]) -> Iterator[str]:
+    """Each replay in a few lines, with an empty one after it."""
+    for replay in replays:
+        yield f"replay {replay.number} of {replay.instance}"
+        yield f"  in the history   {', '.join(replay.past) or 'nothing'}"
+        yield f"  new              {', '.join(replay.new)}"
+        for nth, each in enumerate(replay.awaits):
+            yield f"  {'awaits' if not nth else '':<15}  {each.for_}: {each.satisfied}"
+        yield f"  asked for        {', '.join(replay.asked) or 'nothing more'}"
+        yield ""
 
 
 def refuse(engine: str, outside: Sequence[str], *, show_replay: bool) -> str | None:
-    """What is wrong with playing against this engine, in a sentence; None when nothing is."""
+    """Why these options cannot be played, in a sentence; None when they can."""
     if engine not in outside:
         return f"--engine {engine!r}: in real time there are {', '.join(outside)}"
     if show_replay and engine not in REPLAYS_ENV:
@@ -63,8 +109,8 @@ def refuse(engine: str, outside: Sequence[str], *, show_replay: bool) -> str | N
 
 
 @contextmanager
-def _told(settings: dict[str, str]) -> Iterator[None]:
-    """Processes that are started meanwhile find these in their environment."""
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Set variables in the environment of processes that are started meanwhile."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

@@ -1,10 +1,10 @@
-"""A scenario's world in words: for the heading of a report, and for ``fanin show``."""
+"""A scenario in words: for the heading of a report, and as a whole for ``fanin show``."""
 
 from collections.abc import Iterator
 from typing import assert_never
 
 from fanin.harness.report.clock import clock
-from fanin.harness.report.line import listed
+from fanin.harness.report.line import Line, Tone, line, listed, wrap
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import (
     ClockJump,
@@ -37,6 +37,30 @@ from fanin.simulator.language.scenario import (
     UnknownRegion,
     WrongKey,
 )
+
+
+def describe(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:
+    """The whole scenario, for a reader who has not seen it.
+
+    Args:
+        scenario: What to describe.
+        path: Where its file lies.
+        play: The command that plays it.
+    """
+    title = f"{scenario.scenario}: {scenario.title}"
+    yield from (line(text, Tone.STRONG) for text in wrap(title, hanging="  "))
+    if scenario.description:
+        yield line("")
+        description = " ".join(scenario.description.split())
+        yield from (line(text) for text in wrap(description, indent="  ", hanging="  "))
+    yield line("")
+    yield line("The world", Tone.STRONG)
+    for sentence in scenario_sentences(scenario):
+        yield from (line(text) for text in wrap(sentence, indent="  ", hanging="    "))
+    yield line("")
+    yield line(f"Verdict of a healthy aggregator: {scenario.verdict}")
+    yield line(f"File: {path}")
+    yield line(f"Play: {play}")
 
 
 def sender_text(sender: Sender) -> str:
