@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fanin.aggregator.engines import ENGINES
+from fanin.aggregator.engine_registry import ENGINES
 from tests.conformance.worlds import World
 from tests.heavy import needs_engine
 
