@@ -36,7 +36,6 @@ from fanin.simulator.language.scenario import (
     AggregatorFault,
     ClockJump,
     Crash,
-    Delay,
     DeliveryFault,
     Drop,
     Forge,
@@ -51,6 +50,7 @@ from fanin.simulator.language.scenario import (
     SinkHangs,
 )
 from fanin.simulator.pack import find
+from fanin.simulator.shapes import Delay
 from tests.paths import ROOT
 
 MANY = 300
