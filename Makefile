@@ -3,8 +3,10 @@
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 export PYTHON
+# Tests in real time mostly wait, so more of them than there are cores run at once.
+jobs := 6
 
-.PHONY: help scenario scenarios bug serve restate test lint types matrix check fmt docs engines bench clean
+.PHONY: help scenario scenarios bug serve restate test test-real-time coverage lint types matrix check fmt docs engines bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +38,12 @@ restate: $(VENV)/.installed ## Install a Restate server and the engine on it, an
 	@$(PIP) install -q -c constraints.txt -e '.[restate]'
 	@VENV=$(VENV) scripts/install-restate $(if $(do),$(do),start)
 
-test: $(VENV)/.installed-dev ## Every test
-	@$(VENV)/bin/pytest -q
+test: $(VENV)/.installed-dev ## Every test that needs neither real time nor a heavy part
+	@$(VENV)/bin/pytest -q -n auto -m "not real_time"
+	@echo "make check also runs style, types, coverage, the bug matrix, and the tests in real time: processes, engines' servers, a browser."
+
+test-real-time: $(VENV)/.installed-dev ## Tests that wait for real clocks, processes and servers, side by side
+	@$(VENV)/bin/pytest -q -n $(jobs) --dist worksteal -m real_time
 
 lint: $(VENV)/.installed-dev ## Style and import contracts
 	@$(VENV)/bin/ruff check .
@@ -50,7 +56,7 @@ types: $(VENV)/.installed-dev ## mypy --strict over code and tests
 matrix: $(VENV)/.installed ## Play the whole zoo through the whole pack: is docs/bug-matrix.md true?
 	@$(VENV)/bin/fanin matrix --check docs/bug-matrix.md
 
-check: lint types matrix test ## What CI runs, in CI's order
+check: lint types matrix test test-real-time ## What CI runs, in CI's order
 
 docs: $(VENV)/.installed-dev ## Write the generated pages anew
 	@$(VENV)/bin/fanin schema > $(VENV)/page && mv $(VENV)/page docs/scenario.schema.json

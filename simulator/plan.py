@@ -6,7 +6,8 @@ Rules of this file: data only; instants are integer milliseconds since the scena
 from dataclasses import dataclass
 from typing import Literal
 
-from fanin.simulator.wire import Action, WebhookRequest
+from fanin.simulator.language.scenario import Action
+from fanin.simulator.wire import WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)

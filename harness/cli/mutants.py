@@ -119,7 +119,7 @@ def _is_stale(stored: Path, page: str) -> bool:
 
 def _bug(name: str) -> "Bug":
     from fanin.harness.mutants.registry import BUGS
-    from fanin.simulator.text import hint
+    from fanin.simulator.language.problems import hint
 
     if name not in BUGS:
         message = f"there is no bug {name!r}; `fanin bug` lists them{hint(name, BUGS)}"

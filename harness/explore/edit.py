@@ -12,8 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from fanin.simulator.language.field_types import FieldType, shape_of
-from fanin.simulator.language.scenario import Expectation, Fault, Scenario
-from fanin.simulator.shapes import Delay
+from fanin.simulator.language.scenario import Delay, Expectation, Fault, Scenario
 
 type Path = tuple[str | int, ...]
 

@@ -20,10 +20,9 @@ from fanin.harness.explore.edit import (
     without_region,
 )
 from fanin.harness.explore.repair import accepted
-from fanin.simulator.durations import format_duration
 from fanin.simulator.language.dump import dumps
-from fanin.simulator.language.scenario import Scenario
-from fanin.simulator.shapes import Delay
+from fanin.simulator.language.durations import format_duration
+from fanin.simulator.language.scenario import Delay, Scenario
 
 CANDIDATES_MAX = 600
 # Durations that are easy to read.

@@ -1,22 +1,24 @@
 """Plays every inmate of the zoo through the pack: which scenario kills which bug.
 
 Rules of this file: what it finds depends on nothing but the code and the pack, so it may be stored as a page
-and compared; inmates are played in several processes, and come back in the zoo's order.
+and compared; inmates are played in their own processes, two at most, and come back in the zoo's order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
+from multiprocessing import get_context
+from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
 from fanin.harness.capabilities import OPTIONAL_CAPABILITIES, OptionalCapability, required_capabilities
-from fanin.harness.parallel import run_ordered
 from fanin.harness.verdict import Validity
 from fanin.simulator.language.scenario import Crash, Restart, Scenario
 
-# What every process imports before it begins.
-_PRELOAD = ("fanin.harness.mutants.registry", "fanin.harness.oracle.oracle", "fanin.harness.world.play")
+PROCESSES_MAX = 2
 # A bug that survives so many repetitions of an operation survives the others, too.
 REPEAT_MAX = 12
 
@@ -53,12 +55,11 @@ class Matrix:
         ]
 
 
-def compute(advance: Callable[[], None] = lambda: None, *, jobs: int | None = None) -> Matrix:
+def compute(advance: Callable[[], None] = lambda: None) -> Matrix:
     """Play everybody through everything.
 
     Args:
         advance: Called for each inmate that is done.
-        jobs: In how many processes; None: one per core.
     """
     from fanin.harness.mutants.registry import BUGS, HEALTHY
     from fanin.simulator.pack import names
@@ -66,11 +67,31 @@ def compute(advance: Callable[[], None] = lambda: None, *, jobs: int | None = No
     scenarios = tuple(names())
     inmates = [*BUGS, *HEALTHY]
     rows: dict[str, dict[str, Validity]] = {}
-    played = run_ordered(partial(play_through, scenarios=scenarios), inmates, jobs=jobs, preload=_PRELOAD)
-    for name, row in zip(inmates, played, strict=True):
+    for name, row in zip(inmates, _rows(inmates, scenarios), strict=True):
         rows[name] = row
         advance()
     return Matrix(scenarios, {name: rows[name] for name in BUGS}, {name: rows[name] for name in HEALTHY})
+
+
+def _rows(inmates: Sequence[str], scenarios: tuple[str, ...]) -> Iterator[dict[str, Validity]]:
+    # A fresh interpreter each, as for other runs (`fanin.harness.batch`).
+    with ProcessPoolExecutor(PROCESSES_MAX, get_context("spawn"), initializer=_settle_in) as pool:
+        try:
+            yield from pool.map(play_through, inmates, [scenarios] * len(inmates))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _settle_in() -> None:
+    """Load what every run needs. It stays for good, so no run's garbage collection need look at it."""
+    import fanin.harness.mutants.registry
+    import fanin.harness.oracle.oracle
+    import fanin.harness.world.play  # noqa: F401 - see above
+
+    signal(SIGINT, SIG_DFL)
+    gc.collect()
+    gc.freeze()
 
 
 def play_through(inmate: str, scenarios: Sequence[str]) -> dict[str, Validity]:

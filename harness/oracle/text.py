@@ -6,7 +6,7 @@ from fanin.harness.history import Unsent
 from fanin.harness.oracle.bounds import FOREVER, Bounds
 from fanin.harness.oracle.evidence import Attempt, Notification, Operation
 from fanin.harness.oracle.notification_body import normalise_region
-from fanin.simulator.durations import format_duration
+from fanin.simulator.language.durations import format_duration
 
 _HOUR_MS = 3_600_000
 _QUOTED_MAX = 40

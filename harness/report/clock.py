@@ -5,7 +5,7 @@ Nothing is rounded: at a deadline, a millisecond decides.
 
 import re
 
-from fanin.simulator.durations import MS_BY_UNIT
+from fanin.simulator.language.durations import MS_BY_UNIT
 
 
 def clock(ms: int) -> str:

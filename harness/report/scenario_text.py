@@ -5,10 +5,11 @@ from typing import assert_never
 
 from fanin.harness.report.clock import clock
 from fanin.harness.report.line import Line, Tone, line, listed, wrap
-from fanin.simulator.durations import format_duration
+from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import (
     ClockJump,
     Crash,
+    Delay,
     DelayBy,
     DeliveryFault,
     Drop,
@@ -36,7 +37,6 @@ from fanin.simulator.language.scenario import (
     UnknownRegion,
     WrongKey,
 )
-from fanin.simulator.shapes import Delay
 
 
 def describe(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:

@@ -17,7 +17,9 @@ from msgspec import structs
 
 from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, missing_capabilities
 from fanin.simulator.language.scenario import (
+    SUBSCRIBABLE,
     Crash,
+    Delay,
     Fault,
     OnDelivery,
     Operation,
@@ -25,8 +27,7 @@ from fanin.simulator.language.scenario import (
     SinkFault,
     Webhook,
 )
-from fanin.simulator.shapes import Delay
-from fanin.simulator.wire import PLACE, SUBSCRIBABLE, address
+from fanin.simulator.wire import PLACE, address
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 

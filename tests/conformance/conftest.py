@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from fanin.aggregator.engine_registry import ENGINES
+from fanin.aggregator.engines import ENGINES
 from tests.conformance.worlds import World
 from tests.heavy import needs_engine
 
 
-@pytest.fixture(params=[pytest.param(name, marks=needs_engine(name)) for name in sorted(ENGINES)])
+def marks(engine: str) -> list[pytest.MarkDecorator]:
+    """What works with a server of its own is tested in real time."""
+    real_time = [] if ENGINES[engine].backend is None else [pytest.mark.real_time]
+    return [needs_engine(engine), *real_time]
+
+
+@pytest.fixture(params=[pytest.param(name, marks=marks(name)) for name in sorted(ENGINES)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return World(request.param, tmp_path)

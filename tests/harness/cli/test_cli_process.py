@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real_time
+
 FANIN = (sys.executable, "-m", "fanin.harness")
 PATIENCE_S = 60  # a limit, not a measure
 

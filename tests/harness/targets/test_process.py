@@ -24,6 +24,8 @@ from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
 from tests.paths import FOREIGN_APPS
 
+pytestmark = pytest.mark.real_time
+
 LIMIT_S = 60  # reached only when something is broken
 STRANGER = FOREIGN_APPS / "threads.py"
 RUN = f"{shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"

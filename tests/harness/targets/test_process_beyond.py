@@ -6,6 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import pytest
+
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.process import CommandTarget
 from fanin.harness.targets.realtime import Played, play_pack
@@ -14,6 +16,8 @@ from fanin.harness.verdict import Validity
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
 from tests.paths import FOREIGN_APPS
+
+pytestmark = pytest.mark.real_time
 
 LIMIT_S = 60  # reached only when something is broken
 STRANGER = FOREIGN_APPS / "replicated.py"

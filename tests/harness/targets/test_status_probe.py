@@ -26,6 +26,8 @@ from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find
 from tests.harness.targets.fake_functions import SYSTEM_KEY, FakeFunctions
 
+pytestmark = pytest.mark.real_time
+
 REGIONS = ("northeurope", "westeurope", "eastus")
 TIME_SCALE = TimeScale(
     timeout_ms=1_000, tolerance_ms=3_000, redelivery_grace_ms=200, response_timeout_ms_min=5_000, repeat_max=3

@@ -10,6 +10,7 @@ import pytest
 from fanin.simulator.language.load import ScenarioError, load, loads
 from fanin.simulator.language.scenario import (
     Crash,
+    Delay,
     DelayBy,
     Drop,
     Duplicate,
@@ -33,7 +34,6 @@ from fanin.simulator.language.scenario import (
     WrongKey,
 )
 from fanin.simulator.pack import find, names
-from fanin.simulator.shapes import Delay
 
 HEAD = "scenario: example\ntitle: An example\n"
 

@@ -18,11 +18,14 @@ from fanin.aggregator.errors import SettingsError, StoreError, StoreUnusableErro
 from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, arrival_results, deliver_all
 from tests.heavy import needs
 
-pytestmark = needs(
-    "durable-task engine",
-    there=find_spec("durabletask") is not None and find_spec("grpc") is not None,
-    get=".venv/bin/pip install -c constraints.txt -e '.[durable-task]'",
-)
+pytestmark = [
+    pytest.mark.real_time,
+    needs(
+        "durable-task engine",
+        there=find_spec("durabletask") is not None and find_spec("grpc") is not None,
+        get=".venv/bin/pip install -c constraints.txt -e '.[durable-task]'",
+    ),
+]
 
 ADDRESS = {"FANIN_DURABLE_TASK_ADDRESS": "https://fanin.westeurope.durabletask.io"}
 

@@ -16,7 +16,7 @@ from fanin.aggregator.fanin import FanIn
 from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival
 from tests.heavy import needs_engine
 
-pytestmark = needs_engine("durable-task")
+pytestmark = [pytest.mark.real_time, needs_engine("durable-task")]
 
 
 def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

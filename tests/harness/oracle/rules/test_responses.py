@@ -5,8 +5,7 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
-from fanin.simulator.language.scenario import Fault, LoseAnswer, LoseRequest, SinkHangs, SlowClient
-from fanin.simulator.shapes import Delay
+from fanin.simulator.language.scenario import Delay, Fault, LoseAnswer, LoseRequest, SinkHangs, SlowClient
 from tests.harness.oracle.histories import (
     EAST,
     WEST,

@@ -1,0 +1,3 @@
+"""The project's own: not fanin's."""
+
+OWNER = "neighbour"
