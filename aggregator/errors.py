@@ -4,13 +4,16 @@
     ├── SettingsError            a setting is set but not understood, or one that is needed is missing
     ├── RegionsUnknownError      the registry was asked for its regions, and there is no answer
     ├── RequestError             4xx: the sender must change something
+    │   ├── NotHttpError         400  the bytes are no HTTP/1.1 request that can be read in one way only
     │   ├── MalformedError       400  the body is no registry webhook
     │   ├── UnknownRegionError   400  nobody expects the region
     │   ├── UnauthorizedError    401  a key, header or signature is missing or wrong
     │   ├── BodyTimeoutError     408  the body did not arrive in time
     │   ├── BodyTooLargeError    413
     │   ├── UnsupportedEncodingError 415  the body is compressed
-    │   └── UnexpectedRegionError 422  this operation started without the region
+    │   ├── UnexpectedRegionError 422  this operation started without the region
+    │   └── HeadTooLargeError    431  the request line and the headers are too large
+    ├── MemoryBudgetError        503: requests under way hold as much memory as they may
     └── StoreError               503: try again
         ├── StoreBusyError       locked, or more waits than can be held
         ├── StoreFullError       no room, or no permission to write
@@ -71,6 +74,25 @@ class RequestError(AggregatorError):
     status = 400
 
 
+class NotHttpError(RequestError):
+    """The bytes are no HTTP/1.1 request, or one whose end is not where everybody would see it."""
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__("this is no HTTP/1.1 request" + (f": {problem}" if problem else ""))
+
+
+class HeadTooLargeError(RequestError):
+    """More than a webhook and all proxies ever need."""
+
+    status = 431
+
+    def __init__(self, bytes_max: int, fields_max: int) -> None:
+        super().__init__(
+            f"request line and headers have more than {bytes_max} bytes, or there are more than "
+            f"{fields_max} headers"
+        )
+
+
 class MalformedError(RequestError):
     """The body is not what a registry sends."""
 
@@ -124,6 +146,12 @@ class UnsupportedEncodingError(RequestError):
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
         super().__init__(f"content-encoding {quoted(encoding)} is not read here; send the body as it is")
+
+
+class MemoryBudgetError(AggregatorError):
+    """Of all requests under way the largest gives way when together they hold too much memory."""
+
+    retry_after_s = 2
 
 
 class StoreError(AggregatorError):

@@ -60,6 +60,9 @@ class Settings:
     engine_options: Mapping[str, str] = field(default_factory=dict)  # the engine's own settings, as text
     host: str = "127.0.0.1"
     port: int = 8080
+    # Longer than proxies keep theirs (nginx 60 s, Caddy and Go 120 s): one that sends a webhook at the
+    # instant at which we close does not know whether it was taken, and does not repeat it.
+    keep_alive_ms: int = 150_000
     log_format: str = "text"
 
     def retry_policy(self, target: str) -> RetryPolicy:
@@ -245,6 +248,7 @@ SPELLINGS: Mapping[str, _Setting] = {
     "FANIN_HOST": _Setting("host", str.strip),
     "FANIN_PORT": _Setting("port", _port),
     "PORT": _Setting("port", _port),
+    "FANIN_KEEP_ALIVE": _Setting("keep_alive_ms", parse_duration),
     "FANIN_LOG_FORMAT": _Setting("log_format", _one_of(FORMATS)),
 }
 

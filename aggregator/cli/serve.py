@@ -4,6 +4,7 @@ import asyncio
 import gc
 import ipaddress
 import logging
+import math
 import os
 import signal
 import socket
@@ -45,6 +46,7 @@ _EXAMPLES = examples(
 @click.option("--data-dir", metavar="FOLDER", help="Where everything is kept. [./fanin-data]")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one. [8080]")
+@click.option("--keep-alive", metavar="DURATION", help="How long an idle connection stays open. [2m30s]")
 @click.option("--keys-file", metavar="FILE", help="Function keys, one a line; read again when it changes.")
 @click.option("--insecure-no-keys", is_flag=True, help="Let anybody in on an address other than loopback.")
 @click.option("--correlation", metavar="KEY", help="What makes webhooks one operation: event-id or image.")
@@ -67,9 +69,10 @@ def serve(
     it is accepted.
 
     Every option can be an environment variable: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
-    FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEYS_FILE, FANIN_CORRELATION,
-    FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL, DATA_DIR, PORT, and
-    the original's WebhookRegions and WebhookTimeout (0:01:20). A flag wins over the environment.
+    FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEEP_ALIVE, FANIN_KEYS_FILE,
+    FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL,
+    DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20). A flag wins over the
+    environment.
 
     Secrets come from the environment or a file only: FANIN_KEYS (function keys, separated by commas; asked
     for as ?code= or x-functions-key), FANIN_HEADER_SECRET ('Name: value', which every webhook must carry),
@@ -102,7 +105,12 @@ def serve(
 
 
 # Flags whose names differ from the settings' fields.
-_FIELDS = {"timeout": "timeout_ms", "retention": "retention_ms", "notify_url": "targets"}
+_FIELDS = {
+    "timeout": "timeout_ms",
+    "retention": "retention_ms",
+    "keep_alive": "keep_alive_ms",
+    "notify_url": "targets",
+}
 
 
 def _allow_connections() -> None:
@@ -176,16 +184,17 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
     import uvicorn
 
     from fanin.aggregator.http.app import create_app
-    from fanin.aggregator.http.protocol import LimitedHttp
+    from fanin.aggregator.http.protocol import HttpProtocol
 
     app = create_app(settings, engine=engine)
     config = uvicorn.Config(
         app,
-        http=LimitedHttp,
+        http=HttpProtocol,
         lifespan="off",  # opened and closed here, where a failure becomes one line instead of a traceback
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=math.ceil(settings.keep_alive_ms / 1_000),
         timeout_graceful_shutdown=DRAIN_S,
     )
 

@@ -1,137 +1,436 @@
-"""HTTP/1.1 as uvicorn speaks it, with an end to everything that a client could make last for ever.
+"""HTTP/1.1 over one connection, for uvicorn: requests one after the other, bounded in memory and in time.
 
-Bodies are limited where they are read (`http.app`); heads are gathered by the server itself, which has
-no limit of its own, neither in size nor in time. Nor does it mind a client that never reads its answers.
+Rules of this file: one request is under way at a time, and what comes behind it waits unread; whatever a
+client can hold on to has an end, in bytes and in seconds; a client that is still sending can read its answer
+before the connection closes (RFC 9112, section 9.6).
 
 What comes before garbage is answered as if the garbage had not come: an answer that belongs to the garbage
-would be taken for the answer to a webhook that is on disk.
+could be taken for the answer to a webhook that is on disk.
 """
 
 import asyncio
-from typing import Any
+import logging
+import math
+from typing import Any, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.utils import (
+    get_client_addr,
+    get_local_addr,
+    get_path_with_query_string,
+    get_remote_addr,
+    is_ssl,
+)
+from uvicorn.server import ServerState
 
-# A registry's head has some 300 bytes; proxies and cookies add thousands. Other servers take 8 to 64 KiB.
-HEAD_BYTES_MAX = 32_768
-# How often a connection is looked at. One that has not moved on since the last look is closed, so a head or
-# the reading of an answer may take once to twice as long. Apache gives a head 20 to 40 s.
-LOOK_S = 15.0
-# How much is read, and thrown away, of a body whose answer does not depend on it any more: closing at once
-# would tear the answer from a client that is still sending.
+from fanin.aggregator import log
+from fanin.aggregator.errors import AggregatorError, MemoryBudgetError, NotHttpError, RequestError
+from fanin.aggregator.http.exchange import PIECE_BYTES, Exchange, Message, status_line
+from fanin.aggregator.http.memory_budget import FREE_BYTES, MemoryBudget
+from fanin.aggregator.http.request_parser import RequestHead, RequestParser
+from fanin.aggregator.wire import BODY_BYTES_MAX
+
+# How long a head may take once it has begun, an answer to be read, and the rest of a body whose answer does
+# not depend on it any more. Apache gives a head 20 to 40 s.
+STALL_S = 30.0
+# How long a client that is still sending has to read its last answer.
+LINGER_S = 5.0
+# How much of what is not wanted any more is read and thrown away: closing at once would tear the answer from
+# a client that is still sending.
 SPILL_BYTES_MAX = 16 << 20
 
-_BODY = (
-    b'{"error":"head-too-large","message":"request line and headers have more than %d bytes"}'
-    % HEAD_BYTES_MAX
-)
-_ANSWER = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
-)
+# What an application finds in its scope that is served by this class: requests are those that a strict
+# parser sees, and memory is bounded.
+EXTENSION = "fanin.http"
+_EXTENSIONS: dict[str, dict[str, object]] = {EXTENSION: {}}
+
+_ACCESS_LOGGER = logging.getLogger("uvicorn.access")
+
+# Of all connections, because the memory is the process's.
+_BUDGET = MemoryBudget()
 
 
-class _HeadTooLargeError(Exception):
-    """Ends parsing."""
+class HttpProtocol(asyncio.Protocol):
+    """One connection. uvicorn makes one for each, as its option ``http`` says, and calls `shutdown`."""
 
+    _transport: asyncio.Transport
+    _timer: asyncio.TimerHandle
 
-class LimitedHttp(HttpToolsProtocol):
-    """Answers 431 when a head is too large, whether it ever ends or not; closes what does not move on."""
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self._app = config.loaded_app
+        self._root_path = config.root_path
+        self._keep_alive_s = float(config.timeout_keep_alive)
+        self._asgi = {"version": config.asgi_version, "spec_version": "2.3"}
+        self._server_state, self._app_state = server_state, app_state
+        self._connections = cast("set[Any]", server_state.connections)
+        self._loop = _loop or asyncio.get_running_loop()
+        self._logs_access = _ACCESS_LOGGER.hasHandlers()
 
-    _in_head = False
-    _in_body = False
-    _behind = False  # the bytes that are being parsed began with another message than they end with
-    _head_bytes = 0  # of a head that has not ended, but for bytes that it shares with another message
-    _too_large = False
-    _spilt_bytes = 0
-    _deaf = False  # what still comes is not looked at
-    _running: RequestResponseCycle | None = None
-    _seen: RequestResponseCycle | None = None  # at the last look
-    _idle = False  # at the last look
+        self._parser = RequestParser()
+        self._exchange: Exchange | None = None  # under way; None between two requests
+        self._body_bytes = 0  # of its body, so far
+        self._new_body = False  # which the application cannot have looked at yet
+        self._in_head = False  # a head has begun and not ended
+        self._pipelined = False  # what is read next came together with an earlier request
+        self._spilt_bytes = 0
+        self._ended = False  # the client sends no more
+        self._lingering = False  # nothing that comes is read any more
+        self._stopping = False
+        self._reading_paused = False
+        self.write_paused = False
+        self._writable = asyncio.Event()
+        self._deadline_s = math.inf  # of the loop's clock
+        self._timer_s = 0.0  # when the timer looks at it
+
+    # --- the connection ---
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
+        self._transport = transport
+        self._connections.add(self)
+        self._server, self._client = get_local_addr(transport), get_remote_addr(transport)
+        self._scheme = "https" if is_ssl(transport) else "http"
+        self._deadline_s = self._loop.time() + self._keep_alive_s
+        self._look_at(self._deadline_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it was lost does not matter
+        self._connections.discard(self)
+        self._timer.cancel()
+        _BUDGET.release(self)
+        self._lingering = True
+        if self._exchange is not None:
+            self._exchange.disconnect()
+        self._writable.set()
+
+    def shutdown(self) -> None:
+        """Answer what is under way, then close."""
+        self._stopping = True
+        if self._exchange is None or self._lingering:
+            self._transport.close()
+        else:
+            self._exchange.keep_alive = False
 
     # --- reading ---
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._lingering:
+            self._spill(len(data))
             return
-        self._behind = self._in_body
-        super().data_received(data)
-        if self._in_body and self.cycle.response_complete:
-            self._spilt_bytes += len(data)
-            if self._spilt_bytes > SPILL_BYTES_MAX:
-                self.transport.abort()
-        elif self._in_head and not self._behind and not self._deaf:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(_ANSWER)
+        if self._exchange is None and not self._parser.pending:
+            self._pipelined = False
+        self._parser.feed(data)
+        self._advance()
 
-    def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        super().on_message_begin()
+    def eof_received(self) -> bool:
+        """The client sends no more. It may still read, so it is answered; return whether to stay open."""
+        self._ended = True
+        exchange = self._exchange
+        if self._lingering:
+            return False
+        if exchange is None:
+            if self._parser.pending:
+                self._loop.call_soon(self._advance)
+            return self._parser.pending > 0
+        if self._parser.body_ended:
+            return True
+        if exchange.response_ended:
+            return False
+        self._refuse(NotHttpError("it ended before its body was complete"))
+        return not self._transport.is_closing()
 
-    def on_headers_complete(self) -> None:
+    def _advance(self) -> None:
+        """Go on with what has been received: another request's head, or more of a body."""
+        if self._lingering or self._transport.is_closing():
+            return
+        try:
+            exchange = self._exchange
+            if exchange is None:
+                if self.write_paused:
+                    return  # until earlier answers have been read
+                head = self._parser.next_head()
+                if head is None:
+                    self._await_head()
+                    return
+                exchange = self._begin(head)
+            if not self._parser.body_ended:
+                self._read_body(exchange)
+        except RequestError as error:
+            self._refuse(error)
+            return
+        self._pace()
+
+    def _await_head(self) -> None:
+        if self._ended:
+            self._transport.close()
+            return
+        if self._parser.pending and not self._in_head:
+            self._in_head = True
+            self._end_in(STALL_S)
+        self._hold()
+        self._resume_reading()
+
+    def _begin(self, head: RequestHead) -> Exchange:
+        """Let the application answer one request."""
         self._in_head = False
-        size = len(self.url)
-        for name, value in self.headers:
-            size += len(name) + len(value)
-        if size > HEAD_BYTES_MAX:
-            self._too_large = True
-            raise _HeadTooLargeError
-        super().on_headers_complete()
-        self._in_body = self._behind = True
+        self._deadline_s = math.inf
+        path = head.path.decode()
+        if "%" in path:
+            path = unquote(path)
+        root = self._root_path
+        scope: Message = {
+            "type": "http",
+            "asgi": self._asgi,
+            "http_version": "1.1" if head.minor_version else "1.0",
+            "server": self._server,
+            "client": self._client,
+            "scheme": self._scheme,
+            "method": head.method,
+            "root_path": root,
+            "path": root + path,
+            "raw_path": root.encode() + head.path,
+            "query_string": head.query,
+            "headers": head.headers,
+            "state": self._app_state.copy(),
+            "extensions": _EXTENSIONS,
+        }
+        exchange = self._exchange = Exchange(self, scope, head)
+        task = self._loop.create_task(exchange.run(self._app))
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
+        return exchange
 
-    def on_message_complete(self) -> None:
-        self._in_body = False
-        super().on_message_complete()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
-
-    # --- refusing ---
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words are vaguer
-        if self._too_large:
-            self._refuse(_ANSWER)
+    def _read_body(self, exchange: Exchange) -> None:
+        parser = self._parser
+        piece = parser.read_body()
+        if not exchange.response_ended:
+            self._body_bytes += len(piece)
+            exchange.feed(piece, ended=parser.body_ended)
+            self._new_body = True
+            self._hold()
+            self._new_body = False
+        elif parser.body_ended:
+            self._end_exchange()
         else:
-            body = b'{"error":"not-http","message":"this is no HTTP/1.1 request"}'
-            head = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\n"
-            self._refuse(b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body))
+            self._spill(len(piece))
 
-    def _refuse(self, answer: bytes) -> None:
-        """Refuse what came last, once everything before it has its own answer."""
-        self._deaf = True
-        broken = self.cycle if self._in_body else None
-        if self.pipeline and self.pipeline[0][0] is broken:
-            self.pipeline.popleft()  # it waits at the end of the queue, which is on the left
-        last = self.pipeline[0][0] if self.pipeline else self._running
-        if last is not broken and last is not None and not last.response_complete:
-            last.keep_alive = False  # closes after its answer
+    def _spill(self, size: int) -> None:
+        """Throw away what nobody waits for, up to a limit."""
+        self._spilt_bytes += size
+        if self._spilt_bytes > SPILL_BYTES_MAX:
+            self._transport.abort()
+
+    # --- pace ---
+
+    def _pace(self) -> None:
+        """Read only what can be used now."""
+        exchange, parser = self._exchange, self._parser
+        if self._lingering:
             return
-        if last is not broken or last is None or not last.response_started:
-            self.transport.write(answer)
-        self.transport.close()
+        if exchange is None:
+            self._resume_reading()
+        elif exchange.buffered >= PIECE_BYTES or (parser.body_ended and parser.pending):
+            self._pause_reading()
+            self._hold()
+        elif parser.stalled:
+            self._pause_reading()
+            self._loop.call_soon(self._advance)  # others have their turn first
+        else:
+            self._resume_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused and not self._ended:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._ended:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers as fast as they are written."""
+        self.write_paused = True
+        self._writable.clear()
+        self._end_in(LINGER_S if self._lingering else STALL_S)
+        self._hold()
+
+    def resume_writing(self) -> None:
+        """It has read them."""
+        self.write_paused = False
+        self._writable.set()
+        if self._lingering:
+            return
+        self._deadline_s = math.inf
+        if self._exchange is None:
+            self._await_request()
+        elif self._exchange.response_ended:
+            self._end_in(STALL_S)
+
+    # --- memory ---
+
+    @property
+    def can_give_way(self) -> bool:
+        """Whether something is held that the application has not seen in full, or that nobody reads."""
+        if self._lingering:
+            return False
+        return self.write_paused or not self._parser.body_ended or self._parser.pending > 0 or self._new_body
+
+    def give_way(self) -> int:
+        """Refuse a request that is not complete, drop those behind one that is, cut off who does not read."""
+        if self.write_paused:
+            self._lingering = True
+            self._transport.abort()
+            return 0
+        if self._exchange is None or not self._parser.body_ended or self._new_body:
+            self._refuse(MemoryBudgetError("requests under way hold too much memory; this was the largest"))
+            return 0
+        self._exchange.keep_alive = False
+        self._parser.drop()
+        return self._held_bytes()
+
+    def _held_bytes(self) -> int:
+        unread = self._transport.get_write_buffer_size() if self.write_paused else 0
+        return self._parser.pending + min(self._body_bytes, BODY_BYTES_MAX) + unread
+
+    def _hold(self) -> None:
+        held = self._held_bytes()
+        if held > FREE_BYTES:
+            _BUDGET.hold(self, held)
+
+    # --- answering ---
+
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """What every response carries, such as its date."""
+        return self._server_state.default_headers
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of a response."""
+        self._transport.write(data)
+
+    async def writable(self) -> None:
+        """Wait until the client has read enough, or has left."""
+        await self._writable.wait()
+
+    def body_taken(self) -> None:
+        """The application has taken what was there of a body."""
+        if self._reading_paused:
+            self._loop.call_soon(self._advance)
+
+    def response_ended(self, exchange: Exchange) -> None:
+        """The last byte of a response has been written."""
+        parser = self._parser
+        self._server_state.total_requests += 1
+        if self._lingering or self._transport.is_closing():
+            return
+        if not exchange.keep_alive:
+            self._close(linger=not parser.body_ended or parser.pending > 0 or self._reading_paused)
+        elif parser.body_ended:
+            self._end_exchange()
+        else:
+            self._end_in(STALL_S)  # the rest of the body is of no use, but stands before the next request
+            self._loop.call_soon(self._advance)
+
+    def _end_exchange(self) -> None:
+        self._exchange = None
+        self._body_bytes = self._spilt_bytes = 0
+        _BUDGET.release(self)
+        self._pipelined = self._parser.pending > 0
+        if not self.write_paused:
+            self._await_request()
+
+    def _await_request(self) -> None:
+        """Go on with what came behind the last request, or wait for another."""
+        if self._parser.pending:
+            self._loop.call_soon(self._advance)  # others have their turn first
+        elif self._ended:
+            self._transport.close()
+        else:
+            self._deadline_s = self._loop.time() + self._keep_alive_s
+            self._resume_reading()
+
+    def _refuse(self, error: AggregatorError) -> None:
+        """Answer what cannot be served, if the answer cannot be taken for another request's, and close."""
+        log.event(logging.INFO, "refused", status=error.status, reason=error)
+        exchange = self._exchange
+        answerable = not self._pipelined
+        if exchange is not None:
+            answerable = answerable and not exchange.started
+            exchange.disconnect()
+            if exchange.started and not exchange.response_ended:
+                self._transport.abort()
+                return
+        if answerable:
+            self._transport.write(_response(error))
+        self._close(linger=True)
+
+    def _close(self, *, linger: bool) -> None:
+        """Close once what was written has been sent, and read, if the client may still be sending."""
+        self._lingering = True
+        self._parser.drop()
+        _BUDGET.release(self)
+        if not linger or self._ended or self._stopping or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._end_in(LINGER_S)
+        self._resume_reading()
+
+    def abort(self) -> None:
+        """Close without an answer, or in the middle of one."""
+        self._transport.abort()
+
+    def log_access(self, scope: Message, status: int) -> None:
+        """Log a request as uvicorn does, where that is wanted."""
+        if self._logs_access:
+            scope_ = cast("Any", scope)
+            _ACCESS_LOGGER.info(
+                '%s - "%s %s HTTP/%s" %d',
+                get_client_addr(scope_),
+                scope["method"],
+                get_path_with_query_string(scope_),
+                scope["http_version"],
+                status,
+            )
 
     # --- time ---
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
-        super().connection_made(transport)
-        self._watch = self.loop.call_later(LOOK_S, self._look)
+    def _end_in(self, seconds: float) -> None:
+        """Close the connection after a time, unless it moves on."""
+        self._deadline_s = self._loop.time() + seconds
+        if self._deadline_s < self._timer_s:
+            self._timer.cancel()
+            self._look_at(self._deadline_s)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._watch.cancel()
-        if self._running is not None and not self._running.response_complete:
-            # uvicorn tells the request that came last, which may still be in the queue.
-            self._running.disconnected = True
-            self._running.message_event.set()
-        super().connection_lost(exc)
+    def _look_at(self, time_s: float) -> None:
+        self._timer_s = time_s
+        self._timer = self._loop.call_at(time_s, self._look)
 
     def _look(self) -> None:
-        """Close when the same thing has been waited for since the last look: a head, or a reader."""
-        waits_for_head = self.cycle is None or self.cycle.response_complete
-        idle = waits_for_head or self.flow.write_paused
-        if idle and self._idle and self.cycle is self._seen:
-            self.transport.abort()  # closing would wait for whatever nobody reads
-            return
-        self._idle, self._seen = idle, self.cycle
-        self._watch = self.loop.call_later(LOOK_S, self._look)
+        """Close if the deadline has passed; it may have been moved since the timer was set."""
+        now_s = self._loop.time()
+        if now_s < self._deadline_s:
+            self._look_at(min(self._deadline_s, now_s + max(self._keep_alive_s, STALL_S)))
+        elif self._exchange is None and not self._parser.pending and not self._lingering:
+            self._transport.close()
+        else:
+            self._transport.abort()  # closing would wait for whatever nobody reads
+
+
+def _response(error: AggregatorError) -> bytes:
+    body = msgspec.json.encode({"error": error.code, "message": str(error)})
+    retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % error.retry_after_s
+    return (b"%bconnection: close\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b") % (
+        status_line(error.status),
+        retry,
+        len(body),
+        body,
+    )

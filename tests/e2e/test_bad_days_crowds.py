@@ -15,10 +15,10 @@ CROWD = min(10_000, FILES_MAX - 200) if FILES_MAX > 0 else 10_000
 
 # What a shell allows a program that asks for no more.
 SHELL = ("sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh")
-# Patience so short that a test can see its end; in life it is 30 s for a body, 15 to 30 s for anything else.
-HASTE = ("--set", "fanin.aggregator.http.app.BODY_S=1", "--set", "fanin.aggregator.http.protocol.LOOK_S=0.5")
+# Patience so short that a test can see its end; in life it is 30 s, and more for a connection that is idle.
+HASTE = ("--set", "fanin.aggregator.http.app.BODY_S=1", "--set", "fanin.aggregator.http.protocol.STALL_S=0.5")
 # And patience so long that a slow machine can gather a crowd.
-CALM = ("--set", "fanin.aggregator.http.protocol.LOOK_S=300")
+CALM = ("--set", "fanin.aggregator.http.protocol.STALL_S=300")
 
 type Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -127,7 +127,7 @@ def test_what_never_ends_is_ended(tmp_path: Path) -> None:
         return statuses
 
     async def story() -> None:
-        service = BadDay.begin(tmp_path, launch=HASTE)
+        service = BadDay.begin(tmp_path, launch=HASTE, FANIN_KEEP_ALIVE="1s")
         head = b"POST /api/ImagePush?region=eastus HTTP/1.1\r\nhost: x\r\n"
         chunks = b"%x\r\n%s\r\n" % (65_536, b" " * 65_536)
         async with asyncio.timeout(LIMIT_S):

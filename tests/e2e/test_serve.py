@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fanin.aggregator.http.protocol import HEAD_BYTES_MAX
+from fanin.aggregator.http.request_parser import HEAD_BYTES_MAX
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
 
 REGIONS = "eastus,westus"

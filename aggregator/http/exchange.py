@@ -1,0 +1,205 @@
+"""One request and its response, as an ASGI application receives and sends them (ASGI 3, HTTP 2.3)."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from fanin.aggregator.http.request_parser import RequestHead
+
+type Message = MutableMapping[str, Any]
+type AsgiApp = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+
+# A body is handed over when it is complete, or in pieces of this size and more.
+PIECE_BYTES = 65_536
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CRASHED = (
+    b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 21\r\nconnection: close\r\n\r\nInternal Server Error"
+)
+_CONNECTION = frozenset((b"connection", b"transfer-encoding"))
+_BODILESS = frozenset((HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED))
+_LOGGER = logging.getLogger("uvicorn.error")
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a response."""
+    phrase = HTTPStatus(status).phrase if status in _STATUSES else ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+
+
+_STATUSES = frozenset(map(int, HTTPStatus))
+_STATUS_LINES = {status: status_line(status) for status in range(200, 600)}
+
+
+class Channel(Protocol):
+    """What an exchange needs of the connection that the request came over."""
+
+    write_paused: bool
+
+    def write(self, data: bytes) -> None: ...
+    def default_headers(self) -> list[tuple[bytes, bytes]]: ...
+    def log_access(self, scope: Message, status: int) -> None: ...
+    async def writable(self) -> None: ...
+    def body_taken(self) -> None: ...
+    def response_ended(self, exchange: "Exchange") -> None: ...
+    def abort(self) -> None: ...
+
+
+class Exchange:
+    """What the application receives and sends. The connection calls `feed` and `disconnect`."""
+
+    __slots__ = (
+        "_body", "_changed", "_chunked", "_connection", "_continue_due", "_delivered", "_disconnected",
+        "_head", "_left", "_request_ended", "http_1_0", "keep_alive", "response_ended", "scope", "started",
+    )  # fmt: skip
+
+    def __init__(self, connection: Channel, scope: Message, head: RequestHead) -> None:
+        self._connection, self.scope = connection, scope
+        self.keep_alive = head.keep_alive
+        self.http_1_0 = head.minor_version == 0
+        self.started = False  # the application has given the response's status
+        self.response_ended = False
+        self._continue_due = head.expects_continue
+        self._body = bytearray()
+        self._request_ended = head.body_length == 0
+        self._delivered = False  # the application has the whole body
+        self._disconnected = False
+        self._changed: asyncio.Event | None = None
+        self._head = b""  # of the response, until the first part of its body
+        self._chunked = False
+        self._left: int | None = None  # bytes of the response's body; None: until the connection closes
+
+    # --- for the connection ---
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of the body that the application has not taken."""
+        return len(self._body)
+
+    def feed(self, data: bytes, *, ended: bool) -> None:
+        """Add to the body."""
+        self._body += data
+        self._request_ended = ended
+        if ended or len(self._body) >= PIECE_BYTES:
+            self._wake()
+
+    def disconnect(self) -> None:
+        """Nothing more will come, and nobody will read a response."""
+        self._disconnected = True
+        self._wake()
+
+    async def run(self, app: AsgiApp) -> None:
+        """Let the application answer, and answer for it if it does not."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            _LOGGER.exception("Exception in ASGI application")
+        except BaseException:
+            self._connection.abort()
+            raise
+        if self.response_ended or self._disconnected:
+            return
+        if self.started:
+            self._connection.abort()
+            return
+        self.started = self.response_ended = True
+        self.keep_alive = False
+        self._connection.write(_CRASHED)
+        self._connection.response_ended(self)
+
+    # --- for the application ---
+
+    async def receive(self) -> Message:
+        """The body, in one or more pieces; then, when the client has left or has its answer, that it has."""
+        if self._continue_due and not self.started:
+            self._continue_due = False
+            if not self._body and not self._request_ended:
+                self._connection.write(_CONTINUE)
+        while not (
+            self._disconnected
+            or self.response_ended
+            or (not self._delivered and (self._request_ended or len(self._body) >= PIECE_BYTES))
+        ):
+            self._changed = self._changed or asyncio.Event()
+            self._changed.clear()
+            await self._changed.wait()
+        if self._disconnected or self.response_ended:
+            return {"type": "http.disconnect"}
+        body, self._body = bytes(self._body), bytearray()
+        self._delivered = self._request_ended
+        self._connection.body_taken()
+        return {"type": "http.request", "body": body, "more_body": not self._delivered}
+
+    async def send(self, message: Message) -> None:
+        """Take the response's head, then its body.
+
+        Raises:
+            RuntimeError: the application does not keep to ASGI, or a header would be more than one line.
+        """
+        if self._connection.write_paused:
+            await self._connection.writable()
+        if self._disconnected:
+            return
+        expected = "http.response.body" if self.started else "http.response.start"
+        if message["type"] != expected or self.response_ended:
+            raise RuntimeError(f"the application sent {message['type']!r} out of order")
+        if self.started:
+            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            self._start(message["status"], message.get("headers", ()))
+
+    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        lines = [_STATUS_LINES[status]]
+        for name, value in (*self._connection.default_headers(), *headers):
+            kind = name.lower()
+            if kind == b"content-length":
+                self._left = int(value)
+            elif kind in _CONNECTION:
+                # How the body is framed and whether the connection stays is the server's to say.
+                self.keep_alive = self.keep_alive and b"close" not in value.lower()
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if self._continue_due:
+            self.keep_alive = False  # whether the body comes or another request, only the client knows
+        if status in _BODILESS or self.scope["method"] == "HEAD":
+            self._left = 0
+        elif self._left is None:
+            self._chunked = not self.http_1_0
+            self.keep_alive = self.keep_alive and self._chunked
+            if self._chunked:
+                lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        if not head.count(b"\n") == head.count(b"\r") == len(lines):
+            raise RuntimeError("a header of the response has a line break")
+        self._head = head + b"\r\n"
+        self.started = True
+        self._connection.log_access(self.scope, status)
+
+    def _send_body(self, body: bytes, *, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            body = b""
+        if self._chunked:
+            framed = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body = framed if more else framed + b"0\r\n\r\n"
+        elif self._left is not None:
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the response's body is not as long as its content-length")
+        if self._head:
+            body, self._head = self._head + body, b""
+        self._connection.write(body)
+        if not more:
+            self.response_ended = True
+            self._wake()
+            self._connection.response_ended(self)
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
