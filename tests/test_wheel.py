@@ -91,10 +91,10 @@ def test_a_project_with_packages_of_the_same_names_is_not_disturbed(wheel: Path,
     """Its tests run, the fixture judges its application, and so does the command."""
     programs = fresh(tmp_path, str(wheel))
     project = copytree(PROJECT, tmp_path / "project")
-    verify = (programs / "fanin", "verify", "--app", "harness.main:create_app", "--app-dir", ".", "slow-region")
+    app = ("--app", "harness.main:create_app", "--app-dir", ".")
 
     tests = run(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project)
-    card = run(*verify, cwd=project)
+    card = run(programs / "fanin", "verify", *app, "slow-region", cwd=project)
 
     assert "3 passed" in tests
     assert "VALID" in card
