@@ -1,6 +1,6 @@
-"""``fanin bug`` and ``fanin matrix``: the zoo at work.
+"""``fanin bug`` and ``fanin matrix``: mutants of the aggregator, and the scenarios that kill them.
 
-Rules of this file: it is imported by ``fanin --help``, so it imports nothing that takes time.
+Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
 import difflib
@@ -16,14 +16,14 @@ import click
 if TYPE_CHECKING:
     from fanin.harness.history import History
     from fanin.harness.mutants.matrix import Matrix
-    from fanin.harness.mutants.mutant import Bug
+    from fanin.harness.mutants.mutant import Mutant
     from fanin.harness.report.line import Line
     from fanin.harness.verdict import Verdict
     from fanin.harness.world.target import AppFactory
 
 _BUG_EXAMPLES = """\b
 Examples:
-  fanin bug                     who is in the zoo
+  fanin bug                     list the mutants
   fanin bug original-sample     the published design of 2018
   fanin bug counts-deliveries -q
 """
@@ -44,16 +44,16 @@ _DIFFERENCES_MAX = 20
 @click.option("--quiet", "-q", is_flag=True, help="Only the verdicts, no timeline.")
 @click.pass_context
 def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None:
-    """Show a broken aggregator at work, and how it is caught. Without NAME: list them.
+    """Play an aggregator with a known bug (a mutant), and show how it is caught. Without NAME: list them.
 
-    Plays the scenario that exposes the bug best, then the same one with a right aggregator.
+    Plays the scenario that shows the bug best, then the same one with a right aggregator.
 
     Exit code: 0 when the bug was caught, 1 when it was not.
     """
     if name is None:
         _print(_list())
         return
-    ctx.exit(_show(_bug(name), seed, quiet=quiet))
+    ctx.exit(_show(_mutant(name), seed, quiet=quiet))
 
 
 @click.command(epilog=_MATRIX_EXAMPLES)
@@ -63,15 +63,15 @@ def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None
 )  # fmt: skip
 @click.option(
     "--check", "stored", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Compare with the page that is stored there.",
+    help="Compare with the page stored in FILE.",
 )  # fmt: skip
 @click.pass_context
 def matrix(ctx: click.Context, *, form: str, stored: Path | None) -> None:
-    """Play every broken aggregator through the whole pack: which scenario kills which bug.
+    """Play every mutant through the whole pack: which scenario kills which mutant.
 
     Takes about a minute on two cores.
 
-    Exit code: 0 when every bug is killed and no healthy variant accused, and FILE is up to date; else 1.
+    Exit code: 0 when every mutant is killed, no healthy variant accused, and FILE up to date; else 1.
     """
     from fanin.harness.mutants.grid import grid, summary
     from fanin.harness.mutants.page import page
@@ -90,9 +90,9 @@ def matrix(ctx: click.Context, *, form: str, stored: Path | None) -> None:
 def _compute() -> "Matrix":
     from fanin.harness.cli.progress import Progress
     from fanin.harness.mutants.matrix import compute
-    from fanin.harness.mutants.registry import BUGS, HEALTHY
+    from fanin.harness.mutants.registry import HEALTHY, MUTANTS
 
-    progress = Progress(len(BUGS) + len(HEALTHY))
+    progress = Progress(len(MUTANTS) + len(HEALTHY))
 
     def advance() -> None:
         progress.advance()
@@ -106,40 +106,40 @@ def _compute() -> "Matrix":
 
 
 def _is_stale(stored: Path, page: str) -> bool:
-    """Compare, and say what differs."""
+    """Compare, and print the first differences."""
     before = stored.read_text(encoding="utf-8")
     if before == page:
         return False
     changes = difflib.unified_diff(before.splitlines(), page.splitlines(), "stored", "now", n=0, lineterm="")
-    click.echo(f"{stored} is not what the zoo does now; `make docs` writes it anew", err=True)
+    click.echo(f"{stored} is out of date; `make docs` writes it again", err=True)
     for change in islice(changes, _DIFFERENCES_MAX):
         click.echo(change, err=True)
     return True
 
 
-def _bug(name: str) -> "Bug":
-    from fanin.harness.mutants.registry import BUGS
+def _mutant(name: str) -> "Mutant":
+    from fanin.harness.mutants.registry import MUTANTS
     from fanin.simulator.language.problems import hint
 
-    if name not in BUGS:
-        message = f"there is no bug {name!r}; `fanin bug` lists them{hint(name, BUGS)}"
+    if name not in MUTANTS:
+        message = f"there is no bug {name!r}; `fanin bug` lists them{hint(name, MUTANTS)}"
         raise click.BadParameter(message, param_hint="NAME")
-    return BUGS[name]
+    return MUTANTS[name]
 
 
 def _list() -> Iterator["Line"]:
-    from fanin.harness.mutants.grid import short
-    from fanin.harness.mutants.registry import BUGS, families
+    from fanin.harness.mutants.grid import shorten
+    from fanin.harness.mutants.registry import MUTANTS, families
     from fanin.harness.report.line import WIDTH, Tone, line
 
-    width = max(map(len, BUGS)) + 2
-    for heading, bugs in families():
+    width = max(map(len, MUTANTS)) + 2
+    for heading, mutants in families():
         yield line(heading, Tone.STRONG)
-        for it in bugs:
-            yield ((f"  {it.name:<{width}}", Tone.PLAIN), (short(it.cause, WIDTH - width - 2), Tone.QUIET))
+        for it in mutants:
+            yield ((f"  {it.name:<{width}}", Tone.PLAIN), (shorten(it.cause, WIDTH - width - 2), Tone.QUIET))
 
 
-def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
+def _show(it: "Mutant", seed: int, *, quiet: bool) -> int:
     from fanin.harness.report import text
     from fanin.harness.report.analysis import analyse
     from fanin.harness.report.line import Tone, line
@@ -149,7 +149,7 @@ def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
     _print(_explanation(it))
     history, verdict = _play(it.scenario, seed, it.factory, f"the bug {it.name}")
     _print(text.report(history, verdict, replay=f"fanin bug {it.name} --seed {seed}", quiet=quiet))
-    right, judged = _play(it.scenario, seed, _right(it), "a right aggregator")
+    right, judged = _play(it.scenario, seed, _right_aggregator(it), "a right aggregator")
     declared = "".join(f" --capability {name}" for name in sorted(it.capabilities))
     replay = f"fanin run {it.scenario} --seed {seed}{declared}"
     _print(
@@ -162,23 +162,23 @@ def _show(it: "Bug", seed: int, *, quiet: bool) -> int:
     return int(verdict.validity is not Validity.INVALID)
 
 
-def _right(it: "Bug") -> "AppFactory":
-    """Somebody who does right what this one does wrong: ours, or who has the same beyond the contract."""
+def _right_aggregator(it: "Mutant") -> "AppFactory":
+    """This project's aggregator, or the healthy variant with the same capabilities beyond the contract."""
     from fanin.harness.mutants.registry import HEALTHY
     from fanin.harness.world.target import reference_aggregator
 
-    alike = (healthy.factory for healthy in HEALTHY.values() if healthy.capabilities == it.capabilities)
-    return next(alike) if it.capabilities else reference_aggregator
+    same = (healthy.factory for healthy in HEALTHY.values() if healthy.capabilities == it.capabilities)
+    return next(same) if it.capabilities else reference_aggregator
 
 
-def _explanation(it: "Bug") -> Iterator["Line"]:
+def _explanation(it: "Mutant") -> Iterator["Line"]:
     from fanin.harness.mutants.matrix import scenario_of
     from fanin.harness.report.line import Tone, line, wrap
 
     like = f"  like {', '.join(it.catalogue)}" if it.catalogue else ""
     yield ((it.name, Tone.STRONG), (like, Tone.QUIET))
     yield from (line(part) for part in wrap(it.what, indent="  ", hanging="  "))
-    scenario = f"Exposed by {it.scenario}: {scenario_of(it.scenario).title}"
+    scenario = f"Shown by {it.scenario}: {scenario_of(it.scenario).title}"
     yield from (line(part) for part in wrap(scenario, indent="  ", hanging="    "))
     yield line("")
 

@@ -1,9 +1,9 @@
-"""The bug zoo: aggregators that are each wrong in one way, and healthy ones that only look unusual.
+"""The bug zoo: mutants are aggregators with one bug each, healthy variants only look unusual.
 
-A judge that never accuses proves nothing, so every bug here must be caught by a scenario of the pack; and one
-that accuses too easily is worse, so the healthy variants must pass all of it. Whoever builds an aggregator
-may read a family of bugs as a list of what to get right.
+A judge that never accuses proves nothing, so each mutant must be killed by a scenario of the pack; a judge
+that accuses wrongly is worse, so the healthy variants must pass the whole pack. The families are also a list
+of what an aggregator must get right.
 
-Each family is a file: variations of the real aggregator, and at its end their entries. A bug costs one small
-class or function and one entry; `fanin.harness.mutants.registry` finds it there.
+Each family is a module: variants of the real aggregator and, at its end, their entries. A new mutant is one
+small class or function and one entry; `fanin.harness.mutants.registry` collects the entries.
 """

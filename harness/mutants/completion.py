@@ -21,7 +21,7 @@ from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import CORRELATIONS, Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import Retold, Tell, VariedEngine, believed_complete, stepping, vary
 
@@ -128,48 +128,48 @@ class _SharedCallback(VariedEngine):
         return lambda notify: tell(msgspec.structs.replace(notify, subject=self._newest or notify.subject))
 
 
-BUGS = (
-    Bug(
-        "seen-so-far",
+MUTANTS = (
+    Mutant(
+        "regions-seen-so-far",
         ("B25",),
         "Waits for the regions that it has heard of so far instead of those that are configured, so the"
         " first operation completes with its first webhook.",
         "slow-region",
         vary(engine=_LearnsRegions),
     ),
-    Bug(
-        "one-is-never-all",
+    Mutant(
+        "single-region-never-completes",
         ("B27",),
         "Looks whether the set is full when a region joins it and not when the operation starts, so a"
         " registry with one region times out for ever.",
         "one-region",
         vary(transaction=stepping(start=_start_unchecked)),
     ),
-    Bug(
-        "wants-them-in-order",
+    Mutant(
+        "requires-region-order",
         ("B31",),
         "Takes a region that reports before its predecessor for an old event that was overtaken, and drops"
         " it, so it completes only what arrives in alphabetical order.",
         "out-of-order",
         vary(transaction=stepping(step=_in_order)),
     ),
-    Bug(
-        "tag-is-the-key",
+    Mutant(
+        "correlates-by-tag",
         ("B31", "B19"),
         "Ties webhooks together by the tag that they are about, so a tag that is pushed twice has one"
         " operation, and nobody ever hears of the second push.",
         "delete-and-push",
         vary(surface_type=_TagIsTheKey),
     ),
-    Bug(
-        "id-whatever-is-configured",
+    Mutant(
+        "ignores-correlation-setting",
         ("B20",),
         "Ties webhooks together by the payload's id although it is told to go by the image, so a registry"
         " whose regions number their events themselves has as many operations as regions.",
         "distinct-ids",
         vary(surface_type=_IdWhateverIsConfigured),
     ),
-    Bug(
+    Mutant(
         "any-region-counts",
         ("B32",),
         "Compares how many regions have reported, not which, so a region that nobody expects completes the"
@@ -177,7 +177,7 @@ BUGS = (
         "odd-regions",
         vary(engine=_AnyRegionCounts),
     ),
-    Bug(
+    Mutant(
         "case-sensitive",
         ("B32",),
         "Compares region names letter by letter, so 'NorthEurope' is refused although 'northeurope' is"
@@ -185,7 +185,7 @@ BUGS = (
         "odd-regions",
         vary(surface_type=_CaseSensitive),
     ),
-    Bug(
+    Mutant(
         "untrimmed",
         ("B32",),
         "Does not trim region names, so one that was typed with a space around it is refused, and the"
@@ -193,16 +193,16 @@ BUGS = (
         "odd-regions",
         vary(surface_type=_Untrimmed),
     ),
-    Bug(
-        "accepts-typos",
+    Mutant(
+        "accepts-unknown-regions",
         ("B68",),
         "Answers 202 to a region that nobody expects and does nothing with it, so whoever misspelt it in a"
         " URL learns of it from timeouts.",
         "odd-regions",
         vary(engine=_AcceptsTypos),
     ),
-    Bug(
-        "shared-callback",
+    Mutant(
+        "shared-subject",
         ("B30",),
         "Keeps what a notification is about in one shared place, so an outcome is told with the image of"
         " whichever operation began last.",

@@ -7,7 +7,7 @@ import msgspec
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import FanIn
 from fanin.harness.capabilities import OptionalCapability
-from fanin.harness.mutants.mutant import Bug, Healthy
+from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
 from fanin.harness.world.kernel import ahead_ms, elapsed_ms
 
@@ -48,25 +48,25 @@ class SteadyClock:
         return self._started_ms + elapsed_ms()
 
 
-def _bugs() -> Iterator[Bug]:
-    yield Bug(
-        "regions-of-today",
+def _mutants() -> Iterator[Mutant]:
+    yield Mutant(
+        "current-regions",
         ("B29", "B66"),
         "Reads the expected regions from the configuration each time, so one that began with three is"
         " suddenly to wait for four.",
         "region-added",
         vary(transaction=_RegionsOfToday),
     )
-    yield Bug(
-        "timeout-of-today",
+    yield Mutant(
+        "current-timeout",
         ("B66",),
         "Reckons the deadline from the timeout that is configured now, so a redeploy moves the deadlines of"
         " operations that wait.",
         "timeout-changed",
         vary(engine=_TimeoutOfToday),
     )
-    yield Bug(
-        "follows-the-clock",
+    yield Mutant(
+        "follows-clock-steps",
         ("B42",),
         "Compares deadlines with the wall clock, so they pass an hour early when it is put forward.",
         "clock-jumps",
@@ -75,10 +75,10 @@ def _bugs() -> Iterator[Bug]:
     )
 
 
-BUGS = tuple(_bugs())
+MUTANTS = tuple(_mutants())
 HEALTHY = (
     Healthy(
-        "steady-clock",
+        "monotonic-clock",
         "Reads the wall clock once, when it starts, and counts on from there, whatever becomes of the clock.",
         vary(clock=SteadyClock),
         capabilities=CLOCK,

@@ -11,7 +11,7 @@ from fanin.aggregator.errors import StoreUnusableError
 from fanin.aggregator.fanin import FanIn, notification_of
 from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
 
 # How long after its answer an arrival is written, and after its outcome the order to tell it.
@@ -91,48 +91,48 @@ class _LeavesItsLock(VariedEngine):
         self._lock.unlink()
 
 
-BUGS = (
-    Bug(
-        "answers-first",
+MUTANTS = (
+    Mutant(
+        "answers-before-storing",
         ("B50",),
         "Answers 202 and stores the webhook a moment later, so one that was acknowledged is gone when a"
         " crash follows at once.",
         "crash-after-ack",
         vary(engine=_AnswersFirst),
     ),
-    Bug(
-        "forgets-the-start",
+    Mutant(
+        "loses-start-event",
         ("B11",),
         "Runs an operation again after a crash without the event that started it, so its first region is"
         " missing although it was acknowledged.",
         "crash-after-ack",
         vary(engine=_ForgetsTheStart),
     ),
-    Bug(
-        "tells-from-memory",
+    Mutant(
+        "outbox-in-memory",
         ("B51",),
         "Keeps what is to be told in memory, so an outcome that was decided before a crash is never heard"
         " of.",
         "crash-at-notify",
         vary(engine=_TellsFromMemory),
     ),
-    Bug(
-        "outbox-later",
+    Mutant(
+        "outbox-in-second-transaction",
         ("B51",),
         "Stores the outcome in one transaction and the order to tell it in another, so a crash in between"
         " leaves an operation that is done and never told.",
         "crash-in-a-burst",
         vary(engine=_OutboxLater),
     ),
-    Bug(
-        "tells-all-again",
+    Mutant(
+        "notifies-all-after-restart",
         ("B53", "B65"),
         "Does not note what the sink has accepted, so every restart tells all outcomes again.",
         "crash-at-notify",
         vary(engine=_TellsAllAgain),
     ),
-    Bug(
-        "leaves-its-lock",
+    Mutant(
+        "stale-lock-file",
         (),
         "Takes a file that a killed process has left behind for a sign that it is still running, so it"
         " never starts again after a crash.",

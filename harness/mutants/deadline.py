@@ -11,7 +11,7 @@ from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Step, start, step
 from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.wire import Arrival, Event, decode
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import VariedEngine, VariedStore, stepping, vary
 
@@ -99,8 +99,8 @@ def _start_by_the_wall(
     return start(operation_id, subject, event, expected=expected, timeout_ms=timeout_ms - lost_ms)
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "no-timer",
         ("B33",),
         "Sets no deadline that anybody will live to see, so an operation whose webhook is lost waits for"
@@ -108,46 +108,46 @@ BUGS = (
         "dropped-region",
         vary(settings={"timeout_ms": TEN_YEARS_MS}),
     ),
-    Bug(
-        "arms-anew",
+    Mutant(
+        "rearms-on-restart",
         ("B39",),
         "Starts the timeout over when it starts instead of storing the deadline, so every restart puts the"
         " outcome off.",
         "restart-every-30s",
         vary(engine=_ArmsAnew),
     ),
-    Bug(
-        "slides-on-arrival",
+    Mutant(
+        "sliding-deadline",
         ("B39",),
         "Starts the timeout over with every webhook, so it measures silence, and the deadline comes later"
         " the more regions report.",
         "dropped-region",
         vary(engine=_SlidesOnArrival),
     ),
-    Bug(
-        "starts-at-the-push",
+    Mutant(
+        "deadline-from-payload-time",
         ("B42",),
         "Counts the timeout from the time that the payload names, which is another clock's and may be long"
         " ago, so a push whose webhooks come late has timed out before they do.",
         "late-start",
         vary(surface_type=_ReadsTimestamps, transaction=_StartsAtThePush),
     ),
-    Bug(
-        "thirty-one-bits",
+    Mutant(
+        "delay-overflows",
         ("B41",),
         "Keeps delays in 31 bits of milliseconds, which hold 24.8 days, so a deadline beyond that has"
         " passed at once.",
         "thirty-days",
         vary(transaction=stepping(start=_start_31_bits)),
     ),
-    Bug(
-        "clock-on-the-wall",
+    Mutant(
+        "deadline-in-local-time",
         ("B42",),
         "Adds the timeout to local time, so a deadline beyond the change to summer time comes an hour early.",
         "thirty-days",
         vary(transaction=stepping(start=_start_by_the_wall)),
     ),
-    Bug(
+    Mutant(
         "setting-misspelt",
         ("B67",),
         "Reads the timeout under another name than the one that is documented, so the default of two"

@@ -19,7 +19,7 @@ from fanin.aggregator.fanin import (
     step,
 )
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, believed_complete, vary
 
 LOOK_S = 0.005
@@ -146,8 +146,8 @@ class _EachLooksForItself(VariedEngine):
         return receipt
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "counts-deliveries",
         ("B22", "B21"),
         "Counts deliveries instead of distinct regions, so a copy of one webhook completes an operation"
@@ -155,7 +155,7 @@ BUGS = (
         "duplicate-not-quorum",
         vary(engine=_CountsDeliveries),
     ),
-    Bug(
+    Mutant(
         "read-then-write",
         ("B15",),
         "Looks whether it has seen a delivery and writes it down a moment later, so two copies that come"
@@ -163,7 +163,7 @@ BUGS = (
         "twin-copies",
         vary(engine=_ReadThenWrite),
     ),
-    Bug(
+    Mutant(
         "dedupe-in-memory",
         ("B16",),
         "Keeps the deliveries that it has seen in memory, so after a restart a repeated one is new and is"
@@ -171,15 +171,15 @@ BUGS = (
         "crash-before-answer",
         vary(engine=_Remembers),
     ),
-    Bug(
-        "seen-before-done",
+    Mutant(
+        "marked-before-processed",
         ("B17",),
         "Marks a delivery as seen before its work is done, so when a crash comes in between, the sender's"
         " second attempt is taken for a duplicate of something that never happened.",
         "crash-in-a-burst",
         vary(engine=_SeenBeforeDone),
     ),
-    Bug(
+    Mutant(
         "dedupe-for-five-minutes",
         ("B18",),
         "Remembers deliveries for five minutes, as a well-known text suggests, so a sender that retries"
@@ -187,24 +187,24 @@ BUGS = (
         "long-retry-horizon",
         vary(engine=_ForgetsDeliveries),
     ),
-    Bug(
-        "id-is-the-delivery",
+    Mutant(
+        "dedupe-by-id-only",
         ("B19",),
         "Recognises repetitions by the payload's id alone, which all regions share, so every region after"
         " the first is dropped as a duplicate.",
         "identical-bodies",
         vary(engine=_IdIsTheDelivery),
     ),
-    Bug(
-        "fresh-identity",
+    Mutant(
+        "new-identity-per-attempt",
         ("B20",),
         "Makes the time of receipt part of a delivery's identity, so a sender that tries again is never"
         " recognised, and is counted twice.",
         "ack-lost",
         vary(engine=_NamesBySecond),
     ),
-    Bug(
-        "both-complete-it",
+    Mutant(
+        "concurrent-completion",
         ("B22", "B15"),
         "Lets every delivery look for itself whether the set is full now, so two that come together both"
         " see it full, and both tell the outcome, each under a key of its own.",

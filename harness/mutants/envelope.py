@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from fanin.harness.capabilities import OptionalCapability
-from fanin.harness.mutants.mutant import Bug, Healthy
+from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.simulator.envelope import MEDIA_TYPE
@@ -95,8 +95,8 @@ async def asked(app: AsgiApp, scope: Mapping[str, Any], body: bytes) -> Answered
     return given[0]
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "first-event-only",
         ("B63",),
         "Reads the first event of an envelope, so all others are lost although they were acknowledged.",
@@ -104,8 +104,8 @@ BUGS = (
         vary(around=opened(_only_the_first)),
         capabilities=ENVELOPES,
     ),
-    Bug(
-        "stops-at-the-broken-one",
+    Mutant(
+        "stops-at-invalid-event",
         ("B62", "B63"),
         "Refuses an envelope at its first broken event, so its sender repeats it for ever, and whatever comes"
         " behind it waits.",
@@ -116,7 +116,7 @@ BUGS = (
 )
 HEALTHY = (
     Healthy(
-        "opens-envelopes",
+        "unwraps-envelopes",
         "Handles each event of an envelope for itself, and answers 2xx even if one of them is broken.",
         vary(around=opened(each_for_itself)),
         capabilities=ENVELOPES,

@@ -1,4 +1,4 @@
-"""The matrix as text: a row for each inmate, a column for each scenario."""
+"""The matrix as text: a row for each mutant and healthy variant, a column for each scenario."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
@@ -20,11 +20,11 @@ _COUNT = 5
 
 
 def grid(matrix: Matrix) -> Iterator[Line]:
-    """The whole matrix, in as many pieces as the width asks for."""
-    width = max(len(name) for name in (*matrix.bugs, *matrix.healthy)) + 2
-    room = WIDTH - width - _COUNT
-    for start in range(0, len(matrix.scenarios), room):
-        yield from _piece(matrix, range(start, min(start + room, len(matrix.scenarios))), width)
+    """The matrix, cut into pieces of the page's width."""
+    width = max(len(name) for name in (*matrix.mutants, *matrix.healthy)) + 2
+    columns_per_piece = WIDTH - width - _COUNT
+    for start in range(0, len(matrix.scenarios), columns_per_piece):
+        yield from _piece(matrix, range(start, min(start + columns_per_piece, len(matrix.scenarios))), width)
         yield line("")
     yield from _numbers(matrix)
     yield line("")
@@ -32,18 +32,18 @@ def grid(matrix: Matrix) -> Iterator[Line]:
 
 
 def summary(matrix: Matrix) -> Iterator[Line]:
-    """What is to be concluded, the bad news in full."""
+    """The totals, after the names of survivors and of healthy variants that were accused."""
     survivors, accused = matrix.survivors, matrix.accused
     for name in survivors:
         yield line(f"{name} survives every scenario", Tone.BAD)
     for name, scenario in accused:
-        yield line(f"{name} is healthy, and accused in {scenario}", Tone.BAD)
-    killed = len(matrix.bugs) - len(survivors)
+        yield line(f"{name} is healthy and was accused in {scenario}", Tone.BAD)
+    killed = len(matrix.mutants) - len(survivors)
     tone = Tone.BAD if survivors or accused else Tone.GOOD
-    falsely = len({name for name, _ in accused})
+    wrongly = len({name for name, _ in accused})
     yield line(
-        f"{len(matrix.scenarios)} scenarios kill {killed} of {len(matrix.bugs)} bugs,"
-        f" and accuse {falsely} of {len(matrix.healthy)} healthy variants",
+        f"{len(matrix.scenarios)} scenarios kill {killed} of {len(matrix.mutants)} mutants,"
+        f" and accuse {wrongly} of {len(matrix.healthy)} healthy variants",
         tone,
     )
 
@@ -53,18 +53,18 @@ def _piece(matrix: Matrix, columns: range, width: int) -> Iterator[Line]:
         numbers = "".join(_digit(column + 1, digit) for column in columns)
         yield line(" " * width + numbers, Tone.QUIET)
     names = [matrix.scenarios[column] for column in columns]
-    for heading, bugs in families():
+    for heading, mutants in families():
         yield line(heading, Tone.STRONG)
-        for bug in bugs:
-            row = matrix.bugs[bug.name]
-            yield _row(bug.name, row, names, width, f"  {len(matrix.killers(bug.name)):>2}")
+        for it in mutants:
+            row = matrix.mutants[it.name]
+            yield _row(it.name, row, names, width, f"  {len(matrix.killers(it.name)):>2}")
     yield line("Healthy variants", Tone.STRONG)
     for name, row in matrix.healthy.items():
         yield _row(name, row, names, width, "")
 
 
 def _digit(number: int, digit: int) -> str:
-    """Tens are shown where they change, hundreds never."""
+    """A digit of a column's number; tens only where they change, hundreds never."""
     if digit == 1:
         return str(number % 10)
     return str(number // 10 % 10) if number % 10 == 0 else " "
@@ -76,7 +76,7 @@ def _row(name: str, row: Mapping[str, Validity], scenarios: Sequence[str], width
 
 
 def _numbers(matrix: Matrix) -> Iterator[Line]:
-    """Which number is which scenario, and how many bugs it kills."""
+    """The legend of the columns: number, scenario, and how many mutants it kills."""
     entries = [
         f"{number:>3} {name:<24}{len(matrix.kills(name)):>3}"
         for number, name in enumerate(matrix.scenarios, start=1)
@@ -86,7 +86,7 @@ def _numbers(matrix: Matrix) -> Iterator[Line]:
         yield line("  ".join(entries[nth::down]))
 
 
-def short(text: str, width: int) -> str:
-    """The first line of a sentence."""
+def shorten(text: str, width: int) -> str:
+    """A sentence cut at a word, with an ellipsis."""
     first, *rest = wrap(text, width - 1, break_on_hyphens=False)
     return f"{first}…" if rest else first

@@ -135,7 +135,7 @@ class _TimerALittleLate(VariedStore):
 
 
 HEALTHY = (
-    Healthy("real-thing", "The aggregator as it is, put together by the zoo: nothing is exchanged.", vary()),
+    Healthy("unmodified", "The aggregator as it is, put together by the zoo: nothing is exchanged.", vary()),
     Healthy(
         "slow-notifier",
         "Takes 0.7 s before it sends a notification; in time is whatever comes within a second.",
@@ -147,13 +147,13 @@ HEALTHY = (
         vary(store=_Polls),
     ),
     Healthy(
-        "tells-again",
+        "marks-late",
         "Notes 0.7 s late what the sink has accepted, so after a crash it tells again; under the"
         " same key that is what at-least-once means.",
         vary(engine=_MarksLate),
     ),
     Healthy(
-        "answers-late",
+        "answers-after-delay",
         "Answers 0.7 s after it has stored a webhook; senders wait longer.",
         vary(engine=_AnswersLate),
     ),
@@ -169,17 +169,17 @@ HEALTHY = (
         vary(around=_answering({202: 204})),
     ),
     Healthy(
-        "says-more",
+        "extra-fields",
         "Has more fields in its notifications than the contract asks for.",
         _saying(_at_length),
     ),
     Healthy(
-        "says-less",
+        "omits-null-fields",
         "Leaves fields out that would be null, and writes the deadline as Unix time.",
         _saying(_briefly),
     ),
     Healthy(
-        "shouts-regions",
+        "other-letter-case",
         "Writes region names in other letter case and with spaces; names compare trimmed and case-folded.",
         vary(telling=_shouting),
     ),
@@ -195,7 +195,7 @@ HEALTHY = (
         vary(store=_TimerALittleLate, transaction=stepping(step=_closed_window)),
     ),
     Healthy(
-        "remembers-for-ever",
+        "unlimited-retention",
         "Forgets no outcome, not even after the retention.",
         vary(settings={"retention_ms": 3_650 * 86_400_000}),
     ),
@@ -204,6 +204,6 @@ HEALTHY = (
         "Another design, orchestrations in memory; it forgets everything in a crash, and is right until"
         " then.",
         orchestrated(Orchestrations),
-        survives=False,
+        survives_crash=False,
     ),
 )

@@ -9,7 +9,7 @@ from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedStore, believed_complete, finished, stepping, vary
 
 FIVE_MINUTES_MS = 300_000
@@ -83,24 +83,24 @@ def _refuses_late(state: FanIn, event: Arrived | DeadlineReached) -> Step:
     return step(state, event)
 
 
-BUGS = (
-    Bug(
-        "forgets-when-done",
+MUTANTS = (
+    Mutant(
+        "deletes-on-completion",
         ("B44",),
         "Removes an operation when it is decided, so a late webhook starts it again, and a second timeout"
         " is told when the other regions do not come.",
         "resurrection",
         vary(store=_ForgetsWhenDone),
     ),
-    Bug(
-        "forgets-after-five-minutes",
+    Mutant(
+        "retention-of-five-minutes",
         ("B18", "B44"),
         "Remembers what is done for five minutes, although senders retry for days, so a copy that comes"
         " the next day starts the operation again.",
         "duplicate-after-done",
         vary(settings={"retention_ms": FIVE_MINUTES_MS}),
     ),
-    Bug(
+    Mutant(
         "completes-after-timeout",
         ("B47",),
         "Does not ask whether an operation is over when its last region reports, so it is told timed out,"
@@ -108,15 +108,15 @@ BUGS = (
         "late-region",
         vary(transaction=stepping(step=_completes_after_timeout)),
     ),
-    Bug(
-        "refuses-late",
+    Mutant(
+        "refuses-late-arrivals",
         ("B46",),
         "Lets a finished instance refuse events, so a late webhook is answered 410, and a sender that"
         " retries goes on in vain or disables the webhook.",
         "late-region",
         vary(transaction=stepping(step=_refuses_late)),
     ),
-    Bug(
+    Mutant(
         "inherits-arrivals",
         ("B45", "B03"),
         "Forgets an operation that has timed out but not what had arrived for it, so the next one with the"
@@ -124,8 +124,8 @@ BUGS = (
         "same-key-next-week",
         vary(store=_LeavesArrivals, transaction=_Inherits),
     ),
-    Bug(
-        "promise-kept",
+    Mutant(
+        "promise-stays-resolved",
         ("B07",),
         "Leaves the promise of completion resolved for ever, so the next operation with the same id"
         " completes with its first webhook.",

@@ -1,7 +1,7 @@
-"""Plays every inmate of the zoo through the pack: which scenario kills which bug.
+"""Plays every mutant and healthy variant through the pack: which scenario kills which mutant.
 
-Rules of this file: what it finds depends on nothing but the code and the pack, so it may be stored as a page
-and compared; inmates are played in their own processes, two at most, and come back in the zoo's order.
+Rules of this file: the result depends on nothing but the code and the pack, so it can be stored as a page and
+compared; variants are played in processes of their own, two at most, and returned in the registry's order.
 """
 
 import gc
@@ -19,34 +19,34 @@ from fanin.harness.verdict import Validity
 from fanin.simulator.language.scenario import Crash, Restart, Scenario
 
 PROCESSES_MAX = 2
-# A bug that survives so many repetitions of an operation survives the others, too.
+# Of an operation that a scenario repeats more often, only so many repetitions are played.
 REPEAT_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What became of each inmate in each scenario that it was played through."""
+    """The verdict on each mutant and healthy variant in each scenario that it played."""
 
     scenarios: tuple[str, ...]  # sorted
-    bugs: Mapping[str, Mapping[str, Validity]]  # by bug and scenario
+    mutants: Mapping[str, Mapping[str, Validity]]  # by mutant and scenario
     healthy: Mapping[str, Mapping[str, Validity]]  # by variant and scenario
 
     def kills(self, scenario: str) -> list[str]:
-        """The bugs that a scenario exposes."""
-        return [name for name, row in self.bugs.items() if row.get(scenario) is Validity.INVALID]
+        """The mutants that a scenario kills."""
+        return [name for name, row in self.mutants.items() if row.get(scenario) is Validity.INVALID]
 
-    def killers(self, bug: str) -> list[str]:
-        """The scenarios that expose a bug."""
-        return [name for name in self.scenarios if self.bugs[bug].get(name) is Validity.INVALID]
+    def killers(self, mutant: str) -> list[str]:
+        """The scenarios that kill a mutant."""
+        return [name for name in self.scenarios if self.mutants[mutant].get(name) is Validity.INVALID]
 
     @property
     def survivors(self) -> list[str]:
-        """Bugs that no scenario exposes."""
-        return [name for name in self.bugs if not self.killers(name)]
+        """Mutants that no scenario kills."""
+        return [name for name in self.mutants if not self.killers(name)]
 
     @property
     def accused(self) -> list[tuple[str, str]]:
-        """Healthy variants that did not get the verdict that a scenario states, each with the scenario."""
+        """Healthy variants with another verdict than the scenario states: variant and scenario."""
         return [
             (name, scenario)
             for name, row in self.healthy.items()
@@ -56,35 +56,35 @@ class Matrix:
 
 
 def compute(advance: Callable[[], None] = lambda: None) -> Matrix:
-    """Play everybody through everything.
+    """Play every variant through every scenario.
 
     Args:
-        advance: Called for each inmate that is done.
+        advance: Called after each variant.
     """
-    from fanin.harness.mutants.registry import BUGS, HEALTHY
+    from fanin.harness.mutants.registry import HEALTHY, MUTANTS
     from fanin.simulator.pack import names
 
     scenarios = tuple(names())
-    inmates = [*BUGS, *HEALTHY]
+    variants = [*MUTANTS, *HEALTHY]
     rows: dict[str, dict[str, Validity]] = {}
-    for name, row in zip(inmates, _rows(inmates, scenarios), strict=True):
+    for name, row in zip(variants, _rows(variants, scenarios), strict=True):
         rows[name] = row
         advance()
-    return Matrix(scenarios, {name: rows[name] for name in BUGS}, {name: rows[name] for name in HEALTHY})
+    return Matrix(scenarios, {name: rows[name] for name in MUTANTS}, {name: rows[name] for name in HEALTHY})
 
 
-def _rows(inmates: Sequence[str], scenarios: tuple[str, ...]) -> Iterator[dict[str, Validity]]:
+def _rows(variants: Sequence[str], scenarios: tuple[str, ...]) -> Iterator[dict[str, Validity]]:
     # A fresh interpreter each, as for other runs (`fanin.harness.batch`).
-    with ProcessPoolExecutor(PROCESSES_MAX, get_context("spawn"), initializer=_settle_in) as pool:
+    with ProcessPoolExecutor(PROCESSES_MAX, get_context("spawn"), initializer=_initialise_process) as pool:
         try:
-            yield from pool.map(play_through, inmates, [scenarios] * len(inmates))
+            yield from pool.map(verdicts_of, variants, [scenarios] * len(variants))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _settle_in() -> None:
-    """Load what every run needs. It stays for good, so no run's garbage collection need look at it."""
+def _initialise_process() -> None:
+    """Import what every run needs, and exclude it from garbage collection."""
     import fanin.harness.mutants.registry
     import fanin.harness.oracle.oracle
     import fanin.harness.world.play  # noqa: F401 - see above
@@ -94,29 +94,37 @@ def _settle_in() -> None:
     gc.freeze()
 
 
-def play_through(inmate: str, scenarios: Sequence[str]) -> dict[str, Validity]:
-    """One inmate's verdicts, by scenario. One that keeps nothing over a crash is spared those with one."""
-    from fanin.harness.mutants.registry import BUGS, HEALTHY
+def verdicts_of(variant: str, scenarios: Sequence[str]) -> dict[str, Validity]:
+    """Play one mutant or healthy variant; return its verdicts by scenario.
+
+    Left out are scenarios that need other capabilities (`is_played_with`), and for a variant that keeps its
+    state in memory those with a crash.
+    """
+    from fanin.harness.mutants.registry import HEALTHY, MUTANTS
     from fanin.harness.oracle.oracle import judge
     from fanin.harness.world.play import play
 
-    survives = inmate in BUGS or HEALTHY[inmate].survives
-    it = (BUGS if inmate in BUGS else HEALTHY)[inmate]
+    survives = variant in MUTANTS or HEALTHY[variant].survives_crash
+    it = (MUTANTS if variant in MUTANTS else HEALTHY)[variant]
     return {
         name: judge(play(scenario_of(name), factory=it.factory)).validity
         for name in scenarios
-        if (survives or not has_crash(scenario_of(name))) and is_for(scenario_of(name), it.capabilities)
+        if (survives or not has_crash(scenario_of(name)))
+        and is_played_with(scenario_of(name), it.capabilities)
     }
 
 
-def is_for(scenario: Scenario, capabilities: frozenset[OptionalCapability]) -> bool:
-    """Whether a scenario is played with those who have this beyond the contract: it asks for nothing else."""
+def is_played_with(scenario: Scenario, capabilities: frozenset[OptionalCapability]) -> bool:
+    """Whether a variant with these capabilities beyond the contract plays a scenario.
+
+    It does if it has all that the scenario needs; with capabilities, only if the scenario needs some of them.
+    """
     beyond = {need for need in required_capabilities(scenario) if need in OPTIONAL_CAPABILITIES}
     return beyond <= capabilities and bool(beyond) == bool(capabilities)
 
 
 def has_crash(scenario: Scenario) -> bool:
-    """Whether the aggregator goes down in it."""
+    """Whether the aggregator crashes or restarts in it."""
     return any(isinstance(fault, Crash | Restart) for fault in scenario.faults)
 
 

@@ -1,4 +1,4 @@
-"""What the zoo knows about one of its inmates."""
+"""The entries of the registry: mutants and healthy variants."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from fanin.harness.world.target import AppFactory
 
 
 @dataclass(frozen=True, slots=True)
-class Bug:
-    """An aggregator that is wrong in one way."""
+class Mutant:
+    """An aggregator with one bug."""
 
     name: str
     catalogue: tuple[str, ...]  # the entries of docs/bugs.md that it is an instance of, the closest first
-    what: str  # one sentence: what it does wrong, so what comes of it
-    scenario: str  # the one of the pack that exposes it best
+    what: str  # one sentence: what it does wrong, so what the effect is
+    scenario: str  # of the pack; the one that shows the bug best
     factory: AppFactory
-    # What it has beyond the contract. Then it is about that, and plays only what asks for it.
+    # What the bug is about, if that is beyond the contract. Then it plays only scenarios that need just this.
     capabilities: frozenset[OptionalCapability] = frozenset()
 
     @property
     def cause(self) -> str:
-        """The first half of the sentence, for lists."""
+        """The sentence up to the effect, for lists."""
         return self.what.partition(", so ")[0]
 
 
@@ -31,5 +31,5 @@ class Healthy:
     name: str
     what: str  # one sentence: how it differs, and why it may
     factory: AppFactory
-    survives: bool = True  # whether it keeps what it knows over a crash; if not, crashes are no fair test
-    capabilities: frozenset[OptionalCapability] = frozenset()  # as a `Bug` has them
+    survives_crash: bool = True  # False: it keeps its state in memory, so it plays no scenario with a crash
+    capabilities: frozenset[OptionalCapability] = frozenset()  # as `Mutant.capabilities`

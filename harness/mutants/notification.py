@@ -24,7 +24,7 @@ from fanin.aggregator.notify.attempt import ATTEMPT_S
 from fanin.aggregator.notify.retry_policy import backoff_ms
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import Retold, Tell, VariedEngine, vary
 
 TRIES_MAX = 3
@@ -236,46 +236,46 @@ class _ReplaysActivities(VariedEngine):
         return receipt
 
 
-BUGS = (
-    Bug(
-        "tells-once",
+MUTANTS = (
+    Mutant(
+        "notifies-once",
         ("B51", "B58"),
         "Posts a notification and forgets it, so an outcome that falls while the sink is down is never"
         " heard of.",
         "sink-down",
         vary(telling=_once),
     ),
-    Bug(
-        "gives-up",
+    Mutant(
+        "gives-up-after-three-attempts",
         ("B58",),
         "Gives a notification up after three tries, so an outage of a few seconds swallows the outcome.",
         "sink-down",
         vary(telling=_three_times),
     ),
-    Bug(
-        "no-key",
+    Mutant(
+        "no-idempotency-key",
         ("B52",),
         "Tells without an idempotency key, so a sink that hears of an outcome twice cannot know that it is"
         " one.",
         "slow-region",
         vary(telling=_telling_as(lambda notify: msgspec.structs.replace(notify, key=""))),
     ),
-    Bug(
+    Mutant(
         "key-per-attempt",
         ("B52",),
         "Draws a new key for every attempt, so when the sink's answer is lost, one outcome becomes two.",
         "sink-answer-lost",
         vary(telling=_fresh_keys),
     ),
-    Bug(
-        "key-per-life",
+    Mutant(
+        "key-per-process",
         ("B52",),
         "Makes the process's start a part of the key, so what is told again after a crash looks new to the"
         " sink.",
         "crash-at-notify",
         vary(telling=_keys_of_a_life),
     ),
-    Bug(
+    Mutant(
         "short-lease",
         ("B56",),
         "Leases a notification for two seconds and does not renew, so a second worker sends it while a"
@@ -283,55 +283,55 @@ BUGS = (
         "sink-stalls",
         vary(telling=_short_lease),
     ),
-    Bug(
-        "two-pollers",
+    Mutant(
+        "two-outbox-pollers",
         ("B43b",),
         "Has two workers that read the outbox before either has marked a row, so every notification is"
         " sent twice.",
         "slow-region",
         vary(engine=_TwoPollers),
     ),
-    Bug(
-        "decided-when-told",
+    Mutant(
+        "decides-at-delivery",
         ("B58",),
         "Takes an operation for done when its outcome is delivered, so an outage of the sink turns a"
         " completion into a timeout.",
         "sink-down",
         vary(telling=_decided_when_told),
     ),
-    Bug(
-        "written-when-sent",
+    Mutant(
+        "rendered-at-delivery",
         ("B47",),
         "Writes the notification when it is sent instead of when the outcome falls, so a timeout that"
         " could not be told names a region as arrived that came too late.",
         "late-while-untold",
         vary(engine=_WrittenWhenSent),
     ),
-    Bug(
-        "strictly-in-order",
+    Mutant(
+        "notifies-in-strict-order",
         ("B62",),
         "Sends notifications strictly in order, so one that the sink refuses for ever holds up all that"
         " follow.",
         "poisoned-sink",
         vary(engine=_TellsInOrder),
     ),
-    Bug(
-        "one-at-a-time",
+    Mutant(
+        "notifies-one-at-a-time",
         ("B62",),
         "Sends one notification at a time, so one for which the sink takes very long holds up those of"
         " other operations.",
         "stuck-sink",
         vary(engine=_TellsOneAtATime),
     ),
-    Bug(
-        "tells-before-answering",
+    Mutant(
+        "notifies-before-answering",
         ("B24",),
         "Tells the outcome before it answers the webhook that completes it, so a sink that hangs makes the"
         " registry give up on a delivery that was counted.",
         "sink-hangs",
         vary(engine=_TellsBeforeAnswering),
     ),
-    Bug(
+    Mutant(
         "replays-activities",
         ("B65",),
         "Runs an operation from its start at every event, side effects included, so every copy of a"

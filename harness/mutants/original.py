@@ -12,7 +12,7 @@ from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import Retold, Tell
 from fanin.harness.mutants.wait import WaitsTwice
 from fanin.harness.world.asgi import AsgiApp
@@ -54,8 +54,8 @@ def _sample(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
     return create_app(settings, clock=LoopClock(epoch_ms), engine=_Sample)
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "original-sample",
         ("B10", "B01", "B46", "B52", "B67"),
         "The published sample of 2018: it looks up and then starts, waits for every region twice, reads"

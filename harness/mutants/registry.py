@@ -1,7 +1,7 @@
-"""Everybody in the zoo, by name, and who is missing.
+"""All mutants and healthy variants by name, and the catalogue's entries that have no mutant.
 
-A new bug costs one small class or function in its family's file and one entry there. A new family is a file
-and a line here. Names are the same in ``fanin bug`` and in the generated ``docs/bug-matrix.md``.
+Names are the same in ``fanin bug`` and in the generated ``docs/bug-matrix.md``. A new family is a module and
+an item of `FAMILIES`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from fanin.harness.mutants import (
     timer,
     wait,
 )
-from fanin.harness.mutants.mutant import Bug, Healthy
+from fanin.harness.mutants.mutant import Healthy, Mutant
 
 # In the order in which an operation meets them.
 FAMILIES: tuple[ModuleType, ...] = (
@@ -45,31 +45,34 @@ FAMILIES: tuple[ModuleType, ...] = (
     envelope,
     signature,
 )
-BUGS: Mapping[str, Bug] = {bug.name: bug for family in FAMILIES for bug in family.BUGS}
+MUTANTS: Mapping[str, Mutant] = {it.name: it for family in FAMILIES for it in family.MUTANTS}
 HEALTHY: Mapping[str, Healthy] = {
     it.name: it for family in (healthy, configuration, replicas, envelope, signature) for it in family.HEALTHY
 }
 
-# Scenarios that kill nothing, and what they are there for.
-QUIET: Mapping[str, str] = {
-    "nothing-happened": "it is about the judge: where nothing happened, the dead look as good as the living,"
-    " and the verdict must be unknown",
+# Scenarios that kill no mutant, and what they are for.
+KILLS_NOTHING: Mapping[str, str] = {
+    "nothing-happened": "it tests the judge: where nothing happens, a dead aggregator looks like a right one,"
+    " so the verdict must be unknown",
 }
 
-# Bugs that are known from the wild and not kept here, and why.
-ABSENT: tuple[tuple[str, str], ...] = (
-    ("B48", "a legitimate second push under an id that was used is ignored: the contract asks for just that"),
-    ("B49", "the store grows without bound: nobody sees it over HTTP"),
+# Entries of the catalogue that have no mutant, and why.
+WITHOUT_MUTANT: tuple[tuple[str, str], ...] = (
+    (
+        "B48",
+        "a second push under a used id is ignored, although it is legitimate: the contract requires that",
+    ),
+    ("B49", "the store grows without bound: that cannot be observed over HTTP"),
     ("B57", "a record is torn by a power cut: a crash here is kill -9, which loses nothing that was written"),
     ("B59", "everything is sent at once after an outage: the contract sets no rate"),
     (
         "B60, B61",
-        "the sender loses its events: the registry's bug, and the right outcome is a timeout",
+        "the sender loses its events: that is the registry's bug, and a timeout is the right outcome",
     ),
 )
 
 
-def families() -> Iterator[tuple[str, tuple[Bug, ...]]]:
-    """Each family's heading and bugs."""
+def families() -> Iterator[tuple[str, tuple[Mutant, ...]]]:
+    """Each family's heading and mutants."""
     for family in FAMILIES:
-        yield (family.__doc__ or "").splitlines()[0], family.BUGS
+        yield (family.__doc__ or "").splitlines()[0], family.MUTANTS

@@ -27,7 +27,7 @@ from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.capabilities import OptionalCapability
-from fanin.harness.mutants.mutant import Bug, Healthy
+from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.orchestration import Orchestrations
 from fanin.harness.mutants.wait import orchestrated
 from fanin.harness.world.asgi import AsgiApp
@@ -280,17 +280,17 @@ HEALTHY = (
         capabilities=REPLICAS,
     ),
 )
-BUGS = (
-    Bug(
-        "claims-nothing",
+MUTANTS = (
+    Mutant(
+        "notifies-without-claiming",
         ("B43b", "B54"),
         "Replicas look what is to be told and tell it without claiming it first, so each of them tells.",
         "two-replicas",
         shared(_ClaimsNothing),
         capabilities=REPLICAS,
     ),
-    Bug(
-        "zombie-tells",
+    Mutant(
+        "zombie-notifies",
         ("B53", "B56"),
         "Tells what it decided from memory, under a key of its own and without a look at its lease, so one"
         " that was stopped in between tells again what another has told long ago.",
@@ -298,8 +298,8 @@ BUGS = (
         shared(_TellsFromMemory),
         capabilities=REPLICAS,
     ),
-    Bug(
-        "counts-alone",
+    Mutant(
+        "counts-per-replica",
         ("B16", "B26"),
         "Every replica counts in its own memory, so none of them ever has all regions, and each times out.",
         "two-replicas",

@@ -12,7 +12,7 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.errors import MalformedError, UnauthorizedError
 from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.wire import ACTIONS, PING, Arrival, Event, decode
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import VariedEngine, vary
 
@@ -129,8 +129,8 @@ class _PingsFanIn(Surface):
     push = rewired(Surface.push, PING="")
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "fails-under-load",
         ("B55",),
         "Turns a read transaction into a write transaction, which fails at once when two do so together,"
@@ -138,14 +138,14 @@ BUGS = (
         "hot-op",
         vary(engine=_FailsUnderLoad),
     ),
-    Bug(
-        "busy-without-a-hint",
+    Mutant(
+        "busy-without-retry-after",
         ("B55",),
         "Answers 503 when it is busy and does not say when to come back, so senders take it for broken.",
         "hot-op",
         vary(engine=_BusyWithoutHint),
     ),
-    Bug(
+    Mutant(
         "answers-slowly",
         ("B24",),
         "Works for longer than senders wait before it answers, so every webhook fails for its sender"
@@ -153,68 +153,68 @@ BUGS = (
         "ack-lost",
         vary(engine=_AnswersSlowly),
     ),
-    Bug(
-        "crashes-on-rubbish",
+    Mutant(
+        "crashes-on-malformed-body",
         ("B69",),
         "Lets the error of a body that cannot be read through to the server, so anybody can make it answer"
         " 500.",
         "rude-traffic",
         vary(surface_type=_CrashesOnRubbish),
     ),
-    Bug(
+    Mutant(
         "swallows-errors",
         ("B69",),
         "Catches every error and answers 202, so a webhook that cannot be read is gone and nobody notices.",
         "rude-traffic",
         vary(surface_type=_SwallowsErrors),
     ),
-    Bug(
-        "hangs-on-rubbish",
+    Mutant(
+        "hangs-on-malformed-body",
         ("B69",),
         "Waits for ever for the rest of a body that is broken, so its sender gets no answer.",
         "rude-traffic",
         vary(surface_type=_HangsOnRubbish),
     ),
-    Bug(
-        "refuses-new-fields",
+    Mutant(
+        "refuses-unknown-fields",
         ("B62",),
         "Refuses payloads with fields that nobody documented, so the day on which the registry adds one is"
         " the day on which nothing completes any more.",
         "rude-traffic",
         vary(surface_type=_RefusesNewFields),
     ),
-    Bug(
-        "needs-optional-fields",
+    Mutant(
+        "requires-optional-fields",
         ("B62",),
         "Expects fields that not every payload has, so charts, which come without a request, are refused.",
         "every-action",
         vary(surface_type=_NeedsOptionalFields),
     ),
-    Bug(
-        "any-key-will-do",
+    Mutant(
+        "accepts-any-key",
         (),
         "Asks whether there is a key and not which one, so anybody who knows that there must be one gets in.",
         "wrong-key",
         vary(surface_type=_AnyKeyWillDo),
     ),
-    Bug(
-        "counts-and-refuses",
+    Mutant(
+        "checks-key-too-late",
         (),
         "Checks the key when the work is done, so a webhook with a wrong one is answered 401 and counts"
         " all the same.",
         "wrong-key",
         vary(surface_type=_CountsAndRefuses),
     ),
-    Bug(
-        "pings-fan-in",
+    Mutant(
+        "fans-in-pings",
         (),
         "Takes a ping for an event like any other, so trying out a webhook starts an operation that times"
         " out.",
         "ping-and-unwanted",
         vary(surface_type=_PingsFanIn, settings={"actions": frozenset({*ACTIONS, PING})}),
     ),
-    Bug(
-        "all-actions-fan-in",
+    Mutant(
+        "fans-in-all-actions",
         (),
         "Ignores the list of actions that are wanted, so a delete that nobody asked about is told as well.",
         "ping-and-unwanted",

@@ -13,7 +13,7 @@ import msgspec
 from fanin.aggregator.clock import Clock
 from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.envelope import asked, whole
-from fanin.harness.mutants.mutant import Bug, Healthy
+from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory, LoopClock
@@ -86,33 +86,33 @@ def _guarded(app: AsgiApp, verifier: Verifier) -> AsgiApp:
     return wrapped
 
 
-BUGS = (
-    Bug(
-        "believes-everybody",
+MUTANTS = (
+    Mutant(
+        "no-signature-check",
         (),
         "Does not check signatures, so anybody may say that an image has arrived.",
         "signed",
         verifying(believes=True),
         capabilities=SIGNATURES,
     ),
-    Bug(
-        "takes-old-signatures",
+    Mutant(
+        "accepts-old-signatures",
         (),
         "Does not look when something was signed, so whoever recorded a request may send it again next year.",
         "signed",
         verifying(forgets_time=True),
         capabilities=SIGNATURES,
     ),
-    Bug(
-        "one-secret",
+    Mutant(
+        "single-secret",
         (),
         "Accepts one secret only, so every delivery is refused while the sender has rotated and it has not.",
         "signed",
         verifying(rotates=False),
         capabilities=SIGNATURES,
     ),
-    Bug(
-        "dates-by-the-event",
+    Mutant(
+        "age-from-event-time",
         ("B64",),
         "Measures the age of a request by when its event happened, so retries are refused in the end.",
         "signed",
@@ -122,7 +122,7 @@ BUGS = (
 )
 HEALTHY = (
     Healthy(
-        "checks-signatures",
+        "verifies-signatures",
         "Refuses what is not signed, or not by a secret that it knows, or more than five minutes ago.",
         verifying(),
         capabilities=SIGNATURES,

@@ -10,7 +10,7 @@ from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Phase, Step, start
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, stepping, vary
 
 # What a look-up in another process takes.
@@ -140,8 +140,8 @@ class _LostUpdate(VariedEngine):
         return await super().deliver(based)
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "look-then-start",
         ("B01",),
         "Looks whether the operation exists and starts it if not, so of two first webhooks that look at"
@@ -149,15 +149,15 @@ BUGS = (
         "stampede-start",
         vary(engine=_LookThenStart),
     ),
-    Bug(
-        "invisible-at-birth",
+    Mutant(
+        "not-visible-after-start",
         ("B02", "B28"),
         "Hands events to an instance that its engine does not show yet, so what comes within the first"
         " second and a half is accepted and reaches nobody.",
         "identical-bodies",
         vary(engine=_InvisibleAtBirth),
     ),
-    Bug(
+    Mutant(
         "race-loser-refused",
         ("B04",),
         "Takes 'exists already' for a failure, so the webhook that loses the race to start the operation"
@@ -165,31 +165,31 @@ BUGS = (
         "stampede-start",
         vary(engine=_LoserRefused),
     ),
-    Bug(
-        "race-loser-swallowed",
+    Mutant(
+        "race-loser-dropped",
         ("B04", "B26"),
         "Ignores 'exists already', so the webhook that loses the race to start the operation is answered"
         " 202 and never handed to the winner.",
         "stampede-start",
         vary(engine=_LoserSwallowed),
     ),
-    Bug(
-        "first-event-unseen",
+    Mutant(
+        "first-event-ignored",
         ("B05",),
         "Begins to listen only when the operation has started, so the region that started it is never"
         " counted.",
         "one-region",
         vary(transaction=stepping(start=_deaf_start)),
     ),
-    Bug(
-        "one-in-flight",
+    Mutant(
+        "one-message-in-flight",
         ("B23",),
         "Correlates one message per operation at a time, so of two webhooks that come together one is"
         " answered 202 and not counted.",
         "stampede-finish",
         vary(engine=_OneInFlight),
     ),
-    Bug(
+    Mutant(
         "lost-update",
         ("B23",),
         "Reads the set of regions, adds one and writes it back, so of two that do so at once the second"

@@ -13,7 +13,7 @@ from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, VariedStore, finished, stepping, vary
 
 DAY_MS = 86_400_000
@@ -217,31 +217,31 @@ class _JudgedWhenProcessed(VariedEngine):
         loop.call_later(self.QUEUE_S, lambda: loop.create_task(work(arrival)))
 
 
-BUGS = (
-    Bug(
-        "any-wake-up",
+MUTANTS = (
+    Mutant(
+        "any-wake-up-is-timeout",
         ("B34",),
         "Takes whatever wakes an operation for its timer, so the second webhook times it out.",
         "slow-region",
         vary(transaction=stepping(step=_any_wake_up)),
     ),
-    Bug(
-        "never-disarmed",
+    Mutant(
+        "timer-never-cancelled",
         ("B36",),
         "Leaves the timer armed when an operation completes, so it is told completed, and timed out when"
         " the deadline passes.",
         "slow-region",
         vary(engine=_NeverDisarmed),
     ),
-    Bug(
-        "picks-early",
+    Mutant(
+        "stale-reaper",
         ("B36",),
         "Collects the operations that are due and decides them a moment later without looking again, so"
         " one that completes in between is told both outcomes.",
         "photo-finish",
         vary(engine=_PicksEarly),
     ),
-    Bug(
+    Mutant(
         "timer-wins-replay",
         ("B35", "B66"),
         "Decides again after a restart, by the clock of that moment, so an operation that was complete"
@@ -249,54 +249,54 @@ BUGS = (
         "crash-at-the-finish",
         vary(engine=_TimerWinsReplay),
     ),
-    Bug(
-        "deaf-after-three-days",
+    Mutant(
+        "ignores-events-after-three-days",
         ("B37",),
         "Splits timers of more than three days and listens to events only during the first piece, so a"
         " region that reports on day four is never counted.",
         "thirty-days",
         vary(transaction=stepping(step=_deaf_after_three_days)),
     ),
-    Bug(
+    Mutant(
         "timer-in-memory",
         ("B38", "B40"),
         "Keeps its timers in memory, so an operation that waits when the process dies is never decided.",
         "down-over-the-deadline",
         vary(store=_TimersOfThisLife),
     ),
-    Bug(
-        "armed-once",
+    Mutant(
+        "timer-armed-once",
         ("B40",),
         "Does not look for the next deadline when one has fired, so of several operations that wait only"
         " the first is ever timed out.",
         "forgotten-webhook",
         vary(store=_ArmedOnce),
     ),
-    Bug(
-        "judged-when-processed",
+    Mutant(
+        "late-by-processing-time",
         ("B43",),
         "Judges a webhook by when it is worked on and not by when it was accepted, so one that waits in a"
         " queue while the deadline passes is late.",
         "photo-finish",
         vary(engine=_JudgedWhenProcessed),
     ),
-    Bug(
+    Mutant(
         "two-timers",
         ("B43b",),
         "Has two pollers that find the same deadline, so every timeout is told twice, under two keys.",
         "dropped-region",
         vary(engine=_TwoTimers),
     ),
-    Bug(
-        "expires-in-two-steps",
+    Mutant(
+        "expires-in-two-transactions",
         ("B43c",),
         "Marks an operation as expired in one transaction and decides it in another, so a crash in between"
         " leaves it parked for ever.",
         "crash-at-the-deadline",
         vary(engine=_ExpiresInTwoSteps),
     ),
-    Bug(
-        "dies-of-a-closed-one",
+    Mutant(
+        "closed-timer-ends-loop",
         ("B43d",),
         "Leaves timers of completed operations armed and lets their errors through, so the first that fires"
         " ends the loop that fires them all.",

@@ -8,7 +8,7 @@ from fanin.aggregator.fanin import ArrivalResult, Phase
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.mutant import Bug
+from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.orchestration import Instance, Orchestrations
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory, LoopClock
@@ -129,8 +129,8 @@ class _RollsOver(Orchestrations):
         return receipt
 
 
-BUGS = (
-    Bug(
+MUTANTS = (
+    Mutant(
         "lost-wake-up",
         ("B06",),
         "Looks for kept events first and registers its waiter a moment later, so an event that comes in"
@@ -138,23 +138,23 @@ BUGS = (
         "stampede-start",
         orchestrated(_LosesWakeUps),
     ),
-    Bug(
-        "waits-twice",
+    Mutant(
+        "duplicate-waiters",
         ("B10",),
         "Registers two waiters for each region and reads only the second, so the engine serves the first"
         " and every operation times out although all regions have reported.",
         "original-simple",
         orchestrated(WaitsTwice),
     ),
-    Bug(
-        "dead-waiter-eats",
+    Mutant(
+        "cancelled-waiter-consumes",
         ("B09",),
         "Waits in four slices and leaves the waiter of a slice that is over in the queue, so"
         " the next event goes to the dead one.",
         "slow-region",
         orchestrated(_DeadWaitersEat),
     ),
-    Bug(
+    Mutant(
         "clears-all-waits",
         ("B13",),
         "Clears every wait when one event wakes the instance and registers anew a moment later, so an"
@@ -162,24 +162,24 @@ BUGS = (
         "stampede-finish",
         orchestrated(_ClearsAllWaits),
     ),
-    Bug(
-        "waits-for-the-loser",
+    Mutant(
+        "awaits-losing-timer",
         ("B14",),
         "Does not cancel the timer that has lost, and ends only when it has fired, so a completion is told"
         " when the deadline passes.",
         "original-simple",
         orchestrated(_WaitsForTheLoser),
     ),
-    Bug(
-        "closes-when-quiet",
+    Mutant(
+        "closes-when-idle",
         ("B12",),
         "Ends an instance only when no event has come for a while, so a sender that goes on repeating"
         " itself keeps a complete operation open.",
         "steady-copies",
         orchestrated(_ClosesWhenQuiet),
     ),
-    Bug(
-        "roll-over-gap",
+    Mutant(
+        "continue-as-new-gap",
         ("B08",),
         "Begins a new history after every few events and hands what comes meanwhile to the old one,"
         " which nobody reads, so a region that reports in that moment is never counted.",

@@ -30,7 +30,7 @@ from fanin.harness.history import (
     SinkResponded,
 )
 from fanin.harness.mutants.matrix import scenario_of
-from fanin.harness.mutants.registry import BUGS
+from fanin.harness.mutants.registry import MUTANTS
 from fanin.harness.oracle import oracle
 from fanin.harness.oracle.bounds import Bounds
 from fanin.harness.oracle.evidence import collect
@@ -296,7 +296,7 @@ def what_is_printed_brings_it_back() -> None:
         assert f"trace={printed[2]}" in _printed(["run", RACES, "--seed", printed[1], "--quiet"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explore, "SHRUNK_PER_RULE", 0)  # it takes long, and each line has its command anyway
-        buggy = BUGS["no-key"].factory
+        buggy = MUTANTS["no-idempotency-key"].factory
         patch.setattr(search, "play", lambda scenario, *, seed: play(scenario, seed=seed, factory=buggy))
         found = _printed(["explore", "--runs", "4", "--seed", "30"])
         lines = re.findall(r"^(INVALID .*)\n.* replay: fanin (.*)$", found, re.MULTILINE)

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from fanin.harness.cli.mutants import bug as command
-from fanin.harness.mutants.matrix import has_crash, is_for, play_through, scenario_of
-from fanin.harness.mutants.registry import ABSENT, BUGS, FAMILIES, HEALTHY
+from fanin.harness.mutants.matrix import has_crash, is_played_with, scenario_of, verdicts_of
+from fanin.harness.mutants.registry import FAMILIES, HEALTHY, MUTANTS, WITHOUT_MUTANT
 from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import vary
 from fanin.harness.oracle.oracle import judge
@@ -38,12 +38,12 @@ FAIR = (
 CATALOGUE = {f"B{number:02}" for number in range(1, 70)} | {"B43b", "B43c", "B43d"}
 
 
-@pytest.mark.parametrize("name", BUGS)
+@pytest.mark.parametrize("name", MUTANTS)
 def test_every_bug_is_caught_by_the_scenario_that_it_names(name: str) -> None:
     """A judge that never accuses proves nothing."""
-    scenario = BUGS[name].scenario
+    scenario = MUTANTS[name].scenario
 
-    verdicts = play_through(name, [scenario])
+    verdicts = verdicts_of(name, [scenario])
 
     assert verdicts == {scenario: Validity.INVALID}
 
@@ -51,7 +51,7 @@ def test_every_bug_is_caught_by_the_scenario_that_it_names(name: str) -> None:
 @pytest.mark.parametrize("name", [it.name for it in HEALTHY.values() if not it.capabilities])
 def test_no_healthy_variant_is_accused(name: str) -> None:
     """Being unusual is no offence; the whole pack is played by `fanin matrix`."""
-    verdicts = play_through(name, FAIR)
+    verdicts = verdicts_of(name, FAIR)
 
     assert set(verdicts.values()) == {Validity.VALID}
 
@@ -61,7 +61,7 @@ def test_no_healthy_variant_is_accused(name: str) -> None:
 def test_what_is_beyond_the_contract_can_be_done(name: str, seed: int) -> None:
     """A scenario that nothing has ever passed would prove as little as one that nothing has ever failed."""
     it = HEALTHY[name]
-    theirs = [scenario_of(each) for each in names() if is_for(scenario_of(each), it.capabilities)]
+    theirs = [scenario_of(each) for each in names() if is_played_with(scenario_of(each), it.capabilities)]
 
     verdicts = {each.scenario: judge(play(each, seed=seed, factory=it.factory)).validity for each in theirs}
 
@@ -71,7 +71,7 @@ def test_what_is_beyond_the_contract_can_be_done(name: str, seed: int) -> None:
 
 def test_who_forgets_everything_is_spared_the_crashes() -> None:
     """A design in memory is right until it dies, so it is judged where it lives."""
-    verdicts = play_through("in-memory", ["slow-region", "crash-after-ack"])
+    verdicts = verdicts_of("in-memory", ["slow-region", "crash-after-ack"])
 
     assert verdicts == {"slow-region": Validity.VALID}
     assert has_crash(scenario_of("crash-after-ack"))
@@ -89,7 +89,7 @@ def test_exchanging_nothing_changes_nothing() -> None:
 @pytest.mark.parametrize("name", ["look-then-start", "key-per-attempt", "clears-all-waits"])
 def test_a_bug_is_the_same_every_time(name: str) -> None:
     """Same seed, same history: otherwise nobody could look at what was caught."""
-    it = BUGS[name]
+    it = MUTANTS[name]
     scenario = scenario_of(it.scenario)
 
     first = play(scenario, seed=7, factory=it.factory).trace_hash()
@@ -99,16 +99,16 @@ def test_a_bug_is_the_same_every_time(name: str) -> None:
 
 def test_each_name_is_given_once() -> None:
     """A name that two bugs had would hide one of them."""
-    listed = [bug.name for family in FAMILIES for bug in family.BUGS] + [*HEALTHY]
+    listed = [bug.name for family in FAMILIES for bug in family.MUTANTS] + [*HEALTHY]
 
     assert len(listed) == len(set(listed))
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in listed)
 
 
-@pytest.mark.parametrize("name", BUGS)
+@pytest.mark.parametrize("name", MUTANTS)
 def test_a_bug_is_described_in_one_sentence_with_cause_and_symptom(name: str) -> None:
     """Lists show the half before the comma, so there must be one."""
-    it = BUGS[name]
+    it = MUTANTS[name]
 
     assert re.fullmatch(r"[A-Z][^\n]*, so [^\n]*\.", it.what)
     assert set(it.catalogue) <= CATALOGUE
@@ -117,8 +117,8 @@ def test_a_bug_is_described_in_one_sentence_with_cause_and_symptom(name: str) ->
 
 def test_every_bug_of_the_catalogue_is_kept_or_missed_for_a_reason() -> None:
     """A gap in the zoo is a decision, never an oversight."""
-    kept = {number for it in BUGS.values() for number in it.catalogue}
-    absent = [number for numbers, _ in ABSENT for number in numbers.split(", ")]
+    kept = {number for it in MUTANTS.values() for number in it.catalogue}
+    absent = [number for numbers, _ in WITHOUT_MUTANT for number in numbers.split(", ")]
 
     assert kept | set(absent) == CATALOGUE
     assert kept.isdisjoint(absent)
@@ -161,7 +161,7 @@ def test_the_command_lists_the_zoo() -> None:
     result = CliRunner().invoke(command)
 
     assert result.exit_code == 0
-    assert all(f"  {name} " in result.stdout for name in BUGS)
+    assert all(f"  {name} " in result.stdout for name in MUTANTS)
     assert all(len(line) <= 100 for line in result.stdout.splitlines())
 
 
@@ -172,7 +172,7 @@ def test_the_command_shows_a_bug_and_what_would_have_been_right() -> None:
     shown = " ".join(result.stdout.split())
     assert result.exit_code == 0
     assert "original-sample like B10, B01, B46, B52, B67 The published sample of 2018" in shown
-    assert "Exposed by original-simple: Two regions report ten seconds apart" in shown
+    assert "Shown by original-simple: Two regions report ten seconds apart" in shown
     assert "● sent → 202" in shown
     assert 'INVALID original-simple target="the bug original-sample"' in shown
     assert "replay: fanin bug original-sample --seed 0 And a right aggregator VALID" in shown
@@ -193,10 +193,10 @@ def test_a_bug_that_is_not_caught_is_a_failure(monkeypatch: pytest.MonkeyPatch) 
     """The exit code says whether the judge did its work."""
     from dataclasses import replace
 
-    harmless = replace(BUGS["no-key"], factory=vary())
-    monkeypatch.setitem(BUGS, "no-key", harmless)  # a dict, behind a Mapping
+    harmless = replace(MUTANTS["no-idempotency-key"], factory=vary())
+    monkeypatch.setitem(MUTANTS, "no-idempotency-key", harmless)  # a dict, behind a Mapping
 
-    result = CliRunner().invoke(command, ["no-key"])
+    result = CliRunner().invoke(command, ["no-idempotency-key"])
 
     assert result.exit_code == 1
 
