@@ -1,4 +1,4 @@
-"""What findings and doubts are written with: instants, lists, quoted values, and one line per region."""
+"""What findings and doubts are written with: lists, quoted values, and one line per region."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,9 @@ from fanin.harness.history import Unsent
 from fanin.harness.oracle.bounds import FOREVER, Bounds
 from fanin.harness.oracle.evidence import Attempt, Notification, Operation
 from fanin.harness.oracle.notification_body import normalise_region
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.instants import clock
 
-_HOUR_MS = 3_600_000
 _QUOTED_MAX = 40
-
-
-def clock(at: int) -> str:
-    """An instant or a span for people: ``119.004s``, or ``3d2h`` where seconds would be unreadable."""
-    return f"{at / 1000:.3f}s" if abs(at) < _HOUR_MS else format_duration(at)
 
 
 def listing(names: Sequence[str]) -> str:
@@ -57,7 +51,7 @@ def _sent(
     operation: Operation, region: str, attempts: Sequence[Attempt], unsent: Mapping[tuple[str, str], Unsent]
 ) -> str:
     if attempts:
-        more = f" +{len(attempts) - 1}" if len(attempts) > 1 else ""
+        more = f", {len(attempts) - 1} more" if len(attempts) > 1 else ""
         return f"sent {clock(_decisive(attempts).sent.at)}{more}"
     for event in operation.events:
         if record := unsent.get((event.op, region)):

@@ -17,9 +17,9 @@ from fanin.harness.history import (
 )
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.line import listed, shorten
 from fanin.harness.report.scenario_text import fault_text
+from fanin.simulator.instants import clock
 
 _KEY_SHOWN = 18
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import assert_never
 
-from fanin.harness.report.clock import clock
 from fanin.harness.report.line import Line, Tone, line, listed, wrap
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import (
     ClockJump,

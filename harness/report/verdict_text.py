@@ -6,11 +6,11 @@ Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines and en
 from collections.abc import Iterator
 
 from fanin.harness.report.analysis import RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
 from fanin.harness.report.representatives import grouped, judged_outcomes, judgement_kind, tally
 from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
+from fanin.simulator.instants import clock
 
 LINES = 15
 TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye

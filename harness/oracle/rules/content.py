@@ -7,9 +7,10 @@ from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.notification_body import instant_ms, normalise_region
-from fanin.harness.oracle.text import clock, listing, quoted
+from fanin.harness.oracle.text import listing, quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.instants import clock
 
 
 def check(view: OperationView) -> Iterator[Violation]:

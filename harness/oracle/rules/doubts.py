@@ -7,8 +7,9 @@ from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Evidence, Operation
 from fanin.harness.oracle.rules.timing import due_until, resend_until
-from fanin.harness.oracle.text import clock, listing
+from fanin.harness.oracle.text import listing
 from fanin.harness.oracle.violation import OperationView
+from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Fault, OnDelivery
 
 # What the contract asks for after an outcome: an operation that rises again reports one timeout later.

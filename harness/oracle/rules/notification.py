@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from fanin.harness.history import SinkResponded
 from fanin.harness.oracle.evidence import Evidence, Notification, Operation
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.text import clock, quoted
+from fanin.harness.oracle.text import quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.instants import clock
 
 
 def check(view: OperationView) -> Iterator[Violation]:

@@ -7,9 +7,11 @@ from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.notification_body import OUTCOMES
-from fanin.harness.oracle.text import clock, listing, quoted
+from fanin.harness.oracle.text import listing, quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.instants import clock
+from fanin.simulator.language.durations import format_duration
 
 # First deliveries this close together race for the start of their operation.
 _RACE_MS = 50
@@ -131,11 +133,12 @@ def _too_early(view: OperationView, generation: Generation, notification: Notifi
         looks_like = "B66"
     else:
         looks_like = "B34" if woken else "B67"
+    early = format_duration(bounds.deadline_from - notification.at)
     return view.violation(
         Rule.DEADLINE,
         "timed out before the deadline",
-        f"was told timed_out at {clock(notification.at)}, {clock(bounds.deadline_from - notification.at)}"
-        f" before its deadline at {_window(generation)}",
+        f"was told timed_out at {clock(notification.at)}, {early} before its deadline at"
+        f" {_window(generation)}",
         records=[notification.index, *view.deciding(bounds.regions)],
         notification=notification,
         bounds=bounds,

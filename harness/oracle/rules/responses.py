@@ -6,9 +6,9 @@ from fanin.harness.history import AttemptEnded
 from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Evidence
-from fanin.harness.oracle.text import clock
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Delay
 
 _OK = 200

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.text import clock
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.instants import clock
 
 
 def check(view: OperationView) -> Iterator[Violation]:

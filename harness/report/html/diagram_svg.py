@@ -11,7 +11,6 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from fanin.harness.report.clock import clock
 from fanin.harness.report.html import glyphs
 from fanin.harness.report.html.axis import Extent, breaks, place, staggered, text_width
 from fanin.harness.report.html.diagram import Block, Diagram, Interval, Marker, named
@@ -19,6 +18,7 @@ from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.html.markup import tag
 from fanin.harness.report.line import shorten
 from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import format_duration
 
 WIDTH = 1040  # what a page has room for, on a screen and on paper in landscape

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.line import Tone
 from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event, events
 from fanin.harness.verdict import Verdict
+from fanin.simulator.instants import clock
 
 ROWS_MAX = 160
 _ENDS = ROWS_MAX // 2

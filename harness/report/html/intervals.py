@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fanin.harness.history import TargetState
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.html.diagram import Interval
 from fanin.harness.report.scenario_text import fault_text
 from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, Event, overall
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import SinkDown, SinkFault, SinkLosesAnswer
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.html.diagram import Marker, named
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.line import Tone, shorten
 from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import format_duration
 
 _LABEL_MAX = 46  # characters

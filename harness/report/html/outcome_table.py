@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.analysis import RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.representatives import grouped, judgement_kind
 
 # The text report's sentence; its module offers it only as part of a whole report.
 from fanin.harness.report.verdict_text import why
 from fanin.harness.verdict import Judgement
+from fanin.simulator.instants import clock
 
 # Up to so many operations have a row each.
 EACH_MAX = 12

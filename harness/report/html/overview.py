@@ -13,12 +13,12 @@ from markupsafe import Markup
 
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.html.axis import staggered, text_width
 from fanin.harness.report.html.diagram_svg import WIDTH
 from fanin.harness.report.html.glyphs import hatch, hatched
 from fanin.harness.report.html.intervals import state_intervals
 from fanin.harness.report.html.markup import tag
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import MS_BY_UNIT, format_duration
 
 _LEFT, _RIGHT = 176.0, 20.0

@@ -13,8 +13,8 @@ from fanin.harness.history import TargetState
 from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.line import Tone, shorten
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import (
     ClockJump,

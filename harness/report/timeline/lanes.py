@@ -9,11 +9,11 @@ A lane is a lifeline: ``│`` while it lives, ``┊`` while a timer runs, ``✗`
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fanin.harness.report.clock import column
 from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
 from fanin.harness.report.record_text import BRIEF
 from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event
 from fanin.harness.report.timeline.selection import TimelineRow
+from fanin.simulator.instants import clock_column
 
 REGIONS_MAX = 8
 _NAMES = {AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
@@ -42,7 +42,7 @@ class Layout:
 
 def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     """Share `WIDTH` among the lanes: the more regions, the narrower they are."""
-    columns = [column(at) for at in instants] or [("+0", ".0s")]
+    columns = [clock_column(at) for at in instants] or [("+0", ".0s")]
     whole = max(len(before) for before, _ in columns)
     fraction = max(len(after) for _, after in columns)
     room = WIDTH - (whole + fraction + 2)
@@ -115,7 +115,7 @@ def lines(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
 
 
 def _stamp(layout: Layout, at: int) -> str:
-    before, after = column(at)
+    before, after = clock_column(at)
     return f"{before:>{layout.whole}}{after:<{layout.fraction}}  "
 
 

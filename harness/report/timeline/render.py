@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from fanin.harness.report.analysis import RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.line import Line, Tone, clean, line, listed, wrap
 from fanin.harness.report.scenario_text import fault_text, sender_text
 from fanin.harness.report.timeline import lanes, listing
 from fanin.harness.report.timeline.events import events
 from fanin.harness.report.timeline.selection import select
 from fanin.harness.verdict import Verdict
+from fanin.simulator.instants import clock
 from fanin.simulator.language.durations import format_duration
 
 _FAULTS = 4  # named in the heading

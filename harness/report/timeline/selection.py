@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
-from fanin.harness.report.clock import clock
 from fanin.harness.report.representatives import SHOWN_MAX, first_outcome, representatives, tally
 from fanin.harness.report.timeline.events import REGISTRY, Event
 from fanin.harness.verdict import Verdict
+from fanin.simulator.instants import clock
 
 ROWS = 40  # fits a screen with the verdict below it
 REPEATS = 2  # so often something is shown before its repetitions are folded, and once more at the end

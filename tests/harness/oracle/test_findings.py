@@ -3,13 +3,12 @@
 import random
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanin.harness.history import Entry, FaultApplied, History
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.oracle.text import clock, listing
+from fanin.harness.oracle.text import listing
 from fanin.harness.verdict import Finding, Rule, Validity
 from fanin.simulator.language.scenario import LoseAnswer, SinkRefuses
 from tests.harness.oracle.histories import (
@@ -43,9 +42,9 @@ def test_a_finding_shows_what_each_region_did_and_what_was_said_of_it() -> None:
     )
 
     assert lines == (
-        "eastus       sent 0.000s          acked 0.003s    counted      named arrived",
-        "westus       sent 119.000s        acked 119.004s  counted      named missing",
-        "northeurope  never sent: dropped                  not counted  named missing",
+        "eastus       sent +0s             acked +0.003s     counted      named arrived",
+        "westus       sent +1m59s          acked +1m59.004s  counted      named missing",
+        "northeurope  never sent: dropped                    not counted  named missing",
     )
 
 
@@ -57,9 +56,9 @@ def test_blame_lines_tell_refusals_losses_and_lateness_apart() -> None:
     )  # fmt: skip
 
     assert lines == (
-        "eastus       sent 0.000s +1  acked 0.003s                 counted      named arrived",
-        "westus       sent 3.000s     answered 400 3.003s (no-id)  not counted  named arrived",
-        "northeurope  sent 130.000s   acked 130.003s               late         named arrived",
+        "eastus       sent +0s, 1 more  acked +0.003s                 counted      named arrived",
+        "westus       sent +3s          answered 400 +3.003s (no-id)  not counted  named arrived",
+        "northeurope  sent +2m10s       acked +2m10.003s              late         named arrived",
     )
 
 
@@ -68,8 +67,8 @@ def test_blame_lines_without_a_notification_say_only_what_was_sent() -> None:
     lines = blamed(sent(EAST, 0), sent(WEST, 5, error="lost"), regions=(EAST, WEST))
 
     assert lines == (
-        "eastus  sent 0.000s  acked 0.003s  counted",
-        "westus  sent 5.000s  lost 5.003s   not counted",
+        "eastus  sent +0s  acked +0.003s  counted",
+        "westus  sent +5s  lost +5.003s   not counted",
     )
 
 
@@ -81,9 +80,9 @@ def test_blame_lines_say_what_is_not_known() -> None:
     )  # fmt: skip
 
     assert lines == (
-        "eastus       sent 0.000s  acked 0.003s      counted      named missing",
-        "westus       sent 5.000s  no answer         may count    named arrived",
-        "northeurope  sent 6.000s  no answer (huge)  not counted  named arrived",
+        "eastus       sent +0s  acked +0.003s     counted      named missing",
+        "westus       sent +5s  no answer         may count    named arrived",
+        "northeurope  sent +6s  no answer (huge)  not counted  named arrived",
     )
 
 
@@ -154,14 +153,6 @@ def test_the_same_history_is_always_judged_alike() -> None:
     )
 
     assert judge(played) == judge(played)
-
-
-@pytest.mark.parametrize(
-    ("at", "text"), [(0, "0.000s"), (119_004, "119.004s"), (7_200_000, "2h"), (266_400_004, "3d2h0.004s")]
-)
-def test_instants_are_written_for_people(at: int, text: str) -> None:
-    """Seconds while they can be read, then days and hours."""
-    assert clock(at) == text
 
 
 def test_names_are_listed_as_people_do() -> None:

@@ -226,7 +226,7 @@ def odd_requests() -> Case:
             Validity.INVALID,
             (
                 Finding(
-                    Rule.OUTCOME, "op1 was told completed at 30.000s counting westus, which had not arrived",
+                    Rule.OUTCOME, "op1 was told completed at +30s counting westus, which had not arrived",
                     "op1", (3, 4, 14), blame("counted", "not counted", "may count"), ("B25",),
                 ),
                 Finding(Rule.NOTIFICATION, "op1 was told without a key", "op1", (14,)),
@@ -248,7 +248,7 @@ def told_twice() -> Case:
             (
                 Finding(
                     Rule.OUTCOME,
-                    "op1 was told completed at 5.010s and timed_out at 120.004s; it has one outcome, ever",
+                    "op1 was told completed at +5.01s and timed_out at +2m00.004s; it has one outcome, ever",
                     "op1", (6, 8), blame("counted", "counted"), ("B36",),
                 ),
             ),
@@ -319,7 +319,7 @@ def thousand_operations() -> Case:
 def cut_short() -> Case:
     """A watch that ended early."""
     lines = played(sent(EAST, 0), end=60, complete=False)
-    doubt = "the watch was cut short at 60.000s, before the deadline at 120.000s"
+    doubt = "the watch was cut short at +1m00s, before the deadline at +2m00s"
     return Case(lines, Verdict(Validity.UNKNOWN, doubts=(doubt,), judgements=(judgement(None, None),)))
 
 

@@ -17,8 +17,7 @@ from fanin.harness.history import (
     Unsent,
 )
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.report.clock import clock, column
-from fanin.harness.report.line import WIDTH, clean, paint, plain, wrap
+from fanin.harness.report.line import WIDTH, clean, paint, plain
 from fanin.harness.report.scenario_text import fault_text, scenario_sentences
 from fanin.harness.report.text import one_line, report, summary
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
@@ -45,40 +44,6 @@ from fanin.simulator.language.scenario import (
 )
 from fanin.simulator.pack import find, names
 from tests.harness.oracle.histories import EAST, WEST, crash, garbage, history, sent, told
-
-DAY_MS = 86_400_000
-
-
-@pytest.mark.parametrize(
-    ("ms", "said"),
-    [
-        (0, "+0s"),
-        (7, "+0.007s"),
-        (59_999, "+59.999s"),
-        (60_000, "+1m00s"),
-        (119_250, "+1m59.25s"),
-        (7_505_000, "+2h05m05s"),
-        (7_200_000, "+2h"),
-        (7_500_000, "+2h05m"),
-        (30 * DAY_MS + 36_000_000, "+30d10h"),
-        (100 * DAY_MS, "+100d"),
-        (30 * DAY_MS + 7, "+30d00h00m00.007s"),
-        (-1_500, "-1.5s"),
-    ],
-)
-def test_an_instant_is_said_exactly(ms: int, said: str) -> None:
-    """Nothing is rounded: at a deadline, a millisecond decides."""
-    assert clock(ms) == said
-
-
-def test_a_column_of_instants_has_a_fraction_on_every_line() -> None:
-    """So that decimal points stand below each other."""
-    assert [column(ms) for ms in (2_000, 119_006)] == [("+2", ".0s"), ("+1m59", ".006s")]
-
-
-def test_a_word_that_is_too_long_is_cut_and_no_other() -> None:
-    """A cell is as wide as it is."""
-    assert wrap("deadline: northeurope missing", 9) == ["deadline:", "northeuro", "pe", "missing"]
 
 
 def test_what_the_judged_aggregator_writes_cannot_steer_the_terminal() -> None:

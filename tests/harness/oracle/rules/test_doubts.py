@@ -30,13 +30,13 @@ DOUBTS: dict[str, tuple[History, str]] = {
     "cut short": (history(*DONE, complete=False), "the watch was cut short at"),
     "cut short in silence": (history(both(), complete=False), "the watch was cut short at"),
     "watched for less than two timeouts": (
-        history(*DONE, end=240.099), "the watch ended at 240.099s, but op1 needs it until 240.100s",
+        history(*DONE, end=240.099), "the watch ended at +4m00.099s, but op1 needs it until +4m00.1s",
     ),
     "watched for less than a timeout after the last delivery": (
-        history(*DONE, sent(EAST, 500, copy=1), end=620.9), "op1 needs it until 621.000s",
+        history(*DONE, sent(EAST, 500, copy=1), end=620.9), "op1 needs it until +10m21s",
     ),
     "an unanswered delivery may still lead to something": (
-        history(*DONE, sent(EAST, 9, op="op2", ok=None), end=368), "op2 needs it until 369.000s",
+        history(*DONE, sent(EAST, 9, op="op2", ok=None), end=368), "op2 needs it until +6m09s",
     ),
     "silent, but it was not due yet": (
         history(*DONE, sent(EAST, 9, op="op2"), end=129), "before op2 had to be told",
@@ -118,7 +118,7 @@ def test_doubts_about_many_operations_are_one_sentence() -> None:
 
     verdict = judge(history(*DONE, *(sent(EAST, 9, op=op) for op in ops), end=129))
 
-    assert verdict.doubts[-1] == "the watch ended at 129.000s, before op2, op3, op4 and 4 more had to be told"
+    assert verdict.doubts[-1] == "the watch ended at +2m09s, before op2, op3, op4 and 4 more had to be told"
 
 
 def test_a_delivery_of_what_never_occurred_is_damage_not_a_crash_of_the_judge() -> None:
@@ -137,19 +137,19 @@ def test_a_delivery_of_what_never_occurred_is_damage_not_a_crash_of_the_judge() 
 @pytest.mark.parametrize(
     ("expectation", "what"),
     [
-        (Expectation("op1", "completed"), "op1 was told timed_out at 120.000s, though completed is expected"),
-        (Expectation("op1", "none"), "op1 was told timed_out at 120.000s, though none is expected"),
+        (Expectation("op1", "completed"), "op1 was told timed_out at +2m00s, though completed is expected"),
+        (Expectation("op1", "none"), "op1 was told timed_out at +2m00s, though none is expected"),
         (
             Expectation("op1", "timed_out", missing=("WestUS", NORTH)),
             "op1 names westus missing, though northeurope and westus is expected",
         ),
         (
             Expectation("op1", "timed_out", at=60_000),
-            "op1 was told timed_out at 120.000s, though 60.000s to 61.000s is expected",
+            "op1 was told timed_out at +2m00s, though +1m00s to +1m01s is expected",
         ),
         (
             Expectation("op1", "timed_out", at=120_001),
-            "op1 was told timed_out at 120.000s, though 120.001s to 121.001s is expected",
+            "op1 was told timed_out at +2m00s, though +2m00.001s to +2m01.001s is expected",
         ),
         (Expectation("op2", "timed_out"), "op2 was told nothing, though timed_out is expected"),
     ],
@@ -173,7 +173,7 @@ def test_an_outcome_that_nobody_knows_is_not_the_expected_one() -> None:
     verdict = judge(history(both(), told("done", 0.1), expect=(Expectation("op1", "completed"),)))
 
     assert [it.rule for it in verdict.findings] == [Rule.CONTENT, Rule.EXPECTATION]
-    assert verdict.findings[1].message == "op1 was told 'done' at 0.100s, though completed is expected"
+    assert verdict.findings[1].message == "op1 was told 'done' at +0.1s, though completed is expected"
 
 
 def test_an_expectation_is_about_every_repetition_at_its_own_time() -> None:

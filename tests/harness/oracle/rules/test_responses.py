@@ -169,7 +169,7 @@ def test_a_failed_comeback_quotes_the_error(error: str, why: str) -> None:
     """The aggregator's own words are the best evidence."""
     verdict = judge(after_done(down(5), down(6, "failed", error)))
 
-    assert verdict.findings[0].message == f"the aggregator did not come back at 6.000s: {why}"
+    assert verdict.findings[0].message == f"the aggregator did not come back at +6s: {why}"
     assert verdict.findings[0].op is None
 
 

@@ -213,7 +213,7 @@ def test_a_refused_notification_leaves_a_doubt_until_the_patience_is_over() -> N
     verdict = judge(history(both(), told("completed", 1, reply=503), end=601.001))
 
     assert verdict.validity is Validity.UNKNOWN
-    assert verdict.doubts == ("the watch ended at 601.001s, before op1 had to be told again",)
+    assert verdict.doubts == ("the watch ended at +10m01.001s, before op1 had to be told again",)
 
 
 def test_a_run_may_set_other_limits() -> None:

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.analysis import RunAnalysis, analyse
-from fanin.harness.report.clock import clock
 from fanin.harness.report.html import diagram_svg, event_table, overview
 from fanin.harness.report.html.axis import Extent, breaks, place, staggered, text_width
 from fanin.harness.report.html.diagram import Block, Diagram
@@ -23,6 +22,7 @@ from fanin.harness.report.html.outcome_table import outcome_rows
 from fanin.harness.report.line import Tone
 from fanin.harness.report.representatives import examples
 from fanin.harness.verdict import Finding, Rule, Validity
+from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Duplicate, SinkDown, SinkRefuses
 from tests.harness.oracle.histories import (
     EAST,

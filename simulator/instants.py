@@ -1,6 +1,7 @@
-"""The scenario's clock, as people read it: ``+1m59s``, ``+2h05m00.25s``, ``+30d00h00m00.007s``.
+"""Instants of a scenario's clock as people read them: ``+1m59s``, ``+2h05m00.25s``, ``+30d00h00m00.007s``.
 
-Nothing is rounded: at a deadline, a millisecond decides.
+An instant is a number of milliseconds since the scenario's start. Nothing is rounded: at a deadline, a
+millisecond decides. For spans of time, see `format_duration`.
 """
 
 import re
@@ -23,8 +24,12 @@ def clock(ms: int) -> str:
     return text if abs(ms) < MS_BY_UNIT["h"] else re.sub(r"(?<=[a-z])(?:00[hm])*(?:00s)$", "", text)
 
 
-def column(ms: int) -> tuple[str, str]:
-    """An instant in a column: what stands before its decimal point, and the rest with point and unit."""
+def clock_column(ms: int) -> tuple[str, str]:
+    """An instant in a column: what stands before its decimal point, and the rest with point and unit.
+
+    >>> clock_column(119_006)
+    ('+1m59', '.006s')
+    """
     whole, fraction = _parts(ms)
     return whole, f"{fraction or '.0'}s"
 
