@@ -20,7 +20,7 @@ from fanin.aggregator.auth import (
 )
 from fanin.aggregator.azure import TOKEN_NAME
 from fanin.aggregator.durations import parse_duration, parse_time_span
-from fanin.aggregator.engines import ENGINES
+from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.errors import SettingsError, quoted
 from fanin.aggregator.log import FORMATS
 from fanin.aggregator.notify.address import parse as parse_url

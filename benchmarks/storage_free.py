@@ -4,9 +4,10 @@ import os
 
 from fanin.aggregator.cli.serve import listen, run
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Engine, Notifier, OutboxPage, Page, Receipt
+from fanin.aggregator.engine import Capabilities, Engine, OutboxPage, Page, Receipt
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Subject
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 

@@ -4,26 +4,20 @@ Rules of this file: results come in the order of the jobs, whichever process fin
 nothing but its job, so it gives the same result in any process.
 """
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from signal import SIG_DFL, SIGINT, signal
 
 from fanin.harness import history as histories
 from fanin.harness.history import History
+from fanin.harness.parallel import run_ordered
 from fanin.harness.report import jsonform, text
 from fanin.harness.report.line import Line
 from fanin.harness.verdict import Exit, Verdict
 from fanin.simulator.language.scenario import Scenario
 
-# Below this a second process costs more than it saves.
-_WORTH_A_POOL = 8
-# So many jobs per core are begun before a result is waited for: one long run must not idle the other cores.
-_AHEAD = 8
+# With fewer runs than this, a second process costs more than it saves.
+_POOL_FROM = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,33 +76,13 @@ def perform(job: Job) -> Result:
     )
 
 
-def perform_all(jobs: Sequence[Job]) -> Iterator[Result]:
-    """Make all runs; where it is worth it, on every core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(jobs) < _WORTH_A_POOL or cores == 1:
-        yield from map(perform, jobs)
-        return
-    # A fresh interpreter each: a fork would copy whatever threads and loops this process has.
-    # Ctrl-C reaches every process of a terminal: the others die of it silently, this one reports it.
-    with ProcessPoolExecutor(
-        min(cores, len(jobs)), get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_DFL)
-    ) as pool:
-        try:
-            yield from _in_order(pool, jobs, ahead=_AHEAD * cores)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def perform_all(runs: Sequence[Job], *, jobs: int | None = None) -> Iterator[Result]:
+    """Make all runs, in up to ``jobs`` processes; None: on every core. Results come in the order of the runs.
 
-
-def _in_order(pool: Executor, jobs: Iterable[Job], *, ahead: int) -> Iterator[Result]:
-    """Results in the order of the jobs, with no more than ``ahead`` of them begun and not yet fetched."""
-    begun: deque[Future[Result]] = deque()
-    for job in jobs:
-        begun.append(pool.submit(perform, job))
-        if len(begun) >= ahead:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
+    Raises:
+        OSError: a history cannot be written.
+    """
+    return run_ordered(perform, runs, jobs=jobs, pool_from=_POOL_FROM)
 
 
 def exit_code(results: Sequence[Result]) -> Exit:

@@ -6,16 +6,8 @@ Rules of this file: pure. A target says what it has; a scenario whose needs it l
 from collections.abc import Collection
 from typing import Literal, get_args
 
-from fanin.simulator.language.scenario import (
-    SUBSCRIBABLE,
-    ClockJump,
-    Crash,
-    Fault,
-    Pause,
-    Restart,
-    Scenario,
-    SinkDown,
-)
+from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart, Scenario, SinkDown
+from fanin.simulator.wire import SUBSCRIBABLE
 
 Capability = Literal[
     "process",  # the harness can kill and restart it

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from fanin.harness.history import REFUSAL, SUCCESS, NotificationPart
-from fanin.simulator.language.scenario import Strict
+from fanin.simulator.shapes import Strict
 
 NOTHING = "nothing"
 _HEADER = "header "

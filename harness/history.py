@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanin.simulator.language.durations import Millis
+from fanin.simulator.durations import Millis
 from fanin.simulator.language.scenario import Scenario
 
 FORMAT = 1

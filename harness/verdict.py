@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from fanin.simulator.language.durations import Millis
+from fanin.simulator.durations import Millis
 
 
 class Validity(StrEnum):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fanin.simulator.faults import Faults
-from fanin.simulator.language.names import normalise_region
-from fanin.simulator.language.scenario import Delay, Operation, Scenario, Webhook
+from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
 from fanin.simulator.rng import LazyRandom, sample_ms, seeded_random
+from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import (
     DELETER,
     PUSHER,
@@ -26,6 +26,7 @@ from fanin.simulator.wire import (
     WebhookRequest,
     address,
     encode,
+    normalise_region,
     parse_image,
     payload,
     timestamp,

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from fanin.simulator.language.names import normalise_region
 from fanin.simulator.language.scenario import (
     DelayBy,
     Drop,
@@ -36,7 +35,7 @@ from fanin.simulator.language.scenario import (
 from fanin.simulator.plan import Delivery
 from fanin.simulator.rng import LazyRandom, RandomSource, sample_ms
 from fanin.simulator.signing import TOLERANCE_MS
-from fanin.simulator.wire import PLACE, encode, with_address, with_body
+from fanin.simulator.wire import PLACE, encode, normalise_region, with_address, with_body
 
 MIB = 1_048_576
 DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), and still a small body

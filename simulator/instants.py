@@ -6,7 +6,7 @@ millisecond decides. For spans of time, see `format_duration`.
 
 import re
 
-from fanin.simulator.language.durations import MS_BY_UNIT
+from fanin.simulator.durations import MS_BY_UNIT
 
 
 def clock(ms: int) -> str:

@@ -7,7 +7,8 @@ what bugs left behind. A scenario's name is its file's, without the suffix.
 from importlib import resources
 from pathlib import Path
 
-from fanin.simulator.language.problems import NOWHERE, Problem, ScenarioError, hint
+from fanin.simulator.language.problems import NOWHERE, Problem, ScenarioError
+from fanin.simulator.text import hint
 
 _SUFFIXES = (".yaml", ".yml")
 

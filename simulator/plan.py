@@ -6,8 +6,7 @@ Rules of this file: data only; instants are integer milliseconds since the scena
 from dataclasses import dataclass
 from typing import Literal
 
-from fanin.simulator.language.scenario import Action
-from fanin.simulator.wire import WebhookRequest
+from fanin.simulator.wire import Action, WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)

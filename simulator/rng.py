@@ -10,7 +10,7 @@ import random
 from statistics import NormalDist
 from typing import Protocol
 
-from fanin.simulator.language.scenario import Delay
+from fanin.simulator.shapes import Delay
 
 _STANDARD_NORMAL = NormalDist()
 _TINY = 2.0**-53  # stands in for a draw of exactly 0, whose quantile would be minus infinity

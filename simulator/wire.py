@@ -6,15 +6,24 @@ What is documented, observed or assumed: ``docs/fake-registry.md``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, unquote, unquote_plus
 
 import msgspec
 
-from fanin.simulator.language.scenario import Action, Quirk
+Action = Literal["push", "delete", "chart_push", "chart_delete", "quarantine", "ping"]
+ACTIONS: tuple[Action, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine", "ping")
+# The five that a webhook can subscribe to; ``ping`` only ever comes when asked for. [webhook reference]
+Subscribable = Literal["push", "delete", "chart_push", "chart_delete", "quarantine"]
+SUBSCRIBABLE: tuple[Subscribable, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine")
+
+# What real payloads were seen to lack, or to have beyond the reference.
+Quirk = Literal[
+    "no-useragent", "no-request", "no-media-type", "empty-tag", "nine-digit-timestamp", "extra-fields"
+]
 
 PLACE = "{region}"  # where a service URI wants the region's name
 
@@ -23,6 +32,8 @@ USER_AGENT = "AzureContainerRegistry/1.0"
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CHART = "application/vnd.acr.helm.chart"
+# [Distribution's "Work with notifications"]
+ENVELOPE_MEDIA_TYPE = "application/vnd.docker.distribution.events.v1+json"
 
 # ``request.useragent`` is the client's own; these have the documented shape of docker and of the Azure CLI.
 PUSHER = (
@@ -33,6 +44,11 @@ DELETER = "python-requests/2.32.3"
 
 # ``<name>-<version>.tgz``, where a version starts with three numbers.
 _CHART_FILE = re.compile(r"(?P<name>.+?)-(?P<version>\d+\.\d+\.\d+.*\.tgz)")
+
+
+def normalise_region(name: str) -> str:
+    """A region's name in the form in which names compare: without surrounding space, in one letter case."""
+    return name.strip().casefold()
 
 
 # --- what was pushed or deleted ---
@@ -274,3 +290,17 @@ def with_body(request: WebhookRequest, body: bytes) -> WebhookRequest:
 def with_address(request: WebhookRequest, to: Address) -> WebhookRequest:
     """The same request, sent elsewhere."""
     return replace(request, target=to.target, claims=to.region, address=to)
+
+
+def envelope_request(requests: Sequence[WebhookRequest]) -> WebhookRequest:
+    """Several events in one request, as CNCF Distribution sends them: ``{"events": [...]}``.
+
+    It goes where the first request goes. A broken event stays as it is.
+    """
+    first = requests[0]
+    headers = tuple(
+        (name, ENVELOPE_MEDIA_TYPE if name.lower() == "content-type" else value)
+        for name, value in first.headers
+    )
+    body = msgspec.json.encode({"events": [msgspec.Raw(each.body) for each in requests]})
+    return with_body(replace(first, headers=headers), body)

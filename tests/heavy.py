@@ -12,7 +12,7 @@ from shutil import which
 
 import pytest
 
-from fanin.aggregator.engines import ENGINES
+from fanin.aggregator.engine_registry import ENGINES
 
 REQUIRED = os.environ.get("REQUIRE_HEAVY_PARTS") == "1"
 

@@ -18,7 +18,7 @@ import click
 from fanin.aggregator import log
 from fanin.aggregator.cli.options import examples
 from fanin.aggregator.durations import format_duration
-from fanin.aggregator.engines import ENGINES
+from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.errors import AggregatorError, SettingsError
 from fanin.aggregator.settings import Settings
 
@@ -241,7 +241,7 @@ def _loop_factory() -> Any:
 def _greeting(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     # An engine with a backend keeps everything there.
-    kept = settings.data_dir if ENGINES[settings.engine].backend is None else settings.engine
+    kept = settings.data_dir if ENGINES[settings.engine].dev_backend is None else settings.engine
     told = "" if settings.targets else "; no notify URL, so outcomes are only logged"
     return (
         f"fanin listens on http://{f'[{host}]' if ':' in host else host}:{port}, "

@@ -1,47 +1,15 @@
-"""The engines by name. A new one costs a module and a line here; only the chosen one is imported."""
+"""Loads engines by name; only the chosen one is imported."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
+from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.errors import SettingsError
 
 if TYPE_CHECKING:
     from fanin.aggregator.engine import Capabilities, EngineFactory
-
-
-class Registered(NamedTuple):
-    """Where an engine is found, and what it needs besides this package."""
-
-    module: str
-    factory: str  # called with settings, clock, metrics and whoever wants to hear of outcomes
-    backend: str | None = (
-        None  # in the module: starts on this machine what the engine works with; see `backend`
-    )
-    needs: tuple[str, ...] = ()  # modules that must be there
-    extra: str | None = None  # the extra of this package that brings them
-    program: str | None = None  # that its backend runs; `make` has a target that installs it
-
-
-ENGINES: Mapping[str, Registered] = {
-    "sqlite": Registered("fanin.aggregator.engines.sqlite.engine", "SqliteEngine"),
-    "durable-task": Registered(
-        "fanin.aggregator.engines.durable_task.engine",
-        "DurableTaskEngine",
-        backend="fanin.aggregator.engines.durable_task.dev_backend:start_backend",
-        needs=("durabletask", "grpc"),
-        extra="durable-task",
-    ),
-    "restate": Registered(
-        "fanin.aggregator.engines.restate.engine",
-        "RestateEngine",
-        backend="fanin.aggregator.engines.restate.dev_backend:start_backend",
-        needs=("restate",),
-        extra="restate",
-        program="restate-server",
-    ),
-}
 
 
 def load(name: str) -> "EngineFactory":
@@ -91,7 +59,7 @@ def start_backend(name: str, folder: Path) -> Backend | None:
         name: A registered engine.
         folder: Where the backend may keep files, and is found again.
     """
-    where = ENGINES[name].backend
+    where = ENGINES[name].dev_backend
     if where is None:
         return None
     module, _, function = where.partition(":")

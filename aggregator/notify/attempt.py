@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from fanin.aggregator import log
-from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RetryPolicy, pause_ms
 
 ATTEMPT_S = 10.0

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.connection import ConnectionFailedError, Connections
 from fanin.aggregator.notify.formats.format import Message, Render
+from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RETRY_AFTER_MS_MAX
 from fanin.aggregator.notify.signing import Signer
 from fanin.aggregator.notify.target import Target

@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.formats import registry
 from fanin.aggregator.notify.formats.format import Format
 from fanin.aggregator.notify.http import HttpTarget
+from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import OUTCOMES, Target
 
 
 class HttpNotifier:
-    """See `fanin.aggregator.engine.Notifier`."""
+    """See `fanin.aggregator.notify.port.Notifier`."""
 
     def __init__(
         self,

@@ -119,7 +119,7 @@ def _is_stale(stored: Path, page: str) -> bool:
 
 def _mutant(name: str) -> "Mutant":
     from fanin.harness.mutants.registry import MUTANTS
-    from fanin.simulator.language.problems import hint
+    from fanin.simulator.text import hint
 
     if name not in MUTANTS:
         message = f"there is no bug {name!r}; `fanin bug` lists them{hint(name, MUTANTS)}"

@@ -195,14 +195,14 @@ def _run_engine(
     name: str, engine: str, seed: int, history_path: Path | None, form: str, *, quiet: bool, show_replay: bool
 ) -> int:
     """Play one scenario in real time, against an engine with all that it works with."""
-    from fanin.aggregator.engines import ENGINES
+    from fanin.aggregator.engine_registry import ENGINES
     from fanin.harness import history as histories
     from fanin.harness.cli.play_engine import play_engine, refuse
     from fanin.harness.oracle.oracle import judge as judged
     from fanin.harness.verdict import Exit
     from fanin.harness.world.asgi import StartError
 
-    outside = [it for it, entry in ENGINES.items() if entry.backend is not None]
+    outside = [it for it, entry in ENGINES.items() if entry.dev_backend is not None]
     if problem := refuse(engine, outside, show_replay=show_replay):
         raise click.UsageError(problem)
     try:

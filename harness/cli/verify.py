@@ -35,7 +35,7 @@ _SEED_BITS = 32
 
 
 def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    from fanin.simulator.language.durations import parse_duration
+    from fanin.simulator.durations import parse_duration
 
     if text is None:
         return None
@@ -53,7 +53,7 @@ def named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] |
     """A callback: each one of these names, or an error with the nearest."""
 
     def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
-        from fanin.simulator.language.problems import hint
+        from fanin.simulator.text import hint
 
         for name in given:
             if name not in names():

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
-from fanin.simulator.language.scenario import Delay
 from fanin.simulator.rng import seeded_random
+from fanin.simulator.shapes import Delay
 
 
 class Draw:

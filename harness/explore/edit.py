@@ -12,7 +12,8 @@ import msgspec
 from msgspec import inspect
 
 from fanin.simulator.language.field_types import FieldType, shape_of
-from fanin.simulator.language.scenario import Delay, Expectation, Fault, Scenario
+from fanin.simulator.language.scenario import Expectation, Fault, Scenario
+from fanin.simulator.shapes import Delay
 
 type Path = tuple[str | int, ...]
 

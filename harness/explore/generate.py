@@ -13,17 +13,9 @@ from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.faults import DAY, SECOND, FaultGenerator
 from fanin.harness.explore.predict import predict
 from fanin.harness.explore.repair import repair
-from fanin.simulator.language.scenario import (
-    SUBSCRIBABLE,
-    Action,
-    Delay,
-    Operation,
-    Profile,
-    Quirk,
-    Scenario,
-    Sender,
-    Webhook,
-)
+from fanin.simulator.language.scenario import Operation, Profile, Scenario, Sender, Webhook
+from fanin.simulator.shapes import Delay
+from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk
 
 REGIONS = (
     "northeurope", "westeurope", "eastus", "southeastasia", "brazilsouth", "japaneast", "uksouth",

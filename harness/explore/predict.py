@@ -11,9 +11,10 @@ from typing import NamedTuple
 from fanin.harness.world.play import EPOCH_MS
 from fanin.simulator.delivery import profile_of
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.names import normalise_region
-from fanin.simulator.language.scenario import Delay, Scenario
+from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.plan import Delivery, Occurrence
+from fanin.simulator.shapes import Delay
+from fanin.simulator.wire import normalise_region
 
 
 class PredictedEvent(NamedTuple):

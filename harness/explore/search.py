@@ -4,18 +4,11 @@ Rules of this file: a run depends on its search and its seed, and on nothing els
 in any process; results come in the order of the seeds, whichever process finished first.
 """
 
-import gc
-import os
 import shlex
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
-from signal import SIG_DFL, SIGINT, signal
 
 import msgspec
 
@@ -27,6 +20,7 @@ from fanin.harness.explore.shrink import shrink
 from fanin.harness.explore.variants import vary
 from fanin.harness.explore.without_capabilities import without_capabilities
 from fanin.harness.oracle.oracle import judge
+from fanin.harness.parallel import frozen_garbage_collector, run_ordered
 from fanin.harness.verdict import Finding, Validity, Verdict
 from fanin.harness.world.foreign_app import load_factory
 from fanin.harness.world.play import play, play_foreign_app
@@ -34,10 +28,8 @@ from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find, names
 
-# Below this a second process costs more than it saves.
-_WORTH_A_POOL = 32
-# So many runs per core are begun before a result is waited for: one long run must not idle the other cores.
-_AHEAD = 16
+# With fewer runs than this, a second process costs more than it saves.
+_POOL_FROM = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,26 +68,16 @@ class ShrunkRun:
     played: int  # candidates that were played for it
 
 
-def explore(search: Search, seeds: range) -> Iterator[Run]:
-    """Play and judge one scenario for each seed, on every core when there are many.
+def explore(search: Search, seeds: range, *, jobs: int | None = None) -> Iterator[Run]:
+    """Play and judge one scenario for each seed, in up to ``jobs`` processes; None: on every core.
 
     Raises:
         AppLoadError: there is no such application.
         ScenarioError: there is no such scenario.
         UnsimulatedError: the application cannot run in virtual time.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(seeds) < _WORTH_A_POOL or cores == 1:
-        with frozen_garbage_collector():
-            yield from (run(search, seed) for seed in seeds)
-        return
-    # A fresh interpreter each: a fork would copy whatever threads and loops this process has.
-    with ProcessPoolExecutor(min(cores, len(seeds)), get_context("spawn"), initializer=_begin) as pool:
-        try:
-            yield from _in_order(pool, search, seeds, ahead=_AHEAD * cores)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    work = partial(run, search)
+    return run_ordered(work, seeds, jobs=jobs, pool_from=_POOL_FROM)
 
 
 def run(search: Search, seed: int) -> Run:
@@ -104,9 +86,7 @@ def run(search: Search, seed: int) -> Run:
         base, scenario = scenario_of(search, seed)
         verdict = _judged(search, scenario, seed)
     except Exception as exc:
-        exc.add_note(
-            f"while exploring with seed {seed}"
-        )  # a process of the pool has no other way to report it
+        exc.add_note(f"while exploring with seed {seed}")
         raise
     return Run(
         seed=seed, base=base, validity=verdict.validity, findings=verdict.findings, doubts=verdict.doubts
@@ -167,37 +147,6 @@ def pack() -> tuple[str, ...]:
         for name in names()
         if _loaded(name).verdict == "valid" and not missing_capabilities(_loaded(name), ours)
     )
-
-
-@contextmanager
-def frozen_garbage_collector() -> Iterator[None]:
-    """Exclude all present objects from garbage collection.
-
-    The kernel collects after each run, to find tasks whose exception was never retrieved. A collection over
-    all imported modules takes ten times longer than a small run.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-def _begin() -> None:
-    """Initialise a process of the pool."""
-    signal(SIGINT, SIG_DFL)  # Ctrl-C reaches all processes: these end silently, the parent reports it
-    gc.freeze()
-
-
-def _in_order(pool: Executor, search: Search, seeds: range, *, ahead: int) -> Iterator[Run]:
-    """Results in the order of the seeds, with no more than ``ahead`` of them begun and not yet fetched."""
-    begun: deque[Future[Run]] = deque()
-    for seed in seeds:
-        begun.append(pool.submit(run, search, seed))
-        if len(begun) >= ahead:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
 
 
 def _judged(search: Search, scenario: Scenario, seed: int) -> Verdict:

@@ -20,9 +20,10 @@ from fanin.harness.explore.edit import (
     without_region,
 )
 from fanin.harness.explore.repair import accepted
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.dump import dumps
-from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.scenario import Delay, Scenario
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.shapes import Delay
 
 CANDIDATES_MAX = 600
 # Durations that are easy to read.

@@ -8,7 +8,8 @@ from collections.abc import Collection
 import msgspec
 
 from fanin.harness.capabilities import Capability
-from fanin.simulator.language.scenario import SUBSCRIBABLE, Crash, Fault, Restart, Scenario, WrongKey
+from fanin.simulator.language.scenario import Crash, Fault, Restart, Scenario, WrongKey
+from fanin.simulator.wire import SUBSCRIBABLE
 
 # Capabilities that a run in virtual time may need, and a target may lack.
 REMOVABLE: tuple[Capability, ...] = ("process", "image-correlation", "action-filter", "function-keys")

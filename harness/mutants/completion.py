@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Notifier, Receipt
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
@@ -19,6 +19,7 @@ from fanin.aggregator.fanin import (
 )
 from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import CORRELATIONS, Arrival
 from fanin.harness.mutants.mutant import Mutant

@@ -9,7 +9,7 @@ from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
-from fanin.simulator.envelope import MEDIA_TYPE
+from fanin.simulator.wire import ENVELOPE_MEDIA_TYPE
 
 ENVELOPES: frozenset[OptionalCapability] = frozenset({"envelopes"})
 _BUSY, _ACCEPTED = 503, 202
@@ -44,7 +44,7 @@ def opened(opening: Opening) -> Callable[[AsgiApp], AsgiApp]:
 
     def around(app: AsgiApp) -> AsgiApp:
         async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] != "http" or _content_type(scope) != MEDIA_TYPE:
+            if scope["type"] != "http" or _content_type(scope) != ENVELOPE_MEDIA_TYPE:
                 await app(scope, receive, send)
                 return
             body = await whole(receive)

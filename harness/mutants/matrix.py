@@ -1,24 +1,22 @@
 """Plays every mutant and healthy variant through the pack: which scenario kills which mutant.
 
 Rules of this file: the result depends on nothing but the code and the pack, so it can be stored as a page and
-compared; variants are played in processes of their own, two at most, and returned in the registry's order.
+compared; variants are played in several processes, and returned in the registry's order.
 """
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context
-from signal import SIG_DFL, SIGINT, signal
+from functools import cache, partial
 
 import msgspec
 
 from fanin.harness.capabilities import OPTIONAL_CAPABILITIES, OptionalCapability, required_capabilities
+from fanin.harness.parallel import run_ordered
 from fanin.harness.verdict import Validity
 from fanin.simulator.language.scenario import Crash, Restart, Scenario
 
-PROCESSES_MAX = 2
+# What every process imports before it begins.
+_PRELOAD = ("fanin.harness.mutants.registry", "fanin.harness.oracle.oracle", "fanin.harness.world.play")
 # Of an operation that a scenario repeats more often, only so many repetitions are played.
 REPEAT_MAX = 12
 
@@ -55,11 +53,12 @@ class Matrix:
         ]
 
 
-def compute(advance: Callable[[], None] = lambda: None) -> Matrix:
+def compute(advance: Callable[[], None] = lambda: None, *, jobs: int | None = None) -> Matrix:
     """Play every variant through every scenario.
 
     Args:
         advance: Called after each variant.
+        jobs: The number of processes; None: one per core.
     """
     from fanin.harness.mutants.registry import HEALTHY, MUTANTS
     from fanin.simulator.pack import names
@@ -67,31 +66,11 @@ def compute(advance: Callable[[], None] = lambda: None) -> Matrix:
     scenarios = tuple(names())
     variants = [*MUTANTS, *HEALTHY]
     rows: dict[str, dict[str, Validity]] = {}
-    for name, row in zip(variants, _rows(variants, scenarios), strict=True):
+    played = run_ordered(partial(verdicts_of, scenarios=scenarios), variants, jobs=jobs, preload=_PRELOAD)
+    for name, row in zip(variants, played, strict=True):
         rows[name] = row
         advance()
     return Matrix(scenarios, {name: rows[name] for name in MUTANTS}, {name: rows[name] for name in HEALTHY})
-
-
-def _rows(variants: Sequence[str], scenarios: tuple[str, ...]) -> Iterator[dict[str, Validity]]:
-    # A fresh interpreter each, as for other runs (`fanin.harness.batch`).
-    with ProcessPoolExecutor(PROCESSES_MAX, get_context("spawn"), initializer=_initialise_process) as pool:
-        try:
-            yield from pool.map(verdicts_of, variants, [scenarios] * len(variants))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _initialise_process() -> None:
-    """Import what every run needs, and exclude it from garbage collection."""
-    import fanin.harness.mutants.registry
-    import fanin.harness.oracle.oracle
-    import fanin.harness.world.play  # noqa: F401 - see above
-
-    signal(SIGINT, SIG_DFL)
-    gc.collect()
-    gc.freeze()
 
 
 def verdicts_of(variant: str, scenarios: Sequence[str]) -> dict[str, Validity]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Notifier, Receipt
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import (
     AttemptResult,
     Delivered,
@@ -21,6 +21,7 @@ from fanin.aggregator.engines.sqlite.dispatcher import (
 from fanin.aggregator.fanin import ArrivalResult, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.attempt import ATTEMPT_S
+from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.retry_policy import backoff_ms
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival

@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
+from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, Dispatchers, Failed, OutboxRow
 from fanin.aggregator.errors import UnknownRegionError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Notifier, Receipt
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.fanin import ArrivalResult, Phase
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, NotDeliveredError, Notifier, OutboxPage, Page, Receipt
+from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
@@ -24,6 +24,7 @@ from fanin.aggregator.fanin import (
 )
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.capabilities import OptionalCapability

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Notifier, Receipt
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher, DispatcherFactory
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine, TransactionFactory
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
@@ -33,6 +33,7 @@ from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.formats.format import Format, Message
 from fanin.aggregator.notify.formats.json import render
 from fanin.aggregator.notify.notifier import HttpNotifier
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.rewiring import rewired

@@ -8,7 +8,7 @@ from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.oracle.generations import RETENTION_MS
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.line import Tone, listed, shorten
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
 
 Said = tuple[str, str, Tone]  # in words, in at most about five characters, and in what tone

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from fanin.harness.report.line import Line, Tone, line, listed, wrap
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import (
     ClockJump,
     Crash,
-    Delay,
     DelayBy,
     DeliveryFault,
     Drop,
@@ -37,6 +36,7 @@ from fanin.simulator.language.scenario import (
     UnknownRegion,
     WrongKey,
 )
+from fanin.simulator.shapes import Delay
 
 
 def describe(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:

@@ -17,9 +17,7 @@ from msgspec import structs
 
 from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, missing_capabilities
 from fanin.simulator.language.scenario import (
-    SUBSCRIBABLE,
     Crash,
-    Delay,
     Fault,
     OnDelivery,
     Operation,
@@ -27,7 +25,8 @@ from fanin.simulator.language.scenario import (
     SinkFault,
     Webhook,
 )
-from fanin.simulator.wire import PLACE, address
+from fanin.simulator.shapes import Delay
+from fanin.simulator.wire import PLACE, SUBSCRIBABLE, address
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 

@@ -22,7 +22,7 @@ from fanin.harness.targets.process import LOOPBACK, CommandTarget
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.play import World
 from fanin.harness.world.target import environment
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
 _LOOK_S = 0.05

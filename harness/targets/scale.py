@@ -16,9 +16,8 @@ import msgspec
 from msgspec import inspect
 
 from fanin.simulator.delivery import Profile, profile_of
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import (
-    Delay,
     DelayBy,
     Duplicate,
     Fault,
@@ -27,6 +26,7 @@ from fanin.simulator.language.scenario import (
     SinkStalls,
     SlowClient,
 )
+from fanin.simulator.shapes import Delay
 
 # How long a process may take to listen.
 START_S = 30

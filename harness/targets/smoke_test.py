@@ -18,11 +18,12 @@ from fanin.harness.targets.realtime import now_ms
 from fanin.harness.targets.sink_router import ECHO
 from fanin.harness.targets.status_body import read_status
 from fanin.harness.targets.status_probe import NoStatusError, ask, status_uri
+from fanin.simulator.durations import format_duration
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.names import normalise_region
-from fanin.simulator.language.scenario import Delay, Operation, Scenario
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.plan import Delivery, Occurrence
+from fanin.simulator.shapes import Delay
+from fanin.simulator.wire import normalise_region
 
 _ANSWER_S = 60  # the first request may have to wake somebody
 _ECHO_S = 10

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from fanin.harness.dialect import Dialect
-from fanin.simulator.language.scenario import Strict
+from fanin.simulator.shapes import Strict
 
 DONE = ("Completed", "Failed", "Terminated", "Canceled")
 FunctionName = Annotated[str, Meta(min_length=1, max_length=256, description="an activity function's name")]

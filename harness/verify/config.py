@@ -10,9 +10,9 @@ from msgspec import Meta
 from fanin.harness.capabilities import Capability, Declarable
 from fanin.harness.dialect import AnswerDialect, NotificationDialect
 from fanin.harness.targets.status_body import Activities
-from fanin.simulator.language.durations import Millis
-from fanin.simulator.language.patterns import HeaderName, HeaderValue, RegionName
-from fanin.simulator.language.scenario import TIMEOUT_MS_MAX, Strict
+from fanin.simulator.durations import Millis
+from fanin.simulator.language.scenario import TIMEOUT_MS_MAX
+from fanin.simulator.shapes import HeaderName, HeaderValue, RegionName, Strict
 
 
 def _text(description: str, pattern: str | None = None) -> Meta:

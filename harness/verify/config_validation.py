@@ -18,8 +18,8 @@ from fanin.harness.capabilities import (
 from fanin.harness.dialect import NOTHING, AnswerDialect, NotificationDialect
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
 from fanin.harness.verify.config import Target
-from fanin.simulator.language.names import normalise_region
-from fanin.simulator.language.problems import quoted
+from fanin.simulator.text import quoted
+from fanin.simulator.wire import normalise_region
 
 PORT_MAX = 65_535
 

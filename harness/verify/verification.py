@@ -33,7 +33,7 @@ from fanin.harness.verify.config_validation import parse_address
 from fanin.harness.world.asgi import StartError
 from fanin.harness.world.foreign_app import AppLoadError, load_factory
 from fanin.harness.world.play import UnsimulatedError, play_foreign_app
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
 COMMAND_TIME_SCALE = TimeScale()

@@ -3,11 +3,10 @@
 Rules of this file: nothing here waits or sends; a request is signed when it is sent, each attempt anew.
 """
 
-from fanin.simulator.envelope import enveloped
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.plan import Delivery
 from fanin.simulator.signing import STRANGER, message_id, secret_at, signed
-from fanin.simulator.wire import WebhookRequest, with_body
+from fanin.simulator.wire import WebhookRequest, envelope_request, with_body
 
 type Deliveries = tuple[Delivery, ...]  # of one region, at least one
 
@@ -24,7 +23,7 @@ def request_of(parcel: Deliveries, scenario: Scenario, *, at_ms: int, epoch_ms: 
     first = parcel[0]
     request = first.request
     if scenario.sender.envelope is not None:
-        request = enveloped([each.request for each in parcel])
+        request = envelope_request([each.request for each in parcel])
     if not scenario.signing.secrets or first.forged == "unsigned":
         return request
     secret = STRANGER if first.forged == "wrong-secret" else secret_at(scenario.signing, at_ms)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from fanin.harness.world.asgi import AppInstance, AsgiApp, OnResponse, StartError, WebhookResponse
 from fanin.harness.world.kernel import VirtualKernel, ahead_ms, elapsed_ms
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import WebhookRequest
 

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from fanin.simulator.language.durations import Millis
-from fanin.simulator.language.patterns import OperationRef, RegionRef, Some
-from fanin.simulator.language.strict import Strict
+from fanin.simulator.durations import Millis
+from fanin.simulator.shapes import OperationRef, RegionRef, Some, Strict
 
 ReplicaRef = Annotated[int, Meta(ge=1, le=5)]  # 0, which cannot be written: not said
 Step = Literal["before-answer", "after-answer", "before-notify", "after-notify"]

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from fanin.simulator.language.durations import Millis
-from fanin.simulator.language.patterns import Count, OperationRef, RegionRef, ShortText, Some
-from fanin.simulator.language.strict import Delay, Strict
+from fanin.simulator.durations import Millis
+from fanin.simulator.shapes import Count, Delay, OperationRef, RegionRef, ShortText, Some, Strict
 
 
 class OnDelivery(Strict, frozen=True):

@@ -13,7 +13,7 @@ import yaml
 from msgspec import inspect
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.field_types import FieldType, shape_of, shorthand
 from fanin.simulator.language.scenario import Operation, Scenario
 

@@ -7,9 +7,8 @@ LazyRandom, scopes and instants cannot be told here; a run whose fault never bit
 from dataclasses import dataclass
 from typing import assert_never
 
-from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.names import normalise_region, operation_names
-from fanin.simulator.language.problems import quoted
+from fanin.simulator.durations import format_duration
+from fanin.simulator.language.names import operation_names
 from fanin.simulator.language.reader import Location
 from fanin.simulator.language.scenario import (
     ClockJump,
@@ -34,6 +33,8 @@ from fanin.simulator.language.scenario import (
     WrongKey,
 )
 from fanin.simulator.language.validation import Reading, check_delay, check_expects
+from fanin.simulator.text import quoted
+from fanin.simulator.wire import normalise_region
 
 # What can be wrong with one event of an envelope while the others are sound.
 WITHIN_ENVELOPE = ("not-an-object", "no-id", "empty-id", "wrong-types", "no-action", "no-target")

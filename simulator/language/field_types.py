@@ -9,8 +9,9 @@ from typing import Any
 
 from msgspec import Struct, inspect
 
-from fanin.simulator.language.durations import ACCEPTED, ACCEPTED_ABSOLUTE
-from fanin.simulator.language.scenario import Delay, Sender
+from fanin.simulator.durations import ACCEPTED, ACCEPTED_ABSOLUTE
+from fanin.simulator.language.scenario import Sender
+from fanin.simulator.shapes import Delay
 
 # Shapes that may be written as the value of one of their fields: ``sender: acr``, ``latency: 5ms``.
 SHORTHAND: dict[type, str] = {Delay: "fixed", Sender: "profile"}

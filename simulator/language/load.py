@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from fanin.simulator.language.durations import format_duration
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.fault_validation import check_faults
 from fanin.simulator.language.field_types import field_names, shape_of
 from fanin.simulator.language.names import with_canonical_names

@@ -9,13 +9,10 @@ from typing import Any
 
 from msgspec import structs
 
-from fanin.simulator.language.problems import Mark, Report, hint, listed, quoted
+from fanin.simulator.language.problems import Mark, Report
 from fanin.simulator.language.scenario import Crash, Fault, OnDelivery, Operation, Pause, Restart, Scenario
-
-
-def normalise_region(region: str) -> str:
-    """How region names compare."""
-    return region.strip().casefold()
+from fanin.simulator.text import hint, listed, quoted
+from fanin.simulator.wire import normalise_region
 
 
 def operation_names(operations: Iterable[Operation]) -> list[str]:

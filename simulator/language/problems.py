@@ -3,13 +3,10 @@
 A message says what was found, what would be accepted, and the nearest valid name, in this order.
 """
 
-import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
 PROBLEMS_MAX = 100  # whoever has more than this reads the first few and tries again
-_QUOTED_MAX = 60  # characters of somebody's text in a message
-_LISTED_MAX = 24  # names in a message
 
 
 class Mark(NamedTuple):
@@ -80,38 +77,3 @@ class Report:
         """
         if self._problems:
             raise ScenarioError(self.source, self._problems)
-
-
-def quoted(text: str) -> str:
-    """Somebody's text as a message shows it: in quotes, on one line, not too long."""
-    return repr(text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}…")
-
-
-def shortened(text: str) -> str:
-    """The same without the quotes."""
-    return quoted(text)[1:-1]
-
-
-def listed(names: Collection[str]) -> str:
-    """Names as a message lists them, in their own order."""
-    if len(names) <= _LISTED_MAX:
-        return ", ".join(names)
-    first = list(names)[:_LISTED_MAX]
-    return f"{', '.join(first)} and {len(names) - _LISTED_MAX} more"
-
-
-def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name that somebody probably meant; None when none is near."""
-    by_folded = {_folded(each): each for each in valid}
-    near = difflib.get_close_matches(_folded(name)[:_QUOTED_MAX], by_folded, n=1)
-    return by_folded[near[0]] if near else None
-
-
-def hint(name: str, valid: Iterable[str]) -> str:
-    """The end of a message about a name that does not exist."""
-    near = nearest(name, valid)
-    return "" if near is None else f"; did you mean {near!r}?"
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold().replace("_", "-")

@@ -12,9 +12,10 @@ from typing import Any
 from msgspec import inspect
 
 from fanin.simulator.language.field_types import FieldType, field_names, shorthand, tags
-from fanin.simulator.language.problems import Mark, Report, hint, nearest, quoted, shortened
+from fanin.simulator.language.problems import Mark, Report
 from fanin.simulator.language.scalars import ScalarReader
 from fanin.simulator.language.yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
+from fanin.simulator.text import hint, nearest, quoted, shortened
 
 
 @dataclass(slots=True)

@@ -10,10 +10,11 @@ from typing import Any
 
 from msgspec import inspect
 
-from fanin.simulator.language.durations import format_duration, parse_duration
+from fanin.simulator.durations import format_duration, parse_duration
 from fanin.simulator.language.field_types import FieldType
-from fanin.simulator.language.problems import Report, hint, quoted, shortened
+from fanin.simulator.language.problems import Report
 from fanin.simulator.language.yaml_nodes import Node, ScalarNode, SequenceNode
+from fanin.simulator.text import hint, quoted, shortened
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?(?:\.[0-9]{0,24})?(?:[eE][-+][0-9]{1,3})?")

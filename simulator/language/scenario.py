@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from fanin.simulator.durations import Millis
 from fanin.simulator.language.aggregator_faults import ClockJump, Crash, Pause, Restart, Step
 from fanin.simulator.language.delivery_faults import (
     DelayBy,
@@ -28,9 +29,9 @@ from fanin.simulator.language.delivery_faults import (
     UnknownRegion,
     WrongKey,
 )
-from fanin.simulator.language.durations import Millis
-from fanin.simulator.language.patterns import (
+from fanin.simulator.shapes import (
     Count,
+    Delay,
     EventId,
     HeaderName,
     HeaderValue,
@@ -46,26 +47,21 @@ from fanin.simulator.language.patterns import (
     Secret,
     Slug,
     Some,
+    Strict,
     Uri,
 )
-from fanin.simulator.language.strict import Delay, Strict
+from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk, Subscribable
 
 # Shapes that have a file of their own and belong to the language like all others.
 __all__ = [
-    "ClockJump", "Crash", "Delay", "DelayBy", "Drop", "Duplicate", "Forge", "LoseAnswer", "LoseRequest",
+    "ClockJump", "Crash", "DelayBy", "Drop", "Duplicate", "Forge", "LoseAnswer", "LoseRequest",
     "Malform", "Malformation", "OnDelivery", "Pause", "Reorder", "Restart", "SignEarlier", "SlowClient",
-    "Step", "Strict", "UnknownRegion", "WrongKey",
+    "Step", "UnknownRegion", "WrongKey",
 ]  # fmt: skip
 
 TIMEOUT_MS_MAX = 3650 * 86_400_000  # ten years
 REPEAT_MAX = 100_000
 REPLICAS_MAX = 5
-
-Action = Literal["push", "delete", "chart_push", "chart_delete", "quarantine", "ping"]
-ACTIONS: tuple[Action, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine", "ping")
-# The five that a webhook can subscribe to; ``ping`` only ever comes when asked for. [webhook reference]
-Subscribable = Literal["push", "delete", "chart_push", "chart_delete", "quarantine"]
-SUBSCRIBABLE: tuple[Subscribable, ...] = ("push", "delete", "chart_push", "chart_delete", "quarantine")
 
 
 class Webhook(Strict, frozen=True):
@@ -84,11 +80,6 @@ class Webhook(Strict, frozen=True):
     actions: Annotated[tuple[Subscribable, ...], Meta(min_length=1)] = SUBSCRIBABLE
     scope: Scope = ""
     status: Literal["enabled", "disabled"] = "enabled"
-
-
-Quirk = Literal[
-    "no-useragent", "no-request", "no-media-type", "empty-tag", "nine-digit-timestamp", "extra-fields"
-]
 
 
 class Operation(Strict, frozen=True):

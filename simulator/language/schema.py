@@ -13,18 +13,18 @@ from typing import Any
 
 from msgspec import Struct, inspect
 
-from fanin.simulator.language.durations import ABSOLUTE_EXAMPLES, DURATION, MULTIPLE, format_duration
+from fanin.simulator.durations import ABSOLUTE_EXAMPLES, DURATION, MULTIPLE, format_duration
 from fanin.simulator.language.field_types import FieldType, field_names, shape_of, shorthand, tags
 from fanin.simulator.language.scenario import (
     ClockJump,
     Crash,
-    Delay,
     Expectation,
     Operation,
     Pause,
     Scenario,
     Signing,
 )
+from fanin.simulator.shapes import Delay
 
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)
 

@@ -9,11 +9,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fanin.simulator.language.durations import format_duration
-from fanin.simulator.language.names import Directory, normalise_region, operation_names
-from fanin.simulator.language.problems import Report, quoted
+from fanin.simulator.durations import format_duration
+from fanin.simulator.language.names import Directory, operation_names
+from fanin.simulator.language.problems import Report
 from fanin.simulator.language.reader import Location
-from fanin.simulator.language.scenario import Delay, Expectation, Operation, Scenario
+from fanin.simulator.language.scenario import Expectation, Operation, Scenario
+from fanin.simulator.shapes import Delay
+from fanin.simulator.text import quoted
+from fanin.simulator.wire import normalise_region
 
 _PLACEHOLDER = re.compile("[{][^{}]*[}]")
 _ROTATED = 2  # secrets, while one takes the other's place

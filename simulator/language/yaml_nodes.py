@@ -30,7 +30,8 @@ from yaml.events import (
 from yaml.reader import Reader
 from yaml.resolver import Resolver
 
-from fanin.simulator.language.problems import Mark, Report, quoted
+from fanin.simulator.language.problems import Mark, Report
+from fanin.simulator.text import quoted
 
 DEPTH_MAX = 32  # a scenario needs six
 NODES_MAX = 100_000  # aliases expanded

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from fanin.aggregator.engines import ENGINES
+from fanin.aggregator.engine_registry import ENGINES
 from tests.conformance.worlds import World
 from tests.heavy import needs_engine
 
 
 def marks(engine: str) -> list[pytest.MarkDecorator]:
     """What works with a server of its own is tested in real time."""
-    real_time = [] if ENGINES[engine].backend is None else [pytest.mark.real_time]
+    real_time = [] if ENGINES[engine].dev_backend is None else [pytest.mark.real_time]
     return [needs_engine(engine), *real_time]
 
 

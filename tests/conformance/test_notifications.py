@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.fanin import Notification
+from fanin.aggregator.notify.port import NotDeliveredError
 from tests.conformance.worlds import EAST, NORTH, WEST, World, accept, arrival, arrival_results, deliver_all
 
 

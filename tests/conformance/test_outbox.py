@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from fanin.aggregator.engine import Engine, NotDeliveredError, OutboxEntry
+from fanin.aggregator.engine import Engine, OutboxEntry
 from fanin.aggregator.errors import MalformedError
 from fanin.aggregator.fanin import ArrivalResult, Notification
+from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RetryPolicy
 from tests.conformance.worlds import EAST, RETENTION_MS, World, accept, arrival, deliver_all, target
 

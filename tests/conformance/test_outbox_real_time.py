@@ -4,9 +4,10 @@ from functools import partial
 
 import pytest
 
-from fanin.aggregator.engine import Engine, NotDeliveredError, OutboxEntry
+from fanin.aggregator.engine import Engine, OutboxEntry
 from fanin.aggregator.errors import MalformedError
 from fanin.aggregator.fanin import Notification
+from fanin.aggregator.notify.port import NotDeliveredError
 from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all
 
 HATED, DISLIKED, LIKED = "hated", "disliked", "liked"

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from fanin.aggregator.engine import Engine, NotDeliveredError
+from fanin.aggregator.engine import Engine
 from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.notify.port import NotDeliveredError
 from tests.conformance.worlds import EAST, WEST, World, accept, arrival, deliver_all, target
 
 

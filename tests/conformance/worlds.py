@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from fanin.aggregator import engines
-from fanin.aggregator.engine import Engine, NotDeliveredError, Notifier, Receipt
+from fanin.aggregator.engine import Engine, Receipt
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, Phase, Subject
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.address import parse
+from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.target import DEFAULT_NAME, Target
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fanin.aggregator.engines import ENGINES, start_backend
+from fanin.aggregator.engine_registry import ENGINES
+from fanin.aggregator.engines import start_backend
 from tests.e2e.serving import Service, Sink
 from tests.heavy import needs_engine
 
@@ -28,7 +29,7 @@ def shared() -> list[object]:
     return [
         pytest.param(name, marks=needs_engine(name))
         for name, entry in sorted(ENGINES.items())
-        if entry.backend is not None
+        if entry.dev_backend is not None
     ]
 
 

@@ -38,7 +38,6 @@ from fanin.simulator import faults
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.scenario import (
     Crash,
-    Delay,
     DelayBy,
     DeliveryFault,
     Drop,
@@ -58,6 +57,7 @@ from fanin.simulator.language.scenario import (
     SlowClient,
     UnknownRegion,
 )
+from fanin.simulator.shapes import Delay
 from tests.harness.oracle.lies import Lie, Patch
 from tests.paths import FOREIGN_APPS
 

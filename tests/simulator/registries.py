@@ -4,7 +4,8 @@ import json
 from typing import Any, Literal
 
 from fanin.simulator.fake_acr import FakeRegistry, Occurrence
-from fanin.simulator.language.scenario import Delay, Fault, Operation, Scenario, Webhook
+from fanin.simulator.language.scenario import Fault, Operation, Scenario, Webhook
+from fanin.simulator.shapes import Delay
 
 NORTH, WEST, EAST = REGIONS = ("northeurope", "westeurope", "eastus")
 EPOCH_MS = 1_772_600_767_000  # 2026-03-04T05:06:07Z

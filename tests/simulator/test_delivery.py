@@ -12,7 +12,7 @@ from fanin.simulator.delivery import (
     parse_retry_after,
     profile_of,
 )
-from fanin.simulator.language.durations import format_duration, parse_duration
+from fanin.simulator.durations import format_duration, parse_duration
 from fanin.simulator.language.scenario import Sender
 
 

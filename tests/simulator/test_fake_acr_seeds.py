@@ -5,7 +5,8 @@ import sys
 from dataclasses import replace
 
 from fanin.simulator.fake_acr import Occurrence
-from fanin.simulator.language.scenario import Delay, Drop, Duplicate, Fault, Operation, Reorder
+from fanin.simulator.language.scenario import Drop, Duplicate, Fault, Operation, Reorder
+from fanin.simulator.shapes import Delay
 from tests.simulator.registries import EAST, NORTH, PUSH, WEST, bodies, due, played
 
 

@@ -10,9 +10,7 @@ import pytest
 from fanin.simulator.fake_acr import Delivery, FakeRegistry, UnsentDelivery
 from fanin.simulator.faults import BEHAVIOURS, DEPTH, MIB, _bites
 from fanin.simulator.language.scenario import (
-    Action,
     Crash,
-    Delay,
     DelayBy,
     DeliveryFault,
     Drop,
@@ -31,6 +29,8 @@ from fanin.simulator.language.scenario import (
     Webhook,
     WrongKey,
 )
+from fanin.simulator.shapes import Delay
+from fanin.simulator.wire import Action
 
 EAST, WEST = "eastus", "westus"
 

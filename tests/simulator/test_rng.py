@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from fanin.simulator.language.scenario import Delay
 from fanin.simulator.rng import LazyRandom, sample_ms, seeded_random
+from fanin.simulator.shapes import Delay
 
 
 class Fixed:

@@ -8,17 +8,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fanin.simulator.language.scenario import Quirk
 from fanin.simulator.wire import (
     CHART,
+    ENVELOPE_MEDIA_TYPE,
     USER_AGENT,
     Address,
     Event,
     Image,
+    Quirk,
     WebhookRequest,
     address,
     chart_names,
     encode,
+    envelope_request,
     parse_image,
     payload,
     timestamp,
@@ -261,3 +263,17 @@ def test_another_body_has_another_length() -> None:
 
     assert sent.body == b"{}"
     assert sent.headers[2:] == (("Content-Length", "2"), ("X-Custom", "Content-Length"))
+
+
+def test_an_envelope_carries_each_event_as_it_would_come_alone() -> None:
+    """In their order, a broken one too; type and length are the envelope's."""
+    bodies = (b'{"id":"a"}', b'{"no":"id"}', b'[{"id":"c"}]')
+    to = address("/api/ImagePush?region={region}", "eastus")
+
+    whole = envelope_request([webhook_request(to, {"X-Team": "blue"}, body) for body in bodies])
+
+    headers = {name.lower(): value for name, value in whole.headers}
+    assert json.loads(whole.body) == {"events": [{"id": "a"}, {"no": "id"}, [{"id": "c"}]]}
+    assert headers["content-type"] == ENVELOPE_MEDIA_TYPE
+    assert headers["content-length"] == str(len(whole.body))
+    assert (headers["x-team"], whole.target) == ("blue", "/api/ImagePush?region=eastus")

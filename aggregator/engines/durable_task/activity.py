@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Notifier
 from fanin.aggregator.engines.durable_task.outbox_entry import Attempt
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
@@ -23,6 +22,7 @@ from fanin.aggregator.notify.attempt import (
     record_accepted,
     record_failure,
 )
+from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.settings import Settings
 
 ATTEMPTS_MAX = 64

@@ -15,7 +15,7 @@ from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Notifier, OutboxEntry, OutboxPage, Page
+from fanin.aggregator.engine import Capabilities, OutboxEntry, OutboxPage, Page
 from fanin.aggregator.engines.durable_task.activity import Telling
 from fanin.aggregator.engines.durable_task.client import Hub, Listed
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
@@ -40,6 +40,7 @@ from fanin.aggregator.errors import (
 )
 from fanin.aggregator.fanin import FanIn, OperationId, Phase
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival

@@ -16,7 +16,7 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
+from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.restate import operation, outbox_object
 from fanin.aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
 from fanin.aggregator.engines.restate.endpoint import Endpoint, Handler
@@ -36,6 +36,7 @@ from fanin.aggregator.errors import (
 )
 from fanin.aggregator.fanin import FanIn, OperationId, Phase
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival

@@ -11,13 +11,13 @@ import asyncio
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Notifier
 from fanin.aggregator.engines.attempt_slots import Room
 from fanin.aggregator.engines.restate.call import Call
 from fanin.aggregator.engines.restate.services import Names
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.attempt import ATTEMPT_S, attempt, decide_retry, record_accepted, record_failure
+from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.settings import Settings
 
 # For one target: attempts that run at once, and that wait for that. The server's default limit is 1,000

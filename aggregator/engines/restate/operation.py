@@ -20,7 +20,6 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Notifier
 from fanin.aggregator.engines.restate.call import Call
 from fanin.aggregator.engines.restate.notification import Tell
 from fanin.aggregator.engines.restate.services import Names
@@ -39,6 +38,7 @@ from fanin.aggregator.fanin import (
     step,
 )
 from fanin.aggregator.metrics import Metrics, record_outcome
+from fanin.aggregator.notify.port import Notifier
 
 # The only entry of an object's state.
 STATE = "operation"

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import NotDeliveredError, Notifier
 from fanin.aggregator.errors import StoreError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
@@ -26,6 +25,7 @@ from fanin.aggregator.notify.attempt import (
     record_accepted,
     record_failure,
 )
+from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings

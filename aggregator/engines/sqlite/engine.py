@@ -18,7 +18,7 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, SystemClock, watch
-from fanin.aggregator.engine import Capabilities, Notifier, OutboxPage, Page, Receipt
+from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import (
     AttemptResult,
     Dispatcher,
@@ -34,6 +34,7 @@ from fanin.aggregator.engines.sqlite.writer import Request, Requeue, Result, Wri
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
 from fanin.aggregator.metrics import Metrics, record_outcome
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 

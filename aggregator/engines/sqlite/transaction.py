@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
-from fanin.aggregator.engine import Notifier, Receipt
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.errors import RequestError
@@ -25,6 +25,7 @@ from fanin.aggregator.fanin import (
     start,
     step,
 )
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 

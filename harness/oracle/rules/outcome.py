@@ -10,8 +10,8 @@ from fanin.harness.oracle.notification_body import OUTCOMES
 from fanin.harness.oracle.text import listing, quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import format_duration
 
 # First deliveries this close together race for the start of their operation.
 _RACE_MS = 50

@@ -9,7 +9,7 @@ from fanin.harness.oracle.evidence import Attempt, Evidence
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
-from fanin.simulator.language.scenario import Delay
+from fanin.simulator.shapes import Delay
 
 _OK = 200
 _KEY_REFUSALS = (401, 403, 404)

@@ -18,8 +18,8 @@ from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.html.markup import tag
 from fanin.harness.report.line import shorten
 from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import format_duration
 
 WIDTH = 1040  # what a page has room for, on a screen and on paper in landscape
 _NAME_MAX = 22  # characters of a lane's name

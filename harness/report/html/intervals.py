@@ -7,8 +7,8 @@ from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.html.diagram import Interval
 from fanin.harness.report.scenario_text import fault_text
 from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, Event, overall
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import format_duration
 from fanin.simulator.language.scenario import SinkDown, SinkFault, SinkLosesAnswer
 
 _REASONS = {"crash": "killed", "stop": "stopped", "failed": "could not start", "pause": "standing still"}

@@ -12,8 +12,8 @@ from fanin.harness.report.html.diagram import Marker, named
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.line import Tone, shorten
 from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import format_duration
 
 _LABEL_MAX = 46  # characters
 _OUTCOME_MAX = 16

@@ -18,8 +18,8 @@ from fanin.harness.report.html.diagram_svg import WIDTH
 from fanin.harness.report.html.glyphs import hatch, hatched
 from fanin.harness.report.html.intervals import state_intervals
 from fanin.harness.report.html.markup import tag
+from fanin.simulator.durations import MS_BY_UNIT, format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import MS_BY_UNIT, format_duration
 
 _LEFT, _RIGHT = 176.0, 20.0
 _ROW, _BAR = 34.0, 24.0

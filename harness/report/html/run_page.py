@@ -20,8 +20,8 @@ from fanin.harness.report.representatives import examples, first_outcome, tally
 from fanin.harness.report.scenario_text import sender_text
 from fanin.harness.report.text import is_wrong
 from fanin.harness.verdict import Finding, Validity, Verdict
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.dump import dumps
-from fanin.simulator.language.durations import format_duration
 
 _TRACE_SHOWN = 12  # hexadecimal digits
 _FIRST = {

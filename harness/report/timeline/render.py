@@ -9,8 +9,8 @@ from fanin.harness.report.timeline import lanes, listing
 from fanin.harness.report.timeline.events import events
 from fanin.harness.report.timeline.selection import select
 from fanin.harness.verdict import Verdict
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.language.durations import format_duration
 
 _FAULTS = 4  # named in the heading
 

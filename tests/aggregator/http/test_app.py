@@ -10,11 +10,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engine import Capabilities, Engine, Notifier, Receipt
+from fanin.aggregator.engine import Capabilities, Engine, Receipt
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
 from fanin.aggregator.errors import StoreBusyError
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import BODY_BYTES_MAX, Arrival
 from tests.aggregator.services import EAST, PUSH, STATUS, WEST, Hand, service

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.fanin import Notification, Phase, Subject
 from fanin.aggregator.notify.address import parse
 from fanin.aggregator.notify.connection import Connections
 from fanin.aggregator.notify.formats.json import render
 from fanin.aggregator.notify.http import HttpTarget
+from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
 
 TOLD = Notification(

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from fanin.aggregator.engine import NotDeliveredError
 from fanin.aggregator.notify.address import parse
 from fanin.aggregator.notify.formats.registry import FORMATS, load
 from fanin.aggregator.notify.http import HttpTarget, asked_for_ms
+from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
 from tests.aggregator.notify.test_http import OK, TOLD, says, server
 from tests.aggregator.services import Hand

@@ -19,7 +19,6 @@ from fanin.harness.explore.search import (
     Run,
     Search,
     explore,
-    frozen_garbage_collector,
     pack,
     replay,
     run,
@@ -28,6 +27,7 @@ from fanin.harness.explore.search import (
 from fanin.harness.explore.without_capabilities import REMOVABLE
 from fanin.harness.history import AttemptEnded, AttemptSent, NotificationReceived, RegistryEvent
 from fanin.harness.oracle.oracle import judge
+from fanin.harness.parallel import frozen_garbage_collector
 from fanin.harness.verdict import Validity
 from fanin.harness.world.play import play
 from fanin.simulator.language.dump import dumps
@@ -36,7 +36,6 @@ from fanin.simulator.language.scenario import (
     AggregatorFault,
     ClockJump,
     Crash,
-    Delay,
     DeliveryFault,
     Drop,
     Forge,
@@ -51,6 +50,7 @@ from fanin.simulator.language.scenario import (
     SinkHangs,
 )
 from fanin.simulator.pack import find
+from fanin.simulator.shapes import Delay
 from tests.paths import ROOT
 
 MANY = 300
@@ -243,14 +243,12 @@ def test_a_run_depends_on_its_search_and_seed_alone() -> None:
     assert {it.base for it in among} == {"dropped-region", "hot-op"}
 
 
-def test_processes_side_by_side_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_side_by_side_give_what_one_gives() -> None:
     """Results come in the order of the seeds."""
     search, seeds = Search(), range(20, 28)
-    alone = list(explore(search, seeds))
-    monkeypatch.setattr(exploring, "_WORTH_A_POOL", 2)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    alone = list(explore(search, seeds, jobs=1))
 
-    assert list(explore(search, seeds)) == alone
+    assert list(explore(search, seeds, jobs=2)) == alone
 
 
 def test_the_seed_of_a_run_that_fails_to_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

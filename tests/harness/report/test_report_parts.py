@@ -24,7 +24,6 @@ from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import (
     Crash,
-    Delay,
     DelayBy,
     Drop,
     Duplicate,
@@ -43,6 +42,7 @@ from fanin.simulator.language.scenario import (
     WrongKey,
 )
 from fanin.simulator.pack import find, names
+from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import EAST, WEST, crash, garbage, history, sent, told
 
 

@@ -8,8 +8,9 @@ from fanin.harness.capabilities import Capability, Declarable
 from fanin.harness.targets.adapt import Configuration, Misfit, adapt, seed_of, with_fresh_ids
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.load import load, loads
-from fanin.simulator.language.scenario import Delay, Operation, Scenario
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.pack import find, names
+from fanin.simulator.shapes import Delay
 
 THREE = """
 scenario: s

@@ -4,7 +4,6 @@ from fanin.harness.targets.scale import compress, scaled, scaled_profile
 from fanin.simulator.delivery import PROFILES
 from fanin.simulator.language.scenario import (
     Crash,
-    Delay,
     DelayBy,
     Drop,
     Duplicate,
@@ -16,6 +15,7 @@ from fanin.simulator.language.scenario import (
     SinkStalls,
     SlowClient,
 )
+from fanin.simulator.shapes import Delay
 
 MINUTE = 60_000
 BASE = Scenario(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from fanin.simulator.language.dump import dump, dumps
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import (
-    Delay,
     Drop,
     Expectation,
     Operation,
@@ -20,6 +19,7 @@ from fanin.simulator.language.scenario import (
     Webhook,
 )
 from fanin.simulator.pack import find, names
+from fanin.simulator.shapes import Delay
 
 # What the loader accepts as text that has no further rule: no control characters but tab and newline.
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t"), max_size=60).filter(

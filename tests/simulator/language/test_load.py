@@ -10,7 +10,6 @@ import pytest
 from fanin.simulator.language.load import ScenarioError, load, loads
 from fanin.simulator.language.scenario import (
     Crash,
-    Delay,
     DelayBy,
     Drop,
     Duplicate,
@@ -34,6 +33,7 @@ from fanin.simulator.language.scenario import (
     WrongKey,
 )
 from fanin.simulator.pack import find, names
+from fanin.simulator.shapes import Delay
 
 HEAD = "scenario: example\ntitle: An example\n"
 

@@ -11,6 +11,7 @@ pytest.importorskip("restate", reason="make restate do=install brings the SDK")
 
 from fanin.aggregator import engines
 from fanin.aggregator.engine import Capabilities
+from fanin.aggregator.engine_registry import EngineEntry
 from fanin.aggregator.engines.attempt_slots import Room
 from fanin.aggregator.engines.restate import sort_key
 from fanin.aggregator.engines.restate.operation import dump, load
@@ -167,7 +168,7 @@ def test_an_engine_whose_parts_are_not_installed_says_how_to_get_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A user's mistake is never a traceback."""
-    absent = engines.Registered("no_such_sdk.engine", "Engine", needs=("no_such_sdk",), extra="absent")
+    absent = EngineEntry("no_such_sdk.engine", "Engine", needs=("no_such_sdk",), extra="absent")
     monkeypatch.setattr(engines, "ENGINES", {"absent": absent})
 
     with pytest.raises(SettingsError, match=r"not installed; pip install .*'\.\[absent\]' brings it"):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from fanin.aggregator.engine import NotDeliveredError, Receipt
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
 from fanin.aggregator.engines.sqlite.file import FILE
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.errors import StoreBusyError, StoreFailedError, StoreFullError, StoreUnusableError
 from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.notify.port import NotDeliveredError
 from tests.conformance.worlds import (
     EAST,
     NORTH,

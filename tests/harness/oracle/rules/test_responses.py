@@ -5,7 +5,8 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
-from fanin.simulator.language.scenario import Delay, Fault, LoseAnswer, LoseRequest, SinkHangs, SlowClient
+from fanin.simulator.language.scenario import Fault, LoseAnswer, LoseRequest, SinkHangs, SlowClient
+from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
     EAST,
     WEST,

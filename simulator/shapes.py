@@ -1,4 +1,4 @@
-"""How the single values of a scenario are written: names, images, addresses, counts.
+"""What the shapes of a scenario are made of: names, images, addresses, counts, delays.
 
 Rule of this file: patterns keep to what ECMAScript's dialect knows too, because the JSON Schema repeats them.
 They are checked where a value is read, never again.
@@ -6,9 +6,10 @@ They are checked where a value is read, never again.
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
-from fanin.simulator.language.durations import Millis
+from fanin.simulator.durations import Millis
 
 # Repository names are lower case, as the registry has them; ``{n}`` may stand wherever a letter may.
 _WORD = "(?:[a-z0-9]|[{]n[}])+"
@@ -53,3 +54,28 @@ ShortText = Annotated[str, _text("text of at most 256 characters", most=256)]
 EventId = Annotated[str, _text("text of 1 to 256 characters", least=1, most=256)]
 Some = Annotated[Millis, Meta(ge=1)]  # a duration that is not 0
 Count = Annotated[int, Meta(ge=1, le=1_000)]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A misspelt field is an error, never a default."""
+
+
+class Delay(Strict, frozen=True):
+    """How long something takes: fixed, evenly spread, or log-normal around a median.
+
+    YAML writes a bare duration for a fixed delay, ``{min: 1s, max: 5s}`` for an even spread and
+    ``{median: 3s, sigma: 0.8}`` for a log-normal one. LazyRandom come from the run's seed.
+
+    Attributes:
+        fixed: Always so long; the same as a bare duration.
+        min: The shortest of an even spread; needs ``max``.
+        max: The longest of an even spread; needs ``min``.
+        median: One half of the draws is shorter, the other longer.
+        sigma: How far the draws lie from the median, as the logarithm's standard deviation.
+    """
+
+    fixed: Millis | None = None
+    min: Millis | None = None
+    max: Millis | None = None
+    median: Some | None = None
+    sigma: Annotated[float, Meta(ge=0, le=5)] = 0.5

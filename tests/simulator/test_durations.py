@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanin.simulator.language.durations import DURATION_MS_MAX, format_duration, parse_duration
+from fanin.simulator.durations import DURATION_MS_MAX, format_duration, parse_duration
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
