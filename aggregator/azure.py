@@ -1,94 +1,42 @@
-"""A token for Azure's management API, from wherever this process may have one. Nothing is kept or logged.
+"""A token for Azure's management API, from the environment or from azure-identity. It is never logged.
 
-In this order: the environment itself (``FANIN_AZURE_TOKEN``), a workload identity (Kubernetes), a managed
-identity of App Service and Container Apps, a managed identity of a virtual machine. All three identities are
-documented by Microsoft under "managed identities for Azure resources" and "workload identity federation".
+azure-identity's `DefaultAzureCredential` finds the identity of the process: a workload identity (Kubernetes),
+a managed identity (App Service, Container Apps, virtual machines), a service principal in the environment, or
+a developer's login. It comes with the extra ``azure``.
 """
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import msgspec
-
-if TYPE_CHECKING:
-    import aiohttp
+from fanin.aggregator.errors import SettingsError
 
 TOKEN_NAME = "FANIN_AZURE_TOKEN"  # noqa: S105 - its name
-# Link-local, the same in every virtual machine of Azure.
-MACHINE_URL = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01"
-LOGIN_URL = "https://login.microsoftonline.com/"
-_OK = 200
 
 
-class _Token(msgspec.Struct):
-    access_token: str
+class NoTokenError(Exception):
+    """No identity gives this process a token. The message says why, without secrets."""
 
 
-class NoTokenError(OSError):
-    """Nobody gives us a token; ``strerror`` says why."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(None, problem)
-
-
-async def token(
-    session: "aiohttp.ClientSession", management_url: str, environment: Mapping[str, str] = os.environ
-) -> str:
-    """A bearer token for the API at ``management_url``, without a slash at its end.
+async def token(management_url: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Get a bearer token for the API at ``management_url``, which has no slash at its end.
 
     Raises:
-        NoTokenError: refused, or not understood.
-        OSError, aiohttp.ClientError: whoever gives tokens cannot be reached.
+        NoTokenError: the process has no identity, or Azure refuses it a token.
+        SettingsError: azure-identity is not installed.
     """
     if given := environment.get(TOKEN_NAME, "").strip():
         return given
-    client = environment.get("AZURE_CLIENT_ID", "")
-    if file := environment.get("AZURE_FEDERATED_TOKEN_FILE"):
-        return await _workload(session, management_url, file, environment)
-    audience = f"resource={quote(management_url + '/', safe='')}" + (f"&client_id={client}" if client else "")
-    if endpoint := environment.get("IDENTITY_ENDPOINT"):
-        headers = {"x-identity-header": environment.get("IDENTITY_HEADER", "")}
-        return await _asked(session, f"{endpoint}?api-version=2019-08-01&{audience}", headers)
-    return await _asked(session, f"{MACHINE_URL}&{audience}", {"metadata": "true"})
-
-
-async def _asked(session: "aiohttp.ClientSession", url: str, headers: dict[str, str]) -> str:
-    async with session.get(url, headers=headers, allow_redirects=False) as answer:
-        return _read(answer.status, await answer.read(), "the managed identity")
-
-
-async def _workload(
-    session: "aiohttp.ClientSession", management_url: str, file: str, environment: Mapping[str, str]
-) -> str:
-    """Exchange the cluster's token, which is in a file, for Azure's."""
-    assertion = _assertion(Path(file))
-    login = environment.get("AZURE_AUTHORITY_HOST", LOGIN_URL).rstrip("/")
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": environment.get("AZURE_CLIENT_ID", ""),
-        "scope": f"{management_url}/.default",
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": assertion,
-    }
-    url = f"{login}/{environment.get('AZURE_TENANT_ID', '')}/oauth2/v2.0/token"
-    async with session.post(url, data=form, allow_redirects=False) as answer:
-        return _read(answer.status, await answer.read(), "the workload identity")
-
-
-def _assertion(file: Path) -> str:
     try:
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise NoTokenError("AZURE_FEDERATED_TOKEN_FILE cannot be read") from None
-
-
-def _read(status: int, body: bytes, who: str) -> str:
-    if status != _OK:
-        raise NoTokenError(f"{who} was refused a token: answered {status}")
+        from azure.core.exceptions import AzureError
+        from azure.identity.aio import DefaultAzureCredential
+    except ImportError as exc:
+        raise SettingsError(
+            "FANIN_REGIONS",
+            f"azure: needs the package azure-identity: pip install 'fanin[azure]', or set {TOKEN_NAME}",
+        ) from exc
     try:
-        return msgspec.json.decode(body, type=_Token).access_token
-    except msgspec.MsgspecError:
-        raise NoTokenError(f"{who} was answered something that is no token") from None
+        async with DefaultAzureCredential() as credential:
+            return (await credential.get_token(f"{management_url}/.default")).token
+    except (AzureError, ValueError) as exc:  # ValueError: the environment names half an identity
+        # A line for each credential that was tried, in one line.
+        raise NoTokenError(" ".join(str(exc).split())) from exc

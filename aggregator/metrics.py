@@ -1,7 +1,11 @@
-"""What is counted, and how Prometheus reads it.
+"""The service's metrics, and the page at which Prometheus reads them.
 
-Counting is adding to an integer; the client library, which renders the page, is imported when somebody asks
-for it. So a process that nobody scrapes pays nothing.
+Counting is adding to an integer. prometheus_client, which renders the page, is imported by the first scrape.
+
+Why not prometheus_client's own counters and histograms: a webhook moves two counters and two histograms,
+which takes 0.7 µs here and 5 to 7 µs there, of the 60 to 90 µs that a webhook costs; with the labels'
+children in dicts of our own it would still be 2 µs more. A set of them takes 120 µs to make instead of 4 µs,
+and an import of 85 ms, in each of the thousands of applications that a search in virtual time plays.
 """
 
 from bisect import bisect_left
@@ -15,8 +19,8 @@ from fanin.aggregator.fanin import Notification, Phase
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-# Upper ends, inclusive. Rows of a transaction; seconds from the deadline to its decision; seconds that a
-# request or a commit takes; seconds by which a region is behind the first.
+# Upper bounds of buckets, inclusive: rows of a transaction; seconds from the deadline to its decision;
+# seconds that a request or a commit takes; seconds from the first region's arrival to another's.
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 DELAY_BOUNDS_S = (0.01, 0.05, 0.1, 0.5, 1, 5, 60, 3_600)
 LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -24,19 +28,19 @@ LAG_BOUNDS_S = (0.1, 1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
 
 
 class Histogram:
-    """Counts per bucket, and their sum."""
+    """Counts of observations by bucket, and their sum."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def add(self, value: float) -> None:
+    def observe(self, value: float) -> None:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
     def buckets(self) -> list[tuple[str, int]]:
-        """Cumulative, by upper end, as Prometheus wants them."""
+        """Cumulative counts by upper bound, as Prometheus reads them."""
         labels = [*map(str, self.bounds), "+Inf"]
         running, rows = 0, []
         for label, count in zip(labels, self.counts, strict=True):
@@ -46,7 +50,7 @@ class Histogram:
 
 
 class Metrics:
-    """One service's figures since it started. Gauges that cost a query are set just before they are read."""
+    """The metrics of one service since it started. Gauges that cost a query are set just before a scrape."""
 
     def __init__(self) -> None:
         self.requests: Counter[int] = Counter()  # by status
@@ -60,7 +64,7 @@ class Metrics:
         self.commit_s = Histogram(LATENCY_BOUNDS_S)
         self.lag_s: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(LAG_BOUNDS_S))  # by region
         self.region_refreshes: Counter[str] = Counter()  # of the registry: ok or failed
-        # What the store holds is known to an engine that owns it, and to no other: a 0 would be a lie.
+        # An engine that shares its store does not know what it holds, and shows no gauge instead of a 0.
         self.owns_store = False
         self.waiting = 0
         self.pending = 0
@@ -144,7 +148,7 @@ def record_outcome(metrics: Metrics, notification: Notification) -> str:
     """Count an operation's outcome, once; return its line for `fanin.aggregator.log.lines`."""
     metrics.outcomes[notification.outcome] += 1
     if notification.outcome is Phase.TIMED_OUT:
-        metrics.timer_delay_s.add((notification.decided_ms - notification.deadline_ms) / 1000)
+        metrics.timer_delay_s.observe((notification.decided_ms - notification.deadline_ms) / 1000)
     return log.line(
         "decided",
         operation=notification.operation_id,

@@ -1,11 +1,10 @@
-"""The regions to wait for, as a registry's management API knows them: its own, and its replications'.
+"""The regions of a registry, from Azure's management API: the home region, and those of its replications.
 
-Rules of this file: what was known stays in force until something better is known; a failure to ask changes
-nothing but the log; a token is never logged. Operations freeze the regions when they start, so a change here
-judges new operations only.
+Rules of this file: the last known regions stay in force until a query succeeds; a failed query is logged and
+changes nothing else; a token is never logged. An operation freezes its regions when it starts, so a change
+applies to new operations only.
 
-`RegistryRegions` is a sequence whose content changes: whoever looks at ``settings.regions`` sees what is
-known at that moment.
+`RegistryRegions` is a sequence whose content changes: ``settings.regions`` is always what is known now.
 """
 
 import asyncio
@@ -25,24 +24,24 @@ from fanin.aggregator.errors import RegionsUnknownError, quoted
 from fanin.aggregator.fanin import Region
 
 if TYPE_CHECKING:
-    import aiohttp
+    import httpx
 
 PREFIX = "azure:"
-# Beside the data: what was known last outlives a restart on a day on which the management API is away.
+# Beside the data: the last known regions survive a restart while the management API is down.
 CACHE_FILE = "fanin.regions.json"
 API_VERSION = "2025-11-01"
-ASK_S = 20.0
+QUERY_S = 20.0
 PAGES_MAX = 20
-# After a failure it asks again so soon.
-AGAIN_S_MAX = 60.0
+# The longest time between a failed query and the next one.
+RETRY_S_MAX = 60.0
 
 # az acr show --query id. Names are compared without regard to case in Resource Manager.
 _RESOURCE_ID = re.compile(
     r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.ContainerRegistry/registries/(\w+)",
     re.ASCII | re.IGNORECASE,
 )
-# A replica that is there and takes part. Others are coming, going, or broken.
-_TAKES_PART = {"succeeded", "updating"}
+# Provisioning states of a replica that sends webhooks. Others are being created or deleted, or have failed.
+_ACTIVE = {"succeeded", "updating"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,15 @@ class _Properties(msgspec.Struct, frozen=True, rename="camel"):
     provisioning_state: str = "Succeeded"
 
 
-class _Place(msgspec.Struct):
-    """A registry or a replication, as far as we care."""
+class _Resource(msgspec.Struct):
+    """A registry or a replication: the fields that are read here."""
 
     location: str
     properties: _Properties = _Properties()
 
 
 class _Replications(msgspec.Struct, rename="camel"):
-    value: list[_Place]
+    value: list[_Resource]
     next_link: str | None = None
 
 
@@ -88,10 +87,10 @@ def parse_registry(text: str) -> Registry:
 
 
 class RegistryRegions(Sequence[Region]):
-    """The regions of one registry, asked for now and then. Empty until `start` has returned."""
+    """The regions of one registry, refreshed periodically. Empty until `start` has returned."""
 
     def __init__(self, registry: Registry, *, cache: Path, management_url: str, refresh_ms: int) -> None:
-        """Remember what to ask, where, and how often."""
+        """Query ``registry`` at ``management_url`` every ``refresh_ms``; write the result to ``cache``."""
         self._registry, self._cache = registry, cache
         self._management_url = management_url.rstrip("/")
         self._refresh_s = refresh_ms / 1000
@@ -116,57 +115,59 @@ class RegistryRegions(Sequence[Region]):
         return region in self._regions
 
     async def start(self) -> None:
-        """Ask, and from now on ask again.
+        """Query the regions once, then refresh them in the background.
 
         Raises:
-            RegionsUnknownError: no answer, and none is remembered from an earlier life.
+            RegionsUnknownError: the query failed, and the cache has no result of an earlier one.
+            SettingsError: azure-identity is needed and not installed.
         """
         try:
             await self._refresh()
         except RegionsUnknownError as exc:
-            self._regions = self._remembered()
+            self._regions = self._cached()
             if not self._regions:
                 raise
             log.event(logging.WARNING, "regions-refresh-failed", reason=exc, regions=self._regions)
-        self._task = asyncio.get_running_loop().create_task(self._keep_asking())
+        self._task = asyncio.get_running_loop().create_task(self._refresh_forever())
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop refreshing."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def ask(self) -> tuple[Region, ...]:
-        """The regions as the management API knows them now, sorted.
+    async def query(self) -> tuple[Region, ...]:
+        """Query the management API; return the regions, sorted.
 
         Raises:
-            RegionsUnknownError: no answer, a refusal, or an answer without a region.
+            RegionsUnknownError: no response, a refusal, or a response without a region.
+            SettingsError: azure-identity is needed and not installed.
         """
-        import aiohttp
+        import httpx
 
-        from fanin.aggregator.azure import token
+        from fanin.aggregator.azure import NoTokenError, token
 
         try:
-            async with asyncio.timeout(ASK_S), aiohttp.ClientSession(trust_env=True) as session:
-                bearer = await token(session, self._management_url)
-                return await self._places(session, {"authorization": f"Bearer {bearer}"})
-        except TimeoutError:
-            raise self._unknown(f"no answer within {ASK_S:g} s") from None
-        except (aiohttp.ClientError, OSError) as exc:
-            raise self._unknown(_reason(exc)) from None
+            async with asyncio.timeout(QUERY_S), httpx.AsyncClient(timeout=QUERY_S) as client:
+                client.headers["authorization"] = f"Bearer {await token(self._management_url)}"
+                return await self._query(client)
+        except (TimeoutError, httpx.TimeoutException):
+            raise self._unknown(f"no response within {QUERY_S:g} s") from None
+        except (NoTokenError, httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            raise self._unknown(str(exc) or type(exc).__name__) from None
 
-    async def _places(self, session: "aiohttp.ClientSession", headers: dict[str, str]) -> tuple[Region, ...]:
+    async def _query(self, client: "httpx.AsyncClient") -> tuple[Region, ...]:
         query = f"?api-version={API_VERSION}"
-        address = f"{self._management_url}{self._registry.resource_id}"
-        home = await self._get(session, address + query, headers, _Place)
-        regions = {_region(home.location)}
-        page_url = f"{address}/replications{query}"
+        resource_url = f"{self._management_url}{self._registry.resource_id}"
+        registry = await self._get(client, resource_url + query, _Resource)
+        regions = {_region(registry.location)}
+        page_url = f"{resource_url}/replications{query}"
         for _ in range(PAGES_MAX):
-            page = await self._get(session, page_url, headers, _Replications)
+            page = await self._get(client, page_url, _Replications)
             regions |= {
                 _region(it.location)
                 for it in page.value
-                if it.properties.provisioning_state.casefold() in _TAKES_PART
+                if it.properties.provisioning_state.casefold() in _ACTIVE
             }
             if not page.next_link:
                 break
@@ -175,31 +176,28 @@ class RegistryRegions(Sequence[Region]):
                 raise self._unknown("its next page is on another server")  # which must not get the token
         regions.discard("")
         if not regions:
-            raise self._unknown("the answer names no region")
+            raise self._unknown("the response names no region")
         return tuple(sorted(regions))
 
-    async def _get[T](
-        self, session: "aiohttp.ClientSession", url: str, headers: dict[str, str], shape: type[T]
-    ) -> T:
-        async with session.get(url, headers=headers, allow_redirects=False) as answer:
-            body = await answer.read()
-            if answer.status != 200:  # noqa: PLR2004 - HTTP's OK
-                raise self._unknown(f"answered {answer.status}{_code(body)}")
+    async def _get[T](self, client: "httpx.AsyncClient", url: str, shape: type[T]) -> T:
+        response = await client.get(url)
+        if response.status_code != 200:  # noqa: PLR2004 - HTTP's OK
+            raise self._unknown(f"responded {response.status_code}{_error_code(response.content)}")
         try:
-            return msgspec.json.decode(body, type=shape)
+            return msgspec.json.decode(response.content, type=shape)
         except msgspec.MsgspecError as exc:
-            raise self._unknown(f"not the answer of a management API: {exc}") from exc
+            raise self._unknown(f"not the response of a management API: {exc}") from exc
 
     async def _refresh(self) -> None:
         try:
-            regions = await self.ask()
+            regions = await self.query()
         except RegionsUnknownError:
             self.refreshes["failed"] += 1
             raise
         self.refreshes["ok"] += 1
-        self._learn(regions)
+        self._set(regions)
 
-    async def _keep_asking(self) -> None:
+    async def _refresh_forever(self) -> None:
         pause_s = self._refresh_s
         while True:
             await asyncio.sleep(pause_s)
@@ -207,36 +205,36 @@ class RegistryRegions(Sequence[Region]):
                 await self._refresh()
                 pause_s = self._refresh_s
             except RegionsUnknownError as exc:
-                pause_s = min(self._refresh_s, AGAIN_S_MAX)
+                pause_s = min(self._refresh_s, RETRY_S_MAX)
                 log.event(logging.WARNING, "regions-refresh-failed", reason=exc, regions=self._regions)
-            except Exception:  # noqa: BLE001 - a bug in asking must not end it
+            except Exception:  # noqa: BLE001 - a bug must not end the refreshes
                 log.LOGGER.exception("regions-refresh-crashed")
 
-    def _learn(self, regions: tuple[Region, ...]) -> None:
+    def _set(self, regions: tuple[Region, ...]) -> None:
         if regions == self._regions:
             return
         log.event(logging.WARNING, "regions-changed", regions=regions, before=self._regions or None)
         self._regions = regions
         fresh = self._cache.with_suffix(".new")
-        with suppress(OSError):  # it is there for a bad day only
+        with suppress(OSError):  # the service works without the cache
             self._cache.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_bytes(
                 msgspec.json.encode({"registry": self._registry.resource_id, "regions": regions})
             )
             fresh.replace(self._cache)
 
-    def _remembered(self) -> tuple[Region, ...]:
+    def _cached(self) -> tuple[Region, ...]:
         with suppress(OSError, msgspec.MsgspecError):
-            kept = msgspec.json.decode(self._cache.read_bytes(), type=_Kept)
-            if kept.registry == self._registry.resource_id:
-                return kept.regions
+            cached = msgspec.json.decode(self._cache.read_bytes(), type=_CacheFile)
+            if cached.registry == self._registry.resource_id:
+                return cached.regions
         return ()
 
     def _unknown(self, problem: str) -> RegionsUnknownError:
         return RegionsUnknownError(self._registry.name, self._management_url, problem)
 
 
-class _Kept(msgspec.Struct):
+class _CacheFile(msgspec.Struct):
     registry: str
     regions: tuple[Region, ...]
 
@@ -246,15 +244,12 @@ def _region(location: str) -> Region:
     return "".join(location.split()).casefold()
 
 
-def _code(body: bytes) -> str:
+def _error_code(body: bytes) -> str:
     """The error's code, such as ``AuthorizationFailed``; its message would name subscriptions and people."""
     with suppress(msgspec.MsgspecError):
-        said: Any = msgspec.json.decode(body)
-        code = said["error"]["code"] if isinstance(said, dict) and isinstance(said.get("error"), dict) else ""
+        response: Any = msgspec.json.decode(body)
+        error = response.get("error") if isinstance(response, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
         if isinstance(code, str) and code.isidentifier():
             return f" {code}"
     return ""
-
-
-def _reason(exc: Exception) -> str:
-    return getattr(exc, "strerror", None) or type(exc).__name__

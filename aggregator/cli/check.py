@@ -22,7 +22,7 @@ def checked(settings: Settings) -> str:
 def _settings(settings: Settings) -> list[str]:
     regions, origin = tuple(settings.regions), ""
     if isinstance(settings.regions, RegistryRegions):
-        regions, origin = asyncio.run(settings.regions.ask()), " (as the registry says)"
+        regions, origin = asyncio.run(settings.regions.query()), " (as the registry says)"
     if settings.keys:
         lock = f"{len(settings.keys)} function key{'s' if len(settings.keys) > 1 else ''}"
     else:

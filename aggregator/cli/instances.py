@@ -1,6 +1,5 @@
 """``fanin instances``: what a running service waits for, and until when."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,7 +36,7 @@ def instances(*, state: str | None, limit: int, everything: bool, form: str, url
     """
     query = {"state": state} if state else {}
     at_most = None if everything else limit
-    found, more = asyncio.run(ServiceClient(url).entries("/instances", "instances", query, limit=at_most))
+    found, more = ServiceClient(url).entries("/instances", "instances", query, limit=at_most)
     if form == "json":
         for one in found:
             click.echo(json.dumps(one))

@@ -1,6 +1,5 @@
 """``fanin outbox``: what a running service could not tell, and to whom; and dead letters sent again."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,7 +41,7 @@ def outbox() -> None:
 def list_(*, state: str | None, target: str | None, form: str, url: str | None) -> None:
     """List what is still to be told, and what was given up."""
     query = {"state": state} if state else {}
-    found, _ = asyncio.run(ServiceClient(url).entries("/outbox", "entries", query))
+    found, _ = ServiceClient(url).entries("/outbox", "entries", query)
     found = [one for one in found if target in (None, one["target"])]
     for line in [json.dumps(one) for one in found] if form == "json" else table(found):
         click.echo(line)
@@ -60,7 +59,7 @@ def retry(*, everything: bool, target: str | None, operation: str | None, form: 
         raise click.UsageError("say which: --all, or --target and --operation, or one of the two")
     chosen = {"target": target, "operation": operation}
     query = {name: value for name, value in chosen.items() if value}
-    answer = asyncio.run(ServiceClient(url).request("POST", "/outbox/retry", query))
+    answer = ServiceClient(url).request("POST", "/outbox/retry", query)
     if form == "json":
         click.echo(json.dumps(answer))
         return

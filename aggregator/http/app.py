@@ -251,7 +251,7 @@ class _Surface:
             response = await answering(request)
             metrics.requests[response.status_code] += 1
             if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-                metrics.ack_s.add(stopwatch_s() - began_s)
+                metrics.ack_s.observe(stopwatch_s() - began_s)
             return response
 
         return answer

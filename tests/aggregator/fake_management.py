@@ -1,16 +1,18 @@
-"""Azure's management API and its ways to a token, as far as regions are concerned."""
+"""Azure's management API, as far as the regions of a registry are concerned."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import web
+import httpx
+import respx
 
 REGISTRY_ID = (
     "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/demo"
     "/providers/Microsoft.ContainerRegistry/registries/demo"
 )
 TOKEN = "t0ken-of-a-management-api"  # noqa: S105 - a fake
+URL = "https://management.example"
 
 
 def replication(location: str, state: str = "Succeeded") -> dict[str, Any]:
@@ -25,61 +27,48 @@ def replication(location: str, state: str = "Succeeded") -> dict[str, Any]:
 
 
 class Management:
-    """What it answers can be changed while it runs."""
+    """The API; a test may change its responses at any time."""
 
     def __init__(self) -> None:
         self.home = "East US"
         self.replications = [replication("westeurope"), replication("eastus")]
         self.refusal: tuple[int, dict[str, Any]] | None = None
         self.page = 100
-        self.elsewhere = ""  # where the next page is, instead of here
-        self.url = ""
-        self.asked: list[web.Request] = []
-        self.forms: list[dict[str, Any]] = []
+        self.next_page_url = URL
+        self.requests: list[httpx.Request] = []
 
-    async def registry(self, request: web.Request) -> web.Response:
-        return self._answer(request, {"id": REGISTRY_ID, "location": self.home, "properties": {}})
+    def registry(self, request: httpx.Request) -> httpx.Response:
+        return self._respond(request, {"id": REGISTRY_ID, "location": self.home, "properties": {}})
 
-    async def list(self, request: web.Request) -> web.Response:
-        begin = int(request.query.get("skip", "0"))
+    def list(self, request: httpx.Request) -> httpx.Response:
+        begin = int(request.url.params.get("skip", "0"))
         body: dict[str, Any] = {"value": self.replications[begin : begin + self.page]}
         if begin + self.page < len(self.replications):
-            query = f"api-version={request.query['api-version']}&skip={begin + self.page}"
-            body["nextLink"] = f"{self.elsewhere or self.url}{request.path}?{query}"
-        return self._answer(request, body)
+            query = f"api-version={request.url.params['api-version']}&skip={begin + self.page}"
+            body["nextLink"] = f"{self.next_page_url}{request.url.path}?{query}"
+        return self._respond(request, body)
 
-    async def token(self, request: web.Request) -> web.Response:
-        self.asked.append(request)
-        self.forms.append(dict(await request.post()))
-        return web.json_response({"access_token": TOKEN, "expires_in": "3599", "token_type": "Bearer"})
+    def not_found(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return httpx.Response(404, json={"error": {"code": "ResourceNotFound"}})
 
-    def _answer(self, request: web.Request, body: dict[str, Any]) -> web.Response:
-        self.asked.append(request)
+    def _respond(self, request: httpx.Request, body: dict[str, Any]) -> httpx.Response:
+        self.requests.append(request)
         if self.refusal:
-            return web.json_response(self.refusal[1], status=self.refusal[0])
+            return httpx.Response(self.refusal[0], json=self.refusal[1])
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
-            return web.json_response({"error": {"code": "InvalidAuthenticationToken"}}, status=401)
-        if "api-version" not in request.query:
-            return web.json_response({"error": {"code": "MissingApiVersionParameter"}}, status=400)
-        return web.json_response(body)
+            return httpx.Response(401, json={"error": {"code": "InvalidAuthenticationToken"}})
+        if "api-version" not in request.url.params:
+            return httpx.Response(400, json={"error": {"code": "MissingApiVersionParameter"}})
+        return httpx.Response(200, json=body)
 
 
-@asynccontextmanager
-async def management() -> AsyncIterator[Management]:
-    """One that listens."""
+@contextmanager
+def management() -> Iterator[Management]:
+    """The API in the place of the network; any other request fails the test."""
     fake = Management()
-    app = web.Application()
-    app.router.add_get(REGISTRY_ID, fake.registry)
-    app.router.add_get(f"{REGISTRY_ID}/replications", fake.list)
-    app.router.add_route("*", "/token", fake.token)
-    app.router.add_post("/tenant/oauth2/v2.0/token", fake.token)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        fake.url = f"http://{host}:{port}"
+    with respx.mock(assert_all_called=False) as router:
+        router.get(f"{URL}{REGISTRY_ID}").mock(side_effect=fake.registry)
+        router.get(f"{URL}{REGISTRY_ID}/replications").mock(side_effect=fake.list)
+        router.get(host="management.example").mock(side_effect=fake.not_found)
         yield fake
-    finally:
-        await runner.cleanup()

@@ -20,7 +20,7 @@ def test_the_page_is_what_was_counted() -> None:
     metrics.dead_lettered["oncall"] += 1
     metrics.owns_store, metrics.waiting, metrics.pending = True, 5, 6
     for rows in (1, 2, 3, 300):
-        metrics.batch.add(rows)
+        metrics.batch.observe(rows)
 
     families = text_string_to_metric_families(metrics.render().decode())
     samples = {(it.name, *it.labels.values()): it.value for family in families for it in family.samples}

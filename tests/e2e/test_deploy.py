@@ -33,7 +33,7 @@ def test_every_setting_that_is_named_exists() -> None:
 def test_every_figure_that_is_named_exists() -> None:
     """An alert on a figure that nobody writes never fires."""
     metrics = Metrics()
-    metrics.lag_s["eastus"].add(1)
+    metrics.lag_s["eastus"].observe(1)
     metrics.region_refreshes["ok"] += 1
     metrics.owns_store = True
     page = metrics.render().decode()

@@ -74,7 +74,7 @@ def test_a_dead_letter_is_seen_and_sent_again(tmp_path: Path) -> None:
         assert row.split()[:5] == ["dead", "oncall", "op-1", "completed", "1"]
         assert row.endswith("answered 410")
         assert json.loads(objects[1])["target"] == "oncall"
-        assert refused == (1, "", f"Error: {url} wants a key, or another one: set FANIN_KEY\n")
+        assert refused == (1, "", f"Error: {url} requires a key, or another one: set FANIN_KEY\n")
         assert retried == (0, "1 on their way again\n", "")
         assert emptied[1] == "nothing\n"
         assert again[1] == "there are no such dead letters\n"

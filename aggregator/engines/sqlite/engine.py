@@ -246,7 +246,7 @@ class SqliteEngine:
             self._dispatchers.wake(transaction.enqueued)
         self._after_commit(transaction)
         metrics = self._metrics
-        metrics.batch.add(len(batch) + (transaction.expired or 0))
+        metrics.batch.observe(len(batch) + (transaction.expired or 0))
         metrics.waiting += transaction.started - len(transaction.effects)
         metrics.pending += transaction.enqueued.total() - transaction.delivered - transaction.dead_lettered
         metrics.dead += transaction.dead_lettered - transaction.requeued
@@ -257,7 +257,7 @@ class SqliteEngine:
                 standing = result.result
                 metrics.arrivals[request.region, standing] += 1
                 if standing is not ArrivalResult.DUPLICATE:
-                    metrics.lag_s[request.region].add(_lag_s(result.state, request.region))
+                    metrics.lag_s[request.region].observe(_lag_s(result.state, request.region))
                 if every or standing is not ArrivalResult.COUNTED:
                     lines.append(log.line(standing, operation=request.operation_id, region=request.region))
         lines += [record_outcome(metrics, effect) for effect in transaction.effects]

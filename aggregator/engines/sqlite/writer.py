@@ -211,7 +211,7 @@ class Writer:
             self._store.commit()
         except sqlite3.Error as exc:
             raise StoreFailedError(f"{self._store.path.name}: the commit failed: {exc}") from exc
-        self._metrics.commit_s.add(stopwatch_s() - began_s)
+        self._metrics.commit_s.observe(stopwatch_s() - began_s)
         self._set_timer(transaction)
         self._committed(transaction, batch, results)
         return results
