@@ -80,7 +80,7 @@ def test_a_service_that_asks_for_a_header_is_shown_it(tmp_path: Path) -> None:
     [
         ({"FANIN_KEY": "wrong"}, "requires a key, or another one: set FANIN_KEY"),
         ({}, "requires a key, or another one: set FANIN_KEY"),
-        ({"FANIN_KEYS_FILE": "/no/such"}, "no key to show: cannot read /no/such"),
+        ({"FANIN_KEYS_FILE": "/no/such"}, "no key to send: cannot read /no/such"),
         ({"FANIN_URL": "http://127.0.0.1:1"}, "name the service with --url or FANIN_URL"),
         ({"FANIN_URL": "nonsense"}, "nonsense"),
     ],
