@@ -17,12 +17,18 @@ def blocks(page: str, kind: str) -> list[str]:
     return [content for found, content in _BLOCK.findall(text) if found == kind]
 
 
-def test_the_first_screen_of_the_readme_shows_one_command_and_its_report() -> None:
-    """`make scenario` is `fanin run`; what that prints is checked in tests/test_pages.py."""
+def test_the_first_screen_of_the_readme_shows_a_run_that_goes_wrong() -> None:
+    """`make bug` is `fanin bug`; what that prints is checked in tests/test_pages.py."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    bug, start, *_ = blocks("README.md", "sh")
 
-    assert blocks("README.md", "sh")[0] == "make scenario name=slow-region\n"
-    assert readme.index("```text") > readme.index("<!-- printed by: fanin run slow-region -->")
+    assert bug == "make bug name=timer-never-cancelled\n"
+    assert "<!-- printed by: fanin bug timer-never-cancelled, lines " in readme
+    assert "INVALID" in blocks("README.md", "text")[0]
+    assert [line.split("#")[0].split() for line in start.splitlines()] == [
+        ["make", "scenario", "name=slow-region"],
+        ["make", "test"],
+    ]
 
 
 def test_the_page_about_exploring_shows_a_real_run() -> None:
