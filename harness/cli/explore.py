@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fanin.harness.cli.errors import Interrupted, UserError
+from fanin.harness.cli.options import examples, jobs_option
+
 if TYPE_CHECKING:
     from fanin.harness.capabilities import Capability
     from fanin.harness.explore.search import Run, Search, ShrunkRun
@@ -21,16 +24,17 @@ _PARTICULAR = re.compile(r"\b[\w./-]*\d[\w./-]*")
 _ALL = "all"
 # Equal to `without_capabilities.REMOVABLE`, whose import is too slow for ``fanin --help``.
 LACKS = ("process", "image-correlation", "action-filter", "function-keys")
-_EXAMPLES = f"""\b
-Examples:
-  fanin explore --runs 1000
-  fanin explore --variants-of slow-region --runs 200 --save found
-  fanin explore --variants-of {_ALL} --runs 10000 --seed 1
-  fanin explore --app myapp.main:create_app --app-dir src
-"""
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(
+    short_help="Play random scenarios, and shrink those that break a rule.",
+    epilog=examples(
+        "fanin explore --runs 1000",
+        "fanin explore --variants-of slow-region --runs 200 --save found",
+        f"fanin explore --variants-of {_ALL} --runs 10000 --seed 1",
+        "fanin explore --app myapp.main:create_app --app-dir src",
+    ),
+)
 @click.option(
     "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="How many scenarios to play."
 )
@@ -41,6 +45,7 @@ Examples:
     show_default=True,
     help="Seed of the first run; each further run has the next number.",
 )
+@jobs_option
 @click.option(
     "--variants-of",
     "bases",
@@ -74,6 +79,7 @@ def explore(
     *,
     runs: int,
     seed: int,
+    jobs: int | None,
     bases: tuple[str, ...],
     app: str | None,
     app_dir: Path | None,
@@ -89,6 +95,7 @@ def explore(
     Exit codes: 0 no rule was broken, 1 one was, 3 not one run could be judged.
     """
     from fanin.harness.explore.search import Search
+    from fanin.harness.parallel import WorkerKilledError
     from fanin.harness.world.foreign_app import AppLoadError
     from fanin.harness.world.play import UnsimulatedError
     from fanin.simulator.language.load import ScenarioError
@@ -97,14 +104,19 @@ def explore(
         search = Search(variants_of=_bases(bases), app=app or "", app_dir=app_dir, lacks=lacks)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        found = _explore(search, range(seed, seed + runs), folder)
+        found = _explore(search, range(seed, seed + runs), jobs, folder)
     except (AppLoadError, ScenarioError, UnsimulatedError, ValueError) as exc:
         raise click.UsageError(str(exc)) from exc
+    except WorkerKilledError as exc:
+        raise UserError(str(exc)) from exc
     except OSError as exc:
         if folder is None or isinstance(exc, BrokenPipeError):
             raise
         raise click.UsageError(f"--save {folder}: {exc.strerror}") from exc
-    _print_summary(found, range(seed, seed + runs))
+    if found:
+        _print_summary(found)
+    if len(found) < runs:
+        raise Interrupted(f"{len(found)} of {runs} runs")
     ctx.exit(_exit_code(found))
 
 
@@ -121,8 +133,12 @@ def _bases(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]":
-    """Play all runs, and report each invalid one at once."""
+def _explore(search: "Search", seeds: range, jobs: int | None, folder: Path | None) -> "list[Run]":
+    """Play all runs, and report each invalid one at once.
+
+    Returns:
+        The runs; fewer than there are seeds when Ctrl-C was pressed.
+    """
     from fanin.harness.cli.progress import Progress
     from fanin.harness.explore.search import explore as explored
     from fanin.harness.explore.search import shrink_run
@@ -135,7 +151,7 @@ def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]"
     progress = Progress(len(seeds))
     try:
         progress.show()
-        for run in explored(search, seeds):
+        for run in explored(search, seeds, jobs=jobs):
             done.append(run)
             progress.advance()
             if run.findings:
@@ -145,6 +161,8 @@ def _explore(search: "Search", seeds: range, folder: Path | None) -> "list[Run]"
                     run, shrink_run(search, run) if shrunk[rule] <= SHRUNK_PER_RULE else None, search, folder
                 )
             progress.show()
+    except KeyboardInterrupt:
+        pass  # what is done is reported, and that it is not all
     finally:
         progress.wipe()
     return done
@@ -193,12 +211,12 @@ def _play(path: Path, seed: int, search: "Search") -> str:
     return shlex.join([*words, str(path), *(["--seed", str(seed)] if seed else [])])
 
 
-def _print_summary(found: "list[Run]", seeds: range) -> None:
+def _print_summary(found: "list[Run]") -> None:
     from fanin.harness.verdict import Validity
 
     counts = Counter(run.validity for run in found)
     totals = ", ".join(f"{counts[validity]} {validity}" for validity in Validity)
-    click.echo(f"{len(found)} runs, seeds {seeds[0]} to {seeds[-1]}: {totals}")
+    click.echo(f"{len(found)} runs, seeds {found[0].seed} to {found[-1].seed}: {totals}")
     reasons = Counter(_reason(doubt) for run in found if not run.findings for doubt in run.doubts)
     for reason, count in sorted(reasons.items(), key=lambda it: (-it[1], it[0])):
         click.echo(f"  unknown {count:>5}  {reason}")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fanin.harness.cli.errors import Interrupted, UserError
 from fanin.harness.cli.explore import explore
-from fanin.harness.cli.mistake import UserError
 from fanin.harness.cli.mutants import bug, matrix
 from fanin.harness.cli.options import (
     examples,
@@ -32,28 +32,28 @@ from fanin.harness.cli.verify import verify
 if TYPE_CHECKING:
     from fanin.harness.history import History
 
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 _PIPE_CLOSED = 141  # 128 + SIGPIPE: neither 1 nor 3, which are verdicts
-
-
-class Interrupted(click.ClickException):
-    """Somebody pressed Ctrl-C."""
-
-    exit_code = _INTERRUPTED
-
-    def __init__(self) -> None:
-        super().__init__("interrupted")
-
-    def show(self, file: Any = None) -> None:
-        after_the_caret = "\n" if sys.stderr.isatty() else ""  # a terminal shows ^C
-        click.echo(f"{after_the_caret}fanin: interrupted", err=True, file=file)
+# The commands as ``fanin --help`` lists them; within a section, what a newcomer needs first comes first.
+_SECTIONS = {
+    "Play scenarios": ("run", "scenarios", "show", "judge", "schema"),
+    "Judge other aggregators": ("verify", "explore", "bug", "matrix"),
+    "Run the aggregator": ("serve", "instances", "outbox", "backup", "restore"),
+}
 
 
 class _Program(click.Group):
-    """Ends quietly when its reader has gone, and in one line when it is interrupted."""
+    """The command ``fanin``: ends quietly when its reader is gone, and in one line when it is interrupted."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self.commands)  # as they stand below: what a newcomer needs first comes first
+        return [name for names in _SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(ctx)))
+        for heading, names in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(f"{name:<{width}}", self.commands[name].get_short_help_str(100)) for name in names]
+                )
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -70,30 +70,34 @@ class _Program(click.Group):
     cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
-        "fanin run slow-region     play one scenario and see what happened",
-        "fanin scenarios           what else there is to play",
+        "fanin run slow-region                       play one scenario and see what happened",
+        "fanin bug original-sample                   see a broken aggregator, and how it is caught",
+        "fanin verify --app myapp.main:create_app    judge your own",
+        "fanin run --help                            every command explains itself",
     ),
 )
 @click.version_option(package_name="fanin", prog_name="fanin")
 def main() -> None:
     """Simulate a geo-replicated registry, and judge what an aggregator makes of its webhooks.
 
-    A registry sends one webhook per region for every push. An aggregator waits for all of them, or for a
-    deadline, and tells a sink exactly one outcome. Fanin plays scenarios against it and says whether it
-    kept that contract.
+    For every push, a registry sends one webhook per region. An aggregator waits until all regions have
+    reported, or until a deadline, and sends one notification: completed, or timed_out. Fanin plays scenarios
+    against it (late, lost and repeated webhooks, crashes, a sink that fails), and says whether it kept that
+    contract.
 
     Exit codes: 0 valid, 1 invalid, 2 usage error, 3 unknown.
     """
 
 
-main.add_command(run)
+for _command in (run, verify, explore, bug, matrix):
+    main.add_command(_command)
 
 
 @main.command(epilog=examples("fanin scenarios"))
 def scenarios() -> None:
-    """List the pack, one line each.
+    """List the built-in scenarios, one line each.
 
-    The last column is the verdict that a healthy aggregator must get, where it is not `valid`.
+    The last column is the verdict that a right aggregator gets, where it is not `valid`.
     """
     scenarios_by_name = {name: scenario_of(name) for name in pack()}
     width = max(map(len, scenarios_by_name), default=0)
@@ -105,7 +109,10 @@ def scenarios() -> None:
 @main.command(epilog=examples("fanin show slow-region"))
 @click.argument("name", metavar="NAME|FILE")
 def show(name: str) -> None:
-    """Explain one scenario: its description, and its world in words."""
+    """Explain one scenario: why it exists, and what happens in it.
+
+    NAME is one of `fanin scenarios`, FILE one of your own.
+    """
     from fanin.harness.report.scenario_text import describe
     from fanin.simulator.pack import find
 
@@ -119,10 +126,12 @@ def show(name: str) -> None:
 @quiet_option
 @click.pass_context
 def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
-    """Judge a stored history again, and print the same report. FILE `-` reads stdin.
+    """Judge a stored history again, and print its report. FILE `-` reads stdin.
 
     Nothing is played: the verdict follows from the file alone, so a history can be judged by a later
     version, or come from elsewhere.
+
+    Exit codes: 0 valid, 1 invalid, 2 no history, 3 unknown.
     """
     from fanin.harness import history as histories
     from fanin.harness.oracle.oracle import judge as judged
@@ -137,12 +146,8 @@ def judge(ctx: click.Context, *, file: Path, form: str, quiet: bool) -> None:
     ctx.exit(Exit[verdict.validity.name])
 
 
-for _command in (verify, bug, matrix, explore):
-    main.add_command(_command)
-
-
 def _replay(history: "History", file: Path) -> str:
-    """A scenario of the pack can be played again; anything else at least be judged again."""
+    """The command that plays a built-in scenario again; for another one, the command that judges it again."""
     run = history.run
     if run.scenario.scenario in pack():
         return f"fanin run {run.scenario.scenario} --seed {run.seed}"
@@ -151,14 +156,17 @@ def _replay(history: "History", file: Path) -> str:
 
 @main.command(epilog=examples("fanin schema > scenario.schema.json"))
 def schema() -> None:
-    """Print the JSON Schema of scenario files, for editors."""
+    """Print the JSON Schema of scenario files, for editors.
+
+    With it, an editor completes fields and marks mistakes while you write a scenario.
+    """
     from fanin.simulator.language.schema import text
 
     click.echo(text(), nl=False)
 
 
-def _of_the_aggregator(name: str, place: str, summary: str) -> None:
-    """A command that the aggregator brings along; ``place`` is imported when it is used."""
+def _add_aggregator_command(name: str, place: str, summary: str) -> None:
+    """Add a command of the aggregator; ``place`` is imported when it is used, and parses its own options."""
 
     @main.command(
         name,
@@ -174,18 +182,15 @@ def _of_the_aggregator(name: str, place: str, summary: str) -> None:
             command.invoke(inner)
 
 
-_of_the_aggregator("serve", "fanin.aggregator.cli.serve:serve", "Run the aggregator itself on this machine.")
-_of_the_aggregator(
-    "instances", "fanin.aggregator.cli.instances:instances", "List what a running aggregator waits for."
+_AGGREGATOR = "fanin.aggregator.cli"
+_add_aggregator_command("serve", f"{_AGGREGATOR}.serve:serve", "Run the aggregator on this machine.")
+_add_aggregator_command(
+    "instances", f"{_AGGREGATOR}.instances:instances", "List what a running aggregator waits for."
 )
-_of_the_aggregator(
-    "outbox",
-    "fanin.aggregator.cli.outbox:outbox",
-    "List what an aggregator could not tell, and send it again.",
+_add_aggregator_command(
+    "outbox", f"{_AGGREGATOR}.outbox:outbox", "List notifications not yet accepted, and send them again."
 )
-_of_the_aggregator("backup", "fanin.aggregator.cli.backup:backup", "Copy an aggregator's data while it runs.")
-_of_the_aggregator(
-    "restore",
-    "fanin.aggregator.cli.backup:restore_command",
-    "Put a copy back in the place of an aggregator's data.",
+_add_aggregator_command("backup", f"{_AGGREGATOR}.backup:backup", "Copy an aggregator's data while it runs.")
+_add_aggregator_command(
+    "restore", f"{_AGGREGATOR}.backup:restore_command", "Replace an aggregator's data by a copy."
 )

@@ -4,14 +4,15 @@ Rules of this file: ``fanin --help`` imports it, so slow imports are inside the 
 """
 
 import difflib
-import os
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from fanin.harness.cli.errors import UserError
+from fanin.harness.cli.options import examples, jobs_option, print_lines, quiet_option
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
@@ -21,27 +22,22 @@ if TYPE_CHECKING:
     from fanin.harness.verdict import Verdict
     from fanin.harness.world.target import AppFactory
 
-_BUG_EXAMPLES = """\b
-Examples:
-  fanin bug                     list the mutants
-  fanin bug original-sample     the published design of 2018
-  fanin bug counts-deliveries -q
-"""
-_MATRIX_EXAMPLES = """\b
-Examples:
-  fanin matrix
-  fanin matrix --format markdown > docs/bug-matrix.md
-  fanin matrix --check docs/bug-matrix.md
-"""
 _DIFFERENCES_MAX = 20
 
 
-@click.command(epilog=_BUG_EXAMPLES)
+@click.command(
+    short_help="Show an aggregator with a known bug, and how it is caught.",
+    epilog=examples(
+        "fanin bug                     list the mutants",
+        "fanin bug original-sample     the published design of 2018",
+        "fanin bug counts-deliveries -q",
+    ),
+)
 @click.argument("name", required=False)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
 )
-@click.option("--quiet", "-q", is_flag=True, help="Only the verdicts, no timeline.")
+@quiet_option
 @click.pass_context
 def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None:
     """Play an aggregator with a known bug (a mutant), and show how it is caught. Without NAME: list them.
@@ -51,12 +47,19 @@ def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None
     Exit code: 0 when the bug was caught, 1 when it was not.
     """
     if name is None:
-        _print(_list())
+        print_lines(_list())
         return
     ctx.exit(_show(_mutant(name), seed, quiet=quiet))
 
 
-@click.command(epilog=_MATRIX_EXAMPLES)
+@click.command(
+    short_help="Play every mutant through the pack: which scenario kills which.",
+    epilog=examples(
+        "fanin matrix",
+        "fanin matrix --format markdown > docs/bug-matrix.md",
+        "fanin matrix --check docs/bug-matrix.md",
+    ),
+)
 @click.option(
     "--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True,
     help="markdown: the page docs/bug-matrix.md.",
@@ -65,8 +68,9 @@ def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool) -> None
     "--check", "stored", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Compare with the page stored in FILE.",
 )  # fmt: skip
+@jobs_option
 @click.pass_context
-def matrix(ctx: click.Context, *, form: str, stored: Path | None) -> None:
+def matrix(ctx: click.Context, *, form: str, stored: Path | None, jobs: int | None) -> None:
     """Play every mutant through the whole pack: which scenario kills which mutant.
 
     Takes about a minute on two cores.
@@ -76,21 +80,22 @@ def matrix(ctx: click.Context, *, form: str, stored: Path | None) -> None:
     from fanin.harness.mutants.grid import grid, summary
     from fanin.harness.mutants.page import page
 
-    found = _compute()
+    found = _compute(jobs)
     stale = stored is not None and _is_stale(stored, page(found))
     if form == "markdown" and stored is None:
         click.echo(page(found), nl=False)
     elif stored is None:
-        _print([*grid(found), *summary(found)])
+        print_lines([*grid(found), *summary(found)])
     else:
-        _print(summary(found))
+        print_lines(summary(found))
     ctx.exit(int(bool(stale or found.survivors or found.accused)))
 
 
-def _compute() -> "Matrix":
+def _compute(jobs: int | None) -> "Matrix":
     from fanin.harness.cli.progress import Progress
     from fanin.harness.mutants.matrix import compute
     from fanin.harness.mutants.registry import HEALTHY, MUTANTS
+    from fanin.harness.parallel import WorkerKilledError
 
     progress = Progress(len(MUTANTS) + len(HEALTHY))
 
@@ -100,7 +105,9 @@ def _compute() -> "Matrix":
 
     try:
         progress.show()
-        return compute(advance)
+        return compute(advance, jobs=jobs)
+    except WorkerKilledError as exc:
+        raise UserError(str(exc)) from exc
     finally:
         progress.wipe()
 
@@ -146,13 +153,13 @@ def _show(it: "Mutant", seed: int, *, quiet: bool) -> int:
     from fanin.harness.report.verdict_text import render
     from fanin.harness.verdict import Validity
 
-    _print(_explanation(it))
+    print_lines(_explanation(it))
     history, verdict = _play(it.scenario, seed, it.factory, f"the bug {it.name}")
-    _print(text.report(history, verdict, replay=f"fanin bug {it.name} --seed {seed}", quiet=quiet))
+    print_lines(text.report(history, verdict, replay=f"fanin bug {it.name} --seed {seed}", quiet=quiet))
     right, judged = _play(it.scenario, seed, _right_aggregator(it), "a right aggregator")
     declared = "".join(f" --capability {name}" for name in sorted(it.capabilities))
     replay = f"fanin run {it.scenario} --seed {seed}{declared}"
-    _print(
+    print_lines(
         [
             line(""),
             line("And a right aggregator", Tone.STRONG),
@@ -195,10 +202,3 @@ def _play(name: str, seed: int, factory: "AppFactory", target: str) -> tuple["Hi
     played = play(load(find(name)), seed=seed, factory=factory)
     history = History(msgspec.structs.replace(played.run, target=target), played.entries)
     return history, judge(history)
-
-
-def _print(rows: Iterable["Line"]) -> None:
-    from fanin.harness.report.line import paint
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    click.echo(paint(rows, colour=colour, encoding=sys.stdout.encoding or "utf-8"), color=colour)

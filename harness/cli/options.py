@@ -1,13 +1,16 @@
-"""What the commands have in common: options, examples, the scenarios they are given, and how they print."""
+"""What several commands share: options, examples, the scenarios they are given, and how they print.
+
+Rules of this file: ``fanin --help`` imports it, so it imports nothing that takes time.
+"""
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from fanin.harness.cli.mistake import UserError
+from fanin.harness.cli.errors import UserError
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
@@ -21,9 +24,40 @@ form_option = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="json: one object per run, one a line.",
+    help="json: one object per run, each on a line.",
 )
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Only the verdict, no timeline.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print the verdict only, no timeline.")
+
+
+jobs_option = click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, 64),
+    help="How many processes play at the same time. [one per core]",
+)
+
+
+def names_from(known: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:
+    """A callback for options that take capabilities: each is one of these, or an error with the nearest."""
+
+    def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+        from fanin.simulator.text import hint
+
+        for name in given:
+            if name not in known():
+                listed = ", ".join(known())
+                message = f"{name!r} is no capability here; there are {listed}{hint(name, known())}"
+                raise click.BadParameter(message, ctx, param)
+        return tuple(dict.fromkeys(given)) or None
+
+    return check
+
+
+def optional_capabilities() -> Sequence[str]:
+    """The capabilities that an aggregator may have beyond the contract."""
+    from fanin.harness.capabilities import OPTIONAL_CAPABILITIES
+
+    return OPTIONAL_CAPABILITIES
 
 
 def examples(*commands: str) -> str:
@@ -67,7 +101,7 @@ def show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: boo
 
 
 def print_lines(rows: Iterable["Line"]) -> None:
-    """Print, in colour where somebody looks."""
+    """Print, in colour on a terminal that shows colours."""
     from fanin.harness.report.line import paint
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

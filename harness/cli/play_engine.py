@@ -8,14 +8,18 @@ what satisfied each await, what was new.
 import asyncio
 import os
 import shlex
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from fanin.aggregator.engine_registry import ENGINES
+from fanin.aggregator.engines import load as load_engine
+from fanin.aggregator.errors import SettingsError
 from fanin.harness.targets.process import kill_leftovers
 from fanin.harness.targets.realtime import Played, play_command
 from fanin.harness.targets.scale import TimeScale
@@ -23,6 +27,10 @@ from fanin.simulator.language.scenario import Scenario
 
 # By engine: the environment variable that names the file to which it writes its replays.
 REPLAYS_ENV = {"durable-task": "FANIN_DURABLE_TASK_REPLAYS"}
+
+
+class EngineUnavailableError(Exception):
+    """The engine cannot be played against; the message says what would be needed."""
 
 
 class Await(msgspec.Struct, frozen=True):
@@ -99,13 +107,27 @@ def replay_lines(replays: Iterable[Replay]) -> Iterator[str]:
         yield ""
 
 
-def refuse(engine: str, outside: Sequence[str], *, show_replay: bool) -> str | None:
-    """Why these options cannot be played, in a sentence; None when they can."""
-    if engine not in outside:
-        return f"--engine {engine!r}: in real time there are {', '.join(outside)}"
+def check_engine(engine: str, *, show_replay: bool) -> None:
+    """Check before anything is played that an engine can be played against in real time.
+
+    Raises:
+        EngineUnavailableError: it is unknown, needs what is not installed, or has no replays to show.
+    """
+    with_backend = [name for name, entry in ENGINES.items() if entry.dev_backend is not None]
+    if engine not in with_backend:
+        raise EngineUnavailableError(f"--engine {engine!r}: in real time there are {', '.join(with_backend)}")
     if show_replay and engine not in REPLAYS_ENV:
-        return f"--show-replay: only {', '.join(REPLAYS_ENV)} replays anything"
-    return None
+        raise EngineUnavailableError(f"--show-replay: only {', '.join(REPLAYS_ENV)} replays anything")
+    try:
+        load_engine(engine)
+    except SettingsError as exc:
+        raise EngineUnavailableError(f"--engine {exc.problem}") from exc
+    program = ENGINES[engine].program
+    if program is not None and not ((Path(sys.prefix) / "bin" / program).exists() or shutil.which(program)):
+        raise EngineUnavailableError(
+            f"--engine {engine} needs the program {program}, which is not installed;"
+            f" `make {engine} do=install` installs it"
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What ``--report DIR`` adds to a command.
 
-Rules of this file: it is imported by ``fanin --help``, so it imports nothing that takes time.
+Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fanin.harness.cli.mistake import UserError
+from fanin.harness.cli.errors import UserError
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
     from fanin.harness.results import Card
 
-HELP = "Write a page for each run, JUnit XML, JSON and the histories."
+HELP = "Write a report into DIR: HTML pages, JUnit XML, JSON and the histories."
 
 
 def prepare(directory: Path) -> None:
-    """Make the folder; complain before anything is played, not after.
+    """Make the folder, before anything is played.
 
     Raises:
         UserError: that is not possible.
@@ -50,4 +50,4 @@ def store(directory: Path, card: "Card", *, replay: Callable[["History"], str]) 
 
 
 def _unwritable(directory: Path, exc: OSError) -> UserError:
-    return UserError(f"--report {directory}: {exc.strerror}; it needs a folder that can be written")
+    return UserError(f"--report {directory}: {exc.strerror}; choose a folder that can be written")

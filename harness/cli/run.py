@@ -1,5 +1,9 @@
-"""``fanin run``: plays scenarios and judges them."""
+"""``fanin run``: plays scenarios and judges them.
 
+Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
+"""
+
+import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,17 +12,19 @@ from typing import TYPE_CHECKING
 import click
 
 from fanin.harness.cli import report_option as reports
-from fanin.harness.cli.mistake import UserError
+from fanin.harness.cli.errors import Interrupted, UserError
 from fanin.harness.cli.options import (
     examples,
     form_option,
+    jobs_option,
+    names_from,
+    optional_capabilities,
     pack,
     print_lines,
     quiet_option,
     scenario_of,
     show_judged,
 )
-from fanin.harness.cli.verify import beyond, named
 
 if TYPE_CHECKING:
     from fanin.harness.batch import Job, Result
@@ -47,13 +53,14 @@ _EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the o
     show_default=True,
     help="Play this many seeds, counting up from --seed.",
 )
+@jobs_option
 @click.option(
     "--capability",
     "capabilities",
     metavar="NAME",
     multiple=True,
-    callback=named(beyond),
-    help="Play scenarios that need this, too, although the aggregator does not have it. May be repeated.",
+    callback=names_from(optional_capabilities),
+    help="Play scenarios that need this although the aggregator cannot do it. May be repeated.",
 )
 @form_option
 @click.option(
@@ -66,10 +73,16 @@ _EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the o
 @click.option("--report", metavar="DIR", type=click.Path(path_type=Path), help=reports.HELP)
 @quiet_option
 @click.option(
-    "--engine", metavar="NAME", default="sqlite", show_default=True, help="The engine to play against."
+    "--engine",
+    metavar="NAME",
+    default="sqlite",
+    show_default=True,
+    help="Play against this engine of `fanin serve`; any but sqlite in real time.",
 )
 @click.option(
-    "--show-replay", is_flag=True, help="Print each replay of the orchestration: --engine durable-task."
+    "--show-replay",
+    is_flag=True,
+    help="--engine durable-task: print each replay of the orchestration.",
 )
 @click.pass_context
 def run(
@@ -79,6 +92,7 @@ def run(
     whole_pack: bool,
     seed: int,
     seeds: int,
+    jobs: int | None,
     capabilities: tuple[str, ...] | None,
     form: str,
     history_path: Path | None,
@@ -89,15 +103,15 @@ def run(
 ) -> None:
     """Play scenarios in virtual time and judge them.
 
-    One run prints its timeline and its verdict. Several print one line each, and the report of those that
-    did not get the verdict which their scenario states.
+    One run prints its timeline and its verdict. Several print one line each, and the report of those whose
+    verdict is another one than their scenario states.
 
-    Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states.
-    Of several: 0 when each got the verdict that its scenario states, else that of the worst.
-    What needs more than the contract asks for is skipped, by name; 3 when nothing is left.
+    Exit code of one run: 0 valid, 1 invalid, 3 unknown, whatever its scenario states. Of several: 0 when
+    each got the verdict that its scenario states, else that of the worst. A scenario that needs more than
+    the contract asks for is skipped, with what it needs; 3 when nothing is left.
 
-    An engine that works with something outside its process is played against in real time, one scenario at a
-    time: `fanin verify --command` plays more.
+    An engine that needs a server of its own is played against in real time, one scenario at a time;
+    `fanin verify --command` plays more.
     """
     from fanin.harness.batch import exit_code
     from fanin.harness.verdict import Exit
@@ -111,42 +125,39 @@ def run(
     if whole_pack == bool(names):
         raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
     asked = {name: scenario_of(name) for name in (pack() if whole_pack else names)}
-    played = _without_skipped(asked, capabilities or (), form)
-    if not played:
+    scenarios = _playable(asked, capabilities or (), form)
+    if not scenarios:
         ctx.exit(Exit.UNKNOWN)
-    several = len(played) * seeds > 1
-    if several and history_path and len({it.scenario for it in played.values()}) < len(played):
-        raise UserError(
-            "--history: two of these scenarios have one name, and each history is named after its own"
-        )
-    jobs = _jobs(
-        played,
+    several = len(scenarios) * seeds > 1
+    runs = _runs(
+        scenarios,
         range(seed, seed + seeds),
-        history_of=_history_paths(history_path, several=several),
+        history_of=_history_paths(history_path, scenarios, several=several),
         kept=report is not None or not several,
     )
     if report is not None:
         reports.prepare(report)
-    play = _run_several if several else _run_one
     try:
-        results = play(jobs, form, quiet=quiet)
+        results = _play_several(runs, jobs, form, quiet=quiet) if several else _play_one(runs[0], form, quiet)
     except OSError as exc:
         if isinstance(exc, BrokenPipeError) or history_path is None:
             raise
         raise UserError(f"--history {history_path}: {exc.strerror}") from exc
     if report is not None:
         _report(report, results)
+    if len(results) < len(runs):
+        raise Interrupted(f"{len(results)} of {len(runs)} runs")
     ctx.exit(exit_code(results) if several else results[0].exit_code)
 
 
-def _jobs(
-    played: Mapping[str, "Scenario"],
+def _runs(
+    scenarios: Mapping[str, "Scenario"],
     seeds: Iterable[int],
     *,
     history_of: "Callable[[Scenario, int], Path | None]",
     kept: bool,
 ) -> "list[Job]":
-    """What is to be played, seed by seed."""
+    """The runs to make, seed by seed."""
     from fanin.harness.batch import Job
 
     return [
@@ -157,30 +168,28 @@ def _jobs(
             history=history_of(scenario, seed),
             kept=kept,
         )
-        for name, scenario in played.items()
+        for name, scenario in scenarios.items()
         for seed in seeds
     ]
 
 
-def _without_skipped(
+def _playable(
     asked: Mapping[str, "Scenario"], capabilities: Sequence[str], form: str
 ) -> "dict[str, Scenario]":
-    """Those whose needs the aggregator meets. Of the others one line each says what it lacks."""
-    import json
-
+    """The scenarios that the aggregator can be judged by; a line is printed for each of the others."""
     from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
     from fanin.harness.report.text import skipped
 
-    played = {}
-    there: set[str] = {*DEFAULT_CAPABILITIES, *capabilities}
+    playable = {}
+    available: set[str] = {*DEFAULT_CAPABILITIES, *capabilities}
     for name, scenario in asked.items():
-        if not (lacks := missing_capabilities(scenario, there)):
-            played[name] = scenario
+        if not (missing := missing_capabilities(scenario, available)):
+            playable[name] = scenario
         elif form == "json":
-            click.echo(json.dumps({"scenario": scenario.scenario, "skipped": lacks}))
+            click.echo(json.dumps({"scenario": scenario.scenario, "skipped": missing}))
         else:
-            print_lines([skipped(scenario, lacks)])
-    return played
+            print_lines([skipped(scenario, missing)])
+    return playable
 
 
 def _report(directory: Path, results: Sequence["Result"]) -> None:
@@ -194,20 +203,18 @@ def _report(directory: Path, results: Sequence["Result"]) -> None:
 def _run_engine(
     name: str, engine: str, seed: int, history_path: Path | None, form: str, *, quiet: bool, show_replay: bool
 ) -> int:
-    """Play one scenario in real time, against an engine with all that it works with."""
-    from fanin.aggregator.engine_registry import ENGINES
+    """Play one scenario in real time, against an engine with its local backend."""
     from fanin.harness import history as histories
-    from fanin.harness.cli.play_engine import play_engine, refuse
+    from fanin.harness.cli.play_engine import EngineUnavailableError, check_engine, play_engine
     from fanin.harness.oracle.oracle import judge as judged
     from fanin.harness.verdict import Exit
     from fanin.harness.world.asgi import StartError
 
-    outside = [it for it, entry in ENGINES.items() if entry.dev_backend is not None]
-    if problem := refuse(engine, outside, show_replay=show_replay):
-        raise click.UsageError(problem)
+    scenario = scenario_of(name)
     try:
-        played, replays = play_engine(scenario_of(name), engine, seed=seed, show_replay=show_replay)
-    except StartError as exc:
+        check_engine(engine, show_replay=show_replay)
+        played, replays = play_engine(scenario, engine, seed=seed, show_replay=show_replay)
+    except (EngineUnavailableError, StartError) as exc:
         raise UserError(str(exc)) from exc
     if history_path is not None:
         histories.save(played.history, history_path)
@@ -219,10 +226,10 @@ def _run_engine(
     return Exit[verdict.validity.name]
 
 
-def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":
+def _play_one(it: "Job", form: str, quiet: bool) -> "Sequence[Result]":  # noqa: FBT001 - as the flag is
     from fanin.harness.batch import perform
 
-    result = perform(jobs[0])
+    result = perform(it)
     if form == "json":
         click.echo(result.json)
     else:
@@ -230,17 +237,22 @@ def _run_one(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Resu
     return [result]
 
 
-def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[Result]":
-    """One line each as they come, then what went wrong."""
+def _play_several(runs: Sequence["Job"], jobs: int | None, form: str, *, quiet: bool) -> "Sequence[Result]":
+    """Print one line each as they end, then the reports of what went wrong.
+
+    Returns:
+        The results; fewer than there are runs when Ctrl-C was pressed.
+    """
     from fanin.harness.batch import perform_all
     from fanin.harness.cli.progress import Progress
+    from fanin.harness.parallel import WorkerKilledError
     from fanin.harness.report.text import summary
 
     results = []
-    progress = Progress(len(jobs))
+    progress = Progress(len(runs))
     try:
         progress.show()
-        for result in perform_all(jobs):
+        for result in perform_all(runs, jobs=jobs):
             results.append(result)
             progress.advance()
             if form == "json":
@@ -248,9 +260,13 @@ def _run_several(jobs: Sequence["Job"], form: str, *, quiet: bool) -> "Sequence[
             else:
                 print_lines([result.line])
             progress.show()
+    except KeyboardInterrupt:
+        pass  # what is done is reported, and that it is not all
+    except WorkerKilledError as exc:
+        raise UserError(str(exc)) from exc
     finally:
         progress.wipe()
-    if form == "text":
+    if form == "text" and results:
         for nth, result in enumerate(result for result in results if result.wrong):
             click.echo()
             _explain(result, quiet=quiet or nth >= _EXPLAINED)
@@ -265,10 +281,20 @@ def _explain(result: "Result", *, quiet: bool) -> None:
     print_lines(report(*result.outcome(), replay=result.job.replay, quiet=quiet))
 
 
-def _history_paths(path: Path | None, *, several: bool) -> Callable[["Scenario", int], Path | None]:
-    """Where each run's history goes; complains before anything is played, not after."""
+def _history_paths(
+    path: Path | None, scenarios: Mapping[str, "Scenario"], *, several: bool
+) -> Callable[["Scenario", int], Path | None]:
+    """The path of each run's history, checked before anything is played.
+
+    Raises:
+        UserError: it cannot be written, or two histories would have one name.
+    """
     if path is None:
         return lambda _scenario, _seed: None
+    if several and len({it.scenario for it in scenarios.values()}) < len(scenarios):
+        raise UserError(
+            "--history: two of these scenarios have one name, and each history is named after its own"
+        )
     try:
         if several:
             path.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
-"""``fanin verify``: plays the pack against somebody's aggregator and prints a conformance card.
+"""``fanin verify``: plays the pack against an aggregator of the user's and prints a conformance card.
 
-Rules of this file: options become a `fanin.harness.verify.config.Target`, and nothing here knows what they
-mean; it is imported by ``fanin --help``, so it imports nothing that takes time.
+Rules of this file: options become a `fanin.harness.verify.config.TargetConfig`, and what they mean is known
+there; ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,24 +15,46 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fanin.harness.cli import report_option as reports
-from fanin.harness.cli.mistake import UserError
-from fanin.harness.cli.replay import Recorded, again
+from fanin.harness.cli.errors import Interrupted, UserError
+from fanin.harness.cli.options import examples, names_from
 
 if TYPE_CHECKING:
     from fanin.harness.results import Card, Judged, Skipped
-    from fanin.harness.verify.config import Target
+    from fanin.harness.verify.config import TargetConfig
+    from fanin.harness.verify.verification import Verification
     from fanin.simulator.language.scenario import Scenario
 
-_EXAMPLES = """\b
-Examples:
-  fanin verify --app myapp.main:create_app --app-dir src
-  fanin verify --command 'node server.js'
-  fanin verify --command 'dotnet run' slow-region resurrection
-  fanin verify --url 'https://HOST/api/ImagePush?region={region}&code={key}' \\
-      --regions eastus,westeurope --timeout 80s --listen 0.0.0.0:9000 --public-url https://ME/
-  fanin verify --target target.yaml
-"""
 _SEED_BITS = 32
+# Options that the command for a single scenario does not repeat.
+_NOT_REPLAYED = {"seed", "report", "form"}
+
+
+class ReplayableCommand(click.Command):
+    """A command that keeps its options as they were given, so that `replay_command` can repeat them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options, _, _ = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta[__name__] = options
+        return super().parse_args(ctx, args)
+
+
+def replay_command(ctx: click.Context, scenario: str, *, seed: int | None) -> str:
+    """The same command for one scenario.
+
+    Args:
+        ctx: Of a `ReplayableCommand`.
+        scenario: Its name or file.
+        seed: None where it is drawn anew each time.
+    """
+    given: dict[str, Any] = ctx.meta[__name__]
+    words = ["fanin", ctx.command.name or ""]
+    for option in ctx.command.params:
+        if isinstance(option, click.Option) and option.name in given.keys() - _NOT_REPLAYED:
+            value = given[option.name]
+            for each in value if isinstance(value, list) else [value]:
+                words += [option.opts[0], each]
+    words += [] if seed is None else ["--seed", str(seed)]
+    return shlex.join([*words, scenario])
 
 
 def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
@@ -45,31 +68,8 @@ def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> i
         raise click.BadParameter(str(exc), ctx, param) from exc
 
 
-def _listed(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+def _split(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(part.strip() for part in text.split(","))
-
-
-def named(names: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:
-    """A callback: each one of these names, or an error with the nearest."""
-
-    def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
-        from fanin.simulator.text import hint
-
-        for name in given:
-            if name not in names():
-                known = ", ".join(names())
-                message = f"{name!r} is no capability here; there are {known}{hint(name, names())}"
-                raise click.BadParameter(message, ctx, param)
-        return tuple(dict.fromkeys(given)) or None
-
-    return check
-
-
-def beyond() -> Sequence[str]:
-    """What an aggregator may have beyond the contract."""
-    from fanin.harness.capabilities import OPTIONAL_CAPABILITIES
-
-    return OPTIONAL_CAPABILITIES
 
 
 def _declarable() -> Sequence[str]:
@@ -97,38 +97,65 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 _folder = click.Path(path_type=str, exists=True, file_okay=False)
 _target_options = _options(
-    click.option("--target", "target_file", metavar="FILE", help="A target file; what is said here wins.",
+    click.option("--target", "target_file", metavar="FILE",
+                 help="A target file (docs/verify.md); options given here win over it.",
                  type=click.Path(path_type=Path, exists=True, dir_okay=False)),
-    click.option("--app", metavar="MODULE:FACTORY", help="An ASGI application factory, in virtual time."),
-    click.option("--app-dir", metavar="DIR", type=_folder, help="--app: where the module lies."),
-    click.option("--command", metavar="CMD", help="A process in any language that listens on PORT."),
-    click.option("--url", metavar="URL", help="A deployment; {region} and {key} have their places in it."),
-    click.option("--key-env", metavar="NAME", help="--url: the variable with the key. [FANIN_TARGET_KEY]"),
-    click.option("--regions", metavar="A,B,C", callback=_listed, help="--url: its regions."),
+    click.option("--app", metavar="MODULE:FACTORY",
+                 help="Judge an ASGI application factory, in virtual time."),
+    click.option("--app-dir", metavar="DIR", type=_folder,
+                 help="--app: the folder of the module. [the current one]"),
+    click.option("--command", metavar="CMD",
+                 help="Judge a process in any language that listens on PORT, in real time."),
+    click.option("--url", metavar="URL",
+                 help="Judge a deployment; write {region} where the region goes, and {key} for the key."),
+    click.option("--key-env", metavar="NAME",
+                 help="--url: the environment variable that holds the key. [FANIN_TARGET_KEY]"),
+    click.option("--regions", metavar="A,B,C", callback=_split,
+                 help="--url: the regions that it is configured with."),
     click.option("--timeout", metavar="DURATION", callback=_duration,
-                 help="--url: its timeout. --command: what every scenario's timeout becomes. [5s]"),
-    click.option("--listen", metavar="HOST:PORT", help="--url: where the sink listens."),
-    click.option("--public-url", metavar="URL", help="--url: where the deployment finds the sink."),
+                 help="--url: the timeout that it is configured with. --command: what every scenario's"
+                 " timeout becomes. [5s]"),
+    click.option("--listen", metavar="HOST:PORT",
+                 help="--url: the address at which fanin receives its notifications."),
+    click.option("--public-url", metavar="URL",
+                 help="--url: the URL at which it reaches that address, if another one."),
     click.option("--probe", type=click.Choice(["durable-functions"]),
-                 help="--url: read its status API in place of a sink."),
-    click.option("--capability", "capabilities", metavar="NAME", multiple=True, callback=named(_declarable),
-                 help="What it has beyond the contract; --url: what it is configured for. May be repeated."),
-    click.option("--lacks", metavar="NAME", multiple=True, callback=named(_capabilities),
-                 help="--app, --command: what it does not offer; may be repeated."),
+                 help="--url: read outcomes from its status API; no notifications are needed."),
+    click.option("--capability", "capabilities", metavar="NAME", multiple=True,
+                 callback=names_from(_declarable),
+                 help="What it can do beyond the contract; --url: what it is configured for. May be"
+                 " repeated."),
+    click.option("--lacks", metavar="NAME", multiple=True, callback=names_from(_capabilities),
+                 help="--app, --command: what it cannot do; scenarios that need it are skipped. May be"
+                 " repeated."),
     click.option("--tolerance", metavar="DURATION", callback=_duration,
-                 help="How late it may act. [--command: 1s, --url: 5s]"),
+                 help="How late an outcome may be. [--command: 1s, --url: 5s]"),
     click.option("--redelivery-grace", metavar="DURATION", callback=_duration,
-                 help="How long after a fault of the sink it may tell. [--command: 12s, --url: 2m]"),
-    click.option("--max-rate", type=click.IntRange(1, 10_000), help="--url: requests a second at most. [50]"),
-    click.option("--jobs", type=click.IntRange(1, 64),
-                 help="--command: how many scenarios at once, each with its own process and folder. [12]"),
+                 help="How long it may take to notify once the sink works again. [--command: 12s,"
+                 " --url: 2m]"),
+    click.option("--max-rate", type=click.IntRange(1, 10_000),
+                 help="--url: requests per second, at most. [50]"),
+    click.option("--jobs", "-j", type=click.IntRange(1, 64),
+                 help="--command: scenarios played at the same time, each with its own process and folder."
+                 " [12]"),
     click.option("--seed", type=click.IntRange(min=0),
                  help="Decides every random choice. [0; --url: a new one every time]"),
     click.option("--report", metavar="DIR", help=reports.HELP, type=click.Path(path_type=str)),
 )  # fmt: skip
 
 
-@click.command(cls=Recorded, epilog=_EXAMPLES)
+@click.command(
+    cls=ReplayableCommand,
+    short_help="Judge your own aggregator and print a conformance card.",
+    epilog=examples(
+        "fanin verify --app myapp.main:create_app --app-dir src",
+        "fanin verify --command 'node server.js'",
+        "fanin verify --command 'dotnet run' slow-region resurrection",
+        "fanin verify --url 'https://HOST/api/ImagePush?region={region}&code={key}' \\",
+        "    --regions eastus,westeurope --timeout 80s --listen 0.0.0.0:9000 --public-url https://ME/",
+        "fanin verify --target target.yaml",
+    ),
+)
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
 @_target_options
 @click.option(
@@ -145,49 +172,75 @@ def verify(
 ) -> None:
     """Judge your own aggregator: play the pack against it and print a conformance card.
 
-    Before each of its lives an application or a command is told WebhookRegions, WebhookTimeout
+    Each time before an application or a command starts, fanin sets WebhookRegions, WebhookTimeout
     (h:mm:ss[.fff]), NOTIFY_URL and DATA_DIR in its environment (and FANIN_REGIONS, FANIN_TIMEOUT,
     FANIN_NOTIFY_URL, FANIN_DATA_DIR, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_KEYS). DATA_DIR is a folder of
     its own for every scenario; it survives a crash as kill -9 would leave it. Webhooks go to
     POST /api/ImagePush?region=NAME.
 
-    A deployment is configured already: say how. What its configuration rules out is skipped, by name.
+    A deployment is configured already; options say how. Scenarios that need another configuration are
+    skipped, each with the reason.
 
     Exit codes: 0 every scenario got the verdict that it states, 1 a rule is broken, 2 nothing could be
     judged, 3 not decided.
     """
-    from fanin.harness.verify.verification import UnjudgeableError, Verification
+    from fanin.harness.verify.verification import Verification
 
-    said = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if names:
-        said["scenarios"] = names
-    target = _target(target_file, said)
+        given["scenarios"] = names
+    target = _target(target_file, given)
     scenarios = _load(target.scenarios)
     report = None if target.report is None else Path(target.report)
     if report is not None:
         reports.prepare(report)
-    taken = _Taken(form)
+    output = _Output(form)
     verification = Verification(
-        target, list(scenarios.values()), _seed(target), os.environ, say=taken.say, take=taken.take
+        target, list(scenarios.values()), _seed(target), os.environ, say=output.say, take=output.take
     )
     several = "scenario" if len(scenarios) == 1 else "scenarios"
-    taken.say(f"{len(scenarios)} {several} against {_name(target)}, seed {verification.seed}")
-    try:
-        verification.run()
-    except UnjudgeableError as exc:
-        raise UserError(str(exc)) from exc
-    card = _card(target, scenarios, taken.results, verification.notes)
-    _print_card(card, form)
+    output.say(f"{len(scenarios)} {several} against {_name(target)}, seed {verification.seed}")
+    complete = _run(verification)
+    if not complete:
+        verification.notes.append(
+            f"interrupted when {len(output.results)} of {len(scenarios)} scenarios were judged"
+        )
+    card = _card(target, scenarios, output.results, verification.notes)
+    if complete or card.judged:
+        _print_card(card, form)
     if report is not None:
-        given = {scenario.scenario: name for name, scenario in scenarios.items()}
-        # To a deployment the same seed would be the same ids, which it knows already.
+        names_given = {scenario.scenario: name for name, scenario in scenarios.items()}
+        # To a deployment the same seed would mean the same ids, which it has seen already.
         seed = verification.seed if target.url is None else None
-        reports.store(report, card, replay=lambda it: again(ctx, given[it.run.scenario.scenario], seed=seed))
+        reports.store(
+            report,
+            card,
+            replay=lambda it: replay_command(ctx, names_given[it.run.scenario.scenario], seed=seed),
+        )
+    if not complete:
+        raise Interrupted
     ctx.exit(card.exit_code)
 
 
-class _Taken:
-    """What has come so far, printed as it comes."""
+def _run(verification: "Verification") -> bool:
+    """Play and judge everything; False when Ctrl-C ended it.
+
+    Raises:
+        UserError: nothing can be judged.
+    """
+    from fanin.harness.verify.verification import VerificationError
+
+    try:
+        verification.run()
+    except VerificationError as exc:
+        raise UserError(str(exc)) from exc
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+class _Output:
+    """Collects results, and prints each as it comes."""
 
     def __init__(self, form: str) -> None:
         self.results: list[Judged | Skipped] = []
@@ -206,71 +259,76 @@ class _Taken:
 
 
 def _card(
-    target: "Target",
+    target: "TargetConfig",
     scenarios: "Mapping[str, Scenario]",
     results: "Iterable[Judged | Skipped]",
     notes: Iterable[str],
 ) -> "Card":
-    """Everything in the order in which it was asked for."""
+    """All results, in the order in which the scenarios were given."""
     from fanin.harness.results import Card
 
     order = {scenario.scenario: place for place, scenario in enumerate(scenarios.values())}
     return Card(_name(target), sorted(results, key=lambda result: order[result.name]), tuple(notes))
 
 
-def _target(file: Path | None, said: dict[str, Any]) -> "Target":
-    """The file's target, if there is one, with what the command line says."""
-    from fanin.harness.verify.config import Target
+def _target(file: Path | None, given: dict[str, Any]) -> "TargetConfig":
+    """The target of the file, if there is one, with the options of the command line.
+
+    Raises:
+        UserError: the file is no target.
+        UsageError: an option is wrong, contradicts another one, or is missing.
+    """
+    from fanin.harness.verify.config import TargetConfig
     from fanin.harness.verify.config_file import ScenarioError, load
-    from fanin.harness.verify.config_validation import missing, overridden, problems
+    from fanin.harness.verify.config_validation import missing_settings, problems, with_options
 
     try:
-        target = overridden(Target() if file is None else load(file), _shaped(said))
+        target = with_options(TargetConfig() if file is None else load(file), _checked(given))
     except ScenarioError as exc:
         raise UserError(str(exc)) from exc
     for problem in problems(target):
-        raise click.UsageError(f"{_option(problem.field)}: {problem.message}")
-    for sentence in missing(target):
+        raise click.UsageError(f"{_option_name(problem.field)}: {problem.message}")
+    for sentence in missing_settings(target):
         raise click.UsageError(sentence)
     return target
 
 
-def _shaped(said: dict[str, Any]) -> dict[str, Any]:
-    """Hold options to what a target file may say."""
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """The options, each held to the type of its field in a target file."""
     from typing import get_type_hints
 
     import msgspec
 
-    from fanin.harness.verify.config import Target
+    from fanin.harness.verify.config import TargetConfig
     from fanin.simulator.language.field_types import FieldType, shape_of
 
-    types = get_type_hints(Target, include_extras=True)
-    for field in shape_of(Target).fields:
-        if field.name not in said:
+    types = get_type_hints(TargetConfig, include_extras=True)
+    for field in shape_of(TargetConfig).fields:
+        if field.name not in given:
             continue
         try:
-            msgspec.convert(said[field.name], types[field.name])
+            msgspec.convert(given[field.name], types[field.name])
         except msgspec.ValidationError as exc:
-            value = said[field.name]
+            value = given[field.name]
             shown = ",".join(value) if isinstance(value, tuple) else value
             want = FieldType.of(field.type)
             item = getattr(want.type, "item_type", None)
             accepted = (want if item is None else FieldType.of(item)).accepted()
-            message = f"{_option(field.name)}: {shown!r} is not accepted; write {accepted}"
+            message = f"{_option_name(field.name)}: {shown!r} is not accepted; write {accepted}"
             raise click.UsageError(message) from exc
-    return said
+    return given
 
 
-def _option(field: str) -> str:
-    spelled = {"capabilities": "capability"}.get(field, field)
-    return f"--{spelled.replace('_', '-')}"
+def _option_name(field: str) -> str:
+    name = {"capabilities": "capability"}.get(field, field)
+    return f"--{name.replace('_', '-')}"
 
 
-def _name(target: "Target") -> str:
+def _name(target: "TargetConfig") -> str:
     return target.app or target.command or target.url or ""
 
 
-def _seed(target: "Target") -> int:
+def _seed(target: "TargetConfig") -> int:
     import secrets
 
     if target.seed is not None:
@@ -279,7 +337,11 @@ def _seed(target: "Target") -> int:
 
 
 def _load(names: "Sequence[str]") -> "dict[str, Scenario]":
-    """By name or file, as given."""
+    """By name or file, as given.
+
+    Raises:
+        UsageError: one cannot be read, or two have the same name.
+    """
     from fanin.simulator.language.load import ScenarioError, load
     from fanin.simulator.pack import find
     from fanin.simulator.pack import names as pack
@@ -308,7 +370,7 @@ def _print_card(card: "Card", form: str) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """What others wrote must not steer a terminal."""
+    """Control characters in what an aggregator wrote are escaped: they must not steer a terminal."""
     from fanin.harness.report.line import line, paint
 
     rows = [line(text) for text in lines]

@@ -26,14 +26,14 @@ ListenAddress = Annotated[
     str, _text("HOST:PORT, such as 0.0.0.0:9000", r"^(?:\[[0-9A-Fa-f:.]+\]|[^:\s]+):[0-9]{1,5}$")
 ]
 WebUrl = Annotated[str, _text("a URL such as https://host/path", "^https?://[!-~]+$")]
-Absolute = Annotated[Millis, Meta(extra={"absolute": True})]
+Duration = Annotated[Millis, Meta(extra={"absolute": True})]
 Timeout = Annotated[Millis, Meta(ge=1, le=TIMEOUT_MS_MAX, extra={"absolute": True})]
 Rate = Annotated[int, Meta(ge=1, le=10_000)]
-Worlds = Annotated[int, Meta(ge=1, le=64)]
+Jobs = Annotated[int, Meta(ge=1, le=64)]
 Seed = Annotated[int, Meta(ge=0)]
 
 
-class Target(Strict, frozen=True):
+class TargetConfig(Strict, frozen=True):
     """What is judged, and how. What is left out has the command's default.
 
     Attributes:
@@ -70,8 +70,8 @@ class Target(Strict, frozen=True):
     headers: dict[HeaderName, HeaderValue] = {}  # noqa: RUF012 - msgspec copies it
     regions: tuple[RegionName, ...] = ()
     timeout: Timeout | None = None
-    tolerance: Absolute | None = None
-    redelivery_grace: Absolute | None = None
+    tolerance: Duration | None = None
+    redelivery_grace: Duration | None = None
     listen: ListenAddress | None = None
     public_url: WebUrl | None = None
     max_rate: Rate | None = None
@@ -79,7 +79,7 @@ class Target(Strict, frozen=True):
     lacks: tuple[Capability, ...] = ()
     probe: Literal["durable-functions"] | None = None
     activities: Activities = Activities()
-    jobs: Worlds | None = None
+    jobs: Jobs | None = None
     seed: Seed | None = None
     scenarios: tuple[Line, ...] = ()
     report: Line | None = None

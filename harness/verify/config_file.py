@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yaml.events import DocumentStartEvent
 
-from fanin.harness.verify.config import Target
+from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_validation import problems
 from fanin.simulator.language.field_types import field_names, shape_of
 from fanin.simulator.language.load import SIZE_MAX
@@ -21,10 +21,10 @@ from fanin.simulator.language.yaml_nodes import START, MappingNode, compose, pos
 
 __all__ = ["ScenarioError", "load", "loads"]
 
-_SHAPE = shape_of(Target)
+_SHAPE = shape_of(TargetConfig)
 
 
-def load(path: Path) -> Target:
+def load(path: Path) -> TargetConfig:
     """Read a target file.
 
     Raises:
@@ -45,7 +45,7 @@ def load(path: Path) -> Target:
         report.stop(where, f"byte 0x{content[exc.start]:02x} is not UTF-8; save the file as UTF-8")
 
 
-def loads(text: str, source: str = "target") -> Target:
+def loads(text: str, source: str = "target") -> TargetConfig:
     """Read a target from its text.
 
     Raises:
@@ -54,13 +54,13 @@ def loads(text: str, source: str = "target") -> Target:
     return _read(text, Report(source))
 
 
-def _read(text: str, report: Report) -> Target:
+def _read(text: str, report: Report) -> TargetConfig:
     _one_document(text, report)
     root = compose(text, report)
     if not isinstance(root, MappingNode):
         report.stop(START, f"this is no mapping; a target has the fields {', '.join(field_names(_SHAPE))}")
     values, place = NodeReader(report, timeout_ms=1).fields(root, _SHAPE, "")
-    target = Target(**values)
+    target = TargetConfig(**values)
     if not place.damaged:
         for problem in problems(target):
             report.add(place.at(problem.field).name, f"{problem.field}: {problem.message}")

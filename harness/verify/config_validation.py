@@ -1,7 +1,7 @@
-"""What makes no sense about a target, whoever said it: a file, the command line, or both together.
+"""Contradictions in the configuration of a target, from a target file, the command line, or both together.
 
-Rules of this file: pure. A `Target` has the right shape already; whether a problem has a place in a file is
-the business of whoever read one.
+Rules of this file: pure. A `TargetConfig` has the right shape already. A problem names its field; its line is
+known where a file was read.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from fanin.harness.capabilities import (
 )
 from fanin.harness.dialect import NOTHING, AnswerDialect, NotificationDialect
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
-from fanin.harness.verify.config import Target
+from fanin.harness.verify.config import TargetConfig
 from fanin.simulator.text import quoted
 from fanin.simulator.wire import normalise_region
 
 PORT_MAX = 65_535
 
-type Kind = Literal["app", "command", "url"]
-# The three ways to reach a target, and what only makes sense with some of them.
-KINDS: tuple[Kind, ...] = ("app", "command", "url")
+type TargetKind = Literal["app", "command", "url"]
+# The three ways to reach a target, and the fields that have a meaning for some of them only.
+KINDS: tuple[TargetKind, ...] = ("app", "command", "url")
 _ONLY_URL = (
     "key_env",
     "headers",
@@ -36,7 +36,7 @@ _ONLY_URL = (
     "probe",
     "activities",
 )
-_ONLY_WITH: dict[str, tuple[Kind, ...]] = {
+_KINDS_OF_FIELD: dict[str, tuple[TargetKind, ...]] = {
     "app_dir": ("app",),
     "jobs": ("command",),
     "tolerance": ("command", "url"),
@@ -45,65 +45,65 @@ _ONLY_WITH: dict[str, tuple[Kind, ...]] = {
     "lacks": ("app", "command"),
     **dict.fromkeys(_ONLY_URL, ("url",)),
 }
-# What a target may declare. The rest it has without saying so, or cannot make use of.
-_DECLARABLE: dict[Kind, tuple[Declarable, ...]] = {
+# The capabilities that may be declared. A target has the others anyway, or cannot make use of them.
+_DECLARABLE: dict[TargetKind, tuple[Declarable, ...]] = {
     "app": OPTIONAL_CAPABILITIES,
     "command": tuple(name for name in OPTIONAL_CAPABILITIES if name not in VIRTUAL_TIME_ONLY),
     "url": DEPLOYMENT_CAPABILITIES,
 }
-_BLANK = Target()
+_DEFAULT = TargetConfig()
 
 
-class Nonsense(NamedTuple):
-    """What is wrong, and with which field of `Target`."""
+class ConfigProblem(NamedTuple):
+    """One contradiction, and the field of `TargetConfig` that it is about."""
 
     field: str
     message: str
 
 
-def overridden(target: Target, said: dict[str, Any]) -> Target:
-    """The target with what the command line says.
+def with_options(target: TargetConfig, given: dict[str, Any]) -> TargetConfig:
+    """The target with the options of the command line, which win.
 
-    Another kind of target than the file's keeps only what makes sense with that kind.
+    An option that names a target of another kind drops the fields that have no meaning for that kind.
 
     Args:
         target: From a file, or an empty one.
-        said: By field; only what was said.
+        given: By field; only options that were given.
     """
-    others = [kind for kind in KINDS if kind in said]
+    others = [kind for kind in KINDS if kind in given]
     if not others:
-        return structs.replace(target, **said)
+        return structs.replace(target, **given)
     cleared: dict[str, Any] = dict.fromkeys(KINDS)
-    for name, kinds in _ONLY_WITH.items():
-        if not any(kind in said for kind in kinds):
-            cleared[name] = getattr(_BLANK, name)
+    for name, kinds in _KINDS_OF_FIELD.items():
+        if not any(kind in given for kind in kinds):
+            cleared[name] = getattr(_DEFAULT, name)
     cleared["capabilities"] = tuple(it for it in target.capabilities if it in _DECLARABLE[others[0]])
-    return structs.replace(target, **(cleared | said))
+    return structs.replace(target, **(cleared | given))
 
 
-def kind_of(target: Target) -> Kind | None:
-    """How the target is reached; None while nobody has said it."""
+def target_kind(target: TargetConfig) -> TargetKind | None:
+    """How the target is reached; None where no field says it."""
     return next((kind for kind in KINDS if getattr(target, kind) is not None), None)
 
 
-def problems(target: Target) -> Iterator[Nonsense]:
-    """Everything that is said about a target and makes no sense."""
+def problems(target: TargetConfig) -> Iterator[ConfigProblem]:
+    """Every contradiction in a target's configuration."""
     kinds = [kind for kind in KINDS if getattr(target, kind) is not None]
     if len(kinds) > 1:
-        yield Nonsense(kinds[1], f"{kinds[0]} is given, too; a target is one of {', '.join(KINDS)}")
+        yield ConfigProblem(kinds[1], f"{kinds[0]} is given as well; a target is one of {', '.join(KINDS)}")
         return
     for kind in kinds:
-        yield from _out_of_place(target, kind)
+        yield from _misplaced_fields(target, kind)
     for kind in kinds:
-        yield from _undeclarable(target, kind)
+        yield from _undeclarable_capabilities(target, kind)
     yield from _answers(target.answers)
     yield from _notification(target.notification)
     yield from _deployment(target)
 
 
-def missing(target: Target) -> Iterator[str]:
-    """What nobody has said yet and must be known. Each as the end of a sentence."""
-    if kind_of(target) is None:
+def missing_settings(target: TargetConfig) -> Iterator[str]:
+    """What must be known and is not configured; each a sentence that names the option."""
+    if target_kind(target) is None:
         yield "say what to judge: --app MODULE:FACTORY, --command CMD, or --url URL"
     if target.url is None:
         return
@@ -127,68 +127,73 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _out_of_place(target: Target, kind: Kind) -> Iterator[Nonsense]:
-    for name, kinds in _ONLY_WITH.items():
-        if kind not in kinds and getattr(target, name) != getattr(_BLANK, name):
-            yield Nonsense(name, f"it makes no sense for this kind of target ({kind}), only for {_or(kinds)}")
+def _misplaced_fields(target: TargetConfig, kind: TargetKind) -> Iterator[ConfigProblem]:
+    for name, kinds in _KINDS_OF_FIELD.items():
+        if kind not in kinds and getattr(target, name) != getattr(_DEFAULT, name):
+            yield ConfigProblem(name, f"it has no meaning for a target given by {kind}, only by {_or(kinds)}")
 
 
-def _undeclarable(target: Target, kind: Kind) -> Iterator[Nonsense]:
+def _undeclarable_capabilities(target: TargetConfig, kind: TargetKind) -> Iterator[ConfigProblem]:
     for name in target.capabilities:
         if name not in _DECLARABLE[kind]:
             there = ", ".join(_DECLARABLE[kind])
-            yield Nonsense(
+            yield ConfigProblem(
                 "capabilities",
-                f"{quoted(name)} is not to be declared of this kind ({kind}); there are {there}",
+                f"{quoted(name)} cannot be declared for a target given by {kind}; there are {there}",
             )
 
 
-def _or(kinds: tuple[Kind, ...]) -> str:
+def _or(kinds: tuple[TargetKind, ...]) -> str:
     return " or ".join(kinds)
 
 
-def _deployment(target: Target) -> Iterator[Nonsense]:
+def _deployment(target: TargetConfig) -> Iterator[ConfigProblem]:
     has_key = any(KEY_PLACE in value for value in target.headers.values())
     if target.url is not None:
         try:
             has_key = Endpoint(target.url).wants_key or has_key
         except ValueError as exc:
-            yield Nonsense("url", str(exc))
+            yield ConfigProblem("url", str(exc))
             has_key = True
     if "function-keys" in target.capabilities and target.url is not None and not has_key:
-        yield Nonsense("capabilities", f"function-keys, but no {KEY_PLACE} in the url or in a header")
+        yield ConfigProblem("capabilities", f"function-keys, but no {KEY_PLACE} in the url or in a header")
     for name, value in target.headers.items():
         if reveals(name, value):
             better = f"write {KEY_PLACE} in its place, with the key in {KEY_ENV}"
-            yield Nonsense("headers", f"the value of {name!r} may be a secret; {better}")
+            yield ConfigProblem("headers", f"the value of {name!r} may be a secret; {better}")
     for index, region in enumerate(target.regions):
         if normalise_region(region) in map(normalise_region, target.regions[:index]):
-            yield Nonsense("regions", f"{quoted(region)} is listed twice; letter case does not count")
+            yield ConfigProblem("regions", f"{quoted(region)} is listed twice; letter case does not count")
     yield from _sink(target)
 
 
-def _sink(target: Target) -> Iterator[Nonsense]:
+def _sink(target: TargetConfig) -> Iterator[ConfigProblem]:
     if target.probe is not None and (target.listen or target.public_url):
-        yield Nonsense("probe", "it needs no sink; leave out listen and public_url, or the probe")
+        yield ConfigProblem("probe", "it needs no sink; leave out listen and public_url, or the probe")
     if target.listen is not None:
         try:
             parse_address(target.listen)
         except ValueError as exc:
-            yield Nonsense("listen", str(exc))
+            yield ConfigProblem("listen", str(exc))
 
 
-def _answers(answers: AnswerDialect) -> Iterator[Nonsense]:
+def _answers(answers: AnswerDialect) -> Iterator[ConfigProblem]:
     seen: dict[int, str] = {}
     for meaning in AnswerDialect.__struct_fields__:
         for status in getattr(answers, meaning):
             if seen.setdefault(status, meaning) != meaning:
-                yield Nonsense("answers", f"{status} is both {seen[status]} and {meaning}; it can be one")
+                yield ConfigProblem(
+                    "answers", f"{status} is both {seen[status]} and {meaning}; it can be one"
+                )
 
 
-def _notification(dialect: NotificationDialect) -> Iterator[Nonsense]:
+def _notification(dialect: NotificationDialect) -> Iterator[ConfigProblem]:
     if both := sorted(set(dialect.completed) & set(dialect.timed_out)):
-        yield Nonsense("notification", f"{quoted(both[0])} is both completed and timed_out; it can be one")
+        yield ConfigProblem(
+            "notification", f"{quoted(both[0])} is both completed and timed_out; it can be one"
+        )
     image = (dialect.action, dialect.repository, dialect.tag, dialect.digest)
     if dialect.id == NOTHING and NOTHING in image:
         whole = "action, repository, tag and digest"
-        yield Nonsense("notification", f"without id it must say {whole}; else nobody knows whose it is")
+        message = f"without id it must have {whole}; otherwise its operation cannot be found"
+        yield ConfigProblem("notification", message)

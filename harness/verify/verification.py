@@ -1,7 +1,7 @@
 """Plays scenarios against a target, whichever kind it is, and judges each as it ends.
 
 Rules of this file: what comes of a scenario is handed on at once, in whatever order they end; what keeps
-everything from being judged is one `UnjudgeableError`.
+everything from being judged is one `VerificationError`.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from fanin.harness.targets.realtime import Played, play_pack
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.verdict import Validity
-from fanin.harness.verify.config import Target
+from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_validation import parse_address
 from fanin.harness.world.asgi import StartError
 from fanin.harness.world.foreign_app import AppLoadError, load_factory
@@ -49,7 +49,7 @@ SLOWER = 2
 _SHOWN_UNATTRIBUTED = 3
 
 
-class UnjudgeableError(Exception):
+class VerificationError(Exception):
     """Nothing can be judged. The message is one sentence, and shows no secret."""
 
 
@@ -57,9 +57,7 @@ class UnjudgeableError(Exception):
 class Verification:
     """One run of many scenarios."""
 
-    target: (
-        Target  # without contradictions, and with nothing missing (`fanin.harness.verify.config_validation`)
-    )
+    target: TargetConfig  # complete, without contradictions (`fanin.harness.verify.config_validation`)
     scenarios: Sequence[Scenario]
     seed: int
     environment: Mapping[str, str] = field(repr=False)  # where the key is
@@ -71,7 +69,7 @@ class Verification:
         """Play and judge everything.
 
         Raises:
-            UnjudgeableError: that is not possible.
+            VerificationError: that is not possible.
         """
         target = self.target
         if target.app is not None:
@@ -79,34 +77,34 @@ class Verification:
         elif target.command is not None:
             self._command(target.command)
         else:
-            self._deployment(deployment_of(target, self.environment))
+            self._deployment(deployment_from(target, self.environment))
 
     def _app(self, app: str) -> None:
-        app_dir, dialect = self.target.app_dir, dialect_of(self.target)
+        app_dir, dialect = self.target.app_dir, dialect_from(self.target)
         try:
             factory = load_factory(app, None if app_dir is None else Path(app_dir))
             for nth, scenario in enumerate(self._playable()):
                 history = play_foreign_app(scenario, factory, seed=self.seed, name=app, dialect=dialect)
-                if nth == 0 and (why := _never_came_up(history)):
-                    raise UnjudgeableError(f"{app} does not start: {why}")
+                if nth == 0 and (why := _start_failure(history)):
+                    raise VerificationError(f"{app} does not start: {why}")
                 self._judge(Played(history))
         except (AppLoadError, UnsimulatedError) as exc:
-            raise UnjudgeableError(str(exc)) from exc
+            raise VerificationError(str(exc)) from exc
 
     def _command(self, command: str) -> None:
-        time_scale = time_scale_of(self.target, COMMAND_TIME_SCALE)
+        time_scale = time_scale_from(self.target, COMMAND_TIME_SCALE)
         self.say(f"real time, {time_scale.jobs} side by side: {time_scale}")
         try:
-            with _ended_like_ctrl_c():
+            with _sigterm_as_ctrl_c():
                 asyncio.run(self._play_command(command, time_scale))
         except StartError as exc:
-            raise UnjudgeableError(str(exc)) from exc
+            raise VerificationError(str(exc)) from exc
         finally:
             kill_leftovers()
 
     async def _play_command(self, command: str, time_scale: TimeScale) -> None:
         """Play all; what proved nothing, because this machine was too slow for it, once more and slower."""
-        dialect, scenarios = dialect_of(self.target), list(self._playable())
+        dialect, scenarios = dialect_from(self.target), list(self._playable())
         undecided: dict[str, Judged] = {}
         async with aclosing(
             play_pack(scenarios, command, seed=self.seed, time_scale=time_scale, dialect=dialect)
@@ -142,10 +140,10 @@ class Verification:
         if not planned:
             return
         try:
-            with _ended_like_ctrl_c():
+            with _sigterm_as_ctrl_c():
                 asyncio.run(self._visit(deployment, planned))
         except UnreachableError as exc:
-            raise UnjudgeableError(deployment.key.hidden(str(exc))) from exc
+            raise VerificationError(deployment.key.hidden(str(exc))) from exc
 
     async def _visit(self, deployment: Deployment, planned: Sequence[Planned]) -> None:
         async with Session(deployment) as session:
@@ -181,12 +179,12 @@ class Verification:
 
 
 def _judged(played: Played) -> Judged:
-    down = _never_came_up(played.history)
+    down = _start_failure(played.history)
     notes = (*played.notes, f"it never came up: {down}") if down else played.notes
     return Judged(played.history, judge(played.history), notes)
 
 
-def _never_came_up(history: History) -> str:
+def _start_failure(history: History) -> str:
     """Why the application never started; empty when it did."""
     lives = [entry for entry in history.entries if isinstance(entry, TargetState)]
     if not lives or any(life.reason != "failed" for life in lives):
@@ -195,12 +193,12 @@ def _never_came_up(history: History) -> str:
     return lives[0].error.strip().rpartition("\n")[2]
 
 
-def dialect_of(target: Target) -> Dialect:
+def dialect_from(target: TargetConfig) -> Dialect:
     """How the target speaks."""
     return Dialect(target.notification, target.answers)
 
 
-def time_scale_of(target: Target, usual: TimeScale) -> TimeScale:
+def time_scale_from(target: TargetConfig, usual: TimeScale) -> TimeScale:
     """What is usual for its kind, but for what is said."""
     return replace(
         usual,
@@ -213,22 +211,22 @@ def time_scale_of(target: Target, usual: TimeScale) -> TimeScale:
     )
 
 
-def deployment_of(target: Target, environment: Mapping[str, str]) -> Deployment:
+def deployment_from(target: TargetConfig, environment: Mapping[str, str]) -> Deployment:
     """Everything that is known about a deployment, the key included.
 
     Raises:
-        UnjudgeableError: a key is needed, and the environment has none.
+        VerificationError: a key is needed, and the environment has none.
     """
     endpoint = Endpoint(target.url or "")
     probed = target.probe is not None
-    time_scale = time_scale_of(target, DEPLOYMENT_TIME_SCALE)
+    time_scale = time_scale_from(target, DEPLOYMENT_TIME_SCALE)
     listen = target.listen or "127.0.0.1:0"
     return Deployment(
         endpoint=endpoint,
         key=_key(target, endpoint, environment),
         headers=target.headers,
         configuration=Configuration(target.regions, frozenset(target.capabilities), has_sink=not probed),
-        dialect=dialect_of(target),
+        dialect=dialect_from(target),
         time_scale=replace(time_scale, repeat_max=PROBED_REPEAT_MAX) if probed else time_scale,
         listen=parse_address(listen),
         public_url=target.public_url or f"http://{listen}/",
@@ -237,24 +235,24 @@ def deployment_of(target: Target, environment: Mapping[str, str]) -> Deployment:
     )
 
 
-def _key(target: Target, endpoint: Endpoint, environment: Mapping[str, str]) -> Secret:
+def _key(target: TargetConfig, endpoint: Endpoint, environment: Mapping[str, str]) -> Secret:
     name = target.key_env or KEY_ENV
     value = environment.get(name, "").strip()
     wanted = endpoint.wants_key or any(KEY_PLACE in value for value in target.headers.values())
     if wanted and not value:
         where = f"set {name}" if target.key_env else f"set {name}, or name another variable with --key-env"
-        raise UnjudgeableError(f"the target has a place for a key, {KEY_PLACE}, and there is none; {where}")
+        raise VerificationError(f"the target has a place for a key, {KEY_PLACE}, and there is none; {where}")
     if target.key_env and not wanted:
-        raise UnjudgeableError(
+        raise VerificationError(
             f"--key-env {name}: neither the url nor a header has a place for it, {KEY_PLACE}"
         )
     if not (value.isascii() and value.isprintable()):
-        raise UnjudgeableError(f"the key in {name} has characters that no header or URL can hold")
+        raise VerificationError(f"the key in {name} has characters that no header or URL can hold")
     return Secret(value)
 
 
 @contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
+def _sigterm_as_ctrl_c() -> Iterator[None]:
     """Whoever ends this process with SIGTERM, as CI does, must not leave the target's processes behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -75,15 +75,15 @@ def test_verify_plays_an_application_by_what_it_declares() -> None:
     [
         (
             "command: x\ncapabilities: [stepping-clock]",
-            "'stepping-clock' is not to be declared of this kind (command); there are replicas,",
+            "'stepping-clock' cannot be declared for a target given by command; there are replicas,",
         ),
         (
             "app: a:b\ncapabilities: [function-keys]",
-            "'function-keys' is not to be declared of this kind (app); there are replicas,",
+            "'function-keys' cannot be declared for a target given by app; there are replicas,",
         ),
         (
             "url: 'https://h/{region}'\ncapabilities: [replicas]",
-            "'replicas' is not to be declared of this kind (url); there are image-correlation,",
+            "'replicas' cannot be declared for a target given by url; there are image-correlation,",
         ),
     ],
 )

@@ -3,12 +3,14 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from fanin.harness.cli.main import main
+from fanin.harness.history import History
 from fanin.harness.world import play as world
 from fanin.simulator.pack import names
 from tests.harness.toy_aggregator import toy
@@ -381,6 +383,38 @@ def test_an_interrupted_run_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch)
     result = fanin("run", "slow-region")
 
     assert (result.exit_code, result.stderr) == (130, "fanin: interrupted\n")
+
+
+def test_runs_before_an_interrupt_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Minutes of work are not thrown away: a summary, and the folder."""
+    playing, runs = world.play, iter(range(3))
+
+    def play(*arguments: Any, **options: Any) -> History:
+        if next(runs) == 2:
+            raise KeyboardInterrupt
+        return playing(*arguments, **options)
+
+    monkeypatch.setattr(world, "play", play)
+
+    result = fanin("run", "slow-region", "dropped-region", "one-region", "--report", tmp_path)
+
+    assert result.exit_code == 130
+    assert result.stdout.splitlines()[-1] == "2 runs, each with the verdict that its scenario states"
+    assert result.stderr.splitlines()[-1] == "fanin: interrupted after 2 of 3 runs"
+    assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_number_of_processes_changes_nothing(jobs: str) -> None:
+    """One on a laptop that does something else, or as many as one likes."""
+    names = ("slow-region", "dropped-region", "nothing-happened")
+
+    result = fanin("run", *names, "--jobs", jobs, "--format", "json")
+
+    assert [json.loads(line)["scenario"] for line in result.stdout.splitlines()] == list(names)
+    assert {json.loads(line)["trace"] for line in result.stdout.splitlines()} == {
+        json.loads(fanin("run", name, "--format", "json").stdout)["trace"] for name in names
+    }
 
 
 # --- help ---

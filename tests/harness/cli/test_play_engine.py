@@ -1,10 +1,15 @@
 """Playing against an engine with a backend: its replays as text, and options that do not go together."""
 
 import json
+import sys
+from typing import NoReturn
 
 import pytest
+from click.testing import CliRunner
 
-from fanin.harness.cli.play_engine import read_replays, refuse, replay_lines
+from fanin.harness.cli.main import main
+from fanin.harness.cli.play_engine import EngineUnavailableError, check_engine, read_replays, replay_lines
+from fanin.harness.targets import realtime
 
 
 def test_a_replay_says_what_the_history_satisfied_and_what_was_new() -> None:
@@ -51,16 +56,50 @@ def test_replays_of_one_instance_stand_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "options", "why"),
+    ("engine", "show_replay", "message"),
     [
-        ("durable-task", {"show_replay": True}, None),
-        ("restate", {"show_replay": False}, None),
-        ("restate", {"show_replay": True}, "--show-replay: only durable-task replays anything"),
-        ("sqlite", {"show_replay": False}, "--engine 'sqlite': in real time there are durable-task, restate"),
+        ("restate", True, "--show-replay: only durable-task replays anything"),
+        ("sqlite", False, "--engine 'sqlite': in real time there are durable-task, restate"),
+        ("cassandra", False, "--engine 'cassandra': in real time there are durable-task, restate"),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_a_sentence(
-    engine: str, options: dict[str, bool], why: str | None
+    engine: str, message: str, *, show_replay: bool
 ) -> None:
     """Before anything is started."""
-    assert refuse(engine, ("durable-task", "restate"), **options) == why
+    with pytest.raises(EngineUnavailableError) as caught:
+        check_engine(engine, show_replay=show_replay)
+
+    assert str(caught.value) == message
+
+
+def test_an_extra_that_is_not_installed_is_one_line_before_anything_is_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the command that installs it, and no traceback."""
+
+    def not_installed(name: str) -> NoReturn:
+        raise ModuleNotFoundError(f"No module named {name!r}", name="durabletask")
+
+    monkeypatch.setattr("fanin.aggregator.engines.import_module", not_installed)
+    monkeypatch.setattr(realtime, "play_command", lambda *_, **__: pytest.fail("it was played all the same"))
+
+    result = CliRunner().invoke(main, ["run", "slow-region", "--engine", "durable-task", "--show-replay"])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("Error: --engine durable-task needs ")
+    assert "pip install" in result.stderr
+
+
+def test_a_program_that_is_not_installed_is_named_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The SDK is not enough where a server does the work."""
+    monkeypatch.setattr(sys, "prefix", "/nowhere")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(
+        EngineUnavailableError, match=r"needs the program restate-server, .*make restate do=install"
+    ):
+        check_engine("restate", show_replay=False)

@@ -137,4 +137,4 @@ def test_a_folder_that_cannot_be_is_told_before_anything_is_played(
     result = fanin(*command, "--report", taken)
 
     assert (result.exit_code, result.stdout) == (USAGE, "")
-    assert f"--report {taken}: File exists; it needs a folder that can be written" in result.stderr
+    assert f"--report {taken}: File exists; choose a folder that can be written" in result.stderr

@@ -19,9 +19,9 @@ from fanin.harness.dialect import AnswerDialect, NotificationDialect
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.status_body import Activities
 from fanin.harness.verdict import Exit
-from fanin.harness.verify.config import Target
+from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_file import load
-from fanin.harness.verify.config_validation import missing
+from fanin.harness.verify.config_validation import missing_settings
 from tests.paths import FOREIGN_APPS, ROOT
 
 PAGES = ("docs/verify.md", "docs/reports.md", "docs/pytest.md")
@@ -89,7 +89,7 @@ def test_the_target_file_that_is_shown_is_one(project: Path) -> None:
     target = load(project / "target.yaml")
 
     assert target.headers == {"x-functions-key": "{key}"}
-    assert list(missing(target)) == []
+    assert list(missing_settings(target)) == []
 
 
 def test_its_dialect_reads_an_aggregator_that_speaks_so(project: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_mistake_that_is_shown_is_told_so(project: Path) -> None:
     assert result.stderr.endswith(ends)
 
 
-@pytest.mark.parametrize("shape", [Target, AnswerDialect, NotificationDialect, Activities])
+@pytest.mark.parametrize("shape", [TargetConfig, AnswerDialect, NotificationDialect, Activities])
 def test_every_field_of_a_target_file_is_explained(shape: Any) -> None:
     """In the words of the shape itself."""
     described = dict(re.findall(r"^ {4}(\w+): (.+)$", cleandoc(shape.__doc__), re.MULTILINE))

@@ -8,9 +8,9 @@ import pytest
 
 from fanin.harness.dialect import AnswerDialect, NotificationDialect
 from fanin.harness.targets.status_body import Activities
-from fanin.harness.verify.config import Target
+from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_file import ScenarioError, load, loads
-from fanin.harness.verify.config_validation import missing, overridden, parse_address, problems
+from fanin.harness.verify.config_validation import missing_settings, parse_address, problems, with_options
 
 WHOLE = """
 url: https://acr.example/api/ImagePush?region={region}&code={key}
@@ -47,7 +47,7 @@ def test_everything_is_read() -> None:
     """Durations as everywhere, the rest as the shape says."""
     target = loads(WHOLE)
 
-    assert target == Target(
+    assert target == TargetConfig(
         url="https://acr.example/api/ImagePush?region={region}&code={key}",
         key_env="ACR_KEY",
         headers={"x-tenant": "blue"},
@@ -71,7 +71,7 @@ def test_everything_is_read() -> None:
             tag="nothing",
         ),
     )
-    assert list(missing(target)) == []
+    assert list(missing_settings(target)) == []
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_everything_is_read() -> None:
         ("headers: {x-functions-key: sesame}", "target:1:1: headers: the value of 'x-functions-key' may be"),
         ("regions: [a, ' A']", "target:1:14: regions: ' A' is not accepted"),
         ("regions: [a, A]", "target:1:1: regions: 'A' is listed twice"),
-        ("app: a:b\ncommand: x", "target:2:1: command: app is given, too; a target is one of"),
-        ("app: a:b\nmax_rate: 3", "target:2:1: max_rate: it makes no sense for this kind of target (app)"),
-        ("command: x\napp_dir: src", "target:2:1: app_dir: it makes no sense for this kind of target"),
+        ("app: a:b\ncommand: x", "target:2:1: command: app is given as well; a target is one of"),
+        ("app: a:b\nmax_rate: 3", "target:2:1: max_rate: it has no meaning for a target given by app, only"),
+        ("command: x\napp_dir: src", "target:2:1: app_dir: it has no meaning for a target given by command"),
         ("probe: durable-functions\nlisten: 'h:1'", "target:1:1: probe: it needs no sink"),
         ("answers: {accepted: [200], refused: [200]}", "200 is both accepted and refused"),
         ("answers: {accepted: [99]}", "target:1:22: accepted: 99 is too small; at least 100"),
@@ -108,7 +108,7 @@ def test_everything_is_read() -> None:
         ("notification: {outcome: nothing}", "outcome: 'nothing' is not accepted"),
         ("notification: {completed: []}", "completed: the list is empty; it needs at least 1"),
         ("notification: {completed: [x], timed_out: [x]}", "'x' is both completed and timed_out"),
-        ("notification: {id: nothing, tag: nothing}", "without id it must say action, repository, tag and"),
+        ("notification: {id: nothing, tag: nothing}", "without id it must have action, repository, tag and"),
         (
             "url: 'https://h/{region}'\ncapabilities: [function-keys]",
             "target:2:1: capabilities: function-keys, but no {key} in the url or in a header",
@@ -141,7 +141,7 @@ def test_files_are_read_and_those_that_cannot_be_are_named(tmp_path: Path) -> No
     good.write_text("command: node server.js\n")
     bad.write_bytes(b"command: \xff\n")
 
-    assert load(good) == Target(command="node server.js")
+    assert load(good) == TargetConfig(command="node server.js")
     with pytest.raises(ScenarioError, match=r"bad\.yaml:1:10: byte 0xff is not UTF-8"):
         load(bad)
     with pytest.raises(ScenarioError, match=r"none\.yaml: cannot be read: No such file"):
@@ -150,7 +150,7 @@ def test_files_are_read_and_those_that_cannot_be_are_named(tmp_path: Path) -> No
 
 def test_the_command_line_wins_field_by_field() -> None:
     """What it does not say stays as the file has it."""
-    target = overridden(loads(WHOLE), {"timeout": 5_000, "regions": ("a",), "seed": 1})
+    target = with_options(loads(WHOLE), {"timeout": 5_000, "regions": ("a",), "seed": 1})
 
     assert (target.timeout, target.regions, target.seed) == (5_000, ("a",), 1)
     assert target.redelivery_grace == 120_000
@@ -161,9 +161,9 @@ def test_another_kind_of_target_keeps_only_what_makes_sense_with_it() -> None:
     """The file's dialect is still the aggregator's; its address is not."""
     file = loads(WHOLE)
 
-    target = overridden(file, {"command": "node server.js"})
+    target = with_options(file, {"command": "node server.js"})
 
-    assert target == Target(
+    assert target == TargetConfig(
         command="node server.js",
         timeout=80_000,
         tolerance=5_000,
@@ -180,15 +180,18 @@ def test_another_kind_of_target_keeps_only_what_makes_sense_with_it() -> None:
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        (Target(), "say what to judge: --app"),
-        (Target(url="https://h/{region}", timeout=1, listen="h:1"), "say which regions"),
-        (Target(url="https://h/{region}", regions=("a",), listen="h:1"), "say which timeout"),
-        (Target(url="https://h/{region}", regions=("a",), timeout=1), "say where the deployment's notifica"),
+        (TargetConfig(), "say what to judge: --app"),
+        (TargetConfig(url="https://h/{region}", timeout=1, listen="h:1"), "say which regions"),
+        (TargetConfig(url="https://h/{region}", regions=("a",), listen="h:1"), "say which timeout"),
+        (
+            TargetConfig(url="https://h/{region}", regions=("a",), timeout=1),
+            "say where the deployment's notifica",
+        ),
     ],
 )
-def test_what_nobody_said_and_must_be_known_is_asked_for(target: Target, sentence: str) -> None:
+def test_what_nobody_said_and_must_be_known_is_asked_for(target: TargetConfig, sentence: str) -> None:
     """A file alone may lack it; the command line may add it."""
-    (said,) = missing(target)
+    (said,) = missing_settings(target)
 
     assert said.startswith(sentence)
 
@@ -203,7 +206,7 @@ def test_addresses_are_a_host_and_a_port(text: str, address: tuple[str, int]) ->
     assert loads(f"listen: '{text}'").listen == text
 
 
-@pytest.mark.parametrize("shape", [Target, AnswerDialect, NotificationDialect, Activities])
+@pytest.mark.parametrize("shape", [TargetConfig, AnswerDialect, NotificationDialect, Activities])
 def test_every_field_is_described(shape: Any) -> None:
     """The page about target files is held to these descriptions."""
     described = {line.strip().partition(":")[0] for line in (shape.__doc__ or "").splitlines()}

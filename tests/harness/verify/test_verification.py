@@ -11,7 +11,7 @@ from fanin.harness.targets.realtime import Played
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.harness.verify import verification
-from fanin.harness.verify.config import Target
+from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.verification import Verification
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
@@ -37,7 +37,7 @@ def run_in_rounds(
 
     monkeypatch.setattr(verification, "play_pack", play_pack)
     scenarios = [load(find(name)) for name in ("slow-region", "nothing-happened", "storm")]
-    Verification(Target(command="x"), scenarios, 0, {}, say=said.append, take=taken.append).run()
+    Verification(TargetConfig(command="x"), scenarios, 0, {}, say=said.append, take=taken.append).run()
     return [it for it in taken if isinstance(it, Judged)], played, said
 
 

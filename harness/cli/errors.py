@@ -1,0 +1,31 @@
+"""How a command ends that cannot do what was asked: one line on stderr, no traceback."""
+
+import sys
+from typing import Any
+
+import click
+
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+
+
+class UserError(click.ClickException):
+    """A request that cannot be met; the message says what could be. Shown without usage; exit code 2."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C was pressed.
+
+    Args:
+        done: How much was complete by then, for people; may be empty.
+    """
+
+    exit_code = _INTERRUPTED
+
+    def __init__(self, done: str = "") -> None:
+        super().__init__(f"interrupted{done and f' after {done}'}")
+
+    def show(self, file: Any = None) -> None:
+        after_the_caret = "\n" if sys.stderr.isatty() else ""  # a terminal shows ^C
+        click.echo(f"{after_the_caret}fanin: {self.message}", err=True, file=file)
