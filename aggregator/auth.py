@@ -8,7 +8,6 @@ key; where there are no keys, for the header.
 """
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import logging
@@ -21,13 +20,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from fanin.aggregator import log
 from fanin.aggregator.errors import UnauthorizedError
+from fanin.aggregator.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_PREFIX, is_secret
 
 # How often the file of keys is looked at, at most: a change counts with the first request after so long.
 LOOK_S = 1.0
 # RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# What the specification of Standard Webhooks asks of a symmetric secret.
-_SIGNING_PREFIX, _SIGNING_BYTES = "whsec_", range(24, 65)
 # Nobody's key or header is longer, and comparing costs by length.
 SECRET_LENGTH_MAX = 1_024
 
@@ -107,14 +105,11 @@ def parse_signing_secrets(text: str) -> tuple[str, ...]:
     """
     secrets = tuple(part.strip() for part in text.split(","))
     for n, secret in enumerate(secrets, 1):
-        try:
-            size = len(base64.b64decode(secret.removeprefix(_SIGNING_PREFIX), validate=True))
-        except ValueError:  # binascii.Error is one
-            size = 0
-        if not secret.startswith(_SIGNING_PREFIX) or size not in _SIGNING_BYTES:
+        if not (secret.startswith(SECRET_PREFIX) and is_secret(secret)):
             raise ValueError(
-                f"secret {n} is not 'whsec_' and the base64 of 24 to 64 bytes "
-                "(it is not shown); make one with: echo whsec_$(openssl rand -base64 32)"
+                f"secret {n} is not '{SECRET_PREFIX}' and the base64 of {SECRET_BYTES_MIN} to "
+                f"{SECRET_BYTES_MAX} bytes (it is not shown); "
+                "make one with: echo whsec_$(openssl rand -base64 32)"
             )
     return secrets
 

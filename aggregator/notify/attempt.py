@@ -52,7 +52,7 @@ def decide_retry(
 ) -> RetryDecision:
     """What follows after ``attempts`` that failed before, with pauses of ``tried_ms``, and this one."""
     attempts += error.sent
-    pause = pause_ms(notification.key, attempts, asked_ms=error.retry_after_ms)
+    pause = pause_ms(notification.key, attempts, retry_after_ms=error.retry_after_ms)
     tried_ms += pause
     dead = error.final or retry_policy.exhausted(attempts=attempts, tried_ms=tried_ms)
     return RetryDecision(attempts, pause, tried_ms, dead)

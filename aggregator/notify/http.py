@@ -1,4 +1,4 @@
-"""One attempt at a notification: an HTTP POST. Any 2xx accepts it, everything else does not."""
+"""One attempt at a notification: an HTTP POST. Any 2xx accepts it, any other response does not."""
 
 import math
 import os
@@ -10,21 +10,21 @@ from importlib.metadata import version
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.connection import ConnectionFailedError, Connections
-from fanin.aggregator.notify.formats.format import Message, Render
+from fanin.aggregator.notify.formats import Message, Render
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RETRY_AFTER_MS_MAX
-from fanin.aggregator.notify.signing import Signer
 from fanin.aggregator.notify.target import Target
+from fanin.aggregator.signing import Signer
 
 _ACCEPTED = range(200, 300)
-# Standard Webhooks, "Delivery success and failure": the receiver wants no more from this source.
+# Standard Webhooks, "Delivery success and failure": 410 ends the subscription.
 _GONE_IF_SIGNED = frozenset({HTTPStatus.GONE})
-# What somebody who says 429 and no time is left alone for.
-_PACE_MS = 5_000
+# After a 429 without a Retry-After.
+_RATE_LIMIT_PAUSE_MS = 5_000
 
 
 class HttpTarget:
-    """Accepts notifications at a URL. Redirects are not followed: where they point to was not configured.
+    """A target with a URL. Redirects are not followed: their destination was not configured.
 
     The caller limits how many attempts run at once, and how long one may take.
     """
@@ -36,12 +36,12 @@ class HttpTarget:
         clock: Clock,
         *,
         gone: frozenset[int] = frozenset(),
-        paced: bool = False,
+        rate_limited: bool = False,
     ) -> None:
-        self._render, self._clock, self._paced = render, clock, paced
+        self._render, self._clock, self._rate_limited = render, clock, rate_limited
         self._signer = Signer(target.signing_secrets) if target.signing_secrets else None
         self._gone = gone | (_GONE_IF_SIGNED if self._signer else frozenset())
-        self._rests_until_ms = 0  # Unix epoch; until then a paced receiver is left alone
+        self._paused_until_ms = 0  # Unix epoch; nothing is sent before, if the receiver limits the rate
         address = target.address
         self._connections = Connections(address)
         lines = [
@@ -59,14 +59,14 @@ class HttpTarget:
         self._connections.close()
 
     async def send(self, notification: Notification) -> None:
-        """Post it, under the key of its decision.
+        """Make one attempt: POST the notification, with its key as ``webhook-id``.
 
         Raises:
-            NotDeliveredError: it was not accepted, or we cannot know whether it was.
+            NotDeliveredError: the target has not accepted it, or that is unknown.
         """
         now_ms = self._clock.now_ms()
-        if now_ms < self._rests_until_ms:
-            left_ms = self._rests_until_ms - now_ms
+        if now_ms < self._paused_until_ms:
+            left_ms = self._paused_until_ms - now_ms
             raise NotDeliveredError("the receiver asked for a pause", retry_after_ms=left_ms, sent=False)
         request = self._request(notification, self._render(notification), now_ms // 1000)
         try:
@@ -92,17 +92,17 @@ class HttpTarget:
 
     def _refused(self, status: int, retry_after: str | None) -> NotDeliveredError:
         now_ms = self._clock.now_ms()
-        asked_ms = asked_for_ms(retry_after, now_ms)
-        if self._paced and (status == HTTPStatus.TOO_MANY_REQUESTS or asked_ms is not None):
-            rest_ms = _PACE_MS if asked_ms is None else min(asked_ms, RETRY_AFTER_MS_MAX)
-            self._rests_until_ms = max(self._rests_until_ms, now_ms + rest_ms)
-        return NotDeliveredError(f"answered {status}", retry_after_ms=asked_ms, final=status in self._gone)
+        after_ms = parse_retry_after(retry_after, now_ms)
+        if self._rate_limited and (status == HTTPStatus.TOO_MANY_REQUESTS or after_ms is not None):
+            pause_ms = _RATE_LIMIT_PAUSE_MS if after_ms is None else min(after_ms, RETRY_AFTER_MS_MAX)
+            self._paused_until_ms = max(self._paused_until_ms, now_ms + pause_ms)
+        return NotDeliveredError(f"answered {status}", retry_after_ms=after_ms, final=status in self._gone)
 
 
-def asked_for_ms(retry_after: str | None, now_ms: int) -> int | None:
-    """What ``Retry-After`` asks for: seconds, with a fraction as Discord writes them, or a date (RFC 9110).
+def parse_retry_after(retry_after: str | None, now_ms: int) -> int | None:
+    """Parse ``Retry-After`` to milliseconds from ``now_ms`` (Unix epoch) on; None if absent or unreadable.
 
-    None when there is none, or when it cannot be understood.
+    It is seconds, with a fraction as Discord writes them, or a date (RFC 9110, section 10.2.3).
     """
     if retry_after is None:
         return None
@@ -118,7 +118,7 @@ def asked_for_ms(retry_after: str | None, now_ms: int) -> int | None:
 
 
 def _reason(exc: OSError) -> str:
-    """Why there is no connection, without the address: that is in the settings."""
+    """Why there is no connection. The URL is left out, because it may hold a secret."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {exc.verify_message}"
     if isinstance(exc, ssl.SSLError):

@@ -1,12 +1,12 @@
-"""Those who want to hear of outcomes, each at a URL and in a form of his own."""
+"""Sends notifications to targets that have a URL, each in its own format."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.fanin import Notification, Phase
-from fanin.aggregator.notify.formats import registry
-from fanin.aggregator.notify.formats.format import Format
+from fanin.aggregator.notify import formats
+from fanin.aggregator.notify.formats import Format
 from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import OUTCOMES, Target
@@ -20,12 +20,12 @@ class HttpNotifier:
         targets: Sequence[Target],
         clock: Clock,
         *,
-        load: Callable[[str], Format] = registry.load,
+        load: Callable[[str], Format] = formats.load,
     ) -> None:
         self._by_outcome = {
             outcome: tuple(target.name for target in targets if outcome in target.on) for outcome in OUTCOMES
         }
-        self._by_name = {target.name: _opened(target, load(target.format), clock) for target in targets}
+        self._by_name = {target.name: _open(target, load(target.format), clock) for target in targets}
 
     def close(self) -> None:
         """Close the connections."""
@@ -42,8 +42,8 @@ class HttpNotifier:
         await known.send(notification)
 
 
-def _opened(target: Target, form: Format, clock: Clock) -> HttpTarget:
+def _open(target: Target, form: Format, clock: Clock) -> HttpTarget:
     render = form.render
-    if form.sourced and target.source:
+    if form.has_source and target.source:
         render = partial(render, source=target.source)
-    return HttpTarget(target, render, clock, gone=form.gone, paced=form.paced)
+    return HttpTarget(target, render, clock, gone=form.gone, rate_limited=form.rate_limited)

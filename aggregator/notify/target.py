@@ -17,7 +17,7 @@ class Target:
 
     name: str = DEFAULT_NAME
     address: Address
-    format: str = "json"  # a name in `fanin.aggregator.notify.formats.registry`
+    format: str = "json"  # a name in `fanin.aggregator.notify.formats.FORMATS`
     source: str | None = None  # what a format says where the event comes from, if it says so; else its own
     on: tuple[Phase, ...] = OUTCOMES
     signing_secrets: tuple[str, ...] = field(default=(), repr=False)  # Standard Webhooks: ``whsec_…``

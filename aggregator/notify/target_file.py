@@ -4,23 +4,20 @@ Rules of this file: every mistake names file, line and column, and what would be
 a secret is never quoted, whether it stands in the file or in the environment.
 """
 
-import binascii
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from standardwebhooks import Webhook
-
 from fanin.aggregator.durations import parse_duration
 from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.address import Address
 from fanin.aggregator.notify.address import parse as parse_url
-from fanin.aggregator.notify.formats.registry import FORMATS, load
+from fanin.aggregator.notify.formats import FORMATS, load
 from fanin.aggregator.notify.retry_policy import RetryPolicy
-from fanin.aggregator.notify.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN
 from fanin.aggregator.notify.target import OUTCOMES, Target
 from fanin.aggregator.notify.yaml_nodes import Node, nearest, read
+from fanin.aggregator.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN, is_secret
 
 TARGETS_MAX = 50
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -95,11 +92,11 @@ def _target(node: Node, fields: Mapping[str, Node], variables: _Variables) -> Ta
     form = _one_of(fields, "format", FORMATS, "json")
     described = load(form)
     headers = _headers(fields, variables)
-    if described.bearer and "authorization" not in (header.lower() for header, _ in headers):
+    if described.needs_bearer and "authorization" not in (header.lower() for header, _ in headers):
         raise fields["format"].error(f"{form!r} needs a token; name its variable with bearer_env")
     source = fields.get("source")
-    if source and not described.sourced:
-        sourced = ", ".join(other for other in FORMATS if load(other).sourced)
+    if source and not described.has_source:
+        sourced = ", ".join(other for other in FORMATS if load(other).has_source)
         raise source.error(f"{form!r} has no source; these have: {sourced}")
     return Target(
         name=name,
@@ -192,22 +189,12 @@ def _secrets(fields: Mapping[str, Node], variables: _Variables) -> tuple[str, ..
     node = fields["signing_secret_env"]
     secrets = variables.value(node).replace(",", " ").split()
     for secret in secrets:
-        if not _is_secret(secret):
+        if not is_secret(secret):
             raise node.error(
                 f"the variable's value is no Standard Webhooks secret: expected whsec_ and the base64 of "
                 f"{SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} random bytes"
             )
     return tuple(secrets)
-
-
-def _is_secret(text: str) -> bool:
-    encoded = text.removeprefix("whsec_")
-    try:
-        size = len(binascii.a2b_base64(encoded + "=" * (-len(encoded) % 4), strict_mode=True))
-        Webhook(text)
-    except (ValueError, RuntimeError):  # binascii.Error is a ValueError
-        return False
-    return SECRET_BYTES_MIN <= size <= SECRET_BYTES_MAX
 
 
 def _retry_policy(fields: Mapping[str, Node]) -> RetryPolicy:

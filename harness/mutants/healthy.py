@@ -11,7 +11,7 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, Delivered
 from fanin.aggregator.engines.sqlite.store import StoredOperation
 from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Notification, Step, step
-from fanin.aggregator.notify.formats.format import Message
+from fanin.aggregator.notify.formats import Message
 from fanin.aggregator.notify.formats.json import body_of
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Healthy

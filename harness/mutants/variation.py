@@ -30,7 +30,7 @@ from fanin.aggregator.fanin import (
 from fanin.aggregator.http import app as surface
 from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.json import render
 from fanin.aggregator.notify.notifier import HttpNotifier
 from fanin.aggregator.notify.port import Notifier

@@ -1,7 +1,11 @@
 """CloudEvents 1.0 over HTTP, in both modes: everything in one JSON document, or attributes as headers.
 
-Specification 1.0.2, with the HTTP protocol binding and the JSON event format. ``id`` is the decision's key,
-so a repetition is the same event. ``time`` is when the outcome fell.
+Specification 1.0.2, with the HTTP protocol binding and the JSON event format. ``id`` is the notification's
+key, so a repeated notification is the same event. ``time`` is the time of the decision.
+
+Brigade 2 takes structured events at its CloudEvents gateway, ``POST /events``. The gateway requires a bearer
+token (403 without a known one) and makes an event whose source is ``brigade.sh/cloudevents`` and whose type
+is ``cloudevent``; our source and type become its qualifiers, our data its payload. It responds 200.
 """
 
 from urllib.parse import quote
@@ -9,8 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
-from fanin.aggregator.notify.formats import json
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message, json
 from fanin.aggregator.notify.formats.text import image
 from fanin.aggregator.wire import rfc3339
 
@@ -54,5 +57,6 @@ def binary(notification: Notification, *, source: str = SOURCE) -> Message:
     return Message({**message.headers, **said}, message.body)
 
 
-STRUCTURED = Format(render=structured, sourced=True)
-BINARY = Format(render=binary, sourced=True)
+STRUCTURED = Format(render=structured, has_source=True)
+BINARY = Format(render=binary, has_source=True)
+BRIGADE = Format(render=structured, has_source=True, needs_bearer=True)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 from fanin.aggregator.wire import rfc3339
 
@@ -66,4 +66,4 @@ def render(notification: Notification) -> Message:
     return Message(_HEADERS, _encoder.encode(body))
 
 
-FORMAT = Format(render=render, gone=frozenset({404}), paced=True)
+FORMAT = Format(render=render, gone=frozenset({404}), rate_limited=True)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.json import body_of
 
 # Of each list of regions. Two of them and what else may be in it stay under 64 KB.
@@ -50,4 +50,4 @@ def _fitting(names: list[str]) -> list[str]:
     return shown
 
 
-FORMAT = Format(render=render, paced=True, bearer=True)
+FORMAT = Format(render=render, rate_limited=True, needs_bearer=True)

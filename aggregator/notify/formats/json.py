@@ -3,7 +3,7 @@
 import msgspec
 
 from fanin.aggregator.fanin import Notification
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.wire import rfc3339
 
 

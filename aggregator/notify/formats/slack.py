@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 
 HEADER_LENGTH_MAX = 150
@@ -60,4 +60,4 @@ def render(notification: Notification) -> Message:
     return Message(_HEADERS, _encoder.encode(body))
 
 
-FORMAT = Format(render=render, gone=frozenset({410}), paced=True)
+FORMAT = Format(render=render, gone=frozenset({410}), rate_limited=True)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
-from fanin.aggregator.notify.formats.format import Format, Message
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 
 # So that the whole stays under 28 KB, even if every character takes four bytes.
@@ -54,4 +54,4 @@ def render(notification: Notification) -> Message:
     return Message(_HEADERS, _encoder.encode({"type": "message", "attachments": [attachment]}))
 
 
-FORMAT = Format(render=render, paced=True)
+FORMAT = Format(render=render, rate_limited=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fanin.aggregator.notify.formats.registry import FORMATS
+from fanin.aggregator.notify.formats import FORMATS
 from fanin.aggregator.notify.target_file import FIELDS, read_targets
 from tests.aggregator.notify.formats.test_formats import notify, written
 from tests.paths import DOCS

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, closing
 import pytest
 
 from fanin.aggregator.notify.address import parse
-from fanin.aggregator.notify.formats.registry import FORMATS, load
-from fanin.aggregator.notify.http import HttpTarget, asked_for_ms
+from fanin.aggregator.notify.formats import FORMATS, load
+from fanin.aggregator.notify.http import HttpTarget, parse_retry_after
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
 from tests.aggregator.notify.test_http import OK, TOLD, says, server
@@ -22,7 +22,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the specificat
 async def target(url: str, form: str, clock: Hand, **rest: object) -> AsyncIterator[HttpTarget]:
     chosen = load(form)
     described = Target(address=parse(url), format=form, **rest)  # type: ignore[arg-type] # whatever a test wants
-    it = HttpTarget(described, chosen.render, clock, gone=chosen.gone, paced=chosen.paced)
+    it = HttpTarget(described, chosen.render, clock, gone=chosen.gone, rate_limited=chosen.rate_limited)
     with closing(it):
         yield it
 
@@ -39,7 +39,7 @@ async def refusal(it: HttpTarget) -> NotDeliveredError:
 
 
 @pytest.mark.parametrize(
-    ("text", "asked_ms"),
+    ("text", "expected_ms"),
     [
         ("30", 30_000),
         (" 1.5 ", 1_500),
@@ -54,9 +54,9 @@ async def refusal(it: HttpTarget) -> NotDeliveredError:
         (None, None),
     ],
 )
-async def test_retry_after_is_seconds_or_a_date(text: str | None, asked_ms: int | None) -> None:
+async def test_retry_after_is_seconds_or_a_date(text: str | None, expected_ms: int | None) -> None:
     """RFC 9110, with the fractions that Discord writes; what cannot be understood asks for nothing."""
-    assert asked_for_ms(text, Hand().ms) == asked_ms
+    assert parse_retry_after(text, Hand().ms) == expected_ms
 
 
 @pytest.mark.parametrize("status", [429, 503])

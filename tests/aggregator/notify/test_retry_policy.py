@@ -1,4 +1,4 @@
-"""When a notification is attempted again, and when it is given up."""
+"""The delay before the next attempt, and when no attempts are left."""
 
 import pytest
 
@@ -23,12 +23,12 @@ def test_pauses_double_from_a_second_to_five_minutes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked_ms", "low_ms", "high_ms"),
+    ("retry_after_ms", "low_ms", "high_ms"),
     [(None, 800, 1_200), (0, 800, 1_200), (30_000, 30_000, 36_000), (10**9, 3_600_000, 4_320_000)],
 )
-def test_who_asks_for_a_pause_gets_it_within_bounds(asked_ms: int | None, low_ms: int, high_ms: int) -> None:
+def test_retry_after_is_honoured_within_bounds(retry_after_ms: int | None, low_ms: int, high_ms: int) -> None:
     """Never less than our own, never less than asked for up to an hour, never all at once."""
-    drawn = {pause_ms(f"key-{n}", 1, asked_ms=asked_ms) for n in range(100)}
+    drawn = {pause_ms(f"key-{n}", 1, retry_after_ms=retry_after_ms) for n in range(100)}
 
     assert min(drawn) >= low_ms
     assert max(drawn) <= high_ms

@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 from slack_sdk.models.blocks import Block
 
 from fanin.aggregator.fanin import Notification, Phase, Subject
-from fanin.aggregator.notify.formats.format import Message
-from fanin.aggregator.notify.formats.registry import FORMATS, load
+from fanin.aggregator.notify.formats import FORMATS, Message, load
 from fanin.aggregator.notify.formats.text import image
 
 DECIDED_MS = 1_772_323_320_000
