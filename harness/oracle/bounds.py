@@ -1,9 +1,9 @@
 """When an operation's deadline may lie, and which outcomes that makes legal (contract, clauses 3, 4 and 10).
 
-What is known about a region is an interval: its arrival was committed at the earliest when an attempt that
-may have counted was sent, at the latest when one was acknowledged; without an acknowledgement perhaps
-never. The operation started at the earliest of those commits; its deadline is one timeout later. An outcome
-is legal if some choice of commits inside the intervals leads to it. At the deadline's very instant both are.
+A region's arrival was committed in an interval: at the earliest when an attempt that may have counted was
+sent, at the latest when one was acknowledged; without an acknowledgement perhaps never. The operation started
+at the earliest of those commits; its deadline is one timeout later. An outcome is legal if some choice of
+commits inside the intervals leads to it. At the deadline's very instant both outcomes are legal.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,21 +21,36 @@ FOREVER = 1 << 62
 type Outcome = Literal["completed", "timed_out", "none"]
 
 
+def is_late(at: int, *, deadline_until: int, notified_at: int = FOREVER) -> bool:
+    """Whether an arrival that was committed at this instant or afterwards is certainly late.
+
+    It came after the deadline or after the outcome (contract, clauses 3, 4 and 6). The deadline's window is
+    closed: an arrival that was committed at its very end is on time. So is one that was committed at the
+    instant at which the sink read the outcome: which came first cannot be seen.
+
+    Args:
+        at: The earliest instant at which it can have been committed, for an attempt when it was sent.
+        deadline_until: The end of the window in which the deadline lies; FOREVER when it has none.
+        notified_at: When the sink read the first notification; FOREVER when it read none.
+    """
+    return at > min(deadline_until, notified_at)
+
+
 class Bounds(msgspec.Struct, frozen=True):
     """One operation's intervals and what follows from them. Instants in ms since the scenario's start."""
 
     regions: tuple[str, ...]  # those expected
     timeout: int
-    may: dict[
-        str, int
-    ]  # by region: the earliest instant at which it may have counted; absent: it cannot have
-    must: dict[str, int]  # by region: the instant by which it certainly had; absent: perhaps it never did
-    deadline_from: int  # both ends inclusive; FOREVER when it never started
+    # By region: the earliest instant at which it may have counted; absent: it cannot have.
+    may: dict[str, int]
+    # By region: the instant by which it certainly had counted; absent: perhaps it never did.
+    must: dict[str, int]
+    deadline_from: int  # both ends are in; FOREVER when the operation never started
     deadline_until: int  # FOREVER when it perhaps never started
     legal: tuple[Outcome, ...]
 
     def allows(self, missing: Collection[str], notified_at: int) -> bool:
-        """Whether an outcome naming exactly these regions missing, none for completed, can be right."""
+        """Whether an outcome that names exactly these regions missing can be right; none: completed."""
         starts = self._starts(missing)
         if starts is None:
             return False
@@ -45,13 +60,13 @@ class Bounds(msgspec.Struct, frozen=True):
         return earliest <= latest and max(self.may.values()) <= notified_at
 
     def due(self, missing: Collection[str]) -> int:
-        """By when the sink must be told an allowed outcome that names exactly these regions missing."""
+        """By when an allowed outcome that names exactly these regions missing must have been sent."""
         _, latest = self._starts(missing) or (FOREVER, FOREVER)
         deadline = min(FOREVER, latest + self.timeout)
         return deadline if missing else min(deadline, self.complete_at)
 
     def _starts(self, missing: Collection[str]) -> tuple[int, int] | None:
-        """The earliest and the latest start from which these regions, and no others, come to be missing.
+        """The earliest and the latest start from which exactly these regions come to be missing.
 
         From a start ``s`` all others were committed in [s, s + timeout], and no missing one before
         s + timeout. None when a region that is not missing cannot have counted, or when all are missing.
@@ -70,8 +85,9 @@ class Bounds(msgspec.Struct, frozen=True):
         return start < FOREVER and self.must.get(region, FOREVER) >= start + self.timeout
 
     def can_arrive(self, region: str, notified_at: int) -> bool:
-        """Whether this region may have counted by the deadline, and before the outcome was told."""
-        return self.may.get(region, FOREVER) <= min(self.deadline_until, notified_at)
+        """Whether this region may have counted by the deadline, and by this notification."""
+        may = self.may.get(region, FOREVER)
+        return not is_late(may, deadline_until=self.deadline_until, notified_at=notified_at)
 
     @property
     def decided_from(self) -> int:
@@ -102,7 +118,7 @@ def bounds_of(
     """Derive one operation's bounds from the attempts that carry its key.
 
     Args:
-        attempts: In any order; those that cannot count are passed over.
+        attempts: In any order; those that cannot count are left out.
         scenario: Which regions are expected, and the timeout.
         clock_drift: How far the aggregator's clock may stray from the one that stamped the attempts, in ms;
             every interval is so much wider at both ends.

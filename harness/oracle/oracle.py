@@ -29,7 +29,7 @@ from fanin.harness.oracle.text import quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 
-# So many findings of one rule and way are reported in full; the rest is counted.
+# So many violations of one rule and kind are reported in full; the rest is counted.
 IN_FULL_MAX = 3
 # So many records of the counted ones are still pointed at.
 POINTED_AT_MAX = 10
@@ -38,21 +38,23 @@ POINTED_AT_MAX = 10
 def judge(history: History) -> Verdict:
     """Judge one run. Any sequence of records is judged; none raises.
 
-    A broken rule is ``invalid`` whatever else happened. Without one, any doubt makes it ``unknown``.
+    A broken rule makes the run ``invalid`` whatever else happened. Without one, any doubt makes it
+    ``unknown``.
     """
     evidence = collect(history)
     allowances = Allowances(evidence)
     views = [_view(operation, evidence, allowances) for operation in evidence.operations]
-    findings = _merge(_violations(evidence, allowances, views), evidence.length)
+    findings = _findings(_violations(evidence, allowances, views), evidence.length)
     doubted = tuple(doubts.check(evidence, allowances, views))
-    calm = Validity.UNKNOWN if doubted else Validity.VALID
-    return Verdict(Validity.INVALID if findings else calm, findings, doubted, tuple(map(_judgement, views)))
+    without_findings = Validity.UNKNOWN if doubted else Validity.VALID
+    validity = Validity.INVALID if findings else without_findings
+    return Verdict(validity, findings, doubted, tuple(map(_judgement, views)))
 
 
 def _view(operation: Operation, evidence: Evidence, allowances: Allowances) -> OperationView:
     scenario, *others = evidence.configured_for(operation)
-    heard = generations(operation, scenario, clock_drift=evidence.run.clock_drift)
-    return OperationView(operation, heard, evidence, allowances, scenario, undecidable=bool(others))
+    had_key = generations(operation, scenario, clock_drift=evidence.run.clock_drift)
+    return OperationView(operation, had_key, evidence, allowances, scenario, undecidable=bool(others))
 
 
 def _violations(
@@ -62,10 +64,10 @@ def _violations(
     yield from responses.check_responses(evidence, {it.operation.key: it for it in views})
     views = [view for view in views if not view.undecidable]
     for view in views:
-        told_wrong = list(outcome.check(view))
-        yield from told_wrong
-        # A wrong outcome is late or silent only in consequence.
-        yield from () if told_wrong else timing.check(view)
+        wrong_outcomes = list(outcome.check(view))
+        yield from wrong_outcomes
+        # A wrong outcome is late, or absent, only in consequence.
+        yield from () if wrong_outcomes else timing.check(view)
         yield from notification.check(view)
         yield from content.check(view)
     yield from notification.check_keys(views)
@@ -73,12 +75,12 @@ def _violations(
     yield from expectation.check_expectations(views)
 
 
-def _merge(violations: Iterable[Violation], length: int) -> tuple[Finding, ...]:
+def _findings(violations: Iterable[Violation], length: int) -> tuple[Finding, ...]:
     """The findings in the order in which rules were broken; those of one kind together, and few in full.
 
     Args:
         violations: In any order that is the same every time.
-        length: Of the history: silence, which no record shows, breaks its rule after the last.
+        length: The history's: an absence, which no record shows, breaks its rule after the last one.
     """
     kinds: dict[tuple[Rule, str], list[tuple[int, Violation]]] = {}
     for violation in violations:
@@ -87,11 +89,12 @@ def _merge(violations: Iterable[Violation], length: int) -> tuple[Finding, ...]:
     for found in kinds.values():
         found.sort(key=itemgetter(0))
     ordered = sorted(kinds.values(), key=lambda found: found[0][0])
-    return tuple(_blame_once(chain.from_iterable(_few([it for _, it in found]) for found in ordered)))
+    few = (_first_in_full([violation for _, violation in found]) for found in ordered)
+    return tuple(_without_repeated_lines(chain.from_iterable(few)))
 
 
-def _blame_once(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Blame lines that stand below an earlier finding already are left out."""
+def _without_repeated_lines(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Lines by region that stand below an earlier finding already are left out."""
     shown = set()
     for finding in findings:
         known = (finding.op, finding.by_region) in shown
@@ -99,7 +102,7 @@ def _blame_once(findings: Iterable[Finding]) -> Iterator[Finding]:
         yield msgspec.structs.replace(finding, by_region=()) if known else finding
 
 
-def _few(violations: Sequence[Violation]) -> Iterator[Finding]:
+def _first_in_full(violations: Sequence[Violation]) -> Iterator[Finding]:
     for violation in violations[:IN_FULL_MAX]:
         yield violation.finding()
     if rest := violations[IN_FULL_MAX:]:
@@ -110,15 +113,14 @@ def _few(violations: Sequence[Violation]) -> Iterator[Finding]:
 
 
 def _judgement(view: OperationView) -> Judgement:
-    bounds, notifications = view.first.bounds, view.first.notifications
+    bounds = view.first.bounds
+    first = view.first.notifications[0] if view.first.notifications else None
     return Judgement(
         op=view.operation.name,
         key=view.operation.key,
         legal=bounds.legal,
         deadline_from=None if bounds.deadline_from == FOREVER else bounds.deadline_from,
         deadline_until=None if bounds.deadline_until == FOREVER else bounds.deadline_until,
-        outcome=(notifications[0].body.outcome or quoted(notifications[0].body.raw_outcome))
-        if notifications
-        else None,
-        notified_at=notifications[0].at if notifications else None,
+        outcome=None if first is None else first.body.outcome or quoted(first.body.raw_outcome),
+        notified_at=None if first is None else first.at,
     )

@@ -1,6 +1,6 @@
-"""When an aggregator was down or stood still; of several replicas: when nobody worked, or one was missing.
+"""When an aggregator was down or paused; of several replicas: when all were, or one of them.
 
-Rules of this file: pure; instants are in ms since the scenario's start, and an interval's ends belong to it.
+Rules of this file: pure; instants are in ms since the scenario's start, and both ends of an interval are in.
 """
 
 from bisect import bisect_left, bisect_right
@@ -12,37 +12,33 @@ from fanin.harness.history import Run, TargetState
 from fanin.harness.oracle.bounds import FOREVER
 
 
-class Window(NamedTuple):
-    """An interval and how long after it a correct aggregator may still be late."""
+class Outage(NamedTuple):
+    """An interval, and how long after it a correct aggregator may still be late."""
 
     since: int
     until: int  # FOREVER when it never ends
-    allowance: int
+    grace: int
 
 
 class Outages:
-    """Windows in order, none of which overlaps the next."""
+    """Outages in order; those that overlap are merged."""
 
-    def __init__(self, windows: Iterable[Window]) -> None:
-        self.windows = _merged(windows)
-        self._begins = [window.since for window in self.windows]
-        self._ends = [window.until for window in self.windows]
+    def __init__(self, outages: Iterable[Outage]) -> None:
+        self.merged = _merged(outages)
+        self._begins = [outage.since for outage in self.merged]
+        self._ends = [outage.until for outage in self.merged]
 
-    def began(self, since: int, until: int) -> bool:
-        """Whether one of them began in this interval."""
-        return bisect_left(self._begins, since) < bisect_right(self._begins, until)
-
-    def met(self, since: int, until: int) -> bool:
+    def overlap(self, since: int, until: int) -> bool:
         """Whether one of them has an instant of this interval."""
         return bisect_left(self._ends, since) < bisect_right(self._begins, until)
 
-    def ending_from(self, since: int) -> Iterator[Window]:
+    def ending_from(self, since: int) -> Iterator[Outage]:
         """Those that were not over before this instant."""
         first = bisect_left(self._ends, since)
-        return (self.windows[index] for index in range(first, len(self.windows)))
+        return (self.merged[index] for index in range(first, len(self.merged)))
 
 
-def lives_of(lifecycle: Iterable[tuple[int, TargetState]]) -> dict[int, list[TargetState]]:
+def by_replica(lifecycle: Iterable[tuple[int, TargetState]]) -> dict[int, list[TargetState]]:
     """Each replica's ups and downs, by its number. Where there is only one, its number is 0."""
     found: dict[int, list[TargetState]] = {}
     for _, change in lifecycle:
@@ -50,53 +46,54 @@ def lives_of(lifecycle: Iterable[tuple[int, TargetState]]) -> dict[int, list[Tar
     return found
 
 
-def outages_of(lifecycle: Iterable[TargetState], run: Run) -> list[Window]:
-    """One process's outages. The first ends with its first start, which has no work waiting."""
-    windows, fell_at, grace = [], -FOREVER, 0
+def outages_of(changes: Iterable[TargetState], run: Run) -> list[Outage]:
+    """One process's outages. The first ends with its first start, when no work is pending."""
+    outages, down_at, grace = [], -FOREVER, 0
     up = False
-    for change in lifecycle:
+    for change in changes:
         if change.state == "up" and not up:
-            windows.append(Window(fell_at, change.at, grace))
+            outages.append(Outage(down_at, change.at, grace))
         elif change.state == "down" and up:
-            fell_at, grace = change.at, run.start_grace
+            down_at, grace = change.at, run.start_grace
         up = change.state == "up"
     if not up:
-        windows.append(Window(fell_at, FOREVER, grace))
-    return windows
+        outages.append(Outage(down_at, FOREVER, grace))
+    return outages
 
 
-def shared(each: Collection[Sequence[Window]], run: Run) -> Iterator[Window]:
-    """What replicas have for outages together.
+def combined(each: Collection[Sequence[Outage]], run: Run) -> Iterator[Outage]:
+    """The outages of several replicas together.
 
-    While nobody works, nothing is done. When one of several is gone, the others may take a while until they
+    While all are down, nothing is done. When one of several is down, the others may need a while until they
     do its work.
     """
     if len(each) == 1:
         yield from next(iter(each))
         return
-    for windows in each:
-        for window in windows:
-            if window.since == -FOREVER:
-                continue  # before it first came up it had no work that others could do
-            until = min(window.until, window.since + run.failover_grace)
-            yield Window(window.since, until, window.allowance)
-    edges = sorted({edge for windows in each for window in windows for edge in (window.since, window.until)})
+    for outages in each:
+        for outage in outages:
+            if outage.since == -FOREVER:
+                continue  # before its first start it had no work that others could do
+            until = min(outage.until, outage.since + run.failover_grace)
+            yield Outage(outage.since, until, outage.grace)
+    edges = sorted({edge for outages in each for outage in outages for edge in (outage.since, outage.until)})
     for since, until in pairwise(edges):
-        around = [window for windows in each for window in windows if _contains(window, since, until)]
+        around = [outage for outages in each for outage in outages if _contains(outage, since, until)]
         if len(around) == len(each):
-            yield Window(since, until, 0 if since == -FOREVER else run.start_grace)
+            yield Outage(since, until, 0 if since == -FOREVER else run.start_grace)
 
 
-def _contains(window: Window, since: int, until: int) -> bool:
-    return window.since <= since and until <= window.until
+def _contains(outage: Outage, since: int, until: int) -> bool:
+    return outage.since <= since and until <= outage.until
 
 
-def _merged(windows: Iterable[Window]) -> list[Window]:
-    merged: list[Window] = []
-    for window in sorted(windows):
-        if merged and window.since < merged[-1].until:
+def _merged(outages: Iterable[Outage]) -> list[Outage]:
+    merged: list[Outage] = []
+    for outage in sorted(outages):
+        if merged and outage.since < merged[-1].until:
             last = merged.pop()
-            until, allowance = max(last.until, window.until), max(last.allowance, window.allowance)
-            window = Window(last.since, until, allowance)  # noqa: PLW2901 - the two are one
-        merged.append(window)
+            until, grace = max(last.until, outage.until), max(last.grace, outage.grace)
+            merged.append(Outage(last.since, until, grace))
+        else:
+            merged.append(outage)
     return merged

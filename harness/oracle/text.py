@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fanin.harness.history import Unsent
-from fanin.harness.oracle.bounds import FOREVER, Bounds
+from fanin.harness.oracle.bounds import FOREVER, Bounds, is_late
 from fanin.harness.oracle.evidence import Attempt, Notification, Operation
 from fanin.harness.oracle.notification_body import normalise_region
 from fanin.simulator.instants import clock
@@ -72,7 +72,7 @@ def _ended(attempts: Sequence[Attempt]) -> str:
     reason = f" ({attempt.invalid_because.rpartition(':')[2]})" if attempt.invalid_because else ""
     ended = attempt.ended
     if ended is None:
-        return f"no answer{reason}"
+        return f"no response{reason}"
     if attempt.counts:
         return f"acked {clock(ended.at)}"
     return f"{ended.error or f'answered {ended.status}'} {clock(ended.at)}{reason}"
@@ -82,7 +82,7 @@ def _counted(region: str, bounds: Bounds) -> str:
     may, must = bounds.may.get(region), bounds.must.get(region, FOREVER)
     if may is None:
         return "not counted"
-    if may > bounds.deadline_until:
+    if is_late(may, deadline_until=bounds.deadline_until):
         return "late"
     return "counted" if must <= bounds.deadline_from else "may count"
 

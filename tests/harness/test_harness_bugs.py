@@ -324,7 +324,7 @@ LIES = {
     "H1 vacuous run": Lie(silence_is_no_success, _nothing_need_happen),
     "H2 circular expectation": Lie(what_is_lost_is_missed, _only_what_was_told_is_looked_at),
     "H3 any outcome": Lie(every_illegal_answer_is_refused, _anything_goes),
-    "H3 second outcomes": Lie(every_illegal_answer_is_refused, _without(outcome, "_told_again")),
+    "H3 second outcomes": Lie(every_illegal_answer_is_refused, _without(outcome, "_other_outcomes")),
     "H3 repetitions": Lie(every_illegal_answer_is_refused, _without(notification, "_sent_after_acceptance")),
     "H3 content": Lie(every_illegal_answer_is_refused, _without(content, "check")),
     "H3 silence": Lie(every_illegal_answer_is_refused, _without(timing, "_never_notified")),

@@ -101,7 +101,7 @@ def test_a_wrong_application_fails_with_the_report_and_no_stack_trace(suite: pyt
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "INVALID: 4-outcome: op1 was told timed_out *",
+            "INVALID: 4-outcome: op1 was reported timed_out *",
             "*northeurope*westeurope*eastus*aggregator*timer*sink",
             'INVALID  resurrection  target="wrong:forgetful" time=virtual seed=3 trace=*',
             "*replay: pytest *::test_resurrection*",

@@ -142,7 +142,7 @@ def test_one_scenario_is_one_line() -> None:
     skipped = Skipped("hot-op", ("process", "own-regions"), "5 regions; there are 3")
 
     assert line(good) == "valid    by-hand"
-    assert line(bad).startswith("invalid  by-hand                  4-outcome: op1 was told timed_out")
+    assert line(bad).startswith("invalid  by-hand                  4-outcome: op1 was reported timed_out")
     assert len(line(bad)) <= 100
     assert (
         line(skipped)
@@ -157,7 +157,7 @@ def test_the_text_shows_every_rule_its_evidence_the_notes_and_a_sum() -> None:
         results.add(wrong(), notes=("its process exited with 1",))
     shown = text(Card("node server.js", [*results.judged, Skipped("x", ("process",))], notes=("strays",)))
 
-    assert sum("by-hand: op1 was told timed_out" in row for row in shown) == 3
+    assert sum("by-hand: op1 was reported timed_out" in row for row in shown) == 3
     assert "           … and 2 more" in shown
     assert "note: strays" in shown
     assert "note: by-hand: its process exited with 1" in shown

@@ -1,36 +1,31 @@
-"""Why a run without a finding may still prove nothing (design: say "I don't know")."""
+"""Why a run without a finding may still prove nothing. One function for each reason."""
 
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import SUCCESS
 from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
-from fanin.harness.oracle.evidence import Evidence, Operation
+from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.rules.timing import due_until, resend_until
 from fanin.harness.oracle.text import listing
 from fanin.harness.oracle.violation import OperationView
 from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Fault, OnDelivery
 
-# What the contract asks for after an outcome: an operation that rises again reports one timeout later.
+# So many timeouts after an outcome, a second one would have come: its operation reports one timeout later.
 TIMEOUTS_WATCHED = 2
 # So many operations are named before the rest is counted.
 NAMED_MAX = 3
 
 
 def check(evidence: Evidence, allowances: Allowances, views: Sequence[OperationView]) -> Iterator[str]:
-    """One sentence per reason."""
+    """One sentence for each reason."""
     yield from _nothing_happened(evidence, allowances, views)
     yield from _ineffective_faults(evidence)
     yield from _watch(evidence, views)
-    if torn := [view.operation.name for view in views if view.undecidable]:
-        yield f"{_some(torn)} may have begun under either of two configurations"
-    if evidence.unknown_attempts:
-        ops = sorted({sent.op for sent in evidence.unknown_attempts})
-        yield f"the history is damaged: deliveries were sent for {_some(ops)}, which never occurred"
-    event = {it.op.partition("/")[0] for view in views for it in view.operation.events}
-    if absent := sorted({it.operation for it in evidence.scenario.expect} - event):
-        yield f"the scenario expects something of {_some(absent)}, which never occurred"
+    yield from _undecidable(views)
+    yield from _damaged(evidence)
+    yield from _unchecked_expectations(evidence, views)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -51,20 +46,22 @@ def _nothing_happened(
 
 
 def _acknowledged(operation: Operation) -> bool:
-    """Whether something certainly came of this key: an arrival, or the answer that a ping asks for."""
-    return any(
-        it.counts
-        or (not it.invalid_because and not it.awaited and it.ended is not None and it.ended.status in SUCCESS)
-        for it in operation.attempts
-    )
+    """Whether a delivery certainly counted, or a ping had the response that it must have."""
+    return any(it.counts or _is_answered_ping(it) for it in operation.attempts)
+
+
+def _is_answered_ping(attempt: Attempt) -> bool:
+    if attempt.invalid_because or attempt.awaited or attempt.ended is None:
+        return False
+    return attempt.ended.status in SUCCESS
 
 
 def _ineffective_faults(evidence: Evidence) -> Iterator[str]:
-    """A fault that is certain must bite. One left to chance may stay away, as long as any other bit."""
-    bit = {it.fault for it in evidence.faults_applied}
+    """A certain fault must take effect. One left to chance need not, as long as any other fault did."""
+    applied = {it.fault for it in evidence.faults_applied}
     for index, fault in enumerate(evidence.scenario.faults):
         chance = fault.chance if isinstance(fault, OnDelivery) else 1.0
-        if index not in bit and (chance >= 1 or (chance > 0 and not bit)):
+        if index not in applied and (chance >= 1 or (chance > 0 and not applied)):
             yield f"fault {index + 1} ({_tag(fault)}) never took effect"
 
 
@@ -74,12 +71,13 @@ def _tag(fault: Fault) -> str:
 
 
 def _watch(evidence: Evidence, views: Sequence[OperationView]) -> Iterator[str]:
+    """The recording must go on long enough for an absent notification to prove something."""
     end = evidence.end
     if end is None:
-        yield "the history has no end: the run was cut off, so silence proves nothing"
+        yield "the history has no end: the run was cut off, so an absent notification proves nothing"
         return
     if not end.complete:
-        yield f"the watch was cut short at {clock(end.at)}, so silence proves nothing"
+        yield f"the watch was cut short at {clock(end.at)}, so an absent notification proves nothing"
         return
     if views:
         longest = max(views, key=_watch_until)
@@ -89,11 +87,11 @@ def _watch(evidence: Evidence, views: Sequence[OperationView]) -> Iterator[str]:
                 f" until {clock(until)}: {TIMEOUTS_WATCHED} timeouts after its outcome, and one after"
                 " its last delivery"
             )
-    yield from _undecided(end.at, views)
+    yield from _not_reported(end.at, views)
 
 
 def _watch_until(view: OperationView) -> int:
-    """How long this operation must be watched, so that rising again would show."""
+    """How long this operation must be watched for a second outcome to show."""
     timeout, bounds = view.scenario.timeout, view.first.bounds
     if view.operation.notifications:
         decided = view.operation.notifications[0].at
@@ -105,29 +103,48 @@ def _watch_until(view: OperationView) -> int:
     return max(decided + TIMEOUTS_WATCHED * timeout, delivered + timeout + view.tolerance)
 
 
-def _undecided(end_at: int, views: Sequence[OperationView]) -> Iterator[str]:
-    """Operations whose silence is excused, but only because nobody could have heard, or nobody waited."""
-    held, early, pending = [], [], []
+def _not_reported(end_at: int, views: Sequence[OperationView]) -> Iterator[str]:
+    """Operations without a notification, or without an accepted one, that break no rule by that."""
+    blocked, early, pending = [], [], []
     for view in views:
-        until = FOREVER if view.operation.notifications or not view.first.bounds.must else due_until(view)
-        if until < FOREVER:
-            early += [view.operation.name] if until >= end_at else []
-        elif not view.operation.notifications and view.first.bounds.must:
-            held.append(view.operation.name)
-        elif any(end_at <= until < FOREVER for until in _resends(view)):
-            pending.append(view.operation.name)
-    if held:
-        yield f"{_some(held)} could not be told: an outage of the aggregator or the sink took too long"
+        name = view.operation.name
+        if view.operation.notifications:
+            if any(end_at <= until < FOREVER for until in _resends(view)):
+                pending.append(name)
+        elif view.first.bounds.must:
+            until = due_until(view)
+            if until == FOREVER:
+                blocked.append(name)
+            elif until >= end_at:
+                early.append(name)
+    if blocked:
+        yield f"{_some(blocked)} could not be reported: an outage of the aggregator or the sink took too long"
     if early:
-        yield f"the watch ended at {clock(end_at)}, before {_some(early)} had to be told"
+        yield f"the watch ended at {clock(end_at)}, before {_some(early)} had to be reported"
     if pending:
-        yield f"the watch ended at {clock(end_at)}, before {_some(pending)} had to be told again"
+        yield f"the watch ended at {clock(end_at)}, before {_some(pending)} had to be reported again"
 
 
 def _resends(view: OperationView) -> Iterator[int]:
     """Until when each notification that was never accepted must be sent again."""
     for generation in view.generations:
-        if generation.notifications and not any(
-            notification.maybe_accepted for notification in generation.notifications
-        ):
-            yield resend_until(view, generation.notifications[0], generation.notifications[-1])
+        notifications = generation.notifications
+        if notifications and not any(it.maybe_accepted for it in notifications):
+            yield resend_until(view, notifications[0], notifications[-1])
+
+
+def _undecidable(views: Sequence[OperationView]) -> Iterator[str]:
+    if names := [view.operation.name for view in views if view.undecidable]:
+        yield f"{_some(names)} may have begun under either of two configurations"
+
+
+def _damaged(evidence: Evidence) -> Iterator[str]:
+    if ops := sorted({sent.op for sent in evidence.unknown_attempts}):
+        yield f"the history is damaged: deliveries were sent for {_some(ops)}, which never occurred"
+
+
+def _unchecked_expectations(evidence: Evidence, views: Sequence[OperationView]) -> Iterator[str]:
+    """An expectation of an operation that never occurred was not checked."""
+    occurred = {event.op.partition("/")[0] for view in views for event in view.operation.events}
+    if absent := sorted({it.operation for it in evidence.scenario.expect} - occurred):
+        yield f"the scenario expects something of {_some(absent)}, which never occurred"

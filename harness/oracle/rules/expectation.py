@@ -17,9 +17,7 @@ def check_expectations(views: Sequence[OperationView]) -> Iterator[Violation]:
     expectations = views[0].evidence.scenario.expect if views else ()
     if not expectations:
         return
-    repeats: dict[
-        str, list[tuple[OperationView, RegistryEvent]]
-    ] = {}  # by the scenario's name of the operation
+    repeats: dict[str, list[tuple[OperationView, RegistryEvent]]] = {}  # by the scenario's operation name
     for view in views:
         for event in view.operation.events:
             repeats.setdefault(event.op.partition("/")[0], []).append((view, event))
@@ -27,43 +25,42 @@ def check_expectations(views: Sequence[OperationView]) -> Iterator[Violation]:
         for view, event in repeats.get(expectation.operation, []):
             # Instants are meant for the first repetition; the others are as much later as they occurred.
             shift = event.at - repeats[expectation.operation][0][1].at
-            notification = _told_of(view, event)
-            if complaint := _complaint(expectation, notification, shift):
+            first = _first_notification(view, event)
+            if problem := _problem(expectation, first, shift):
                 yield view.violation(
                     Rule.EXPECTATION,
                     f"{expectation.operation} is expected to be {expectation.outcome}",
-                    complaint,
-                    records=[] if notification is None else [notification.index],
-                    notification=notification,
+                    problem,
+                    records=[] if first is None else [first.index],
+                    notification=first,
                 )
 
 
-def _told_of(view: OperationView, event: RegistryEvent) -> Notification | None:
-    """What came of this occurrence; nothing does of one whose key was taken already."""
-    return next(
-        (it.notifications[0] for it in view.generations if it.notifications and it.opener == event.op), None
-    )
+def _first_notification(view: OperationView, event: RegistryEvent) -> Notification | None:
+    """The outcome of this event; there is none of an event whose key was taken already."""
+    for generation in view.generations:
+        if generation.notifications and generation.opener == event.op:
+            return generation.notifications[0]
+    return None
 
 
-def _complaint(expectation: Expectation, notification: Notification | None, shift: int) -> str:
+def _problem(expectation: Expectation, first: Notification | None, shift: int) -> str:
     """What differs from the expectation, as the rest of a sentence; empty when nothing does."""
-    if notification is None:
-        return (
-            ""
-            if expectation.outcome == "none"
-            else f"was told nothing, though {expectation.outcome} is expected"
-        )
-    outcome = notification.body.outcome or quoted(notification.body.raw_outcome)
+    if first is None:
+        if expectation.outcome == "none":
+            return ""
+        return f"was not reported, though {expectation.outcome} is expected"
+    outcome = first.body.outcome or quoted(first.body.raw_outcome)
     if outcome != expectation.outcome:
-        return f"was told {outcome} at {clock(notification.at)}, though {expectation.outcome} is expected"
+        return f"was reported {outcome} at {clock(first.at)}, though {expectation.outcome} is expected"
     missing = sorted(map(normalise_region, expectation.missing))
-    if missing and missing != list(notification.body.missing or ()):
-        named = listing(notification.body.missing) if notification.body.missing else "no region"
+    if missing and missing != list(first.body.missing or ()):
+        named = listing(first.body.missing) if first.body.missing else "no region"
         return f"names {named} missing, though {listing(missing)} is expected"
     if expectation.at is not None:
         earliest = expectation.at + shift
         latest = earliest + expectation.within
-        if not earliest <= notification.at <= latest:
+        if not earliest <= first.at <= latest:
             when = f"{clock(earliest)} to {clock(latest)}"
-            return f"was told {outcome} at {clock(notification.at)}, though {when} is expected"
+            return f"was reported {outcome} at {clock(first.at)}, though {when} is expected"
     return ""

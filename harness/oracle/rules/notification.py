@@ -26,7 +26,7 @@ def _no_key(view: OperationView, generation: Generation) -> Iterator[Violation]:
         yield view.violation(
             Rule.NOTIFICATION,
             "no webhook-id",
-            f"was told {first.body.outcome} at {clock(first.at)} without a webhook-id",
+            f"was reported {first.body.outcome} at {clock(first.at)} without a webhook-id",
             records=[it.index for it in keyless],
             notification=first,
             bounds=generation.bounds,
@@ -49,9 +49,9 @@ def _sent_after_acceptance(view: OperationView, generation: Generation) -> Itera
             before, response = accepted
             stored_by, decided = response.at + view.tolerance, generation.bounds.decided_from
             if not (
-                view.allowances.away(before.at)
+                view.allowances.all_down(before.at)
                 or view.allowances.interrupted(before.at, min(notification.at, stored_by))
-                or view.allowances.woke(decided, notification.at, view.tolerance)
+                or view.allowances.resumed(decided, notification.at, view.tolerance)
             ):
                 yield _sent_again(view, generation, before, response, notification)
                 return
@@ -67,11 +67,11 @@ def _sent_again(
     again: Notification,
 ) -> Violation:
     overlaps = again.at < response.at
-    kind = "sent again before the answer" if overlaps else "sent again after its acceptance"
+    kind = "sent again before the response" if overlaps else "sent again after its acceptance"
     return view.violation(
         Rule.NOTIFICATION,
         kind,
-        f"was told {again.body.outcome} again at {clock(again.at)} under the key"
+        f"was reported {again.body.outcome} again at {clock(again.at)} under the key"
         f" {quoted(again.received.key)}, which the sink {'was to answer' if overlaps else 'answered'}"
         f" {response.status} at {clock(response.at)}",
         records=[*before.records, *again.records],
@@ -94,7 +94,7 @@ def check_keys(views: Sequence[OperationView]) -> Iterator[Violation]:
                 yield view.violation(
                     Rule.NOTIFICATION,
                     "two operations under one key",
-                    f"was told at {clock(notification.at)} under the key {quoted(key)}, used by"
+                    f"was reported at {clock(notification.at)} under the key {quoted(key)}, used by"
                     f" {owner.name} at {clock(first.at)}: a sink that drops repeats never sees it",
                     records=[first.index, notification.index],
                     notification=notification,
@@ -106,7 +106,7 @@ def check_keys(views: Sequence[OperationView]) -> Iterator[Violation]:
 def check_unattributed(evidence: Evidence) -> Iterator[Violation]:
     """Every notification names an operation that has occurred."""
     for notification in evidence.unattributed:
-        rule, kind, problem = Rule.CONTENT, "names no operation", "carries no id"
+        rule, kind, problem = Rule.CONTENT, "names no operation", "has no id"
         if notification.received.body is None:
             kind, problem = "not a JSON object", "is not a JSON object"
         elif notification.body.id is not None:

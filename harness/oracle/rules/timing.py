@@ -28,7 +28,7 @@ def due_until(view: OperationView) -> int:
 
 def _allowed_until(view: OperationView, due: int) -> int:
     decided_from = view.first.bounds.decided_from
-    return view.allowances.latest(view.operation, decided_from, due, view.tolerance)
+    return view.allowances.allowed_until(view.operation, decided_from, due, view.tolerance)
 
 
 def _notified_late(view: OperationView, first: Notification) -> Iterator[Violation]:
@@ -39,18 +39,21 @@ def _notified_late(view: OperationView, first: Notification) -> Iterator[Violati
     latest = _allowed_until(view, due)
     if first.at <= latest:
         return
-    kind, rule = f"told {outcome} too late", Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION
+    kind, rule = (
+        f"reported {outcome} too late",
+        Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION,
+    )
     looks_like: str = ""
-    if view.allowances.sink_held_others(view.operation, bounds.decided_from, first.at):
+    if view.allowances.sink_blocked_for_others(view.operation, bounds.decided_from, first.at):
         kind, rule, looks_like = "held up by another operation's notification", Rule.ISOLATION, "B62"
     elif outcome == "timed_out":
-        looks_like = "B39" if view.allowances.fell(bounds.deadline_from - bounds.timeout, due) else "B67"
+        looks_like = "B39" if view.allowances.died(bounds.deadline_from - bounds.timeout, due) else "B67"
     elif first.at >= bounds.deadline_from:
         looks_like = "B14"
     yield view.violation(
         rule,
         kind,
-        f"was told {outcome} at {clock(first.at)}, due at {clock(due)} and excused until {clock(latest)}",
+        f"was reported {outcome} at {clock(first.at)}, due at {clock(due)} and allowed until {clock(latest)}",
         records=[first.index, *view.deciding(bounds.regions)],
         notification=first,
         looks_like=looks_like,
@@ -65,8 +68,8 @@ def _never_notified(view: OperationView) -> Iterator[Violation]:
     outcome = " or ".join(bounds.legal)
     yield view.violation(
         rule,
-        "never told",
-        f"was told nothing, though {outcome} was due at {clock(bounds.decided_until)}; the watch ended at"
+        "never reported",
+        f"was not reported, though {outcome} was due at {clock(bounds.decided_until)}; the watch ended at"
         f" {clock(end.at)}",
         records=view.deciding(bounds.regions),
         looks_like=looks_like,
@@ -78,13 +81,13 @@ def _rule_of_absence(view: OperationView) -> tuple[Rule, str]:
     """The clause that an absent notification breaks, as far as faults and deaths explain it."""
     bounds, allowances = view.first.bounds, view.allowances
     started, decided = min(bounds.must.values()), bounds.decided_until
-    if allowances.sink_held_others(view.operation, bounds.decided_from, due_until(view)):
+    if allowances.sink_blocked_for_others(view.operation, bounds.decided_from, due_until(view)):
         return Rule.ISOLATION, "B62"
-    if allowances.sink_held(view.operation, bounds.decided_from, decided):
+    if allowances.sink_blocked(view.operation, bounds.decided_from, decided):
         return Rule.NOTIFICATION, "B58"
-    if allowances.fell(bounds.decided_from, due_until(view)):
+    if allowances.died(bounds.decided_from, due_until(view)):
         return Rule.NOTIFICATION, "B51"
-    if allowances.fell(started, decided):
+    if allowances.died(started, decided):
         return Rule.ACKNOWLEDGEMENT, "B38 B50" if bounds.complete_at == FOREVER else "B50"
     return (Rule.DEADLINE, "B33") if bounds.complete_at == FOREVER else (Rule.NOTIFICATION, "B06 B51")
 
@@ -99,7 +102,7 @@ def resend_until(view: OperationView, first: Notification, last: Notification) -
     """
     ended = last.at if last.response is None else last.response.at
     grace = view.evidence.run.redelivery_grace
-    return view.allowances.latest(view.operation, ended, ended, grace, tried_from=first.at)
+    return view.allowances.allowed_until(view.operation, ended, ended, grace, tried_from=first.at)
 
 
 def _not_sent_again(view: OperationView, generation: Generation) -> Iterator[Violation]:
@@ -129,7 +132,7 @@ def _gap(
     return view.violation(
         Rule.NOTIFICATION,
         "not sent again in time",
-        f"was told {last.body.outcome} at {clock(last.at)}, which the sink {answered}, and {when}",
+        f"was reported {last.body.outcome} at {clock(last.at)}, which the sink {answered}, and {when}",
         records=last.records,
         notification=last,
         bounds=generation.bounds,

@@ -14,7 +14,7 @@ def played(scenario: str, verdict: str = "valid", *, as_stated: bool = True) -> 
     return {
         "scenario": scenario, "verdict": verdict, "as_stated": as_stated,
         "doubts": ["nothing happened"] if verdict == "unknown" else [],
-        "findings": [{"message": "op1 was told twice"}] if verdict == "invalid" else [],
+        "findings": [{"message": "op1 was reported twice"}] if verdict == "invalid" else [],
     }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def test_every_scenario_is_a_row_and_every_engine_a_column() -> None:
         "| `storm` | valid | **invalid** |",
         "| `nothing-happened` | unknown as stated | not played |",
         "| `pair` | skipped: replicas | valid |",
-        "\ntwo, `storm`: op1 was told twice",
+        "\ntwo, `storm`: op1 was reported twice",
     ]
 
 

@@ -80,9 +80,9 @@ def test_blame_lines_say_what_is_not_known() -> None:
     )  # fmt: skip
 
     assert lines == (
-        "eastus       sent +0s  acked +0.003s     counted      named missing",
-        "westus       sent +5s  no answer         may count    named arrived",
-        "northeurope  sent +6s  no answer (huge)  not counted  named arrived",
+        "eastus       sent +0s  acked +0.003s       counted      named missing",
+        "westus       sent +5s  no response         may count    named arrived",
+        "northeurope  sent +6s  no response (huge)  not counted  named arrived",
     )
 
 

@@ -310,18 +310,18 @@ def test_a_second_fall_without_a_start_in_between_is_one_fall() -> None:
 
 SENTENCES = {
     "completed before the last was sent": "+9.9s, but westus cannot have counted before +10s",
-    "completed without a region": "told completed at +1s counting westus, which had not arrived",
-    "completed by a region that it refused": "which had not arrived soundly (malformed:not-json)",
+    "completed without a region": "reported completed at +1s counting westus, which had not arrived",
+    "completed by a region that it refused": "which had not arrived in a valid delivery (malformed:not-json)",
     "completed after the deadline": "though westus came after the deadline at +2m00s to +2m00.003s",
     "timed out a millisecond early": "+1m59.999s, 1ms before its deadline at +2m00s to +2m00.003s",
     "timed out though complete": "+2m00s, though every region had counted by +10.003s",
     "timed out though its only region came": "+2m00s, though its only region completes it",
-    "timed out because the sink was down": "counted by +10.003s, while a fault held the sink",
+    "timed out because the sink was down": "counted by +10.003s, while a fault blocked the sink",
     "an acknowledged region is missing": "op1 names westus missing, acknowledged by +10.003s",
     "a region is arrived that was never sent": "+2m00s counting westus, which had not arrived",
     "told before the only deadline that explains it": "from +2m00s to +3m40.003s leaves just eastus missing",
     "told although everything was refused": "but every delivery had to be refused: malformed:no-id",
-    "a ping started something": "+2m00s, but its action, ping, starts nothing here",
+    "a ping started something": "+2m00s, but its action, ping, starts no operation here",
     "told although nothing was sent": "+2m00s, but no delivery can have counted",
 }
 

@@ -143,7 +143,7 @@ def test_every_replica_comes_up() -> None:
     )
 
     assert rules(alone) == [Rule.ACKNOWLEDGEMENT]
-    assert judge(alone).findings[0].message == "replica 2 did not come up at +0s: in use"
+    assert judge(alone).findings[0].message == "replica 2 did not start at +0s: in use"
 
 
 # --- an orderly stop ---

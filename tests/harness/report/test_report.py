@@ -226,10 +226,10 @@ def odd_requests() -> Case:
             Validity.INVALID,
             (
                 Finding(
-                    Rule.OUTCOME, "op1 was told completed at +30s counting westus, which had not arrived",
+                    Rule.OUTCOME, "op1 was reported completed at +30s counting westus, which had not arrived",
                     "op1", (3, 4, 14), blame("counted", "not counted", "may count"), ("B25",),
                 ),
-                Finding(Rule.NOTIFICATION, "op1 was told without a key", "op1", (14,)),
+                Finding(Rule.NOTIFICATION, "op1 was reported without a key", "op1", (14,)),
             ),
             judgements=(judgement("completed", 30, legal=("timed_out",)),),
         ),
@@ -248,7 +248,7 @@ def told_twice() -> Case:
             (
                 Finding(
                     Rule.OUTCOME,
-                    "op1 was told completed at +5.01s and timed_out at +2m00.004s; it has one outcome, ever",
+                    "op1 was reported completed at +5.01s and timed_out at +2m00.004s; it has one outcome",
                     "op1", (6, 8), blame("counted", "counted"), ("B36",),
                 ),
             ),

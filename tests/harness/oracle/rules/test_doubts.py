@@ -39,7 +39,7 @@ DOUBTS: dict[str, tuple[History, str]] = {
         history(*DONE, sent(EAST, 9, op="op2", ok=None), end=368), "op2 needs it until +6m09s",
     ),
     "silent, but it was not due yet": (
-        history(*DONE, sent(EAST, 9, op="op2"), end=129), "before op2 had to be told",
+        history(*DONE, sent(EAST, 9, op="op2"), end=129), "before op2 had to be reported",
     ),
     "nothing was acknowledged": (
         history(sent(EAST, 0, status=503, retry_after="1")), "no delivery was ever acknowledged",
@@ -118,7 +118,9 @@ def test_doubts_about_many_operations_are_one_sentence() -> None:
 
     verdict = judge(history(*DONE, *(sent(EAST, 9, op=op) for op in ops), end=129))
 
-    assert verdict.doubts[-1] == "the watch ended at +2m09s, before op2, op3, op4 and 4 more had to be told"
+    assert (
+        verdict.doubts[-1] == "the watch ended at +2m09s, before op2, op3, op4 and 4 more had to be reported"
+    )
 
 
 def test_a_delivery_of_what_never_occurred_is_damage_not_a_crash_of_the_judge() -> None:
@@ -137,21 +139,24 @@ def test_a_delivery_of_what_never_occurred_is_damage_not_a_crash_of_the_judge() 
 @pytest.mark.parametrize(
     ("expectation", "what"),
     [
-        (Expectation("op1", "completed"), "op1 was told timed_out at +2m00s, though completed is expected"),
-        (Expectation("op1", "none"), "op1 was told timed_out at +2m00s, though none is expected"),
+        (
+            Expectation("op1", "completed"),
+            "op1 was reported timed_out at +2m00s, though completed is expected",
+        ),
+        (Expectation("op1", "none"), "op1 was reported timed_out at +2m00s, though none is expected"),
         (
             Expectation("op1", "timed_out", missing=("WestUS", NORTH)),
             "op1 names westus missing, though northeurope and westus is expected",
         ),
         (
             Expectation("op1", "timed_out", at=60_000),
-            "op1 was told timed_out at +2m00s, though +1m00s to +1m01s is expected",
+            "op1 was reported timed_out at +2m00s, though +1m00s to +1m01s is expected",
         ),
         (
             Expectation("op1", "timed_out", at=120_001),
-            "op1 was told timed_out at +2m00s, though +2m00.001s to +2m01.001s is expected",
+            "op1 was reported timed_out at +2m00s, though +2m00.001s to +2m01.001s is expected",
         ),
-        (Expectation("op2", "timed_out"), "op2 was told nothing, though timed_out is expected"),
+        (Expectation("op2", "timed_out"), "op2 was not reported, though timed_out is expected"),
     ],
 )
 def test_what_the_scenario_expects_is_checked_besides(expectation: Expectation, what: str) -> None:
@@ -173,7 +178,7 @@ def test_an_outcome_that_nobody_knows_is_not_the_expected_one() -> None:
     verdict = judge(history(both(), told("done", 0.1), expect=(Expectation("op1", "completed"),)))
 
     assert [it.rule for it in verdict.findings] == [Rule.CONTENT, Rule.EXPECTATION]
-    assert verdict.findings[1].message == "op1 was told 'done' at +0.1s, though completed is expected"
+    assert verdict.findings[1].message == "op1 was reported 'done' at +0.1s, though completed is expected"
 
 
 def test_an_expectation_is_about_every_repetition_at_its_own_time() -> None:

@@ -354,9 +354,9 @@ def test_each_wrong_notification_breaks_its_rule(name: str) -> None:
     ("body", "rule", "what"),
     [
         (None, Rule.CONTENT, "is not a JSON object"),
-        ({}, Rule.CONTENT, "carries no id"),
+        ({}, Rule.CONTENT, "has no id"),
         ({"id": "nobody"}, Rule.IDENTITY, "names the operation 'nobody', which never occurred"),
-        ({"id": 7}, Rule.CONTENT, "carries no id"),
+        ({"id": 7}, Rule.CONTENT, "has no id"),
     ],
 )
 def test_a_notification_that_names_no_operation_is_a_finding(

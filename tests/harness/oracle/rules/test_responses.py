@@ -165,12 +165,12 @@ def test_each_wrong_answer_breaks_its_rule(name: str) -> None:
     assert [(it.rule, it.looks_like) for it in verdict.findings] == [(rule, looks_like)]
 
 
-@pytest.mark.parametrize(("error", "why"), [("port in use", "port in use"), ("", "it did not say why")])
+@pytest.mark.parametrize(("error", "why"), [("port in use", "port in use"), ("", "it gave no reason")])
 def test_a_failed_comeback_quotes_the_error(error: str, why: str) -> None:
     """The aggregator's own words are the best evidence."""
     verdict = judge(after_done(down(5), down(6, "failed", error)))
 
-    assert verdict.findings[0].message == f"the aggregator did not come back at +6s: {why}"
+    assert verdict.findings[0].message == f"the aggregator did not start again at +6s: {why}"
     assert verdict.findings[0].op is None
 
 

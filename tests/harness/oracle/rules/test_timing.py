@@ -189,7 +189,9 @@ def test_a_sink_that_never_comes_back_leaves_the_outcome_unknown() -> None:
     verdict = judge(with_fault(both(20), fault=SinkDown(since=15_000)))
 
     assert verdict.validity is Validity.UNKNOWN
-    assert verdict.doubts == ("op1 could not be told: an outage of the aggregator or the sink took too long",)
+    assert verdict.doubts == (
+        "op1 could not be reported: an outage of the aggregator or the sink took too long",
+    )
 
 
 def test_an_aggregator_that_stays_down_leaves_the_outcome_unknown() -> None:
@@ -213,7 +215,7 @@ def test_a_refused_notification_leaves_a_doubt_until_the_patience_is_over() -> N
     verdict = judge(history(both(), told("completed", 1, reply=503), end=601.001))
 
     assert verdict.validity is Validity.UNKNOWN
-    assert verdict.doubts == ("the watch ended at +10m01.001s, before op1 had to be told again",)
+    assert verdict.doubts == ("the watch ended at +10m01.001s, before op1 had to be reported again",)
 
 
 def test_a_run_may_set_other_limits() -> None:

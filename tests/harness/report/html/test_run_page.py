@@ -254,7 +254,7 @@ def test_a_long_run_stays_small_and_useful() -> None:
     played = thousand()
     verdict = judge(played)
     broken = Finding(
-        Rule.CONTENT, "push/777 was told wrongly", "push/777", (played.entries.index(_of(played)),)
+        Rule.CONTENT, "push/777 was reported wrongly", "push/777", (played.entries.index(_of(played)),)
     )
     accused = msgspec.structs.replace(verdict, validity=Validity.INVALID, findings=(broken,))
 
