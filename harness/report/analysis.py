@@ -1,7 +1,7 @@
-"""The harness's own analysis of a run: which attempt counted, which came twice or late, what the sink heard.
+"""What happened in a run, derived from its history: what became of each attempt, and of each operation.
 
-Rules of this file: it reads the scenario, the history and the oracle's deadlines, never the aggregator's
-inside; it explains and does not judge. Where an attempt may or may not have counted, it says so.
+Rules of this file: it reads the scenario, the history and the oracle's deadlines, never the aggregator's own
+state; it explains and does not judge. What cannot be known from outside is called indefinite.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,28 +21,28 @@ class AttemptOutcome(StrEnum):
     AT_DEADLINE = "at-deadline"  # the same, while the deadline passed: it may have been on time or late
     DUPLICATE = "duplicate"  # 2xx, and its region had counted before
     LATE = "late"  # 2xx, the first of its region, after the outcome or the deadline
-    NO_EFFECT = "no-effect"  # 2xx, and rightly without effect: a ping, or an action that is not wanted
+    NO_EFFECT = "no-effect"  # 2xx, and rightly without effect: a ping, or an action that is not awaited
     REFUSED = "refused"  # answered 3xx or 4xx: it did not count
-    WRONGLY_ACCEPTED = "wrongly-accepted"  # flawed, and answered 2xx all the same
+    WRONGLY_ACCEPTED = "wrongly-accepted"  # invalid, and answered 2xx all the same
     LOST = "lost"  # it certainly never arrived
     INDEFINITE = "indefinite"  # no answer, or a 5xx: it may have counted
 
 
 @dataclass(slots=True, eq=False)
 class OperationAnalysis:
-    """What one correlation key names; usually one push."""
+    """What became of the operation that one correlation key names; usually one push."""
 
-    name: str
+    name: str  # unique in the run
     records: Operation
     scenario: Scenario  # with the regions and the timeout that held when it began
     judgement: Judgement | None = None
     attempt_outcomes: dict[int, AttemptOutcome] = field(default_factory=dict)  # by attempt number
-    counted: dict[str, int] = field(default_factory=dict)  # region -> when its 2xx came
+    counted: dict[str, int] = field(default_factory=dict)  # by region: when its 2xx came
     unsent: list[Unsent] = field(default_factory=list)
 
     @property
     def indefinite(self) -> set[str]:
-        """Regions of which no more is known than that they may have counted."""
+        """Regions that may have counted, and of which no more is known."""
         maybe = {attempt.region for attempt in self.records.attempts if attempt.counts is None}
         return {region for region in maybe if region is not None} - self.counted.keys()
 
@@ -63,27 +63,26 @@ class OperationAnalysis:
 
 @dataclass(slots=True)
 class RunAnalysis:
-    """A run, understood. The numbers beside records are their indices in the history."""
+    """What happened in one run. A number beside a record is the record's index in the history."""
 
     history: History
     evidence: Evidence
     operations: list[OperationAnalysis]  # in the order in which they first occurred
-    occurred: list[tuple[int, RegistryEvent]] = field(default_factory=list)
+    registry_events: list[tuple[int, RegistryEvent]] = field(default_factory=list)
     unsent: list[tuple[int, Unsent]] = field(default_factory=list)
     faults_applied: list[tuple[int, FaultApplied, Fault]] = field(default_factory=list)
-    faults: dict[int, list[Fault]] = field(default_factory=dict)  # by attempt number: what bit it
+    attempt_faults: dict[int, list[Fault]] = field(default_factory=dict)  # by attempt number
     _by_key: dict[str, OperationAnalysis] = field(default_factory=dict)
     _by_op: dict[str, OperationAnalysis] = field(default_factory=dict)  # its first key's
-    _by_post: dict[int, OperationAnalysis] = field(default_factory=dict)
+    _by_request: dict[int, OperationAnalysis] = field(default_factory=dict)  # of notifications
 
     def __post_init__(self) -> None:
         for operation in self.operations:
-            self._by_key[operation.records.key] = operation
-            for occurred in operation.records.events:
-                self._by_op.setdefault(occurred.op, operation)
-            self._by_post.update(
-                {post.received.request: operation for post in operation.records.notifications}
-            )
+            records = operation.records
+            self._by_key[records.key] = operation
+            for event in records.events:
+                self._by_op.setdefault(event.op, operation)
+            self._by_request |= {it.received.request: operation for it in records.notifications}
 
     @property
     def scenario(self) -> Scenario:
@@ -91,19 +90,27 @@ class RunAnalysis:
         return self.history.run.scenario
 
     def operation_named(self, op: str | None) -> OperationAnalysis | None:
-        """The operation that the history calls so."""
+        """The operation of that name in the history."""
         return self._by_op.get(op or "")
 
     def operation_of(self, attempt: Attempt) -> OperationAnalysis:
         """The operation that an attempt belongs to."""
         return self._by_key[self.evidence.operation_of[attempt.sent.attempt].key]
 
-    def notified_operation(self, post: Notification) -> OperationAnalysis | None:
-        """The operation whose notification a post is; None when it is nobody's."""
-        return self._by_post.get(post.received.request)
+    def notified_operation(self, notification: Notification) -> OperationAnalysis | None:
+        """The operation that a notification is about; None when it cannot be attributed."""
+        return self._by_request.get(notification.received.request)
+
+    def outcome_of(self, attempt: Attempt) -> AttemptOutcome:
+        """What became of an attempt."""
+        return self.operation_of(attempt).attempt_outcomes[attempt.sent.attempt]
+
+    def has_fault(self, attempt: Attempt, *kinds: type[Fault]) -> bool:
+        """Whether a fault of one of these kinds was applied to an attempt."""
+        return any(isinstance(fault, kinds) for fault in self.attempt_faults.get(attempt.sent.attempt, ()))
 
     def restricted_to(self, operation: OperationAnalysis | None) -> "RunAnalysis":
-        """The same run with nothing in it but one operation's own; None: but what belongs to no operation."""
+        """The same run with one operation only; None: with only those records that belong to no operation."""
         evidence, records = self.evidence, operation.records if operation else None
 
         def about(op: str) -> bool:
@@ -118,26 +125,23 @@ class RunAnalysis:
                 attempts=tuple(records.attempts) if records else (),
                 notifications=tuple(records.notifications) if records else evidence.unattributed,
             ),
-            occurred=[it for it in self.occurred if about(it[1].op)],
+            registry_events=[it for it in self.registry_events if about(it[1].op)],
             unsent=[it for it in self.unsent if about(it[1].op)],
         )
 
-    def outcome_of(self, attempt: Attempt) -> AttemptOutcome:
-        """What became of an attempt."""
-        return self.operation_of(attempt).attempt_outcomes[attempt.sent.attempt]
-
-    def has_fault(self, attempt: Attempt, *kinds: type[Fault]) -> bool:
-        """Whether a fault of one of these kinds bit an attempt."""
-        return any(isinstance(fault, kinds) for fault in self.faults.get(attempt.sent.attempt, ()))
-
 
 def analyse(history: History, verdict: Verdict) -> RunAnalysis:
-    """Say what became of everything in a history."""
+    """Derive what became of everything in a history.
+
+    Args:
+        history: What happened.
+        verdict: The oracle's answer to it, for the deadlines.
+    """
     evidence = collect(history)
     analysis = RunAnalysis(history, evidence, _operations(evidence, verdict))
-    _go_through(analysis)
+    _index_records(analysis)
     for operation in analysis.operations:
-        _decide_fates(operation)
+        _derive_outcomes(operation)
     return analysis
 
 
@@ -153,14 +157,14 @@ def _operations(evidence: Evidence, verdict: Verdict) -> list[OperationAnalysis]
     return operations
 
 
-def _go_through(analysis: RunAnalysis) -> None:
-    """Collect what the evidence keeps without its place: occurrences, losses, and whom each fault bit."""
+def _index_records(analysis: RunAnalysis) -> None:
+    """Collect what the evidence keeps without indices: registry events, unsent webhooks, applied faults."""
     faults = analysis.scenario.faults
     sent = {attempt.index: attempt.sent for attempt in analysis.evidence.attempts}
-    pending: dict[tuple[str, str], list[Fault]] = {}  # by (op, region): bites before their delivery leaves
+    pending: dict[tuple[str, str], list[Fault]] = {}  # by (op, region): applied before an attempt is sent
     for index, entry in enumerate(analysis.history.entries):
         if isinstance(entry, RegistryEvent):
-            analysis.occurred.append((index, entry))
+            analysis.registry_events.append((index, entry))
         elif isinstance(entry, Unsent):
             analysis.unsent.append((index, entry))
             operation = analysis.operation_named(entry.op)
@@ -170,29 +174,30 @@ def _go_through(analysis: RunAnalysis) -> None:
             fault = faults[entry.fault]
             analysis.faults_applied.append((index, entry, fault))
             if entry.attempt is not None:
-                analysis.faults.setdefault(entry.attempt, []).append(fault)
+                analysis.attempt_faults.setdefault(entry.attempt, []).append(fault)
             elif entry.op is not None and entry.region is not None:
                 pending.setdefault((entry.op, entry.region), []).append(fault)
         elif index in sent:
-            bites = pending.pop((sent[index].op, sent[index].region), [])
-            analysis.faults.setdefault(sent[index].attempt, []).extend(bites)
+            applied = pending.pop((sent[index].op, sent[index].region), [])
+            analysis.attempt_faults.setdefault(sent[index].attempt, []).extend(applied)
 
 
-def _decide_fates(operation: OperationAnalysis) -> None:
-    """In the order of the answers: the first 2xx of a region is the one that counts."""
-    end = max((attempt.ended_index or 0 for attempt in operation.records.attempts), default=0)
-    for attempt in sorted(operation.records.attempts, key=lambda it: it.ended_index or end + it.index + 1):
-        fate = operation.attempt_outcomes[attempt.sent.attempt] = _fate(operation, attempt)
-        if fate in (AttemptOutcome.COUNTED, AttemptOutcome.AT_DEADLINE) and attempt.region is not None:
+def _derive_outcomes(operation: OperationAnalysis) -> None:
+    """In the order in which attempts ended: the first 2xx of a region is the one that counts."""
+    attempts = operation.records.attempts
+    end = max((attempt.ended_index or 0 for attempt in attempts), default=0)
+    for attempt in sorted(attempts, key=lambda it: it.ended_index or end + it.index + 1):
+        outcome = operation.attempt_outcomes[attempt.sent.attempt] = _outcome(operation, attempt)
+        if outcome in (AttemptOutcome.COUNTED, AttemptOutcome.AT_DEADLINE) and attempt.region is not None:
             operation.counted[attempt.region] = attempt.ended_at
 
 
-def _fate(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
-    answer = attempt.ended
-    if answer is None or answer.definite is None:
+def _outcome(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
+    ended = attempt.ended
+    if ended is None or ended.definite is None:
         return AttemptOutcome.INDEFINITE
-    if not answer.definite:
-        return AttemptOutcome.LOST if answer.status is None else AttemptOutcome.REFUSED
+    if not ended.definite:
+        return AttemptOutcome.LOST if ended.status is None else AttemptOutcome.REFUSED
     # What starts nothing may be answered 200 even under an unknown region's name.
     if not attempt.awaited and attempt.invalid_because in ("", "unknown-region"):
         return AttemptOutcome.NO_EFFECT
@@ -203,10 +208,10 @@ def _fate(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
 
 
 def _accepted(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
-    """The fate of a sound and wanted webhook that was answered 2xx."""
+    """The outcome of a valid and awaited webhook that was answered 2xx."""
     if attempt.region in operation.counted:
         return AttemptOutcome.DUPLICATE
-    if any(post.at < attempt.sent.at for post in operation.records.notifications):
+    if any(notification.at < attempt.sent.at for notification in operation.records.notifications):
         return AttemptOutcome.LATE
     window = operation.deadline
     if window is None or attempt.ended_at < window[0]:

@@ -1,4 +1,4 @@
-"""What one record says, in a few words and in a tone: for cells of the timeline and for evidence.
+"""What one record says, in a few words and in a tone: for the timeline's cells and for evidence.
 
 Rules of this file: nothing here knows of lanes.
 """
@@ -11,11 +11,13 @@ from fanin.harness.report.line import Tone, listed, shorten
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
 
-Said = tuple[str, str, Tone]  # in words, in at most about five characters, and in what tone
+# In full, abbreviated to about five characters, and in what tone.
+Wording = tuple[str, str, Tone]
 
-_KEY_SHOWN = 9  # enough to tell two keys apart at a glance
+_KEY_SHOWN = 9  # characters: enough to tell two keys apart at a glance
 _BUSY = 503
 
+# By reason: in full, and abbreviated.
 UNSENT = {
     "dropped": ("dropped", "drop"),
     "disabled": ("webhook disabled", "off"),
@@ -24,12 +26,12 @@ UNSENT = {
     "never-replicated": ("never replicates", "n/a"),
 }
 
-# What the brief forms stand for, wherever a status alone does not say it.
-BRIEF = {
+# What the abbreviations stand for, where a status alone does not say it.
+ABBREVIATIONS = {
     "copy": "sent again",
     "try": "retry",
     "held": "held back",
-    "flaw": "must be refused",
+    "bad": "must be refused",
     "sent": "no answer yet",
     "dup": "duplicate",
     "late": "after the outcome or the deadline",
@@ -47,52 +49,51 @@ BRIEF = {
 
 
 def request(analysis: RunAnalysis, attempt: Attempt) -> tuple[str, str]:
-    """What is special about a request; ``sent`` when nothing is."""
+    """What is special about a request, in full and abbreviated; ``sent`` when nothing is."""
     sent = attempt.sent
-    said: list[tuple[str, str]] = []
+    parts: list[tuple[str, str]] = []
     if analysis.has_fault(attempt, DelayBy):
-        said.append(("held back", "held"))
+        parts.append(("held back", "held"))
     if analysis.has_fault(attempt, SlowClient):
-        said.append(("slowly", ""))
+        parts.append(("slowly", ""))
     if sent.copy:
-        said.append((f"copy {sent.copy}", "copy"))
+        parts.append((f"copy {sent.copy}", "copy"))
     if sent.retry:
-        said.append((f"retry {sent.retry}", "try"))
+        parts.append((f"retry {sent.retry}", "try"))
     if analysis.has_fault(attempt, SignEarlier):
-        said.append(("signed earlier", ""))
+        parts.append(("signed earlier", ""))
     if sent.envelope and sent.envelope != sent.attempt:
-        said.append(("in the same request", ""))
+        parts.append(("in the same request", ""))
     if attempt.invalid_because and attempt.invalid_because != "unknown-region":
-        flaw = attempt.invalid_because.removeprefix("malformed:").removeprefix("forged:")
-        said.append((flaw.replace("-", " "), "flaw"))
+        reason = attempt.invalid_because.removeprefix("malformed:").removeprefix("forged:")
+        parts.append((reason.replace("-", " "), "bad"))
     elif sent.url_region != attempt.origin:
-        claimed = f"as {sent.url_region!r}" if sent.url_region else "no region"
-        said.append((claimed, "flaw" if attempt.invalid_because else ""))
-    return ", ".join(words for words, _ in said) or "sent", " ".join(brief for _, brief in said if brief)
+        named = f"as {sent.url_region!r}" if sent.url_region else "no region"
+        parts.append((named, "bad" if attempt.invalid_because else ""))
+    return ", ".join(words for words, _ in parts) or "sent", " ".join(brief for _, brief in parts if brief)
 
 
-def answer(analysis: RunAnalysis, attempt: Attempt, answered: AttemptEnded) -> Said:
-    """How an attempt ended and what that makes of it."""
-    if answered.status is None:
-        return _no_answer(analysis, attempt, answered)
+def response(analysis: RunAnalysis, attempt: Attempt, ended: AttemptEnded) -> Wording:
+    """How an attempt ended, and what follows from that."""
+    if ended.status is None:
+        return _no_response(analysis, attempt, ended)
+    refused = (", refused", "", Tone.GOOD) if attempt.invalid_because else (", refused!", " !", Tone.BAD)
     words, suffix, tone = {
         AttemptOutcome.COUNTED: ("", "", Tone.GOOD),
         AttemptOutcome.NO_EFFECT: (", nothing to do", "", Tone.GOOD),
         AttemptOutcome.DUPLICATE: (", duplicate", " dup", Tone.ODD),
         AttemptOutcome.LATE: (", late", " late", Tone.ODD),
-        AttemptOutcome.AT_DEADLINE: (", on the line", " edge", Tone.ODD),
+        AttemptOutcome.AT_DEADLINE: (", at the deadline", " edge", Tone.ODD),
         AttemptOutcome.WRONGLY_ACCEPTED: (", not refused!", " !", Tone.BAD),
-        AttemptOutcome.REFUSED: (", refused", "", Tone.GOOD)
-        if attempt.invalid_because
-        else (", refused!", " !", Tone.BAD),
+        AttemptOutcome.REFUSED: refused,
     }.get(
         analysis.outcome_of(attempt),
-        (", may count", " ?", Tone.ODD if answered.status == _BUSY else Tone.BAD),
+        (", may count", " ?", Tone.ODD if ended.status == _BUSY else Tone.BAD),
     )
-    return f"{answered.status}{words}", f"{answered.status}{suffix}", tone
+    return f"{ended.status}{words}", f"{ended.status}{suffix}", tone
 
 
-def _no_answer(analysis: RunAnalysis, attempt: Attempt, answered: AttemptEnded) -> Said:
+def _no_response(analysis: RunAnalysis, attempt: Attempt, ended: AttemptEnded) -> Wording:
     if analysis.has_fault(attempt, LoseAnswer):
         return "answer lost", "cut", Tone.FAULT
     return {
@@ -100,43 +101,44 @@ def _no_answer(analysis: RunAnalysis, attempt: Attempt, answered: AttemptEnded) 
         "refused": ("no connection", "down", Tone.ODD),
         "reset": ("cut off, may count", "cut", Tone.ODD),
         "timeout": ("no answer, may count", "mute", Tone.ODD),
-    }.get(answered.error, ("no answer", "?", Tone.ODD))
+    }.get(ended.error, ("no answer", "?", Tone.ODD))
 
 
-def told(analysis: RunAnalysis, post: Notification) -> tuple[str, Tone]:
-    """What a post says, its key when that is new, and whether it can be right at all."""
-    body, key, operation = post.received.body, post.received.key, analysis.notified_operation(post)
-    outcome = said_outcome(post) or ("not JSON" if body is None else "no outcome")
+def notification(analysis: RunAnalysis, received: Notification) -> tuple[str, Tone]:
+    """What a notification states, its key when that is new, and whether it can be right at all."""
+    key, operation = received.received.key, analysis.notified_operation(received)
+    outcome = stated_outcome(received) or ("not JSON" if received.received.body is None else "no outcome")
     named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
     if operation is None:
-        return f"{outcome} of nothing that happened, {named}", Tone.BAD
-    earlier = operation.records.notifications[: operation.records.notifications.index(post)]
-    missing = told_missing(post)
+        return f"{outcome} of no known operation, {named}", Tone.BAD
+    notifications = operation.records.notifications
+    earlier = notifications[: notifications.index(received)]
+    missing = stated_missing(received)
     words = outcome + (f", missing {listed(missing, 2)}" if missing else "")
     if not earlier:
-        return f"{words}, {named}", Tone.GOOD if post.body.outcome and key else Tone.BAD
-    if all(said_outcome(one) == said_outcome(post) and one.received.key == key for one in earlier):
+        return f"{words}, {named}", Tone.GOOD if received.body.outcome and key else Tone.BAD
+    if all(stated_outcome(one) == stated_outcome(received) and one.received.key == key for one in earlier):
         return f"{outcome} again, same key", Tone.PLAIN
-    if post.at - earlier[0].at > RETENTION_MS:
-        return f"id used anew: {words}, {named}", Tone.PLAIN
+    if received.at - earlier[0].at > RETENTION_MS:
+        return f"id used again: {words}, {named}", Tone.PLAIN
     return f"SECOND: {words}, {named}", Tone.BAD
 
 
-def said_outcome(post: Notification) -> str:
+def stated_outcome(received: Notification) -> str:
     """The outcome as the body names it, right or wrong; empty when it names none."""
-    return post.body.raw_outcome if isinstance(post.body.raw_outcome, str) else ""
+    return received.body.raw_outcome if isinstance(received.body.raw_outcome, str) else ""
 
 
-def told_missing(post: Notification) -> tuple[str, ...]:
-    """The regions that a post names as missing; none when it talks nonsense."""
-    return post.body.missing or ()
+def stated_missing(received: Notification) -> tuple[str, ...]:
+    """The regions that the body names as missing; none when the field is absent or of another shape."""
+    return received.body.missing or ()
 
 
-def reply(post: Notification, replied: SinkResponded) -> tuple[str, Tone]:
-    """What the sink answered, or how it did not."""
-    if replied.error:
-        waited = format_duration(replied.at - post.received.at)
-        words = {"hung": f"hangs, {waited}", "reset": "breaks off", "disconnected": "nobody there to read it"}
-        status = f"{replied.status}, " if replied.status is not None else ""
-        return f"{status}{words[replied.error]}", Tone.FAULT
-    return str(replied.status), Tone.GOOD if replied.status in SUCCESS else Tone.FAULT
+def sink_response(received: Notification, responded: SinkResponded) -> tuple[str, Tone]:
+    """What the sink answered, or how it failed to."""
+    if responded.error:
+        waited = format_duration(responded.at - received.at)
+        words = {"hung": f"hangs, {waited}", "reset": "resets", "disconnected": "connection closed"}
+        status = f"{responded.status}, " if responded.status is not None else ""
+        return f"{status}{words[responded.error]}", Tone.FAULT
+    return str(responded.status), Tone.GOOD if responded.status in SUCCESS else Tone.FAULT

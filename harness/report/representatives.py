@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
 from fanin.harness.report.line import listed
-from fanin.harness.report.record_text import said_outcome
+from fanin.harness.report.record_text import stated_outcome
 from fanin.harness.verdict import Judgement, Rule, Verdict
 
 # So many operations of a long run are shown one by one.
@@ -37,11 +37,18 @@ def examples(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]
 
 
 def _kind(operation: OperationAnalysis) -> Hashable:
-    posts = operation.records.notifications
+    notifications = operation.records.notifications
     attempts = frozenset(operation.attempt_outcomes.values()) - {AttemptOutcome.COUNTED}
-    answers = frozenset(post.response.status if post.response else None for post in posts)
+    answers = frozenset(
+        notification.response.status if notification.response else None for notification in notifications
+    )
     unsent = frozenset(entry.reason for entry in operation.unsent)
-    return tuple(said_outcome(post) for post in posts[:2]), answers, attempts, unsent
+    return (
+        tuple(stated_outcome(notification) for notification in notifications[:2]),
+        answers,
+        attempts,
+        unsent,
+    )
 
 
 def judgement_kind(judgement: Judgement) -> Hashable:
@@ -59,8 +66,8 @@ def grouped[T](items: Iterable[T], kind: Callable[[T], Hashable]) -> list[list[T
 
 def first_outcome(operation: OperationAnalysis) -> str:
     """What the sink was first told of an operation; ``silence`` when nothing."""
-    posts = operation.records.notifications
-    return (said_outcome(posts[0]) or "unreadable") if posts else "silence"
+    notifications = operation.records.notifications
+    return (stated_outcome(notifications[0]) or "unreadable") if notifications else "silence"
 
 
 def judged_outcomes(judgements: Sequence[Judgement]) -> list[str]:

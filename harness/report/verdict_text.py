@@ -57,7 +57,7 @@ def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
     if len(shown) > _OPERATIONS:
         shown = tuple(alike[0] for alike in grouped(verdict.judgements, judgement_kind))[:_OPERATIONS]
     for judgement in shown:
-        text = f"  {judgement.op}  {_decided(judgement)}: {why(analysis, judgement)}"
+        text = f"  {judgement.op}  {_decided(judgement)}: {reason(analysis, judgement)}"
         yield from (line(part) for part in wrap(text, hanging=" " * 6))
     rest = [judgement for judgement in verdict.judgements if judgement not in shown]
     if rest:
@@ -72,8 +72,8 @@ def _decided(judgement: Judgement) -> str:
     return f"{judgement.outcome}{told}"
 
 
-def why(analysis: RunAnalysis, judgement: Judgement) -> str:
-    """What made the outcome right: the only one that was legal, or one of several and why several were."""
+def reason(analysis: RunAnalysis, judgement: Judgement) -> str:
+    """Why the outcome was right: because it was the only legal one, or because several were, and why."""
     operation = next((one for one in analysis.operations if one.judgement is judgement), None)
     counted = operation.counted if operation else {}
     deadline = _deadline_words(judgement)
@@ -98,7 +98,7 @@ def _deadline_words(judgement: Judgement) -> str:
     """``the deadline (+2m00s)``, or between two instants where the harness cannot know it better."""
     start, end = judgement.deadline_from, judgement.deadline_until
     if start is None:
-        return "a deadline that never was"
+        return "a deadline that was never set"
     if end is None:
         return f"a deadline at {clock(start)} or later"
     if end <= start:

@@ -156,7 +156,7 @@ def test_no_page_asks_for_anything_but_itself(sights: Sights) -> None:
 
 def test_every_page_says_what_it_was_meant_to_say(sights: Sights) -> None:
     """No sign of ours is taken for a harmful one, no value is missing, no template is left unfilled."""
-    unwanted = re.compile(r"\N{REPLACEMENT CHARACTER}|\bNone\b|\{\{|\}\}|\{%|undefined|<\w+ object|&\w+;")
+    unwanted = re.compile(r"\N{REPLACEMENT CHARACTER}|\bNone\b|\{\{|\{%|%\}|undefined|<\w+ object|&\w+;")
     found = {name: unwanted.findall(text) for name, text in sights.said.items() if unwanted.search(text)}
 
     assert found == {}

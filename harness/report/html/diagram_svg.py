@@ -13,7 +13,15 @@ from markupsafe import Markup
 
 from fanin.harness.report.html import glyphs
 from fanin.harness.report.html.axis import Extent, breaks, place, staggered, text_width
-from fanin.harness.report.html.diagram import Block, Diagram, Interval, Marker, named
+from fanin.harness.report.html.diagram import (
+    Block,
+    Diagram,
+    Interval,
+    IntervalKind,
+    Marker,
+    Transmission,
+    lane_name,
+)
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.html.markup import tag
 from fanin.harness.report.line import shorten
@@ -74,7 +82,7 @@ class _Drawing:
     def __init__(self, diagram: Diagram, name: str) -> None:
         self._diagram, self._name = diagram, name
         self._placed, self._dropped = _tracks(diagram)
-        labels = [shorten(it, _NAME_MAX) for block in diagram.blocks for it in named(block.lanes)]
+        labels = [shorten(it, _NAME_MAX) for block in diagram.blocks for it in map(lane_name, block.lanes)]
         self._left = max(map(text_width, labels), default=0) + 2 * _MARGIN
         extents = [
             Extent(
@@ -97,7 +105,7 @@ class _Drawing:
         )
 
     def _ends(self, marker: Marker) -> int:
-        """When a marker ends, if that is drawn at all."""
+        """When a marker ends, if that instant has a column; else when it begins."""
         known = self._diagram.instants | self._diagram.minor
         return marker.ends if marker.ends in known else marker.begins
 
@@ -115,7 +123,7 @@ class _Drawing:
         return lanes
 
     def svg(self, about: str) -> Markup:
-        """The names of the lanes, and the picture: two, so that the names stay when the picture scrolls."""
+        """Two elements, the names of the lanes and the picture, so that the names stay when it scrolls."""
         height, right = round(self._bottom), round(max(self._right + _MARGIN, WIDTH / 2))
         left = round(self._left)
         size = {"height": height, "class_": "picture"}
@@ -148,7 +156,7 @@ class _Drawing:
         for number, block in blocks:
             yield from self._lines(number, block)
         for it in self._placed:
-            yield from self._way(it)
+            yield from self._transmission(it)
         for it in self._placed:
             yield self._sign(it)
         if self._dropped:
@@ -162,8 +170,8 @@ class _Drawing:
             if block.heading:
                 heading = shorten(block.heading, 60)
                 yield tag("text", heading, x=_MARGIN, y=first.top - 6, class_="heading")
-            for lane, name in zip(block.lanes, named(block.lanes), strict=True):
-                y = self._lanes[number, lane].y() + 4
+            for lane in block.lanes:
+                y, name = self._lanes[number, lane].y() + 4, lane_name(lane)
                 short = shorten(name, _NAME_MAX)
                 title = [tag("title", name)] if short != name else []
                 yield tag("text", *title, short, x=self._left - 4, y=y, class_="name")
@@ -210,23 +218,23 @@ class _Drawing:
             yield tag("g", tag("title", title), *sign, *(room if fits else []), class_=kind)
 
     def _backdrop(self, number: int, block: Block) -> Iterator[Markup]:
-        """What holds a stretch of time, behind everything else."""
+        """The intervals that lie behind everything else."""
         top = self._lanes[number, block.lanes[0]].top
         bottom = self._lanes[number, block.lanes[-1]].bottom
         for interval in block.intervals:
             x, wide = self._span(interval)
             title = tag("title", interval.title)
-            if interval.kind == "down" and wide:
+            if interval.kind is IntervalKind.DOWN and wide:
                 lane = self._lanes[number, AGGREGATOR]
                 yield tag("rect", title, x=x, y=top, width=wide, height=bottom - top, class_="shade")
                 place = {"x": x, "y": lane.y() - 5.5, "width": wide, "height": 11}
                 yield tag("rect", title, **place, class_="down", fill=glyphs.hatched(self._name))
-            elif interval.kind == "sink-fault":
+            elif interval.kind is IntervalKind.SINK_FAULT:
                 lane = self._lanes[number, SINK]
                 yield tag(
                     "rect", title, **_box(x, lane, wide), class_="sink-fault", fill=glyphs.hatched(self._name)
                 )
-            elif interval.kind == "deadline":
+            elif interval.kind is IntervalKind.DEADLINE:
                 stripe = {"y": top, "height": bottom - top}
                 yield tag("rect", title, x=x, width=max(wide, 2), class_="deadline", **stripe)
                 yield tag("rect", title, x=x - 1, width=2, class_="deadline edge", **stripe)
@@ -242,39 +250,30 @@ class _Drawing:
             if name not in (AGGREGATOR, TIMER):
                 yield _line(self._left, lane.y(), self._axis.places[-1], lane.y(), "lane")
         for interval in block.intervals:
-            if interval.kind in ("up", "armed", "ghost"):
+            if interval.kind in (IntervalKind.UP, IntervalKind.ARMED, IntervalKind.CANCELLED):
                 lane = self._lanes[number, interval.lane or AGGREGATOR]
                 x, wide = self._span(interval)
                 title = tag("title", interval.title)
-                yield tag(
-                    "rect",
-                    title,
-                    x=x,
-                    y=lane.y() - 2.5,
-                    width=max(wide, 1),
-                    height=5,
-                    rx=2,
-                    class_=interval.kind,
-                )
+                bar = {"x": x, "y": lane.y() - 2.5, "width": max(wide, 1), "height": 5, "rx": 2}
+                yield tag("rect", title, **bar, class_=interval.kind)
 
-    def _way(self, it: _Placed) -> Iterator[Markup]:
-        """The request's way from its lane down to whoever it was for."""
+    def _transmission(self, it: _Placed) -> Iterator[Markup]:
+        """An arrow from a request's lane down to its receiver, as far as the request got."""
         marker = it.marker
         target = (it.block, SINK if marker.lane == SINK else AGGREGATOR)
-        if not marker.way or target not in self._lanes:
+        if marker.transmission is None or target not in self._lanes:
             return
         x = self._axis.x(marker.begins)
+        start = self._lanes[it.block, marker.lane].y(it.track)
         if marker.lane == SINK:
-            start, stop = (
-                self._lanes[it.block, AGGREGATOR].y() + 3,
-                self._lanes[it.block, SINK].y(it.track) - 7,
-            )
+            start, stop = self._lanes[it.block, AGGREGATOR].y() + 3, start - 7
+        elif marker.transmission is Transmission.LOST:
+            stop = start + _TRACK * 0.75
         else:
-            start = self._lanes[it.block, marker.lane].y(it.track)
-            stop = start + _TRACK * 0.75 if marker.way == "lost" else self._lanes[target].y() - 4
-        style = f"way {marker.way} {_tone(marker)}"
+            stop = self._lanes[target].y() - 4
+        style = f"transmission {marker.transmission} {_tone(marker)}"
         yield _line(x, start, x, stop, style)
-        if marker.way in ("lost", "refused"):
+        if marker.transmission in (Transmission.LOST, Transmission.REFUSED):
             yield tag("path", d=f"M{x - 3:.1f} {stop - 3:.1f}l6 6m0 -6l-6 6", class_=style)
         else:
             yield tag("path", d=f"M{x - 3:.1f} {stop - 5:.1f}h6l-3 5Z", class_=f"head {_tone(marker)}")

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
+from fanin.harness.report.html.diagram import lane_name
 from fanin.harness.report.line import Tone
-from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event, events
+from fanin.harness.report.timeline.events import AGGREGATOR, SINK_STATES, Event, events
 from fanin.harness.verdict import Verdict
 from fanin.simulator.instants import clock
 
 ROWS_MAX = 160
 _ENDS = ROWS_MAX // 2
-_WHERE = {REGISTRY: "registry", AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +21,9 @@ class EventRow:
 
     anchor: str = ""
     clock: str = ""
-    where: str = ""
+    lane: str = ""
     operation: str = ""
-    what: str = ""
+    text: str = ""
     tone: Tone = Tone.PLAIN
     deciding: bool = False
     skipped: int = 0
@@ -37,16 +37,22 @@ class EventTable:
     anchors: dict[int, str]  # by index into the history
 
 
-def table(analysis: RunAnalysis, verdict: Verdict, drawn: Sequence[OperationAnalysis]) -> EventTable:
-    """All that happened to the drawn operations and to everybody, and whatever decides a finding."""
+def table(analysis: RunAnalysis, verdict: Verdict, shown: Sequence[OperationAnalysis]) -> EventTable:
+    """All events of the shown operations and of the run as a whole, and whatever decides a finding.
+
+    Args:
+        analysis: The run.
+        verdict: The oracle's answer to it.
+        shown: The operations that have pictures.
+    """
     deciding = {index for finding in verdict.findings for index in finding.evidence}
-    happened = sorted(_of(analysis, drawn, deciding), key=_Order(analysis))
+    found = sorted(_of(analysis, shown, deciding), key=_Order(analysis))
     rows: list[EventRow] = []
     anchors: dict[int, str] = {}
     skipped = 0
-    for position, event in enumerate(happened):
+    for position, event in enumerate(found):
         decides = not deciding.isdisjoint(event.entries)
-        if _ENDS <= position < len(happened) - _ENDS and not decides:
+        if _ENDS <= position < len(found) - _ENDS and not decides:
             skipped += 1
             continue
         if skipped:
@@ -57,42 +63,43 @@ def table(analysis: RunAnalysis, verdict: Verdict, drawn: Sequence[OperationAnal
     return EventTable(rows, anchors)
 
 
-def _of(analysis: RunAnalysis, drawn: Sequence[OperationAnalysis], deciding: set[int]) -> Iterator[Event]:
+def _of(analysis: RunAnalysis, shown: Sequence[OperationAnalysis], deciding: set[int]) -> Iterator[Event]:
     yield from (it for it in events(analysis.restricted_to(None)) if it.operation is None)
     for operation in analysis.operations:
-        if operation in drawn:
-            yield from _mine(analysis, operation)
+        if operation in shown:
+            yield from _own(analysis, operation)
         elif not deciding.isdisjoint(_records(operation)):
-            yield from (it for it in _mine(analysis, operation) if not deciding.isdisjoint(it.entries))
+            yield from (it for it in _own(analysis, operation) if not deciding.isdisjoint(it.entries))
 
 
 def _records(operation: OperationAnalysis) -> Iterator[int]:
     for attempt in operation.records.attempts:
         yield from attempt.records
-    for post in operation.records.notifications:
-        yield from post.records
+    for notification in operation.records.notifications:
+        yield from notification.records
 
 
-def _mine(analysis: RunAnalysis, operation: OperationAnalysis) -> Iterator[Event]:
+def _own(analysis: RunAnalysis, operation: OperationAnalysis) -> Iterator[Event]:
     return (it for it in events(analysis.restricted_to(operation)) if it.operation is operation)
 
 
 class _Order:
-    """By instant and record. What a webhook comes to stands below the webhook; what follows, last."""
+    """Sort key: by instant and record; a count stands below its webhook, and what has no record last."""
 
     def __init__(self, analysis: RunAnalysis) -> None:
-        self._answers = {
+        # By the index of an attempt: when it ended, and the index of that record.
+        self._ends = {
             attempt.index: (attempt.ended_at, attempt.ended_index or attempt.index)
             for attempt in analysis.evidence.attempts
         }
 
     def __call__(self, event: Event) -> tuple[int, float]:
         if not event.entries:
-            return event.at, -math.inf if event.kind.startswith("sink") else math.inf
+            return event.at, -math.inf if event.kind in SINK_STATES else math.inf
         first = event.entries[0]
-        if event.lane == AGGREGATOR and first in self._answers:
-            ended_at, answer = self._answers[first]
-            return event.at, (answer if event.at == ended_at else first) + 0.5
+        if event.lane == AGGREGATOR and first in self._ends:
+            ended_at, last = self._ends[first]
+            return event.at, (last if event.at == ended_at else first) + 0.5
         return event.at, first
 
 
@@ -100,9 +107,9 @@ def _row(event: Event, anchor: str, *, deciding: bool) -> EventRow:
     return EventRow(
         anchor=anchor,
         clock=clock(event.at),
-        where=_WHERE.get(event.lane, event.lane),
+        lane=lane_name(event.lane),
         operation=event.operation.name if event.operation else "",
-        what=event.text,
+        text=event.text,
         tone=event.tone,
         deciding=deciding,
     )

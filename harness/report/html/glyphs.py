@@ -1,4 +1,4 @@
-"""The signs of the pictures. Each has a shape of its own, so that nobody needs the colours."""
+"""The signs of the pictures. Each has a shape of its own, so that no meaning depends on colour."""
 
 from enum import Enum
 
@@ -11,7 +11,7 @@ class Glyph(Enum):
     """A sign, and what it stands for in the legend."""
 
     NONE = ""
-    OCCURRED = "pushed or deleted in the registry"
+    REGISTRY_EVENT = "pushed or deleted in the registry"
     COUNTED = "accepted, the first of its region: it counted"
     DUPLICATE = "accepted again: a duplicate"
     LATE = "accepted, after the outcome or the deadline"
@@ -25,15 +25,15 @@ class Glyph(Enum):
     COMPLETED = "notified: completed"
     TIMED_OUT = "notified: timed out"
     ARMED = "the timer is armed"
-    OFF = "the timer is called off"
+    CANCELLED = "the timer is cancelled"
     FIRES = "the timer fires"
     DOWN = "a fault begins"
-    UP = "well again"
+    UP = "up again, or recovered"
 
 
 _RING = "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z"
 _OUTLINES = {
-    Glyph.OCCURRED: ("solid", "M0 -5.5L5.5 0L0 5.5L-5.5 0Z"),
+    Glyph.REGISTRY_EVENT: ("solid", "M0 -5.5L5.5 0L0 5.5L-5.5 0Z"),
     Glyph.COUNTED: ("solid", _RING),
     Glyph.DUPLICATE: ("hollow", _RING + "M-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0Z"),
     Glyph.LATE: ("hollow", "M-4 -4.5L5 0L-4 4.5Z"),
@@ -47,7 +47,7 @@ _OUTLINES = {
     Glyph.COMPLETED: ("solid", "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0 -12 0Z"),
     Glyph.TIMED_OUT: ("solid", "M-5 -6H5L-5 6H5Z"),
     Glyph.ARMED: ("solid", "M-1.5 -6H1.5V6H-1.5Z"),
-    Glyph.OFF: ("hollow", "M-1.5 -6H1.5V6H-1.5Z"),
+    Glyph.CANCELLED: ("hollow", "M-1.5 -6H1.5V6H-1.5Z"),
     Glyph.FIRES: ("solid", "M1 -7L-4.5 1.5H-0.5L-1.5 7L4.5 -2H0.5Z"),
     Glyph.DOWN: ("solid", "M-5.5 -4H5.5L0 5Z"),
     Glyph.UP: ("solid", "M-5.5 4H5.5L0 -5Z"),
@@ -71,7 +71,7 @@ def draw(glyph: Glyph, tone: str, x: float = 0, y: float = 0) -> Markup:
 
 
 def hatch(name: str) -> Markup:
-    """The pattern of what a fault holds; ``hatched`` fills with it."""
+    """The pattern that marks an interval with a fault; `hatched` fills with it."""
     lines = tag("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatching")
     return tag(
         "defs", tag("pattern", lines, id=f"{name}-hatch", width=6, height=6, patternUnits="userSpaceOnUse")

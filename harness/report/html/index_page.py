@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fanin.harness.report.html.markup import templates
-from fanin.harness.report.html.run_page import style
+from fanin.harness.report.html.markup import style, templates
 from fanin.harness.report.line import listed
 from fanin.harness.report.representatives import judged_outcomes, tally
 from fanin.harness.results import Card, Judged, RuleResult, Skipped, rule_results

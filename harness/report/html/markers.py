@@ -1,17 +1,17 @@
 """The markers of a picture: one for each webhook, notification and event.
 
-Rules of this file: words come from `phrases` and `events`, so that page and terminal say the same.
+Rules of this file: words come from `record_text` and `timeline.events`, so that page and terminal agree.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
-from fanin.harness.report.html.diagram import Marker, named
+from fanin.harness.report.html.diagram import Marker, Transmission, lane_name
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.harness.report.line import Tone, shorten
-from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event
+from fanin.harness.report.timeline.events import SINK, TIMER, Event, EventKind
 from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
 
@@ -29,8 +29,24 @@ _GLYPHS = {
     AttemptOutcome.LOST: Glyph.LOST,
     AttemptOutcome.INDEFINITE: Glyph.INDEFINITE,
 }
+_EVENT_GLYPHS = {
+    EventKind.REGISTRY_EVENT: Glyph.REGISTRY_EVENT,
+    EventKind.COUNT: Glyph.NONE,
+    EventKind.DEADLINE: Glyph.NONE,
+    EventKind.DOWN: Glyph.DOWN,
+    EventKind.REPLICA_DOWN: Glyph.DOWN,
+    EventKind.CLOCK_SET: Glyph.DOWN,
+    EventKind.UP: Glyph.UP,
+    EventKind.REPLICA_UP: Glyph.UP,
+    EventKind.ARMED: Glyph.ARMED,
+    EventKind.CANCELLED: Glyph.CANCELLED,
+    EventKind.FIRES: Glyph.FIRES,
+    EventKind.SINK_FAULT: Glyph.DOWN,
+    EventKind.SINK_RECOVERED: Glyph.UP,
+    EventKind.SINK_UNREACHABLE: Glyph.LOST,
+}
 _OUTCOMES = {"completed": Glyph.COMPLETED, "timed_out": Glyph.TIMED_OUT}
-# How an attempt at the sink ended without a status, in one word.
+# How a request to the sink ended without a status, in one word.
 _UNANSWERED = {"hung": "hangs", "reset": "cut", "disconnected": "unread"}
 
 
@@ -50,114 +66,106 @@ def record_markers(analysis: RunAnalysis) -> Iterator[Marker]:
             title=f"{clock(entry.at)}  {entry.region}: {words}",
             entries=(index,),
         )
-    for post in analysis.evidence.notifications:
-        yield _post(analysis, post)
+    for received in analysis.evidence.notifications:
+        yield _notification(analysis, received)
 
 
 def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Marker:
-    sent, answered, outcome_ = attempt.sent, attempt.ended, analysis.outcome_of(attempt)
+    sent, ended, outcome = attempt.sent, attempt.ended, analysis.outcome_of(attempt)
     words, brief = record_text.request(analysis, attempt)
     title = f"{clock(sent.at)}  {attempt.origin}: {words}"
-    if answered is None or answered.error == "run-ended":
+    if ended is None or ended.error == "run-ended":
         ends, tone, label, title = sent.at, Tone.ODD, f"{brief} ?", f"{title}, no answer"
     else:
-        end, end_brief, tone = record_text.answer(analysis, attempt, answered)
-        ends, label = answered.at, f"{brief} {end_brief}"
+        end, end_brief, tone = record_text.response(analysis, attempt, ended)
+        ends, label = ended.at, f"{brief} {end_brief}"
         title = f"{title} → {end}" + (f", {format_duration(ends - sent.at)} later" if ends > sent.at else "")
-    wrongly_refused = outcome_ is AttemptOutcome.REFUSED and tone is Tone.BAD
+    wrongly_refused = outcome is AttemptOutcome.REFUSED and tone is Tone.BAD
     return Marker(
         lane=attempt.origin,
         begins=sent.at,
         ends=ends,
-        glyph=Glyph.WRONG if wrongly_refused else _GLYPHS[outcome_],
+        glyph=Glyph.WRONG if wrongly_refused else _GLYPHS[outcome],
         tone=tone,
         label=label.strip(),
         title=title,
         entries=attempt.records,
-        way=_way(attempt, outcome_),
+        transmission=_transmission(attempt, outcome),
     )
 
 
-def _way(attempt: Attempt, outcome_: AttemptOutcome) -> str:
-    if outcome_ is AttemptOutcome.LOST:
-        return "refused" if attempt.ended and attempt.ended.error == "refused" else "lost"
-    return "indefinite" if outcome_ is AttemptOutcome.INDEFINITE else "reached"
+def _transmission(attempt: Attempt, outcome: AttemptOutcome) -> Transmission:
+    if outcome is AttemptOutcome.LOST:
+        refused = attempt.ended is not None and attempt.ended.error == "refused"
+        return Transmission.REFUSED if refused else Transmission.LOST
+    return Transmission.INDEFINITE if outcome is AttemptOutcome.INDEFINITE else Transmission.REACHED
 
 
-def _post(analysis: RunAnalysis, post: Notification) -> Marker:
-    words, tone = record_text.told(analysis, post)
-    operation, outcome = analysis.notified_operation(post), record_text.said_outcome(post) or "unreadable"
-    label, title, ends = shorten(outcome, _OUTCOME_MAX), f"{clock(post.at)}  sink: {words}", post.at
+def _notification(analysis: RunAnalysis, received: Notification) -> Marker:
+    words, tone = record_text.notification(analysis, received)
+    operation, response = analysis.notified_operation(received), received.response
+    outcome = record_text.stated_outcome(received) or "unreadable"
+    label, title, ends = shorten(outcome, _OUTCOME_MAX), f"{clock(received.at)}  sink: {words}", received.at
     if operation is None:
-        label += ", whose?"
-    elif operation.records.notifications[0] is not post:
+        label += " of what?"
+    elif operation.records.notifications[0] is not received:
         label += " again"
-    if post.response is not None:
-        end, end_tone = record_text.reply(post, post.response)
-        ends = post.response.at
-        answered = _UNANSWERED.get(post.response.error, str(post.response.status))
-        label, title = f"{label} → {answered}", f"{title} → {end}"
+    if response is not None:
+        end, end_tone = record_text.sink_response(received, response)
+        ends = response.at
+        label = f"{label} → {_UNANSWERED.get(response.error, str(response.status))}"
+        title = f"{title} → {end}"
         tone = tone if tone is Tone.BAD else end_tone
     return Marker(
         lane=SINK,
-        begins=post.at,
+        begins=received.at,
         ends=ends,
         glyph=_OUTCOMES.get(outcome, Glyph.WRONG),
         tone=tone,
         label=label,
         title=title,
-        entries=post.records,
-        way="reached",
+        entries=received.records,
+        transmission=Transmission.REACHED,
     )
 
 
 def event_marker(event: Event) -> Marker | None:
-    """The marker of an event that is no request: an occurrence, a count, a start or stop, a timer, faults."""
-    drawing = _DRAWN.get(event.kind.split(" ")[0])
-    return None if drawing is None else drawing(event)
-
-
-def _occurred(event: Event) -> Marker:
-    return _marker(event, REGISTRY, Glyph.OCCURRED, event.text.split(" ", 1)[0])
-
-
-def _counted(event: Event) -> Marker:
-    return _marker(event, AGGREGATOR, Glyph.NONE, event.text.split(":")[0].replace(" of ", "/"))
-
-
-def _aggregator(event: Event) -> Marker:
-    glyph = {"deadline": Glyph.NONE, "up": Glyph.UP, "back": Glyph.UP}.get(event.kind, Glyph.DOWN)
-    label = event.text.split(",")[0] if event.kind in ("up", "back") else event.text
-    return _marker(event, AGGREGATOR, glyph, label)
-
-
-def _timer(event: Event) -> Marker:
-    glyph = {"armed": Glyph.ARMED, "off": Glyph.OFF}.get(event.kind, Glyph.FIRES)
-    return _marker(event, TIMER, glyph, event.text.split(":")[0])
-
-
-def _sink(event: Event) -> Marker:
-    glyph = {"knock": Glyph.LOST, "sink recovered": Glyph.UP}.get(event.kind, Glyph.DOWN)
-    label = "" if event.kind == "knock" else event.text.removesuffix(" from here")
-    return _marker(event, SINK, glyph, label)
-
-
-def _marker(event: Event, lane: str, glyph: Glyph, label: str) -> Marker:
+    """The marker of an event; None where the event is a record that has one: a webhook, a notification."""
+    glyph = _EVENT_GLYPHS.get(event.kind)
+    if glyph is None:
+        return None
     return Marker(
-        lane=lane,
+        lane=event.lane,
         begins=event.at,
         ends=event.at,
         glyph=glyph,
         tone=event.tone,
-        label=shorten(label, _LABEL_MAX),
-        title=f"{clock(event.at)}  {named([lane])[0]}: {event.text}",
+        label=shorten(_label(event), _LABEL_MAX),
+        title=f"{clock(event.at)}  {lane_name(event.lane)}: {event.text}",
         # A count's record is the webhook's, which has a marker of its own.
         entries=() if glyph is Glyph.NONE else event.entries,
     )
 
 
+def _label(event: Event) -> str:
+    """What an event says, as short as its glyph allows."""
+    match event.kind:
+        case EventKind.REGISTRY_EVENT:
+            return event.text.split(" ", 1)[0]
+        case EventKind.COUNT:
+            return event.text.split(":")[0].replace(" of ", "/")
+        case EventKind.UP | EventKind.REPLICA_UP:
+            return event.text.split(",")[0]
+        case EventKind.ARMED | EventKind.CANCELLED | EventKind.FIRES:
+            return event.text.split(":")[0]
+        case EventKind.SINK_UNREACHABLE:
+            return ""
+        case _:
+            return event.text.removesuffix(" from here")
+
+
 def unreached_deadline_marker(deadline: int) -> Marker:
-    """Where the deadline lies of a timer that does not live to see it."""
+    """Where the deadline of a cancelled timer lies."""
     return Marker(
         lane=TIMER,
         begins=deadline,
@@ -167,20 +175,3 @@ def unreached_deadline_marker(deadline: int) -> Marker:
         label="deadline",
         title=f"the deadline: {clock(deadline)}",
     )
-
-
-_DRAWN: dict[str, Callable[[Event], Marker]] = {
-    "occurred": _occurred,
-    "count": _counted,
-    "deadline": _aggregator,
-    "down": _aggregator,
-    "up": _aggregator,
-    "gone": _aggregator,
-    "back": _aggregator,
-    "clock": _aggregator,
-    "armed": _timer,
-    "off": _timer,
-    "fires": _timer,
-    "sink": _sink,
-    "knock": _sink,
-}

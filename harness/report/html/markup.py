@@ -1,6 +1,7 @@
 """Markup that no text can break out of: elements for the pictures, and the templates' environment."""
 
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,6 +28,13 @@ def safe(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0")
     return str(escape(clean(str(value))))
+
+
+@cache
+def style() -> Markup:
+    """The style sheet, which every page contains."""
+    text = resources.files("fanin.harness.report").joinpath("html", "style.css").read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - a file of this package
 
 
 @cache

@@ -1,13 +1,11 @@
-"""What was told about each operation, what would have been right, and why; many alike share a row."""
+"""The table of outcomes: each operation's, what would have been legal, and why; many alike share a row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.analysis import RunAnalysis
-from fanin.harness.report.representatives import grouped, judgement_kind
-
-# The text report's sentence; its module offers it only as part of a whole report.
-from fanin.harness.report.verdict_text import why
+from fanin.harness.report.representatives import grouped, judged_outcomes, judgement_kind
+from fanin.harness.report.verdict_text import reason
 from fanin.harness.verdict import Judgement
 from fanin.simulator.instants import clock
 
@@ -17,15 +15,15 @@ EACH_MAX = 12
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """One row."""
+    """One row: an operation, or several that were judged alike."""
 
     count: int
     example: str  # an operation's name
-    told: str
-    told_at: str
+    outcome: str
+    notified_at: str
     legal: str
-    right: bool  # whether what was told is among what was legal
-    why: str
+    right: bool  # whether the outcome is legal
+    reason: str
 
 
 def outcome_rows(analysis: RunAnalysis) -> list[OutcomeRow]:
@@ -38,13 +36,12 @@ def outcome_rows(analysis: RunAnalysis) -> list[OutcomeRow]:
 
 def _row(analysis: RunAnalysis, alike: Sequence[Judgement]) -> OutcomeRow:
     first = alike[0]
-    told = first.outcome or "none"
     return OutcomeRow(
         count=len(alike),
         example=first.op,
-        told="silence" if told == "none" else told,
-        told_at="" if first.notified_at is None else clock(first.notified_at),
+        outcome=judged_outcomes([first])[0],
+        notified_at="" if first.notified_at is None else clock(first.notified_at),
         legal=" or ".join("silence" if legal == "none" else legal for legal in first.legal) or "nothing",
-        right=told in first.legal,
-        why=why(analysis, first),
+        right=(first.outcome or "none") in first.legal,
+        reason=reason(analysis, first),
     )

@@ -1,6 +1,6 @@
-"""A run of many operations as a whole: how much of what happened when. One small histogram for each kind.
+"""A run of many operations as a whole: one histogram for each kind of event.
 
-Time is to scale here, but for stretches without any event, which are cut out and marked.
+Time is to scale here, except that stretches without any event are cut out and marked.
 """
 
 from bisect import bisect_right
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.html.axis import staggered, text_width
+from fanin.harness.report.html.diagram import IntervalKind
 from fanin.harness.report.html.diagram_svg import WIDTH
 from fanin.harness.report.html.glyphs import hatch, hatched
 from fanin.harness.report.html.intervals import state_intervals
@@ -73,11 +74,17 @@ class _Series:
 
 
 def draw(analysis: RunAnalysis, *, name: str) -> Markup:
-    """The histograms, one below the other, with the aggregator's downs and the sink's faults behind them."""
+    """The histograms, one below the other; behind them, when the aggregator was down and the sink had faults.
+
+    Args:
+        analysis: The run.
+        name: Unique on the page; ids are made of it.
+    """
     series = [it for it in _all_series(analysis) if it.instants]
     scale = _Scale([at for it in series for at in it.instants])
     height = _AXIS + _ROW * len(series) + 8
-    about = "How much happened when: " + "; ".join(f"{it.name}, {len(it.instants)}" for it in series) + "."
+    counts = "; ".join(f"{it.name}, {len(it.instants)}" for it in series)
+    about = f"How many events happened when: {counts}."
     return tag(
         "svg",
         tag("title", about),
@@ -95,18 +102,23 @@ def draw(analysis: RunAnalysis, *, name: str) -> Markup:
 
 
 def _all_series(analysis: RunAnalysis) -> Iterator[_Series]:
-    attempts = analysis.evidence.attempts
-    attempt_outcomes = [(analysis.outcome_of(attempt), attempt.sent.at) for attempt in attempts]
-    for name, wanted in _WEBHOOKS.items():
-        yield _Series(name, [at for fate, at in attempt_outcomes if fate in wanted])
+    attempts = [(analysis.outcome_of(it), it.sent.at) for it in analysis.evidence.attempts]
+    for name, outcomes in _WEBHOOKS.items():
+        yield _Series(name, [at for outcome, at in attempts if outcome in outcomes])
     yield _Series("never sent", [entry.at for _, entry in analysis.unsent])
-    told: dict[str, list[int]] = {"completed": [], "timed_out": [], "notified again": [], "unreadable": []}
-    for post in analysis.evidence.notifications:
-        operation = analysis.notified_operation(post)
-        again = operation is not None and operation.records.notifications[0] is not post
-        said = record_text.said_outcome(post)
-        told["notified again" if again else said if said in told else "unreadable"].append(post.at)
-    yield from (_Series(name, instants) for name, instants in told.items())
+    notified: dict[str, list[int]] = {
+        "completed": [],
+        "timed_out": [],
+        "notified again": [],
+        "unreadable": [],
+    }
+    for received in analysis.evidence.notifications:
+        operation = analysis.notified_operation(received)
+        stated = record_text.stated_outcome(received)
+        if operation is not None and operation.records.notifications[0] is not received:
+            stated = "notified again"
+        notified[stated if stated in notified else "unreadable"].append(received.at)
+    yield from (_Series(name, instants) for name, instants in notified.items())
 
 
 class _Scale:
@@ -190,7 +202,7 @@ def _axis(scale: _Scale, height: float) -> Iterator[Markup]:
 def _shades(analysis: RunAnalysis, scale: _Scale, height: float, fill: str) -> Iterator[Markup]:
     """When the aggregator was down, and when the sink had a fault."""
     for interval in state_intervals(analysis, None, scale.end):
-        if interval.kind in ("down", "sink-fault"):
+        if interval.kind in (IntervalKind.DOWN, IntervalKind.SINK_FAULT):
             start, stop = scale.x(interval.begins), scale.x(interval.ends)
             title = f"{interval.title}, from {clock(interval.begins)} to {clock(interval.ends)}"
             place = {"x": start, "y": _AXIS - 6, "width": max(2.0, stop - start), "height": height - _AXIS}

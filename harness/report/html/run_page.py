@@ -1,8 +1,7 @@
 """The page of one run: findings first, then the picture, the events, the scenario, and the replay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from markupsafe import Markup
 
@@ -10,12 +9,12 @@ from fanin.harness.history import History
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis, analyse
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.html import diagram_svg, event_table, glyphs, outcome_table, overview
-from fanin.harness.report.html.diagram import Diagram, summary
+from fanin.harness.report.html.diagram import Diagram, Marker, summary
 from fanin.harness.report.html.diagram_layout import diagrams
 from fanin.harness.report.html.glyphs import Glyph
-from fanin.harness.report.html.markup import tag, templates
+from fanin.harness.report.html.markup import style, tag, templates
 from fanin.harness.report.line import Tone, listed
-from fanin.harness.report.record_text import BRIEF
+from fanin.harness.report.record_text import ABBREVIATIONS
 from fanin.harness.report.representatives import examples, first_outcome, tally
 from fanin.harness.report.scenario_text import sender_text
 from fanin.harness.report.text import is_wrong
@@ -33,7 +32,7 @@ _FIRST = {
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    clock: str
+    instant: str
     words: str
     anchor: str  # of its row in the table of events, if it has one
 
@@ -47,23 +46,12 @@ def render(history: History, verdict: Verdict, *, replay: str) -> str:
         replay: The command that shows this run again.
     """
     analysis = analyse(history, verdict)
-    return (
-        templates()
-        .get_template("run.html.j2")
-        .render(
-            style=style(), run=_facts(analysis, verdict) | _details(analysis, verdict) | {"replay": replay}
-        )
-    )
-
-
-def style() -> Markup:
-    """The style sheet, which every page carries in itself."""
-    text = resources.files("fanin.harness.report").joinpath("html", "style.css").read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - a file of this package
+    run = _facts(analysis, verdict) | _details(analysis, verdict) | {"replay": replay}
+    return templates().get_template("run.html.j2").render(style=style(), run=run)
 
 
 def _facts(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
-    """Who, what, how."""
+    """What was played, and how."""
     run, scenario = analysis.history.run, analysis.scenario
     trace = analysis.history.trace_hash()[:_TRACE_SHOWN]
     end = analysis.evidence.end
@@ -95,86 +83,75 @@ def _facts(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
 
 def _details(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
     """What happened, and what it means."""
-    drawn = examples(analysis, verdict)
-    table = event_table.table(analysis, verdict, drawn)
-    shown = diagrams(analysis, verdict, drawn)
-    several = len(analysis.operations) > 1
-    left = [operation for operation in analysis.operations if operation not in drawn]
+    shown = examples(analysis, verdict)
+    table = event_table.table(analysis, verdict, shown)
+    pictured = diagrams(analysis, verdict, shown)
+    names = listed([operation.name for operation in shown])
+    left = [operation for operation in analysis.operations if operation not in shown]
     return {
         "findings": [_finding(analysis, finding, table.anchors) for finding in verdict.findings],
         "doubts": verdict.doubts,
         "outcomes": outcome_table.outcome_rows(analysis),
         "many": len(analysis.operations) > outcome_table.EACH_MAX,
-        "several": several,
+        "several": len(analysis.operations) > 1,
         "operations": len(analysis.operations),
         "overview": overview.draw(analysis, name="overview") if left else "",
-        "drawn": listed([operation.name for operation in drawn]),
+        "shown": names,
         "rest": tally(map(first_outcome, left)),
-        "pictures": _pictures(analysis, drawn, shown),
-        "legend": _legend(shown),
-        "abbreviations": _abbreviations(shown),
+        "pictures": _pictures(analysis, shown, pictured),
+        "legend": _legend(pictured),
+        "abbreviations": _abbreviations(pictured),
         "events": table.rows,
-        "events_caption": "What happened"
-        + (f" to {listed([one.name for one in drawn])}, and to everybody" if left else ""),
+        "events_caption": f"Events of {names}, and of the run as a whole" if left else "All events",
     }
 
 
 def _pictures(
-    analysis: RunAnalysis, drawn: Sequence[OperationAnalysis], diagrams: Sequence[Diagram]
+    analysis: RunAnalysis, shown: Sequence[OperationAnalysis], pictured: Sequence[Diagram]
 ) -> list[tuple[str, Markup]]:
-    """Each with its heading, which a single one does not need."""
-    alone = len(diagrams) == 1
-    parts = [list(drawn)] if alone else [[operation] for operation in drawn]
+    """Each picture with its heading, which a single one does not need."""
+    alone = len(pictured) == 1
+    parts = [list(shown)] if alone else [[operation] for operation in shown]
     return [
         (
             "" if alone else f"{part[0].name}: {first_outcome(part[0])}",
             diagram_svg.draw(diagram, name=f"picture-{nth}", about=summary(analysis, part)),
         )
-        for nth, (part, diagram) in enumerate(zip(parts, diagrams, strict=True))
+        for nth, (part, diagram) in enumerate(zip(parts, pictured, strict=True))
     ]
 
 
 def _finding(analysis: RunAnalysis, finding: Finding, anchors: dict[int, str]) -> dict[str, object]:
-    evidence_text = EvidenceText(analysis)
-    known = [index for index in finding.evidence if 0 <= index < len(analysis.history.entries)]
-    proofs = []
-    for index in known:
-        clock, _, words = evidence_text.sentences([index])[0].partition("  ")
-        proofs.append(_Proof(clock, words.strip(), anchors.get(index, "")))
+    rows = EvidenceText(analysis).rows(finding.evidence)
     return {
         "rule": finding.rule.value,
         "message": finding.message,
-        "evidence": proofs,
+        "evidence": [_Proof(instant, words, anchors.get(index, "")) for index, instant, words in rows],
         "by_region": finding.by_region,
         "looks_like": listed(finding.looks_like),
     }
 
 
-def _legend(diagrams: list[Diagram]) -> list[tuple[Markup, str]]:
+def _legend(pictured: Sequence[Diagram]) -> list[tuple[Markup, str]]:
     """The signs that occur, in the order of `Glyph`, in the tone in which each occurs first."""
     tones: dict[Glyph, Tone] = {}
-    for diagram in diagrams:
-        for block in diagram.blocks:
-            for marker in block.markers:
-                tones.setdefault(marker.glyph, marker.tone)
+    for marker in _markers(pictured):
+        tones.setdefault(marker.glyph, marker.tone)
     signs = []
     for glyph in Glyph:
         if glyph in tones and glyph.value:
             sign = glyphs.draw(glyph, f"t-{tones[glyph].name.lower()}", 8, 8)
-            signs.append(
-                (tag("svg", sign, width=16, height=16, viewBox="0 0 16 16", aria_hidden="true"), glyph.value)
-            )
+            small = tag("svg", sign, width=16, height=16, viewBox="0 0 16 16", aria_hidden="true")
+            signs.append((small, glyph.value))
     return signs
 
 
-def _abbreviations(diagrams: list[Diagram]) -> list[tuple[str, str]]:
-    """The short words that occur on labels, and what they stand for."""
-    used = {
-        word
-        for diagram in diagrams
-        for block in diagram.blocks
-        for marker in block.markers
-        if marker.way or marker.entries
-        for word in marker.label.split()
-    }
-    return [(word, meaning) for word, meaning in BRIEF.items() if word in used]
+def _abbreviations(pictured: Sequence[Diagram]) -> list[tuple[str, str]]:
+    """The abbreviations that occur on labels, and what they stand for."""
+    labelled = (marker for marker in _markers(pictured) if marker.transmission or marker.entries)
+    used = {word for marker in labelled for word in marker.label.split()}
+    return [(word, meaning) for word, meaning in ABBREVIATIONS.items() if word in used]
+
+
+def _markers(pictured: Sequence[Diagram]) -> Iterator[Marker]:
+    return (marker for diagram in pictured for block in diagram.blocks for marker in block.markers)

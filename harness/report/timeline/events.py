@@ -1,12 +1,13 @@
-"""A analysis of a run as events: what stands in which lane at which instant, in words.
+"""A run as events: what stands in which lane at which instant, in words.
 
-Rules of this file: no layout; a event says what was seen or what the contract makes of it, never what the
-aggregator may have thought; ``kind`` is equal for events that repeat each other.
+Rules of this file: no layout; an event says what was seen or what follows from the contract, never what the
+aggregator may have computed.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import assert_never
 
 from fanin.harness.history import TargetState
@@ -27,14 +28,41 @@ from fanin.simulator.language.scenario import (
 )
 
 # Lanes that are no region. A region's name cannot start like this.
-REGISTRY = "\0world"  # across all lanes
+REGISTRY = "\0registry"  # across all lanes of a text
 AGGREGATOR = "\0aggregator"
 TIMER = "\0timer"
 SINK = "\0sink"
+LANE_NAMES = {REGISTRY: "registry", AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
 
 # An answer that comes so soon, with nothing decisive in between, shares its request's row.
 TOGETHER_MS = 1_000
-_NAMED = 2  # missing regions; the sink's cell and the verdict name them all
+_NAMED_MAX = 2  # missing regions; the sink's cell and the verdict name them all
+
+
+class EventKind(Enum):
+    """What an event is."""
+
+    REGISTRY_EVENT = "something was pushed or deleted"
+    UNSENT = "a webhook is never sent"
+    ATTEMPT = "a webhook is sent, or answered, or both"
+    COUNT = "one more region has counted"
+    ARMED = "a timer is set"
+    CANCELLED = "a timer is cancelled"
+    FIRES = "a timer fires"
+    DEADLINE = "the deadline passes"
+    DOWN = "the aggregator goes down"
+    UP = "the aggregator comes up"
+    REPLICA_DOWN = "a replica goes down, and others are up"
+    REPLICA_UP = "a replica comes up, and others were up"
+    CLOCK_SET = "the aggregator's clock is set"
+    SINK_FAULT = "a fault of the sink begins"
+    SINK_RECOVERED = "a fault of the sink ends"
+    SINK_UNREACHABLE = "a connection to the sink is refused"
+    NOTIFICATION = "a notification is received, or answered, or both"
+
+
+# They have no record: the scenario says when they happen.
+SINK_STATES = (EventKind.SINK_FAULT, EventKind.SINK_RECOVERED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,25 +71,27 @@ class Event:
 
     at: int
     lane: str
+    kind: EventKind
     text: str
-    kind: str  # what repeats when this does
     brief: str = ""  # the same in about five characters, for narrow lanes
+    variant: str = ""  # equal for events of one kind that repeat each other
     tone: Tone = Tone.PLAIN
-    operation: OperationAnalysis | None = None  # None: it concerns everyone
+    operation: OperationAnalysis | None = None  # None: it concerns the whole run
     entries: tuple[int, ...] = ()  # indices into the history
 
 
 def events(analysis: RunAnalysis) -> list[Event]:
     """Everything worth a cell, in the order in which it happened."""
+    evidence = analysis.evidence
     found = [
-        *_occurrences(analysis),
+        *_registry_events(analysis),
         *_lifecycle(analysis),
-        *_clocks(analysis),
+        *_clock_jumps(analysis),
         *_sink_states(analysis),
         *_unsent(analysis),
-        *(event for attempt in analysis.evidence.attempts for event in _attempt(analysis, attempt)),
+        *(event for attempt in evidence.attempts for event in _attempt(analysis, attempt)),
         *(event for operation in analysis.operations for event in _fan_in(analysis, operation)),
-        *(event for post in analysis.evidence.notifications for event in _post(analysis, post)),
+        *(event for received in evidence.notifications for event in _notification(analysis, received)),
     ]
     return sorted(found, key=_order)
 
@@ -70,27 +100,27 @@ def _order(event: Event) -> tuple[int, float]:
     """By instant and record; within an instant, the sink's state comes first and conclusions last."""
     if event.entries:
         return event.at, event.entries[0]
-    return event.at, -math.inf if event.kind.startswith("sink") else math.inf
+    return event.at, -math.inf if event.kind in SINK_STATES else math.inf
 
 
 def _named(analysis: RunAnalysis, operation: OperationAnalysis | None, text: str) -> str:
-    """Where there are several operations, each cell says whose it is."""
+    """The text, after the operation's name where there are several operations."""
     if operation is None or len(analysis.operations) == 1:
         return text
     return f"{operation.name} {text.removeprefix('sent ') or 'sent'}"
 
 
-def _occurrences(analysis: RunAnalysis) -> Iterator[Event]:
-    for index, entry in analysis.occurred:
+def _registry_events(analysis: RunAnalysis) -> Iterator[Event]:
+    for index, entry in analysis.registry_events:
         image = entry.repository + (f":{entry.tag}" if entry.tag else "")
         digest = shorten(entry.digest, 16) if entry.digest else ""
         about = "  ".join(filter(None, (image, digest)))
-        text = f"{entry.action} {entry.op}" + (f": {about}" if about else "")
         yield Event(
             at=entry.at,
             lane=REGISTRY,
-            text=text,
-            kind=f"occurred {entry.action}",
+            kind=EventKind.REGISTRY_EVENT,
+            text=f"{entry.action} {entry.op}" + (f": {about}" if about else ""),
+            variant=entry.action,
             tone=Tone.STRONG,
             operation=analysis.operation_named(entry.op),
             entries=(index,),
@@ -98,61 +128,70 @@ def _occurrences(analysis: RunAnalysis) -> Iterator[Event]:
 
 
 def _lifecycle(analysis: RunAnalysis) -> Iterator[Event]:
-    """The aggregator's downs and ups; its first start only when something had to wait for it.
+    """When the aggregator goes down and comes up; its first start only when something had to wait for it.
 
     Where one of several replicas is down, the aggregator is not.
     """
     down_since: dict[int, int] = {}  # by replica
-    began = analysis.occurred[0][1].at if analysis.occurred else 0
-    decisive = {index for index, _ in overall(analysis.evidence.lifecycle)}
+    began = analysis.registry_events[0][1].at if analysis.registry_events else 0
+    of_all = {index for index, _ in overall(analysis.evidence.lifecycle)}
     for index, entry in analysis.evidence.lifecycle:
-        who = f"replica {entry.replica}: " if entry.replica else ""
+        replica = f"replica {entry.replica}: " if entry.replica else ""
         if entry.state == "down":
             down_since.setdefault(entry.replica, entry.at)
             failed = f"cannot start: {entry.error}"
-            text = {"crash": "kill -9", "stop": "stopped", "pause": "stands still"}.get(entry.reason, failed)
-            kind = f"{'down' if index in decisive else 'gone'} {entry.reason}"
+            text = {"crash": "kill -9", "stop": "stopped", "pause": "paused"}.get(entry.reason, failed)
+            kind = EventKind.DOWN if index in of_all else EventKind.REPLICA_DOWN
             tone = Tone.BAD if entry.reason == "failed" else Tone.FAULT
         elif (since := down_since.pop(entry.replica, None)) is not None or entry.at > began:
-            again = "goes on" if entry.reason == "resume" else "up again"
+            again = "resumed" if entry.reason == "resume" else "up again"
             text = "up" if since is None else f"{again}, after {format_duration(entry.at - since)}"
             text += _new_settings(entry)
-            kind, tone = "up" if index in decisive else "back", Tone.GOOD
+            kind, tone = EventKind.UP if index in of_all else EventKind.REPLICA_UP, Tone.GOOD
         else:
             continue
-        yield Event(at=entry.at, lane=AGGREGATOR, text=f"{who}{text}", kind=kind, tone=tone, entries=(index,))
+        yield Event(
+            at=entry.at, lane=AGGREGATOR, kind=kind, text=f"{replica}{text}", tone=tone, entries=(index,)
+        )
 
 
-def overall(turns: Iterable[tuple[int, TargetState]]) -> Iterator[tuple[int, TargetState]]:
-    """Those turns that are the aggregator's as a whole: the last replica that falls, the first that rises."""
+def overall(states: Iterable[tuple[int, TargetState]]) -> Iterator[tuple[int, TargetState]]:
+    """Those changes that are the aggregator's as a whole: its last replica goes down, its first comes up.
+
+    Args:
+        states: Each with its index in the history.
+    """
     up: set[int] = set()
-    for index, turn in turns:
-        others = up - {turn.replica}
+    for index, entry in states:
+        others = up - {entry.replica}
         if not others:
-            yield index, turn
-        up = others | {turn.replica} if turn.state == "up" else others
+            yield index, entry
+        up = others | {entry.replica} if entry.state == "up" else others
 
 
 def _new_settings(entry: TargetState) -> str:
-    """What it was told with a new start."""
+    """What changed in its settings with a start."""
     regions = f", now {len(entry.expects)} regions" if entry.expects else ""
     timeout = f", timeout now {format_duration(entry.timeout)}" if entry.timeout is not None else ""
     return regions + timeout
 
 
-def _clocks(analysis: RunAnalysis) -> Iterator[Event]:
-    """When the aggregator's clock is set."""
-    for index, bit, fault in analysis.faults_applied:
+def _clock_jumps(analysis: RunAnalysis) -> Iterator[Event]:
+    for index, applied, fault in analysis.faults_applied:
         if isinstance(fault, ClockJump):
             by_ms = fault.forward or fault.back or 0
-            text = f"its clock is set {'forward' if fault.forward else 'back'} {format_duration(by_ms)}"
             yield Event(
-                at=bit.at, lane=AGGREGATOR, text=text, kind="clock", tone=Tone.FAULT, entries=(index,)
+                at=applied.at,
+                lane=AGGREGATOR,
+                kind=EventKind.CLOCK_SET,
+                text=f"its clock is set {'forward' if fault.forward else 'back'} {format_duration(by_ms)}",
+                tone=Tone.FAULT,
+                entries=(index,),
             )
 
 
 def _sink_symptom(fault: SinkFault) -> str:
-    """What a fault makes of the sink."""
+    """What the sink does under a fault."""
     match fault:
         case SinkRefuses():
             return f"refuses ({fault.status})"
@@ -169,22 +208,24 @@ def _sink_symptom(fault: SinkFault) -> str:
 
 
 def _sink_states(analysis: RunAnalysis) -> Iterator[Event]:
-    """When a fault takes hold of the sink and lets go, and who knocks in vain while nobody listens."""
+    """When a fault of the sink begins and ends, and which connections it refuses meanwhile."""
     ends = analysis.evidence.end.at if analysis.evidence.end else 0
     for fault in analysis.scenario.faults:
         if not isinstance(fault, SinkFault):
             continue
-        whose = "" if isinstance(fault, SinkDown) or not fault.operation else f" for {fault.operation}"
+        of = "" if isinstance(fault, SinkDown) or not fault.operation else f" for {fault.operation}"
         if 0 < fault.since <= ends:
-            since = f"{_sink_symptom(fault)}{whose} from here"
-            yield Event(at=fault.since, lane=SINK, text=since, kind="sink fault", tone=Tone.FAULT)
+            yield _sink(fault.since, EventKind.SINK_FAULT, f"{_sink_symptom(fault)}{of} from here")
         if fault.until is not None and fault.until <= ends:
-            until = f"well again{whose}"
-            yield Event(at=fault.until, lane=SINK, text=until, kind="sink recovered", tone=Tone.GOOD)
-    for index, bit, fault in analysis.faults_applied:
+            yield _sink(fault.until, EventKind.SINK_RECOVERED, f"recovered{of}")
+    for index, applied, fault in analysis.faults_applied:
         if isinstance(fault, SinkDown):
-            words = "nobody listens"
-            yield Event(at=bit.at, lane=SINK, text=words, kind="knock", tone=Tone.FAULT, entries=(index,))
+            yield _sink(applied.at, EventKind.SINK_UNREACHABLE, "no connection", index)
+
+
+def _sink(at: int, kind: EventKind, text: str, *entries: int) -> Event:
+    tone = Tone.GOOD if kind is EventKind.SINK_RECOVERED else Tone.FAULT
+    return Event(at=at, lane=SINK, kind=kind, text=text, tone=tone, entries=entries)
 
 
 def _unsent(analysis: RunAnalysis) -> Iterator[Event]:
@@ -194,9 +235,10 @@ def _unsent(analysis: RunAnalysis) -> Iterator[Event]:
         yield Event(
             at=entry.at,
             lane=entry.region,
+            kind=EventKind.UNSENT,
             text=_named(analysis, operation, text),
-            kind=f"unsent {entry.reason}",
             brief=_named(analysis, operation, brief),
+            variant=entry.reason,
             tone=Tone.ODD,
             operation=operation,
             entries=(index,),
@@ -204,7 +246,7 @@ def _unsent(analysis: RunAnalysis) -> Iterator[Event]:
 
 
 def _together(analysis: RunAnalysis, begun: tuple[int, int], ended: tuple[int, int]) -> bool:
-    """Whether an end followed its beginning (instant, index) soon, with no start or death in between."""
+    """Whether an end (instant, index) came soon after its beginning, with no start or stop in between."""
     between = any(begun[1] < index < ended[1] for index, _ in analysis.evidence.lifecycle)
     return ended[0] - begun[0] <= TOGETHER_MS and not between
 
@@ -219,115 +261,143 @@ def _shown_at(analysis: RunAnalysis, attempt: Attempt) -> int:
 
 def _attempt(analysis: RunAnalysis, attempt: Attempt) -> Iterator[Event]:
     """One cell for request and answer when they belong together, else one each."""
-    sent, answered, operation = attempt.sent, attempt.ended, analysis.operation_of(attempt)
+    sent, ended, operation = attempt.sent, attempt.ended, analysis.operation_of(attempt)
     words, brief = record_text.request(analysis, attempt)
-    again = f"{bool(sent.copy)} {bool(sent.retry)}"
-    kind = f"attempt {analysis.outcome_of(attempt)} {attempt.invalid_because} {again}"
+    outcome, again = analysis.outcome_of(attempt), f"{bool(sent.copy)} {bool(sent.retry)}"
 
     def cell(at: int, text: str, short: str, tone: Tone, entries: tuple[int, ...]) -> Event:
         return Event(
             at=at,
             lane=attempt.origin,
+            kind=EventKind.ATTEMPT,
             text=_named(analysis, operation, text),
-            kind=f"{kind} {entries[0] == attempt.index}",
             brief=_named(analysis, operation, short),
+            variant=f"{outcome} {attempt.invalid_because} {again} {entries[0] == attempt.index}",
             tone=tone,
             operation=operation,
             entries=entries,
         )
 
-    if answered is None or answered.error == "run-ended":
+    if ended is None or ended.error == "run-ended":
         yield cell(sent.at, f"{words}, no answer", f"{brief} ?".strip(), Tone.ODD, attempt.records)
         return
-    end, end_brief, tone = record_text.answer(analysis, attempt, answered)
+    end, end_brief, tone = record_text.response(analysis, attempt, ended)
     if _shown_at(analysis, attempt) == sent.at:
         yield cell(sent.at, f"{words} → {end}", f"{brief} {end_brief}".strip(), tone, attempt.records)
         return
     yield cell(sent.at, words, brief or "sent", Tone.PLAIN, attempt.records[:1])
-    after = f"→ {end}, after {format_duration(answered.at - sent.at)}"
-    yield cell(answered.at, after, end_brief, tone, attempt.records[1:])
+    after = f"→ {end}, after {format_duration(ended.at - sent.at)}"
+    yield cell(ended.at, after, end_brief, tone, attempt.records[1:])
 
 
 def _fan_in(analysis: RunAnalysis, operation: OperationAnalysis) -> Iterator[Event]:
-    """How many regions have arrived, and the timer: armed, called off or fired."""
-    regions = len(operation.scenario.regions)
-    shown = sorted(
+    """How many regions have counted, and the timer: armed, cancelled or fired."""
+    counted = sorted(
         (_shown_at(analysis, attempt), attempt.index, analysis.outcome_of(attempt) is AttemptOutcome.COUNTED)
         for attempt in operation.records.attempts
         if analysis.outcome_of(attempt) in (AttemptOutcome.COUNTED, AttemptOutcome.AT_DEADLINE)
     )
-    in_time = all(certain for _, _, certain in shown)
-    for nth, (at, index, _) in enumerate(shown, start=1):
+    in_time = all(certain for _, _, certain in counted)
+    yield from _counts(analysis, operation, counted, in_time=in_time)
+    window = operation.deadline
+    if window is None:
+        return
+    fires = "" if len(analysis.operations) > 1 else "fires at "
+    yield _timer(
+        analysis,
+        operation,
+        operation.armed_at(window[0]),
+        EventKind.ARMED,
+        f"armed: {fires}{clock(window[0])}",
+    )
+    if len(counted) == len(operation.scenario.regions) and in_time:
+        yield _timer(analysis, operation, counted[-1][0], EventKind.CANCELLED, "cancelled")
+    elif analysis.evidence.end is None or window[0] <= analysis.evidence.end.at:
+        yield _timer(analysis, operation, window[0], EventKind.FIRES, "fires")
+        yield _deadline(analysis, operation, window[0])
+
+
+def _counts(
+    analysis: RunAnalysis,
+    operation: OperationAnalysis,
+    counted: Sequence[tuple[int, int, bool]],
+    *,
+    in_time: bool,
+) -> Iterator[Event]:
+    """One event for each region that counted.
+
+    Args:
+        analysis: The run.
+        operation: Whose regions.
+        counted: Instant, index of the attempt, and whether it was certainly on time; ascending.
+        in_time: Whether all were.
+    """
+    regions = len(operation.scenario.regions)
+    for nth, (at, index, _) in enumerate(counted, start=1):
         full = nth == regions
-        text = f"{nth} of {regions}"
-        if full:
-            text += ": all arrived" if in_time else ", on the line"
+        end = "" if not full else ": all arrived" if in_time else ", at the deadline"
         yield Event(
             at=at,
             lane=AGGREGATOR,
-            text=_named(analysis, operation, text),
-            kind=f"count {full}",
+            kind=EventKind.COUNT,
+            text=_named(analysis, operation, f"{nth} of {regions}{end}"),
             tone=Tone.GOOD if full and in_time else Tone.PLAIN,
             operation=operation,
             entries=(index,),
         )
-    window = operation.deadline
-    if window is None:
-        return
-    armed = f"armed: {'' if len(analysis.operations) > 1 else 'fires at '}{clock(window[0])}"
-    yield _timer(analysis, operation, operation.armed_at(window[0]), armed, "armed")
-    if len(shown) == regions and in_time:
-        yield _timer(analysis, operation, shown[-1][0], "called off", "off")
-    elif analysis.evidence.end is None or window[0] <= analysis.evidence.end.at:
-        yield from _deadline(analysis, operation, window[0])
 
 
-def _deadline(analysis: RunAnalysis, operation: OperationAnalysis, at: int) -> Iterator[Event]:
-    yield _timer(analysis, operation, at, "fires", "fires")
+def _deadline(analysis: RunAnalysis, operation: OperationAnalysis, at: int) -> Event:
     before = {region for region, counted in operation.counted.items() if counted <= at}
     missing = [
         f"{region}?" if region in operation.indefinite | operation.counted.keys() else region
         for region in operation.scenario.regions
         if region not in before
     ]
-    named = ", ".join(missing) if len(missing) <= _NAMED else f"{len(missing)} regions"
-    what = f"deadline: {named} missing" if missing else "deadline"
-    yield Event(
+    named = ", ".join(missing) if len(missing) <= _NAMED_MAX else f"{len(missing)} regions"
+    return Event(
         at=at,
         lane=AGGREGATOR,
-        text=_named(analysis, operation, what),
-        kind="deadline",
+        kind=EventKind.DEADLINE,
+        text=_named(analysis, operation, f"deadline: {named} missing" if missing else "deadline"),
         tone=Tone.ODD,
         operation=operation,
     )
 
 
-def _timer(analysis: RunAnalysis, operation: OperationAnalysis, at: int, text: str, kind: str) -> Event:
-    tone = Tone.ODD if kind == "fires" else Tone.PLAIN
+def _timer(analysis: RunAnalysis, operation: OperationAnalysis, at: int, kind: EventKind, text: str) -> Event:
+    tone = Tone.ODD if kind is EventKind.FIRES else Tone.PLAIN
     words = _named(analysis, operation, text)
-    return Event(at=at, lane=TIMER, text=words, kind=kind, tone=tone, operation=operation)
+    return Event(at=at, lane=TIMER, kind=kind, text=words, tone=tone, operation=operation)
 
 
-def _post(analysis: RunAnalysis, post: Notification) -> Iterator[Event]:
-    """One cell for notification and answer when they belong together, else one each."""
-    operation, replied = analysis.notified_operation(post), post.response
-    words, tone = record_text.told(analysis, post)
-    again = operation is not None and operation.records.notifications[0] is not post
-    kind = f"post {again} {record_text.said_outcome(post)}"
+def _notification(analysis: RunAnalysis, received: Notification) -> Iterator[Event]:
+    """One cell for a notification and its answer when they belong together, else one each."""
+    operation, response = analysis.notified_operation(received), received.response
+    words, tone = record_text.notification(analysis, received)
+    again = operation is not None and operation.records.notifications[0] is not received
+    first = f"{again} {record_text.stated_outcome(received)}"
 
-    def cell(at: int, text: str, how: str, said: Tone, entries: tuple[int, ...]) -> Event:
-        named = _named(analysis, operation, text)
-        worst = tone if tone is Tone.BAD else said
-        return Event(at=at, lane=SINK, text=named, kind=how, tone=worst, operation=operation, entries=entries)
+    def cell(at: int, text: str, variant: str, last: Tone, entries: tuple[int, ...]) -> Event:
+        return Event(
+            at=at,
+            lane=SINK,
+            kind=EventKind.NOTIFICATION,
+            text=_named(analysis, operation, text),
+            variant=variant,
+            tone=tone if tone is Tone.BAD else last,
+            operation=operation,
+            entries=entries,
+        )
 
-    if replied is None or post.response_index is None:
-        yield cell(post.at, words, kind, tone, post.records)
+    if response is None or received.response_index is None:
+        yield cell(received.at, words, first, tone, received.records)
         return
-    end, end_tone = record_text.reply(post, replied)
-    hung = replied.error == "hung"
-    if hung or _together(analysis, (post.at, post.index), (replied.at, post.response_index)):
-        yield cell(post.at, f"{words} → {end}", f"{kind} {end}", end_tone, post.records)
+    end, end_tone = record_text.sink_response(received, response)
+    begun, ended = (received.at, received.index), (response.at, received.response_index)
+    if response.error == "hung" or _together(analysis, begun, ended):
+        yield cell(received.at, f"{words} → {end}", f"{first} {end}", end_tone, received.records)
         return
-    yield cell(post.at, words, kind, tone, post.records[:1])
-    after = f"→ {end}, after {format_duration(replied.at - post.at)}"
-    yield cell(replied.at, after, f"{kind} {end}", end_tone, post.records[1:])
+    yield cell(received.at, words, first, tone, received.records[:1])
+    after = f"→ {end}, after {format_duration(response.at - received.at)}"
+    yield cell(response.at, after, f"{first} {end}", end_tone, received.records[1:])

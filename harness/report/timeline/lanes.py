@@ -10,13 +10,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
-from fanin.harness.report.record_text import BRIEF
-from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER, Event
+from fanin.harness.report.record_text import ABBREVIATIONS
+from fanin.harness.report.timeline.events import (
+    AGGREGATOR,
+    LANE_NAMES,
+    REGISTRY,
+    SINK,
+    TIMER,
+    Event,
+    EventKind,
+)
 from fanin.harness.report.timeline.selection import TimelineRow
 from fanin.simulator.instants import clock_column
 
 REGIONS_MAX = 8
-_NAMES = {AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
 _WIDE = 13  # a region's lane that holds ``sent → 202``
 _LANE_MAX = 16
 _REST_WIDE, _REST_MAX = 42, 52  # what aggregator, timer and sink need together, and what they can use
@@ -25,27 +32,35 @@ _REST_NARROW = 40
 _WORDS_MIN = 12  # a lane that holds ``deadline:``
 
 
+class ClockColumn:
+    """The column of instants: their decimal points stand below each other."""
+
+    def __init__(self, instants: Iterable[int]) -> None:
+        columns = [clock_column(at) for at in instants] or [("+0", ".0s")]
+        self._whole = max(len(before) for before, _ in columns)
+        self._fraction = max(len(after) for _, after in columns)
+        self.width = self._whole + self._fraction + 2
+        self.empty = " " * self.width
+
+    def text(self, at: int) -> str:
+        """An instant as wide as the column, with the space after it."""
+        before, after = clock_column(at)
+        return f"{before:>{self._whole}}{after:<{self._fraction}}  "
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where everything stands. A lane's width includes its glyph and a space after its text."""
 
-    whole: int  # width of the clock before its decimal point
-    fraction: int
-    lanes: tuple[tuple[str, int], ...]
+    clock: ClockColumn
+    lanes: tuple[tuple[str, int], ...]  # names and widths
     narrow: bool  # regions show the brief form, close behind the glyph
-
-    @property
-    def clock(self) -> int:
-        """Width of the clock's column, with the space after it."""
-        return self.whole + self.fraction + 2
 
 
 def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     """Share `WIDTH` among the lanes: the more regions, the narrower they are."""
-    columns = [clock_column(at) for at in instants] or [("+0", ".0s")]
-    whole = max(len(before) for before, _ in columns)
-    fraction = max(len(after) for _, after in columns)
-    room = WIDTH - (whole + fraction + 2)
+    clock = ClockColumn(instants)
+    room = WIDTH - clock.width
     count = max(len(regions), 1)
     narrow = room - _WIDE * count < _REST_WIDE
     region = max(_WIDE, min(_LANE_MAX, (room - _REST_MAX) // count))
@@ -55,7 +70,7 @@ def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     aggregator, timer = max(_WORDS_MIN, rest * 29 // 100), max(_WORDS_MIN, rest * 31 // 100)
     lanes = [(name, region) for name in regions]
     lanes += [(AGGREGATOR, aggregator), (TIMER, timer), (SINK, rest - aggregator - timer)]
-    return Layout(whole, fraction, tuple(lanes), narrow)
+    return Layout(clock, tuple(lanes), narrow)
 
 
 def fits(layout: Layout, rows: Sequence[TimelineRow]) -> bool:
@@ -73,14 +88,14 @@ def header(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
     titles, legend = [], []
     names = [name for name, _ in layout.lanes]
     for name, width in layout.lanes:
-        title = _NAMES.get(name) or _title(name, width - 1, [other for other in names if other != name])
+        title = LANE_NAMES.get(name) or _title(name, width - 1, [other for other in names if other != name])
         titles.append(title.ljust(width))
-        if title not in (name, _NAMES.get(name)):
+        if title not in (name, LANE_NAMES.get(name)):
             legend.append(f"{title} = {name}")
-    yield line(" " * layout.clock + "".join(titles).rstrip(), Tone.STRONG)
+    yield line(layout.clock.empty + "".join(titles).rstrip(), Tone.STRONG)
     if layout.narrow:
         used = {word for row in rows for event in row.events for word in event.brief.split()}
-        legend += [f"{word} = {meaning}" for word, meaning in BRIEF.items() if word in used]
+        legend += [f"{word} = {meaning}" for word, meaning in ABBREVIATIONS.items() if word in used]
     if legend:
         yield from (
             line(text, Tone.QUIET) for text in wrap(", ".join(legend), WIDTH, indent="  ", hanging="  ")
@@ -100,27 +115,22 @@ def lines(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
     lifelines = _Lifelines()
     for row in rows:
         if row.folded:
-            yield line(" " * layout.clock + row.folded, Tone.QUIET)
+            yield line(layout.clock.empty + row.folded, Tone.QUIET)
             continue
-        stamp = _stamp(layout, row.at)
+        instant = layout.clock.text(row.at)
         for event in row.events:
             if event.lane == REGISTRY:
-                for text in wrap(event.text, WIDTH - layout.clock, indent="◆ ", hanging="  "):
-                    yield ((stamp, Tone.PLAIN), (text, event.tone))
-                    stamp = " " * layout.clock
+                for text in wrap(event.text, WIDTH - layout.clock.width, indent="◆ ", hanging="  "):
+                    yield ((instant, Tone.PLAIN), (text, event.tone))
+                    instant = layout.clock.empty
         for event in row.events:
             lifelines.see(event)
         if any(event.lane != REGISTRY for event in row.events):
-            yield from _cells(layout, row, stamp, lifelines)
-
-
-def _stamp(layout: Layout, at: int) -> str:
-    before, after = clock_column(at)
-    return f"{before:>{layout.whole}}{after:<{layout.fraction}}  "
+            yield from _cells(layout, row, instant, lifelines)
 
 
 class _Lifelines:
-    """What stands in a lane in which nothing happens."""
+    """The glyph of a lane in which nothing happens."""
 
     def __init__(self) -> None:
         self.up = True
@@ -128,14 +138,14 @@ class _Lifelines:
 
     def see(self, event: Event) -> None:
         name = event.operation.name if event.operation else ""
-        match event.kind.split(" ")[0]:
-            case "down":
+        match event.kind:
+            case EventKind.DOWN:
                 self.up = False
-            case "up":
+            case EventKind.UP:
                 self.up = True
-            case "armed":
+            case EventKind.ARMED:
                 self.armed.add(name)
-            case "off" | "fires":
+            case EventKind.CANCELLED | EventKind.FIRES:
                 self.armed.discard(name)
             case _:
                 pass
@@ -148,14 +158,14 @@ class _Lifelines:
         return "│"
 
 
-def _cells(layout: Layout, row: TimelineRow, stamp: str, lifelines: _Lifelines) -> Iterator[Line]:
+def _cells(layout: Layout, row: TimelineRow, instant: str, lifelines: _Lifelines) -> Iterator[Line]:
     """All cells of one instant, side by side; a cell that needs more room continues below."""
     stacks = [_stack(layout, row, lane, width) for lane, width in layout.lanes]
     for level in range(max(len(stack) for stack in stacks)):
-        spans = [(stamp if level == 0 else " " * layout.clock, Tone.PLAIN)]
+        spans = [(instant if level == 0 else layout.clock.empty, Tone.PLAIN)]
         for (lane, width), stack in zip(layout.lanes, stacks, strict=True):
             glyph, text, tone = stack[level] if level < len(stack) else ("", "", Tone.PLAIN)
-            gap = "" if layout.narrow and lane not in _NAMES else " "
+            gap = "" if layout.narrow and lane not in LANE_NAMES else " "
             spans += [
                 (f"{glyph or lifelines.glyph(lane)}{gap}", tone if glyph else Tone.QUIET),
                 (text.ljust(width - 1 - len(gap)), tone),
@@ -166,22 +176,17 @@ def _cells(layout: Layout, row: TimelineRow, stamp: str, lifelines: _Lifelines) 
 def _stack(layout: Layout, row: TimelineRow, lane: str, width: int) -> list[tuple[str, str, Tone]]:
     """One lane's cell as (glyph, text, tone) per line; a glyph where something begins."""
     stack = []
-    narrow = layout.narrow and lane not in _NAMES
+    narrow = layout.narrow and lane not in LANE_NAMES
     for event in _last_count([event for event in row.events if event.lane == lane]):
         text = event.brief if narrow and event.brief else event.text
-        glyph = "✗" if event.kind.startswith("down") else "●"
+        glyph = "✗" if event.kind is EventKind.DOWN else "●"
         for position, part in enumerate(wrap(text, width - (2 if narrow else 3))):
             stack.append(("" if position else glyph, part, event.tone))
     return stack
 
 
 def _last_count(events: list[Event]) -> list[Event]:
-    """When several regions arrive in one instant, the last count says it all."""
-    last = {
-        event.operation.name: event for event in events if event.operation and event.kind.startswith("count")
-    }
-    return [
-        event
-        for event in events
-        if not (event.operation and event.kind.startswith("count")) or last[event.operation.name] is event
-    ]
+    """The events of one instant without the counts that a later one of the same operation replaces."""
+    counts = [event for event in events if event.kind is EventKind.COUNT]
+    last = {event.operation.name: event for event in counts if event.operation}
+    return [event for event in events if event not in counts or event in last.values()]

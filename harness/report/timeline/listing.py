@@ -1,32 +1,27 @@
-"""Rows as a list, one line an event: for more regions than lanes can be drawn for."""
+"""Rows as a list, one line an event: for more regions than there is room for lanes."""
 
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.report.line import WIDTH, Line, Tone, line, shorten, wrap
-from fanin.harness.report.timeline.events import AGGREGATOR, REGISTRY, SINK, TIMER
+from fanin.harness.report.timeline.events import LANE_NAMES, REGISTRY
+from fanin.harness.report.timeline.lanes import ClockColumn
 from fanin.harness.report.timeline.selection import TimelineRow
-from fanin.simulator.instants import clock_column
 
-_NAMES = {REGISTRY: "", AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
-_NAME_MAX = 24
+_NAME_MAX = 24  # characters of a lane's name
 
 
 def lines(rows: Sequence[TimelineRow]) -> Iterator[Line]:
-    """Clock, who, what."""
-    columns = [clock_column(row.at) for row in rows] or [("+0", ".0s")]
-    whole = max(len(before) for before, _ in columns)
-    fraction = max(len(after) for _, after in columns)
-    who = [_NAMES.get(event.lane, event.lane) for row in rows for event in row.events]
-    name_width = min(_NAME_MAX, max((len(name) for name in who), default=0))
-    margin = whole + fraction + 2
+    """Instant, lane, what happened."""
+    clock = ClockColumn(row.at for row in rows)
+    names = [LANE_NAMES.get(event.lane, event.lane) for row in rows for event in row.events]
+    name_width = min(_NAME_MAX, max(map(len, names), default=0))
     for row in rows:
         if row.folded:
-            yield line(" " * margin + row.folded, Tone.QUIET)
-        before, after = clock_column(row.at)
-        stamp = f"{before:>{whole}}{after:<{fraction}}  "
+            yield line(clock.empty + row.folded, Tone.QUIET)
+        instant = clock.text(row.at)
         for event in row.events:
-            name = shorten(_NAMES.get(event.lane, event.lane), name_width).ljust(name_width) + "  "
+            name = shorten(LANE_NAMES.get(event.lane, event.lane), name_width).ljust(name_width) + "  "
             glyph = "◆ " if event.lane == REGISTRY else ""
-            for text in wrap(glyph + event.text, WIDTH - margin - len(name)):
-                yield ((stamp, Tone.PLAIN), (name, Tone.QUIET), (text, event.tone))
-                stamp, name = " " * margin, " " * len(name)
+            for text in wrap(glyph + event.text, WIDTH - clock.width - len(name)):
+                yield ((instant, Tone.PLAIN), (name, Tone.QUIET), (text, event.tone))
+                instant, name = clock.empty, " " * len(name)

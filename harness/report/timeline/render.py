@@ -1,4 +1,4 @@
-"""The timeline of one run: what happened, lane by lane, for somebody who wants to understand it."""
+"""The timeline of one run as text: its heading, what happened in each lane, and how long the watch was."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from fanin.harness.verdict import Verdict
 from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
 
-_FAULTS = 4  # named in the heading
+_FAULTS_MAX = 4  # named in the heading
 
 
 def render(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
-    """Heading, lanes, and how long the silence after the last event was watched."""
+    """The timeline's lines."""
     scenario = analysis.scenario
     yield from _heading(analysis)
     yield line("")
@@ -44,12 +44,12 @@ def _heading(analysis: RunAnalysis) -> Iterator[Line]:
     yield from (line(text) for text in wrap(facts, hanging="  "))
     faults = [fault_text(fault) for fault in scenario.faults]
     if faults:
-        text = f"  faults: {listed(faults, _FAULTS, '; ')}"
+        text = f"  faults: {listed(faults, _FAULTS_MAX, '; ')}"
         yield from (line(text, Tone.FAULT) for text in wrap(text, hanging="    "))
 
 
 def _watched(analysis: RunAnalysis) -> str:
-    """What the time after the last event shows."""
+    """How long the watch lasted after the last notification, and what that proves."""
     end = analysis.evidence.end
     if end is None:
         return "the history has no end: it was cut off, and silence proves nothing"
@@ -57,5 +57,5 @@ def _watched(analysis: RunAnalysis) -> str:
         return f"the watch was cut short at {clock(end.at)}: silence proves nothing"
     if not analysis.evidence.notifications:
         return f"watched until {clock(end.at)}: no notification ever came"
-    last = max(post.at for post in analysis.evidence.notifications)
+    last = max(notification.at for notification in analysis.evidence.notifications)
     return f"watched until {clock(end.at)}: silence for {format_duration(end.at - last)}"

@@ -11,12 +11,20 @@ from itertools import groupby
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.representatives import SHOWN_MAX, first_outcome, representatives, tally
-from fanin.harness.report.timeline.events import REGISTRY, Event
+from fanin.harness.report.timeline.events import REGISTRY, Event, EventKind
 from fanin.harness.verdict import Verdict
 from fanin.simulator.instants import clock
 
-ROWS = 40  # fits a screen with the verdict below it
+ROWS_MAX = 40  # fits a screen with the verdict below it
 REPEATS = 2  # so often something is shown before its repetitions are folded, and once more at the end
+# Events that may repeat each other; all others are always worth their row.
+_REPEATING = {
+    EventKind.REGISTRY_EVENT,
+    EventKind.UNSENT,
+    EventKind.ATTEMPT,
+    EventKind.NOTIFICATION,
+    EventKind.SINK_UNREACHABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +45,21 @@ class Selection:
 
 
 def select(analysis: RunAnalysis, events: Sequence[Event], verdict: Verdict) -> Selection:
-    """Choose at most about `ROWS` rows: findings first, then one operation of each kind."""
+    """Choose at most about `ROWS_MAX` rows: all that decides a finding, then representative operations.
+
+    Args:
+        analysis: The run.
+        events: Its events, or some of them, in order.
+        verdict: The oracle's answer to it.
+    """
     deciding = {index for finding in verdict.findings for index in finding.evidence}
     rows = _fold(_rows(events), deciding)
-    if len(rows) <= ROWS:
+    if len(rows) <= ROWS_MAX:
         return Selection(tuple(rows))
     chosen: list[OperationAnalysis] = []
     for operation in representatives(analysis, verdict):
         candidate = _fold(_rows(_of(events, [*chosen, operation])), deciding)
-        if not chosen or (len(candidate) <= ROWS and len(chosen) < SHOWN_MAX):
+        if not chosen or (len(candidate) <= ROWS_MAX and len(chosen) < SHOWN_MAX):
             chosen.append(operation)
             rows = candidate
     return Selection(tuple(_cut(rows, deciding)), _hidden(analysis, chosen))
@@ -80,11 +94,11 @@ def _fold(rows: Sequence[TimelineRow], deciding: set[int]) -> list[TimelineRow]:
 
 
 def _key(event: Event) -> object:
-    """Equal for events that say the same again; None for what is always worth its row."""
-    if not event.kind.startswith(("attempt", "unsent", "post", "knock", "occurred")):
+    """Equal for events that repeat each other; None for what is always worth its row."""
+    if event.kind not in _REPEATING:
         return None
-    whose = event.operation.name if event.operation and event.lane != REGISTRY else ""
-    return event.lane, whose, event.kind
+    operation = event.operation.name if event.operation and event.lane != REGISTRY else ""
+    return event.lane, operation, event.kind, event.variant
 
 
 def _decides(row: TimelineRow, deciding: set[int]) -> bool:
@@ -93,13 +107,13 @@ def _decides(row: TimelineRow, deciding: set[int]) -> bool:
 
 def _cut(rows: Sequence[TimelineRow], deciding: set[int]) -> list[TimelineRow]:
     """Keep the beginning, the end, and what decides; say how many rows went."""
-    if len(rows) <= ROWS:
+    if len(rows) <= ROWS_MAX:
         return list(rows)
-    ends = ROWS // 3
+    ends = ROWS_MAX // 3
     kept: list[TimelineRow] = []
     gap: list[TimelineRow] = []
     for position, row in enumerate(rows):
-        decides = _decides(row, deciding) and len(kept) < ROWS
+        decides = _decides(row, deciding) and len(kept) < ROWS_MAX
         if position < ends or position >= len(rows) - ends or decides:
             kept += [*_gap(gap, "not shown"), row]
             gap = []

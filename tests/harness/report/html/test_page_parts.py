@@ -55,7 +55,7 @@ def block(played: History) -> Block:
     return staged(played)[0].blocks[0]
 
 
-def drawn(played: History) -> Markup:
+def shown(played: History) -> Markup:
     return diagram_svg.draw(staged(played)[0], name="it", about="a run")
 
 
@@ -158,7 +158,7 @@ def test_tick_labels_never_overlap() -> None:
 
 def test_each_region_aggregator_timer_and_sink_has_a_lane() -> None:
     """In the order in which a webhook goes through them."""
-    svg = drawn(history(sent(EAST, 0), sent(WEST, 1), told("completed", 1.01)))
+    svg = shown(history(sent(EAST, 0), sent(WEST, 1), told("completed", 1.01)))
 
     names_svg = svg[: svg.index("</svg>")]
     assert re.findall(r">([a-z]+)</text>", names_svg) == [
@@ -178,7 +178,7 @@ def test_every_fate_of_a_webhook_has_its_sign() -> None:
     ).markers  # fmt: skip
 
     signs = [
-        (marker.lane, marker.begins, marker.glyph, marker.way)
+        (marker.lane, marker.begins, marker.glyph, marker.transmission)
         for marker in markers
         if marker.lane in (EAST, WEST, NORTH)
     ]
@@ -190,7 +190,7 @@ def test_every_fate_of_a_webhook_has_its_sign() -> None:
         (WEST, 3_000, Glyph.REFUSED, "reached"),
         (WEST, 4_000, Glyph.INDEFINITE, "indefinite"),
         (WEST, 5_000, Glyph.WRONG, "reached"),
-        (NORTH, 6_000, Glyph.UNSENT, ""),
+        (NORTH, 6_000, Glyph.UNSENT, None),
         (NORTH, 130_000, Glyph.LATE, "reached"),
     ]
 
@@ -202,10 +202,10 @@ def test_the_timer_runs_until_it_is_called_off_and_the_deadline_stays_visible() 
     timer = [
         (interval.kind, interval.begins, interval.ends)
         for interval in intervals
-        if interval.kind in ("armed", "ghost", "deadline")
+        if interval.kind in ("armed", "cancelled", "deadline")
     ]
 
-    assert timer == [("armed", 0, 119_000), ("ghost", 119_000, 120_000), ("deadline", 120_000, 120_003)]
+    assert timer == [("armed", 0, 119_000), ("cancelled", 119_000, 120_000), ("deadline", 120_000, 120_003)]
 
 
 def test_no_timer_runs_before_anything_was_sent() -> None:
@@ -272,13 +272,13 @@ def test_what_a_finding_rests_on_is_ringed() -> None:
 
     assert judge(played).validity is Validity.INVALID
     assert 120_010 in ringed
-    assert drawn(played).count('class="deciding"') == len(ringed)
+    assert shown(played).count('class="deciding"') == len(ringed)
 
 
 def test_many_at_one_instant_are_counted_rather_than_piled_up() -> None:
     """Fifty copies in one millisecond would be fifty lines; what has no room is said."""
     copies = [sent(EAST, 1, copy=number) for number in range(1, 51)]
-    svg = drawn(history(sent(EAST, 0), *copies, faults=(Duplicate(region=EAST),)))
+    svg = shown(history(sent(EAST, 0), *copies, faults=(Duplicate(region=EAST),)))
 
     assert "44 more at the same instants have no room here" in svg
 
@@ -313,9 +313,9 @@ def test_a_notification_of_nothing_that_happened_is_in_the_picture() -> None:
 
     nobodys = staged(played)[0].blocks[-1]
 
-    assert nobodys.heading == "all of them"
+    assert nobodys.heading == "whole run"
     assert [marker.label for marker in nobodys.markers if marker.tone is Tone.BAD] == [
-        "completed, whose? → 200"
+        "completed of what? → 200"
     ]
 
 
@@ -324,7 +324,7 @@ def test_a_region_that_the_scenario_does_not_have_gets_a_lane_all_the_same() -> 
     played = history(sent("atlantis", 3, url_region=EAST), sent(EAST, 0))
 
     assert "atlantis" in block(played).lanes
-    assert ">atlantis</text>" in drawn(played)
+    assert ">atlantis</text>" in shown(played)
 
 
 # --- the whole run, the events, the outcomes ---
@@ -399,15 +399,15 @@ def test_rulings_say_what_was_told_and_what_was_right() -> None:
     right = outcome_rows(reading_of(history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01))))
     wrong = outcome_rows(reading_of(history(sent(EAST, 0), told("completed", 5.01))))
 
-    assert [(it.told, it.legal, it.right) for it in right] == [("completed", "completed", True)]
-    assert [(it.told, it.legal, it.right) for it in wrong] == [("completed", "timed_out", False)]
+    assert [(it.outcome, it.legal, it.right) for it in right] == [("completed", "completed", True)]
+    assert [(it.outcome, it.legal, it.right) for it in wrong] == [("completed", "timed_out", False)]
 
 
 def test_many_rulings_alike_share_a_row() -> None:
     """A thousand rows would explain less than one."""
     (row,) = outcome_rows(reading_of(many(30)))
 
-    assert (row.count, row.example, row.told) == (30, "push/1", "completed")
+    assert (row.count, row.example, row.outcome) == (30, "push/1", "completed")
 
 
 def test_examples_are_what_each_rule_accuses_then_one_of_each_kind() -> None:
