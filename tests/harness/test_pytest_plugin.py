@@ -336,14 +336,18 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_is_played(suite
     result.stderr.fnmatch_lines(["ERROR: --fanin-report taken: *; it needs a folder"])
 
 
-def test_whoever_does_not_ask_pays_nothing(suite: pytest.Pytester) -> None:
-    """It is loaded in every test run of an environment, so it imports nothing before it is asked."""
+def test_whoever_does_not_ask_pays_nothing(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is loaded in every test run of an environment, so it imports nothing before a test asks for it."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what others import is not ours
     suite.makepyfile("""
         import sys
 
         def test_it():
-            costly = ("msgspec", "starlette", "jinja2", "click", "fanin.simulator", "fanin.harness.world")
+            costly = ("msgspec", "starlette", "jinja2", "click", "fanin.simulator", "fanin.harness")
+            assert "fanin.pytest_plugin" in sys.modules
             assert not [name for name in sys.modules if name.startswith(costly)]
     """)
 
-    suite.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=1)
+    run = suite.runpytest_subprocess("-p", "no:cacheprovider", "-p", "fanin.pytest_plugin")
+
+    run.assert_outcomes(passed=1)

@@ -1,7 +1,12 @@
-"""Somebody else's application in virtual time: unmodified, fenced in, its settings in the environment."""
+"""An application that is not ours: how it is found, configured and judged in virtual time."""
 
 import os
 import random
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -80,7 +85,70 @@ def test_a_factory_that_cannot_be_found_is_named(reference: str, complaint: str)
         load_factory(reference, FOREIGN_APPS)
 
 
-def test_a_guest_leaves_the_process_as_it_was() -> None:
+@pytest.fixture
+def own_modules() -> Iterator[None]:
+    """What a test imports from folders of its own is forgotten afterwards."""
+    path = list(sys.path)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    sys.path[:] = path
+
+
+def write_app(folder: Path, name: str) -> None:
+    """A package with an application whose factory says where it was imported from."""
+    package = folder / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "main.py").write_text("def create_app():\n    return __file__\n", encoding="utf-8")
+
+
+@pytest.mark.usefixtures("own_modules")
+@pytest.mark.parametrize("name", ["harness", "aggregator", "simulator", "myapp"])
+def test_a_module_is_imported_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As with uvicorn, and whatever the user's packages are called: ours are all below ``fanin``."""
+    write_app(tmp_path, name)
+    monkeypatch.chdir(tmp_path)
+
+    factory: Callable[[], Any] = load_factory(f"{name}.main:create_app")
+
+    assert factory() == str(tmp_path / name / "main.py")
+
+
+@pytest.mark.usefixtures("own_modules")
+def test_app_dir_wins_over_the_current_folder_and_over_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is on the path already, but not first, does not stay behind."""
+    write_app(tmp_path / "here", "harness")
+    write_app(tmp_path / "there", "harness")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "there")])
+
+    factory: Callable[[], Any] = load_factory("harness.main:create_app", Path("../there"))
+
+    assert factory() == str(tmp_path / "there" / "harness" / "main.py")
+
+
+@pytest.mark.usefixtures("own_modules")
+def test_the_command_line_judges_an_application_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``fanin verify --app harness.main:create_app``, without ``--app-dir``."""
+    write_app(tmp_path, "harness")
+    shutil.copy(FOREIGN_APPS / "unmodified.py", tmp_path / "harness" / "main.py")
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(main, ["verify", "--app", "harness.main:create_app", "slow-region"])
+
+    assert result.exit_code == 0, result.output
+    assert "VALID  harness.main:create_app: 1 valid" in result.stdout
+
+
+def test_a_foreign_app_leaves_the_process_as_it_was() -> None:
     """Environment and random numbers; inside, the seed decides."""
     before, numbers = dict(os.environ), random.getstate()
 
@@ -137,7 +205,7 @@ def test_what_cannot_be_judged_is_one_sentence_and_exit_2(reference: str, compla
     assert complaint in said[1]
 
 
-def test_one_that_cannot_start_with_some_settings_is_told_so_on_the_card() -> None:
+def test_the_card_says_which_scenario_an_application_could_not_start_with() -> None:
     """The other scenarios are judged all the same."""
     result = verify("unmodified:create_app_of_several_regions", "slow-region", "one-region")
 
