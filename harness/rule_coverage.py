@@ -8,15 +8,14 @@ from typing import Any
 
 from fanin.harness.history import (
     AttemptEnded,
-    AttemptSent,
-    Entry,
     FaultApplied,
     History,
     NotificationPart,
     NotificationReceived,
-    RegistryEvent,
     Run,
 )
+from fanin.harness.oracle.bounds import bounds_of, is_late
+from fanin.harness.oracle.evidence import Attempt, Evidence, Operation, collect
 from fanin.harness.verdict import Rule
 from fanin.simulator.language.scenario import SinkFault
 
@@ -29,38 +28,43 @@ PARTS: Mapping[Rule, Sequence[NotificationPart]] = {
 
 def exercised_rules(history: History) -> frozenset[Rule]:
     """The rules for which something happened that could have broken them."""
-    return frozenset(_occasions(history.run, history.entries))
+    return frozenset(_occasions(history, collect(history)))
 
 
 def unobservable_parts(rule: Rule, run: Run) -> tuple[NotificationPart, ...]:
-    """What of this rule nobody can see in this run."""
+    """The parts of this rule that this run does not show."""
     return tuple(part for part in PARTS.get(rule, ()) if part in run.unobservable)
 
 
-def _occasions(run: Run, entries: Sequence[Entry]) -> Iterator[Rule]:
-    actions: dict[str, str] = {}  # by operation
-    told: set[str | None] = set()
-    for entry in entries:
+def _occasions(history: History, evidence: Evidence) -> Iterator[Rule]:
+    for operation in evidence.operations:
+        yield from _of_deliveries(operation, evidence)
+    for entry in history.entries:
         match entry:
-            case RegistryEvent():
-                actions[entry.op] = entry.action
-            case AttemptSent():
-                yield from _of_delivery(run, entry, actions.get(entry.op, ""), late=entry.op in told)
             case AttemptEnded() if entry.status is not None:
                 yield Rule.ACKNOWLEDGEMENT
             case NotificationReceived():
-                told.add(entry.op)
                 yield from _of_notification(entry.body)
-            case FaultApplied() if isinstance(_at(run.scenario.faults, entry.fault), SinkFault):
+            case FaultApplied() if isinstance(_at(evidence.scenario.faults, entry.fault), SinkFault):
                 yield Rule.ISOLATION
 
 
-def _of_delivery(run: Run, sent: AttemptSent, action: str, *, late: bool) -> Iterator[Rule]:
+def _of_deliveries(operation: Operation, evidence: Evidence) -> Iterator[Rule]:
+    configured, *_ = evidence.configured_for(operation)
+    bounds = bounds_of(operation.attempts, configured, clock_drift=evidence.run.clock_drift)
+    notified_at = next((it.at for it in operation.notifications), None)
+    for attempt in operation.attempts:
+        late = is_late(attempt.sent.at, deadline_until=bounds.deadline_until, notified_at=notified_at)
+        yield from _of_delivery(attempt, late=late)
+
+
+def _of_delivery(attempt: Attempt, *, late: bool) -> Iterator[Rule]:
+    sent = attempt.sent
     if sent.url_region != sent.region:
         yield Rule.EXPECTED_REGIONS
     if late or sent.copy or sent.retry:
         yield Rule.LATE_AND_DUPLICATE
-    if action not in run.scenario.actions:
+    if not attempt.awaited:
         yield Rule.PING
 
 

@@ -21,19 +21,31 @@ FOREVER = 1 << 62
 type Outcome = Literal["completed", "timed_out", "none"]
 
 
-def is_late(at: int, *, deadline_until: int, notified_at: int = FOREVER) -> bool:
+def is_late(at: int, *, deadline_until: int | None, notified_at: int | None = None) -> bool:
     """Whether an arrival that was committed at this instant or afterwards is certainly late.
 
-    It came after the deadline or after the outcome (contract, clauses 3, 4 and 6). The deadline's window is
-    closed: an arrival that was committed at its very end is on time. So is one that was committed at the
-    instant at which the sink read the outcome: which came first cannot be seen.
+    It came after the deadline or after the outcome (contract, clauses 4 and 6). The deadline's window is
+    closed: an arrival committed at its very end is not late. Neither is one committed at the instant at which
+    the sink read the outcome: which came first cannot be seen.
 
     Args:
-        at: The earliest instant at which it can have been committed, for an attempt when it was sent.
-        deadline_until: The end of the window in which the deadline lies; FOREVER when it has none.
-        notified_at: When the sink read the first notification; FOREVER when it read none.
+        at: The earliest instant at which it can have been committed; for an attempt, when it was sent.
+        deadline_until: The end of the window in which the deadline lies; None or FOREVER when it has no end.
+        notified_at: When the sink read the first notification; None when it read none.
     """
-    return at > min(deadline_until, notified_at)
+    return any(limit is not None and at > limit for limit in (deadline_until, notified_at))
+
+
+def is_on_time(by: int, *, deadline_from: int | None) -> bool:
+    """Whether an arrival that was committed by this instant is certainly on time.
+
+    At the very instant of the deadline it is neither on time nor late: either outcome is right (clause 4).
+
+    Args:
+        by: The latest instant at which it can have been committed; for an attempt, when it was acknowledged.
+        deadline_from: The start of the window in which the deadline lies; None or FOREVER when there is none.
+    """
+    return deadline_from is None or by < deadline_from
 
 
 class Bounds(msgspec.Struct, frozen=True):

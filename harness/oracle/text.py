@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fanin.harness.history import Unsent
-from fanin.harness.oracle.bounds import FOREVER, Bounds, is_late
+from fanin.harness.oracle.bounds import FOREVER, Bounds, is_late, is_on_time
 from fanin.harness.oracle.evidence import Attempt, Notification, Operation
 from fanin.harness.oracle.notification_body import normalise_region
 from fanin.simulator.instants import clock
@@ -84,7 +84,7 @@ def _counted(region: str, bounds: Bounds) -> str:
         return "not counted"
     if is_late(may, deadline_until=bounds.deadline_until):
         return "late"
-    return "counted" if must <= bounds.deadline_from else "may count"
+    return "counted" if is_on_time(must, deadline_from=bounds.deadline_from) else "may count"
 
 
 def _named(region: str, notification: Notification | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fanin.harness.history import FaultApplied, History, RegistryEvent, Unsent
-from fanin.harness.oracle.bounds import FOREVER
+from fanin.harness.oracle.bounds import FOREVER, is_late, is_on_time
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation, collect
 from fanin.harness.verdict import Judgement, Verdict
 from fanin.simulator.language.scenario import Fault, Scenario
@@ -211,9 +211,9 @@ def _accepted(operation: OperationAnalysis, attempt: Attempt) -> AttemptOutcome:
     """The outcome of a valid and awaited webhook that was answered 2xx."""
     if attempt.region in operation.counted:
         return AttemptOutcome.DUPLICATE
-    if any(notification.at < attempt.sent.at for notification in operation.records.notifications):
+    notified_at = next((it.at for it in operation.records.notifications), None)
+    earliest, latest = operation.deadline or (None, None)
+    if is_late(attempt.sent.at, deadline_until=latest, notified_at=notified_at):
         return AttemptOutcome.LATE
-    window = operation.deadline
-    if window is None or attempt.ended_at < window[0]:
-        return AttemptOutcome.COUNTED
-    return AttemptOutcome.LATE if attempt.sent.at > window[1] else AttemptOutcome.AT_DEADLINE
+    on_time = is_on_time(attempt.ended_at, deadline_from=earliest)
+    return AttemptOutcome.COUNTED if on_time else AttemptOutcome.AT_DEADLINE

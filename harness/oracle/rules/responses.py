@@ -94,7 +94,7 @@ def _nature(attempt: Attempt, view: OperationView) -> tuple[Rule, str]:
     bounds, sent_at = view.first.bounds, attempt.sent.at
     if bounds.must.get(attempt.region or "", FOREVER) <= sent_at:
         return Rule.LATE_AND_DUPLICATE, "duplicate"
-    notified_at = view.first.notifications[0].at if view.first.notifications else FOREVER
+    notified_at = view.first.notifications[0].at if view.first.notifications else None
     if is_late(sent_at, deadline_until=bounds.deadline_until, notified_at=notified_at):
         return Rule.LATE_AND_DUPLICATE, "late"
     return Rule.ACKNOWLEDGEMENT, "first"
