@@ -12,18 +12,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
 from fanin.aggregator.http.app import create_app
+from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
 from fanin.aggregator.settings import Settings
-
-type _Message = MutableMapping[str, Any]
-type _Receive = Callable[[], Awaitable[_Message]]
-type _Send = Callable[[_Message], Awaitable[None]]
-type AsgiApp = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 _ONE_PROCESS = (
     "; workers cannot share one: run a single one, without --workers (why one is enough: docs/deploy.md)"
@@ -54,13 +49,13 @@ def _refuse(problem: str) -> NoReturn:
 def _in_one_line(app: AsgiApp) -> AsgiApp:
     """Say why a start failed without a traceback, which Starlette would send."""
 
-    async def serve(scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await app(scope, receive, send)
             return
-        withheld: list[_Message] = []
+        withheld: list[Message] = []
 
-        async def withhold(message: _Message) -> None:
+        async def withhold(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed":
                 withheld.append(message)
             else:

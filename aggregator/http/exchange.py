@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from fanin.aggregator.http.request_parser import RequestHead
 
 type Message = MutableMapping[str, Any]
-type AsgiApp = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
+type AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # A body is handed over when it is complete, or in pieces of this size and more.
 PIECE_BYTES = 65_536

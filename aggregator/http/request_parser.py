@@ -27,10 +27,10 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _FIELD_LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
 _HEAD = re.compile(rb"(" + _TOKEN + rb") ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])\r\n(" + _FIELD_LINES + rb")")
 _FIELD = re.compile(rb"(" + _TOKEN + rb"):[\t ]*+([\t\x20-\x7e\x80-\xff]*+)\r\n")
-_HEAD_BEGUN = re.compile(rb"(?:[\t\x20-\x7e\x80-\xff]++|\r\n)*+\r?+")
+_BEGUN_TEXT = re.compile(rb"(?:[\t\x20-\x7e\x80-\xff]++|\r\n)*+\r?+")
 _ABSOLUTE = re.compile(rb"https?://([^/?@]++)(/[^?]*+)?((?:\?.*)?)", re.IGNORECASE)
 _HOST = re.compile(rb"[!$%&'()*+,\-.:;=\[\]_~0-9A-Za-z]*+")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})((?:[\t ]*+;[\t\x20-\x7e\x80-\xff]*+)?)[\t ]*+\r\n")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*+)?)[\t ]*+\r\n")
 _TRAILERS = re.compile(_FIELD_LINES + rb"\r\n")
 
 _FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
@@ -115,13 +115,15 @@ class RequestParser:
 
     def _vet_begun_head(self, begin: int) -> None:
         """Refuse at once what can become no head, such as a TLS greeting, which waits for an answer."""
-        match = _HEAD_BEGUN.match(self._buffer, begin + self._vetted)
-        if match is None or match.end() < len(self._buffer):
+        if not self._is_begun_text(begin + self._vetted):
             raise NotHttpError
         # A last CR has to be seen with what follows.
         self._vetted = self.pending - self._buffer.endswith(b"\r")
         if self._buffer.startswith(b"\r", begin):
             raise NotHttpError
+
+    def _is_begun_text(self, begin: int) -> bool:
+        return _BEGUN_TEXT.fullmatch(self._buffer, begin) is not None
 
     # --- bodies ---
 
@@ -194,7 +196,7 @@ class RequestParser:
         if match is not None:
             self._at = match.end()
             self.body_ended = True
-        elif self._buffer.find(b"\r\n\r\n", self._at) >= 0:
+        elif self._buffer.find(b"\r\n\r\n", self._at) >= 0 or not self._is_begun_text(self._at):
             raise NotHttpError("trailers are no headers")
 
 
