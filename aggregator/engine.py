@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase
+from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, OperationId, Phase
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import Notifier
+from fanin.aggregator.notify.retry_record import RetryRecord
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
@@ -49,6 +50,20 @@ class OutboxEntry(NamedTuple):
     due_ms: int | None  # Unix epoch, of the next attempt; None before the first one, and for a dead letter
     error: str | None  # why the last attempt failed
     dead_ms: int | None  # Unix epoch, when it was given up; None while it is tried
+
+    @classmethod
+    def of(cls, target: str, notification: Notification, record: RetryRecord) -> "OutboxEntry":
+        """The entry of a notification with the attempts so far."""
+        return cls(
+            operation_id=notification.operation_id,
+            target=target,
+            outcome=notification.outcome,
+            key=notification.key,
+            attempts=record.attempts,
+            due_ms=record.due_ms,
+            error=record.error,
+            dead_ms=record.dead_ms,
+        )
 
 
 class OutboxPage(NamedTuple):

@@ -33,9 +33,9 @@ OURS = Contender("fanin", "fanin on Durable Task", ("benchmarks.durable_task", "
 
 def _emulate(port: int) -> None:
     """The backend of the plain program."""
-    from fanin.aggregator.engines.durable_task.dev_backend import Emulator
+    from fanin.aggregator.engines.durable_task.dev_backend import DevBackend
 
-    Emulator(port).start()
+    DevBackend(port).start()
     threading.Event().wait()
 
 

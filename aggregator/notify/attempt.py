@@ -1,37 +1,36 @@
-"""One attempt at a notification, whichever engine makes it: how it ends, what follows, what is counted."""
+"""One attempt at a notification, whichever engine makes it: how it ends, and what is counted."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fanin.aggregator import log
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import NotDeliveredError
-from fanin.aggregator.notify.retry_policy import RetryPolicy, pause_ms
+from fanin.aggregator.notify.retry_record import RetryDecision
 
 ATTEMPT_S = 10.0
-# After so long a first attempt may be cut short by others that wait. Healthy receivers answer well within it.
+# After so long, an attempt may be pre-empted by others that wait. Healthy receivers answer well within it.
 PREEMPT_AFTER_S = 1.0
 
 
-class RetryDecision(NamedTuple):
-    """What follows from an attempt that failed."""
-
-    attempts: int  # that failed by now
-    pause_ms: int  # until the next one
-    tried_ms: int  # the pauses so far, this one with them
-    dead: bool  # there is no next one
-
-
 async def attempt(
-    telling: Callable[[], Coroutine[Any, Any, None]], scope: asyncio.Timeout
+    send: Callable[[], Coroutine[Any, Any, None]], limit: AbstractAsyncContextManager[Any]
 ) -> NotDeliveredError | None:
-    """Tell within ``scope``, which others may cut short. None when it was accepted, otherwise why not."""
+    """Make one attempt.
+
+    Args:
+        send: Sends the notification; see `fanin.aggregator.engine.Notifier.send`.
+        limit: Raises `TimeoutError` in the attempt, or at its end, when it has taken too long.
+
+    Returns:
+        None when the target accepted, otherwise why not.
+    """
     try:
-        async with scope:
-            await telling()
+        async with limit:
+            await send()
     except NotDeliveredError as exc:
         return exc
     except TimeoutError:
@@ -40,22 +39,6 @@ async def attempt(
         log.LOGGER.exception("notification-crashed")
         return NotDeliveredError(f"internal error: {type(exc).__name__}")
     return None
-
-
-def decide_retry(
-    notification: Notification,
-    error: NotDeliveredError,
-    *,
-    attempts: int,
-    tried_ms: int,
-    retry_policy: RetryPolicy,
-) -> RetryDecision:
-    """What follows after ``attempts`` that failed before, with pauses of ``tried_ms``, and this one."""
-    attempts += error.sent
-    pause = pause_ms(notification.key, attempts, retry_after_ms=error.retry_after_ms)
-    tried_ms += pause
-    dead = error.final or retry_policy.exhausted(attempts=attempts, tried_ms=tried_ms)
-    return RetryDecision(attempts, pause, tried_ms, dead)
 
 
 def record_accepted(metrics: Metrics, notification: Notification, target: str, *, attempt: int) -> None:
@@ -75,11 +58,19 @@ def record_failure(
     notification: Notification,
     target: str,
     *,
-    error: NotDeliveredError,
+    attempts: int,
     decision: RetryDecision,
 ) -> None:
-    """Count and log that it has not, and what follows."""
-    if error.sent:
+    """Count and log that a target has not taken a notification, and what follows.
+
+    Args:
+        metrics: Where it is counted.
+        notification: Which one.
+        target: The target's name.
+        attempts: How many have failed, this one with them.
+        decision: What was decided about this one.
+    """
+    if decision.counts:
         metrics.attempts["failed"] += 1
     metrics.dead_lettered[target] += decision.dead
     log.event(
@@ -87,7 +78,7 @@ def record_failure(
         "notification-dead-lettered" if decision.dead else "notification-failed",
         operation=notification.operation_id,
         target=target,
-        attempt=decision.attempts,
-        reason=error,
-        retry_in_s=None if decision.dead else decision.pause_ms / 1000,
+        attempt=attempts,
+        reason=decision.error,
+        retry_in_s=None if decision.dead or decision.pause_ms is None else decision.pause_ms / 1000,
     )

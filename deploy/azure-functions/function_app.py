@@ -1,7 +1,7 @@
 """The original's four functions, with the orchestration that ``fanin serve --engine durable-task`` runs.
 
 ``ImagePush`` takes the registry's webhooks and starts ``WaitForAllRegions`` or raises an event to it;
-``FirePushNotification`` and ``FireTimeoutNotification`` tell whoever wants to hear of the outcome. The
+``FirePushNotification`` and ``FireTimeoutNotification`` notify a target of the outcome. The
 settings are those of ``fanin serve``: see docs/azure-functions.md.
 """
 
@@ -19,10 +19,15 @@ import azure.functions as func
 import msgspec
 
 from fanin.aggregator.clock import SYSTEM_CLOCK
-from fanin.aggregator.engines.durable_task.activity import Telling
+from fanin.aggregator.engines.durable_task.activity import SendActivity
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
-from fanin.aggregator.engines.durable_task.orchestration import Event, Order, Routine, wait_for_all_regions
-from fanin.aggregator.engines.durable_task.outbox_entry import UNSAID
+from fanin.aggregator.engines.durable_task.orchestration import (
+    ACTIVITY_RAISED,
+    ArrivalEvent,
+    Orchestration,
+    OrchestrationInput,
+    wait_for_all_regions,
+)
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreFailedError, UnknownRegionError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
@@ -38,8 +43,8 @@ LOGGER = logging.getLogger("fanin")
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
-class Steps:
-    """`fanin.aggregator.engines.durable_task.orchestration.Steps` on Durable Functions' context."""
+class FunctionsContext:
+    """`fanin.aggregator.engines.durable_task.orchestration.DurableContext` on Durable Functions' context."""
 
     def __init__(self, context: df.DurableOrchestrationContext) -> None:
         self._context = context
@@ -47,59 +52,60 @@ class Steps:
     def now_ms(self) -> int:
         return int(self._context.current_utc_datetime.timestamp() * 1000)
 
-    def arrival(self, region: str) -> Any:
-        return self._context.wait_for_external_event(region)
+    def wait_for_event(self, name: str) -> Any:
+        return self._context.wait_for_external_event(name)
 
-    def timer(self, at_ms: int) -> Any:
+    def create_timer(self, at_ms: int) -> Any:
         return self._context.create_timer(datetime.fromtimestamp(at_ms / 1000, UTC))
 
-    def tell(self, activity: str, order: dict[str, Any]) -> Any:
-        return self._context.call_activity(activity, order)
+    def call_activity(self, name: str, input_: dict[str, Any]) -> Any:
+        return self._context.call_activity(name, input_)
 
-    def all(self, tasks: list[Any]) -> Any:
+    def when_all(self, tasks: list[Any]) -> Any:
         return self._context.task_all(tasks)
 
-    def any(self, tasks: list[Any]) -> Any:
+    def when_any(self, tasks: list[Any]) -> Any:
         return self._context.task_any(tasks)
 
-    def ended(self, task: Any) -> bool:
+    def is_complete(self, task: Any) -> bool:
         return bool(task.is_completed)
 
     def result(self, task: Any) -> Any:
-        # An event that came while nobody waited is given to the next wait, and to every one after that.
+        # The SDK gives an event that came before its wait to the next wait, and to every one after that.
         self._context.deferred_tasks.pop(task.id, None)
-        return {"error": UNSAID} if isinstance(task.result, Exception) else task.result
+        return ACTIVITY_RAISED if isinstance(task.result, Exception) else task.result
 
-    def decided(self, notify: Notification) -> None:
+    def decided(self, notification: Notification) -> None:
         if not self._context.is_replaying:
-            LOGGER.info("decided operation=%s outcome=%s", notify.operation_id, notify.outcome)
+            LOGGER.info("decided operation=%s outcome=%s", notification.operation_id, notification.outcome)
 
-    def show(self, status: dict[str, Any]) -> None:
+    def set_custom_status(self, status: dict[str, Any]) -> None:
         self._context.set_custom_status(status)
 
-    def begin_anew(self, order: dict[str, Any]) -> None:
-        self._context.continue_as_new(order)
+    def continue_as_new(self, input_: dict[str, Any]) -> None:
+        self._context.continue_as_new(input_)
 
 
 @app.function_name("WaitForAllRegions")
 @app.orchestration_trigger(context_name="context")
-def wait(context: df.DurableOrchestrationContext) -> Routine:
+def wait(context: df.DurableOrchestrationContext) -> Orchestration:
     """One operation, from its first webhook to the end of its retention."""
-    return (yield from wait_for_all_regions(Steps(context), msgspec.convert(context.get_input(), Order)))
+    input_ = msgspec.convert(context.get_input(), OrchestrationInput)
+    return (yield from wait_for_all_regions(FunctionsContext(context), input_))
 
 
 @app.function_name("FirePushNotification")
-@app.activity_trigger(input_name="order")
-async def tell_completed(order: dict) -> Any:
-    """One attempt to tell one target that every region has it."""
-    return await telling().attempt(order)
+@app.activity_trigger(input_name="payload")
+async def notify_completed(payload: dict) -> Any:
+    """Make one attempt to notify one target that every region has reported."""
+    return await activity().run(payload)
 
 
 @app.function_name("FireTimeoutNotification")
-@app.activity_trigger(input_name="order")
-async def tell_timed_out(order: dict) -> Any:
-    """One attempt to tell one target that some region has not."""
-    return await telling().attempt(order)
+@app.activity_trigger(input_name="payload")
+async def notify_timed_out(payload: dict) -> Any:
+    """Make one attempt to notify one target that the deadline has passed."""
+    return await activity().run(payload)
 
 
 @app.function_name("ImagePush")
@@ -126,46 +132,45 @@ def settings() -> Settings:
 
 
 @cache
-def telling() -> Telling:
+def activity() -> SendActivity:
     """Attempts at notifications; their connections are kept from one to the next."""
-    told = settings()
-    notifier = HttpNotifier(told.targets, SYSTEM_CLOCK)
-    return Telling(told, SYSTEM_CLOCK, Metrics(), notifier)
+    notifier = HttpNotifier(settings().targets, SYSTEM_CLOCK)
+    return SendActivity(settings(), SYSTEM_CLOCK, Metrics(), notifier)
 
 
-def read(req: func.HttpRequest, told: Settings) -> Arrival | None:
-    """What a request says. None: nothing that anybody waits for.
+def read(req: func.HttpRequest, settings: Settings) -> Arrival | None:
+    """The arrival in a request. None: its action is one that the settings ignore.
 
     Raises:
-        RequestError: it is no webhook, or of a region that nobody expects.
+        RequestError: it is no webhook, or of a region that the settings do not expect.
     """
     region = normalise_region(req.params.get("region", ""))
     event = decode(req.get_body())
-    if region not in told.regions:
-        raise UnknownRegionError(region, told.regions)
-    if event.action == PING or event.action not in told.actions:
+    if region not in settings.regions:
+        raise UnknownRegionError(region, settings.regions)
+    if event.action == PING or event.action not in settings.actions:
         return None
     subject = subject_of(event)
-    return Arrival(CORRELATIONS[told.correlation](event.id, subject), region, subject)
+    return Arrival(CORRELATIONS[settings.correlation](event.id, subject), region, subject)
 
 
 async def deliver(client: df.DurableOrchestrationClient, arrival: Arrival) -> None:
     """Raise the event, to an orchestration that is started if there is none.
 
-    Whether a start is refused while another one is under way depends on the storage behind. So the event
-    follows every start, the loser's as well as the winner's, under a name by which the winner knows its own.
+    Whether a start is refused while another one is under way depends on the storage. So the event follows
+    every start, the loser's as well as the winner's, with an id by which the winner recognises its own.
 
     Raises:
         StoreError: not taken, or perhaps; the sender should try again.
     """
     instance = instance_id(arrival.operation_id)
-    event = Event(at_ms=SYSTEM_CLOCK.now_ms(), delivery=uuid.uuid4().hex)
+    event = ArrivalEvent(at_ms=SYSTEM_CLOCK.now_ms(), delivery=uuid.uuid4().hex)
     for nth in range(TRIES):
         if await _raised(client, instance, arrival.region, event):
             return
         try:
-            order = msgspec.to_builtins(_order(arrival, event))
-            await client.start_new("WaitForAllRegions", instance, order)
+            input_ = msgspec.to_builtins(_input(arrival, event))
+            await client.start_new("WaitForAllRegions", instance, input_)
         except Exception as exc:  # noqa: BLE001 - the SDK raises nothing narrower
             LOGGER.info("not-started instance=%s reason=%s", instance, exc)
         if nth:
@@ -173,7 +178,9 @@ async def deliver(client: df.DurableOrchestrationClient, arrival: Arrival) -> No
     raise StoreBusyError("the orchestration could neither be started nor found")
 
 
-async def _raised(client: df.DurableOrchestrationClient, instance: str, region: str, event: Event) -> bool:
+async def _raised(
+    client: df.DurableOrchestrationClient, instance: str, region: str, event: ArrivalEvent
+) -> bool:
     """Raise an event. False when there is no orchestration that could take it."""
     try:
         await client.raise_event(instance, region, msgspec.to_builtins(event))
@@ -184,18 +191,18 @@ async def _raised(client: df.DurableOrchestrationClient, instance: str, region: 
     return True
 
 
-def _order(arrival: Arrival, event: Event) -> Order:
-    told = settings()
-    return Order(
+def _input(arrival: Arrival, event: ArrivalEvent) -> OrchestrationInput:
+    config = settings()
+    return OrchestrationInput(
         operation_id=arrival.operation_id,
         subject=arrival.subject,
         region=arrival.region,
         at_ms=event.at_ms,
         delivery=event.delivery,
-        expected=told.regions,
-        timeout_ms=told.timeout_ms,
-        retention_ms=told.retention_ms,
-        targets={it: tuple(each.name for each in told.targets if it in each.on) for it in OUTCOMES},
+        expected=config.regions,
+        timeout_ms=config.timeout_ms,
+        retention_ms=config.retention_ms,
+        targets={it: tuple(each.name for each in config.targets if it in each.on) for it in OUTCOMES},
     )
 
 

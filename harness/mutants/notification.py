@@ -22,7 +22,7 @@ from fanin.aggregator.fanin import ArrivalResult, Notification, Phase, notificat
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.attempt import ATTEMPT_S
 from fanin.aggregator.notify.port import NotDeliveredError, Notifier
-from fanin.aggregator.notify.retry_policy import backoff_ms
+from fanin.aggregator.notify.retry_record import RetryDecision
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
@@ -179,17 +179,16 @@ class _InOrder(Dispatcher):
                     await self._has_pending.wait()
 
     async def _attempt(self, row: OutboxRow) -> None:
-        attempts = row.attempts
+        record = row.record
         while True:
-            attempts += 1
             error = await self._once(row, asyncio.timeout(ATTEMPT_S))
             if error is None:
                 return await self._outbox.record(Delivered(row.n))
-            wait_ms = backoff_ms(row.notify.key, attempts)
-            if not self.stubborn:
-                due_ms = self._clock.now_ms() + wait_ms
-                return await self._outbox.record(Failed(row.n, attempts, due_ms, str(error)))
-            await asyncio.sleep(wait_ms / 1_000)
+            now_ms, decision = self._clock.now_ms(), RetryDecision(error=str(error))
+            record = record.after(decision, key=row.notification.key, now_ms=now_ms)
+            if not self.stubborn or record.due_ms is None:
+                return await self._outbox.record(Failed(row.n, record))
+            await asyncio.sleep((record.due_ms - now_ms) / 1_000)
 
 
 class _OneAtATime(_InOrder):

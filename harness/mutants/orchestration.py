@@ -52,7 +52,7 @@ class MemoryOutbox:
     def enqueue(self, notify: Notification, targets: Iterable[str]) -> None:
         for target in targets:
             self._last += 1
-            self._rows[self._last] = OutboxRow(self._last, notify, 0)
+            self._rows[self._last] = OutboxRow(self._last, notify)
             self._target[self._last] = target
 
     def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
@@ -70,12 +70,12 @@ class MemoryOutbox:
         due = (due_ms for n, due_ms in self._due_ms.items() if self._target[n] == target)
         return min((due_ms for due_ms in due if due_ms > now_ms), default=None)
 
-    async def record(self, mark: AttemptResult) -> None:
-        row = self._rows.pop(mark.n)
-        self._due_ms.pop(mark.n, None)
-        if isinstance(mark, Failed):
-            self._rows[mark.n] = row._replace(attempts=mark.attempts, tried_ms=mark.tried_ms)
-            self._due_ms[mark.n] = mark.due_ms
+    async def record(self, result: AttemptResult) -> None:
+        row = self._rows.pop(result.n)
+        self._due_ms.pop(result.n, None)
+        if isinstance(result, Failed) and result.record.due_ms is not None:
+            self._rows[result.n] = row._replace(record=result.record)
+            self._due_ms[result.n] = result.record.due_ms
 
 
 class Orchestrations:

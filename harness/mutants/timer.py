@@ -70,7 +70,7 @@ class _TimerWinsReplay(VariedEngine):
         await super().open()
         now_ms = self._clock.now_ms()
         for row in self._store.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=1_000):
-            told = row.notify
+            told = row.notification
             if told.outcome is Phase.COMPLETED and now_ms >= told.deadline_ms:
                 last = told.arrived[-1:]
                 other = msgspec.structs.replace(

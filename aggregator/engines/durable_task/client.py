@@ -1,7 +1,7 @@
 """The connection to a task hub: the few calls that the aggregator makes, and what their failures mean.
 
-Rules of this file: a call that is not answered in time has failed, and may have happened; nothing waits for
-an instance, so ten thousand that wait cost nothing here.
+Rules of this file: a call that gets no response in time has failed, and may have happened; nothing here waits
+for an instance, so ten thousand that wait cost nothing.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from google.protobuf import wrappers_pb2
 
 from fanin.aggregator.engines.durable_task.converter import Json
 from fanin.aggregator.engines.durable_task.options import Options
-from fanin.aggregator.engines.durable_task.orchestration import ORCHESTRATOR, Order
+from fanin.aggregator.engines.durable_task.orchestration import ORCHESTRATOR, OrchestrationInput
 from fanin.aggregator.engines.durable_task.sdk_logging import LOGGER
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreUnusableError
 
-# Registries give up on an answer after about 10 s.
+# Registries give up on a response after about 10 s.
 CALL_S = 8.0
 CALLS_MAX = 10_000
 _encoder = msgspec.json.Encoder()
@@ -41,29 +41,29 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class InstancePage:
     """A page of instances, and where the next one begins."""
 
     states: list[protocol.OrchestrationState]
     next: str | None
 
 
-class Hub:
-    """A task hub, for those who start and ask, and for those who work."""
+class TaskHubClient:
+    """A task hub: starts instances, raises events, reads states; and opens streams of work for a worker."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._channel = None if options.scheduler else _channel(options)
         self._credential = _credential(options)  # one for all, so that it asks for one token
         self._client = _client(options, self._channel, self._credential)
-        self._lines: list[Line] = []
+        self._streams: list[WorkStream] = []
         self._calls = 0
-        self._calm = asyncio.Event()  # no call is under way
-        self._calm.set()
+        self._idle = asyncio.Event()  # no call is under way
+        self._idle.set()
 
     @property
-    def place(self) -> str:
-        """Where this leads, for people."""
+    def address(self) -> str:
+        """The backend's address, for messages."""
         return self._options.address
 
     async def close(self) -> None:
@@ -71,26 +71,27 @@ class Hub:
         with suppress(TimeoutError):
             async with asyncio.timeout(CALL_S):
                 while self._calls:  # one that has ended may be followed by another at once
-                    await self._calm.wait()
+                    await self._idle.wait()
         await self._client.close()
-        for line in self._lines:
-            await line.client.close()
+        for stream in self._streams:
+            await stream.client.close()
         if self._channel is not None:
             await self._channel.close()
         if self._credential is not None:
             await self._credential.close()
 
-    async def start(self, instance_id: str, order: Order) -> bool:
+    async def start(self, instance_id: str, input_: OrchestrationInput) -> bool:
         """Start an orchestration. False when there is one of that id, in whatever state."""
         request = protocol.CreateInstanceRequest(
-            name=ORCHESTRATOR, instanceId=instance_id, input=_text(_encoder.encode(order))
+            name=ORCHESTRATOR, instanceId=instance_id, input=_text(_encoder.encode(input_))
         )
         return await self._unless(grpc.StatusCode.ALREADY_EXISTS, lambda stub: stub.StartInstance(request))
 
     async def raise_event(self, instance_id: str, name: str, value: int | str) -> bool:
         """Raise an event. False when there is no such orchestration."""
-        said = _text(_encoder.encode(value))
-        request = protocol.RaiseEventRequest(instanceId=instance_id, name=name, input=said)
+        request = protocol.RaiseEventRequest(
+            instanceId=instance_id, name=name, input=_text(_encoder.encode(value))
+        )
         return await self._unless(grpc.StatusCode.NOT_FOUND, lambda stub: stub.RaiseEvent(request))
 
     async def get(self, instance_id: str) -> protocol.OrchestrationState | None:
@@ -99,7 +100,7 @@ class Hub:
         response = await self._call(lambda stub: stub.GetInstance(request))
         return response.orchestrationState if response.exists else None
 
-    async def raised(self, instance_id: str) -> list[tuple[str, int]]:
+    async def raised_events(self, instance_id: str) -> list[tuple[str, int]]:
         """The events that an orchestration's history holds: their names and values, in order."""
         request = protocol.StreamInstanceHistoryRequest(instanceId=instance_id)
 
@@ -108,7 +109,7 @@ class Hub:
             async for chunk in stub.StreamInstanceHistory(request):
                 for event in chunk.events:
                     if event.HasField("eventRaised"):
-                        with suppress(msgspec.MsgspecError):  # somebody else's event
+                        with suppress(msgspec.MsgspecError):  # not an event of ours
                             value = msgspec.json.decode(event.eventRaised.input.value, type=int)
                             found.append((event.eventRaised.name, value))
             return found
@@ -118,10 +119,10 @@ class Hub:
 
     async def page(
         self, *, after: str | None, limit: int, statuses: tuple[OrchestrationStatus, ...] = ()
-    ) -> Listed:
+    ) -> InstancePage:
         """A page of orchestrations, the older ones first.
 
-        The SDK's own query reads page after page to the very end; nobody who asks for twenty wants a million.
+        The SDK's own query reads page after page to the very end.
         """
         query = protocol.InstanceQuery(
             runtimeStatus=[status.value for status in statuses],
@@ -132,20 +133,21 @@ class Hub:
         request = protocol.QueryInstancesRequest(query=query)
         response = await self._call(lambda stub: stub.QueryInstances(request))
         token = response.continuationToken.value
-        return Listed(list(response.orchestrationState), token or None)
+        return InstancePage(list(response.orchestrationState), token or None)
 
     async def purge(self, instance_id: str) -> None:
-        """Forget a finished orchestration."""
+        """Delete a finished orchestration."""
         request = protocol.PurgeInstancesRequest(instanceId=instance_id)
         await self._call(lambda stub: stub.PurgeInstances(request))
 
     # --- for a worker ---
 
-    def line(self) -> "Line":
-        """One more line on which work comes."""
-        line = Line(_client(self._options, self._channel, self._credential, worker=True), self.place)
-        self._lines.append(line)
-        return line
+    def open_stream(self) -> "WorkStream":
+        """Open one more stream of work items."""
+        client = _client(self._options, self._channel, self._credential, worker=True)
+        stream = WorkStream(client, self.address)
+        self._streams.append(stream)
+        return stream
 
     def replayer(self) -> TaskHubGrpcWorker:
         """The SDK's worker, to replay orchestrations; it is never started."""
@@ -173,36 +175,36 @@ class Hub:
             StoreError: it was refused, or failed and may have happened.
         """
         if self._calls >= CALLS_MAX:
-            raise StoreBusyError(f"{CALLS_MAX} requests wait for {self.place} already")
+            raise StoreBusyError(f"{CALLS_MAX} requests wait for {self.address} already")
         self._calls += 1
-        self._calm.clear()
+        self._idle.clear()
         try:
             async with asyncio.timeout(CALL_S):
                 # The client opens its connection with the first call, and hands out its stub nowhere else.
                 return await call(self._client._get_stub())  # noqa: SLF001
         except TimeoutError as exc:
-            raise StoreFailedError(f"{self.place} did not answer within {CALL_S:g} s") from exc
+            raise StoreFailedError(f"{self.address} did not answer within {CALL_S:g} s") from exc
         except grpc.aio.AioRpcError as exc:
-            raise _refusal(exc, self.place) from exc
+            raise _refusal(exc, self.address) from exc
         finally:
             self._calls -= 1
             if not self._calls:
-                self._calm.set()
+                self._idle.set()
 
 
-class Line:
-    """One worker, as the backend sees it: a stream of work, and what came of that work."""
+class WorkStream:
+    """One worker, as the backend sees it: a stream of work items, and their results."""
 
-    def __init__(self, client: AsyncTaskHubGrpcClient, place: str) -> None:
-        self.client, self._place = client, place
+    def __init__(self, client: AsyncTaskHubGrpcClient, address: str) -> None:
+        self.client, self._address = client, address
 
-    async def work(
+    async def items(
         self, orchestrations_max: int, activities_max: int, silence_s: float
     ) -> AsyncIterator[protocol.WorkItem]:
-        """What there is to do, as it comes, until the backend ends it.
+        """Work items as they come, until the backend ends the stream.
 
         Raises:
-            StoreError: the connection broke, or nothing was heard of it for so long.
+            StoreError: the connection broke, or nothing came for ``silence_s``.
         """
         request = protocol.GetWorkItemsRequest(
             maxConcurrentOrchestrationWorkItems=orchestrations_max,
@@ -217,52 +219,52 @@ class Line:
                     return
                 yield item
         except TimeoutError as exc:
-            raise StoreFailedError(f"nothing was heard of {self._place} for {silence_s:g} s") from exc
+            raise StoreFailedError(f"nothing came from {self._address} for {silence_s:g} s") from exc
         except grpc.aio.AioRpcError as exc:
-            raise _refusal(exc, self._place) from exc
+            raise _refusal(exc, self._address) from exc
         finally:
             stream.cancel()
 
-    async def replayed(self, response: protocol.OrchestratorResponse) -> None:
-        """Bring back what an orchestration asks for after a replay.
+    async def complete_orchestration(self, response: protocol.OrchestratorResponse) -> None:
+        """Report what an orchestration asks for after a replay.
 
-        However long it takes: a backend may take the same result twice for two, so there is no trying again,
-        and what is neither brought nor given up with the connection would never be handed out again.
+        Without a time limit: a backend may take the same result twice for two, so it is not reported again,
+        and an item that is neither completed nor lost with the connection is never handed out again.
 
         Raises:
             StoreError: it was refused, or the connection broke.
         """
-        await self._brought(self._stub().CompleteOrchestratorTask(response))
+        await self._completed(self._stub().CompleteOrchestratorTask(response))
 
-    async def attempted(self, response: protocol.ActivityResponse) -> None:
-        """Bring back what came of an activity.
+    async def complete_activity(self, response: protocol.ActivityResponse) -> None:
+        """Report an activity's result.
 
         Raises:
-            StoreError: as `replayed`.
+            StoreError: as `complete_orchestration`.
         """
-        await self._brought(self._stub().CompleteActivityTask(response))
+        await self._completed(self._stub().CompleteActivityTask(response))
 
-    async def _brought(self, call: Awaitable[Any]) -> None:
+    async def _completed(self, call: Awaitable[Any]) -> None:
         try:
             await call
         except grpc.aio.AioRpcError as exc:
-            raise _refusal(exc, self._place) from exc
+            raise _refusal(exc, self._address) from exc
 
     def _stub(self) -> Any:
-        return self.client._get_stub()  # noqa: SLF001 - as in `Hub._call`
+        return self.client._get_stub()  # noqa: SLF001 - as in `TaskHubClient._call`
 
 
 class BackendRefusedError(StoreFailedError):
-    """The backend answered with an error. Its class says what a sender is told; the code, what it was."""
+    """The backend answered with an error, of which ``refusal`` is the code."""
 
     def __init__(self, message: str, code: grpc.StatusCode) -> None:
         super().__init__(message)
         self.refusal = code
 
 
-def _refusal(exc: grpc.aio.AioRpcError, place: str) -> StoreError:
+def _refusal(exc: grpc.aio.AioRpcError, address: str) -> StoreError:
     code = exc.code()
-    message = f"{place}: {code.name.lower().replace('_', ' ')}: {exc.details()}"
+    message = f"{address}: {code.name.lower().replace('_', ' ')}: {exc.details()}"
     if code in _REFUSED:
         return StoreBusyError(message)
     return BackendRefusedError(message, code)
@@ -274,12 +276,12 @@ def _text(encoded: bytes) -> wrappers_pb2.StringValue:
 
 # --- the SDK's clients ---
 
-# A connection that a sleeping machine or a silent network has lost is noticed within a minute.
+# The keep-alive notices within a minute that a sleeping machine or a silent network has lost the connection.
 _CHANNEL = GrpcChannelOptions()
 
 
 def _channel(options: Options) -> grpc.aio.Channel:
-    """A connection without the SDK's interceptors, which cost a good part of a call; it reconnects itself."""
+    """A connection without the SDK's interceptors, which cost much of a call's time; it reconnects itself."""
     address = options.address
     for scheme in ("http://", "grpc://"):
         address = address.removeprefix(scheme)
@@ -307,7 +309,7 @@ def _client(
         interceptors=[DefaultAsyncClientInterceptorImpl([name])] if worker else None,
         logger=LOGGER,
     )
-    # The first call makes the channel of this list, and it asks what can do both about calls only.
+    # The first call makes the channel from this list; it uses an interceptor that can do both for calls only.
     on_all: list[Any] = client._interceptors  # noqa: SLF001 - the SDK's own lack streams
     on_all += [_OnStreams(it) for it in on_all if isinstance(it, grpc.aio.UnaryStreamClientInterceptor)]
     return client
@@ -324,7 +326,7 @@ class _OnStreams(grpc.aio.UnaryStreamClientInterceptor):
 
 
 def _credential(options: Options) -> Any:
-    """The Azure SDK's credential; made without asking anybody for a token yet."""
+    """The Azure SDK's credential; it asks for a token when it is used."""
     if options.credential == "none":
         return None
     try:
@@ -339,5 +341,6 @@ def _credential(options: Options) -> Any:
 
 def _no_scheduler() -> StoreUnusableError:
     return StoreUnusableError(
-        "the Scheduler needs durabletask-azuremanaged; install it with pip install 'fanin[durable-task]'"
+        "the Scheduler needs the Python package durabletask-azuremanaged, which is not installed; "
+        "pip install -c constraints.txt -e '.[durable-task]' brings it"
     )

@@ -44,7 +44,7 @@ from durabletask.testing.in_memory_backend import ActivityWorkItem, Orchestratio
 from fanin.aggregator.engines.durable_task.options import PREFIX
 from fanin.aggregator.errors import StoreUnusableError
 
-FILE = "durable-task-emulator.json"
+FILE = "durable-task-backend.json"
 # How long a worker whose connection is gone may still bring what it had in hand.
 LEASE_S = 0.5
 # A stream on which nothing happens says so, as the Scheduler's do: whoever hears nothing takes it for broken.
@@ -56,7 +56,7 @@ _POLL_S = 0.05
 _GONE_S = 1.0
 
 
-class Emulator(InMemoryOrchestrationBackend):
+class DevBackend(InMemoryOrchestrationBackend):
     """The SDK's backend, on a port of its own choice."""
 
     def __init__(self, port: int = 0) -> None:
@@ -283,7 +283,7 @@ class _Timers:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An emulator that runs, and the settings that lead to it."""
+    """An backend that runs, and the settings that lead to it."""
 
     pid: int
     options: Mapping[str, str]
@@ -300,14 +300,14 @@ _children: dict[int, subprocess.Popen[bytes]] = {}  # that this process has star
 
 
 def start_backend(folder: Path) -> Running:
-    """The emulator of a folder, started if it does not run yet.
+    """The backend of a folder, started if it does not run yet.
 
     It survives whoever started it, so that a service can be killed and find it again, and ends when the
     folder is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # replicas that start together work with one emulator
+        fcntl.flock(lock, fcntl.LOCK_EX)  # replicas that start together work with one backend
         return _find(folder) or _start(folder)
 
 
@@ -324,13 +324,13 @@ def _start(folder: Path) -> Running:
     end_s = time.monotonic() + START_S
     while (known := _find(folder)) is None:
         if process.poll() is not None or time.monotonic() > end_s:
-            raise StoreUnusableError(f"the Durable Task emulator in {folder} did not start")
+            raise StoreUnusableError(f"the Durable Task backend in {folder} did not start")
         time.sleep(_POLL_S)
     return known
 
 
 def _find(folder: Path) -> Running | None:
-    """The emulator that a folder's file names, if it takes connections."""
+    """The backend that a folder's file names, if it takes connections."""
     try:
         said = json.loads((folder / FILE).read_text())
         host, _, port = said["address"].rpartition(":")
@@ -343,8 +343,8 @@ def _find(folder: Path) -> Running | None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(folder: Path) -> None:
-    """Run an emulator until FOLDER is gone; a file in it says where it listens."""
-    address = Emulator().start()
+    """Run an backend until FOLDER is gone; a file in it says where it listens."""
+    address = DevBackend().start()
     said = folder / (FILE + ".new")
     said.write_text(json.dumps({"address": address, "pid": os.getpid()}))
     said.replace(folder / FILE)

@@ -1,4 +1,4 @@
-"""The engine's port: a webhook is one call to the backend, and the backend remembers everything.
+"""The engine on Durable Task: a webhook is one call to the backend, and the backend remembers everything.
 
 Rules of this file: what is acknowledged, the backend has taken; nothing is kept here for an operation that
 waits, but for a bounded memory of which ids are known to exist, which saves a call and is never relied upon.
@@ -16,20 +16,20 @@ from durabletask.internal import orchestrator_service_pb2 as protocol
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Capabilities, OutboxEntry, OutboxPage, Page
-from fanin.aggregator.engines.durable_task.activity import Telling
-from fanin.aggregator.engines.durable_task.client import Hub, Listed
+from fanin.aggregator.engines.durable_task.activity import SendActivity
+from fanin.aggregator.engines.durable_task.client import InstancePage, TaskHubClient
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.options import Options
 from fanin.aggregator.engines.durable_task.orchestration import (
     ORCHESTRATOR,
     RETRY,
-    Aftermath,
-    Order,
-    begin,
-    fold,
+    CustomStatus,
+    OrchestrationInput,
+    apply_arrivals,
+    first_step,
 )
 from fanin.aggregator.engines.durable_task.worker import Worker
-from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.engines.work_queue import WorkQueue
 from fanin.aggregator.errors import (
     MalformedError,
     StoreBusyError,
@@ -45,18 +45,21 @@ from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
-# Ids that are known to exist. What falls out costs one more call when it is needed.
+# How many instance ids are remembered as existing. One that is not costs one more call.
 KNOWN_MAX = 20_000
 # A start that finds an instance, and an event that then finds none: it was forgotten in between.
 TRIES = 3
-# Finished orchestrations, whose retention is over, are forgotten by the minute.
-SWEEP_S, SWEEP_S_MIN, SWEEP_PAGE = 60.0, 0.5, 100
-# How many orchestrations are looked through at once for dead letters.
+# How often orchestrations that have finished, because their retention is over, are purged.
+PURGE_S, PURGE_S_MIN, PURGE_PAGE = 60.0, 0.5, 100
+# How many orchestrations are read at once to find dead letters.
 RETRY_PAGE = 100
 STOP_S = 3.0
 START_S = 20.0
+# Begins a page's token where dead letters are listed after what is pending.
+_DEAD = "d"
 _ORPHANED = (OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
-_NOBODY = "fanin-readiness-check"
+# An instance that does not exist: to ask for it proves that calls work.
+_PROBE = "fanin-readiness-check"
 
 
 class DurableTaskEngine:
@@ -68,18 +71,18 @@ class DurableTaskEngine:
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._notifier = notifier
         self._options = Options.read(settings.engine_options)
-        self._telling = Telling(settings, clock, metrics, notifier)
+        self._activity = SendActivity(settings, clock, metrics, notifier)
         self._known: OrderedDict[str, None] = OrderedDict()  # instance ids, the last used last
-        self._orphans: set[str] = set()  # that were complained about
-        self._pace = Pace()
+        self._orphans: set[str] = set()  # instances whose failure was logged
+        self._queue = WorkQueue()
         self._worker: Worker | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._purger: asyncio.Task[None] | None = None
         self._open = False
 
     # --- the port ---
 
     async def open(self) -> None:
-        self._hub = Hub(self._options)
+        self._hub = TaskHubClient(self._options)
         try:
             await self._until_it_answers()
         except StoreError:
@@ -87,20 +90,22 @@ class DurableTaskEngine:
             raise
         self._open = True
         if self._options.worker:
-            self._worker = Worker(self._hub, self._telling, self._metrics, self._pace, self._options.replays)
+            self._worker = Worker(
+                self._hub, self._activity, self._metrics, self._queue, self._options.replays
+            )
             self._worker.start()
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+            self._purger = asyncio.get_running_loop().create_task(self._purge())
 
     async def close(self) -> None:
         if not self._open:
             return
         self._open = False
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._purger is not None:
+            self._purger.cancel()
+            await asyncio.gather(self._purger, return_exceptions=True)
         if self._worker is not None:
-            # It may still take work while attempts end; that is answered as if it had never been tried.
-            await self._telling.close(STOP_S)
+            # It may still take activities while attempts end; those are answered as not attempted.
+            await self._activity.close(STOP_S)
             await self._worker.stop()
         await self._hub.close()
 
@@ -111,7 +116,7 @@ class DurableTaskEngine:
         expected = arrival.region in self._settings.regions
         if not expected:
             await self._refuse_unexpected(arrival)
-        with self._pace.webhook():
+        with self._queue.webhook():
             await self._hand_over(arrival, instance, expected=expected)
         self._remember(instance)
         self._metrics.arrivals[arrival.region, "accepted"] += 1
@@ -129,33 +134,46 @@ class DurableTaskEngine:
         return Page(shown, listed.next)
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
-        listed = await self._list(after, limit, OrchestrationStatus.RUNNING)
-        found = [letter for state in listed.states for letter in _untold(state)]
-        wanted = [it for it in found if dead in (None, it.dead_ms is not None)]
-        return OutboxPage(sorted(wanted, key=lambda it: it.dead_ms is not None), listed.next)
+        if dead is not None:
+            return await self._outbox(dead=dead, after=after, limit=limit)
+        # The hub lists operations, of which one may have both: it is read for what is pending first, and then
+        # once more for dead letters.
+        if after is None or not after.startswith(_DEAD):
+            page = await self._outbox(dead=False, after=after, limit=limit)
+            if page.entries or page.next is not None:
+                return OutboxPage(page.entries, page.next or _DEAD)
+            after = _DEAD
+        page = await self._outbox(dead=True, after=after.removeprefix(_DEAD) or None, limit=limit)
+        return OutboxPage(page.entries, page.next and _DEAD + page.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = {it.name for it in self._settings.targets}
         count, after = 0, None
         while True:
-            page = await self.outbox(dead=True, after=after, limit=RETRY_PAGE)
-            for letter in page.entries:
-                wanted = target in (None, letter.target) and operation in (None, letter.operation_id)
-                if wanted and letter.target in ours:
-                    instance = instance_id(letter.operation_id)
-                    count += await self._hub.raise_event(instance, RETRY, letter.target)
+            page = await self._outbox(dead=True, after=after, limit=RETRY_PAGE)
+            for entry in page.entries:
+                wanted = target in (None, entry.target) and operation in (None, entry.operation_id)
+                if wanted and entry.target in ours:
+                    instance = instance_id(entry.operation_id)
+                    count += await self._hub.raise_event(instance, RETRY, entry.target)
             after = page.next
             if after is None:
                 return count
 
     async def check(self) -> None:
         self._must_be_open()
-        # The way of a webhook, to an instance that nobody has.
-        await self._hub.raise_event(_NOBODY, _NOBODY, 0)
+        # Takes the way of a webhook.
+        await self._hub.raise_event(_PROBE, _PROBE, 0)
 
-    # --- what they share ---
+    # --- calls ---
 
-    async def _list(self, after: str | None, limit: int, *statuses: OrchestrationStatus) -> Listed:
+    async def _outbox(self, *, dead: bool, after: str | None, limit: int) -> OutboxPage:
+        """A page of dead letters, or of what is pending. It has the entries of up to ``limit`` operations."""
+        listed = await self._list(after, limit, OrchestrationStatus.RUNNING)
+        entries = [entry for state in listed.states for entry in _entries(state)]
+        return OutboxPage([it for it in entries if dead is (it.dead_ms is not None)], listed.next)
+
+    async def _list(self, after: str | None, limit: int, *statuses: OrchestrationStatus) -> InstancePage:
         """A page of the hub's orchestrations, with a token of ours.
 
         Raises:
@@ -165,7 +183,7 @@ class DurableTaskEngine:
         if after is not None and not (after.isascii() and after.isprintable() and after.startswith("p")):
             raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
         listed = await self._hub.page(after=after and after.removeprefix("p"), limit=limit, statuses=statuses)
-        return Listed(listed.states, None if listed.next is None else f"p{listed.next}")
+        return InstancePage(listed.states, None if listed.next is None else f"p{listed.next}")
 
     def _must_be_open(self) -> None:
         if not self._open:
@@ -181,7 +199,7 @@ class DurableTaskEngine:
         end_s = loop.time() + START_S
         while True:
             try:
-                await self._hub.get(_NOBODY)
+                await self._hub.get(_PROBE)
             except StoreError as exc:
                 if loop.time() > end_s:
                     raise StoreUnusableError(f"no Durable Task backend: {exc}") from exc
@@ -199,15 +217,15 @@ class DurableTaskEngine:
                 self._known.pop(instance, None)
             if not expected:
                 raise UnknownRegionError(arrival.region, self._settings.regions)
-            if await self._hub.start(instance, self._order(arrival, at_ms)):
+            if await self._hub.start(instance, self._input(arrival, at_ms)):
                 return
             self._remember(instance)
-        raise StoreBusyError("its id is just being forgotten, and used again")
+        raise StoreBusyError("the operation ends and starts again just now")
 
-    def _order(self, arrival: Arrival, at_ms: int) -> Order:
+    def _input(self, arrival: Arrival, at_ms: int) -> OrchestrationInput:
         settings, notifier = self._settings, self._notifier
         targets = {it: notifier.targets_for(it) for it in OUTCOMES} if notifier else {}
-        return Order(
+        return OrchestrationInput(
             operation_id=arrival.operation_id,
             subject=arrival.subject,
             region=arrival.region,
@@ -238,23 +256,22 @@ class DurableTaskEngine:
             raise UnexpectedRegionError(arrival.operation_id, arrival.region, state.expected)
 
     async def _read(self, state: protocol.OrchestrationState) -> FanIn | None:
-        """How an operation stands. None for other people's orchestrations, and for what may be forgotten."""
+        """An operation's state. None for an orchestration of another program, or one that has finished."""
         if state.name != ORCHESTRATOR or state.orchestrationStatus == OrchestrationStatus.COMPLETED.value:
             return None
         if state.customStatus.value:
-            return msgspec.json.decode(state.customStatus.value, type=Aftermath).state
-        order = msgspec.json.decode(state.input.value, type=Order)
-        begun = begin(order).state
-        # While it waits, it shows nothing: its history says what has come.
-        heard = [(at_ms, region) for region, at_ms in await self._hub.raised(state.instanceId)]
-        expected = [(at_ms, region) for at_ms, region in heard if region in begun.expected]
-        return fold(begun, expected).state
+            return msgspec.json.decode(state.customStatus.value, type=CustomStatus).state
+        first = first_step(msgspec.json.decode(state.input.value, type=OrchestrationInput)).state
+        # While it waits, it has no custom status: its history holds the arrivals.
+        events = await self._hub.raised_events(state.instanceId)
+        arrivals = [(at_ms, region) for region, at_ms in events if region in first.expected]
+        return apply_arrivals(first, arrivals).state
 
     # --- retention ---
 
-    async def _sweep(self) -> None:
-        """Forget what has finished, for ever."""
-        rest_s = max(SWEEP_S_MIN, min(SWEEP_S, self._settings.retention_ms / 4000))
+    async def _purge(self) -> None:
+        """Purge finished orchestrations; log failed ones. Ends when it is cancelled."""
+        rest_s = max(PURGE_S_MIN, min(PURGE_S, self._settings.retention_ms / 4000))
         while True:
             await asyncio.sleep(rest_s)
             try:
@@ -273,16 +290,16 @@ class DurableTaskEngine:
         found: list[str] = []
         after = None
         while True:
-            listed = await self._hub.page(after=after, limit=SWEEP_PAGE, statuses=statuses)
+            listed = await self._hub.page(after=after, limit=PURGE_PAGE, statuses=statuses)
             found += [it.instanceId for it in listed.states if it.name == ORCHESTRATOR]
             after = listed.next
             if after is None:
                 return found
 
 
-def _untold(state: protocol.OrchestrationState) -> list[OutboxEntry]:
-    """What an operation has still to tell, and what was given up; nothing for other people's."""
+def _entries(state: protocol.OrchestrationState) -> list[OutboxEntry]:
+    """An operation's pending notifications and dead letters; none of other programs' orchestrations."""
     if state.name != ORCHESTRATOR or not state.customStatus.value:
         return []
-    after = msgspec.json.decode(state.customStatus.value, type=Aftermath)
-    return [letter.shown(after.notify) for letter in after.letters]
+    status = msgspec.json.decode(state.customStatus.value, type=CustomStatus)
+    return [OutboxEntry.of(record.target, status.notification, record) for record in status.outbox]

@@ -1,9 +1,9 @@
-"""The orchestration: one wait per region, all of them or a durable timer, then whoever wants to hear is told.
+"""The orchestration: one wait per region, all of them or a durable timer, then an activity per target.
 
 Rules of this file: it is replayed from its history again and again, so it reads nothing but that: no clock,
-no environment, no randomness; whatever it must know comes with its input (`Order`) or in an event. It runs
-on Durable Task and on Durable Functions alike, through `Steps`. What an arrival or a deadline means is
-decided by `fanin.aggregator.fanin` alone.
+no environment, no randomness; whatever it must know comes with its input (`OrchestrationInput`) or in an
+event. It runs on Durable Task and on Durable Functions alike, through `DurableContext`. What an arrival or a
+deadline means is decided by `fanin.aggregator.fanin` alone.
 
 Where the sample that this follows loses something, this does not:
 
@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from fanin.aggregator.engines.durable_task.outbox_entry import Letter
 from fanin.aggregator.fanin import (
     Arrived,
     DeadlineReached,
@@ -31,253 +30,272 @@ from fanin.aggregator.fanin import (
     start,
     step,
 )
+from fanin.aggregator.notify.retry_record import RetryDecision, RetryRecord
 
 ORCHESTRATOR = "WaitForAllRegions"
 ACTIVITIES = {Phase.COMPLETED: "FirePushNotification", Phase.TIMED_OUT: "FireTimeoutNotification"}
-# An event that asks for something else than to count an arrival; its value is the name of a target.
+# The event that requeues a dead letter; its value is the name of the target.
 RETRY = "fanin-retry"
 # A history is replayed as a whole with every event. After so many turns it is exchanged for a short one.
 TURNS_MAX = 100
+# The result of an activity that raised: its worker crashed, or could not read its input.
+ACTIVITY_RAISED = {"error": "the attempt itself failed"}
 
 
-class Order(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class OrchestrationInput(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """An orchestration's input: its first arrival, and the settings of that moment."""
 
     operation_id: str
     subject: Subject
     region: str
-    at_ms: int  # Unix epoch, when whoever took the first webhook handed it over
+    at_ms: int  # Unix epoch, when the process that took the first webhook handed it over
     expected: tuple[str, ...]
     timeout_ms: int
     retention_ms: int
-    delivery: str | None = None  # what tells the first arrival from others, where its event follows as well
-    targets: dict[Phase, tuple[str, ...]] = {}  # who wants to hear, by outcome
-    carried: "Aftermath | None" = None  # what an earlier history of the same operation came to
+    delivery: str | None = None  # identifies the first arrival, where it is raised as an event as well
+    targets: dict[Phase, tuple[str, ...]] = {}  # names of the targets, by outcome
+    carried: "CustomStatus | None" = None  # the state at the end of an earlier history of the same operation
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What an event says, besides its name, which is the region's. A bare number is its ``at_ms``."""
+class ArrivalEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An external event's value; its name is the region's. A bare number is its ``at_ms``."""
 
-    at_ms: int  # Unix epoch, when whoever took the webhook handed it over
-    delivery: str | None = None
+    at_ms: int  # Unix epoch, when the process that took the webhook handed it over
+    delivery: str | None = None  # as in `OrchestrationInput`
 
 
-class Aftermath(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A decided operation: how it stands, what was decided, and what is still to be told."""
+class TargetRecord(RetryRecord, frozen=True, omit_defaults=True, kw_only=True):
+    """The delivery to one target, in an orchestration's custom status."""
+
+    target: str
+
+
+class CustomStatus(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The custom status of an operation that is decided."""
 
     state: FanIn
-    notify: Notification
-    letters: tuple[Letter, ...] = ()  # untold, in the settings' order
+    notification: Notification
+    outbox: tuple[TargetRecord, ...] = ()  # targets that have not accepted, in the settings' order
 
 
-class Steps(Protocol):
+class DurableContext(Protocol):
     """What an orchestration may do. A task is the runtime's own; only what is here is known of it."""
 
     def now_ms(self) -> int:
         """The instant of the history that is being replayed, Unix epoch."""
 
-    def arrival(self, region: str) -> Any:
-        """A wait for the next event of that name."""
+    def wait_for_event(self, name: str) -> Any:
+        """A task that ends with the next external event of that name."""
 
-    def timer(self, at_ms: int) -> Any:
-        """A durable timer."""
+    def create_timer(self, at_ms: int) -> Any:
+        """A task that ends then, Unix epoch."""
 
-    def tell(self, activity: str, order: dict[str, Any]) -> Any:
-        """One attempt at a notification."""
+    def call_activity(self, name: str, input_: dict[str, Any]) -> Any:
+        """A task that ends with the activity."""
 
-    def all(self, tasks: list[Any]) -> Any:
+    def when_all(self, tasks: list[Any]) -> Any:
         """A task that ends with the last of these."""
 
-    def any(self, tasks: list[Any]) -> Any:
+    def when_any(self, tasks: list[Any]) -> Any:
         """A task that ends with the first of these."""
 
-    def ended(self, task: Any) -> bool:
+    def is_complete(self, task: Any) -> bool:
         """Whether a task has ended."""
 
     def result(self, task: Any) -> Any:
-        """What an ended task came to; the fields of a `letters.Attempt` where it failed."""
+        """The result of a task that has ended; `ACTIVITY_RAISED` for an activity that raised."""
 
-    def decided(self, notify: Notification) -> None:
-        """An outcome has just been decided, and not in a replay."""
+    def decided(self, notification: Notification) -> None:
+        """An outcome was decided; counted and logged unless this is a replay."""
 
-    def show(self, status: dict[str, Any]) -> None:
-        """Let everybody see how the operation stands."""
+    def set_custom_status(self, status: dict[str, Any]) -> None:
+        """Show the fields of a `CustomStatus` to clients."""
 
-    def begin_anew(self, order: dict[str, Any]) -> None:
-        """End this history, and begin another with that input and with the events that nobody has read."""
-
-
-type Routine = Generator[Any, Any, dict[str, Any] | None]
+    def continue_as_new(self, input_: dict[str, Any]) -> None:
+        """End this history, and begin another with that input and with the events that were not read."""
 
 
-def wait_for_all_regions(steps: Steps, order: Order) -> Routine:
+type Orchestration = Generator[Any, Any, dict[str, Any] | None]
+
+
+def wait_for_all_regions(context: DurableContext, input_: OrchestrationInput) -> Orchestration:
     """One operation, from its first arrival to the end of its retention."""
-    waits = {region: steps.arrival(region) for region in sorted(order.expected)}
-    after = order.carried
-    if after is None:
-        after = yield from _until_decided(steps, order, waits)
-    return (yield from _until_forgotten(steps, order, after, waits))
+    waits = {region: context.wait_for_event(region) for region in sorted(input_.expected)}
+    status = input_.carried
+    if status is None:
+        status = yield from _until_decided(context, input_, waits)
+    return (yield from _until_retention_ends(context, input_, status, waits))
 
 
-def begin(order: Order) -> Step:
+def first_step(input_: OrchestrationInput) -> Step:
     """The operation with its first arrival."""
-    first = Arrived(order.region, order.at_ms)
+    first = Arrived(input_.region, input_.at_ms)
     return start(
-        order.operation_id,
-        order.subject,
+        input_.operation_id,
+        input_.subject,
         first,
-        expected=order.expected,
-        timeout_ms=order.timeout_ms,
+        expected=input_.expected,
+        timeout_ms=input_.timeout_ms,
     )
 
 
-def fold(state: FanIn, arrivals: Iterable[tuple[int, str]]) -> Step:
-    """Apply arrivals in the order in which they were taken."""
+def apply_arrivals(state: FanIn, arrivals: Iterable[tuple[int, str]]) -> Step:
+    """Apply arrivals, each an instant (Unix epoch) and a region, in the order in which they were taken."""
     result = Step(state)
     for at_ms, region in sorted(arrivals):
-        more = step(result.state, Arrived(region, at_ms))
-        result = Step(more.state, result.effects + more.effects)
+        following = step(result.state, Arrived(region, at_ms))
+        result = Step(following.state, result.effects + following.effects)
     return result
 
 
-def _until_decided(steps: Steps, order: Order, waits: dict[str, Any]) -> Generator[Any, Any, Aftermath]:
-    """The heart of it: all that are missing, or the deadline, whichever is first."""
-    state, effects, _ = begin(order)
-    # Once is enough, unless somebody raises nonsense, or the timer is another's, or its clock is fast.
+def _until_decided(
+    context: DurableContext, input_: OrchestrationInput, waits: dict[str, Any]
+) -> Generator[Any, Any, CustomStatus]:
+    """Wait for all missing regions or the deadline, whichever is first."""
+    state, effects, _ = first_step(input_)
+    # Once is enough, unless an event is not ours, or the timer is another's, or its clock is fast.
     while state.phase is Phase.WAITING:
-        everybody = steps.all([waits[region] for region in state.missing])
-        deadline = steps.timer(state.deadline_ms)
-        yield steps.any([everybody, deadline])
-        # Whoever is last in the history may have been stamped after the deadline: the stamp decides.
-        state, effects, _ = fold(state, _heard(steps, waits, state.missing))
-        if state.phase is Phase.WAITING and steps.now_ms() >= state.deadline_ms:
-            state, effects, _ = step(state, DeadlineReached(steps.now_ms()))
-    (notify,) = effects
-    steps.decided(notify)
-    letters = tuple(Letter(target=target) for target in order.targets.get(notify.outcome, ()))
-    return Aftermath(state=state, notify=notify, letters=letters)
+        all_arrived = context.when_all([waits[region] for region in state.missing])
+        deadline = context.create_timer(state.deadline_ms)
+        yield context.when_any([all_arrived, deadline])
+        # The last event in the history may have been stamped after the deadline: the stamp decides.
+        state, effects, _ = apply_arrivals(state, _received(context, waits, state.missing))
+        if state.phase is Phase.WAITING and context.now_ms() >= state.deadline_ms:
+            state, effects, _ = step(state, DeadlineReached(context.now_ms()))
+    (notification,) = effects
+    context.decided(notification)
+    outbox = tuple(TargetRecord(target=it) for it in input_.targets.get(notification.outcome, ()))
+    return CustomStatus(state=state, notification=notification, outbox=outbox)
 
 
-def _until_forgotten(steps: Steps, order: Order, after: Aftermath, waits: dict[str, Any]) -> Routine:
-    """Tell everybody on his own account, and record what still comes, until the retention is over."""
-    forgotten_ms = after.notify.decided_ms + order.retention_ms
-    retention = steps.timer(forgotten_ms)
-    post = _Post(steps, after)
-    again = steps.arrival(RETRY)
-    state = after.state
+def _until_retention_ends(
+    context: DurableContext, input_: OrchestrationInput, status: CustomStatus, waits: dict[str, Any]
+) -> Orchestration:
+    """Notify each target independently of the others, and record what still arrives."""
+    notification = status.notification
+    retention_ends_ms = notification.decided_ms + input_.retention_ms
+    retention = context.create_timer(retention_ends_ms)
+    outbox = _Outbox(context, status)
+    retry = context.wait_for_event(RETRY)
+    state = status.state
     turns = 0
     while True:
-        state = _take(steps, order, state, waits)
-        post.settle()
-        while steps.ended(again):
-            post.revive(steps.result(again))
-            again = steps.arrival(RETRY)
+        state = _record_arrivals(context, input_, state, waits)
+        outbox.collect_results()
+        while context.is_complete(retry):
+            outbox.requeue(context.result(retry))
+            retry = context.wait_for_event(RETRY)
         if turns < TURNS_MAX:
-            post.dispatch()
-        now = Aftermath(state=state, notify=after.notify, letters=post.letters())
-        steps.show(msgspec.to_builtins(now))
-        is_over = steps.now_ms() >= forgotten_ms
-        if is_over and not post.is_busy:
-            return {"outcome": after.notify.outcome.value}
-        if turns >= TURNS_MAX and not post.attempts:
-            steps.begin_anew(msgspec.to_builtins(msgspec.structs.replace(order, carried=now)))
+            outbox.call_activities()
+        status = CustomStatus(state=state, notification=notification, outbox=outbox.records())
+        context.set_custom_status(msgspec.to_builtins(status))
+        is_over = context.now_ms() >= retention_ends_ms
+        if is_over and not outbox.has_pending:
+            return {"outcome": notification.outcome.value}
+        if turns >= TURNS_MAX and not outbox.activities:
+            context.continue_as_new(msgspec.to_builtins(msgspec.structs.replace(input_, carried=status)))
             return None
-        if steps.ended(retention) and not is_over:
-            retention = steps.timer(forgotten_ms)
+        if context.is_complete(retention) and not is_over:
+            retention = context.create_timer(retention_ends_ms)
         left = [] if is_over else [retention]
-        yield steps.any([*post.tasks(), *waits.values(), again, *left])
+        yield context.when_any([*outbox.tasks(), *waits.values(), retry, *left])
         turns += 1
 
 
-class _Post:
-    """The notifications of one operation that are under way: an attempt or a pause for each target."""
+class _Outbox:
+    """The notifications of one operation: for each target that is pending, an activity or a timer."""
 
-    def __init__(self, steps: Steps, after: Aftermath) -> None:
-        self._steps, self._activity = steps, ACTIVITIES[after.notify.outcome]
-        self._key, self._notify = after.notify.key, msgspec.to_builtins(after.notify)
-        self._letters = {letter.target: letter for letter in after.letters}
-        self._pauses: dict[str, Any] = {}  # by target
-        self.attempts: dict[str, Any] = {}  # by target
+    def __init__(self, context: DurableContext, status: CustomStatus) -> None:
+        self._context, self._activity = context, ACTIVITIES[status.notification.outcome]
+        self._key, self._notification = status.notification.key, msgspec.to_builtins(status.notification)
+        self._records = {record.target: record for record in status.outbox}
+        self._timers: dict[str, Any] = {}  # by target
+        self.activities: dict[str, Any] = {}  # by target
 
-    def letters(self) -> tuple[Letter, ...]:
-        """What is untold, in the settings' order; dead letters too."""
-        return tuple(self._letters.values())
+    def records(self) -> tuple[TargetRecord, ...]:
+        """The targets that have not accepted, in the settings' order; dead letters too."""
+        return tuple(self._records.values())
 
     @property
-    def is_busy(self) -> bool:
-        """Whether anybody is still to be told."""
-        return any(letter.dead_ms is None for letter in self._letters.values())
+    def has_pending(self) -> bool:
+        """Whether there will be another attempt."""
+        return any(record.dead_ms is None for record in self._records.values())
 
     def tasks(self) -> list[Any]:
-        """What there is to wait for."""
-        return [*self.attempts.values(), *self._pauses.values()]
+        """The activities and timers to wait for."""
+        return [*self.activities.values(), *self._timers.values()]
 
-    def settle(self) -> None:
-        """See what became of the attempts that have ended."""
-        for target, attempt in tuple(self.attempts.items()):
-            if not self._steps.ended(attempt):
+    def collect_results(self) -> None:
+        """Apply the results of activities that have ended."""
+        for target, activity in tuple(self.activities.items()):
+            if not self._context.is_complete(activity):
                 continue
-            del self.attempts[target]
-            result = self._steps.result(attempt)
-            letter = self._letters[target].after(result, key=self._key, now_ms=self._steps.now_ms())
-            if letter is None:
-                del self._letters[target]
-            else:
-                self._letters[target] = letter
+            del self.activities[target]
+            result = self._context.result(activity)
+            if result is None:
+                del self._records[target]
+                continue
+            decision = msgspec.convert(result, RetryDecision)
+            now_ms = self._context.now_ms()
+            self._records[target] = self._records[target].after(decision, key=self._key, now_ms=now_ms)
 
-    def revive(self, target: Any) -> None:
-        """Begin again with what was given up; whatever else somebody names, is nothing to be sent again."""
-        for name, letter in self._letters.items():
-            if name == target and letter.dead_ms is not None:
-                self._letters[name] = Letter(target=name)
+    def requeue(self, target: Any) -> None:
+        """Send a dead letter again; any other value of the event is ignored."""
+        for name, record in self._records.items():
+            if name == target and record.dead_ms is not None:
+                self._records[name] = record.requeued()
 
-    def dispatch(self) -> None:
-        """Begin what is due, and a pause before what is not."""
-        for target, letter in self._letters.items():
-            if target in self.attempts or letter.dead_ms is not None:
+    def call_activities(self) -> None:
+        """Call an activity for each target that is due, and create a timer for each other one."""
+        for target, record in self._records.items():
+            if target in self.activities or record.dead_ms is not None:
                 continue
-            if letter.due_ms > self._steps.now_ms():
-                if target not in self._pauses or self._steps.ended(self._pauses[target]):
-                    self._pauses[target] = self._steps.timer(letter.due_ms)
+            if record.due_ms is not None and record.due_ms > self._context.now_ms():
+                if target not in self._timers or self._context.is_complete(self._timers[target]):
+                    self._timers[target] = self._context.create_timer(record.due_ms)
                 continue
-            self._pauses.pop(target, None)
-            self.attempts[target] = self._steps.tell(
+            self._timers.pop(target, None)
+            sent_with = RetryRecord(attempts=record.attempts, tried_ms=record.tried_ms)
+            self.activities[target] = self._context.call_activity(
                 self._activity,
                 {
                     "target": target,
-                    "notify": self._notify,
-                    "attempts": letter.attempts,
-                    "tried_ms": letter.tried_ms,
+                    "notification": self._notification,
+                    "record": msgspec.to_builtins(sent_with),
                 },
             )
 
 
-def _heard(steps: Steps, waits: dict[str, Any], regions: Iterable[str]) -> list[tuple[int, str]]:
-    """What the waits that have ended have heard, each of which begins again."""
+def _received(
+    context: DurableContext, waits: dict[str, Any], regions: Iterable[str]
+) -> list[tuple[int, str]]:
+    """The events of the waits that have ended; each of these waits begins again."""
     found = []
     for region in regions:
-        if steps.ended(waits[region]):
-            event = _event(steps.result(waits[region]))
-            waits[region] = steps.arrival(region)
+        if context.is_complete(waits[region]):
+            event = _event(context.result(waits[region]))
+            waits[region] = context.wait_for_event(region)
             if event is not None:
                 found.append((event.at_ms, region))
     return found
 
 
-def _take(steps: Steps, order: Order, state: FanIn, waits: dict[str, Any]) -> FanIn:
-    """Record everything that has come, and wait for the next of each region."""
+def _record_arrivals(
+    context: DurableContext, input_: OrchestrationInput, state: FanIn, waits: dict[str, Any]
+) -> FanIn:
+    """Apply every event that has come, and wait for the next one of each region."""
     for region in sorted(waits):
-        while steps.ended(waits[region]):
-            event = _event(steps.result(waits[region]))
-            if event is not None and (event.delivery is None or event.delivery != order.delivery):
+        while context.is_complete(waits[region]):
+            event = _event(context.result(waits[region]))
+            if event is not None and (event.delivery is None or event.delivery != input_.delivery):
                 state = step(state, Arrived(region, event.at_ms)).state
-            waits[region] = steps.arrival(region)
+            waits[region] = context.wait_for_event(region)
     return state
 
 
-def _event(value: Any) -> Event | None:
-    """What an event says; None where it is none of ours, which must not fail the orchestration."""
+def _event(value: Any) -> ArrivalEvent | None:
+    """An event's value; None where it is not one of ours, which must not fail the orchestration."""
     try:
-        return Event(at_ms=value) if isinstance(value, int) else msgspec.convert(value, Event)
+        return ArrivalEvent(at_ms=value) if isinstance(value, int) else msgspec.convert(value, ArrivalEvent)
     except msgspec.ValidationError:
         return None

@@ -15,28 +15,28 @@ from typing import Any
 from durabletask import task
 from durabletask.internal import orchestrator_service_pb2 as protocol
 
-from fanin.aggregator.engines.durable_task.orchestration import Routine, Steps
+from fanin.aggregator.engines.durable_task.orchestration import DurableContext, Orchestration
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.wire import rfc3339
 
 
-class Recorder:
-    """One file. A replay is never interrupted by another one."""
+class ReplayLog:
+    """One file. Replays do not overlap."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()  # replays, by instance
         self._replay: dict[str, Any] = {}  # the one that runs
 
     @contextmanager
     def replay(self, request: protocol.OrchestratorRequest) -> Iterator[None]:
-        """What happens in the block is one replay."""
+        """The block is one replay."""
         self._counts[request.instanceId] += 1
         self._replay = {
             "number": self._counts[request.instanceId],
             "instance": request.instanceId,
-            "past": [_words(event) for event in request.pastEvents],
-            "new": [_words(event) for event in request.newEvents],
+            "past": [_description(event) for event in request.pastEvents],
+            "new": [_description(event) for event in request.newEvents],
             "awaits": [],
             "asked": [],
         }
@@ -44,97 +44,97 @@ class Recorder:
         with self._path.open("a") as file:
             file.write(json.dumps(self._replay) + "\n")
 
-    def routine(
-        self, steps: "RecordedSteps", context: task.OrchestrationContext, routine: Routine
-    ) -> Routine:
-        """The same routine, with each of its awaits written down."""
+    def recorded(
+        self, recorded: "RecordedContext", context: task.OrchestrationContext, orchestration: Orchestration
+    ) -> Orchestration:
+        """The same orchestration, with each of its awaits written down."""
         awaits = self._replay["awaits"]
-        waiting = next(routine)
+        waiting = next(orchestration)
         while True:
-            entry = {"await": steps.words(waiting), "satisfied": "not yet"}
+            entry = {"await": recorded.description(waiting), "satisfied": "not yet"}
             awaits.append(entry)
             result = yield waiting
             entry["satisfied"] = "by the history" if context.is_replaying else "by a new event"
             try:
-                waiting = routine.send(result)
+                waiting = orchestration.send(result)
             except StopIteration as end:
                 returned: dict[str, Any] | None = end.value
                 return returned
 
-    def ask(self, what: str, *, replaying: bool) -> None:
+    def asked(self, what: str, *, replaying: bool) -> None:
         """The code asks the runtime for something."""
         if not replaying:
             self._replay["asked"].append(what)
 
 
-class RecordedSteps:
-    """Steps that remember what each task stands for."""
+class RecordedContext:
+    """A context that knows for each task what it stands for."""
 
-    def __init__(self, steps: Steps, context: task.OrchestrationContext, recorder: Recorder) -> None:
-        self._steps, self._context, self._recorder = steps, context, recorder
-        self._words: dict[int, str] = {}  # by the task's identity; tasks live as long as the replay
+    def __init__(self, durable: DurableContext, context: task.OrchestrationContext, log: ReplayLog) -> None:
+        self._durable, self._context, self._log = durable, context, log
+        self._descriptions: dict[int, str] = {}  # by the task's identity; tasks live as long as the replay
         self._tasks: list[Any] = []
 
-    def words(self, task_: Any) -> str:
+    def description(self, task_: Any) -> str:
         """What a task waits for."""
-        return self._words.get(id(task_), "something")
+        return self._descriptions.get(id(task_), "something")
 
     def now_ms(self) -> int:
-        return self._steps.now_ms()
+        return self._durable.now_ms()
 
-    def arrival(self, region: str) -> Any:
-        return self._named(self._steps.arrival(region), f"event {region}")
+    def wait_for_event(self, name: str) -> Any:
+        return self._described(self._durable.wait_for_event(name), f"event {name}")
 
-    def timer(self, at_ms: int) -> Any:
-        self._recorder.ask(f"a timer for {rfc3339(at_ms)}", replaying=self._context.is_replaying)
-        return self._named(self._steps.timer(at_ms), "timer")
+    def create_timer(self, at_ms: int) -> Any:
+        self._log.asked(f"a timer for {rfc3339(at_ms)}", replaying=self._context.is_replaying)
+        return self._described(self._durable.create_timer(at_ms), "timer")
 
-    def tell(self, activity: str, order: dict[str, Any]) -> Any:
-        self._recorder.ask(f"the activity {activity}", replaying=self._context.is_replaying)
-        return self._named(self._steps.tell(activity, order), f"activity {activity}")
+    def call_activity(self, name: str, input_: dict[str, Any]) -> Any:
+        self._log.asked(f"the activity {name}", replaying=self._context.is_replaying)
+        return self._described(self._durable.call_activity(name, input_), f"activity {name}")
 
-    def all(self, tasks: list[Any]) -> Any:
-        return self._named(self._steps.all(tasks), f"all of ({self._listed(tasks)})")
+    def when_all(self, tasks: list[Any]) -> Any:
+        return self._described(self._durable.when_all(tasks), f"all of ({self._listed(tasks)})")
 
-    def any(self, tasks: list[Any]) -> Any:
-        return self._named(self._steps.any(tasks), f"any of ({self._listed(tasks)})")
+    def when_any(self, tasks: list[Any]) -> Any:
+        return self._described(self._durable.when_any(tasks), f"any of ({self._listed(tasks)})")
 
-    def ended(self, task: Any) -> bool:
-        return self._steps.ended(task)
+    def is_complete(self, task: Any) -> bool:
+        return self._durable.is_complete(task)
 
     def result(self, task: Any) -> Any:
-        return self._steps.result(task)
+        return self._durable.result(task)
 
-    def decided(self, notify: Notification) -> None:
-        self._steps.decided(notify)
+    def decided(self, notification: Notification) -> None:
+        self._durable.decided(notification)
 
-    def show(self, status: dict[str, Any]) -> None:
-        self._steps.show(status)
+    def set_custom_status(self, status: dict[str, Any]) -> None:
+        self._durable.set_custom_status(status)
 
-    def begin_anew(self, order: dict[str, Any]) -> None:
-        self._recorder.ask("a new history", replaying=self._context.is_replaying)
-        self._steps.begin_anew(order)
+    def continue_as_new(self, input_: dict[str, Any]) -> None:
+        self._log.asked("a new history", replaying=self._context.is_replaying)
+        self._durable.continue_as_new(input_)
 
-    def _named(self, task_: Any, words: str) -> Any:
+    def _described(self, task_: Any, description: str) -> Any:
         self._tasks.append(task_)  # so that no other one gets its identity
-        self._words[id(task_)] = words
+        self._descriptions[id(task_)] = description
         return task_
 
     def _listed(self, tasks: list[Any]) -> str:
-        return ", ".join(map(self.words, tasks))
+        return ", ".join(map(self.description, tasks))
 
 
-def _words(event: protocol.HistoryEvent) -> str:
-    """A history event for people: its kind, and what tells it from others of that kind."""
+def _description(event: protocol.HistoryEvent) -> str:
+    """A history event for people: its kind, and what distinguishes it from others of that kind."""
     kind = event.WhichOneof("eventType") or "event"
-    about = getattr(event, kind)
+    fields = getattr(event, kind)
     detail = ""
     if kind in ("executionStarted", "taskScheduled", "eventRaised"):
-        detail = about.name
+        detail = fields.name
     elif kind in ("taskCompleted", "taskFailed"):
-        detail = f"#{about.taskScheduledId}"
+        detail = f"#{fields.taskScheduledId}"
     elif kind == "timerFired":
-        detail = f"#{about.timerId}"
+        detail = f"#{fields.timerId}"
     if kind in ("timerCreated", "taskScheduled"):
         detail = f"#{event.eventId} {detail}".strip()
     return f"{kind[0].upper()}{kind[1:]} {detail}".strip()

@@ -1,9 +1,9 @@
-"""Runs orchestrations and activities on the event loop: work comes in streams, and is brought back by calls.
+"""Runs orchestrations and activities on the event loop: work items come in streams, results go by calls.
 
-The SDK's worker replays orchestrations, and we let it (`TaskHubGrpcWorker._execute_orchestrator`). Its own
-way of getting work hands every piece through several threads, which costs more than the replay itself, and
-takes the interpreter from webhooks; so here the streams are read, and the results are sent, by the loop that
-serves webhooks (docs/decisions/0011).
+The SDK's worker replays orchestrations (`TaskHubGrpcWorker._execute_orchestrator`). Its own way of getting
+work hands every item through several threads, which costs more than the replay itself and takes the
+interpreter from webhooks; so here the streams are read, and the results are sent, by the loop that serves
+webhooks (docs/decisions/0011).
 """
 
 import asyncio
@@ -20,30 +20,30 @@ from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as protocol
 
 from fanin.aggregator import log
-from fanin.aggregator.engines.durable_task.activity import ATTEMPTS_MAX, Telling
-from fanin.aggregator.engines.durable_task.client import Hub, Line
+from fanin.aggregator.engines.durable_task.activity import ACTIVITIES_MAX, SendActivity
+from fanin.aggregator.engines.durable_task.client import TaskHubClient, WorkStream
 from fanin.aggregator.engines.durable_task.orchestration import (
     ACTIVITIES,
+    ACTIVITY_RAISED,
     ORCHESTRATOR,
-    Order,
+    OrchestrationInput,
     wait_for_all_regions,
 )
-from fanin.aggregator.engines.durable_task.outbox_entry import UNSAID
-from fanin.aggregator.engines.durable_task.replay_log import RecordedSteps, Recorder
-from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.engines.durable_task.replay_log import RecordedContext, ReplayLog
+from fanin.aggregator.engines.work_queue import WorkQueue
 from fanin.aggregator.errors import StoreError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics, record_outcome
 
-# A stream brings one piece of work in a turn of the loop, and turns are long while webhooks crowd in.
-LINES = 4
-# How many orchestrations the backend gives us at once. What comes for one of the others meanwhile is added to
-# its next replay, so a small number saves replays; a large one is no use, they are done one after the other.
+# A stream brings one item in a turn of the loop, and turns are long while many webhooks are under way.
+STREAMS = 4
+# How many orchestrations the backend gives us at once. Events of the others are added to their next replay
+# meanwhile, so a small number saves replays; a large one is no use, they are done one after the other.
 REPLAYS_MAX = 16
-# The stream breaks when the backend restarts. The Scheduler pings; a stream without a word is broken as well.
-AGAIN_S, AGAIN_S_MAX = 0.2, 5.0
+# The stream breaks when the backend restarts. The Scheduler pings; a stream on which nothing comes is broken.
+RECONNECT_S, RECONNECT_S_MAX = 0.2, 5.0
 SILENCE_S = 120.0
-# For what is in hand when we stop.
+# How long running work may take to end when the service stops.
 STOP_S = 3.0
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the SDK's instants have no zone, and mean UTC
 _encode = msgspec.json.Encoder().encode
@@ -54,8 +54,8 @@ def from_ms(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-class SdkSteps:
-    """`fanin.aggregator.engines.durable_task.orchestration.Steps` on the SDK's context."""
+class SdkContext:
+    """`fanin.aggregator.engines.durable_task.orchestration.DurableContext` on the SDK's context."""
 
     def __init__(self, context: task.OrchestrationContext, metrics: Metrics) -> None:
         self._context, self._metrics = context, metrics
@@ -64,160 +64,165 @@ class SdkSteps:
         since = self._context.current_utc_datetime - _EPOCH
         return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
-    def arrival(self, region: str) -> Any:
-        return self._context.wait_for_external_event(region)
+    def wait_for_event(self, name: str) -> Any:
+        return self._context.wait_for_external_event(name)
 
-    def timer(self, at_ms: int) -> Any:
+    def create_timer(self, at_ms: int) -> Any:
         return self._context.create_timer(from_ms(at_ms))
 
-    def tell(self, activity: str, order: dict[str, Any]) -> Any:
-        return self._context.call_activity(activity, input=order)
+    def call_activity(self, name: str, input_: dict[str, Any]) -> Any:
+        return self._context.call_activity(name, input=input_)
 
-    def all(self, tasks: list[Any]) -> Any:
+    def when_all(self, tasks: list[Any]) -> Any:
         return task.when_all(tasks)
 
-    def any(self, tasks: list[Any]) -> Any:
+    def when_any(self, tasks: list[Any]) -> Any:
         return task.when_any(tasks)
 
-    def ended(self, task: Any) -> bool:
-        ended: bool = task.is_complete
-        return ended
+    def is_complete(self, task: Any) -> bool:
+        complete: bool = task.is_complete
+        return complete
 
     def result(self, task: Any) -> Any:
-        return {"error": UNSAID} if task.is_failed else task.get_result()
+        return ACTIVITY_RAISED if task.is_failed else task.get_result()
 
-    def decided(self, notify: Notification) -> None:
+    def decided(self, notification: Notification) -> None:
         if not self._context.is_replaying:
-            log.lines(logging.INFO, [record_outcome(self._metrics, notify)])
+            log.lines(logging.INFO, [record_outcome(self._metrics, notification)])
 
-    def show(self, status: dict[str, Any]) -> None:
+    def set_custom_status(self, status: dict[str, Any]) -> None:
         self._context.set_custom_status(status)
 
-    def begin_anew(self, order: dict[str, Any]) -> None:
-        self._context.continue_as_new(order, save_events=True)
+    def continue_as_new(self, input_: dict[str, Any]) -> None:
+        self._context.continue_as_new(input_, save_events=True)
 
 
 class Worker:
-    """Takes work of one hub, from `start` to `stop`.
+    """Takes work from one task hub, from `start` to `stop`.
 
     Args:
         hub: Where work comes from, and results go.
-        telling: Makes attempts at notifications.
+        activity: Makes attempts at notifications.
         metrics: Where outcomes are counted.
-        pace: When replays have their turn.
+        queue: Says when replays have their turn.
         replays: Where to write down every replay, for people.
     """
 
     def __init__(
-        self, hub: Hub, telling: Telling, metrics: Metrics, pace: Pace, replays: Path | None = None
+        self,
+        hub: TaskHubClient,
+        activity: SendActivity,
+        metrics: Metrics,
+        queue: WorkQueue,
+        replays: Path | None = None,
     ) -> None:
-        self._hub, self._telling, self._metrics, self._pace = hub, telling, metrics, pace
-        self._recorder = None if replays is None else Recorder(replays)
+        self._hub, self._activity, self._metrics, self._queue = hub, activity, metrics, queue
+        self._replay_log = None if replays is None else ReplayLog(replays)
         self._sdk = hub.replayer()
         self._sdk.add_orchestrator(_named(ORCHESTRATOR, self._orchestrate))
-        self._attempts = asyncio.Semaphore(ATTEMPTS_MAX)
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin to take work."""
         loop = asyncio.get_running_loop()
-        self._readers = [loop.create_task(self._read(self._hub.line())) for _ in range(LINES)]
+        self._readers = [loop.create_task(self._read(self._hub.open_stream())) for _ in range(STREAMS)]
 
     async def stop(self) -> None:
-        """Take no more, and bring back what is in hand; what is left, the backend gives to others."""
+        """Take no more work, and report what is done; the backend gives the rest to other workers."""
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        self._pace.flush()
-        if self._in_hand:
-            _, late = await asyncio.wait(self._in_hand, timeout=STOP_S)
-            for each in late:
-                each.cancel()
+        self._queue.flush()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_S)
+            for task_ in late:
+                task_.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _read(self, line: Line) -> None:
-        """Read a line's stream, again whenever it ends."""
-        pause_s = AGAIN_S
+    async def _read(self, stream: WorkStream) -> None:
+        """Read a stream, again whenever it ends."""
+        pause_s = RECONNECT_S
         while True:
             try:
-                async for item in line.work(REPLAYS_MAX // LINES, ATTEMPTS_MAX // LINES, SILENCE_S):
-                    pause_s = AGAIN_S
-                    self._take(line, item)
+                items = stream.items(REPLAYS_MAX // STREAMS, ACTIVITIES_MAX // STREAMS, SILENCE_S)
+                async for item in items:
+                    pause_s = RECONNECT_S
+                    self._take(stream, item)
             except StoreError as exc:
                 log.event(logging.WARNING, "no-work", reason=exc, retry_in_s=pause_s)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, AGAIN_S_MAX)
+            pause_s = min(2 * pause_s, RECONNECT_S_MAX)
 
-    def _take(self, line: Line, item: protocol.WorkItem) -> None:
+    def _take(self, stream: WorkStream, item: protocol.WorkItem) -> None:
         if item.HasField("orchestratorRequest"):
-            self._pace.add(partial(self._replay, line, item.orchestratorRequest, item.completionToken))
+            replay = partial(self._replay, stream, item.orchestratorRequest, item.completionToken)
+            self._queue.add(replay)
         elif item.HasField("activityRequest"):
-            self._spawn(self._attempt(line, item.activityRequest, item.completionToken))
+            self._spawn(self._run_activity(stream, item.activityRequest, item.completionToken))
 
     # --- orchestrations ---
 
-    def _replay(self, line: Line, request: protocol.OrchestratorRequest, token: str) -> None:
-        results = _Results()
-        if self._recorder is None:
+    def _replay(self, stream: WorkStream, request: protocol.OrchestratorRequest, token: str) -> None:
+        results = _ResponseCapture()
+        if self._replay_log is None:
             self._sdk._execute_orchestrator(request, results, token)  # noqa: SLF001 - decision 11
         else:
-            with self._recorder.replay(request):
+            with self._replay_log.replay(request):
                 self._sdk._execute_orchestrator(request, results, token)  # noqa: SLF001 - as above
-        if results.replayed is not None:
-            self._spawn(self._bring(line.replayed(results.replayed), request.instanceId))
+        if results.response is not None:
+            self._spawn(self._report(stream.complete_orchestration(results.response), request.instanceId))
 
     def _orchestrate(
-        self, context: task.OrchestrationContext, order: Any
+        self, context: task.OrchestrationContext, value: Any
     ) -> Generator[task.Task[Any], Any, Any]:
-        asked = msgspec.convert(order, Order)
-        steps = SdkSteps(context, self._metrics)
-        if self._recorder is None:
-            return wait_for_all_regions(steps, asked)
-        recorded = RecordedSteps(steps, context, self._recorder)
-        return self._recorder.routine(recorded, context, wait_for_all_regions(recorded, asked))
+        input_ = msgspec.convert(value, OrchestrationInput)
+        durable = SdkContext(context, self._metrics)
+        if self._replay_log is None:
+            return wait_for_all_regions(durable, input_)
+        recorded = RecordedContext(durable, context, self._replay_log)
+        return self._replay_log.recorded(recorded, context, wait_for_all_regions(recorded, input_))
 
     # --- activities ---
 
-    async def _attempt(self, line: Line, request: protocol.ActivityRequest, token: str) -> None:
+    async def _run_activity(self, stream: WorkStream, request: protocol.ActivityRequest, token: str) -> None:
         instance = request.orchestrationInstance.instanceId
         response = protocol.ActivityResponse(
             instanceId=instance, taskId=request.taskId, completionToken=token
         )
         try:
             if request.name not in ACTIVITIES.values():
-                raise LookupError(f"no activity {request.name!r} is known here")  # noqa: TRY301 - told below
-            async with self._attempts:
-                result = await self._telling.attempt(msgspec.json.decode(request.input.value))
+                raise LookupError(f"no activity {request.name!r} is known here")  # noqa: TRY301 - reported below
+            result = await self._activity.run(msgspec.json.decode(request.input.value))
             if result is not None:
                 response.result.value = _encode(result).decode()
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the orchestration must hear of it
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the orchestration must get it
             log.LOGGER.exception("an activity crashed")
             response.failureDetails.CopyFrom(helpers.new_failure_details(exc))
-        await self._bring(line.attempted(response), instance)
+        await self._report(stream.complete_activity(response), instance)
 
-    # --- what they share ---
+    # --- both ---
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task_ = asyncio.get_running_loop().create_task(work)
-        self._in_hand.add(task_)
-        task_.add_done_callback(self._in_hand.discard)
+        self._tasks.add(task_)
+        task_.add_done_callback(self._tasks.discard)
 
-    async def _bring(self, call: Coroutine[Any, Any, None], instance: str) -> None:
-        """Bring a result back. If that fails, the backend hands the work out again."""
+    async def _report(self, call: Coroutine[Any, Any, None], instance: str) -> None:
+        """Send a result. If that fails, the backend hands the item out again."""
         try:
             await call
         except StoreError as exc:
             log.event(logging.WARNING, "result-lost", instance=instance, reason=exc)
 
 
-class _Results:
-    """Stands where the SDK calls the backend, and keeps what it says."""
+class _ResponseCapture:
+    """Stands where the SDK calls the backend, and keeps the response that it sends."""
 
     def __init__(self) -> None:
-        self.replayed: protocol.OrchestratorResponse | None = None
+        self.response: protocol.OrchestratorResponse | None = None
 
     def CompleteOrchestratorTask(self, response: protocol.OrchestratorResponse) -> None:  # noqa: N802 - the protocol's name
-        self.replayed = response
+        self.response = response
 
 
 def _named[F: Callable[..., Any]](name: str, function: F) -> F:

@@ -1,4 +1,4 @@
-"""The server's admin interface: it learns from us where our handlers are, and lists what it keeps."""
+"""The server's admin interface: it registers our handlers, and lists stored states."""
 
 import json
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ _OK = range(200, 300)
 
 
 class RefusedError(Exception):
-    """The server did not do what it was asked for; the message is its own."""
+    """The server refused a request; the message is its own."""
 
 
 class Table(NamedTuple):
@@ -31,72 +31,72 @@ class Stored(NamedTuple):
 
 
 class Admin:
-    """What we ask of the admin interface."""
+    """A client of the admin interface."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client, self._name = client, name
 
     async def register(self, uri: str, *, force: bool) -> None:
-        """Tell the server that our handlers are at ``uri``; it asks there what they are. Again is harmless.
+        """Register our handlers at ``uri``; the server asks there what they are. Repeating it is harmless.
 
         Raises:
-            RefusedError, UnreachableError, NoAnswerError: they are not known there.
+            RefusedError, UnreachableError, NoResponseError: they are not registered.
         """
         request = {"uri": uri, "use_http_11": True, "force": force}
         _accepted(await self._client.post("/deployments", json.dumps(request).encode()))
 
-    async def knows(self, uri: str, revision: str) -> bool:
-        """Whether calls go to our handlers at ``uri``, in this revision of theirs."""
-        answer = await self._client.get(f"/services/{self._name}")
-        if answer.status not in _OK:
+    async def has_registered(self, uri: str, revision: str) -> bool:
+        """Whether calls go to our handlers at ``uri``, in this revision."""
+        response = await self._client.get(f"/services/{self._name}")
+        if response.status not in _OK:
             return False
-        service = msgspec.json.decode(answer.body)
+        service = msgspec.json.decode(response.body)
         if service.get("metadata", {}).get("revision") != revision:
             return False
         deployment = await self._client.get(f"/deployments/{service['deployment_id']}")
-        said = msgspec.json.decode(_accepted(deployment).body)
-        return bool(str(said.get("uri", "")).rstrip("/") == uri.rstrip("/"))
+        registered = msgspec.json.decode(_accepted(deployment).body)
+        return bool(str(registered.get("uri", "")).rstrip("/") == uri.rstrip("/"))
 
-    async def page(self, table: Table, *, letter: str | None, after: str | None, limit: int) -> Stored:
-        """What is stored, in the order of ranks; with ``letter``, only what has it in its rank.
+    async def page(self, table: Table, *, kind: str | None, after: str | None, limit: int) -> Stored:
+        """States in the order of their sort keys; with ``kind``, only those that have it in their sort key.
 
         Raises:
             MalformedError: ``after`` is not a token of such a page.
-            RefusedError, UnreachableError, NoAnswerError: there is no list now.
+            RefusedError, UnreachableError, NoResponseError: there is no list now.
         """
         where = [f"service_name = {_text(table.service)}", f"key = {_text(table.entry)}"]
-        rank = f"substr(value_utf8, 1, {sort_key.LENGTH})"
-        if letter is not None:
-            where.append(f"substr(value_utf8, {sort_key.LENGTH}, 1) = {_text(letter)}")
+        order = f"substr(value_utf8, 1, {sort_key.LENGTH})"
+        if kind is not None:
+            where.append(f"substr(value_utf8, {sort_key.LENGTH}, 1) = {_text(kind)}")
         if after is not None:
             try:
                 last, key = sort_key.split(after)
             except ValueError as exc:
                 raise MalformedError(f"after={quoted(after)} is not what a page gave as its next") from exc
             where.append(
-                f"({rank} > {_text(last)} OR ({rank} = {_text(last)} AND service_key > {_text(key)}))"
+                f"({order} > {_text(last)} OR ({order} = {_text(last)} AND service_key > {_text(key)}))"
             )
         sql = "SELECT service_key, value_utf8 FROM state WHERE "
-        rows = await self._query(f"{sql}{' AND '.join(where)} ORDER BY {rank}, service_key LIMIT {limit}")
+        rows = await self._query(f"{sql}{' AND '.join(where)} ORDER BY {order}, service_key LIMIT {limit}")
         following = (
             sort_key.token(rows[-1]["value_utf8"], rows[-1]["service_key"]) if len(rows) == limit else None
         )
         return Stored([(row["service_key"], row["value_utf8"].encode()) for row in rows], following)
 
     async def _query(self, sql: str) -> list[dict[str, Any]]:
-        answer = _accepted(await self._client.post("/query", json.dumps({"query": sql}).encode()))
-        rows: list[dict[str, Any]] = msgspec.json.decode(answer.body)["rows"]
+        response = _accepted(await self._client.post("/query", json.dumps({"query": sql}).encode()))
+        rows: list[dict[str, Any]] = msgspec.json.decode(response.body)["rows"]
         return rows
 
 
-def _accepted(answer: Response) -> Response:
-    if answer.status in _OK:
-        return answer
+def _accepted(response: Response) -> Response:
+    if response.status in _OK:
+        return response
     try:
-        said = msgspec.json.decode(answer.body)["message"]
+        message = msgspec.json.decode(response.body)["message"]
     except (msgspec.DecodeError, KeyError, TypeError):
-        said = answer.body[:200].decode(errors="replace")
-    raise RefusedError(f"answered {answer.status}: {said}")
+        message = response.body[:200].decode(errors="replace")
+    raise RefusedError(f"answered {response.status}: {message}")
 
 
 def _text(value: str) -> str:

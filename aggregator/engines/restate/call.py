@@ -1,9 +1,9 @@
 """One attempt at one invocation: what its handler asks Restate to do, step by step.
 
-The SDK's state machine (`restate.vm`) speaks the protocol; here it is driven over one request and one answer,
-because a handler of ours hardly ever waits: the state comes with the request, and everything that it leads to
-goes back with the answer. The SDK's own server spends most of its time on tasks, queues and contexts that
-such a handler has no use for, and takes over SIGTERM (docs/decisions/0010).
+The SDK's state machine (`restate.vm`) speaks the protocol; here it is driven over one request and one
+response, because a handler of ours hardly ever waits: the state comes with the request, and everything that
+it leads to goes back with the response. The SDK's own server spends most of its time on tasks, queues and
+contexts that such a handler has no use for, and takes over SIGTERM (docs/decisions/0010).
 
 Rules for handlers: what they do is decided by the invocation's input, the state, and values from `Call.run`,
 by nothing else; an attempt that is repeated must ask for the same steps in the same order.
@@ -27,15 +27,15 @@ _CANCELLED = 409
 
 
 class SuspendedError(Exception):
-    """The attempt ends here: the server has the rest, and begins another attempt with it."""
+    """The attempt ends here: the server begins another one when it has what the handler waits for."""
 
 
 class CancelledByServerError(Exception):
-    """Somebody has cancelled the invocation at the server."""
+    """The invocation was cancelled at the server."""
 
 
 class Call:
-    """What a handler sees of its invocation, and how it acts."""
+    """What a handler reads of its invocation, and the steps that it takes."""
 
     def __init__(self, headers: list[tuple[str, str]], body: bytes) -> None:
         vm: Any = VMWrapper(headers)  # its types are in part missing
@@ -48,8 +48,8 @@ class Call:
         self.key, self.input = invocation.key, invocation.input_buffer
 
     @property
-    def repeats(self) -> bool:
-        """Whether the next step was asked for already, by an attempt that did not get to its end."""
+    def is_replaying(self) -> bool:
+        """Whether the next step is in the journal already, from an attempt that did not get to its end."""
         return bool(self._vm.is_replaying())
 
     # --- steps ---
@@ -64,17 +64,17 @@ class Call:
         self._vm.sys_set_state(name, value)
 
     def clear(self) -> None:
-        """Forget the object's state."""
+        """PurgeRequest the object's state."""
         self._vm.sys_clear_all_state()
 
     def send(
         self, service: str, handler: str, message: bytes, *, key: str | None = None, delay_ms: int = 0
     ) -> None:
-        """Have another invocation begin, now or later. How much later need not repeat itself."""
+        """Begin another invocation, now or later. A replay may give another ``delay_ms``."""
         self._vm.sys_send(service, handler, message, key, delay_ms if delay_ms > 0 else None)
 
     def run(self, name: str, compute: Callable[[], bytes]) -> bytes:
-        """A value that is computed once, and then the same in every attempt.
+        """A value that is computed once, and is then the same in every attempt.
 
         Raises:
             SuspendedError: the value was computed just now; it is there in the next attempt.
@@ -84,28 +84,28 @@ class Call:
         return value
 
     def finish(self, output: bytes) -> None:
-        """The invocation's answer, and its end."""
+        """End the invocation with its output."""
         self._vm.sys_write_output_success(output)
         self._vm.sys_end()
 
     # --- for the endpoint ---
 
     def cancelled(self) -> None:
-        """End it as it was asked to."""
+        """End the invocation as cancelled."""
         self._vm.sys_write_output_failure(Failure(_CANCELLED, "cancelled"))
         self._vm.sys_end()
 
     def failed(self, exc: BaseException) -> None:
-        """The attempt failed; the server makes another one."""
+        """End the attempt with an error; the server makes another one."""
         self._vm.notify_error(repr(exc), "".join(traceback.format_exception(exc)))
 
     def head(self) -> tuple[int, list[tuple[str, str]]]:
-        """Status and headers of the answer to this attempt."""
+        """Status and headers of the response to this attempt."""
         status, headers = self._vm.get_response_head()
         return status, list(headers)
 
     def output(self) -> bytes:
-        """What the attempt asked for."""
+        """The body of the response: the steps that the attempt asked for."""
         chunks = []
         while chunk := self._vm.take_output():
             chunks.append(bytes(chunk))

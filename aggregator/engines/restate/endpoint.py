@@ -1,4 +1,4 @@
-"""Where the Restate server calls our handlers: HTTP/1.1, one attempt per request, answered as a whole."""
+"""Where the Restate server calls our handlers: HTTP/1.1, one attempt per request, one response to each."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ from restate._internal import (
     PyIdentityVerifier,
 )
 from restate.discovery import compute_discovery_json
-from restate.endpoint import Endpoint as Declared
+from restate.endpoint import Endpoint as Services
 
 from fanin.aggregator import log
 from fanin.aggregator.engines.restate.call import Call, CancelledByServerError, SuspendedError
-from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.engines.work_queue import WorkQueue
 
 # A handler acts on its call and returns, or, if it has to wait for something, returns what is to be awaited.
 type Handler = Callable[[Call], Coroutine[Any, Any, None] | None]
@@ -29,27 +29,27 @@ _MANIFEST_VERSIONS = (5, 4, 3, 2)
 
 
 class Endpoint:
-    """Serves the declared handlers until it is closed.
+    """Serves handlers until it is closed.
 
     Args:
-        declared: What the server is told of them.
+        services: The SDK's description of the services.
         handlers: By service and name.
-        identity_keys: Of the server; calls that it has not signed are refused, if there are any.
-        pace: When calls have their turn.
-        first: Those handlers whose calls overtake the others'.
+        identity_keys: The server's; if there are any, calls that it has not signed are refused.
+        queue: Says when calls have their turn.
+        urgent: Handlers whose calls are urgent work.
     """
 
     def __init__(
         self,
-        declared: Declared,
+        services: Services,
         handlers: Mapping[tuple[str, str], Handler],
         identity_keys: tuple[str, ...],
         *,
-        pace: Pace,
-        first: Container[tuple[str, str]],
+        queue: WorkQueue,
+        urgent: Container[tuple[str, str]],
     ) -> None:
-        self._declared, self._handlers = declared, handlers
-        self._pace, self._first = pace, first
+        self._services, self._handlers = services, handlers
+        self._queue, self._urgent = queue, urgent
         self._identity = PyIdentityVerifier(list(identity_keys))
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,7 +61,7 @@ class Endpoint:
         self._server = await loop.create_server(lambda: _Connection(self), sock=listener, backlog=BACKLOG)
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more calls; give those that wait for something a moment. The server repeats the rest."""
+        """Take no more calls; let those that run end within ``grace_s``. The server repeats the rest."""
         self._stopping = True
         await self._stop_listening()
         if self._tasks:
@@ -73,11 +73,11 @@ class Endpoint:
             connection.close()
 
     async def _stop_listening(self) -> None:
-        """Close the listener, and lose none that it has accepted.
+        """Close the listener without losing a connection that it has accepted.
 
-        asyncio forgets, open, a connection that is accepted in the turn in which its listener closes
-        (`Server._attach` asserts); who is at its other end would wait for an answer. So one turn passes
-        between accepting the last and closing.
+        asyncio leaves a connection open and forgets it when it is accepted in the turn in which its listener
+        closes (`Server._attach` asserts); the server would wait for a response on it. So one turn passes
+        between accepting the last connection and closing.
         """
         loop = asyncio.get_running_loop()
         for listener in self._server.sockets:
@@ -99,25 +99,27 @@ class Endpoint:
     def serve(
         self, connection: "_Connection", path: str, headers: list[tuple[str, str]], body: bytes
     ) -> None:
-        """Deal with one request; it is answered once, now or later."""
+        """Handle one request; there is one response to it, now or later."""
         parts = path.partition("?")[0].rsplit("/", 3)
         if parts[-1] == "health":
-            connection.answer(_response(200, [], b"{}"))
+            connection.respond(_response(200, [], b"{}"))
             return
         try:
             self._identity.verify(headers, path)
         except IdentityVerificationException:
-            connection.answer(_response(401, [], b""))
+            connection.respond(_response(401, [], b""))
             return
         if parts[-1] == "discover":
-            connection.answer(self._manifest(dict(headers).get("accept", "")))
+            connection.respond(self._manifest(dict(headers).get("accept", "")))
             return
-        named = (parts[-2], parts[-1]) if parts[:-2][-1:] == ["invoke"] else ("", "")
-        handler = self._handlers.get(named)
+        name = (parts[-2], parts[-1]) if parts[:-2][-1:] == ["invoke"] else ("", "")
+        handler = self._handlers.get(name)
         if handler is None:
-            connection.answer(_response(404, [], b""))
+            connection.respond(_response(404, [], b""))
             return
-        self._pace.add(partial(self._invoke, connection, handler, headers, body), first=named in self._first)
+        self._queue.add(
+            partial(self._invoke, connection, handler, headers, body), urgent=name in self._urgent
+        )
 
     def _invoke(
         self, connection: "_Connection", handler: Handler, headers: list[tuple[str, str]], body: bytes
@@ -125,7 +127,7 @@ class Endpoint:
         if self._stopping:
             connection.close()
         if connection.closed:
-            return  # the server makes another attempt, and perhaps has given up on this one
+            return  # the server makes another attempt
         try:
             call = Call(headers, body)
         except Exception:  # noqa: BLE001 - the server repeats what is cut off
@@ -134,7 +136,7 @@ class Endpoint:
             return
         try:
             rest = handler(call)
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the server must hear of it, and repeats it
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the server gets it, and repeats the attempt
             _settle(call, exc)
         else:
             if rest is not None:
@@ -143,20 +145,20 @@ class Endpoint:
                 task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(lambda _: rest.close())  # where it was cancelled before it began
                 return
-        connection.answer(_response(*call.head(), call.output()))
+        connection.respond(_response(*call.head(), call.output()))
 
     async def _await(self, connection: "_Connection", call: Call, rest: Coroutine[Any, Any, None]) -> None:
         try:
             await rest
         except Exception as exc:  # noqa: BLE001 - as above
             _settle(call, exc)
-        connection.answer(_response(*call.head(), call.output()))
+        connection.respond(_response(*call.head(), call.output()))
 
     def _manifest(self, accept: str) -> bytes:
         for version in _MANIFEST_VERSIONS:
             kind = _MANIFEST.format(version)
             if kind in accept:
-                body = compute_discovery_json(self._declared, version, "request_response").encode()
+                body = compute_discovery_json(self._services, version, "request_response").encode()
                 return _response(200, [("content-type", kind)], body)
         return _response(415, [], b"")
 
@@ -195,7 +197,7 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.abort()
 
-    def answer(self, response: bytes) -> None:
+    def respond(self, response: bytes) -> None:
         if not self.closed:
             self._transport.write(response)
 

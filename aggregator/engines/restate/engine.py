@@ -1,8 +1,8 @@
-"""The engine on Restate, as the port sees it: webhooks go to the server, which calls our handlers.
+"""The engine on Restate: webhooks go to the server, which calls our handlers.
 
-Rules of this file: one request per webhook, acknowledged when the server has it for certain, whoever carries
-it out and when; no state here, so that any number of processes may do the same; a server that is away is a
-503, never a hang.
+Rules of this file: one request per webhook, acknowledged when the server has it for certain, whichever
+process executes it and when; no state here, so that any number of processes may do the same; a server that
+does not respond is a 503, never a hang.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.restate import operation, outbox_object
 from fanin.aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
 from fanin.aggregator.engines.restate.endpoint import Endpoint, Handler
-from fanin.aggregator.engines.restate.http import Client, NoAnswerError, Response, UnreachableError
-from fanin.aggregator.engines.restate.notification import Telling
-from fanin.aggregator.engines.restate.operation import Arrive, Operations, Reply
+from fanin.aggregator.engines.restate.http import Client, NoResponseError, Response, UnreachableError
+from fanin.aggregator.engines.restate.notification import SendHandler
+from fanin.aggregator.engines.restate.operation import ArriveRequest, ArriveResponse, Operations
 from fanin.aggregator.engines.restate.options import Options
-from fanin.aggregator.engines.restate.services import REVISION, Names, declare
-from fanin.aggregator.engines.work_queue import Pace
+from fanin.aggregator.engines.restate.services import REVISION, ServiceNames, services
+from fanin.aggregator.engines.work_queue import WorkQueue
 from fanin.aggregator.errors import (
     StoreBusyError,
     StoreError,
@@ -41,26 +41,26 @@ from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
-# Senders give up on an answer after about 10 s.
+# Senders give up on a response after about 10 s.
 CALL_S = 8.0
-# How many webhooks may be under way or wait for a connection. Beyond that a sender is told to come back.
+# How many webhooks may be under way or wait for a connection. Beyond that, senders are answered 503.
 CALLS_MAX = 10_000
-# How long the start waits for the server before it serves without; the pauses between attempts to be known.
+# How long the start waits for the registration before it serves without it; the pauses between attempts.
 START_S = 5.0
 REGISTER_PAUSE_S = 0.5
 REGISTER_PAUSE_S_MAX = 5.0
 STOP_S = 3.0
-# Dead letters that are looked at together when some are sent again.
+# How many dead letters are read at once when some are sent again.
 RETRY_CHUNK = 100
-# After a handler's name: answered as soon as the server has the call for certain.
-SEND = "/send"
-# The call that proves that calls are taken. It clears what is not there.
+# After a handler's name: the server responds as soon as it has the call for certain.
+ONE_WAY = "/send"
+# The object of the call that proves that calls are taken. It does not exist, so it is cleared in vain.
 PROBE = "fanin-probe"
 
 _OK, _NOT_FOUND = range(200, 300), 404
 
 _encode = msgspec.json.Encoder().encode
-_reply = msgspec.json.Decoder(Reply).decode
+_arrive_response = msgspec.json.Decoder(ArriveResponse).decode
 _state = msgspec.json.Decoder(FanIn).decode
 
 
@@ -76,14 +76,14 @@ class RestateEngine:
         self._ingress = Client(options.urls)
         self._admin_client = Client(options.admin_urls)
         self._admin = Admin(self._admin_client, options.name)
-        self._names = Names(options.name)
+        self._names = ServiceNames(options.name)
         self._endpoint: Endpoint | None = None
-        self._pace = Pace()
+        self._queue = WorkQueue()
         self._under_way = 0
-        self._calm = asyncio.Event()  # no webhook is under way
-        self._calm.set()
-        self._unknown = asyncio.Event()  # the server does not know our handlers
-        self._known = asyncio.Event()
+        self._idle = asyncio.Event()  # no webhook is under way
+        self._idle.set()
+        self._must_register = asyncio.Event()  # the server does not know our handlers
+        self._registered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
 
@@ -92,11 +92,11 @@ class RestateEngine:
     async def open(self) -> None:
         if self._options.listen is not None:
             uri = await self._serve(*self._options.listen)
-            self._unknown.set()
+            self._must_register.set()
             self._tasks = [asyncio.get_running_loop().create_task(self._register(uri))]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_S):
-                    await self._known.wait()
+                    await self._registered.wait()
         self._open = True
 
     async def close(self) -> None:
@@ -107,17 +107,17 @@ class RestateEngine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._endpoint:
-            # Webhooks that are under way need our own handlers to come to their end.
+            # Webhooks that are under way may need our own handlers to get their response.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
-                    await self._calm.wait()
+                    await self._idle.wait()
             await self._endpoint.stop(STOP_S)
         self._ingress.close()
         self._admin_client.close()
 
     async def deliver(self, arrival: Arrival) -> Receipt | None:
         settings, notifier = self._settings, self._notifier
-        message = Arrive(
+        message = ArriveRequest(
             region=arrival.region,
             subject=arrival.subject,
             at_ms=self._clock.now_ms(),
@@ -128,32 +128,32 @@ class RestateEngine:
             timed_out=notifier.targets_for(Phase.TIMED_OUT) if notifier else (),
         )
         if arrival.region in message.expected:
-            with self._pace.webhook():
-                await self._operation(arrival.operation_id, Names.ARRIVE + SEND, _encode(message))
+            with self._queue.webhook():
+                await self._operation(arrival.operation_id, ServiceNames.ARRIVE + ONE_WAY, _encode(message))
             return None
-        # Only an operation that started under other settings can want it; that one has to be asked.
-        asking = _encode(msgspec.structs.replace(message, asked=True))
-        reply = _reply(await self._operation(arrival.operation_id, Names.ARRIVE, asking))
-        if reply.state is None:
+        # Only an operation that started with other settings can expect the region; the response says so.
+        asking = _encode(msgspec.structs.replace(message, wants_response=True))
+        response = _arrive_response(await self._operation(arrival.operation_id, ServiceNames.ARRIVE, asking))
+        if response.state is None:
             raise UnknownRegionError(arrival.region, settings.regions)
-        if reply.result is None:
-            raise UnexpectedRegionError(arrival.operation_id, arrival.region, reply.state.expected)
-        return Receipt(reply.state, reply.result)
+        if response.result is None:
+            raise UnexpectedRegionError(arrival.operation_id, arrival.region, response.state.expected)
+        return Receipt(response.state, response.result)
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
-        found = await self._operation(operation_id, Names.INSPECT, b"{}")
+        found = await self._operation(operation_id, ServiceNames.INSPECT, b"{}")
         return _state(found) if found else None
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
         async with self._translated():
             table = Table(self._names.operations, operation.STATE)
-            letter = None if phase is None else operation.LETTERS[phase]
-            stored = await self._admin.page(table, letter=letter, after=after, limit=limit)
+            kind = None if phase is None else operation.KINDS[phase]
+            stored = await self._admin.page(table, kind=kind, after=after, limit=limit)
         return Page([operation.load(value) for _, value in stored.rows], stored.next)
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
-        stored = await self._letters(dead=dead, after=after, limit=limit)
-        return OutboxPage([outbox_object.letter(value) for _, value in stored.rows], stored.next)
+        stored = await self._outbox(dead=dead, after=after, limit=limit)
+        return OutboxPage([outbox_object.load(value) for _, value in stored.rows], stored.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = (
@@ -163,25 +163,25 @@ class RestateEngine:
         )
         count, after = 0, None
         while True:
-            stored = await self._letters(dead=True, after=after, limit=RETRY_CHUNK)
+            stored = await self._outbox(dead=True, after=after, limit=RETRY_CHUNK)
             for key, value in stored.rows:
-                found = outbox_object.letter(value)
+                found = outbox_object.load(value)
                 wanted = target in (None, found.target) and operation in (None, found.operation_id)
                 if wanted and found.target in ours:
-                    said = await self._call(self._names.letters, key, self._names.REVIVE, b"{}")
-                    count += said == b"true"
+                    requeued = await self._call(self._names.outbox, key, self._names.REQUEUE, b"{}")
+                    count += requeued == b"true"
             after = stored.next
             if after is None:
                 return count
 
-    async def _letters(self, *, dead: bool | None, after: str | None, limit: int) -> Stored:
+    async def _outbox(self, *, dead: bool | None, after: str | None, limit: int) -> Stored:
         async with self._translated():
-            table = Table(self._names.letters, outbox_object.STATE)
-            kind = None if dead is None else outbox_object.DEAD if dead else outbox_object.LIVE
-            return await self._admin.page(table, letter=kind, after=after, limit=limit)
+            table = Table(self._names.outbox, outbox_object.STATE)
+            kind = None if dead is None else outbox_object.DEAD if dead else outbox_object.PENDING
+            return await self._admin.page(table, kind=kind, after=after, limit=limit)
 
     async def check(self) -> None:
-        await self._operation(PROBE, Names.FORGET + SEND, _encode(operation.Forget(0)))
+        await self._operation(PROBE, ServiceNames.PURGE + ONE_WAY, _encode(operation.PurgeRequest(0)))
 
     # --- calls ---
 
@@ -189,7 +189,7 @@ class RestateEngine:
         return await self._call(self._names.operations, key, handler, body)
 
     async def _call(self, service: str, key: str, handler: str, body: bytes) -> bytes:
-        """Call a handler of an object and wait for what it says.
+        """Call a handler of an object, and return its output.
 
         Raises:
             StoreBusyError: it was not called. StoreFailedError: perhaps it was.
@@ -199,89 +199,89 @@ class RestateEngine:
         if self._under_way >= CALLS_MAX:
             raise StoreBusyError(f"{CALLS_MAX} webhooks are under way to Restate already")
         self._under_way += 1
-        self._calm.clear()
+        self._idle.clear()
         try:
             async with self._translated(), asyncio.timeout(CALL_S):
-                answer = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
+                response = await self._ingress.post(f"/{service}/{quote(key, safe='')}/{handler}", body)
         finally:
             self._under_way -= 1
             if not self._under_way:
-                self._calm.set()
-        if answer.status not in _OK:
-            raise self._refusal(answer)
-        return answer.body
+                self._idle.set()
+        if response.status not in _OK:
+            raise self._refusal(response)
+        return response.body
 
     @contextlib.asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
         try:
             yield
         except UnreachableError as exc:
-            raise StoreBusyError(f"Restate is away: {exc}") from exc
-        except NoAnswerError as exc:
-            raise StoreFailedError(f"Restate went away: {exc}") from exc
+            raise StoreBusyError(f"Restate cannot be reached: {exc}") from exc
+        except NoResponseError as exc:
+            raise StoreFailedError(f"Restate did not respond: {exc}") from exc
         except TimeoutError as exc:
-            raise StoreFailedError(f"Restate did not answer within {CALL_S:g} s") from exc
+            raise StoreFailedError(f"Restate did not respond within {CALL_S:g} s") from exc
         except RefusedError as exc:
             raise StoreFailedError(f"Restate {exc}") from exc
 
-    def _refusal(self, answer: Response) -> StoreError:
-        if answer.status == _NOT_FOUND:
-            self._unknown.set()
-            return StoreBusyError("Restate does not know where our handlers are; it is being told")
-        said = answer.body[:200].decode(errors="replace")
-        return StoreFailedError(f"Restate answered {answer.status}: {said}")
+    def _refusal(self, response: Response) -> StoreError:
+        if response.status == _NOT_FOUND:
+            self._must_register.set()
+            return StoreBusyError("our handlers are not registered at Restate; they are being registered")
+        text = response.body[:200].decode(errors="replace")
+        return StoreFailedError(f"Restate answered {response.status}: {text}")
 
     # --- our handlers ---
 
     async def _serve(self, host: str, port: int) -> str:
-        """Let the server call us; return the address under which it does."""
+        """Serve our handlers; return the address at which the server calls them."""
         options = self._options
         names = self._names
         operations = Operations(names, self._clock, self._metrics, self._notifier)
-        box = outbox_object.LetterBox(names)
+        outbox = outbox_object.OutboxObject(names)
         handlers: dict[tuple[str, str], Handler] = {
             (names.operations, names.ARRIVE): operations.arrive,
             (names.operations, names.EXPIRE): operations.expire,
-            (names.operations, names.FORGET): operations.forget,
+            (names.operations, names.PURGE): operations.purge,
             (names.operations, names.INSPECT): operations.inspect,
-            (names.letters, names.KEEP): box.keep,
-            (names.letters, names.DROP): box.drop,
-            (names.letters, names.REVIVE): box.revive,
+            (names.outbox, names.STORE): outbox.store,
+            (names.outbox, names.DELETE): outbox.delete,
+            (names.outbox, names.REQUEUE): outbox.requeue,
         }
         if self._notifier is not None:
-            telling = Telling(names, self._notifier, self._settings, self._clock, self._metrics)
-            handlers[names.teller, names.TELL] = telling.tell
+            sender = SendHandler(names, self._notifier, self._settings, self._clock, self._metrics)
+            handlers[names.sender, names.SEND] = sender.send
         listener = _listen(host, port)
-        # Somebody waits for these: a subscriber, or whoever asks how an operation stands.
-        first = {(names.teller, names.TELL), (names.operations, names.INSPECT)}
+        # A target waits for the one, and a client for the other.
+        urgent = {(names.sender, names.SEND), (names.operations, names.INSPECT)}
         self._endpoint = Endpoint(
-            declare(names), handlers, options.identity_keys, pace=self._pace, first=first
+            services(names), handlers, options.identity_keys, queue=self._queue, urgent=urgent
         )
         await self._endpoint.start(listener)
         shown = f"[{host}]" if ":" in host else host
         return options.service_url or f"http://{shown}:{listener.getsockname()[1]}"
 
     async def _register(self, uri: str) -> None:
-        """Whenever the server does not know our handlers, tell it."""
+        """Register our handlers whenever the server does not know them. Ends when it is cancelled."""
         pause_s = REGISTER_PAUSE_S
         while True:
-            await self._unknown.wait()
+            await self._must_register.wait()
             try:
-                if not await self._admin.knows(uri, REVISION):
+                if not await self._admin.has_registered(uri, REVISION):
                     await self._admin.register(uri, force=True)
                     log.event(logging.INFO, "registered", revision=REVISION)
-            except (RefusedError, UnreachableError, NoAnswerError, msgspec.MsgspecError) as exc:
+            except (RefusedError, UnreachableError, NoResponseError, msgspec.MsgspecError) as exc:
                 log.event(logging.WARNING, "not-registered", reason=exc, retry_in_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, REGISTER_PAUSE_S_MAX)
             else:
-                self._unknown.clear()
-                self._known.set()
+                self._must_register.clear()
+                self._registered.set()
                 pause_s = REGISTER_PAUSE_S
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Where the server calls us; several processes of one machine may share the address."""
+    """The socket at which the server calls us; several processes of one machine may share the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2_048, reuse_port=port != 0)

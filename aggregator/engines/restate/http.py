@@ -31,7 +31,7 @@ class UnreachableError(Exception):
     """Nothing was sent: there is no connection."""
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """It was sent, and what became of it is unknown."""
 
 
@@ -52,7 +52,7 @@ class _Connection(asyncio.Protocol):
     async def exchange(self, method: str, path: str, rest: bytes) -> Response:
         """Send a request, of which ``rest`` is what follows the headers that every one has."""
         if self._transport.is_closing():
-            raise NoAnswerError("the connection is closed")
+            raise NoResponseError("the connection is closed")
         self.reusable = False
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(f"{method} {self._prefix}{path}{self._head}".encode() + rest)
@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
     def _fail(self, why: str) -> None:
         self.reusable = False
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(NoAnswerError(why))
+            self._answer.set_exception(NoResponseError(why))
         self._transport.abort()
 
     # --- what the parser calls ---
@@ -113,7 +113,7 @@ class Client:
 
         Raises:
             UnreachableError: nothing was sent.
-            NoAnswerError: it was sent, and there is no answer that can be read.
+            NoResponseError: it was sent, and there is no answer that can be read.
         """
         head = f"content-type: application/json\r\naccept: application/json\r\ncontent-length: {len(body)}"
         return await self._request("POST", path, f"{head}\r\n\r\n".encode() + body)
@@ -122,7 +122,7 @@ class Client:
         """Ask for something.
 
         Raises:
-            UnreachableError, NoAnswerError: as `post`.
+            UnreachableError, NoResponseError: as `post`.
         """
         return await self._request("GET", path, b"\r\n")
 

@@ -3,14 +3,15 @@
 A virtual object takes one call at a time, so `arrive` starts or steps an operation and nothing comes between.
 All that a call leads to, the new state, the timer, the notifications, goes into its journal.
 
-Which instant is the arrival's: the one at which the process that took the webhook hands it over, written into
-the message. The call may be carried out much later, and an attempt that is repeated must decide the same; a
-clock reading that is durable would cost a second round of the journal for every webhook, and come too late.
+An arrival's instant is the one at which the process that took the webhook hands it over, written into the
+message. The call may be carried out much later, and an attempt that is repeated must decide the same; a
+durable reading of the clock would cost a second round of the journal for every webhook, and come too late.
 The true commit follows within the request. Arrivals of one operation are stepped in the order in which the
 server took them, and the timer is one more call in that order.
 
-The timer never fires early by the clock of the process that serves it: it looks, durably, and waits again if
-the server's clock runs ahead. It also lives on after the outcome, to clear the state when the retention ends.
+The timer never fires early by the clock of the process that serves it: it reads that clock, durably, and
+waits again if the server's clock is ahead. It also stays after the outcome, to clear the state when the
+retention ends.
 """
 
 import logging
@@ -20,10 +21,10 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
+from fanin.aggregator.engines.restate import sort_key
 from fanin.aggregator.engines.restate.call import Call
-from fanin.aggregator.engines.restate.notification import Tell
-from fanin.aggregator.engines.restate.services import Names
-from fanin.aggregator.engines.restate.sort_key import ranked, unranked
+from fanin.aggregator.engines.restate.notification import SendRequest
+from fanin.aggregator.engines.restate.services import ServiceNames
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import (
     ArrivalResult,
@@ -44,8 +45,8 @@ from fanin.aggregator.notify.port import Notifier
 STATE = "operation"
 
 
-class Arrive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A webhook, and what the configuration says on the day it comes. Everything a decision may depend on."""
+class ArriveRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A webhook, and the settings at the time: everything that a decision may depend on."""
 
     region: Region
     subject: Subject
@@ -53,71 +54,73 @@ class Arrive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected: tuple[Region, ...]
     timeout_ms: int
     retention_ms: int
-    completed: tuple[str, ...] = ()  # who wants to hear of that outcome
+    completed: tuple[str, ...] = ()  # names of the targets of that outcome
     timed_out: tuple[str, ...] = ()
-    asked: bool = False  # whether somebody waits for the `Reply`
+    wants_response: bool = False  # whether the caller waits for the `ArriveResponse`
 
 
-class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a webhook; without a standing it was refused, and without a state it started nothing."""
+class ArriveResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an arrival led to. Without a result, it was refused; without a state, it started no operation."""
 
     state: FanIn | None = None
     result: ArrivalResult | None = None
 
 
-class Expire(msgspec.Struct, frozen=True):
-    """The timer. The deadline tells it from an earlier operation's of the same id."""
+class ExpireRequest(msgspec.Struct, frozen=True):
+    """The timer. The deadline distinguishes it from the timer of an earlier operation with the same id."""
 
     deadline_ms: int
     retention_ms: int
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """What the timer found when it looked: the time, and who wants to hear of a timeout."""
+class ClockReading(msgspec.Struct, frozen=True):
+    """What the timer read: the time, and the targets of a timeout."""
 
     now_ms: int
     targets: tuple[str, ...]
 
 
-class Forget(msgspec.Struct, frozen=True):
-    """The end of the retention of the outcome that fell then."""
+class PurgeRequest(msgspec.Struct, frozen=True):
+    """The end of the retention of the outcome that was decided then."""
 
     decided_ms: int
 
 
 _encode = msgspec.json.Encoder().encode
-_arrive = msgspec.json.Decoder(Arrive).decode
-_expire = msgspec.json.Decoder(Expire).decode
-_forget = msgspec.json.Decoder(Forget).decode
-_reading = msgspec.json.Decoder(Reading).decode
+_arrive_request = msgspec.json.Decoder(ArriveRequest).decode
+_expire_request = msgspec.json.Decoder(ExpireRequest).decode
+_purge_request = msgspec.json.Decoder(PurgeRequest).decode
+_reading = msgspec.json.Decoder(ClockReading).decode
 _state = msgspec.json.Decoder(FanIn).decode
 
-# How a stored state is listed: waiting before decided; the deadline or the decision; which outcome.
+# The sort key of a stored state: waiting before decided; the deadline or the decision; the phase.
 _CLASSES = {Phase.WAITING: 1, Phase.COMPLETED: 2, Phase.TIMED_OUT: 2}
-LETTERS = {Phase.WAITING: "w", Phase.COMPLETED: "c", Phase.TIMED_OUT: "t"}
+KINDS = {Phase.WAITING: "w", Phase.COMPLETED: "c", Phase.TIMED_OUT: "t"}
 
 
 def dump(state: FanIn) -> bytes:
     """An operation as it is stored."""
     at_ms = state.deadline_ms if state.decided_ms is None else state.decided_ms
-    return ranked(_CLASSES[state.phase], at_ms, LETTERS[state.phase], _encode(state))
+    return sort_key.prepend(_CLASSES[state.phase], at_ms, KINDS[state.phase], _encode(state))
 
 
 def load(stored: bytes) -> FanIn:
     """The operation that `dump` stored."""
-    return _state(unranked(stored))
+    return _state(sort_key.remove(stored))
 
 
 class Operations:
     """The handlers of the object. They are called with one attempt each, and return when it is complete."""
 
-    def __init__(self, names: Names, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
+    def __init__(
+        self, names: ServiceNames, clock: Clock, metrics: Metrics, notifier: Notifier | None
+    ) -> None:
         self._names = names
         self._clock, self._metrics, self._notifier = clock, metrics, notifier
 
     def arrive(self, call: Call) -> None:
-        """Count one webhook. Input: `Arrive`; output: `Reply`, if it is asked for."""
-        message = _arrive(call.input)
+        """Apply one arrival. Input: `ArriveRequest`; output: `ArriveResponse`, if the caller waits for it."""
+        message = _arrive_request(call.input)
         before = self._load(call)
         event = Arrived(message.region, message.at_ms)
         try:
@@ -129,31 +132,31 @@ class Operations:
                     expected=message.expected,
                     timeout_ms=message.timeout_ms,
                 )
-                timer = Expire(result.state.deadline_ms, message.retention_ms)
+                timer = ExpireRequest(result.state.deadline_ms, message.retention_ms)
                 self._send_timer(call, timer, result.state.deadline_ms)
             else:
                 result = step(before, event)
         except RequestError as exc:
             log.event(logging.WARNING, "passed-over", operation=call.key, region=message.region, reason=exc)
-            call.finish(_encode(Reply(before)) if message.asked else b"")
+            call.finish(_encode(ArriveResponse(before)) if message.wants_response else b"")
             return
         call.set(STATE, dump(result.state))
-        self._tell(call, result.effects, lambda phase: getattr(message, phase.value))
-        call.finish(_encode(Reply(result.state, result.result)) if message.asked else b"")
-        standing = result.result or ArrivalResult.COUNTED
-        self._metrics.arrivals[message.region, standing] += 1
-        level = logging.DEBUG if standing is ArrivalResult.COUNTED else logging.INFO
-        log.event(level, standing, operation=call.key, region=message.region)
+        self._send(call, result.effects, lambda phase: getattr(message, phase.value))
+        call.finish(_encode(ArriveResponse(result.state, result.result)) if message.wants_response else b"")
+        arrival_result = result.result or ArrivalResult.COUNTED
+        self._metrics.arrivals[message.region, arrival_result] += 1
+        level = logging.DEBUG if arrival_result is ArrivalResult.COUNTED else logging.INFO
+        log.event(level, arrival_result, operation=call.key, region=message.region)
 
     def expire(self, call: Call) -> None:
-        """The deadline has come, for all that the server knows. Input: `Expire`."""
-        timer = _expire(call.input)
+        """The deadline has come by the server's clock. Input: `ExpireRequest`."""
+        timer = _expire_request(call.input)
         state = self._load(call)
         if state is None or state.deadline_ms != timer.deadline_ms:
             call.finish(b"")
             return
         if state.phase is Phase.WAITING:
-            reading = _reading(call.run("clock", self._look))
+            reading = _reading(call.run("clock", self._read_clock))
             if reading.now_ms < timer.deadline_ms:
                 self._send_timer(call, timer, timer.deadline_ms)
                 call.finish(b"")
@@ -161,18 +164,18 @@ class Operations:
             result = step(state, DeadlineReached(reading.now_ms))
             state = result.state
             call.set(STATE, dump(state))
-            self._tell(call, result.effects, lambda _: reading.targets)
+            self._send(call, result.effects, lambda _: reading.targets)
         decided_ms = state.decided_ms or state.deadline_ms
         over_ms = decided_ms + timer.retention_ms - self._clock.now_ms()
-        message = _encode(Forget(decided_ms))
+        message = _encode(PurgeRequest(decided_ms))
         names = self._names
-        call.send(names.operations, names.FORGET, message, key=call.key, delay_ms=over_ms)
+        call.send(names.operations, names.PURGE, message, key=call.key, delay_ms=over_ms)
         call.finish(b"")
 
-    def forget(self, call: Call) -> None:
-        """The retention is over. Input: `Forget`."""
+    def purge(self, call: Call) -> None:
+        """The retention is over: clear the state. Input: `PurgeRequest`."""
         state = self._load(call)
-        if state is not None and state.decided_ms == _forget(call.input).decided_ms:
+        if state is not None and state.decided_ms == _purge_request(call.input).decided_ms:
             call.clear()
         call.finish(b"")
 
@@ -181,26 +184,26 @@ class Operations:
         state = self._load(call)
         call.finish(b"" if state is None else _encode(state))
 
-    # --- what they share ---
+    # --- shared steps ---
 
     def _load(self, call: Call) -> FanIn | None:
         stored = call.get(STATE)
         return None if stored is None else load(stored)
 
-    def _look(self) -> bytes:
+    def _read_clock(self) -> bytes:
         targets = self._notifier.targets_for(Phase.TIMED_OUT) if self._notifier else ()
-        return _encode(Reading(self._clock.now_ms(), targets))
+        return _encode(ClockReading(self._clock.now_ms(), targets))
 
-    def _send_timer(self, call: Call, timer: Expire, due_ms: int) -> None:
+    def _send_timer(self, call: Call, timer: ExpireRequest, due_ms: int) -> None:
         delay_ms = due_ms - self._clock.now_ms()
         names = self._names
         call.send(names.operations, names.EXPIRE, _encode(timer), key=call.key, delay_ms=delay_ms)
 
-    def _tell(
+    def _send(
         self, call: Call, effects: tuple[Notification, ...], targets: Callable[[Phase], tuple[str, ...]]
     ) -> None:
-        for notify in effects:
-            if not call.repeats:  # counted once, unless an attempt is lost right here
-                log.lines(logging.INFO, [record_outcome(self._metrics, notify)])
-            for target in targets(notify.outcome):
-                call.send(self._names.teller, self._names.TELL, _encode(Tell(target, notify)))
+        for notification in effects:
+            if not call.is_replaying:  # counted once, unless an attempt is lost at this step
+                log.lines(logging.INFO, [record_outcome(self._metrics, notification)])
+            for target in targets(notification.outcome):
+                call.send(self._names.sender, self._names.SEND, _encode(SendRequest(target, notification)))

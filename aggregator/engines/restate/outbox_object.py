@@ -1,68 +1,60 @@
-"""Notifications that a target has refused at least once: a virtual object each, for people to look at.
+"""Notifications that a target has refused at least once: a virtual object each, to be listed.
 
-Attempts do not depend on it: an attempt says here how it ended, after it has ordered the next one. Only what
-was given up begins again from here, when somebody asks for it.
+Attempts do not depend on it: an attempt stores its result here after it has ordered the next one. Only a dead
+letter begins again from here, when it is requeued.
 """
 
 import msgspec
 
 from fanin.aggregator.engine import OutboxEntry
+from fanin.aggregator.engines.restate import sort_key
 from fanin.aggregator.engines.restate.call import Call
-from fanin.aggregator.engines.restate.notification import Keep, Tell
-from fanin.aggregator.engines.restate.services import Names
-from fanin.aggregator.engines.restate.sort_key import ranked, unranked
+from fanin.aggregator.engines.restate.notification import SendRequest
+from fanin.aggregator.engines.restate.services import ServiceNames
 
 # The only entry of an object's state.
-STATE = "letter"
-LIVE, DEAD = "l", "d"
+STATE = "entry"
+# What the kinds of its sort key stand for.
+PENDING, DEAD = "p", "d"
 
 _encode = msgspec.json.Encoder().encode
-_keep = msgspec.json.Decoder(Keep).decode
+_send_request = msgspec.json.Decoder(SendRequest).decode
 
 
-def letter(stored: bytes) -> OutboxEntry:
-    """A stored letter as the port shows it."""
-    kept = _keep(unranked(stored))
-    tell, noted = kept.tell, kept.noted
-    return OutboxEntry(
-        operation_id=tell.notify.operation_id,
-        target=tell.target,
-        outcome=tell.notify.outcome,
-        key=tell.notify.key,
-        attempts=noted.attempts,
-        due_ms=None if noted.pause_ms is None else noted.at_ms + noted.pause_ms,
-        error=noted.error,
-        dead_ms=noted.at_ms if noted.pause_ms is None else None,
-    )
+def load(stored: bytes) -> OutboxEntry:
+    """A stored notification as the port shows it."""
+    request = _send_request(sort_key.remove(stored))
+    return OutboxEntry.of(request.target, request.notification, request.record)
 
 
-class LetterBox:
+class OutboxObject:
     """The handlers of the object."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ServiceNames) -> None:
         self._names = names
 
-    def keep(self, call: Call) -> None:
-        """An attempt has failed. Input: `Keep`."""
-        kept = _keep(call.input)
-        dead = kept.noted.pause_ms is None
-        stored = ranked(2 if dead else 1, kept.tell.notify.decided_ms, DEAD if dead else LIVE, _encode(kept))
+    def store(self, call: Call) -> None:
+        """An attempt has failed. Input: `SendRequest`."""
+        request = _send_request(call.input)
+        dead = request.record.dead_ms is not None
+        first, kind = (2, DEAD) if dead else (1, PENDING)
+        stored = sort_key.prepend(first, request.notification.decided_ms, kind, _encode(request))
         call.set(STATE, stored)
         call.finish(b"")
 
-    def drop(self, call: Call) -> None:
-        """It was accepted after all."""
+    def delete(self, call: Call) -> None:
+        """The target has accepted it after all."""
         call.clear()
         call.finish(b"")
 
-    def revive(self, call: Call) -> None:
-        """Begin again, if it was given up. Output: JSON, whether it was."""
+    def requeue(self, call: Call) -> None:
+        """Send a dead letter again. Output: JSON, whether it was one."""
         stored = call.get(STATE)
-        kept = None if stored is None else _keep(unranked(stored))
-        if kept is None or kept.noted.pause_ms is not None:
+        request = None if stored is None else _send_request(sort_key.remove(stored))
+        if request is None or request.record.dead_ms is None:
             call.finish(b"false")
             return
-        afresh = Tell(kept.tell.target, kept.tell.notify)
+        again = msgspec.structs.replace(request, record=request.record.requeued())
         call.clear()
-        call.send(self._names.teller, self._names.TELL, _encode(afresh))
+        call.send(self._names.sender, self._names.SEND, _encode(again))
         call.finish(b"true")

@@ -1,4 +1,4 @@
-"""What the server is told about our handlers, in the SDK's words. It is `endpoint` that calls them."""
+"""Our services as the server learns of them, in the SDK's words. It is `endpoint` that calls the handlers."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -7,12 +7,12 @@ from restate import InvocationRetryPolicy, Service, VirtualObject
 from restate.endpoint import Endpoint
 from restate.serde import BytesSerde
 
-# Counts the shapes of messages and the order of steps; a process that finds another one at the server says
-# anew what it has. Two revisions must understand each other's messages while both run.
-REVISION = "1"
+# Counts the shapes of messages and the order of steps; a process that finds another revision at the server
+# registers its own. Two revisions must understand each other's messages while both run.
+REVISION = "2"
 
-# What an invocation did is of no use once it has ended; the server would keep it for a day.
-_NOTHING_KEPT = timedelta(0)
+# The journal of an invocation that has ended is of no use; the server would keep it for a day.
+_NO_RETENTION = timedelta(0)
 # Also when no process of ours can be reached. The server gives up after 70 attempts, and leaves the call
 # lying, unless it is told a number; this one lasts for sixty years.
 _RETRIES = InvocationRetryPolicy(
@@ -23,44 +23,44 @@ _RETRIES = InvocationRetryPolicy(
 )
 
 
-class Names:
-    """Of the object of operations, of the service that tells outcomes, and of the object of letters."""
+class ServiceNames:
+    """Names of the object of operations, of the service that sends, and of the outbox's object."""
 
-    ARRIVE, EXPIRE, FORGET, INSPECT = "arrive", "expire", "forget", "inspect"
-    TELL: ClassVar[str] = "tell"
-    KEEP, DROP, REVIVE = "keep", "drop", "revive"
+    ARRIVE, EXPIRE, PURGE, INSPECT = "arrive", "expire", "purge", "inspect"
+    SEND: ClassVar[str] = "send"
+    STORE, DELETE, REQUEUE = "store", "delete", "requeue"
 
     def __init__(self, name: str) -> None:
-        self.operations, self.teller, self.letters = name, f"{name}Teller", f"{name}Letter"
+        self.operations, self.sender, self.outbox = name, f"{name}Sender", f"{name}Outbox"
 
 
-async def _elsewhere(_: Any, message: bytes) -> bytes:
+async def _unused(_: Any, message: bytes) -> bytes:
     raise NotImplementedError(f"called by the SDK with {len(message)} bytes")
 
 
-def declare(names: Names) -> Endpoint:
-    """All that has handlers."""
+def services(names: ServiceNames) -> Endpoint:
+    """The SDK's description of everything that has handlers."""
     operations = VirtualObject(names.operations, **_options())
-    # Inspecting waits its turn as well: what was acknowledged before, is seen.
-    for handler in (names.ARRIVE, names.EXPIRE, names.FORGET, names.INSPECT):
+    # Inspecting waits its turn as well: it shows everything that was acknowledged before.
+    for handler in (names.ARRIVE, names.EXPIRE, names.PURGE, names.INSPECT):
         _add(operations, handler, kind="exclusive")
-    telling = Service(names.teller, ingress_private=True, **_options())
-    _add(telling, names.TELL)
-    letters = VirtualObject(names.letters, **_options())
-    for handler in (names.KEEP, names.DROP, names.REVIVE):
-        _add(letters, handler, kind="exclusive")
-    declared: Endpoint = Endpoint().bind(operations, telling, letters)  # type: ignore[no-untyped-call]
-    return declared
+    sender = Service(names.sender, ingress_private=True, **_options())
+    _add(sender, names.SEND)
+    outbox = VirtualObject(names.outbox, **_options())
+    for handler in (names.STORE, names.DELETE, names.REQUEUE):
+        _add(outbox, handler, kind="exclusive")
+    described: Endpoint = Endpoint().bind(operations, sender, outbox)  # type: ignore[no-untyped-call]
+    return described
 
 
 def _options() -> dict[str, Any]:
     return {
         "metadata": {"revision": REVISION},
-        "journal_retention": _NOTHING_KEPT,
+        "journal_retention": _NO_RETENTION,
         "invocation_retry_policy": _RETRIES,
     }
 
 
 def _add(service: VirtualObject | Service, handler: str, **options: Any) -> None:
     serde = BytesSerde()
-    service.handler(handler, accept="*/*", input_serde=serde, output_serde=serde, **options)(_elsewhere)
+    service.handler(handler, accept="*/*", input_serde=serde, output_serde=serde, **options)(_unused)

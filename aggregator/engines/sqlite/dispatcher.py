@@ -1,32 +1,27 @@
 """Empties the outbox: every notification is attempted until it is accepted or becomes a dead letter.
 
-Each target has a dispatcher with two lanes. First attempts have slots of their own; when all are taken, the
-attempt that has run longest is pre-empted, but not before `PREEMPT_AFTER_S`. Retries have the slots of the
-other lane, where none is pre-empted. So a thousand notifications that hang delay neither the
-thousand-and-first nor each other's retries for ever, and no other target at all.
+Each target has a dispatcher with two lanes. First attempts have slots of their own, and may pre-empt each
+other. Retries have the slots of the other lane, where none is pre-empted. So a thousand notifications that
+hang delay neither the thousand-and-first nor each other's retries for ever, and no other target at all.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
+from fanin.aggregator.engines.attempt_slots import AttemptSlot, AttemptSlots
 from fanin.aggregator.errors import StoreError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.attempt import (
-    ATTEMPT_S,
-    PREEMPT_AFTER_S,
-    attempt,
-    decide_retry,
-    record_accepted,
-    record_failure,
-)
+from fanin.aggregator.notify.attempt import ATTEMPT_S, attempt, record_accepted, record_failure
 from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.retry_policy import RetryPolicy
+from fanin.aggregator.notify.retry_record import RetryRecord, decide_retry
 from fanin.aggregator.notify.target import OUTCOMES
 from fanin.aggregator.settings import Settings
 
@@ -35,7 +30,7 @@ RETRY_SLOTS = 32
 
 # The pause before a result that the store could not record is recorded again, or a read is repeated.
 STORE_RETRY_S = 1.0
-# How many rows are read at once, and how many results may wait to be recorded.
+# How many rows are read at once, and how many attempts may run or wait to be recorded.
 CHUNK = 64
 UNRECORDED_MAX = 1_000
 # How long a retry may wait at most because the clock was set.
@@ -43,12 +38,11 @@ SLEEP_S_MAX = 300.0
 
 
 class OutboxRow(NamedTuple):
-    """A notification in the outbox, for one target."""
+    """A pending notification to one target."""
 
     n: int
-    notify: Notification
-    attempts: int  # that failed
-    tried_ms: int = 0  # the pauses between them, added up
+    notification: Notification
+    record: RetryRecord = RetryRecord()
 
 
 class Delivered(NamedTuple):
@@ -61,19 +55,14 @@ class Failed(NamedTuple):
     """The target has not accepted the notification, or we cannot know; there will be another attempt."""
 
     n: int
-    attempts: int
-    due_ms: int
-    error: str
-    tried_ms: int = 0
+    record: RetryRecord
 
 
 class DeadLettered(NamedTuple):
     """The target has not accepted the notification, and there will be no further attempt."""
 
     n: int
-    attempts: int
-    at_ms: int
-    error: str
+    record: RetryRecord
 
 
 type AttemptResult = Delivered | Failed | DeadLettered
@@ -138,7 +127,7 @@ class Dispatchers:
         *,
         clock: Clock,
         metrics: Metrics,
-        dispatcher: "DispatcherFactory | None" = None,
+        dispatcher: DispatcherFactory | None = None,
     ) -> None:
         """Prepare, without beginning.
 
@@ -170,7 +159,7 @@ class Dispatchers:
             dispatcher.start()
 
     def wake(self, targets: Collection[str]) -> None:
-        """There are new notifications for these."""
+        """There are new notifications for these targets."""
         for target in targets:
             if target in self._all:
                 self._all[target].wake()
@@ -199,12 +188,12 @@ class Dispatcher:
         metrics: Metrics,
     ) -> None:
         self._outbox, self._target, self._retry_policy = outbox, target, retry_policy
-        self._tell = partial(notifier.send, target)
+        self._send = partial(notifier.send, target)
         self._clock, self._metrics = clock, metrics
         self._has_pending = asyncio.Event()
         self._retries_changed = asyncio.Event()
-        self._slot_freed = asyncio.Event()
-        self._first: dict[int, tuple[float, asyncio.Timeout]] = {}  # running first attempts, oldest first
+        self._attempt_ended = asyncio.Event()
+        self._first_slots = AttemptSlots(FIRST_SLOTS, preempts=True)
         self._retried: set[int] = set()  # rows that are being attempted again, until that is recorded
         self._attempts: set[asyncio.Task[None]] = set()
         self._lanes: list[asyncio.Task[None]] = []
@@ -236,39 +225,27 @@ class Dispatcher:
     # --- lanes ---
 
     async def _first_lane(self) -> None:
-        loop = asyncio.get_running_loop()
         last = 0
         while True:
             self._has_pending.clear()
-            rows = await self._read(
-                partial(self._outbox.unattempted, target=self._target, after=last, limit=CHUNK)
-            )
+            read = partial(self._outbox.unattempted, target=self._target, after=last, limit=CHUNK)
+            rows = await self._read(read)
             for row in rows:
-                await self._room()
+                slot = await self._first_slot()
                 last = row.n
-                scope = asyncio.timeout(ATTEMPT_S)
-                self._first[row.n] = (loop.time(), scope)
-                self._begin(self._first_attempt(row, scope))
+                self._begin(self._first_attempt(row, slot))
             if not rows:
                 # Rows that failed are not read again here: a long outage leaves many.
                 last = max(last, await self._read(self._outbox.newest_number))
                 await self._has_pending.wait()
 
-    async def _room(self) -> None:
-        """Wait for a slot of the first lane; pre-empt the oldest attempt once `PREEMPT_AFTER_S` are over."""
-        loop = asyncio.get_running_loop()
-        while len(self._first) >= FIRST_SLOTS or len(self._attempts) >= UNRECORDED_MAX:
-            self._slot_freed.clear()
-            oldest = next(iter(self._first), None)
-            if oldest is None:
-                await self._slot_freed.wait()
-                continue
-            began, scope = self._first[oldest]
-            if loop.time() >= began + PREEMPT_AFTER_S:
-                del self._first[oldest]
-                scope.reschedule(loop.time())
-            else:
-                await _wait(self._slot_freed, began + PREEMPT_AFTER_S - loop.time())
+    async def _first_slot(self) -> AttemptSlot:
+        while True:
+            while len(self._attempts) >= UNRECORDED_MAX:
+                self._attempt_ended.clear()
+                await self._attempt_ended.wait()
+            if (slot := await self._first_slots.acquire()) is not None:
+                return slot
 
     async def _retry_lane(self) -> None:
         while True:
@@ -307,15 +284,10 @@ class Dispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._attempts.discard(task)
-        self._slot_freed.set()
+        self._attempt_ended.set()
 
-    async def _first_attempt(self, row: OutboxRow, scope: asyncio.Timeout) -> None:
-        try:
-            error = await self._once(row, scope)
-        finally:
-            self._first.pop(row.n, None)
-            self._slot_freed.set()
-        await self._record(row, error)
+    async def _first_attempt(self, row: OutboxRow, slot: AttemptSlot) -> None:
+        await self._record(row, await self._once(row, slot))
 
     async def _retry_attempt(self, row: OutboxRow) -> None:
         try:
@@ -324,8 +296,10 @@ class Dispatcher:
             self._retried.discard(row.n)
             self._retries_changed.set()
 
-    async def _once(self, row: OutboxRow, scope: asyncio.Timeout) -> NotDeliveredError | None:
-        return await attempt(partial(self._tell, row.notify), scope)
+    async def _once(
+        self, row: OutboxRow, limit: AbstractAsyncContextManager[Any]
+    ) -> NotDeliveredError | None:
+        return await attempt(partial(self._send, row.notification), limit)
 
     async def _record(self, row: OutboxRow, error: NotDeliveredError | None) -> None:
         result = self._result(row, error)
@@ -333,7 +307,8 @@ class Dispatcher:
             try:
                 await self._outbox.record(result)
             except StoreError as exc:
-                log.event(logging.WARNING, "mark-failed", operation=row.notify.operation_id, reason=exc)
+                operation_id = row.notification.operation_id
+                log.event(logging.WARNING, "result-not-recorded", operation=operation_id, reason=exc)
                 await asyncio.sleep(STORE_RETRY_S)
             else:
                 break
@@ -342,17 +317,14 @@ class Dispatcher:
 
     def _result(self, row: OutboxRow, error: NotDeliveredError | None) -> AttemptResult:
         """How an attempt ended; counted, and logged."""
+        n, notification, before = row
         if error is None:
-            record_accepted(self._metrics, row.notify, self._target, attempt=row.attempts + 1)
-            return Delivered(row.n)
-        follows = decide_retry(
-            row.notify, error, attempts=row.attempts, tried_ms=row.tried_ms, retry_policy=self._retry_policy
-        )
-        record_failure(self._metrics, row.notify, self._target, error=error, decision=follows)
-        now_ms = self._clock.now_ms()
-        if follows.dead:
-            return DeadLettered(row.n, follows.attempts, now_ms, str(error))
-        return Failed(row.n, follows.attempts, now_ms + follows.pause_ms, str(error), follows.tried_ms)
+            record_accepted(self._metrics, notification, self._target, attempt=before.attempts + 1)
+            return Delivered(n)
+        decision = decide_retry(before, error, key=notification.key, retry_policy=self._retry_policy)
+        record = before.after(decision, key=notification.key, now_ms=self._clock.now_ms())
+        record_failure(self._metrics, notification, self._target, attempts=record.attempts, decision=decision)
+        return DeadLettered(n, record) if decision.dead else Failed(n, record)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -13,6 +13,7 @@ from fanin.aggregator.engines.sqlite.dispatcher import DeadLettered, Failed, Out
 from fanin.aggregator.errors import MalformedError
 from fanin.aggregator.fanin import Notification, OperationId
 from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
+from fanin.aggregator.notify.retry_record import RetryRecord
 
 # Two integers of SQLite, 19 digits each, and a dot.
 TOKEN_LENGTH_MAX = 39
@@ -94,7 +95,7 @@ class OutboxTable:
         """Write the time of the next attempt at notifications that failed."""
         self._db.executemany(
             "UPDATE outbox SET attempts = ?, tried_ms = ?, due_ms = ?, error = ? WHERE n = ?",
-            [(it.attempts, it.tried_ms, it.due_ms, it.error, it.n) for it in failures],
+            [(it.attempts, it.tried_ms, it.due_ms, it.error, n) for n, it in failures],
         )
 
     def oldest_decided_ms(self) -> int | None:
@@ -109,9 +110,9 @@ class OutboxTable:
         self._db.executemany(
             "INSERT INTO dead_letter (target, operation, notify, attempts, dead_ms, error)"
             " SELECT target, operation, notify, ?, ?, ? FROM outbox WHERE n = ?",
-            [(it.attempts, it.at_ms, it.error, it.n) for it in dead],
+            [(it.attempts, it.dead_ms, it.error, n) for n, it in dead],
         )
-        self.delete_delivered([it.n for it in dead])
+        self.delete_delivered([n for n, _ in dead])
 
     def last_dead_letter(self) -> int:
         """The number of the newest dead letter, 0 when there is none."""
@@ -174,20 +175,20 @@ class OutboxTable:
 
     def _entries(self, kind: int, table: str, times: str, n: int, limit: int) -> list[_Entry]:
         rows = self._db.execute(
-            f"SELECT n, operation, target, notify, attempts, error, {times} FROM {table}"  # noqa: S608 - our own words
+            f"SELECT n, target, notify, attempts, error, {times} FROM {table}"  # noqa: S608 - our own words
             " WHERE n > ? ORDER BY n LIMIT ?",
             (n, limit),
         )
         entries = []
-        for number, operation, target, text, attempts, error, due_ms, dead_ms in rows:
-            it = _notifications.decode(text)
-            entry = OutboxEntry(operation, target, it.outcome, it.key, attempts, due_ms, error, dead_ms)
+        for number, target, text, attempts, error, due_ms, dead_ms in rows:
+            record = RetryRecord(attempts=attempts, due_ms=due_ms, error=error, dead_ms=dead_ms)
+            entry = OutboxEntry.of(target, _notifications.decode(text), record)
             entries.append((f"{kind}.{number}", entry))
         return entries
 
     def _rows(self, query: str, values: tuple[int | str, ...]) -> list[OutboxRow]:
         return [
-            OutboxRow(n, _notifications.decode(text), attempts, tried_ms)
+            OutboxRow(n, _notifications.decode(text), RetryRecord(attempts=attempts, tried_ms=tried_ms))
             for n, text, attempts, tried_ms in self._db.execute(query, values)
         ]
 

@@ -13,7 +13,6 @@ import pytest
 from fanin.aggregator.engines import start_backend
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.options import Options
-from fanin.aggregator.engines.durable_task.outbox_entry import Letter
 from fanin.aggregator.errors import SettingsError, StoreError, StoreUnusableError
 from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, arrival_results, deliver_all
 from tests.heavy import needs
@@ -80,7 +79,7 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
     identity = pytest.importorskip("azure.identity.aio")
     from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
 
-    from fanin.aggregator.engines.durable_task.client import Hub
+    from fanin.aggregator.engines.durable_task.client import TaskHubClient
 
     asked: list[str | None] = []
 
@@ -98,8 +97,8 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
     }
 
     async def story() -> list[Any]:
-        hub = Hub(Options.read(said))
-        clients: list[Any] = [hub._client, hub.line().client, hub.line().client]
+        hub = TaskHubClient(Options.read(said))
+        clients: list[Any] = [hub._client, hub.open_stream().client, hub.open_stream().client]
         await hub.close()
         return clients
 
@@ -118,11 +117,11 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
 
 def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: World) -> None:
     """Every call names the task hub; the worker, itself."""
-    from fanin.aggregator.engines.durable_task.dev_backend import Emulator
+    from fanin.aggregator.engines.durable_task.dev_backend import DevBackend
 
     seen: set[tuple[str, str]] = set()
 
-    class Listening(Emulator):
+    class Listening(DevBackend):
         def StartInstance(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
             seen.update(("start", key) for key, value in context.invocation_metadata() if value == "webhooks")
             return super().StartInstance(request, context)
@@ -135,10 +134,10 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
             seen.update(("history", key) for key, _ in context.invocation_metadata())
             return super().StreamInstanceHistory(request, context)
 
-    emulator = Listening()
+    backend = Listening()
 
     async def story() -> None:
-        said = {"ADDRESS": f"http://{emulator.start()}", "TASK_HUB": "webhooks"}
+        said = {"ADDRESS": f"http://{backend.start()}", "TASK_HUB": "webhooks"}
         options = {f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()}
         engine = await world.start(engine_options=options, regions=(EAST, WEST), timeout_ms=60_000)
         await engine.deliver(arrival(EAST))
@@ -150,7 +149,7 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
     try:
         world.play(story)
     finally:
-        emulator.stop(grace=0)
+        backend.stop(grace=0)
     hub = {(call, "taskhub") for call in ("start", "work", "history")}
     assert hub | {("work", "workerid")} <= seen
 
@@ -207,20 +206,6 @@ def test_an_operation_with_an_awkward_id_is_found_under_it(world: World) -> None
         assert (await world.state(id_)).operation_id == id_
 
     world.play(story)
-
-
-# --- letters ---
-
-
-def test_a_letter_remembers_what_was_decided_where_it_was_tried() -> None:
-    """Pause and end come with the result; only an attempt that counts is counted."""
-    letter = Letter(target="a").after({"error": "e", "pause_ms": 500, "counts": False}, key="k", now_ms=1_000)
-    assert letter == Letter(target="a", attempts=0, tried_ms=500, due_ms=1_500, error="e")
-    again = letter.after({"error": "crashed"}, key="k", now_ms=2_000)
-    assert again is not None
-    assert (again.attempts, again.due_ms - 2_000 in range(800, 1_201)) == (1, True)
-
-    assert again.after(None, key="k", now_ms=0) is None
 
 
 # --- calls ---
@@ -311,7 +296,7 @@ def test_an_operation_that_was_ended_by_hand_is_complained_about(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A terminated orchestration tells nobody anything, and it must not happen silently."""
-    monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.SWEEP_S", 0.5)
+    monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.PURGE_S", 0.5)
 
     async def story() -> None:
         engine: Any = await world.start()

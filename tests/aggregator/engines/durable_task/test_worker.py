@@ -25,7 +25,7 @@ def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: py
 
     streams = Counter[str]()
 
-    class Counting(dev_backend.Emulator):
+    class Counting(dev_backend.DevBackend):
         def GetWorkItems(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
             streams["opened"] += 1
             for item in super().GetWorkItems(request, context):
@@ -39,10 +39,10 @@ def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: py
     async def story() -> None:
         options = {"FANIN_DURABLE_TASK_ADDRESS": backend.start()}
         engine = await world.start(engine_options=options, regions=(EAST,))
-        await world.until(lambda: streams["pings"] > 10 * worker.LINES)
-        assert streams["opened"] == worker.LINES
+        await world.until(lambda: streams["pings"] > 10 * worker.STREAMS)
+        assert streams["opened"] == worker.STREAMS
         monkeypatch.setattr(dev_backend, "PING_S", 60)
-        await world.until(lambda: streams["opened"] > worker.LINES)
+        await world.until(lambda: streams["opened"] > worker.STREAMS)
         await engine.deliver(arrival(EAST))
         await world.until(lambda: bool(world.attempts))
         await world.stop()
@@ -57,12 +57,12 @@ def test_a_result_is_brought_however_long_the_backend_takes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was given up on the way would never be handed out again, and nobody would be told."""
-    from fanin.aggregator.engines.durable_task.dev_backend import Emulator
+    from fanin.aggregator.engines.durable_task.dev_backend import DevBackend
 
     monkeypatch.setattr("fanin.aggregator.engines.durable_task.client.CALL_S", 0.3)
     go_on, brought = threading.Event(), threading.Event()
 
-    class Slow(Emulator):
+    class Slow(DevBackend):
         def CompleteOrchestratorTask(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
             brought.set()
             go_on.wait(60)

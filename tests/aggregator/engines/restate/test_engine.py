@@ -1,6 +1,5 @@
 """The engine on Restate, as far as it can be seen without a server: what it declares, stores and is told."""
 
-import asyncio
 import json
 import re
 from typing import Any
@@ -12,11 +11,10 @@ pytest.importorskip("restate", reason="make restate do=install brings the SDK")
 from fanin.aggregator import engines
 from fanin.aggregator.engine import Capabilities
 from fanin.aggregator.engine_registry import EngineEntry
-from fanin.aggregator.engines.attempt_slots import Room
 from fanin.aggregator.engines.restate import sort_key
 from fanin.aggregator.engines.restate.operation import dump, load
 from fanin.aggregator.engines.restate.options import Options
-from fanin.aggregator.engines.restate.services import Names, declare
+from fanin.aggregator.engines.restate.services import ServiceNames, services
 from fanin.aggregator.errors import SettingsError
 from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Subject, start, step
 
@@ -32,7 +30,9 @@ def waiting(id_: str = "op-1", at_ms: int = 1_000) -> FanIn:
 def manifest() -> dict[str, Any]:
     from restate.discovery import compute_discovery_json
 
-    said: dict[str, Any] = json.loads(compute_discovery_json(declare(Names("FanIn")), 4, "request_response"))
+    said: dict[str, Any] = json.loads(
+        compute_discovery_json(services(ServiceNames("FanIn")), 4, "request_response")
+    )
     return said
 
 
@@ -52,7 +52,7 @@ def test_only_the_server_itself_may_order_a_notification() -> None:
     """Whoever reaches the ingress must not make us post what he likes."""
     private = {service["name"]: service.get("ingressPrivate") for service in manifest()["services"]}
 
-    assert private == {"FanIn": None, "FanInTeller": True, "FanInLetter": None}
+    assert private == {"FanIn": None, "FanInSender": True, "FanInOutbox": None}
 
 
 def test_a_stored_state_is_read_back() -> None:
@@ -122,46 +122,6 @@ def test_an_option_that_is_not_understood_is_named(name: str, text: str, said: s
         Options.read({name: text})
 
     assert refusal.value.setting == name
-
-
-def test_an_attempt_that_waits_takes_the_place_of_one_that_has_had_a_fair_while() -> None:
-    """A target that hangs must not keep its other notifications from being tried."""
-
-    async def story() -> None:
-        room = Room(1, 1, gives_way=True)
-        assert await room.wait()
-        first = asyncio.timeout(60)
-
-        async def attempt() -> None:
-            async with first:
-                room.begin(first)
-                await asyncio.get_running_loop().create_future()
-
-        attempting = asyncio.ensure_future(attempt())
-        await asyncio.sleep(0)
-        assert await room.wait()
-        with pytest.raises(TimeoutError):
-            await attempting
-
-    asyncio.run(story())
-
-
-def test_beyond_a_queue_attempts_are_put_off() -> None:
-    """Each that waits holds one of the calls that the server lets run at once."""
-
-    async def story() -> None:
-        room = Room(1, 1, gives_way=False)
-        assert await room.wait()
-        scope = asyncio.timeout(60)
-        async with scope:
-            room.begin(scope)
-            waiting = asyncio.ensure_future(room.wait())
-            await asyncio.sleep(0)
-            assert not await room.wait()
-            room.end(scope)
-            assert await waiting
-
-    asyncio.run(story())
 
 
 def test_an_engine_whose_parts_are_not_installed_says_how_to_get_them(
