@@ -5,8 +5,13 @@ from html.parser import HTMLParser
 import msgspec
 
 from fanin.harness.history import History
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.report.analysis import RunAnalysis, analyse
+from fanin.harness.report.html.diagram import Block, Diagram
+from fanin.harness.report.html.diagram_layout import diagrams
+from fanin.harness.report.representatives import examples
 from fanin.harness.results import Skipped
-from tests.harness.oracle.histories import EAST, WEST, history, sent, told
+from tests.harness.oracle.histories import EAST, WEST, history, occurred, sent, told
 
 # Whatever a judged aggregator, a payload or a scenario may hold.
 HOSTILE = (
@@ -46,6 +51,33 @@ def named(played: History, name: str, seed: int) -> History:
 
 def replay(played: History) -> str:
     return f"fanin run {played.run.scenario.scenario} --seed {played.run.seed}"
+
+
+def analysed(played: History) -> RunAnalysis:
+    """A run with the oracle's verdict."""
+    return analyse(played, judge(played))
+
+
+def laid_out(played: History) -> list[Diagram]:
+    """The pictures of a run's page."""
+    verdict = judge(played)
+    analysis = analyse(played, verdict)
+    return diagrams(analysis, verdict, examples(analysis, verdict))
+
+
+def block(played: History) -> Block:
+    """What the first picture shows of the first operation."""
+    return laid_out(played)[0].blocks[0]
+
+
+def many(count: int) -> History:
+    """So many operations, one a second, each completed."""
+    lines = []
+    for number in range(count):
+        op = f"push/{number + 1}"
+        lines += [occurred(op, number), sent(EAST, number, op=op), sent(WEST, number + 2, op=op)]
+        lines += [told("completed", number + 2.01, op=op)]
+    return history(*lines)
 
 
 class Outline(HTMLParser):

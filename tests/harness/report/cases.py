@@ -1,19 +1,8 @@
-"""Whole reports, as a person reads them. Histories and verdicts by hand; the text is reviewed like code.
+"""Histories and verdicts by hand, whose reports are reviewed."""
 
-After a change that is meant, ``FANIN_ACCEPT_REPORTS=1 pytest tests/harness/report`` writes the files
-in ``reports/`` anew; their difference is what to review.
-"""
-
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
-import pytest
-
 from fanin.harness.history import History
-from fanin.harness.report.line import WIDTH, Line, paint, plain
-from fanin.harness.report.text import report
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.language.scenario import (
     ClockJump,
@@ -47,7 +36,6 @@ from tests.harness.oracle.histories import (
     up,
 )
 
-REPORTS = Path(__file__).parent / "reports"
 EIGHT = (
     "northeurope", "westeurope", "eastus", "westus2", "southeastasia", "australiaeast", "brazilsouth",
     "uaenorth",
@@ -328,60 +316,3 @@ CASES = (
     told_twice, nothing_happened, photo_finish, eight_regions, eleven_regions, thousand_operations, cut_short,
     standing_still, signed_and_gathered,
 )  # fmt: skip
-every_case = pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
-
-
-def lines_of(case: Case) -> list[Line]:
-    return report(case.history, case.verdict, replay="fanin run by-hand --seed 0")
-
-
-@every_case
-def test_the_report_reads_as_reviewed(build: Any) -> None:
-    """Long output is a snapshot, and a change of it is reviewed like code."""
-    path = REPORTS / f"{build.__name__}.txt"
-
-    text = paint(lines_of(build()), colour=False) + "\n"
-
-    if os.environ.get("FANIN_ACCEPT_REPORTS"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
-
-
-@every_case
-def test_no_line_is_wider_than_the_page(build: Any) -> None:
-    """A report is readable at 100 columns."""
-    assert [plain(row) for row in lines_of(build()) if len(plain(row)) > WIDTH] == []
-
-
-@every_case
-def test_without_colour_there_is_nothing_but_text(build: Any) -> None:
-    """In a pipe there are no escape sequences; with colour the text is the same."""
-    rows = lines_of(build())
-
-    bare, coloured = paint(rows, colour=False), paint(rows, colour=True)
-
-    assert "\x1b" not in bare
-    assert "\x1b[" in coloured
-    assert click.unstyle(coloured) == bare
-
-
-@every_case
-def test_an_ascii_terminal_gets_the_same_columns(build: Any) -> None:
-    """Where a glyph cannot be shown, one of the same width stands in."""
-    rows = lines_of(build())
-
-    ascii_text = paint(rows, colour=False, encoding="ascii")
-
-    assert ascii_text.isascii()
-    assert list(map(len, ascii_text.split("\n"))) == [len(plain(row)) for row in rows]
-
-
-@every_case
-def test_the_verdict_alone_is_the_end_of_the_whole_report(build: Any) -> None:
-    """Quiet leaves the timeline out and changes nothing else."""
-    case = build()
-
-    quiet = report(case.history, case.verdict, replay="fanin run by-hand --seed 0", quiet=True)
-
-    assert lines_of(case)[-len(quiet) :] == quiet
-    assert plain(quiet[0]).startswith(case.verdict.validity.upper())

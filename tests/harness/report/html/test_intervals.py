@@ -1,0 +1,84 @@
+"""The intervals of a picture: aggregator, sink, timer, deadline."""
+
+from fanin.harness.report.html.glyphs import Glyph
+from fanin.simulator.language.scenario import SinkDown, SinkRefuses
+from tests.harness.oracle.histories import (
+    EAST,
+    WEST,
+    bit,
+    crash,
+    history,
+    occurred,
+    sent,
+    told,
+)  # fmt: skip
+from tests.harness.report.reported import block, laid_out
+
+
+def test_the_timer_runs_until_it_is_cancelled_and_the_deadline_stays_visible() -> None:
+    """That nothing fired one second later is what the scenario is about."""
+    intervals = block(history(sent(EAST, 0), sent(WEST, 119), told("completed", 119.01))).intervals
+
+    timer = [
+        (interval.kind, interval.begins, interval.ends)
+        for interval in intervals
+        if interval.kind in ("armed", "cancelled", "deadline")
+    ]
+
+    assert timer == [("armed", 0, 119_000), ("cancelled", 119_000, 120_000), ("deadline", 120_000, 120_003)]
+
+
+def test_no_timer_runs_before_anything_was_sent() -> None:
+    """In real time a deadline may be a little earlier than a timeout later, because clocks differ."""
+    run = {"time": "real", "clock_drift": 22}
+
+    intervals = block(history(sent(EAST, 1), sent(WEST, 2), told("completed", 2.01), run=run)).intervals
+
+    assert [interval.begins for interval in intervals if interval.kind == "armed"] == [1_000]
+    assert [interval.begins for interval in intervals if interval.kind == "deadline"] == [120_978]
+
+
+def test_the_aggregators_states_are_intervals_without_gaps() -> None:
+    """Up, down, up, to the end of the watch."""
+    played = history(sent(EAST, 0), crash(10, 15), sent(WEST, 20), told("completed", 20.01), end=1_000)
+
+    lives = [
+        (interval.kind, interval.begins, interval.ends)
+        for interval in block(played).intervals
+        if interval.kind in ("up", "down")
+    ]
+
+    assert lives == [("up", 0, 10_000), ("down", 10_000, 15_000), ("up", 15_000, 1_000_000)]
+
+
+def test_a_fault_of_the_sink_is_an_interval_and_refused_connections_are_markers() -> None:
+    """Somebody who only sees a late notification must see why."""
+    played = history(
+        sent(EAST, 0), sent(WEST, 5), bit(5.1), bit(7), told("completed", 40),
+        faults=(SinkDown(since=3_000, until=30_000),),
+    )  # fmt: skip
+    diagram = block(played)
+
+    ill = [
+        (interval.begins, interval.ends) for interval in diagram.intervals if interval.kind == "sink-fault"
+    ]
+    knocks = [marker.begins for marker in diagram.markers if marker.glyph is Glyph.LOST]
+    assert ill == [(3_000, 30_000)]
+    assert knocks == [5_100, 7_000]
+
+
+def test_a_fault_of_one_operations_sink_does_not_shade_the_others() -> None:
+    """What is poisoned for one flows for the rest."""
+    played = history(
+        occurred("one", 0), sent(EAST, 0, op="one"), occurred("two", 1), sent(EAST, 1, op="two"),
+        told("timed_out", 120.01, WEST, op="one"), told("timed_out", 121.01, WEST, op="two"),
+        faults=(SinkRefuses(operation="one"),),
+    )  # fmt: skip
+
+    shaded = {
+        part.heading: any(interval.kind == "sink-fault" for interval in part.intervals)
+        for part in laid_out(played)[0].blocks
+    }
+
+    assert shaded["one"]
+    assert not shaded["two"]
