@@ -11,7 +11,7 @@ from fanin.harness.results import Card, Judged, Skipped, as_json, line, rule_res
 from fanin.harness.rule_coverage import exercised_rules
 from fanin.harness.verdict import Exit, Rule
 from fanin.simulator.language.scenario import SinkRefuses
-from tests.harness.oracle.histories import EAST, WEST, bit, both, history, occurred, sent, told
+from tests.harness.oracle.histories import EAST, WEST, both, fault_applied, history, notified, occurred, sent
 
 CALM = {Rule.IDENTITY, Rule.OUTCOME, Rule.ACKNOWLEDGEMENT, Rule.NOTIFICATION, Rule.CONTENT}
 
@@ -28,15 +28,15 @@ class Results:
 
 
 def completed(**header: Any) -> History:
-    return history(both(), told("completed", 0.1), run=header)
+    return history(both(), notified("completed", 0.1), run=header)
 
 
 def timed_out(**header: Any) -> History:
-    return history(sent(EAST, 0), told("timed_out", 120.1, WEST), run=header)
+    return history(sent(EAST, 0), notified("timed_out", 120.1, WEST), run=header)
 
 
 def wrong() -> History:
-    return history(both(), told("timed_out", 120.1, WEST))
+    return history(both(), notified("timed_out", 120.1, WEST))
 
 
 def status(card: Card) -> dict[Rule, str]:
@@ -48,18 +48,19 @@ def status(card: Card) -> dict[Rule, str]:
     [
         (completed(), set()),
         (timed_out(), {Rule.DEADLINE}),
-        (history(both(), told("completed", 0.1), sent(EAST, 9)), {Rule.LATE_AND_DUPLICATE}),
-        (history(both(), told("completed", 0.1), sent(EAST, 0.05, copy=1)), {Rule.LATE_AND_DUPLICATE}),
+        (history(both(), notified("completed", 0.1), sent(EAST, 9)), {Rule.LATE_AND_DUPLICATE}),
+        (history(both(), notified("completed", 0.1), sent(EAST, 0.05, copy=1)), {Rule.LATE_AND_DUPLICATE}),
         (
-            history(both(), told("completed", 0.1), sent(EAST, 9, url_region="mars", status=400)),
+            history(both(), notified("completed", 0.1), sent(EAST, 9, url_region="mars", status=400)),
             {Rule.EXPECTED_REGIONS, Rule.LATE_AND_DUPLICATE},
         ),
         (
-            history(sent(EAST, 0, url_region="EastUS"), sent(WEST, 0), told("completed", 0.1)),
+            history(sent(EAST, 0, url_region="EastUS"), sent(WEST, 0), notified("completed", 0.1)),
             {Rule.EXPECTED_REGIONS},
         ),
         (
-            history(bit(0), both(), told("completed", 0.1, reply=503), told("completed", 1),
+            history(fault_applied(0), both(), notified("completed", 0.1, status=503),
+                notified("completed", 1),
                     faults=(SinkRefuses(until=500),)),
             {Rule.ISOLATION},
         ),
@@ -79,7 +80,9 @@ def test_an_unwanted_action_tests_the_clause_about_pings() -> None:
 
 def test_only_what_went_well_and_was_tested_is_kept() -> None:
     """No scenario had a ping, and the only faulty sink was in a run that failed."""
-    broken = history(bit(0), both(), told("completed", 0.6, tag="no"), faults=(SinkRefuses(until=500),))
+    broken = history(
+        fault_applied(0), both(), notified("completed", 0.6, tag="no"), faults=(SinkRefuses(until=500),)
+    )
 
     found = status(Card("x", Results().add(timed_out()).add(broken).judged))
 
@@ -106,13 +109,13 @@ def test_a_rule_of_which_nothing_can_be_seen_is_untested() -> None:
 
 def test_a_finding_counts_even_where_little_can_be_seen() -> None:
     """What is wrong is wrong."""
-    played = history(both(), told("completed", 0.1, tag="wrong"), run={"unobservable": ("digest",)})
+    played = history(both(), notified("completed", 0.1, tag="wrong"), run={"unobservable": ("digest",)})
 
     assert status(Card("x", Results().add(played).judged))[Rule.CONTENT] == "BROKEN"
 
 
 def unknown() -> History:
-    return history(both(), told("completed", 0.1), end=1)
+    return history(both(), notified("completed", 0.1), end=1)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def unknown() -> History:
         ((completed(), unknown()), Exit.UNKNOWN),
         ((unknown(), wrong()), Exit.INVALID),
         ((history(boot=False, verdict="unknown"),), Exit.VALID),
-        ((history(both(), told("completed", 0.1), verdict="invalid"),), Exit.INVALID),
+        ((history(both(), notified("completed", 0.1), verdict="invalid"),), Exit.INVALID),
         ((), Exit.UNKNOWN),
     ],
 )

@@ -11,7 +11,17 @@ from typing import NamedTuple
 
 from fanin.harness.history import History
 from fanin.simulator.language.scenario import LoseAnswer
-from tests.harness.oracle.histories import EAST, NORTH, WEST, Line, bit, history, occurred, sent, told
+from tests.harness.oracle.histories import (
+    EAST,
+    NORTH,
+    WEST,
+    Line,
+    fault_applied,
+    history,
+    notified,
+    occurred,
+    sent,
+)
 
 REGIONS = (EAST, WEST, NORTH)
 TIMEOUT_MS, TOLERANCE_MS = 10, 2
@@ -53,7 +63,10 @@ class World(NamedTuple):
         for it in self.deliveries:
             at = (from_ms + it.sent_ms) / 1000
             if it.acknowledged_ms is None:
-                lines += [sent(it.region, at, error="reset", after=1), bit(at, 0, op="op1", region=it.region)]
+                lines += [
+                    sent(it.region, at, error="reset", after=1),
+                    fault_applied(at, 0, op="op1", region=it.region),
+                ]
             else:
                 lines += [sent(it.region, at, ok=it.acknowledged_ms - it.sent_ms)]
         return lines
@@ -96,13 +109,13 @@ class World(NamedTuple):
 def told_as(it: Told, from_ms: int = 0, key: str = "") -> Line:
     """The notification."""
     outcome = "timed_out" if it.missing else "completed"
-    return told(outcome, (from_ms + it.at_ms) / 1000, *sorted(it.missing), key=key)
+    return notified(outcome, (from_ms + it.at_ms) / 1000, *sorted(it.missing), key=key)
 
 
 def judged(lines: Sequence[Line], regions: tuple[str, ...]) -> History:
     """The history of these lines, with the header that the two judges agree on."""
     return history(
-        *lines, bit(0, 0), regions=regions, timeout=TIMEOUT_MS, run={"tolerance": TOLERANCE_MS},
+        *lines, fault_applied(0, 0), regions=regions, timeout=TIMEOUT_MS, run={"tolerance": TOLERANCE_MS},
         faults=(LoseAnswer(),),
     )  # fmt: skip
 
@@ -154,7 +167,7 @@ class Sequel(NamedTuple):
         """As the harness would have written it down."""
         world = World(self.regions, self.deliveries, None)
         lines: list[Line] = [occurred(), *(sent(region, 0, ok=0) for region in self.regions)]
-        lines += [told("completed", 0), *world.lines(RETENTION_MS)]
+        lines += [notified("completed", 0), *world.lines(RETENTION_MS)]
         lines += [told_as(self.told, RETENTION_MS, key="second")]
         return judged(lines, self.regions)
 

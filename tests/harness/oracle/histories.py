@@ -110,22 +110,22 @@ def unsent(region: str, at: float, why: Any = "dropped", op: str = "op1") -> Lin
     return write
 
 
-def told(
+def notified(
     outcome: str,
     at: float,
     /,
     *missing: str,
     op: str = "op1",
     key: str | None = "",
-    reply: int | None = 200,
+    status: int | None = 200,
     error: str = "",
     after: int | None = 1,
-    hung_up: int | None = None,
+    disconnected: int | None = None,
     **body: Any,
 ) -> Line:
-    """One notification. ``after``: how long the sink took to answer ``reply``; None: it never did.
+    """One notification. ``after``: how long the sink took to answer ``status``; None: it never did.
 
-    ``hung_up``: so long after a late answer its connection was closed.
+    ``disconnected``: so long after a late answer its connection was closed.
     """
 
     def write(book: Book) -> None:
@@ -140,15 +140,15 @@ def told(
             NotificationReceived(ms(at), number, f"key-{op}" if key == "" else key, content, op)
         )
         if after is not None:
-            status = None if error else reply
-            book.entries.append(SinkResponded(ms(at) + after, number, status, error))  # type: ignore[arg-type]
-            if hung_up is not None:
-                book.entries.append(ClientDisconnected(ms(at) + after + hung_up, number))
+            sent_status = None if error else status
+            book.entries.append(SinkResponded(ms(at) + after, number, sent_status, error))  # type: ignore[arg-type]
+            if disconnected is not None:
+                book.entries.append(ClientDisconnected(ms(at) + after + disconnected, number))
 
     return write
 
 
-def garbage(at: float, body: dict[str, Any] | None = None, key: str | None = "key-garbage") -> Line:
+def unattributed(at: float, body: dict[str, Any] | None = None, key: str | None = "key-garbage") -> Line:
     """A notification that no operation explains."""
 
     def write(book: Book) -> None:
@@ -172,7 +172,7 @@ def _turn(entry: TargetState) -> Line:
     return lambda book: book.entries.append(entry)
 
 
-def bit(at: float, fault: int = 0, **where: Any) -> Line:
+def fault_applied(at: float, fault: int = 0, **where: Any) -> Line:
     return lambda book: book.entries.append(FaultApplied(ms(at), fault, **where))
 
 

@@ -15,13 +15,13 @@ from tests.harness.oracle.histories import (
     EAST,
     NORTH,
     WEST,
-    bit,
     both,
     crash,
+    fault_applied,
     history,
+    notified,
     occurred,
     sent,
-    told,
     unsent,
 )
 from tests.paths import ROOT
@@ -38,7 +38,7 @@ def blamed(*lines: object, regions: tuple[str, ...] = THREE) -> tuple[str, ...]:
 def test_a_finding_shows_what_each_region_did_and_what_was_said_of_it() -> None:
     """Sent, acknowledged, counted, named: one line per region, in the scenario's order."""
     lines = blamed(
-        sent(EAST, 0), sent(WEST, 119, ok=4), unsent(NORTH, 3), told("timed_out", 120, WEST, NORTH)
+        sent(EAST, 0), sent(WEST, 119, ok=4), unsent(NORTH, 3), notified("timed_out", 120, WEST, NORTH)
     )
 
     assert lines == (
@@ -52,7 +52,7 @@ def test_blame_lines_tell_refusals_losses_and_lateness_apart() -> None:
     """Whoever reads them must not have to open the history."""
     lines = blamed(
         sent(EAST, 0), sent(EAST, 1, error="reset", after=2, copy=1), crash(1.001, 2),
-        sent(WEST, 3, status=400, invalid="malformed:no-id"), sent(NORTH, 130), told("completed", 130.1),
+        sent(WEST, 3, status=400, invalid="malformed:no-id"), sent(NORTH, 130), notified("completed", 130.1),
     )  # fmt: skip
 
     assert lines == (
@@ -76,7 +76,7 @@ def test_blame_lines_say_what_is_not_known() -> None:
     """An attempt without an answer may have counted."""
     lines = blamed(
         sent(EAST, 0), sent(WEST, 5, ok=None), sent(NORTH, 6, ok=None, invalid="malformed:huge"),
-        told("timed_out", 60, EAST, arrived=[WEST, NORTH]),
+        notified("timed_out", 60, EAST, arrived=[WEST, NORTH]),
     )  # fmt: skip
 
     assert lines == (
@@ -88,14 +88,14 @@ def test_blame_lines_say_what_is_not_known() -> None:
 
 def test_blame_lines_say_who_was_not_named() -> None:
     """A notification that forgets a region is wrong for that alone."""
-    lines = blamed(sent(EAST, 0), told("timed_out", 120, arrived=[EAST], missing=[WEST]))
+    lines = blamed(sent(EAST, 0), notified("timed_out", 120, arrived=[EAST], missing=[WEST]))
 
     assert lines[2].endswith("never sent                 not counted  not named")
 
 
 def test_the_evidence_points_at_the_deciding_records_in_order() -> None:
     """From the delivery that was acknowledged to the notification that denies it."""
-    played = history(sent(EAST, 0), sent(WEST, 10), sent(WEST, 11, copy=1), told("timed_out", 120, WEST))
+    played = history(sent(EAST, 0), sent(WEST, 10), sent(WEST, 11, copy=1), notified("timed_out", 120, WEST))
 
     (finding,) = judge(played).findings
 
@@ -107,7 +107,7 @@ def test_the_evidence_points_at_the_deciding_records_in_order() -> None:
 def test_many_operations_that_go_wrong_the_same_way_are_counted() -> None:
     """Three in full; a report must stay readable."""
     ops = [f"op1/{n}" for n in range(1, 21)]
-    lines = [line for op in ops for line in (sent(EAST, 0, op=op), told("timed_out", 60, WEST, op=op))]
+    lines = [line for op in ops for line in (sent(EAST, 0, op=op), notified("timed_out", 60, WEST, op=op))]
 
     findings = judge(history(*lines)).findings
 
@@ -127,7 +127,7 @@ def test_many_silent_operations_are_counted_too() -> None:
 def test_findings_come_in_the_order_in_which_the_rules_were_broken() -> None:
     """The cause stands before its consequences, silence last."""
     played = history(
-        sent(EAST, 1, op="silent"), told("completed", 5, op="early"), sent(EAST, 4, op="early"),
+        sent(EAST, 1, op="silent"), notified("completed", 5, op="early"), sent(EAST, 4, op="early"),
         sent(EAST, 3, status=500, op="early"), occurred("op1", 0),
     )  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_findings_come_in_the_order_in_which_the_rules_were_broken() -> None:
 
 def test_blame_lines_are_not_repeated() -> None:
     """A report has fifteen lines."""
-    played = history(sent(EAST, 0), told("timed_out", 60, WEST, tag="other"))
+    played = history(sent(EAST, 0), notified("timed_out", 60, WEST, tag="other"))
 
     outcome, content = judge(played).findings
 
@@ -191,10 +191,12 @@ def test_every_rule_is_a_clause_of_the_contract() -> None:
 
 
 HEALTHY = history(
-    sent(EAST, 0), sent(WEST, 10), sent(NORTH, 11), bit(11.1, 1), told("completed", 11.1, reply=503),
-    told("completed", 15), sent(EAST, 16, copy=1),
-    sent(EAST, 20, op="op2"), bit(21, 0, op="op2", region=WEST), sent(WEST, 21, op="op2", error="reset"),
-    unsent(NORTH, 22, op="op2"), crash(60, 70), told("timed_out", 140.01, WEST, NORTH, op="op2"),
+    sent(EAST, 0), sent(WEST, 10), sent(NORTH, 11), fault_applied(11.1, 1),
+    notified("completed", 11.1, status=503),
+    notified("completed", 15), sent(EAST, 16, copy=1),
+    sent(EAST, 20, op="op2"), fault_applied(21, 0, op="op2", region=WEST),
+    sent(WEST, 21, op="op2", error="reset"),
+    unsent(NORTH, 22, op="op2"), crash(60, 70), notified("timed_out", 140.01, WEST, NORTH, op="op2"),
     sent(NORTH, 200, op="op3", status=400, invalid="malformed:no-id"),
     sent(EAST, 201, op="op3", status=400, url_region="mars"),
     occurred("op4", 210, action="ping"), sent(EAST, 210, op="op4", status=200),
@@ -224,8 +226,8 @@ def test_no_order_and_no_loss_of_records_makes_the_judge_raise(seed: int, keep: 
 @given(at=st.integers(0, 300), faulty=st.booleans())
 def test_an_unrelated_operation_changes_nobody_elses_judgement(at: int, faulty: bool) -> None:  # noqa: FBT001
     """Operations share nothing but the sink and the clock."""
-    lines = [sent(EAST, 0), sent(WEST, 119.999), told("timed_out", 120, WEST)]
-    other = [both(at, op="other"), told("timed_out" if faulty else "completed", at + 0.5, op="other")]
+    lines = [sent(EAST, 0), sent(WEST, 119.999), notified("timed_out", 120, WEST)]
+    other = [both(at, op="other"), notified("timed_out" if faulty else "completed", at + 0.5, op="other")]
 
     alone, together = judge(history(*lines)), judge(history(*lines, *other))
 
@@ -245,7 +247,7 @@ def test_a_merged_finding_keeps_no_blame() -> None:
 
 def test_bites_without_a_fault_are_no_findings() -> None:
     """The record speaks of the harness, not of the aggregator."""
-    played = history(both(), told("completed", 0.1), bit(1, 5))
+    played = history(both(), notified("completed", 0.1), fault_applied(1, 5))
 
     assert any(isinstance(entry, FaultApplied) for entry in played.entries)
     assert judge(played).validity is Validity.VALID

@@ -14,9 +14,9 @@ from tests.harness.oracle.histories import (
     crash,
     down,
     history,
+    notified,
     occurred,
     sent,
-    told,
     unsent,
     up,
 )
@@ -25,178 +25,187 @@ DAY = 86_400
 THREE = (EAST, WEST, NORTH)
 
 RIGHT = {
-    "both regions report": history(sent(EAST, 0), sent(WEST, 10), told("completed", 10.004)),
-    "at the last moment": history(sent(EAST, 0), sent(WEST, 119.9), told("completed", 119.91)),
-    "one region only": history(sent(EAST, 0), told("completed", 0.01), regions=(EAST,)),
-    "a region never reports": history(sent(EAST, 0), told("timed_out", 120.003, WEST)),
-    "a region is never sent": history(sent(EAST, 0), unsent(WEST, 3), told("timed_out", 120, WEST)),
-    "a region is late": history(sent(EAST, 0), sent(WEST, 130), told("timed_out", 120.003, WEST)),
-    "nobody reports": history(sent(EAST, 0), told("timed_out", 120, WEST), occurred("op2")),
-    "accepted in time, processed late": history(sent(EAST, 0), sent(WEST, 119.9), told("completed", 120.5)),
+    "both regions report": history(sent(EAST, 0), sent(WEST, 10), notified("completed", 10.004)),
+    "at the last moment": history(sent(EAST, 0), sent(WEST, 119.9), notified("completed", 119.91)),
+    "one region only": history(sent(EAST, 0), notified("completed", 0.01), regions=(EAST,)),
+    "a region never reports": history(sent(EAST, 0), notified("timed_out", 120.003, WEST)),
+    "a region is never sent": history(sent(EAST, 0), unsent(WEST, 3), notified("timed_out", 120, WEST)),
+    "a region is late": history(sent(EAST, 0), sent(WEST, 130), notified("timed_out", 120.003, WEST)),
+    "nobody reports": history(sent(EAST, 0), notified("timed_out", 120, WEST), occurred("op2")),
+    "accepted in time, processed late": history(
+        sent(EAST, 0), sent(WEST, 119.9), notified("completed", 120.5)
+    ),
     "names in other letter case": history(
         sent(EAST, 0, url_region=" EastUS "),
         sent(WEST, 1),
-        told("completed", 2, arrived=["EASTUS", " westus"]),
+        notified("completed", 2, arrived=["EASTUS", " westus"]),
     ),
     "in flight at the deadline, counted": history(
-        sent(EAST, 0), sent(WEST, 119.99, ok=20), told("completed", 120.1)
+        sent(EAST, 0), sent(WEST, 119.99, ok=20), notified("completed", 120.1)
     ),
     "in flight at the deadline, missing": history(
-        sent(EAST, 0), sent(WEST, 119.99, ok=20), told("timed_out", 120.1, WEST)
+        sent(EAST, 0), sent(WEST, 119.99, ok=20), notified("timed_out", 120.1, WEST)
     ),
     "acknowledged at the deadline itself": history(
-        sent(EAST, 0, ok=0), sent(WEST, 119, ok=1000), told("timed_out", 120, WEST)
+        sent(EAST, 0, ok=0), sent(WEST, 119, ok=1000), notified("timed_out", 120, WEST)
     ),
-    "sent at the deadline itself": history(sent(EAST, 0, ok=0), sent(WEST, 120), told("completed", 120.01)),
+    "sent at the deadline itself": history(
+        sent(EAST, 0, ok=0), sent(WEST, 120), notified("completed", 120.01)
+    ),
     "unanswered, counted": history(
-        sent(EAST, 0), sent(WEST, 5, error="reset", op="op1"), told("completed", 5.01), boot=False, run={}
+        sent(EAST, 0), sent(WEST, 5, error="reset", op="op1"), notified("completed", 5.01), boot=False, run={}
     ),
     "the first is unanswered, and started it": history(
-        sent(EAST, 0, ok=None), sent(WEST, 100), told("timed_out", 120, WEST, arrived=[EAST]), sent(WEST, 130)
+        sent(EAST, 0, ok=None),
+        sent(WEST, 100),
+        notified("timed_out", 120, WEST, arrived=[EAST]),
+        sent(WEST, 130),
     ),
-    "over a crash": history(sent(EAST, 0), crash(5, 6), sent(WEST, 10), told("completed", 10.1)),
-    "down over the deadline": history(sent(EAST, 0), crash(60, 180), told("timed_out", 184, WEST)),
+    "over a crash": history(sent(EAST, 0), crash(5, 6), sent(WEST, 10), notified("completed", 10.1)),
+    "down over the deadline": history(sent(EAST, 0), crash(60, 180), notified("timed_out", 184, WEST)),
     "two operations": history(
-        both(), both(5, op="op2"), told("completed", 1), told("completed", 6, op="op2")
+        both(), both(5, op="op2"), notified("completed", 1), notified("completed", 6, op="op2")
     ),
-    "thirty days": history(sent(EAST, 0), told("timed_out", 30 * DAY, WEST), timeout=30 * DAY * 1000),
-    "told in the very instant": history(sent(EAST, 0, ok=0), sent(WEST, 5, ok=0), told("completed", 5)),
+    "thirty days": history(sent(EAST, 0), notified("timed_out", 30 * DAY, WEST), timeout=30 * DAY * 1000),
+    "told in the very instant": history(sent(EAST, 0, ok=0), sent(WEST, 5, ok=0), notified("completed", 5)),
     "a slow client alone starts no deadline": history(
-        sent(EAST, 0, ok=200_000), told("completed", 200), regions=(EAST,)
+        sent(EAST, 0, ok=200_000), notified("completed", 200), regions=(EAST,)
     ),
 }
 # The resets above need an excuse; a crash under the request is one.
 RIGHT["unanswered, counted"] = history(
-    sent(EAST, 0), sent(WEST, 5, error="reset", after=2), crash(5.001, 6), told("completed", 6.01)
+    sent(EAST, 0), sent(WEST, 5, error="reset", after=2), crash(5.001, 6), notified("completed", 6.01)
 )
 RIGHT["unanswered, not counted"] = history(
-    sent(EAST, 0), sent(WEST, 5, error="reset", after=2), crash(5.001, 6), told("timed_out", 120.1, WEST)
+    sent(EAST, 0), sent(WEST, 5, error="reset", after=2), crash(5.001, 6), notified("timed_out", 120.1, WEST)
 )
 RIGHT["the first is unanswered, and started it"] = history(
     sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100), sent(EAST, 110),
-    told("completed", 110.1),
+    notified("completed", 110.1),
 )  # fmt: skip
 RIGHT["the first is unanswered, and did not start it"] = history(
-    sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100), told("timed_out", 220, EAST),
+    sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100), notified("timed_out", 220, EAST),
 )  # fmt: skip
 RIGHT["the first is unanswered, and its deadline passes"] = history(
-    sent(EAST, 0, error="reset", after=2), crash(0.001, 1), told("timed_out", 120, WEST), sent(WEST, 130),
+    sent(EAST, 0, error="reset", after=2), crash(0.001, 1), notified("timed_out", 120, WEST), sent(WEST, 130),
 )  # fmt: skip
 
 WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "completed before the last was sent": (
-        history(sent(EAST, 0), sent(WEST, 10), told("completed", 9.9)), Rule.OUTCOME, ("B25",),
+        history(sent(EAST, 0), sent(WEST, 10), notified("completed", 9.9)), Rule.OUTCOME, ("B25",),
     ),
     "completed without a region": (
-        history(sent(EAST, 0), unsent(WEST, 1), told("completed", 1)), Rule.OUTCOME, ("B25",),
+        history(sent(EAST, 0), unsent(WEST, 1), notified("completed", 1)), Rule.OUTCOME, ("B25",),
     ),
     "completed by counting duplicates": (
-        history(sent(EAST, 0), sent(EAST, 1, copy=1), told("completed", 1.1)), Rule.OUTCOME, ("B22",),
+        history(sent(EAST, 0), sent(EAST, 1, copy=1), notified("completed", 1.1)), Rule.OUTCOME, ("B22",),
     ),
     "completed by a region that it refused": (
         history(
-            sent(EAST, 0), sent(WEST, 1, status=400, invalid="malformed:not-json"), told("completed", 1.1)
+            sent(EAST, 0), sent(WEST, 1, status=400, invalid="malformed:not-json"), notified("completed", 1.1)
         ),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "completed by a region that nobody expects": (
-        history(sent(EAST, 0), sent(WEST, 1, status=400, url_region="mars"), told("completed", 1.1)),
+        history(sent(EAST, 0), sent(WEST, 1, status=400, url_region="mars"), notified("completed", 1.1)),
         Rule.EXPECTED_REGIONS, ("B32",),
     ),
     "completed after the deadline": (
-        history(sent(EAST, 0), sent(WEST, 130), told("completed", 130.1)), Rule.DEADLINE, ("B33",),
+        history(sent(EAST, 0), sent(WEST, 130), notified("completed", 130.1)), Rule.DEADLINE, ("B33",),
     ),
     "the deadline slid over a restart": (
-        history(sent(EAST, 0), crash(60, 61), sent(WEST, 130), told("completed", 130.1)),
+        history(sent(EAST, 0), crash(60, 61), sent(WEST, 130), notified("completed", 130.1)),
         Rule.DEADLINE, ("B39",),
     ),
     "timed out by an arrival": (
-        history(sent(EAST, 0), sent(WEST, 5), told("timed_out", 5.01, NORTH), regions=THREE),
+        history(sent(EAST, 0), sent(WEST, 5), notified("timed_out", 5.01, NORTH), regions=THREE),
         Rule.DEADLINE, ("B34",),
     ),
     "timed out by another timeout": (
-        history(sent(EAST, 0), told("timed_out", 80, WEST)), Rule.DEADLINE, ("B67",),
+        history(sent(EAST, 0), notified("timed_out", 80, WEST)), Rule.DEADLINE, ("B67",),
     ),
     "timed out by a restart": (
-        history(sent(EAST, 0), crash(60, 61), told("timed_out", 61, WEST)), Rule.DEADLINE, ("B66",),
+        history(sent(EAST, 0), crash(60, 61), notified("timed_out", 61, WEST)), Rule.DEADLINE, ("B66",),
     ),
     "timed out a millisecond early": (
-        history(sent(EAST, 0), told("timed_out", 119.999, WEST)), Rule.DEADLINE, ("B67",),
+        history(sent(EAST, 0), notified("timed_out", 119.999, WEST)), Rule.DEADLINE, ("B67",),
     ),
     "thirty days do not fit the timer": (
-        history(sent(EAST, 0), told("timed_out", 0.1, WEST), timeout=30 * DAY * 1000),
+        history(sent(EAST, 0), notified("timed_out", 0.1, WEST), timeout=30 * DAY * 1000),
         Rule.DEADLINE, ("B41", "B37"),
     ),
     "timed out though complete": (
-        history(sent(EAST, 0), sent(WEST, 10), told("timed_out", 120, WEST)), Rule.OUTCOME, ("B19",),
+        history(sent(EAST, 0), sent(WEST, 10), notified("timed_out", 120, WEST)), Rule.OUTCOME, ("B19",),
     ),
     "timed out though complete, counting nobody": (
-        history(sent(EAST, 0), sent(WEST, 10), told("timed_out", 120, EAST, WEST)), Rule.OUTCOME, ("B10",),
+        history(sent(EAST, 0), sent(WEST, 10), notified("timed_out", 120, EAST, WEST)), Rule.OUTCOME,
+        ("B10",),
     ),
     "timed out though complete, after a race": (
-        history(sent(EAST, 0), sent(WEST, 0.01), told("timed_out", 120, WEST)), Rule.OUTCOME, ("B01", "B04"),
+        history(sent(EAST, 0), sent(WEST, 0.01), notified("timed_out", 120, WEST)), Rule.OUTCOME,
+        ("B01", "B04"),
     ),
     "timed out though its only region came": (
-        history(sent(EAST, 0, ok=None), told("timed_out", 120, EAST), regions=(EAST,)),
+        history(sent(EAST, 0, ok=None), notified("timed_out", 120, EAST), regions=(EAST,)),
         Rule.OUTCOME, ("B10",),
     ),
     "timed out because the sink was down": (
         history(
-            both(10), told("timed_out", 150, WEST), faults=(SinkDown(since=0, until=140_000),),
+            both(10), notified("timed_out", 150, WEST), faults=(SinkDown(since=0, until=140_000),),
         ), Rule.ISOLATION, ("B58",),
     ),
     "an acknowledged region is missing": (
-        history(sent(EAST, 0), sent(WEST, 10), told("timed_out", 120, WEST, NORTH), regions=THREE),
+        history(sent(EAST, 0), sent(WEST, 10), notified("timed_out", 120, WEST, NORTH), regions=THREE),
         Rule.OUTCOME, ("B19",),
     ),
     "two acknowledged regions are there, a third is missing": (
         history(
-            sent(EAST, 0), sent(WEST, 10), sent(NORTH, 20), told("timed_out", 120, NORTH, "japaneast"),
+            sent(EAST, 0), sent(WEST, 10), sent(NORTH, 20), notified("timed_out", 120, NORTH, "japaneast"),
             regions=(*THREE, "japaneast"),
         ), Rule.OUTCOME, ("B06",),
     ),
     "an acknowledged region was lost over a crash": (
-        history(sent(EAST, 0), sent(WEST, 10), crash(11, 12), told("timed_out", 120, WEST)),
+        history(sent(EAST, 0), sent(WEST, 10), crash(11, 12), notified("timed_out", 120, WEST)),
         Rule.ACKNOWLEDGEMENT, ("B50",),
     ),
     "a region is arrived that was never sent": (
-        history(sent(EAST, 0), told("timed_out", 120, NORTH), regions=THREE), Rule.OUTCOME, ("B25",),
+        history(sent(EAST, 0), notified("timed_out", 120, NORTH), regions=THREE), Rule.OUTCOME, ("B25",),
     ),
     "a region is arrived that came too late": (
-        history(sent(EAST, 0), sent(WEST, 130), told("timed_out", 131, NORTH), regions=THREE),
+        history(sent(EAST, 0), sent(WEST, 130), notified("timed_out", 131, NORTH), regions=THREE),
         Rule.OUTCOME, ("B25",),
     ),
     "no deadline explains both": (
         # Had east started it, its deadline would be at 120; had west, north would have been in time.
         history(
             sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100), sent(NORTH, 125),
-            told("timed_out", 220, EAST, NORTH), regions=THREE,
+            notified("timed_out", 220, EAST, NORTH), regions=THREE,
         ), Rule.OUTCOME, (),
     ),
     "told before the only deadline that explains it": (
         history(
             sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100),
-            told("timed_out", 150, EAST),
+            notified("timed_out", 150, EAST),
         ), Rule.OUTCOME, (),
     ),
     "told although everything was refused": (
-        history(sent(EAST, 0, status=400, invalid="malformed:no-id"), told("timed_out", 120, WEST)),
+        history(sent(EAST, 0, status=400, invalid="malformed:no-id"), notified("timed_out", 120, WEST)),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "told although every region was unknown": (
-        history(sent(EAST, 0, status=400, url_region="mars"), told("timed_out", 120, WEST)),
+        history(sent(EAST, 0, status=400, url_region="mars"), notified("timed_out", 120, WEST)),
         Rule.EXPECTED_REGIONS, (),
     ),
     "told although nothing was sent": (
-        history(occurred(), told("timed_out", 120, EAST, WEST)), Rule.OUTCOME, (),
+        history(occurred(), notified("timed_out", 120, EAST, WEST)), Rule.OUTCOME, (),
     ),
     "a ping started something": (
-        history(occurred(action="ping"), sent(EAST, 0, status=200), told("timed_out", 120, WEST)),
+        history(occurred(action="ping"), sent(EAST, 0, status=200), notified("timed_out", 120, WEST)),
         Rule.PING, (),
     ),
     "an unwanted action started something": (
         history(
-            occurred(action="delete"), sent(EAST, 0, status=200), told("timed_out", 120, WEST),
+            occurred(action="delete"), sent(EAST, 0, status=200), notified("timed_out", 120, WEST),
             actions=("push",),
         ), Rule.PING, (),
     ),
@@ -230,10 +239,10 @@ def test_inside_the_window_either_outcome_is_legal_and_two_never_are(
     """Nobody can see the instant of a commit, only between which two instants it lies."""
     photo_finish = [sent(EAST, 0), sent(WEST, 119.999)]
 
-    alone = judge(history(*photo_finish, told(outcome, 120.01, *missing)))
+    alone = judge(history(*photo_finish, notified(outcome, 120.01, *missing)))
     other = ("timed_out", WEST) if outcome == "completed" else ("completed",)
     both_told = judge(
-        history(*photo_finish, told(outcome, 120.01, *missing), told(other[0], 120.02, *other[1:]))
+        history(*photo_finish, notified(outcome, 120.01, *missing), notified(other[0], 120.02, *other[1:]))
     )
 
     assert alone.validity is Validity.VALID
@@ -246,7 +255,7 @@ def test_a_judgement_says_what_was_legal_and_what_came() -> None:
         history(
             sent(EAST, 0),
             sent(WEST, 119.999),
-            told("completed", 120),
+            notified("completed", 120),
             occurred("op2"),
             sent(EAST, 5, op="op3", status=400),
         )
@@ -266,7 +275,7 @@ def test_without_an_acknowledgement_the_window_has_no_end() -> None:
             sent(EAST, 1, error="reset", after=2),
             crash(1.001, 2),
             both(op="op2"),
-            told("completed", 1, op="op2"),
+            notified("completed", 1, op="op2"),
         )
     )
 
@@ -283,7 +292,7 @@ def test_a_run_may_begin_with_the_aggregator_down() -> None:
             up(1),
             sent(EAST, 2),
             sent(WEST, 3),
-            told("completed", 3.1),
+            notified("completed", 3.1),
             boot=False,
         )
     )
@@ -301,7 +310,7 @@ def test_a_second_fall_without_a_start_in_between_is_one_fall() -> None:
             down(6, "failed", "port in use"),
             up(7),
             sent(WEST, 8),
-            told("completed", 8.1),
+            notified("completed", 8.1),
         )
     )
 

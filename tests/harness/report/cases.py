@@ -24,14 +24,14 @@ from tests.harness.oracle.histories import (
     EAST,
     NORTH,
     WEST,
-    bit,
     crash,
     down,
+    fault_applied,
     history,
+    notified,
     occurred,
     pause,
     sent,
-    told,
     unsent,
     up,
 )
@@ -79,7 +79,7 @@ def slow_region() -> Case:
     """The one that the README shows."""
     return Case(
         played(
-            sent(EAST, 0), sent(NORTH, 2), sent(WEST, 119), told("completed", 119.006, key=KEY),
+            sent(EAST, 0), sent(NORTH, 2), sent(WEST, 119), notified("completed", 119.006, key=KEY),
             regions=(EAST, NORTH, WEST),
         ),
         valid(judgement("completed", 119.006)),
@@ -90,8 +90,8 @@ def dropped_region() -> Case:
     """A region whose webhook never comes, then the deadline."""
     return Case(
         played(
-            sent(EAST, 0), bit(2, op="op1", region=WEST), unsent(WEST, 2),
-            told("timed_out", 120.004, WEST, key=KEY),
+            sent(EAST, 0), fault_applied(2, op="op1", region=WEST), unsent(WEST, 2),
+            notified("timed_out", 120.004, WEST, key=KEY),
             faults=(Drop(region=WEST),),
         ),
         valid(judgement("timed_out", 120.004)),
@@ -103,7 +103,7 @@ def duplicates() -> Case:
     copies = [sent(EAST, 1 + number, copy=number) for number in range(1, 9)]
     return Case(
         played(
-            sent(EAST, 0), *copies, told("timed_out", 120.004, WEST, key=KEY), sent(WEST, 130),
+            sent(EAST, 0), *copies, notified("timed_out", 120.004, WEST, key=KEY), sent(WEST, 130),
             sent(EAST, 90_000, copy=9), faults=(Duplicate(region=EAST, after=(1_000,) * 9),),
         ),
         valid(judgement("timed_out", 120.004)),
@@ -115,7 +115,7 @@ def crash_after_ack() -> Case:
     return Case(
         played(
             sent(EAST, 0), crash(10, 15), sent(WEST, 20, error="reset", after=1), crash(20.001, 22.001),
-            sent(WEST, 25, retry=1), told("completed", 25.01, key=KEY),
+            sent(WEST, 25, retry=1), notified("completed", 25.01, key=KEY),
             faults=(Crash(at=10_000), Crash(step="before-answer", region=WEST, down_for=2_000)),
         ),
         valid(judgement("completed", 25.01)),
@@ -124,11 +124,12 @@ def crash_after_ack() -> Case:
 
 def sink_faults() -> Case:
     """Nobody listens, then 503, then no answer, then 200."""
-    knocks = [bit(at) for at in (5.01, 6, 8, 12, 20)]
+    knocks = [fault_applied(at) for at in (5.01, 6, 8, 12, 20)]
     return Case(
         played(
-            sent(EAST, 0), sent(WEST, 5), *knocks, told("completed", 40, key=KEY, reply=503),
-            told("completed", 70, key=KEY, error="hung", after=10_000), told("completed", 100, key=KEY),
+            sent(EAST, 0), sent(WEST, 5), *knocks, notified("completed", 40, key=KEY, status=503),
+            notified("completed", 70, key=KEY, error="hung", after=10_000),
+            notified("completed", 100, key=KEY),
             faults=(
                 SinkDown(since=3_000, until=30_000), SinkRefuses(since=30_000, until=60_000),
                 SinkHangs(since=60_000, until=90_000),
@@ -144,8 +145,8 @@ def interleaved() -> Case:
         played(
             occurred("first", 0), sent(EAST, 0, op="first"),
             occurred("second", 5), sent(EAST, 5, op="second"), sent(WEST, 10, op="second"),
-            told("completed", 10.01, op="second"), sent(WEST, 15, op="first"),
-            told("completed", 15.01, op="first"),
+            notified("completed", 10.01, op="second"), sent(WEST, 15, op="first"),
+            notified("completed", 15.01, op="first"),
         ),
         valid(
             judgement("completed", 15.01, "first"),
@@ -159,8 +160,9 @@ def standing_still() -> Case:
     return Case(
         played(
             up(0, replica=1), up(0, replica=2), sent(EAST, 0, replica=1),
-            pause(5, 20, replica=1), sent(WEST, 10, replica=2), told("completed", 10.004, key=KEY),
-            crash_of(2, 12, 15), bit(30, 3), down(40, "stop", replica=1), down(40, "stop", replica=2),
+            pause(5, 20, replica=1), sent(WEST, 10, replica=2), notified("completed", 10.004, key=KEY),
+            crash_of(2, 12, 15), fault_applied(30, 3), down(40, "stop", replica=1),
+            down(40, "stop", replica=2),
             up(41, replica=1, expects=(EAST, WEST, NORTH), timeout=60_000),
             up(41, replica=2, expects=(EAST, WEST, NORTH), timeout=60_000),
             boot=False, replicas=2, regions=(EAST, WEST, NORTH), expects=(EAST, WEST),
@@ -188,10 +190,11 @@ def signed_and_gathered() -> Case:
     """Signatures that must be refused, one that is old enough to wonder, and a request that carries two."""
     return Case(
         played(
-            bit(0, 0, op="op1", region=EAST), sent(EAST, 0),
+            fault_applied(0, 0, op="op1", region=EAST), sent(EAST, 0),
             sent(WEST, 1, invalid="forged:wrong-secret", status=401),
             sent(WEST, 2, invalid="stale-signature", status=401),
-            sent(WEST, 3, envelope=4), sent(WEST, 3, envelope=4, copy=1), told("completed", 3.004, key=KEY),
+            sent(WEST, 3, envelope=4), sent(WEST, 3, envelope=4, copy=1),
+            notified("completed", 3.004, key=KEY),
             faults=(SignEarlier(region=EAST, by=290_000), Forge(region=WEST), Duplicate(region=WEST)),
         ),
         valid(judgement("completed", 3.004)),
@@ -207,7 +210,8 @@ def odd_requests() -> Case:
             sent(WEST, 2, invalid="malformed:not-json", status=400),
             sent(NORTH, 3, error="lost", after=10_000),
             sent(NORTH, 20, status=503, retry=1, retry_after="1"), sent(NORTH, 21, retry=2, error="reset"),
-            bit(21.001, 2, attempt=6), told("completed", 30, WEST, key=None), regions=(EAST, WEST, NORTH),
+            fault_applied(21.001, 2, attempt=6), notified("completed", 30, WEST, key=None),
+            regions=(EAST, WEST, NORTH),
             faults=(UnknownRegion(region=WEST), LoseRequest(region=NORTH), LoseAnswer(region=NORTH)),
         ),
         Verdict(
@@ -228,8 +232,8 @@ def told_twice() -> Case:
     """Both outcomes, the second under another key, and somebody else's notification."""
     return Case(
         played(
-            sent(EAST, 0), sent(WEST, 5), told("completed", 5.01, key=KEY),
-            told("timed_out", 120.004, WEST, key="b" * 30),
+            sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01, key=KEY),
+            notified("timed_out", 120.004, WEST, key="b" * 30),
         ),
         Verdict(
             Validity.INVALID,
@@ -261,7 +265,7 @@ def nothing_happened() -> Case:
 def photo_finish() -> Case:
     """The last arrival falls on the deadline: either outcome is right."""
     return Case(
-        played(sent(EAST, 0), sent(WEST, 120.001), told("timed_out", 120.003, WEST, key=KEY)),
+        played(sent(EAST, 0), sent(WEST, 120.001), notified("timed_out", 120.003, WEST, key=KEY)),
         valid(judgement("timed_out", 120.003, legal=("completed", "timed_out"))),
     )
 
@@ -272,7 +276,7 @@ def eight_regions() -> Case:
     return Case(
         played(
             *lines, sent(EIGHT[2], 3, copy=1), sent(EIGHT[6], 6, invalid="malformed:empty", status=400),
-            unsent(EIGHT[7], 7), told("timed_out", 120.004, *EIGHT[6:], key=KEY), regions=EIGHT,
+            unsent(EIGHT[7], 7), notified("timed_out", 120.004, *EIGHT[6:], key=KEY), regions=EIGHT,
         ),
         valid(judgement("timed_out", 120.004)),
     )  # fmt: skip
@@ -283,7 +287,7 @@ def eleven_regions() -> Case:
     regions = tuple(f"region-{number}" for number in range(11))
     lines = [sent(region, number) for number, region in enumerate(regions)]
     return Case(
-        played(*lines, told("completed", 10.01, key=KEY), regions=regions),
+        played(*lines, notified("completed", 10.01, key=KEY), regions=regions),
         valid(judgement("completed", 10.01)),
     )
 
@@ -296,10 +300,10 @@ def thousand_operations() -> Case:
         window = {"deadline_from": round(at * 1000) + 120_000, "deadline_until": round(at * 1000) + 120_003}
         lines += [occurred(op, at), sent(EAST, at, op=op)]
         if number % 10:
-            lines += [sent(WEST, at + 1, op=op), told("completed", at + 1.01, op=op)]
+            lines += [sent(WEST, at + 1, op=op), notified("completed", at + 1.01, op=op)]
             judgements.append(judgement("completed", at + 1.01, op, **window))
         else:
-            lines += [unsent(WEST, at + 1, op=op), told("timed_out", at + 120.01, WEST, op=op)]
+            lines += [unsent(WEST, at + 1, op=op), notified("timed_out", at + 120.01, WEST, op=op)]
             judgements.append(judgement("timed_out", at + 120.01, op, **window))
     return Case(played(*lines, faults=(Drop(region=WEST, chance=0.1),)), valid(*judgements))
 

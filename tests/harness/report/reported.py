@@ -11,7 +11,7 @@ from fanin.harness.report.html.diagram import Block, Diagram
 from fanin.harness.report.html.diagram_layout import diagrams
 from fanin.harness.report.representatives import examples
 from fanin.harness.results import Skipped
-from tests.harness.oracle.histories import EAST, WEST, history, occurred, sent, told
+from tests.harness.oracle.histories import EAST, WEST, history, notified, occurred, sent
 
 # Whatever a judged aggregator, a payload or a scenario may hold.
 HOSTILE = (
@@ -31,7 +31,7 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 def good(name: str = "good", seed: int = 0) -> History:
-    return named(history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01)), name, seed)
+    return named(history(sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01)), name, seed)
 
 
 def bad(name: str = "bad", seed: int = 0) -> History:
@@ -76,7 +76,7 @@ def many(count: int) -> History:
     for number in range(count):
         op = f"push/{number + 1}"
         lines += [occurred(op, number), sent(EAST, number, op=op), sent(WEST, number + 2, op=op)]
-        lines += [told("completed", number + 2.01, op=op)]
+        lines += [notified("completed", number + 2.01, op=op)]
     return history(*lines)
 
 

@@ -38,10 +38,10 @@ from tests.harness.oracle.histories import (
     EAST,
     WEST,
     crash,
-    garbage,
     history,
+    notified,
     sent,
-    told,
+    unattributed,
 )
 from tests.harness.report.cases import CASES, Case
 
@@ -109,7 +109,9 @@ def test_what_the_judged_aggregator_writes_cannot_steer_the_terminal() -> None:
     """An escape sequence in a notification is shown as what it is: rubbish."""
     hostile = "\x1b[2J\x1b]0;owned\x07completed\r\n"
     run = history(
-        sent(EAST, 0), told(hostile, 1, hostile, key=hostile), garbage(2, {"outcome": hostile}, hostile)
+        sent(EAST, 0),
+        notified(hostile, 1, hostile, key=hostile),
+        unattributed(2, {"outcome": hostile}, hostile),
     )
     verdict = Verdict(
         Validity.INVALID, (Finding(Rule.CONTENT, hostile, hostile, (3, 4), (hostile,), (hostile,)),)
@@ -122,9 +124,10 @@ def test_what_the_judged_aggregator_writes_cannot_steer_the_terminal() -> None:
 
 
 ODDITIES = (
-    *history(sent(EAST, 0), sent(WEST, 1, status=500), told("completed", 2), garbage(3), crash(4, 5)).entries,
+    *history(sent(EAST, 0), sent(WEST, 1, status=500), notified("completed", 2), unattributed(3),
+        crash(4, 5)).entries,
     *history(
-        sent("mars", 0, url_region=None), told("timed_out", 1, "mars", error="hung"), boot=False
+        sent("mars", 0, url_region=None), notified("timed_out", 1, "mars", error="hung"), boot=False
     ).entries,
     AttemptEnded(1, 77, 202), SinkResponded(1, 77, 200), Unsent(1, "never", "mars", "dropped"),
     AttemptSent(1, 99, "never", "mars", "x", "y"),
@@ -155,7 +158,7 @@ def test_whatever_a_history_holds_it_can_be_reported(
 
 def test_one_line_says_what_became_of_the_operations() -> None:
     """And, where it matters, what should have."""
-    run = history(sent(EAST, 0), sent(WEST, 1), told("completed", 1.01))
+    run = history(sent(EAST, 0), sent(WEST, 1), notified("completed", 1.01))
     verdict = Verdict(Validity.VALID, judgements=(Judgement("op1", ("completed",), outcome="completed"),))
     header = msgspec.structs.replace(
         run.run, scenario=msgspec.structs.replace(run.run.scenario, verdict="invalid")

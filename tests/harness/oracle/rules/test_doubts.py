@@ -11,19 +11,19 @@ from tests.harness.oracle.histories import (
     NORTH,
     WEST,
     Line,
-    bit,
     both,
     crash,
     down,
+    fault_applied,
     history,
+    notified,
     occurred,
     sent,
-    told,
     unsent,
 )
 
-DONE = (both(), told("completed", 0.1))
-LATE = (sent(EAST, 0), told("timed_out", 120, WEST))
+DONE = (both(), notified("completed", 0.1))
+LATE = (sent(EAST, 0), notified("timed_out", 120, WEST))
 
 DOUBTS: dict[str, tuple[History, str]] = {
     "no End": (history(*DONE, end=None), "the history has no end"),
@@ -62,7 +62,8 @@ DOUBTS: dict[str, tuple[History, str]] = {
         history(*DONE, faults=(Drop(chance=0.5),)), "fault 1 (drop) never took effect",
     ),
     "a certain fault that never bit, though another did": (
-        history(*DONE, bit(1, 1), faults=(Drop(), Duplicate(after=(1,)))), "fault 1 (drop) never took effect",
+        history(*DONE, fault_applied(1, 1), faults=(Drop(), Duplicate(after=(1,)))),
+        "fault 1 (drop) never took effect",
     ),
     "a sink fault that never bit": (
         history(*DONE, faults=(SinkDown(until=1),)), "fault 1 (sink-down) never took effect",
@@ -91,9 +92,9 @@ def test_a_run_that_proves_nothing_is_unknown(name: str) -> None:
         history(*DONE, sent(EAST, 500, copy=1), end=621),
         history(*DONE, occurred("op2"), unsent(EAST, 0, op="op2"), end=240.1),
         history(occurred(action="ping"), sent(EAST, 0, status=200)),
-        history(*DONE, bit(1, 1), faults=(Drop(chance=0.5), Duplicate(after=(1,)))),
+        history(*DONE, fault_applied(1, 1), faults=(Drop(chance=0.5), Duplicate(after=(1,)))),
         history(*DONE, faults=(Drop(chance=0.0),)),
-        history(both(), told("completed", 1, reply=503), told("completed", 2), end=300),
+        history(both(), notified("completed", 1, status=503), notified("completed", 2), end=300),
         history(*LATE, expect=(Expectation("op1", "timed_out", missing=("WestUS",), at=120_000),)),
         history(*LATE, expect=(Expectation("op1", "timed_out", at=119_000, within=1_000),)),
     ],
@@ -105,7 +106,9 @@ def test_a_run_that_proves_enough_is_valid(played: History) -> None:
     assert (verdict.validity, verdict.doubts) == (Validity.VALID, ())
 
 
-@pytest.mark.parametrize("lines", [(*DONE, told("completed", 5)), (both(), told("timed_out", 50, WEST))])
+@pytest.mark.parametrize(
+    "lines", [(*DONE, notified("completed", 5)), (both(), notified("timed_out", 50, WEST))]
+)
 def test_a_finding_outweighs_every_doubt(lines: tuple[Line, ...]) -> None:
     """What was wrong stays wrong, however short the watch."""
     assert judge(history(*lines, end=None)).validity is Validity.INVALID
@@ -175,7 +178,7 @@ def test_an_expectation_that_nobody_is_missing_names_no_region() -> None:
 
 def test_an_outcome_that_nobody_knows_is_not_the_expected_one() -> None:
     """It is quoted as it stands there."""
-    verdict = judge(history(both(), told("done", 0.1), expect=(Expectation("op1", "completed"),)))
+    verdict = judge(history(both(), notified("done", 0.1), expect=(Expectation("op1", "completed"),)))
 
     assert [it.rule for it in verdict.findings] == [Rule.CONTENT, Rule.EXPECTATION]
     assert verdict.findings[1].message == "op1 was reported 'done' at +0.1s, though completed is expected"
@@ -184,12 +187,12 @@ def test_an_outcome_that_nobody_knows_is_not_the_expected_one() -> None:
 def test_an_expectation_is_about_every_repetition_at_its_own_time() -> None:
     """The instant is meant for the first; the others are as much later as they occurred."""
     lines = [both(10 * n, op=f"op1/{n}") for n in (1, 2, 3)]
-    notes = [told("completed", 10 * n + 0.5, op=f"op1/{n}") for n in (1, 2, 3)]
+    notes = [notified("completed", 10 * n + 0.5, op=f"op1/{n}") for n in (1, 2, 3)]
     expect = (Expectation("op1", "completed", at=10_400, within=200),)
 
     assert judge(history(*lines, *notes, expect=expect)).validity is Validity.VALID
     assert judge(
-        history(*lines, *notes[:2], told("completed", 30.7, op="op1/3"), expect=expect)
+        history(*lines, *notes[:2], notified("completed", 30.7, op="op1/3"), expect=expect)
     ).findings[0].op == "op1/3"  # fmt: skip
 
 
@@ -206,7 +209,7 @@ def test_nothing_is_expected_to_come_of_a_key_that_was_taken() -> None:
     [
         history(*DONE),
         history(*LATE),
-        history(sent(EAST, 0), crash(60, 180), told("timed_out", 184, WEST)),
+        history(sent(EAST, 0), crash(60, 180), notified("timed_out", 184, WEST)),
         history(*DONE, expect=(Expectation("op1", "completed", at=0),)),
     ],
 )

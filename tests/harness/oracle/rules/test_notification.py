@@ -13,14 +13,14 @@ from tests.harness.oracle.histories import (
     EAST,
     NORTH,
     WEST,
-    bit,
     both,
     crash,
-    garbage,
+    fault_applied,
     history,
+    notified,
     occurred,
     sent,
-    told,
+    unattributed,
 )
 
 DAY = 86_400
@@ -30,11 +30,11 @@ STALL = (SinkStalls(by=30_000),)
 
 def timed_out(**body: Any) -> History:
     """One operation that timed out at 120 s, told with this body."""
-    return history(sent(EAST, 0), told("timed_out", 120, WEST, **body), run={"epoch": EPOCH})
+    return history(sent(EAST, 0), notified("timed_out", 120, WEST, **body), run={"epoch": EPOCH})
 
 
 def completed(**body: Any) -> History:
-    return history(both(), told("completed", 0.1, **body), run={"epoch": EPOCH})
+    return history(both(), notified("completed", 0.1, **body), run={"epoch": EPOCH})
 
 
 def two_hosts(named: str, hostless: str, ids: str = "") -> History:
@@ -44,130 +44,134 @@ def two_hosts(named: str, hostless: str, ids: str = "") -> History:
     return history(
         occurred(ids=ids or "id-op1"), occurred("op2", tag="op1", host="", ids=ids or "id-op2"),
         both(), both(op="op2"),
-        told("completed", 0.1, reply=503, **first), told("completed", 0.1, reply=503, **second),
-        told("completed", 1.1, **second), told("completed", 1.2, **first),
+        notified("completed", 0.1, status=503, **first), notified("completed", 0.1, status=503, **second),
+        notified("completed", 1.1, **second), notified("completed", 1.2, **first),
         correlation="image",
     )  # fmt: skip
 
 
 RIGHT = {
     "another key for another operation": history(
-        both(), both(op="op2"), told("completed", 0.1), told("completed", 0.1, op="op2")
+        both(), both(op="op2"), notified("completed", 0.1), notified("completed", 0.1, op="op2")
     ),
     "sent again after a lost answer": history(
-        both(), told("completed", 0.1, error="reset"), told("completed", 1)
+        both(), notified("completed", 0.1, error="reset"), notified("completed", 1)
     ),
     "sent again after a crash": history(
-        both(), told("completed", 0.1), crash(0.2, 5), told("completed", 5.1)
+        both(), notified("completed", 0.1), crash(0.2, 5), notified("completed", 5.1)
     ),
     "sent just before a crash, read by the sink after it, and sent again": history(
-        both(), crash(0.1, 5), told("completed", 0.102), told("completed", 5.1)
+        both(), crash(0.1, 5), notified("completed", 0.102), notified("completed", 5.1)
     ),
     "sent again after two crashes": history(
-        both(), told("completed", 0.1), crash(0.2, 5), told("completed", 5.1, reply=503),
-        crash(6, 7), told("completed", 7.1), crash(7.5, 8), told("completed", 8.1),
+        both(), notified("completed", 0.1), crash(0.2, 5), notified("completed", 5.1, status=503),
+        crash(6, 7), notified("completed", 7.1), crash(7.5, 8), notified("completed", 8.1),
     ),
     "sent again when nobody was left to read the answer": history(
-        both(), told("completed", 0.1, error="disconnected"), crash(0.1, 5), told("completed", 5.1)
+        both(), notified("completed", 0.1, error="disconnected"), crash(0.1, 5), notified("completed", 5.1)
     ),
     "sent again while the first hangs": history(
-        both(), bit(0), told("completed", 0.1, error="hung", after=60_000), told("completed", 15),
+        both(), fault_applied(0), notified("completed", 0.1, error="hung", after=60_000),
+        notified("completed", 15),
         faults=STALL,
     ),
     "sent again by who gave up waiting while the answer was on its way": history(
-        both(), bit(0), told("completed", 0.1, after=10_000, hung_up=0), told("completed", 11.1),
+        both(), fault_applied(0), notified("completed", 0.1, after=10_000, disconnected=0),
+        notified("completed", 11.1),
         faults=STALL,
     ),
     "not sent again by who hung up as soon as it had read a slow answer": history(
-        both(), bit(0), told("completed", 0.1, after=10_000, hung_up=1), faults=STALL
+        both(), fault_applied(0), notified("completed", 0.1, after=10_000, disconnected=1), faults=STALL
     ),
     "correlated by image, of which one payload names no host": two_hosts("id-op1", "id-op2"),
     "the same, with one id": two_hosts("one", "one", "one"),
     "the same, and named by the image": two_hosts("push:demo.azurecr.io/team/app:op1", "push:/team/app:op1"),
     "the same, and named by a digest of that": two_hosts("5f7aa2bf", "534d1503"),
     "a key that was reused": history(
-        both(), occurred("op2", 10, ids="id-op1"), told("completed", 0.1), both(10, op="op2")
+        both(), occurred("op2", 10, ids="id-op1"), notified("completed", 0.1), both(10, op="op2")
     ),
     "late and repeated deliveries": history(
-        sent(EAST, 0), told("timed_out", 120, WEST), sent(WEST, 121), sent(EAST, 125), sent(WEST, 6 * DAY)
+        sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 121), sent(EAST, 125), sent(WEST, 6 * DAY)
     ),
     "no tag, empty in the body": history(
-        occurred(tag=None), both(), told("completed", 0.1, tag=""),
+        occurred(tag=None), both(), notified("completed", 0.1, tag=""),
     ),
-    "no tag, absent in the body": history(occurred(tag=None), both(), told("completed", 0.1, tag=ABSENT)),
+    "no tag, absent in the body": history(occurred(tag=None), both(), notified("completed", 0.1, tag=ABSENT)),
     "content of the second of two with one key": history(
-        occurred("op2", 0, ids="id-op1", repository="team/other"), both(), told("completed", 0.1),
+        occurred("op2", 0, ids="id-op1", repository="team/other"), both(), notified("completed", 0.1),
     ),
     "forgotten after the retention, and started anew": history(
-        both(), told("completed", 0.1), sent(EAST, 8 * DAY),
-        told("timed_out", 8 * DAY + 120, WEST, key="again"),
+        both(), notified("completed", 0.1), sent(EAST, 8 * DAY),
+        notified("timed_out", 8 * DAY + 120, WEST, key="again"),
     ),
     "forgotten after the retention, and completed anew under the same key": history(
-        both(), told("completed", 0.1), both(8 * DAY), told("completed", 8 * DAY + 1)
+        both(), notified("completed", 0.1), both(8 * DAY), notified("completed", 8 * DAY + 1)
     ),
     "forgotten in the instant in which the retention is over": history(
-        both(), told("completed", 0.1), sent(EAST, 7 * DAY - 0.003),
-        told("timed_out", 7 * DAY + 120, WEST, key="again"),
+        both(), notified("completed", 0.1), sent(EAST, 7 * DAY - 0.003),
+        notified("timed_out", 7 * DAY + 120, WEST, key="again"),
     ),
     "forgotten after it was refused first": history(
-        both(), told("completed", 0.1, reply=503), told("completed", 60),
-        both(8 * DAY), told("completed", 8 * DAY + 1),
+        both(), notified("completed", 0.1, status=503), notified("completed", 60),
+        both(8 * DAY), notified("completed", 8 * DAY + 1),
     ),
     "forgotten between two deliveries, of which the first was late": history(
-        both(), told("completed", 0.1), sent(EAST, 8 * DAY), both(8 * DAY + 100),
-        told("completed", 8 * DAY + 101, key="b"),
+        both(), notified("completed", 0.1), sent(EAST, 8 * DAY), both(8 * DAY + 100),
+        notified("completed", 8 * DAY + 101, key="b"),
     ),
     "forgotten after two deliveries, and started by a third": history(
-        both(), told("completed", 0.1), both(8 * DAY), sent(WEST, 9 * DAY),
-        told("timed_out", 9 * DAY + 120, EAST, key="b"),
+        both(), notified("completed", 0.1), both(8 * DAY), sent(WEST, 9 * DAY),
+        notified("timed_out", 9 * DAY + 120, EAST, key="b"),
     ),
     "forgotten, and started by a delivery that was never answered": history(
-        both(), told("completed", 0.1), sent(EAST, 8 * DAY, error="reset", after=5),
+        both(), notified("completed", 0.1), sent(EAST, 8 * DAY, error="reset", after=5),
         crash(8 * DAY + 0.001, 8 * DAY + 1), sent(WEST, 8 * DAY + 60),
-        told("timed_out", 8 * DAY + 180.01, EAST, key="b"),
+        notified("timed_out", 8 * DAY + 180.01, EAST, key="b"),
     ),
     "forgotten while a delivery is on its way": history(
-        both(), told("completed", 0.1), sent(EAST, 7 * DAY - 0.002), sent(WEST, 7 * DAY + 110),
-        told("timed_out", 7 * DAY + 230.01, EAST, key="b"),
+        both(), notified("completed", 0.1), sent(EAST, 7 * DAY - 0.002), sent(WEST, 7 * DAY + 110),
+        notified("timed_out", 7 * DAY + 230.01, EAST, key="b"),
     ),
     "forgotten twice": history(
-        both(), told("completed", 0.1), both(8 * DAY), told("completed", 8 * DAY + 1, key="b"),
-        both(16 * DAY), told("completed", 16 * DAY + 1, key="c"),
+        both(), notified("completed", 0.1), both(8 * DAY), notified("completed", 8 * DAY + 1, key="b"),
+        both(16 * DAY), notified("completed", 16 * DAY + 1, key="c"),
     ),
     "forgotten while nobody took its notification, which is repeated besides the next one's": history(
-        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(1383)), sent(EAST, 8 * DAY),
-        told("timed_out", 8 * DAY + 120, WEST, key="again", reply=503), told("completed", 8 * DAY + 200),
-        told("timed_out", 8 * DAY + 300, WEST, key="again"),
+        both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(1383)), sent(EAST, 8 * DAY),
+        notified("timed_out", 8 * DAY + 120, WEST, key="again", status=503),
+        notified("completed", 8 * DAY + 200),
+        notified("timed_out", 8 * DAY + 300, WEST, key="again"),
     ),
     "forgotten, and repeated after a crash that nobody had noted its acceptance before": history(
-        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(1383)), sent(EAST, 8 * DAY),
-        told("timed_out", 8 * DAY + 120, WEST, key="again", reply=503), told("completed", 8 * DAY + 200),
-        crash(8 * DAY + 200.1, 8 * DAY + 201), told("completed", 8 * DAY + 202),
-        told("timed_out", 8 * DAY + 300, WEST, key="again"),
+        both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(1383)), sent(EAST, 8 * DAY),
+        notified("timed_out", 8 * DAY + 120, WEST, key="again", status=503),
+        notified("completed", 8 * DAY + 200),
+        crash(8 * DAY + 200.1, 8 * DAY + 201), notified("completed", 8 * DAY + 202),
+        notified("timed_out", 8 * DAY + 300, WEST, key="again"),
     ),
-    "remembered after the retention": history(both(), told("completed", 0.1), both(8 * DAY)),
+    "remembered after the retention": history(both(), notified("completed", 0.1), both(8 * DAY)),
     "a poisoned notification is repeated for longer than the retention": history(
-        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(1300)),
-        told("completed", 500 * 1300), sent(EAST, 7 * DAY + 1),
+        both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(1300)),
+        notified("completed", 500 * 1300), sent(EAST, 7 * DAY + 1),
     ),
     "correlated by image": history(
-        both(), occurred("op2", 0, tag="op1", ids="id-op2"), told("completed", 0.1, id="id-op2"),
+        both(), occurred("op2", 0, tag="op1", ids="id-op2"), notified("completed", 0.1, id="id-op2"),
         correlation="image",
     ),
     "correlated by image, and named by it": history(
-        both(), told("completed", 0.1, id="push demo.azurecr.io/team/app"), correlation="image"
+        both(), notified("completed", 0.1, id="push demo.azurecr.io/team/app"), correlation="image"
     ),
     "correlated by image, with one id for two images": history(
         occurred("op1", ids="one"), occurred("op2", ids="one"), both(), both(op="op2"),
-        told("completed", 0.1), told("completed", 0.2, op="op2"), correlation="image",
+        notified("completed", 0.1), notified("completed", 0.2, op="op2"), correlation="image",
     ),
     "an id per region, by event": history(
         occurred(ids={EAST: "e", WEST: "w"}, at=0), both(),
-        told("timed_out", 120, WEST, id="e", key="e"), told("timed_out", 120, EAST, id="w", key="w"),
+        notified("timed_out", 120, WEST, id="e", key="e"), notified("timed_out", 120, EAST, id="w", key="w"),
         ids="distinct",
     ),
     "an id per region, by image": history(
-        occurred(ids={EAST: "e", WEST: "w"}, at=0, digest=None), both(), told("completed", 0.1, id="w"),
+        occurred(ids={EAST: "e", WEST: "w"}, at=0, digest=None), both(), notified("completed", 0.1, id="w"),
         ids="distinct", correlation="image",
     ),
     "a right deadline": timed_out(deadline="2026-03-01T00:02:00Z"),
@@ -179,127 +183,136 @@ RIGHT = {
 
 WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "completed and timed out": (
-        history(both(), told("completed", 0.1), told("timed_out", 120, WEST)), Rule.OUTCOME, ("B36",),
+        history(both(), notified("completed", 0.1), notified("timed_out", 120, WEST)), Rule.OUTCOME, ("B36",),
     ),
     "a late delivery completes it": (
-        history(sent(EAST, 0), told("timed_out", 120, WEST), sent(WEST, 125), told("completed", 125.1)),
+        history(sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 125),
+            notified("completed", 125.1)),
         Rule.OUTCOME, ("B47",),
     ),
     "a late delivery starts it again": (
         history(
-            sent(EAST, 0), told("timed_out", 120, WEST), sent(WEST, 125),
-            told("timed_out", 245.1, EAST, key="second"),
+            sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 125),
+            notified("timed_out", 245.1, EAST, key="second"),
         ), Rule.OUTCOME, ("B44",),
     ),
     "a repeated delivery starts it again under the same key": (
-        history(both(), told("completed", 0.1), sent(WEST, 5, copy=1), told("timed_out", 125.1, EAST)),
+        history(both(), notified("completed", 0.1), sent(WEST, 5, copy=1),
+            notified("timed_out", 125.1, EAST)),
         Rule.OUTCOME, ("B44",),
     ),
     "two outcomes, with a repeated delivery that cannot have caused the second": (
-        history(both(), told("completed", 0.1), sent(WEST, 5, copy=1), told("timed_out", 120, EAST)),
+        history(both(), notified("completed", 0.1), sent(WEST, 5, copy=1), notified("timed_out", 120, EAST)),
         Rule.OUTCOME, ("B36",),
     ),
     "told for the third time as for the second": (
         history(
-            sent(EAST, 0), told("timed_out", 120, WEST), sent(WEST, 121, copy=1),
-            told("timed_out", 241, EAST), told("timed_out", 400, EAST),
+            sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 121, copy=1),
+            notified("timed_out", 241, EAST), notified("timed_out", 400, EAST),
         ), Rule.OUTCOME, ("B44",),
     ),
     "started again just before the retention is over": (
         history(
-            both(), told("completed", 0.1), sent(EAST, 7 * DAY - 1),
-            told("timed_out", 7 * DAY + 119.5, WEST, key="second"),
+            both(), notified("completed", 0.1), sent(EAST, 7 * DAY - 1),
+            notified("timed_out", 7 * DAY + 119.5, WEST, key="second"),
         ), Rule.OUTCOME, ("B44",),
     ),
     "after the retention, one that counted is named missing": (
         history(
-            both(), told("completed", 0.1), sent(EAST, 8 * DAY), sent(WEST, 8 * DAY + 5),
-            told("timed_out", 8 * DAY + 120, WEST, key="b"),
+            both(), notified("completed", 0.1), sent(EAST, 8 * DAY), sent(WEST, 8 * DAY + 5),
+            notified("timed_out", 8 * DAY + 120, WEST, key="b"),
         ), Rule.OUTCOME, ("B19",),
     ),
     "after the retention, completed with one that came a day before": (
         history(
-            both(), told("completed", 0.1), sent(EAST, 8 * DAY), sent(WEST, 9 * DAY),
-            told("completed", 9 * DAY + 1, key="b"),
+            both(), notified("completed", 0.1), sent(EAST, 8 * DAY), sent(WEST, 9 * DAY),
+            notified("completed", 9 * DAY + 1, key="b"),
         ), Rule.DEADLINE, ("B33",),
     ),
     "after the retention, timed out long before": (
         history(
-            both(), told("completed", 0.1), sent(EAST, 8 * DAY), told("timed_out", 8 * DAY + 5, WEST, key="b")
+            both(), notified("completed", 0.1), sent(EAST, 8 * DAY),
+            notified("timed_out", 8 * DAY + 5, WEST, key="b")
         ), Rule.DEADLINE, ("B67",),
     ),
     "after the retention, timed out without the one that started it": (
         history(
-            both(), told("completed", 0.1), sent(EAST, 8 * DAY),
-            told("timed_out", 8 * DAY + 120, EAST, key="b"),
+            both(), notified("completed", 0.1), sent(EAST, 8 * DAY),
+            notified("timed_out", 8 * DAY + 120, EAST, key="b"),
         ), Rule.OUTCOME, ("B22",),
     ),
     "timed out without the one that may have started it, and with another that nobody sent": (
-        history(sent(EAST, 0, error="reset", after=5), crash(0.004, 0.006), told("timed_out", 121, EAST)),
+        history(sent(EAST, 0, error="reset", after=5), crash(0.004, 0.006), notified("timed_out", 121, EAST)),
         Rule.OUTCOME, ("B25",),
     ),
     "wrong even after the retention": (
-        history(both(), told("completed", 0.1), sent(EAST, 8 * DAY), told("completed", 8 * DAY + 1, key="b")),
+        history(both(), notified("completed", 0.1), sent(EAST, 8 * DAY),
+            notified("completed", 8 * DAY + 1, key="b")),
         Rule.OUTCOME, ("B22",),
     ),
     "timed out twice": (
-        history(sent(EAST, 0), told("timed_out", 120, WEST), told("timed_out", 120.1, WEST, key="second")),
+        history(sent(EAST, 0), notified("timed_out", 120, WEST),
+            notified("timed_out", 120.1, WEST, key="second")),
         Rule.NOTIFICATION, ("B43b",),
     ),
     "told again beside the next operation's, though it was accepted": (
         history(
-            both(), told("completed", 0.1), sent(EAST, 8 * DAY),
-            told("timed_out", 8 * DAY + 120, WEST, key="again"), told("completed", 8 * DAY + 200),
+            both(), notified("completed", 0.1), sent(EAST, 8 * DAY),
+            notified("timed_out", 8 * DAY + 120, WEST, key="again"), notified("completed", 8 * DAY + 200),
         ), Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "completed twice": (
-        history(both(), told("completed", 0.1), told("completed", 0.2, key="second")),
+        history(both(), notified("completed", 0.1), notified("completed", 0.2, key="second")),
         Rule.NOTIFICATION, ("B15",),
     ),
     "another key after a crash": (
-        history(both(), told("completed", 0.1), crash(0.2, 1), told("completed", 1.1, key="second")),
+        history(both(), notified("completed", 0.1), crash(0.2, 1), notified("completed", 1.1, key="second")),
         Rule.NOTIFICATION, ("B52",),
     ),
     "another content under the same key": (
         history(
-            sent(EAST, 0), sent(WEST, 119.999), told("timed_out", 120.1, WEST, reply=503),
-            told("timed_out", 120.3, WEST, tag="other"),
+            sent(EAST, 0), sent(WEST, 119.999), notified("timed_out", 120.1, WEST, status=503),
+            notified("timed_out", 120.3, WEST, tag="other"),
         ), Rule.NOTIFICATION, (),
     ),
     "an outcome that nobody knows, the second time": (
-        history(both(), told("completed", 0.1, reply=503), told("done", 1)), Rule.OUTCOME, ("B36",),
+        history(both(), notified("completed", 0.1, status=503), notified("done", 1)), Rule.OUTCOME, ("B36",),
     ),
     "sent again after it was accepted": (
-        history(both(), told("completed", 0.1), told("completed", 60)), Rule.NOTIFICATION, ("B43b", "B52"),
+        history(both(), notified("completed", 0.1), notified("completed", 60)), Rule.NOTIFICATION,
+        ("B43b", "B52"),
     ),
     "told at the instant of a start, and again": (
-        history(both(), crash(0.05, 5), told("completed", 5), told("completed", 60)),
+        history(both(), crash(0.05, 5), notified("completed", 5), notified("completed", 60)),
         Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "sent again long after it was accepted and before a crash": (
-        history(both(), told("completed", 0.1), crash(5, 6), told("completed", 6.1)),
+        history(both(), notified("completed", 0.1), crash(5, 6), notified("completed", 6.1)),
         Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "sent again after a slow answer that nobody hung up on": (
         history(
-            both(), bit(0), told("completed", 0.1, after=10_000), told("completed", 11.1), faults=STALL
+            both(), fault_applied(0), notified("completed", 0.1, after=10_000), notified("completed", 11.1),
+            faults=STALL
         ), Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "sent again twice, the second time after an answer that was read": (
         history(
-            both(), bit(0), told("completed", 0.1, after=10_000, hung_up=0), told("completed", 11.1),
-            told("completed", 12), faults=STALL,
+            both(), fault_applied(0), notified("completed", 0.1, after=10_000, disconnected=0),
+            notified("completed", 11.1),
+            notified("completed", 12), faults=STALL,
         ), Rule.NOTIFICATION, ("B43b", "B52"),
     ),
     "sent again before the answer": (
-        history(both(), bit(0), told("completed", 0.1, after=30_000), told("completed", 15), faults=STALL),
+        history(both(), fault_applied(0), notified("completed", 0.1, after=30_000),
+            notified("completed", 15), faults=STALL),
         Rule.NOTIFICATION, ("B56",),
     ),
-    "no key": (history(both(), told("completed", 0.1, key=None)), Rule.NOTIFICATION, ("B52",)),
+    "no key": (history(both(), notified("completed", 0.1, key=None)), Rule.NOTIFICATION, ("B52",)),
     "one key for two": (
         history(
-            both(), both(op="op2"), told("completed", 0.1, key="same"),
-            told("completed", 0.2, op="op2", key="same"),
+            both(), both(op="op2"), notified("completed", 0.1, key="same"),
+            notified("completed", 0.2, op="op2", key="same"),
         ), Rule.NOTIFICATION, ("B19",),
     ),
     "another id": (completed(id="id-op7"), Rule.CONTENT, ()),
@@ -318,7 +331,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "a region on both sides": (timed_out(arrived=[EAST, WEST]), Rule.CONTENT, ()),
     "completed, and somebody missing": (completed(arrived=[EAST], missing=[WEST]), Rule.CONTENT, ()),
     "timed out, and nobody missing": (
-        history(sent(EAST, 0), sent(WEST, 119.999), told("timed_out", 120.1)), Rule.CONTENT, (),
+        history(sent(EAST, 0), sent(WEST, 119.999), notified("timed_out", 120.1)), Rule.CONTENT, (),
     ),
     "a region that nobody expects": (
         completed(arrived=[EAST, WEST, "mars"]), Rule.EXPECTED_REGIONS, ("B32",),
@@ -363,23 +376,23 @@ def test_a_notification_that_names_no_operation_is_a_finding(
     body: dict[str, Any] | None, rule: Rule, what: str
 ) -> None:
     """Nobody asked for it."""
-    verdict = judge(history(both(), told("completed", 0.1), garbage(5, body)))
+    verdict = judge(history(both(), notified("completed", 0.1), unattributed(5, body)))
 
     assert [(it.rule, it.message) for it in verdict.findings] == [(rule, f"the notification at +5s {what}")]
 
 
 def test_a_body_without_its_id_is_nobodys_when_two_operations_fit() -> None:
     """Its content names the operation only when no other has the same."""
-    twins = [both(), occurred("op2", 0, tag="op1"), both(op="op2"), told("completed", 0.1, op="op2")]
+    twins = [both(), occurred("op2", 0, tag="op1"), both(op="op2"), notified("completed", 0.1, op="op2")]
 
-    verdict = judge(history(*twins, told("completed", 0.1, id="nobody")))
+    verdict = judge(history(*twins, notified("completed", 0.1, id="nobody")))
 
     assert [it.rule for it in verdict.findings] == [Rule.IDENTITY, Rule.NOTIFICATION]
 
 
 def test_a_deadline_is_not_judged_when_nobody_knows_the_clock() -> None:
     """A target behind a URL has a clock of its own."""
-    verdict = judge(history(sent(EAST, 0), told("timed_out", 120, WEST, deadline="soon")))
+    verdict = judge(history(sent(EAST, 0), notified("timed_out", 120, WEST, deadline="soon")))
 
     assert verdict.validity is Validity.VALID
 
@@ -387,7 +400,9 @@ def test_a_deadline_is_not_judged_when_nobody_knows_the_clock() -> None:
 def test_a_deadline_of_an_operation_that_never_started_has_nothing_to_be_compared_with() -> None:
     """The finding is that it was told at all."""
     verdict = judge(
-        history(occurred(), told("timed_out", 120, WEST, EAST, deadline=EPOCH // 1000), run={"epoch": EPOCH})
+        history(
+            occurred(), notified("timed_out", 120, WEST, EAST, deadline=EPOCH // 1000), run={"epoch": EPOCH}
+        )
     )
 
     assert [it.rule for it in verdict.findings] == [Rule.OUTCOME]
@@ -396,7 +411,9 @@ def test_a_deadline_of_an_operation_that_never_started_has_nothing_to_be_compare
 def test_a_notification_in_time_tells_the_regions_as_they_are_spelt() -> None:
     """Names compare folded, and findings name them as the scenario does."""
     verdict = judge(
-        history(sent("EastUS", 0), told("timed_out", 120, "EastUS", NORTH), regions=("EastUS", NORTH, WEST))
+        history(
+            sent("EastUS", 0), notified("timed_out", 120, "EastUS", NORTH), regions=("EastUS", NORTH, WEST)
+        )
     )
 
     assert verdict.findings[0].message == "op1 names EastUS missing, acknowledged by +0.003s"

@@ -11,18 +11,18 @@ from tests.harness.oracle.histories import (
     EAST,
     WEST,
     Line,
-    bit,
     both,
     crash,
     down,
+    fault_applied,
     history,
+    notified,
     occurred,
     sent,
-    told,
     up,
 )
 
-DONE = (both(), told("completed", 0.1))
+DONE = (both(), notified("completed", 0.1))
 QUICK = Delay(min=1, max=3)
 PING = occurred("op2", 1, action="ping")
 DELETION = occurred("op2", 1, action="delete")
@@ -60,13 +60,13 @@ RIGHT = {
         sent(EAST, 1, status=400, invalid="wrong-key", url_region="mars")
     ),
     "the request was lost": after_done(
-        sent(EAST, 5, error="lost"), bit(5, attempt=4), faults=(LoseRequest(),)
+        sent(EAST, 5, error="lost"), fault_applied(5, attempt=4), faults=(LoseRequest(),)
     ),
     "the answer was lost": after_done(
-        sent(EAST, 5, error="reset"), bit(5, attempt=4), faults=(LoseAnswer(),)
+        sent(EAST, 5, error="reset"), fault_applied(5, attempt=4), faults=(LoseAnswer(),)
     ),
     "the client was slow": after_done(
-        hung(), bit(5, op="op1", region=EAST), faults=(SlowClient(over=60_000),)
+        hung(), fault_applied(5, op="op1", region=EAST), faults=(SlowClient(over=60_000),)
     ),
     "the run ended": after_done(sent(EAST, 5, error="run-ended")),
     "the run ended without a word": after_done(sent(EAST, 5, ok=None)),
@@ -84,7 +84,7 @@ RIGHT = {
 
 WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "the first is refused": (
-        history(sent(EAST, 0, status=409), sent(WEST, 1), told("timed_out", 121, EAST)),
+        history(sent(EAST, 0, status=409), sent(WEST, 1), notified("timed_out", 121, EAST)),
         Rule.ACKNOWLEDGEMENT, ("B04",),
     ),
     "the only one is refused": (
@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "redirected": (after_done(sent(EAST, 1, op="op2", status=302)), Rule.ACKNOWLEDGEMENT, ()),
     "a duplicate is refused": (after_done(sent(EAST, 5, status=409)), Rule.LATE_AND_DUPLICATE, ("B04",)),
     "a late one is refused": (
-        history(sent(EAST, 0), told("timed_out", 120, WEST), sent(WEST, 121, status=410)),
+        history(sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 121, status=410)),
         Rule.LATE_AND_DUPLICATE, ("B04",),
     ),
     "500": (after_done(sent(EAST, 5, status=500)), Rule.ACKNOWLEDGEMENT, ("B55",)),
@@ -129,13 +129,14 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         Rule.ACKNOWLEDGEMENT, ("B24",),
     ),
     "hung because the sink did": (
-        after_done(hung(), bit(5), faults=(SinkHangs(since=4_000, until=6_000),)), Rule.ISOLATION, ("B24",),
+        after_done(hung(), fault_applied(5), faults=(SinkHangs(since=4_000, until=6_000),)), Rule.ISOLATION,
+        ("B24",),
     ),
     "cut off": (after_done(sent(EAST, 5, error="reset")), Rule.ACKNOWLEDGEMENT, ("B69",)),
     "refused a connection": (after_done(sent(EAST, 5, error="refused")), Rule.ACKNOWLEDGEMENT, ()),
     "a fault lost another one's answer": (
         after_done(
-            sent(EAST, 4, error="reset"), bit(4, attempt=4), sent(WEST, 5, error="reset"),
+            sent(EAST, 4, error="reset"), fault_applied(4, attempt=4), sent(WEST, 5, error="reset"),
             faults=(LoseAnswer(),),
         ), Rule.ACKNOWLEDGEMENT, ("B69",),
     ),
@@ -177,7 +178,7 @@ def test_a_failed_comeback_quotes_the_error(error: str, why: str) -> None:
 @pytest.mark.parametrize("fault", [-1, 7])
 def test_a_bite_of_an_unknown_fault_explains_nothing(fault: int) -> None:
     """A history may come from a newer version."""
-    verdict = judge(after_done(sent(EAST, 5, error="reset"), bit(5, fault, attempt=4)))
+    verdict = judge(after_done(sent(EAST, 5, error="reset"), fault_applied(5, fault, attempt=4)))
 
     assert [it.rule for it in verdict.findings] == [Rule.ACKNOWLEDGEMENT]
 
@@ -194,6 +195,6 @@ def test_an_answer_that_says_nothing_is_no_finding() -> None:
     """Neither a status nor an error: the record is of no use, and the delivery may have counted."""
     strange = sent(EAST, 0, status=None, error="")
 
-    verdict = judge(history(strange, sent(WEST, 1), told("completed", 1.1)))
+    verdict = judge(history(strange, sent(WEST, 1), notified("completed", 1.1)))
 
     assert verdict.validity is Validity.VALID

@@ -15,7 +15,18 @@ from fanin.simulator.language.scenario import (
     SinkRefuses,
     SinkStalls,
 )
-from tests.harness.oracle.histories import EAST, NORTH, WEST, bit, both, crash, down, history, sent, told
+from tests.harness.oracle.histories import (
+    EAST,
+    NORTH,
+    WEST,
+    both,
+    crash,
+    down,
+    fault_applied,
+    history,
+    notified,
+    sent,
+)
 
 THREE = (EAST, WEST, NORTH)
 DAY = 86_400
@@ -28,98 +39,103 @@ def with_fault(
 ) -> History:
     """A history in which the scenario's faults, mostly only one, bit."""
     them = (fault,) if fault is not None else faults
-    bits = (bit(1, index) for index in range(len(them)))
+    bits = (fault_applied(1, index) for index in range(len(them)))
     return history(*lines, *bits, faults=them, end=end)  # type: ignore[arg-type]
 
 
 RIGHT = {
-    "within the tolerance": history(both(), told("completed", 1.003)),
-    "at the end of the grace after a start": history(both(), crash(0.5, 60), told("completed", 65)),
+    "within the tolerance": history(both(), notified("completed", 1.003)),
+    "at the end of the grace after a start": history(both(), crash(0.5, 60), notified("completed", 65)),
     "through three restarts": history(
-        sent(EAST, 0), crash(119, 121), crash(125, 128), crash(132, 140), told("timed_out", 145, WEST)
+        sent(EAST, 0), crash(119, 121), crash(125, 128), crash(132, 140), notified("timed_out", 145, WEST)
     ),
-    "after the sink came back": with_fault(both(20), told("completed", 75 + 600), fault=DOWN),
+    "after the sink came back": with_fault(both(20), notified("completed", 75 + 600), fault=DOWN),
     "after sink and aggregator came back": with_fault(
-        both(20), crash(74, 680), told("completed", 685), fault=DOWN
+        both(20), crash(74, 680), notified("completed", 685), fault=DOWN
     ),
     "refused, then accepted": with_fault(
-        both(20), told("completed", 20.1, reply=503), told("completed", 80),
+        both(20), notified("completed", 20.1, status=503), notified("completed", 80),
         fault=SinkRefuses(since=15_000, until=75_000),
     ),
     "refused, then accepted at the last instant": history(
-        both(), told("completed", 0.1, reply=503), told("completed", 600.101),
+        both(), notified("completed", 0.1, status=503), notified("completed", 600.101),
     ),
     "hung, then accepted": with_fault(
-        both(20), told("completed", 20.1, error="hung", after=10_000), told("completed", 80),
+        both(20), notified("completed", 20.1, error="hung", after=10_000), notified("completed", 80),
         fault=SinkHangs(until=75_000),
     ),
     "lost its answer, then accepted": with_fault(
-        both(20), told("completed", 20.1, error="reset"), told("completed", 80), fault=SinkLosesAnswer(),
+        both(20), notified("completed", 20.1, error="reset"), notified("completed", 80),
+        fault=SinkLosesAnswer(),
     ),
-    "stalled": with_fault(both(20), told("completed", 20.1, after=30_000), fault=SinkStalls(by=30_000)),
+    "stalled": with_fault(both(20), notified("completed", 20.1, after=30_000), fault=SinkStalls(by=30_000)),
     "given up after three days": with_fault(
-        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(519)),
+        both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(519)),
         fault=SinkRefuses(until=4 * DAY * 1000),
     ),
     "given up because the next attempt would come after three days": with_fault(
-        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(518)),
+        both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(518)),
         fault=SinkRefuses(until=3 * DAY * 1000 - 10_000), end=4 * DAY,
     ),
     "given up, and sent again by hand": with_fault(
-        both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(519)),
-        told("completed", 9 * DAY), fault=SinkRefuses(until=3 * DAY * 1000 + 100),
+        both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(519)),
+        notified("completed", 9 * DAY), fault=SinkRefuses(until=3 * DAY * 1000 + 100),
     ),
     "poisoned for ever": with_fault(
-        both(), told("completed", 0.1, reply=503), told("completed", 60, reply=503), fault=POISON,
+        both(), notified("completed", 0.1, status=503), notified("completed", 60, status=503), fault=POISON,
     ),
     "others flow past the poisoned one": with_fault(
-        both(), told("completed", 0.1, reply=503), both(5, op="op2"), told("completed", 5.1, op="op2"),
+        both(), notified("completed", 0.1, status=503), both(5, op="op2"),
+        notified("completed", 5.1, op="op2"),
         fault=POISON,
     ),
     "a repetition poisons no other": with_fault(
-        both(op="op1/1"), told("completed", 0.1, op="op1/1", reply=503),
-        told("completed", 500, op="op1/1", reply=503), fault=POISON,
+        both(op="op1/1"), notified("completed", 0.1, op="op1/1", status=503),
+        notified("completed", 500, op="op1/1", status=503), fault=POISON,
     ),
     "nothing is due that was perhaps never committed": history(
-        sent(EAST, 0, error="reset", after=2), crash(0.001, 1), both(op="op2"), told("completed", 1, op="op2")
+        sent(EAST, 0, error="reset", after=2), crash(0.001, 1), both(op="op2"),
+        notified("completed", 1, op="op2")
     ),
     "told again after a crash that may have swallowed the 200": history(
-        both(), told("completed", 1), crash(1.5, 2), told("completed", 3)
+        both(), notified("completed", 1), crash(1.5, 2), notified("completed", 3)
     ),
 }  # fmt: skip
 
 WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
-    "completed too late": (history(both(), told("completed", 1.004)), Rule.NOTIFICATION, ()),
+    "completed too late": (history(both(), notified("completed", 1.004)), Rule.NOTIFICATION, ()),
     "completed, but told at the deadline": (
-        history(both(), told("completed", 120)), Rule.NOTIFICATION, ("B14",),
+        history(both(), notified("completed", 120)), Rule.NOTIFICATION, ("B14",),
     ),
-    "timed out too late": (history(sent(EAST, 0), told("timed_out", 121.004, WEST)), Rule.DEADLINE, ("B67",)),
+    "timed out too late": (history(sent(EAST, 0), notified("timed_out", 121.004, WEST)), Rule.DEADLINE,
+        ("B67",)),
     "the deadline slid over a restart": (
-        history(sent(EAST, 0), crash(60, 62), told("timed_out", 182, WEST)), Rule.DEADLINE, ("B39",),
+        history(sent(EAST, 0), crash(60, 62), notified("timed_out", 182, WEST)), Rule.DEADLINE, ("B39",),
     ),
     "later than the grace after a start": (
-        history(sent(EAST, 0), crash(60, 180), told("timed_out", 185.001, WEST)), Rule.DEADLINE, ("B39",),
+        history(sent(EAST, 0), crash(60, 180), notified("timed_out", 185.001, WEST)), Rule.DEADLINE, ("B39",),
     ),
     "later than its only possible deadline": (
         history(
             sent(EAST, 0, error="reset", after=2), crash(0.001, 1), sent(WEST, 100), sent(NORTH, 125),
-            told("timed_out", 200, NORTH), regions=THREE,
+            notified("timed_out", 200, NORTH), regions=THREE,
         ), Rule.DEADLINE, ("B39",),
     ),
     "told without naming anybody, and late": (
-        history(sent(EAST, 0), told("timed_out", 150, missing="westus")), Rule.DEADLINE, ("B67",),
+        history(sent(EAST, 0), notified("timed_out", 150, missing="westus")), Rule.DEADLINE, ("B67",),
     ),
     "longer than the patience after the sink came back": (
-        with_fault(both(20), told("completed", 75 + 600.001), fault=DOWN), Rule.NOTIFICATION, ("B14",),
+        with_fault(both(20), notified("completed", 75 + 600.001), fault=DOWN), Rule.NOTIFICATION, ("B14",),
     ),
     "held up by another's poison": (
         with_fault(
-            both(), told("completed", 0.1, reply=503), both(5, op="op2"), told("completed", 30, op="op2"),
+            both(), notified("completed", 0.1, status=503), both(5, op="op2"),
+            notified("completed", 30, op="op2"),
             fault=POISON,
         ), Rule.ISOLATION, ("B62",),
     ),
     "silenced by another's poison": (
-        with_fault(both(), told("completed", 0.1, reply=503), both(5, op="op2"), fault=POISON),
+        with_fault(both(), notified("completed", 0.1, status=503), both(5, op="op2"), fault=POISON),
         Rule.ISOLATION, ("B62",),
     ),
     "never told that it completed": (history(both()), Rule.NOTIFICATION, ("B06", "B51")),
@@ -135,30 +151,30 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         history(sent(EAST, 0), crash(5, 6), sent(WEST, 10)), Rule.ACKNOWLEDGEMENT, ("B50",),
     ),
     "refused, and never sent again": (
-        history(both(), told("completed", 0.1, reply=500)), Rule.NOTIFICATION, ("B51",),
+        history(both(), notified("completed", 0.1, status=500)), Rule.NOTIFICATION, ("B51",),
     ),
     "never answered, and never sent again": (
-        history(both(), told("completed", 0.1, after=None)), Rule.NOTIFICATION, ("B51",),
+        history(both(), notified("completed", 0.1, after=None)), Rule.NOTIFICATION, ("B51",),
     ),
     "given up before three days are over": (
         with_fault(
-            both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(500)),
+            both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(500)),
             fault=SinkRefuses(until=3 * DAY * 1000 - 600_000), end=4 * DAY,
         ), Rule.NOTIFICATION, ("B51",),
     ),
     "given up over outages that came to less than three days": (
         with_fault(
-            both(), *(told("completed", 0.1 + 500 * n, reply=503) for n in range(345)),
+            both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(345)),
             faults=(SinkRefuses(until=DAY * 1000), SinkHangs(since=DAY * 1000, until=2 * DAY * 1000)),
             end=4 * DAY,
         ), Rule.NOTIFICATION, ("B51",),
     ),
     "given up while it was down and nobody refused anything": (
-        with_fault(both(), told("completed", 0.1, reply=503), crash(1, 4 * DAY), fault=DOWN),
+        with_fault(both(), notified("completed", 0.1, status=503), crash(1, 4 * DAY), fault=DOWN),
         Rule.NOTIFICATION, ("B51",),
     ),
     "refused, and sent again too late": (
-        history(both(), told("completed", 0.1, reply=301), told("completed", 700)),
+        history(both(), notified("completed", 0.1, status=301), notified("completed", 700)),
         Rule.NOTIFICATION, ("B51",),
     ),
 }  # fmt: skip
@@ -196,7 +212,9 @@ def test_a_sink_that_never_comes_back_leaves_the_outcome_unknown() -> None:
 
 def test_an_aggregator_that_stays_down_leaves_the_outcome_unknown() -> None:
     """The scenario took it down and the watch ended before it was back."""
-    verdict = judge(history(sent(EAST, 0), down(60), bit(60), faults=(Crash(at=60_000, down_for=10**9),)))
+    verdict = judge(
+        history(sent(EAST, 0), down(60), fault_applied(60), faults=(Crash(at=60_000, down_for=10**9),))
+    )
 
     assert verdict.validity is Validity.UNKNOWN
     assert "took too long" in verdict.doubts[0]
@@ -212,7 +230,7 @@ def test_silence_is_broken_only_when_the_patience_is_over(end: float) -> None:
 
 def test_a_refused_notification_leaves_a_doubt_until_the_patience_is_over() -> None:
     """Not sent again yet is not the same as never sent again."""
-    verdict = judge(history(both(), told("completed", 1, reply=503), end=601.001))
+    verdict = judge(history(both(), notified("completed", 1, status=503), end=601.001))
 
     assert verdict.validity is Validity.UNKNOWN
     assert verdict.doubts == ("the watch ended at +10m01.001s, before op1 had to be reported again",)
@@ -220,7 +238,7 @@ def test_a_refused_notification_leaves_a_doubt_until_the_patience_is_over() -> N
 
 def test_a_run_may_set_other_limits() -> None:
     """Real time is less exact than virtual time."""
-    late = [both(), told("completed", 3)]
+    late = [both(), notified("completed", 3)]
 
     assert judge(history(*late)).validity is Validity.INVALID
     assert judge(history(*late, run={"tolerance": 3_000})).validity is Validity.VALID
@@ -228,7 +246,7 @@ def test_a_run_may_set_other_limits() -> None:
 
 def test_a_fault_that_is_no_longer_there_when_the_outcome_falls_excuses_nothing() -> None:
     """It was over before there was anything to tell."""
-    verdict = judge(with_fault(both(90), told("completed", 100), fault=DOWN))
+    verdict = judge(with_fault(both(90), notified("completed", 100), fault=DOWN))
 
     assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
 
@@ -236,9 +254,11 @@ def test_a_fault_that_is_no_longer_there_when_the_outcome_falls_excuses_nothing(
 def test_a_poison_that_is_over_holds_nobody_up() -> None:
     """Then the delay is the aggregator's own."""
     poisoned = SinkRefuses(operation="op1", until=10_000)
-    lines = [both(), told("completed", 0.1, reply=503), told("completed", 11)]
+    lines = [both(), notified("completed", 0.1, status=503), notified("completed", 11)]
 
-    verdict = judge(with_fault(*lines, both(20, op="op2"), told("completed", 30, op="op2"), fault=poisoned))
+    verdict = judge(
+        with_fault(*lines, both(20, op="op2"), notified("completed", 30, op="op2"), fault=poisoned)
+    )
 
     assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
 
@@ -246,9 +266,11 @@ def test_a_poison_that_is_over_holds_nobody_up() -> None:
 def test_a_poison_that_is_yet_to_come_holds_nobody_up() -> None:
     """Nor is one an excuse that starts too late."""
     poisoned = SinkRefuses(operation="op1", since=40_000)
-    lines = [both(50), told("completed", 50.1, reply=503)]
+    lines = [both(50), notified("completed", 50.1, status=503)]
 
-    verdict = judge(with_fault(*lines, both(20, op="op2"), told("completed", 30, op="op2"), fault=poisoned))
+    verdict = judge(
+        with_fault(*lines, both(20, op="op2"), notified("completed", 30, op="op2"), fault=poisoned)
+    )
 
     assert [it.rule for it in verdict.findings] == [Rule.NOTIFICATION]
 

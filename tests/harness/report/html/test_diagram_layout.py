@@ -4,11 +4,11 @@ from fanin.harness.report.line import Tone
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
-    garbage,
     history,
+    notified,
     occurred,
     sent,
-    told,
+    unattributed,
 )  # fmt: skip
 from tests.harness.report.reported import laid_out
 
@@ -27,8 +27,8 @@ def test_operations_that_cross_share_one_axis() -> None:
     """Their interplay is the point."""
     played = history(
         occurred("first", 0), sent(EAST, 0, op="first"), occurred("second", 5), sent(EAST, 5, op="second"),
-        sent(WEST, 10, op="second"), told("completed", 10.01, op="second"), sent(WEST, 15, op="first"),
-        told("completed", 15.01, op="first"),
+        sent(WEST, 10, op="second"), notified("completed", 10.01, op="second"), sent(WEST, 15, op="first"),
+        notified("completed", 15.01, op="first"),
     )  # fmt: skip
 
     assert [part.heading for part in laid_out(played)[0].blocks] == ["first", "second"]
@@ -38,7 +38,7 @@ def test_a_notification_of_no_known_operation_is_in_the_picture() -> None:
     """Nobody's notification has a lane of its own when there are several operations."""
     played = history(
         occurred("one", 0), sent(EAST, 0, op="one"), occurred("two", 1), sent(EAST, 1, op="two"),
-        garbage(5, {"id": "unheard-of", "outcome": "completed"}),
+        unattributed(5, {"id": "unheard-of", "outcome": "completed"}),
     )  # fmt: skip
 
     nobodys = laid_out(played)[0].blocks[-1]

@@ -13,8 +13,8 @@ from tests.harness.oracle.histories import (
     EAST,
     WEST,
     history,
+    notified,
     sent,
-    told,
 )  # fmt: skip
 from tests.harness.report.reported import block, laid_out
 
@@ -25,7 +25,7 @@ def drawn(played: History) -> Markup:
 
 def test_each_region_aggregator_timer_and_sink_has_a_lane() -> None:
     """In the order in which a webhook goes through them."""
-    svg = drawn(history(sent(EAST, 0), sent(WEST, 1), told("completed", 1.01)))
+    svg = drawn(history(sent(EAST, 0), sent(WEST, 1), notified("completed", 1.01)))
 
     names_svg = svg[: svg.index("</svg>")]
     assert re.findall(r">([a-z]+)</text>", names_svg) == [
@@ -35,7 +35,9 @@ def test_each_region_aggregator_timer_and_sink_has_a_lane() -> None:
 
 def test_what_a_finding_rests_on_is_ringed() -> None:
     """The eye finds the evidence before it reads."""
-    played = history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01), told("timed_out", 120.01, WEST))
+    played = history(
+        sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01), notified("timed_out", 120.01, WEST)
+    )
 
     ringed = [marker.begins for marker in block(played).markers if marker.deciding]
 

@@ -7,7 +7,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html import index_page
 from fanin.harness.results import Card, Judged, Skipped
 from fanin.harness.verdict import Rule
-from tests.harness.oracle.histories import EAST, WEST, history, occurred, sent, told
+from tests.harness.oracle.histories import EAST, WEST, history, notified, occurred, sent
 from tests.harness.report.reported import LACKING, Outline, bad, good, moot
 
 
@@ -39,10 +39,10 @@ def test_the_outcomes_of_each_run_are_counted() -> None:
             for op, at in (("one", 0), ("two", 1))
             for line in (
                 occurred(op, at), sent(EAST, at, op=op), sent(WEST, at + 1, op=op),
-                told("completed", at + 1.01, op=op),
+                notified("completed", at + 1.01, op=op),
             )
         ),
-        occurred("three", 5), sent(EAST, 5, op="three"), told("timed_out", 125.01, WEST, op="three"),
+        occurred("three", 5), sent(EAST, 5, op="three"), notified("timed_out", 125.01, WEST, op="three"),
     )  # fmt: skip
 
     page = Outline(index_page.render(card(played), ["by-hand.html"]))

@@ -5,19 +5,19 @@ from fanin.simulator.language.scenario import SinkDown, SinkRefuses
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
-    bit,
     crash,
+    fault_applied,
     history,
+    notified,
     occurred,
     sent,
-    told,
 )  # fmt: skip
 from tests.harness.report.reported import block, laid_out
 
 
 def test_the_timer_runs_until_it_is_cancelled_and_the_deadline_stays_visible() -> None:
     """That nothing fired one second later is what the scenario is about."""
-    intervals = block(history(sent(EAST, 0), sent(WEST, 119), told("completed", 119.01))).intervals
+    intervals = block(history(sent(EAST, 0), sent(WEST, 119), notified("completed", 119.01))).intervals
 
     timer = [
         (interval.kind, interval.begins, interval.ends)
@@ -32,7 +32,7 @@ def test_no_timer_runs_before_anything_was_sent() -> None:
     """In real time a deadline may be a little earlier than a timeout later, because clocks differ."""
     run = {"time": "real", "clock_drift": 22}
 
-    intervals = block(history(sent(EAST, 1), sent(WEST, 2), told("completed", 2.01), run=run)).intervals
+    intervals = block(history(sent(EAST, 1), sent(WEST, 2), notified("completed", 2.01), run=run)).intervals
 
     assert [interval.begins for interval in intervals if interval.kind == "armed"] == [1_000]
     assert [interval.begins for interval in intervals if interval.kind == "deadline"] == [120_978]
@@ -40,7 +40,7 @@ def test_no_timer_runs_before_anything_was_sent() -> None:
 
 def test_the_aggregators_states_are_intervals_without_gaps() -> None:
     """Up, down, up, to the end of the watch."""
-    played = history(sent(EAST, 0), crash(10, 15), sent(WEST, 20), told("completed", 20.01), end=1_000)
+    played = history(sent(EAST, 0), crash(10, 15), sent(WEST, 20), notified("completed", 20.01), end=1_000)
 
     lives = [
         (interval.kind, interval.begins, interval.ends)
@@ -54,7 +54,7 @@ def test_the_aggregators_states_are_intervals_without_gaps() -> None:
 def test_a_fault_of_the_sink_is_an_interval_and_refused_connections_are_markers() -> None:
     """Somebody who only sees a late notification must see why."""
     played = history(
-        sent(EAST, 0), sent(WEST, 5), bit(5.1), bit(7), told("completed", 40),
+        sent(EAST, 0), sent(WEST, 5), fault_applied(5.1), fault_applied(7), notified("completed", 40),
         faults=(SinkDown(since=3_000, until=30_000),),
     )  # fmt: skip
     diagram = block(played)
@@ -71,7 +71,7 @@ def test_a_fault_of_one_operations_sink_does_not_shade_the_others() -> None:
     """What is poisoned for one flows for the rest."""
     played = history(
         occurred("one", 0), sent(EAST, 0, op="one"), occurred("two", 1), sent(EAST, 1, op="two"),
-        told("timed_out", 120.01, WEST, op="one"), told("timed_out", 121.01, WEST, op="two"),
+        notified("timed_out", 120.01, WEST, op="one"), notified("timed_out", 121.01, WEST, op="two"),
         faults=(SinkRefuses(operation="one"),),
     )  # fmt: skip
 

@@ -7,8 +7,8 @@ from tests.harness.oracle.histories import (
     NORTH,
     WEST,
     history,
+    notified,
     sent,
-    told,
     unsent,
 )  # fmt: skip
 from tests.harness.report.reported import block
@@ -20,7 +20,7 @@ def test_every_outcome_of_an_attempt_has_its_sign() -> None:
         history(
             sent(EAST, 0), sent(EAST, 1, copy=1), sent(WEST, 2, error="lost", after=5_000),
             sent(WEST, 3, invalid="no-id", status=400), sent(WEST, 4, error="reset"),
-            sent(WEST, 5, invalid="no-id"), unsent(NORTH, 6), told("timed_out", 120.01, WEST, NORTH),
+            sent(WEST, 5, invalid="no-id"), unsent(NORTH, 6), notified("timed_out", 120.01, WEST, NORTH),
             sent(NORTH, 130), regions=(EAST, WEST, NORTH), faults=(Duplicate(region=EAST),),
         )
     ).markers  # fmt: skip

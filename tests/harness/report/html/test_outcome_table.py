@@ -5,16 +5,16 @@ from tests.harness.oracle.histories import (
     EAST,
     WEST,
     history,
+    notified,
     sent,
-    told,
 )  # fmt: skip
 from tests.harness.report.reported import analysed, many
 
 
 def test_a_row_says_the_outcome_and_what_was_legal() -> None:
     """One row each; a wrong one is marked as wrong."""
-    right = outcome_rows(analysed(history(sent(EAST, 0), sent(WEST, 5), told("completed", 5.01))))
-    wrong = outcome_rows(analysed(history(sent(EAST, 0), told("completed", 5.01))))
+    right = outcome_rows(analysed(history(sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01))))
+    wrong = outcome_rows(analysed(history(sent(EAST, 0), notified("completed", 5.01))))
 
     assert [(it.outcome, it.legal, it.right) for it in right] == [("completed", "completed", True)]
     assert [(it.outcome, it.legal, it.right) for it in wrong] == [("completed", "timed_out", False)]

@@ -26,12 +26,12 @@ from tests.harness.oracle.histories import (
     EAST,
     NORTH,
     WEST,
-    bit,
     crash,
+    fault_applied,
     history,
+    notified,
     occurred,
     sent,
-    told,
     unsent,
 )
 from tests.harness.report.reported import HOSTILE, Outline
@@ -50,14 +50,14 @@ def page(played: History, verdict: Verdict | None = None) -> str:
 
 def completed() -> History:
     """Both regions in time, and told so."""
-    return history(sent(EAST, 0), sent(WEST, 119), told("completed", 119.006))
+    return history(sent(EAST, 0), sent(WEST, 119), notified("completed", 119.006))
 
 
 def told_twice() -> History:
     """A second outcome after a late copy."""
     return history(
-        sent(EAST, 0), sent(WEST, 5), told("completed", 5.01), sent(WEST, 7, copy=1),
-        told("timed_out", 120.004, WEST), faults=(Duplicate(region=WEST, after=(2_000,)),),
+        sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01), sent(WEST, 7, copy=1),
+        notified("timed_out", 120.004, WEST), faults=(Duplicate(region=WEST, after=(2_000,)),),
     )  # fmt: skip
 
 
@@ -65,12 +65,13 @@ def stormy() -> History:
     """Every kind of sign at once: lost, refused, doubtful, dropped, crashes, state_intervals, strays."""
     return history(
         occurred("one", 0), sent(EAST, 0, op="one"), crash(1, 6), sent(WEST, 2, op="one", error="refused"),
-        sent(NORTH, 7, op="one", error="lost", after=10_000), unsent(NORTH, 8, op="one"), bit(8.5, 1),
+        sent(NORTH, 7, op="one", error="lost", after=10_000), unsent(NORTH, 8, op="one"),
+        fault_applied(8.5, 1),
         sent(WEST, 9, op="one", retry=1, error="reset"),
         sent(WEST, 12, op="one", invalid="no-id", status=400),
         sent(WEST, 14, op="one", status=503), sent(NORTH, 121, op="one"),
-        told("timed_out", 120.01, WEST, NORTH, op="one", error="hung", after=10_000),
-        told("timed_out", 140, WEST, NORTH, op="one"), occurred("two", 3), sent(EAST, 3, op="two"),
+        notified("timed_out", 120.01, WEST, NORTH, op="one", error="hung", after=10_000),
+        notified("timed_out", 140, WEST, NORTH, op="one"), occurred("two", 3), sent(EAST, 3, op="two"),
         regions=(EAST, WEST, NORTH),
         faults=(Crash(at=1_000), SinkDown(since=8_000, until=9_000), SinkHangs(since=110_000, until=130_000)),
     )  # fmt: skip
@@ -83,9 +84,9 @@ def thousand() -> History:
         op, at = f"push/{number}", number / 10
         lines += [occurred(op, at), sent(EAST, at, op=op)]
         if number % 10:
-            lines += [sent(WEST, at + 1, op=op), told("completed", at + 1.01, op=op)]
+            lines += [sent(WEST, at + 1, op=op), notified("completed", at + 1.01, op=op)]
         else:
-            lines += [unsent(WEST, at + 1, op=op), told("timed_out", at + 120.01, WEST, op=op)]
+            lines += [unsent(WEST, at + 1, op=op), notified("timed_out", at + 120.01, WEST, op=op)]
     return history(*lines, faults=(Drop(region=WEST, chance=0.1),))
 
 
@@ -146,7 +147,8 @@ def hostile_history(text: str) -> History:
     played = history(
         occurred("op1", 0, action=text, tag=text, repository=text, digest=text, ids={EAST: text, WEST: text}),
         sent(EAST, 0), sent(WEST, 1, url_region=text), sent(WEST, 2, invalid=text, status=400),
-        told("completed", 5, key=text, id=text), told(text, 6, key=text, repository=text, missing=[text]),
+        notified("completed", 5, key=text, id=text),
+        notified(text, 6, key=text, repository=text, missing=[text]),
         verdict="valid",
     )  # fmt: skip
     run = msgspec.structs.replace(
