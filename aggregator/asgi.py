@@ -1,7 +1,10 @@
-"""The service for an ASGI server of yours: ``uvicorn --factory fanin.aggregator.asgi:create``.
+"""The service for a uvicorn of yours, with the HTTP of `fanin serve`.
 
-`fanin serve` does the same and more, so this is for those who must use another server. Settings come from the
-environment alone. It cannot know where that server listens, so it wants keys in any case.
+``uvicorn --factory fanin.aggregator.asgi:create --http fanin.aggregator.http.protocol:HttpProtocol``
+
+`fanin serve` does the same and more, so this is for those who need an option of uvicorn's. Settings come from
+the environment alone. It cannot know where that server listens, so it wants keys in any case. It serves no
+request that another HTTP implementation has read: that one would have to be as strict, and as bounded.
 
 Rules of this file: whatever prevents a start is one line, and ends the whole server: a supervisor of workers
 would otherwise start the same failure again and again.
@@ -18,10 +21,17 @@ from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
+from fanin.aggregator.http.protocol import EXTENSION, HttpProtocol
 from fanin.aggregator.settings import Settings
 
 _ONE_PROCESS = (
     "; workers cannot share one: run a single one, without --workers (why one is enough: docs/deploy.md)"
+)
+
+_OTHER_HTTP = (
+    "this server reads HTTP in its own way, which could take one sender's bytes for another's request; "
+    "start it as: uvicorn --factory fanin.aggregator.asgi:create "
+    f"--http {HttpProtocol.__module__}:{HttpProtocol.__qualname__}"
 )
 
 
@@ -38,12 +48,32 @@ def create() -> AsgiApp:
         )
     log.configure(logging.INFO, settings.log_format)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
-    return _in_one_line(create_app(settings))
+    return _with_our_http(_in_one_line(create_app(settings)))
 
 
 def _refuse(problem: str) -> NoReturn:
     _stop_supervisor()
     sys.exit(f"Error: {problem}")
+
+
+def _with_our_http(app: AsgiApp) -> AsgiApp:
+    """Serve what `HttpProtocol` has read, and nothing else."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            # uvicorn's, which knows; under a server that does not say, requests are refused one by one.
+            config = getattr(getattr(receive, "__self__", None), "config", None)
+            chosen = getattr(config, "http_protocol_class", HttpProtocol)
+            if not issubclass(chosen, HttpProtocol):
+                _stop_supervisor()
+                await send({"type": "lifespan.startup.failed", "message": _OTHER_HTTP})
+                return
+        elif EXTENSION not in scope.get("extensions", ()):
+            log.event(logging.ERROR, "refused", reason=_OTHER_HTTP)
+            raise RuntimeError(_OTHER_HTTP)
+        await app(scope, receive, send)
+
+    return serve
 
 
 def _in_one_line(app: AsgiApp) -> AsgiApp:

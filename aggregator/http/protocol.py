@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import msgspec
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.utils import (
     get_client_addr,
     get_local_addr,
@@ -27,7 +28,7 @@ from uvicorn.server import ServerState
 
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, MemoryBudgetError, NotHttpError, RequestError
-from fanin.aggregator.http.exchange import PIECE_BYTES, Exchange, Message, status_line
+from fanin.aggregator.http.exchange import PIECE_BYTES, AsgiApp, Exchange, Message, status_line
 from fanin.aggregator.http.memory_budget import FREE_BYTES, MemoryBudget
 from fanin.aggregator.http.request_parser import RequestHead, RequestParser
 from fanin.aggregator.wire import BODY_BYTES_MAX
@@ -67,7 +68,7 @@ class HttpProtocol(asyncio.Protocol):
     ) -> None:
         if not config.loaded:
             config.load()
-        self._app = config.loaded_app
+        self._app, self._concurrency_max = config.loaded_app, config.limit_concurrency
         self._root_path = config.root_path
         self._keep_alive_s = float(config.timeout_keep_alive)
         self._asgi = {"version": config.asgi_version, "spec_version": "2.3"}
@@ -203,9 +204,12 @@ class HttpProtocol(asyncio.Protocol):
             "extensions": _EXTENSIONS,
         }
         exchange = self._exchange = Exchange(self, scope, head)
-        task = self._loop.create_task(exchange.run(self._app))
-        self._server_state.tasks.add(task)
-        task.add_done_callback(self._server_state.tasks.discard)
+        app, tasks, most = self._app, self._server_state.tasks, self._concurrency_max
+        if most is not None and (len(self._connections) >= most or len(tasks) >= most):
+            app = cast("AsgiApp", service_unavailable)
+        task = self._loop.create_task(exchange.run(app))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         return exchange
 
     def _read_body(self, exchange: Exchange) -> None:

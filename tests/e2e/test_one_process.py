@@ -14,12 +14,13 @@ from tests.e2e.serving import LIMIT_S, Service, environment
 
 SETTINGS = {"FANIN_REGIONS": "eastus,westus", "FANIN_KEYS": "hunter2hunter2"}
 UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "fanin.aggregator.asgi:create", "--port", "0")
+OUR_HTTP = ("--http", "fanin.aggregator.http.protocol:HttpProtocol")
 
 
 def uvicorn(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
     """Somebody else's server around the application, with a log that we can read."""
     return subprocess.Popen(  # noqa: S603 - our own module under a server of ours
-        [*UVICORN, *arguments],
+        [*UVICORN, *(arguments if "--http" in arguments else (*OUR_HTTP, *arguments))],
         env=environment(FANIN_DATA_DIR=str(folder), **settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -101,3 +102,18 @@ def test_a_key_does_not_reach_another_servers_log(tmp_path: Path) -> None:
 
     assert status == 200
     assert "hunter2" not in "".join(said) + log
+
+
+@pytest.mark.parametrize(("implementation", "workers"), [("httptools", []), ("h11", ["--workers", "2"])])
+def test_another_implementation_of_http_is_refused(
+    tmp_path: Path, implementation: str, workers: list[str]
+) -> None:
+    """What one reads as a body, another reads as a request; the line says how to start it."""
+    process = uvicorn(tmp_path, "--http", implementation, *workers, **SETTINGS)
+    _, log = process.communicate(timeout=LIMIT_S)
+
+    assert process.returncode != 0 or workers
+    refusals = [line for line in complaints(log) if "reads HTTP in its own way" in line]
+    assert refusals
+    assert all(line.endswith("--http fanin.aggregator.http.protocol:HttpProtocol") for line in refusals)
+    assert "Traceback" not in log

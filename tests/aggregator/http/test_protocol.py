@@ -287,6 +287,18 @@ def test_an_application_that_fails_halfway_leaves_no_whole_answer() -> None:
     asyncio.run(story())
 
 
+def test_a_limit_of_uvicorns_holds_here() -> None:
+    """`uvicorn --limit-concurrency` is answered as uvicorn answers it."""
+
+    async def story() -> None:
+        wire = Wire(Application(), concurrency_max=1)
+        await wire.feed(GET)
+        assert wire.statuses == [503]
+        assert wire.closed
+
+    asyncio.run(story())
+
+
 # --- time ---
 
 

@@ -44,7 +44,7 @@ class Application:
 class Wire(asyncio.Transport):
     """One end of a TCP connection, as far as a protocol can see."""
 
-    def __init__(self, app: AsgiApp, *, keep_alive_s: int = 60) -> None:
+    def __init__(self, app: AsgiApp, *, keep_alive_s: int = 60, concurrency_max: int | None = None) -> None:
         super().__init__()
         self.written = bytearray()
         self.closed = False  # no more is read and written here
@@ -54,7 +54,12 @@ class Wire(asyncio.Transport):
         self.reading = True
         self.unread = 0  # of what was written; set by tests
         config = Config(
-            app, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=keep_alive_s
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=keep_alive_s,
+            limit_concurrency=concurrency_max,
         )
         self.protocol = HttpProtocol(config, ServerState(), {})
         self.protocol.connection_made(self)
