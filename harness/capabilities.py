@@ -6,7 +6,7 @@ Rules of this file: pure. A target says what it has; a scenario whose needs it l
 from collections.abc import Collection
 from typing import Literal, get_args
 
-from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart, Scenario, SinkDown
+from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import SUBSCRIBABLE
 
 Capability = Literal[
@@ -56,7 +56,7 @@ FILTERED_ACTIONS = ("push",)
 
 def required_capabilities(scenario: Scenario) -> tuple[Capability, ...]:
     """What must be there for the scenario to mean anything."""
-    found = dict.fromkeys(need for fault in scenario.faults for need in _of_fault(fault))
+    found: dict[Capability, None] = dict.fromkeys(need for fault in scenario.faults for need in fault.needs)
     asks: dict[Capability, bool] = {
         "reconfiguration": bool(scenario.expects),
         "image-correlation": scenario.correlation == "image",
@@ -68,22 +68,6 @@ def required_capabilities(scenario: Scenario) -> tuple[Capability, ...]:
     }
     found |= dict.fromkeys(need for need, asked in asks.items() if asked)
     return tuple(need for need in CAPABILITIES if need in found)
-
-
-def _of_fault(fault: Fault) -> tuple[Capability, ...]:
-    match fault:
-        case Restart() if fault.expects or fault.timeout is not None:
-            return ("process", "reconfiguration")
-        case Crash() | Restart():
-            return ("process",)
-        case Pause():
-            return ("pause",)
-        case ClockJump():
-            return ("stepping-clock",)
-        case SinkDown():
-            return ("own-sink",)
-        case _:
-            return ()
 
 
 def missing_capabilities(scenario: Scenario, there: Collection[str]) -> tuple[Capability, ...]:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from fanin.harness.history import REFUSAL, SUCCESS, NotificationPart
 from fanin.simulator.shapes import Strict
+from fanin.simulator.wire import normalise_region
 
 NOTHING = "nothing"
 _HEADER = "header "
@@ -160,8 +161,8 @@ class Dialect:
         for silent, telling in (_REGIONS, _REGIONS[::-1]):
             told = body.get(telling)
             if getattr(self._notification, silent) == NOTHING and isinstance(told, list):
-                named = {str(name).strip().casefold() for name in told}
-                return {silent: [region for region in regions if region.casefold() not in named]}
+                named = {normalise_region(str(name)) for name in told}
+                return {silent: [region for region in regions if normalise_region(region) not in named]}
         return {}
 
 

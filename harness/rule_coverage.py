@@ -17,7 +17,7 @@ from fanin.harness.history import (
 from fanin.harness.oracle.bounds import bounds_of, is_late
 from fanin.harness.oracle.evidence import Attempt, Evidence, Operation, collect
 from fanin.harness.verdict import Rule
-from fanin.simulator.language.scenario import SinkFault
+from fanin.simulator.faults.sink import SinkFault
 
 # What a notification must show for a rule about it to be judged.
 PARTS: Mapping[Rule, Sequence[NotificationPart]] = {

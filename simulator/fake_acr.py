@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fanin.simulator.faults import Faults
+from fanin.simulator.faults.apply import DeliveryFaults
 from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
 from fanin.simulator.rng import LazyRandom, sample_ms, seeded_random
@@ -76,7 +76,7 @@ class FakeRegistry:
 
     def __init__(self, scenario: Scenario, *, seed: int, epoch_ms: int) -> None:
         self._scenario, self._seed, self._epoch_ms = scenario, seed, epoch_ms
-        self._faults = Faults(scenario, seed=seed)
+        self._faults = DeliveryFaults(scenario.faults, regions=scenario.regions, seed=seed)
         self._outlets = [_outlet(scenario, region) for region in scenario.regions]
         self._order = {region: place for place, region in enumerate(scenario.regions)}
 

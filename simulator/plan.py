@@ -1,10 +1,10 @@
-"""What the fake registry has decided and somebody else carries out: operations and their webhooks.
+"""What the fake registry has decided, for others to carry out: operations and their webhooks.
 
 Rules of this file: data only; instants are integer milliseconds since the scenario's start.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from fanin.simulator.wire import Action, WebhookRequest
 
@@ -19,18 +19,22 @@ class Delivery:
     id: str  # the operation's payload id in this region, even when a fault kept it out of the body
     copy: int  # 0 for the delivery itself, 1… for its copies
     request: WebhookRequest
-    # Why a right aggregator must refuse it; empty when it is sound.
+    # Why a correct aggregator must refuse it; empty when it is valid.
     # ``malformed:<how>``, ``unknown-region``, ``wrong-key``, ``forged:<how>`` or ``stale-signature``; the
     # first reason that a delivery got is kept.
     invalid_because: str = ""
-    faults: tuple[int, ...] = ()  # indices of the scenario's faults that shaped it, in the order they did
+    faults: tuple[int, ...] = ()  # indices of the scenario's faults that changed it, in the order they did
     lose_requests: int = 0  # so many of its first attempts vanish on the way …
     lose_requests_fault: int | None = None  # … because of this fault
     lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
     lose_answers_fault: int | None = None  # … because of this fault
     body_over_ms: int = 0  # how long the body takes to trickle in
-    forged: str = ""  # how its signature is wrong (`fanin.simulator.language.scenario.Forge`)
+    forged: str = ""  # how its signature is wrong (`fanin.simulator.faults.request.Forge`)
     signed_earlier_ms: int = 0  # so much older than the request is its signature
+
+    def changed_by(self, fault: int, **changes: Any) -> "Delivery":
+        """The same delivery with other fields, and with the index of the fault that changed them."""
+        return replace(self, faults=(*self.faults, fault), **changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from fanin.simulator.durations import Millis
+from fanin.simulator.durations import Millis, format_duration
 
 # Repository names are lower case, as the registry has them; ``{n}`` may stand wherever a letter may.
 _WORD = "(?:[a-z0-9]|[{]n[}])+"
@@ -79,3 +79,11 @@ class Delay(Strict, frozen=True):
     max: Millis | None = None
     median: Some | None = None
     sigma: Annotated[float, Meta(ge=0, le=5)] = 0.5
+
+    def describe(self) -> str:
+        """``3s``, ``1s to 5s``, or ``3s, more or less`` for a log-normal one."""
+        if self.median is not None:
+            return f"{format_duration(self.median)}, more or less"
+        if self.min is not None or self.max is not None:
+            return f"{format_duration(self.min or 0)} to {format_duration(self.max or 0)}"
+        return format_duration(self.fixed or 0)

@@ -6,22 +6,22 @@ Rules of this file: pure; the instant is given. The secret's bytes are what foll
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import replace
 
-from fanin.simulator.language.scenario import Signing
 from fanin.simulator.wire import WebhookRequest
 
 # What the reference libraries of Standard Webhooks tolerate between a signature's timestamp and now.
 TOLERANCE_MS = 5 * 60_000
-# Another secret than any that a scenario may name: it is longer.
-STRANGER = "whsec_" + base64.b64encode(bytes(66)).decode()
+# A secret that no scenario can name: it is longer than they may be.
+FOREIGN_SECRET = "whsec_" + base64.b64encode(bytes(66)).decode()
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
-def secret_at(signing: Signing, at_ms: int) -> str:
-    """The secret that the sender signs with at this instant of the scenario."""
-    rotated = signing.rotates is not None and at_ms >= signing.rotates
-    return signing.secrets[1 if rotated else 0]
+def secret_at(secrets: Sequence[str], at_ms: int, *, rotates_ms: int | None) -> str:
+    """The secret that the sender signs with: the first, and from ``rotates_ms`` on the second."""
+    rotated = rotates_ms is not None and at_ms >= rotates_ms
+    return secrets[1 if rotated else 0]
 
 
 def message_id(event_id: str, region: str) -> str:
@@ -41,7 +41,7 @@ def signed(request: WebhookRequest, secret: str, id_: str, *, epoch_ms: int) -> 
 
     Args:
         request: Unsigned.
-        secret: As `fanin.simulator.language.scenario.Signing` has it.
+        secret: ``whsec_`` and the key's bytes in base64.
         id_: The message's.
         epoch_ms: When it is signed, in Unix milliseconds; the header has whole seconds.
     """

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
+from fanin.simulator.faults.fault import Fault
 from fanin.simulator.language.field_types import FieldType, shape_of
-from fanin.simulator.language.scenario import Expectation, Fault, Scenario
+from fanin.simulator.language.scenario import Expectation, Scenario
 from fanin.simulator.shapes import Delay
 
 type Path = tuple[str | int, ...]

@@ -3,31 +3,18 @@
 Rules of this file: pure; a part that cannot stay is removed, never replaced.
 """
 
-from typing import assert_never
-
 import msgspec
 
 from fanin.harness.explore.predict import Prediction, predict
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.simulator.delivery import Profile, profile_of
+from fanin.simulator.faults.aggregator import AggregatorFault
+from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.dump import dumps
 from fanin.simulator.language.load import ScenarioError, loads
-from fanin.simulator.language.scenario import (
-    AggregatorFault,
-    ClockJump,
-    Crash,
-    Fault,
-    Malform,
-    OnDelivery,
-    OnSink,
-    Pause,
-    Restart,
-    Scenario,
-    SinkDown,
-    SlowClient,
-    UnknownRegion,
-    WrongKey,
-)
+from fanin.simulator.language.scenario import Scenario
 
 LATE_MS = 1_000  # how much later than predicted a notification may be sent
 REPEAT_MAX = 40  # of one operation
@@ -89,15 +76,9 @@ def _with_limited_attempts(draft: Scenario) -> Scenario:
 
 def _is_repeated_in_vain(fault: Fault, profile: Profile) -> bool:
     """Whether a sender's retries would be refused, or find the aggregator down, for a long time."""
-    match fault:
-        case Malform() | UnknownRegion() | WrongKey():
-            return True
-        case SlowClient():
-            return fault.over >= profile.timeout_ms
-        case Crash() | Restart():
-            return fault.down_for > DOWN_MS_MAX
-        case _:
-            return False
+    if isinstance(fault, DeliveryFault):
+        return fault.never_succeeds(profile.timeout_ms)
+    return isinstance(fault, AggregatorFault) and fault.away_ms > DOWN_MS_MAX
 
 
 def _without_ineffective_faults(scenario: Scenario, seed: int) -> Scenario | None:
@@ -111,39 +92,27 @@ def _without_ineffective_faults(scenario: Scenario, seed: int) -> Scenario | Non
             fault
             for n, fault in enumerate(scenario.faults)
             if n in prediction.effective_faults
-            or not (isinstance(fault, OnDelivery) or _never_meets_a_notification(fault, scenario, prediction))
+            or not (
+                isinstance(fault, DeliveryFault) or _never_meets_a_notification(fault, scenario, prediction)
+            )
         )
         if len(kept) == len(scenario.faults):
             if prediction.acknowledged:
                 return scenario
-            to_remove = next((n for n, fault in enumerate(kept) if isinstance(fault, OnDelivery)), None)
+            to_remove = next((n for n, fault in enumerate(kept) if isinstance(fault, DeliveryFault)), None)
             if to_remove is None:
                 return None
             kept = (*kept[:to_remove], *kept[to_remove + 1 :])
         scenario = msgspec.structs.replace(scenario, faults=kept)
 
 
-def outage_ms(fault: AggregatorFault) -> int:
-    """How long the fault keeps the aggregator from working, in ms."""
-    match fault:
-        case Crash() | Restart():
-            return fault.down_for
-        case Pause():
-            return fault.lasts
-        case ClockJump():
-            return 0
-        case _:
-            assert_never(fault)
-
-
 def _never_meets_a_notification(fault: Fault, scenario: Scenario, prediction: Prediction) -> bool:
     """Whether it is a sink fault at a time when no notification is predicted."""
-    if not isinstance(fault, OnSink | SinkDown):
+    if not isinstance(fault, SinkFault):
         return False
-    about = fault.operation.partition("/")[0] if isinstance(fault, OnSink) else ""
     # An aggregator that was down notifies late.
-    late = sum(outage_ms(it) for it in scenario.faults if isinstance(it, AggregatorFault)) + LATE_MS
+    late = sum(it.away_ms for it in scenario.faults if isinstance(it, AggregatorFault)) + LATE_MS
     until = FOREVER if fault.until is None else fault.until
     return not any(
-        fault.since - late <= it.at_ms < until for it in prediction.outcomes if about in ("", it.op)
+        fault.since - late <= it.at_ms < until for it in prediction.outcomes if fault.about in ("", it.op)
     )

@@ -17,7 +17,8 @@ from fanin.harness.explore.generate import REGIONS, TIMEOUT_MS_MAX, draw_latency
 from fanin.harness.explore.predict import predict
 from fanin.harness.explore.repair import repair
 from fanin.harness.targets.scale import scaled
-from fanin.simulator.language.scenario import Fault, Operation, Scenario
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import Action, Quirk, normalise_region
 

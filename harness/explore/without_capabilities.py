@@ -8,7 +8,7 @@ from collections.abc import Collection
 import msgspec
 
 from fanin.harness.capabilities import Capability
-from fanin.simulator.language.scenario import Crash, Fault, Restart, Scenario, WrongKey
+from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import SUBSCRIBABLE
 
 # Capabilities that a run in virtual time may need, and a target may lack.
@@ -17,17 +17,12 @@ REMOVABLE: tuple[Capability, ...] = ("process", "image-correlation", "action-fil
 
 def without_capabilities(scenario: Scenario, lacks: Collection[Capability]) -> Scenario:
     """The scenario without what needs these capabilities. Faults that remain may take no effect."""
-    if "process" in lacks:
-        scenario = _without(scenario, Crash, Restart)
+    faults = tuple(it for it in scenario.faults if not any(need in lacks for need in it.needs))
+    scenario = msgspec.structs.replace(scenario, faults=faults)
     if "image-correlation" in lacks and scenario.correlation == "image":
         scenario = msgspec.structs.replace(scenario, correlation="event-id", ids="same")
     if "action-filter" in lacks:
         scenario = msgspec.structs.replace(scenario, actions=SUBSCRIBABLE)
     if "function-keys" in lacks:
-        scenario = _without(msgspec.structs.replace(scenario, key=""), WrongKey)
+        scenario = msgspec.structs.replace(scenario, key="")
     return scenario
-
-
-def _without(scenario: Scenario, *kinds: type) -> Scenario:
-    kept: tuple[Fault, ...] = tuple(it for it in scenario.faults if not isinstance(it, kinds))
-    return msgspec.structs.replace(scenario, faults=kept)

@@ -13,7 +13,8 @@ import msgspec
 from fanin.harness.capabilities import OPTIONAL_CAPABILITIES, OptionalCapability, required_capabilities
 from fanin.harness.parallel import run_ordered
 from fanin.harness.verdict import Validity
-from fanin.simulator.language.scenario import Crash, Restart, Scenario
+from fanin.simulator.faults.aggregator import Crash, Restart
+from fanin.simulator.language.scenario import Scenario
 
 # What every process imports before it begins.
 _PRELOAD = ("fanin.harness.mutants.registry", "fanin.harness.oracle.oracle", "fanin.harness.world.play")

@@ -13,22 +13,11 @@ from fanin.harness.history import TargetState
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.outages import Outage, Outages, by_replica, combined, outages_of
-from fanin.simulator.language.scenario import (
-    LoseAnswer,
-    LoseRequest,
-    SinkDown,
-    SinkHangs,
-    SinkRefuses,
-    SinkStalls,
-    SlowClient,
-)
+from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.simulator.faults.sink import SinkFault
 
-# Faults that can hold a notification back. One that loses the sink's response cannot: the sink has read it.
-_BLOCKING = (SinkDown, SinkRefuses, SinkStalls, SinkHangs)
 # A notification that the sink did not accept for so long may be given up (contract, clause 7).
 GIVEN_UP_AFTER_MS = 3 * 86_400_000
-# Faults that explain an attempt without a response.
-_SILENCING = (LoseRequest, LoseAnswer, SlowClient)
 
 
 class Allowances:
@@ -48,15 +37,14 @@ class Allowances:
         self._stops = Outages(Outage(since, until, 0) for since, until in _completed(replicas, "stop"))
         self._sink: dict[str, list[Outage]] = {}  # by the operation that a fault is about; "" for all
         for fault in evidence.scenario.faults:
-            if isinstance(fault, _BLOCKING):
-                about = "" if isinstance(fault, SinkDown) else fault.operation
+            if isinstance(fault, SinkFault) and fault.delays_notifications:
                 until = FOREVER if fault.until is None else fault.until
                 outage = Outage(fault.since, until, evidence.run.redelivery_grace)
-                self._sink.setdefault(about, []).append(outage)
+                self._sink.setdefault(fault.about, []).append(outage)
         self._silenced_attempts: set[int] = set()
         self._silenced_deliveries: set[tuple[str | None, str | None]] = set()
         for applied in evidence.faults_applied:
-            if isinstance(_fault_at(evidence, applied.fault), _SILENCING):
+            if _silences(evidence, applied.fault):
                 if applied.attempt is None:
                     self._silenced_deliveries.add((applied.op, applied.region))
                 else:
@@ -162,9 +150,11 @@ def _overlap(outages: Iterable[Outage], since: int, until: int) -> bool:
     return any(outage.since <= until and outage.until >= since for outage in outages)
 
 
-def _fault_at(evidence: Evidence, index: int) -> object:
+def _silences(evidence: Evidence, index: int) -> bool:
+    """Whether the scenario's fault of this index explains an attempt without a response."""
     faults = evidence.scenario.faults
-    return faults[index] if 0 <= index < len(faults) else None
+    fault = faults[index] if 0 <= index < len(faults) else None
+    return isinstance(fault, DeliveryFault) and fault.silences
 
 
 def _completed(replicas: Mapping[int, Sequence[TargetState]], reason: str) -> list[tuple[int, int]]:

@@ -11,7 +11,9 @@ from fanin.harness.history import FaultApplied, History, RegistryEvent, Unsent
 from fanin.harness.oracle.bounds import FOREVER, is_late, is_on_time
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation, collect
 from fanin.harness.verdict import Judgement, Verdict
-from fanin.simulator.language.scenario import Fault, Scenario
+from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.language.scenario import Scenario
 
 
 class AttemptOutcome(StrEnum):
@@ -105,9 +107,10 @@ class RunAnalysis:
         """What became of an attempt."""
         return self.operation_of(attempt).attempt_outcomes[attempt.sent.attempt]
 
-    def has_fault(self, attempt: Attempt, *kinds: type[Fault]) -> bool:
-        """Whether a fault of one of these kinds was applied to an attempt."""
-        return any(isinstance(fault, kinds) for fault in self.attempt_faults.get(attempt.sent.attempt, ()))
+    def delivery_faults(self, attempt: Attempt) -> list[DeliveryFault]:
+        """The faults that changed an attempt, or what became of it."""
+        faults = self.attempt_faults.get(attempt.sent.attempt, ())
+        return [fault for fault in faults if isinstance(fault, DeliveryFault)]
 
     def restricted_to(self, operation: OperationAnalysis | None) -> "RunAnalysis":
         """The same run with one operation only; None: with only those records that belong to no operation."""

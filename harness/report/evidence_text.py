@@ -18,7 +18,6 @@ from fanin.harness.history import (
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.line import listed, shorten
-from fanin.harness.report.scenario_text import fault_text
 from fanin.simulator.instants import clock
 
 _KEY_SHOWN = 18
@@ -94,6 +93,6 @@ class EvidenceText:
             case FaultApplied():
                 faults = self._analysis.scenario.faults
                 known = entry.fault < len(faults)
-                return f"fault: {fault_text(faults[entry.fault]) if known else entry.fault}"
+                return f"fault: {faults[entry.fault].describe() if known else entry.fault}"
             case _:
                 return "end of the watch" + ("" if entry.complete else ", cut short")

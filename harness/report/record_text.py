@@ -9,7 +9,6 @@ from fanin.harness.oracle.generations import RETENTION_MS
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.line import Tone, listed, shorten
 from fanin.simulator.durations import format_duration
-from fanin.simulator.language.scenario import DelayBy, LoseAnswer, SignEarlier, SlowClient
 
 # In full, abbreviated to about five characters, and in what tone.
 Wording = tuple[str, str, Tone]
@@ -52,16 +51,12 @@ def request(analysis: RunAnalysis, attempt: Attempt) -> tuple[str, str]:
     """What is special about a request, in full and abbreviated; ``sent`` when nothing is."""
     sent = attempt.sent
     parts: list[tuple[str, str]] = []
-    if analysis.has_fault(attempt, DelayBy):
-        parts.append(("held back", "held"))
-    if analysis.has_fault(attempt, SlowClient):
-        parts.append(("slowly", ""))
+    faults = analysis.delivery_faults(attempt)
+    parts += dict.fromkeys(fault.request_note for fault in faults if fault.request_note is not None)
     if sent.copy:
         parts.append((f"copy {sent.copy}", "copy"))
     if sent.retry:
         parts.append((f"retry {sent.retry}", "try"))
-    if analysis.has_fault(attempt, SignEarlier):
-        parts.append(("signed earlier", ""))
     if sent.envelope and sent.envelope != sent.attempt:
         parts.append(("in the same request", ""))
     if attempt.invalid_because and attempt.invalid_because != "unknown-region":
@@ -94,8 +89,9 @@ def response(analysis: RunAnalysis, attempt: Attempt, ended: AttemptEnded) -> Wo
 
 
 def _no_response(analysis: RunAnalysis, attempt: Attempt, ended: AttemptEnded) -> Wording:
-    if analysis.has_fault(attempt, LoseAnswer):
-        return "answer lost", "cut", Tone.FAULT
+    for fault in analysis.delivery_faults(attempt):
+        if fault.silence_note is not None:
+            return (*fault.silence_note, Tone.FAULT)
     return {
         "lost": ("lost on the way", "lost", Tone.FAULT),
         "refused": ("no connection", "down", Tone.ODD),

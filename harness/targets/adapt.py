@@ -16,17 +16,10 @@ from urllib.parse import quote
 from msgspec import structs
 
 from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, missing_capabilities
-from fanin.simulator.language.scenario import (
-    Crash,
-    Fault,
-    OnDelivery,
-    Operation,
-    Scenario,
-    SinkFault,
-    Webhook,
-)
+from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
-from fanin.simulator.wire import PLACE, SUBSCRIBABLE, address
+from fanin.simulator.wire import PLACE, SUBSCRIBABLE, address, normalise_region
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
@@ -108,16 +101,16 @@ def _spoken_of(scenario: Scenario) -> Iterator[str]:
         yield operation.home or scenario.regions[0]
         yield from operation.reaches
     for fault in scenario.faults:
-        if isinstance(fault, OnDelivery | Crash) and fault.region:
-            yield fault.region
+        yield from fault.named_regions
     for expectation in scenario.expect:
         yield from expectation.missing
 
 
 def _places(regions: Sequence[str], there: Sequence[str]) -> dict[str, str]:
     """Which region plays which: its namesake if there is one, else the next that is free."""
-    namesakes = {each.strip().casefold(): each for each in there}
-    places = {each: namesakes[each.casefold()] for each in regions if each.casefold() in namesakes}
+    namesakes = {normalise_region(each): each for each in there}
+    known = [each for each in regions if normalise_region(each) in namesakes]
+    places = {each: namesakes[normalise_region(each)] for each in known}
     free = (each for each in there if each not in places.values())
     return {each: places[each] if each in places else next(free) for each in regions}
 
@@ -144,7 +137,7 @@ def _moved(scenario: Scenario, places: Mapping[str, str], there: tuple[str, ...]
         replication=by_region(scenario.replication),
         webhooks=webhooks,
         operations=tuple(map(operation, scenario.operations)),
-        faults=tuple(_refault(fault, places) for fault in scenario.faults),
+        faults=tuple(fault.with_regions(places.__getitem__) for fault in scenario.faults),
         expect=(),
     )
 
@@ -156,11 +149,5 @@ def _renamed(webhook: Webhook, region: str, place: str) -> Webhook:
         return webhook
     bare = to.region.strip()
     core = place if bare == region else place.swapcase()
-    odd = to.region.replace(bare, core) if bare.casefold() == region.casefold() else to.region
+    odd = to.region.replace(bare, core) if normalise_region(bare) == normalise_region(region) else to.region
     return structs.replace(webhook, uri=to.template.replace(PLACE, quote(odd, safe="")))
-
-
-def _refault(fault: Fault, places: Mapping[str, str]) -> Fault:
-    if isinstance(fault, OnDelivery | Crash) and fault.region:
-        return structs.replace(fault, region=places[fault.region])
-    return fault

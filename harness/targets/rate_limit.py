@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fanin.simulator.delivery import Profile
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.scenario import Crash, Restart, Scenario, SinkFault
+from fanin.simulator.language.scenario import Scenario
 
 _SECOND_MS = 1000
 
@@ -35,11 +35,7 @@ def load_of(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
             gaps = sum(profile.gaps_ms[min(nth, len(profile.gaps_ms) - 1)] for nth in range(lost))
             lasts_ms = max(lasts_ms, it.due_ms + gaps)
         lasts_ms = max(lasts_ms, occurrence.at_ms, *(loss.due_ms for loss in occurrence.unsent), 0)
-    for fault in scenario.faults:
-        if isinstance(fault, SinkFault):
-            lasts_ms = max(lasts_ms, fault.until or 0)
-        elif isinstance(fault, Crash | Restart):
-            lasts_ms = max(lasts_ms, (fault.at or 0) + fault.down_for)
+    lasts_ms = max(lasts_ms, *(fault.ends_ms for fault in scenario.faults), 0)
     return Load(by_second, lasts_ms)
 
 

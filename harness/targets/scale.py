@@ -17,15 +17,8 @@ from msgspec import inspect
 
 from fanin.simulator.delivery import Profile, profile_of
 from fanin.simulator.durations import format_duration
-from fanin.simulator.language.scenario import (
-    DelayBy,
-    Duplicate,
-    Fault,
-    Scenario,
-    SignEarlier,
-    SinkStalls,
-    SlowClient,
-)
+from fanin.simulator.faults.fault import Fault, Scaling
+from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.shapes import Delay
 
 # How long a process may take to listen.
@@ -84,32 +77,42 @@ class TimeScale:
 def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
     """The scenario with ``timeout_ms`` as its timeout, everything else in proportion."""
     factor = timeout_ms / scenario.timeout
-    faults = tuple(_nearer(fault, scenario.timeout) for fault in scenario.faults)
-    operations = tuple(_nearer(operation, scenario.timeout) for operation in scenario.operations)
-    near = msgspec.structs.replace(scenario, faults=faults, operations=operations)
-    # The network is real: it has a latency of its own.
-    real = msgspec.structs.replace(near, latency=Delay(fixed=0))
-    small = msgspec.structs.replace(_multiplied(real, factor), timeout=timeout_ms)
-    # How old a signature may be is agreed upon by all who sign, and scales with nothing.
-    aged = tuple(
-        old if isinstance(old, SignEarlier) else new for old, new in zip(faults, small.faults, strict=True)
+    faults = tuple(_scaled_fault(fault, scenario.timeout, factor) for fault in scenario.faults)
+    operations = tuple(
+        msgspec.structs.replace(it, at=compress(it.at, scenario.timeout)) for it in scenario.operations
     )
-    small = msgspec.structs.replace(small, faults=aged)
-    if factor <= 1:
-        return small
-    kept = tuple(_keep_machine_time(old, new) for old, new in zip(faults, small.faults, strict=True))
-    return msgspec.structs.replace(small, sender=scenario.sender, faults=kept)
+    # The network is real: it has a latency of its own.
+    near = msgspec.structs.replace(scenario, operations=operations, faults=(), latency=Delay(fixed=0))
+    result = msgspec.structs.replace(_multiplied(near, factor), timeout=timeout_ms, faults=faults)
+    return result if factor <= 1 else msgspec.structs.replace(result, sender=scenario.sender)
 
 
-def _keep_machine_time(fault: Fault, grown: Fault) -> Fault:
-    """What machines take is no part of a scenario's time."""
-    match fault, grown:
-        case SlowClient(), SlowClient():
-            return msgspec.structs.replace(grown, over=fault.over)
-        case SinkStalls(), SinkStalls():
-            return msgspec.structs.replace(grown, by=fault.by)
-        case _:
-            return grown
+def _scaled_fault(fault: Fault, timeout_ms: int, factor: float) -> Fault:
+    """A fault with its durations multiplied, each as the fault's class says."""
+    near = {
+        name: _compressed(getattr(fault, name), timeout_ms)
+        for name, scaling in fault.scaling.items()
+        if scaling is Scaling.INSTANT
+    }
+    kept = {
+        name: getattr(fault, name)
+        for name, scaling in fault.scaling.items()
+        if scaling is Scaling.FIXED or (scaling is Scaling.MACHINE_TIME and factor > 1)
+    }
+    return msgspec.structs.replace(_multiplied(msgspec.structs.replace(fault, **near), factor), **kept)
+
+
+def _compressed(value: Any, timeout_ms: int) -> Any:
+    """An instant, several of them, or a delay, closer where it lies many timeouts ahead."""
+    match value:
+        case int():
+            return compress(value, timeout_ms)
+        case tuple():
+            return tuple(compress(each, timeout_ms) for each in value)
+        case Delay() if value.fixed is not None:
+            return msgspec.structs.replace(value, fixed=compress(value.fixed, timeout_ms))
+        case _:  # no end, or a delay that is drawn
+            return value
 
 
 def scaled_profile(
@@ -132,23 +135,6 @@ def compress(gap_ms: int, timeout_ms: int) -> int:
     if gap_ms <= edge:
         return gap_ms
     return round(edge + timeout_ms * math.log2(gap_ms / edge))
-
-
-# Instants, in whichever shape they stand. All pass through one function that keeps their order.
-_INSTANTS = ("at", "since", "until")
-
-
-def _nearer(what: Any, timeout_ms: int) -> Any:
-    """An operation or a fault, its instants and its long gaps compressed."""
-    instants = {name: getattr(what, name, None) for name in _INSTANTS}
-    found: dict[str, Any] = {
-        name: compress(at, timeout_ms) for name, at in instants.items() if at is not None
-    }
-    if isinstance(what, Duplicate):
-        found["after"] = tuple(compress(gap, timeout_ms) for gap in what.after)
-    elif isinstance(what, DelayBy) and what.by.fixed is not None:
-        found["by"] = msgspec.structs.replace(what.by, fixed=compress(what.by.fixed, timeout_ms))
-    return msgspec.structs.replace(what, **found) if found else what
 
 
 def _multiplied[T](value: T, factor: float, *, is_duration: bool = False) -> T:

@@ -10,7 +10,8 @@ from typing import Any
 
 from fanin.harness.dialect import Dialect
 from fanin.harness.targets.endpoint import Secret
-from fanin.harness.world.sink import OK, Connection, Sink
+from fanin.harness.world.sink import Connection, Sink
+from fanin.simulator.faults.sink import OK
 
 # A request with this header comes from the harness itself, by way of the public URL.
 ECHO = "fanin-echo"

@@ -59,11 +59,12 @@ def _read(text: str, report: Report) -> TargetConfig:
     root = compose(text, report)
     if not isinstance(root, MappingNode):
         report.stop(START, f"this is no mapping; a target has the fields {', '.join(field_names(_SHAPE))}")
-    values, place = NodeReader(report, timeout_ms=1).fields(root, _SHAPE, "")
-    target = TargetConfig(**values)
-    if not place.damaged:
-        for problem in problems(target):
-            report.add(place.at(problem.field).name, f"{problem.field}: {problem.message}")
+    parsed = NodeReader(report, timeout_ms=1).fields(root, _SHAPE, "")
+    report.close()
+    assert parsed is not None  # noqa: S101 - otherwise there were problems; told to mypy
+    target = TargetConfig(**parsed.value)
+    for problem in problems(target):
+        report.add(parsed.location.at(problem.field).name, f"{problem.field}: {problem.message}")
     report.close()
     return target
 

@@ -9,15 +9,15 @@ where there is only one, a history says 0.
 
 import asyncio
 from collections.abc import Sequence
+from typing import assert_never
 
 from msgspec import structs
 
 from fanin.harness.history import SUCCESS, FaultApplied, TargetState
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.target import StartError, Target, reconfiguration
-from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart, Step
-
-type TargetFault = Crash | Restart | Pause | ClockJump
+from fanin.simulator.faults.aggregator import AggregatorFault, Effect, Step, StepTrigger
+from fanin.simulator.faults.fault import Fault
 
 
 class Nemesis:
@@ -25,10 +25,12 @@ class Nemesis:
 
     def __init__(self, targets: Sequence[Target], faults: Sequence[Fault], recorder: Recorder) -> None:
         self._targets, self._recorder = targets, recorder
-        self._scheduled: list[tuple[int, TargetFault, int]] = []
-        self._armed: dict[int, Crash | Pause] = {}  # by index: those that wait for their step
+        self._scheduled: list[tuple[int, AggregatorFault]] = []
+        self._armed: dict[
+            int, tuple[StepTrigger, AggregatorFault]
+        ] = {}  # by index: those that wait for their step
         self._reached: dict[int, int] = {}  # by index: how often the step was reached
-        self._to_recover: asyncio.Queue[tuple[int, Crash | Pause]] = asyncio.Queue()  # who, and of what
+        self._to_recover: asyncio.Queue[tuple[int, AggregatorFault]] = asyncio.Queue()  # who, and of what
         self._up = [False] * len(targets)
         self.last_change_ms = 0  # when an aggregator last went down or came up
         # In real time a start takes time. What is planned for after it waits, or the scenario would go on
@@ -37,17 +39,19 @@ class Nemesis:
         self._on_schedule = asyncio.Event()
         self._on_schedule.set()
         for index, fault in enumerate(faults):
-            if isinstance(fault, Crash | Pause) and fault.at is None:
-                self._armed[index] = fault
-            elif isinstance(fault, Crash | Restart | Pause | ClockJump):
-                self._scheduled.append((index, fault, fault.at or 0))
+            if not isinstance(fault, AggregatorFault):
+                continue
+            if fault.trigger is None:
+                self._scheduled.append((index, fault))
+            else:
+                self._armed[index] = (fault.trigger, fault)
 
     async def start_targets(self) -> None:
         """Start all of them, one after the other."""
         for who in range(len(self._targets)):
             await self._start(who)
 
-    async def _start(self, who: int, news: Restart | None = None) -> None:
+    async def _start(self, who: int, after: AggregatorFault | None = None) -> None:
         try:
             await self._targets[who].start()
         except StartError as exc:
@@ -55,15 +59,15 @@ class Nemesis:
             return
         self._up[who] = True
         up = TargetState(self._recorder.now_ms(), "up", "start")
-        if news is not None:
-            up = structs.replace(up, expects=news.expects, timeout=news.timeout)
+        if after is not None:
+            up = structs.replace(up, expects=after.new_regions, timeout=after.new_timeout_ms)
         self._record_state(who, up)
 
     async def run(self) -> None:
         """Carry out the faults that have an instant. Ends when everybody is back from the last one."""
         async with asyncio.TaskGroup() as group:
-            for index, fault, at in self._scheduled:
-                group.create_task(self._apply_at(index, fault, at))
+            for index, fault in self._scheduled:
+                group.create_task(self._apply_at(index, fault, fault.at_ms))
 
     async def recover(self) -> None:
         """Bring everybody back who fell at a step, for as long as the world runs.
@@ -74,7 +78,7 @@ class Nemesis:
             while True:
                 group.create_task(self._recover_one(*await self._to_recover.get()))
 
-    async def _recover_one(self, who: int, fault: Crash | Pause) -> None:
+    async def _recover_one(self, who: int, fault: AggregatorFault) -> None:
         await self._bring_back(who, fault)
         self._to_recover.task_done()
 
@@ -94,7 +98,7 @@ class Nemesis:
             return False
         # Whoever stands still right after its answer has been stopped before it could do anything else.
         return self._step("before-answer", op, region, who) or (
-            self._step("after-answer", op, region, who, kind=Pause) and False
+            self._step("after-answer", op, region, who, effect="pause") and False
         )
 
     def on_response_received(self, op: str, region: str, status: int, who: int = 0) -> None:
@@ -108,19 +112,19 @@ class Nemesis:
 
     def on_notified(self, op: str | None) -> bool:
         """The sink has a notification; True: nobody is left to read its answer."""
-        self._step("after-notify", op, "", None, kind=Pause)
+        self._step("after-notify", op, "", None, effect="pause")
         return self._step("after-notify", op, "", None)
 
     def _step(
-        self, step: Step, op: str | None, region: str, who: int | None, *, kind: type[Crash | Pause] = Crash
+        self, step: Step, op: str | None, region: str, who: int | None, *, effect: Effect = "crash"
     ) -> bool:
-        """Whether a fault of this kind strikes at this step. ``who`` is None where nobody can tell."""
-        for index, fault in self._armed.items():
-            if not isinstance(fault, kind) or fault.step != step or not _matches(fault, op, region, who):
+        """Whether a fault of this effect happens at this step. ``who`` is None where nobody can tell."""
+        for index, (trigger, fault) in self._armed.items():
+            if fault.effect != effect or not trigger.matches(step, op, region) or not _may_hit(fault, who):
                 continue
             self._reached[index] = self._reached.get(index, 0) + 1
             victims = self._victims(fault, who)
-            if self._reached[index] == fault.nth and victims:
+            if self._reached[index] == trigger.nth and victims:
                 del self._armed[index]
                 self._recorder.write(FaultApplied(self._recorder.now_ms(), index, op, region or None))
                 for victim in victims:
@@ -129,17 +133,17 @@ class Nemesis:
                 return True
         return False
 
-    def _victims(self, fault: Crash | Restart | Pause, who: int | None = None) -> list[int]:
+    def _victims(self, fault: AggregatorFault, who: int | None = None) -> list[int]:
         """Whom it befalls, of those who stand."""
-        chosen = fault.replica - 1 if fault.replica else who
+        chosen = fault.replica_number - 1 if fault.replica_number else who
         everybody = range(len(self._targets)) if chosen is None else (chosen,)
         return [each for each in everybody if self._up[each]]
 
-    async def _apply_at(self, index: int, fault: TargetFault, at_ms: int) -> None:
+    async def _apply_at(self, index: int, fault: AggregatorFault, at_ms: int) -> None:
         await self.until(at_ms)
-        if isinstance(fault, ClockJump):
+        if fault.effect == "clock":
             self._recorder.write(FaultApplied(self._recorder.now_ms(), index))
-            self._targets[0].set_clock((fault.forward or 0) - (fault.back or 0))  # they share a machine
+            self._targets[0].set_clock(fault.clock_step_ms)  # they share a machine
             return
         victims = self._victims(fault)
         if not victims:
@@ -147,35 +151,38 @@ class Nemesis:
         self._recorder.write(FaultApplied(self._recorder.now_ms(), index))
         for who in victims:
             self._take_down(who, fault)
-        if isinstance(fault, Restart):
+        if fault.effect == "stop":
             await asyncio.gather(*(self._targets[who].stop() for who in victims))
         await asyncio.gather(*(self._bring_back(who, fault) for who in victims))
 
-    def _take_down(self, who: int, fault: Crash | Restart | Pause) -> None:
+    def _take_down(self, who: int, fault: AggregatorFault) -> None:
         self._up[who] = False
-        now = self._recorder.now_ms()
-        match fault:
-            case Crash():
+        now, target = self._recorder.now_ms(), self._targets[who]
+        match fault.effect:
+            case "crash":
                 self._record_state(who, TargetState(now, "down", "crash"))
-                self._targets[who].kill()
-            case Pause():
+                target.kill()
+            case "pause":
                 self._record_state(who, TargetState(now, "down", "pause"))
-                self._targets[who].pause()
-            case Restart():
+                target.pause()
+            case "stop":
                 self._record_state(who, TargetState(now, "down", "stop"))
-                self._targets[who].reconfigure(reconfiguration(fault.expects, fault.timeout))
+                target.reconfigure(reconfiguration(fault.new_regions, fault.new_timeout_ms))
+            case "clock":
+                raise AssertionError(f"{fault.tag} takes no target down")
+            case _:
+                assert_never(fault.effect)
 
-    async def _bring_back(self, who: int, fault: Crash | Restart | Pause) -> None:
-        away_ms = fault.lasts if isinstance(fault, Pause) else fault.down_for
-        due_ms = self._recorder.now_ms() + away_ms
-        await asyncio.sleep(away_ms / 1000)
-        if isinstance(fault, Pause):
+    async def _bring_back(self, who: int, fault: AggregatorFault) -> None:
+        due_ms = self._recorder.now_ms() + fault.away_ms
+        await asyncio.sleep(fault.away_ms / 1000)
+        if fault.effect == "pause":
             self._up[who] = True
             self._record_state(who, TargetState(self._recorder.now_ms(), "up", "resume"))
             self._targets[who].resume()
             return
         self._on_schedule.clear()
-        await self._start(who, fault if isinstance(fault, Restart) else None)
+        await self._start(who, fault)
         self.lag_ms += self._recorder.now_ms() - due_ms
         self._on_schedule.set()
 
@@ -186,9 +193,6 @@ class Nemesis:
         self._recorder.write(change)
 
 
-def _matches(fault: Crash | Pause, op: str | None, region: str, who: int | None) -> bool:
-    if fault.region and fault.region != region:
-        return False
-    if fault.operation and (op or "").partition("/")[0] != fault.operation:
-        return False
-    return not fault.replica or who is None or who == fault.replica - 1
+def _may_hit(fault: AggregatorFault, who: int | None) -> bool:
+    """Whether a fault is about this replica, as far as anybody can tell which one it is."""
+    return not fault.replica_number or who is None or who == fault.replica_number - 1

@@ -24,7 +24,9 @@ from fanin.harness.world.sink import Sink
 from fanin.harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
 from fanin.simulator.delivery import Profile
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.scenario import ClockJump, Restart, Scenario, SinkFault
+from fanin.simulator.faults.aggregator import ClockJump, Restart
+from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.language.scenario import Scenario
 
 # Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
 EPOCH_MS = 1_772_323_200_000

@@ -7,26 +7,16 @@ was read; what a fault did is written before its effect can be seen.
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 import h11
 
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import ClientDisconnected, FaultApplied, NotificationReceived, SinkResponded
 from fanin.harness.world.recorder import Recorder
-from fanin.simulator.language.scenario import (
-    OnSink,
-    Scenario,
-    SinkDown,
-    SinkFault,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
-)
+from fanin.simulator.faults.sink import SinkFault, SinkResponse
+from fanin.simulator.language.scenario import Scenario
 
-OK = 200
-type Misbehaviour = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer
 # An idle connection is closed after so long, as nginx does (75 s). It is more than a courtesy: clients look
 # after open connections every few seconds, which over thirty simulated days is all that would ever happen.
 # The odd half of a millisecond keeps it off the instants of a scenario, so that it never closes what is just
@@ -73,7 +63,7 @@ class Sink:
         self._faults: list[tuple[int, SinkFault]] = [
             (index, fault) for index, fault in enumerate(scenario.faults) if isinstance(fault, SinkFault)
         ]
-        self._answers_lost: dict[int, int] = {}
+        self._times: dict[int, int] = {}  # by fault: how many notifications it has befallen
         self._connections: dict[Connection, None] = {}  # a set that keeps its order
 
     async def listen(self, host: str, port: int) -> asyncio.AbstractServer:
@@ -98,7 +88,7 @@ class Sink:
     def is_down(self) -> bool:
         """Whether a connection made now is reset at once."""
         for index, fault in self._faults:
-            if isinstance(fault, SinkDown) and self._holds(fault):
+            if fault.refuses_connections and self._holds(fault):
                 self.recorder.write(FaultApplied(self.recorder.now_ms(), index))
                 return True
         return False
@@ -125,30 +115,24 @@ class Sink:
     def _answer(self, connection: "Connection", post: int, op: str | None) -> None:
         index, fault = self._fault_for(op)
         if fault is not None:
+            self._times[index] = self._times.get(index, 0) + 1
             self.recorder.write(FaultApplied(self.recorder.now_ms(), index, op))
-        match fault:
-            case None:
-                connection.answer(post, OK)
-            case SinkRefuses():
-                connection.answer(post, fault.status)
-            case SinkStalls():
-                asyncio.get_running_loop().call_later(fault.by / 1000, connection.answer_late, post, OK)
-            case SinkHangs():
-                pass  # the connection writes down how that ended
-            case SinkLosesAnswer():
-                self._answers_lost[index] = self._answers_lost.get(index, 0) + 1
-                connection.reset(post)
-            case _:
-                assert_never(fault)
+        response = SinkResponse() if fault is None else fault.response
+        if response.lost:
+            connection.reset(post)
+        elif response.after_ms:
+            delay_s, answer = response.after_ms / 1000, connection.answer_late
+            asyncio.get_running_loop().call_later(delay_s, answer, post, response.status)
+        elif not response.never:  # when it never answers, the connection records how that ended
+            connection.answer(post, response.status)
 
-    def _fault_for(self, op: str | None) -> tuple[int, Misbehaviour | None]:
+    def _fault_for(self, op: str | None) -> tuple[int, SinkFault | None]:
         """The first fault of the scenario's list that holds this notification now."""
         for index, fault in self._faults:
-            if isinstance(fault, SinkDown) or not self._holds(fault) or not _selects(fault, op):
+            if fault.refuses_connections or not self._holds(fault) or not _selects(fault, op):
                 continue
-            if isinstance(fault, SinkLosesAnswer) and self._answers_lost.get(index, 0) >= fault.times:
-                continue
-            return index, fault
+            if fault.times_max is None or self._times.get(index, 0) < fault.times_max:
+                return index, fault
         return -1, None
 
     def _holds(self, fault: SinkFault) -> bool:
@@ -156,9 +140,9 @@ class Sink:
         return fault.since <= now and (fault.until is None or now < fault.until)
 
 
-def _selects(fault: OnSink, op: str | None) -> bool:
+def _selects(fault: SinkFault, op: str | None) -> bool:
     """An operation's name stands for all its repeats, ``name/n``."""
-    return not fault.operation or (op is not None and op.partition("/")[0] == fault.operation)
+    return not fault.about or (op is not None and op.partition("/")[0] == fault.about)
 
 
 class Connection(asyncio.Protocol):

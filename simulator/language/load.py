@@ -1,8 +1,9 @@
 """Reads scenarios. What passes here is valid everywhere else.
 
-    text ─ document ─> nodes ─ shape ─> scenario and places ─ meaning ─> checked ─ names ─> complete
+    text ─ compose ─> nodes ─ read ─> scenario and locations ─ check ─> checked ─ names ─> complete
 
-Each step reports what it finds and goes on where it can, so that one reading tells all that is wrong.
+Each step reports all that it finds, and the next one begins only where nothing was wrong: whether a name
+exists cannot be known while the list of names is broken.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from fanin.simulator.language.names import with_canonical_names
 from fanin.simulator.language.problems import NOWHERE, Report, ScenarioError
 from fanin.simulator.language.reader import NodeReader
 from fanin.simulator.language.scenario import TIMEOUT_MS_MAX, Scenario
-from fanin.simulator.language.validation import Reading, check
+from fanin.simulator.language.validation import ValidationContext, check
 from fanin.simulator.language.yaml_nodes import START, MappingNode, Node, compose, position
 
 __all__ = ["SIZE_MAX", "ScenarioError", "load", "loads"]
@@ -86,13 +87,13 @@ def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
     root = compose(text, report)
     if not isinstance(root, MappingNode):
         report.stop(START, f"this is no mapping; a scenario has the fields {', '.join(field_names(_SHAPE))}")
-    walk = NodeReader(report, timeout_ms or _timeout_ms(root.get("timeout")))
-    values, place = walk.fields(root, _SHAPE, "")
-    # What is missing is reported; the rest can be looked at without it.
-    scenario = Scenario(**({"scenario": "", "title": ""} | values))
-    reading = Reading.of(scenario, place, report)
-    check(reading)
-    check_faults(reading)
+    parsed = NodeReader(report, timeout_ms or _timeout_ms(root.get("timeout"))).fields(root, _SHAPE, "")
+    report.close()
+    assert parsed is not None  # noqa: S101 - otherwise there were problems; told to mypy
+    scenario = Scenario(**parsed.value)
+    context = ValidationContext.of(scenario, parsed.location, report)
+    check(context)
+    check_faults(context)
     report.close()
     if timeout_ms is not None:
         scenario = structs.replace(scenario, timeout=timeout_ms)
@@ -100,7 +101,7 @@ def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
 
 
 def _timeout_ms(node: Node | None) -> int:
-    """What the scenario's timeout is, before all else is read. Whatever is wrong with it is told later."""
-    found = None if node is None else NodeReader(Report(""), 1).read(node, _TIMEOUT.type, "timeout")
-    value: int = _TIMEOUT.default if found is None else found.value
+    """The scenario's timeout, which is read before all else. Its problems are reported with the others."""
+    parsed = None if node is None else NodeReader(Report(""), 1).read(node, _TIMEOUT.type, "timeout")
+    value: int = _TIMEOUT.default if parsed is None else parsed.value
     return value

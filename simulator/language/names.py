@@ -1,4 +1,4 @@
-"""Who is called what in a scenario: names that nobody wrote, and spellings that mean the same.
+"""Names in a scenario: those that are filled in, those that exist, and their one spelling.
 
 Region names compare without surrounding space and in any letter case; once a scenario is read, every one of
 them is spelled as in its list of regions.
@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from fanin.simulator.language.problems import Mark, Report
-from fanin.simulator.language.scenario import Crash, Fault, OnDelivery, Operation, Pause, Restart, Scenario
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.text import hint, listed, quoted
 from fanin.simulator.wire import normalise_region
 
@@ -20,63 +20,58 @@ def operation_names(operations: Iterable[Operation]) -> list[str]:
     return [operation.name or f"op{number}" for number, operation in enumerate(operations, start=1)]
 
 
-class Directory:
+class KnownNames:
     """The names that one kind of thing has in a scenario.
 
     Args:
         kind: What the things are, for messages.
         names: What each is called, by the form in which names compare.
-        complete: False when some of them could not be read; then no name is reported as unknown.
     """
 
-    def __init__(self, kind: str, names: Mapping[str, str], *, complete: bool) -> None:
-        self._kind, self._names, self._complete = kind, names, complete
+    def __init__(self, kind: str, names: Mapping[str, str]) -> None:
+        self._kind, self._names = kind, names
 
-    def knows(self, name: str, mark: Mark, report: Report, *, written: str = "") -> bool:
+    def has(self, name: str) -> bool:
+        """Whether there is such a thing."""
+        return name in self._names
+
+    def check(self, name: str, mark: Mark, report: Report, *, written: str = "") -> bool:
         """Whether there is such a thing; when there is not, that is reported where its name stands."""
         if name in self._names:
             return True
-        if self._complete:
-            wrong, valid = written or name, list(self._names.values())
-            there = f"there {'is' if len(valid) == 1 else 'are'} {listed(valid) or 'none'}"
-            report.add(mark, f"no {self._kind} {quoted(wrong)}; {there}{hint(wrong, valid)}")
+        wrong, valid = written or name, list(self._names.values())
+        there = f"there {'is' if len(valid) == 1 else 'are'} {listed(valid) or 'none'}"
+        report.add(mark, f"no {self._kind} {quoted(wrong)}; {there}{hint(wrong, valid)}")
         return False
 
 
 def with_canonical_names(scenario: Scenario) -> Scenario:
     """The same scenario with every operation's name and home, and regions spelled as in ``regions``."""
-    by_folded = {normalise_region(region): region for region in scenario.regions}
+    spellings = {normalise_region(region): region for region in scenario.regions}
 
-    def spelled(region: str) -> str:
-        return by_folded[normalise_region(region)]
+    def canonical(region: str) -> str:
+        return spellings[normalise_region(region)]
 
     def by_region(table: Mapping[str, Any]) -> dict[str, Any]:
-        return {spelled(region): value for region, value in table.items()}
-
-    def fault(each: Fault) -> Fault:
-        if isinstance(each, OnDelivery | Crash | Pause) and each.region:
-            return structs.replace(each, region=spelled(each.region))
-        if isinstance(each, Restart):
-            return structs.replace(each, expects=tuple(map(spelled, each.expects)))
-        return each
+        return {canonical(region): value for region, value in table.items()}
 
     named = zip(scenario.operations, operation_names(scenario.operations), strict=True)
     return structs.replace(
         scenario,
-        expects=tuple(map(spelled, scenario.expects)),
+        expects=tuple(map(canonical, scenario.expects)),
         replication=by_region(scenario.replication),
         webhooks=by_region(scenario.webhooks),
         operations=tuple(
             structs.replace(
                 operation,
                 name=name,
-                home=spelled(operation.home or scenario.regions[0]),
+                home=canonical(operation.home or scenario.regions[0]),
                 reaches=by_region(operation.reaches),
             )
             for operation, name in named
         ),
-        faults=tuple(map(fault, scenario.faults)),
+        faults=tuple(fault.with_regions(canonical) for fault in scenario.faults),
         expect=tuple(
-            structs.replace(each, missing=tuple(map(spelled, each.missing))) for each in scenario.expect
+            structs.replace(each, missing=tuple(map(canonical, each.missing))) for each in scenario.expect
         ),
     )

@@ -12,23 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from fanin.simulator.durations import Millis
-from fanin.simulator.language.aggregator_faults import ClockJump, Crash, Pause, Restart, Step
-from fanin.simulator.language.delivery_faults import (
-    DelayBy,
-    Drop,
-    Duplicate,
-    Forge,
-    LoseAnswer,
-    LoseRequest,
-    Malform,
-    Malformation,
-    OnDelivery,
-    Reorder,
-    SignEarlier,
-    SlowClient,
-    UnknownRegion,
-    WrongKey,
-)
+from fanin.simulator.faults.registry import AnyFault
 from fanin.simulator.shapes import (
     Count,
     Delay,
@@ -51,13 +35,6 @@ from fanin.simulator.shapes import (
     Uri,
 )
 from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk, Subscribable
-
-# Shapes that have a file of their own and belong to the language like all others.
-__all__ = [
-    "ClockJump", "Crash", "DelayBy", "Drop", "Duplicate", "Forge", "LoseAnswer", "LoseRequest",
-    "Malform", "Malformation", "OnDelivery", "Pause", "Reorder", "Restart", "SignEarlier", "SlowClient",
-    "Step", "UnknownRegion", "WrongKey",
-]  # fmt: skip
 
 TIMEOUT_MS_MAX = 3650 * 86_400_000  # ten years
 REPEAT_MAX = 100_000
@@ -142,88 +119,6 @@ class Signing(Strict, frozen=True):
     rotates: Millis | None = None
 
 
-# --- faults: each one's ``fault:`` is its class's tag ---
-
-
-class OnSink(Strict, frozen=True):
-    """When a fault holds the sink, and for whose notifications.
-
-    Attributes:
-        since: When it begins; from the scenario's start.
-        until: When it ends; never, when left out.
-        operation: Holds this operation's notifications only.
-    """
-
-    since: Millis = 0
-    until: Millis | None = None
-    operation: OperationRef = ""
-
-
-class SinkRefuses(OnSink, frozen=True, tag_field="fault", tag="sink-refuses"):
-    """The sink answers that it does not want the notification.
-
-    Attributes:
-        status: The HTTP status of that answer.
-    """
-
-    status: Annotated[int, Meta(ge=300, le=599)] = 503
-
-
-class SinkStalls(OnSink, frozen=True, tag_field="fault", tag="sink-stalls", kw_only=True):
-    """The sink takes its time before it answers 200.
-
-    Attributes:
-        by: How long it takes.
-    """
-
-    by: Some
-
-
-class SinkHangs(OnSink, frozen=True, tag_field="fault", tag="sink-hangs"):
-    """The sink reads the notification and never answers."""
-
-
-class SinkLosesAnswer(OnSink, frozen=True, tag_field="fault", tag="sink-loses-answer"):
-    """The sink accepts notifications and the connection breaks before its 200 gets back.
-
-    Attributes:
-        times: The first notifications that this happens to.
-    """
-
-    times: Count = 1
-
-
-class SinkDown(Strict, frozen=True, tag_field="fault", tag="sink-down"):
-    """Nobody listens at the sink's address: connections are refused.
-
-    Attributes:
-        since: When it begins; from the scenario's start.
-        until: When it ends; never, when left out.
-    """
-
-    since: Millis = 0
-    until: Millis | None = None
-
-
-DeliveryFault = (
-    Drop
-    | DelayBy
-    | Duplicate
-    | Reorder
-    | LoseRequest
-    | LoseAnswer
-    | Malform
-    | UnknownRegion
-    | WrongKey
-    | SlowClient
-    | Forge
-    | SignEarlier
-)
-SinkFault = SinkRefuses | SinkStalls | SinkHangs | SinkLosesAnswer | SinkDown
-AggregatorFault = Crash | Restart | Pause | ClockJump
-Fault = DeliveryFault | SinkFault | AggregatorFault
-
-
 class Expectation(Strict, frozen=True):
     """What a scenario's author says must come of it.
 
@@ -294,6 +189,6 @@ class Scenario(Strict, frozen=True):
     replication: dict[RegionRef, Delay] = {}  # noqa: RUF012 - as above
     webhooks: dict[RegionRef, Webhook] = {}  # noqa: RUF012 - as above
     operations: tuple[Operation, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[AnyFault, ...] = ()
     expect: tuple[Expectation, ...] = ()
     verdict: Literal["valid", "invalid", "unknown"] = "valid"

@@ -14,16 +14,9 @@ from typing import Any
 from msgspec import Struct, inspect
 
 from fanin.simulator.durations import ABSOLUTE_EXAMPLES, DURATION, MULTIPLE, format_duration
+from fanin.simulator.faults.aggregator import ClockJump, Crash, Pause
 from fanin.simulator.language.field_types import FieldType, field_names, shape_of, shorthand, tags
-from fanin.simulator.language.scenario import (
-    ClockJump,
-    Crash,
-    Expectation,
-    Operation,
-    Pause,
-    Scenario,
-    Signing,
-)
+from fanin.simulator.language.scenario import Expectation, Operation, Scenario, Signing
 from fanin.simulator.shapes import Delay
 
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)

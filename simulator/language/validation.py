@@ -1,7 +1,7 @@
-"""What a scenario of the right shape may still get wrong: names that nobody has, delays of two kinds at once.
+"""What a scenario of the right shape may still get wrong: unknown names, two kinds of delay at once.
 
-Rules of this file: values are looked at, `Location` says where they stand; what could not be read is not held
-against the rest, so no region is called unknown while the list of regions is broken.
+Rules of this file: values are looked at, and `Location` says where they stand. It is only asked about a
+scenario that could be read as a whole.
 What may be wrong with faults is in `fanin.simulator.language.fault_validation`.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fanin.simulator.durations import format_duration
-from fanin.simulator.language.names import Directory, operation_names
+from fanin.simulator.language.names import KnownNames, operation_names
 from fanin.simulator.language.problems import Report
 from fanin.simulator.language.reader import Location
 from fanin.simulator.language.scenario import Expectation, Operation, Scenario
@@ -23,180 +23,179 @@ _ROTATED = 2  # secrets, while one takes the other's place
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A scenario that is being read: what it says so far, where, and who is in it."""
+class ValidationContext:
+    """A scenario that is being checked: what it says, where, and the names in it."""
 
     scenario: Scenario
-    place: Location
+    location: Location
     report: Report
-    regions: Directory  # by `normalise_region` name
-    operations: Directory
+    regions: KnownNames  # normalised
+    operations: KnownNames
 
     @classmethod
-    def of(cls, scenario: Scenario, place: Location, report: Report) -> "Reading":
+    def of(cls, scenario: Scenario, location: Location, report: Report) -> "ValidationContext":
+        """The context of a scenario that was read from ``location``."""
+        regions = {normalise_region(each): each for each in scenario.regions}
+        operations = {each: each for each in operation_names(scenario.operations)}
         return cls(
             scenario,
-            place,
+            location,
             report,
-            Directory(
-                "region",
-                {normalise_region(each): each for each in scenario.regions},
-                complete=place.sound("regions"),
-            ),
-            Directory(
-                "operation",
-                {each: each for each in operation_names(scenario.operations)},
-                complete=place.sound("operations"),
-            ),
+            KnownNames("region", regions),
+            KnownNames("operation", operations),
         )
 
-    def region(self, name: str, place: Location) -> bool:
+    def check_region(self, name: str, location: Location) -> bool:
         """Whether the region exists; when it does not, that is reported."""
-        return self.regions.knows(normalise_region(name), place.mark, self.report, written=name)
+        return self.regions.check(normalise_region(name), location.mark, self.report, written=name)
 
 
-def check(reading: Reading) -> None:
+def check(context: ValidationContext) -> None:
     """Report what is wrong with everything but the faults."""
-    scenario, place = reading.scenario, reading.place
-    _regions(scenario.regions, place.at("regions"), reading.report)
-    check_expects(scenario.expects, place.at("expects"), reading)
-    _signing(reading)
+    scenario, location, report = context.scenario, context.location, context.report
+    _regions(scenario.regions, location.at("regions"), report)
+    check_region_list(scenario.expects, location.at("expects"), context, field="expects")
+    _signing(context)
     if scenario.sender.envelope is not None and scenario.sender.profile != "cncf-distribution":
         message = f"envelope: {scenario.sender.profile} gathers no events; only cncf-distribution does"
-        reading.report.add(place.at("sender", "envelope").name, message)
-    check_delay(scenario.latency, place.at("latency"), reading.report)
-    _by_region(scenario.replication, place.at("replication"), reading)
+        report.add(location.at("sender", "envelope").name, message)
+    check_delay(scenario.latency, location.at("latency"), report)
+    _by_region(scenario.replication, location.at("replication"), context)
     for region, delay in scenario.replication.items():
-        check_delay(delay, place.at("replication", region), reading.report)
-    _by_region(scenario.webhooks, place.at("webhooks"), reading)
+        check_delay(delay, location.at("replication", region), report)
+    _by_region(scenario.webhooks, location.at("webhooks"), context)
     for region, webhook in scenario.webhooks.items():
-        where = place.at("webhooks", region, "uri")
-        _placeholders(webhook.uri, "{region}", "uri", where, reading.report)
-    _names(scenario.operations, place.at("operations"), reading.report)
+        _placeholders(webhook.uri, "{region}", "uri", location.at("webhooks", region, "uri"), report)
+    _names(scenario.operations, location.at("operations"), report)
     for index, operation in enumerate(scenario.operations):
-        _operation(operation, place.at("operations", index), reading)
-    seen: dict[str, int] = {}
-    for index, expectation in enumerate(scenario.expect):
-        where = place.at("expect", index)
-        _expectation(expectation, where, reading)
-        first = seen.setdefault(expectation.operation, where.mark.line)
-        if first != where.mark.line:
-            message = f"operation: {quoted(expectation.operation)} is expected twice, first on line {first}"
-            reading.report.add(where.at("operation").mark, message)
+        _operation(operation, location.at("operations", index), context)
+    _expectations(context)
 
 
-def check_delay(delay: Delay, place: Location, report: Report) -> None:
+def check_delay(delay: Delay, location: Location, report: Report) -> None:
     """Report a delay that is not exactly one of: fixed, an even spread, log-normal."""
     spread = delay.min is not None or delay.max is not None
     forms = (delay.fixed is not None) + spread + (delay.median is not None)
     if forms != 1:
         found = "several kinds of delay at once" if forms else "no delay"
-        report.add(place.mark, f"{found}; write a duration, or min and max, or median and sigma")
-    elif delay.median is None and place.has("sigma"):
-        report.add(place.at("sigma").name, "sigma without a median; write both")
+        report.add(location.mark, f"{found}; write a duration, or min and max, or median and sigma")
+    elif delay.median is None and location.has("sigma"):
+        report.add(location.at("sigma").name, "sigma without a median; write both")
     elif spread and (delay.min is None or delay.max is None):
         given, other = ("min", "max") if delay.max is None else ("max", "min")
-        report.add(place.at(given).name, f"{given} without {other}; write both")
+        report.add(location.at(given).name, f"{given} without {other}; write both")
     elif delay.min is not None and delay.max is not None and delay.min > delay.max:
         shortest, longest = format_duration(delay.min), format_duration(delay.max)
-        report.add(place.at("min").mark, f"min: {shortest} is longer than max, {longest}")
+        report.add(location.at("min").mark, f"min: {shortest} is longer than max, {longest}")
 
 
-def _regions(regions: Iterable[str], place: Location, report: Report) -> None:
+def check_region_list(
+    names: Iterable[str], location: Location, context: ValidationContext, *, field: str
+) -> None:
+    """Report names in a field's list that are no regions, or that are listed twice."""
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        where = location.at(index)
+        if not context.check_region(name, where):
+            continue
+        if (first := seen.setdefault(normalise_region(name), index)) != index:
+            line = location.at(first).mark.line
+            message = f"{field}: {quoted(name)} is listed twice, first on line {line}"
+            context.report.add(where.mark, message)
+
+
+def _regions(regions: Iterable[str], location: Location, report: Report) -> None:
     seen: dict[str, int] = {}
     for index, region in enumerate(regions):
-        where = place.at(index).mark
         if (first := seen.setdefault(normalise_region(region), index)) != index:
-            line = place.at(first).mark.line
-            report.add(where, f"regions: {quoted(region)} is listed twice, first on line {line}")
+            line = location.at(first).mark.line
+            message = f"regions: {quoted(region)} is listed twice, first on line {line}"
+            report.add(location.at(index).mark, message)
 
 
-def check_expects(expects: Iterable[str], place: Location, reading: Reading) -> None:
-    """Report regions to wait for that there are not, or that are listed twice."""
-    seen: dict[str, int] = {}
-    for index, region in enumerate(expects):
-        where = place.at(index)
-        if (
-            reading.region(region, where)
-            and (first := seen.setdefault(normalise_region(region), index)) != index
-        ):
-            line = place.at(first).mark.line
-            reading.report.add(where.mark, f"expects: {quoted(region)} is listed twice, first on line {line}")
-
-
-def _signing(reading: Reading) -> None:
-    signing, place = reading.scenario.signing, reading.place.at("signing")
+def _signing(context: ValidationContext) -> None:
+    signing = context.scenario.signing
     if (signing.rotates is not None) != (len(signing.secrets) == _ROTATED):
         message = "signing: two secrets and 'rotates' go together; write both, or one secret alone"
-        reading.report.add(place.mark, message)
+        context.report.add(context.location.at("signing").mark, message)
 
 
-def _by_region(table: Iterable[str], place: Location, reading: Reading) -> None:
+def _by_region(table: Iterable[str], location: Location, context: ValidationContext) -> None:
     """Keys name regions, each at most once."""
     seen: dict[str, str] = {}
     for name in table:
-        where = place.at(name)
+        where = location.at(name)
         key = Location(where.name, where.name)
-        if reading.region(name, key) and (first := seen.setdefault(normalise_region(name), name)) != name:
-            reading.report.add(
-                key.mark, f"{quoted(name)} is the region {quoted(first)}, which is there already"
-            )
+        if not context.check_region(name, key):
+            continue
+        if (first := seen.setdefault(normalise_region(name), name)) != name:
+            message = f"{quoted(name)} is the region {quoted(first)}, which is there already"
+            context.report.add(key.mark, message)
 
 
-def _names(operations: Iterable[Operation], place: Location, report: Report) -> None:
+def _names(operations: Iterable[Operation], location: Location, report: Report) -> None:
     """Operations have names of their own, those by position included."""
-    if place.damaged:  # one may be missing, and positions with it
-        return
     seen: dict[str, int] = {}
     for index, name in enumerate(operation_names(operations)):
         if (first := seen.setdefault(name, index)) != index:
-            where, line = place.at(index), place.at(first).mark.line
+            where, line = location.at(index), location.at(first).mark.line
             by = "" if where.has("name") else ", this one's name by its position,"
             message = f"name: {quoted(name)}{by} is already the operation on line {line}; choose another"
             report.add(where.at("name").mark, message)
 
 
-def _operation(operation: Operation, place: Location, reading: Reading) -> None:
-    report = reading.report
+def _operation(operation: Operation, location: Location, context: ValidationContext) -> None:
+    report = context.report
     if operation.home:
-        reading.region(operation.home, place.at("home"))
-    _by_region(operation.reaches, place.at("reaches"), reading)
+        context.check_region(operation.home, location.at("home"))
+    _by_region(operation.reaches, location.at("reaches"), context)
     for region, delay in operation.reaches.items():
         if delay is not None:
-            check_delay(delay, place.at("reaches", region), report)
-    if place.has("every") and not place.has("repeat"):
-        report.add(place.at("every").name, "every without repeat; say how many there are")
+            check_delay(delay, location.at("reaches", region), report)
+    if location.has("every") and not location.has("repeat"):
+        report.add(location.at("every").name, "every without repeat; say how many there are")
     for field, text in (("image", operation.image), ("id", operation.id)):
-        where = place.at(field)
+        where = location.at(field)
         _placeholders(text, "{n}", field, where, report)
-        if "{n}" in text and not place.has("repeat"):
+        if "{n}" in text and not location.has("repeat"):
             report.add(where.mark, f"{field}: {{n}} without repeat; say how many there are")
-    host = f"{reading.scenario.registry}/"
+    host = f"{context.scenario.registry}/"
     if operation.image.startswith(host):
         bare = operation.image.removeprefix(host)
         message = f"image: {quoted(operation.image)} names the registry; write {quoted(bare)}"
-        report.add(place.at("image").mark, message)
+        report.add(location.at("image").mark, message)
 
 
-def _placeholders(text: str, known: str, field: str, place: Location, report: Report) -> None:
+def _placeholders(text: str, known: str, field: str, location: Location, report: Report) -> None:
     for found in _PLACEHOLDER.findall(text):
         if found != known:
-            report.add(place.mark, f"{field}: {quoted(found)} stands for nothing; there is {known}")
+            report.add(location.mark, f"{field}: {quoted(found)} stands for nothing; there is {known}")
 
 
-def _expectation(expectation: Expectation, place: Location, reading: Reading) -> None:
-    report = reading.report
-    reading.operations.knows(expectation.operation, place.at("operation").mark, report)
-    missing = place.at("missing")
+def _expectations(context: ValidationContext) -> None:
+    seen: dict[str, int] = {}
+    for index, expectation in enumerate(context.scenario.expect):
+        location = context.location.at("expect", index)
+        _expectation(expectation, location, context)
+        first = seen.setdefault(expectation.operation, location.mark.line)
+        if first != location.mark.line:
+            message = f"operation: {quoted(expectation.operation)} is expected twice, first on line {first}"
+            context.report.add(location.at("operation").mark, message)
+
+
+def _expectation(expectation: Expectation, location: Location, context: ValidationContext) -> None:
+    report = context.report
+    context.operations.check(expectation.operation, location.at("operation").mark, report)
+    missing = location.at("missing")
     if expectation.missing and expectation.outcome != "timed_out":
         report.add(missing.name, f"missing: {expectation.outcome} misses no region; only timed_out does")
     seen: set[str] = set()
     for index, region in enumerate(expectation.missing):
         where = missing.at(index)
-        if reading.region(region, where) and normalise_region(region) in seen:
+        if context.check_region(region, where) and normalise_region(region) in seen:
             report.add(where.mark, f"missing: {quoted(region)} is listed twice")
         seen.add(normalise_region(region))
     if expectation.at is not None and expectation.outcome == "none":
-        report.add(place.at("at").name, "at: the outcome none is never notified; leave it out")
-    if expectation.at is None and place.has("within"):
-        report.add(place.at("within").name, "within without at; say of what")
+        report.add(location.at("at").name, "at: the outcome none is never notified; leave it out")
+    if expectation.at is None and location.has("within"):
+        report.add(location.at("within").name, "within without at; say of what")

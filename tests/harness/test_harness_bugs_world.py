@@ -34,29 +34,23 @@ from fanin.harness.world.play import EPOCH_MS, play, play_foreign_app
 from fanin.harness.world.registry_driver import RegistryDriver
 from fanin.harness.world.sink import Sink
 from fanin.harness.world.target import InProcessTarget
-from fanin.simulator import faults
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.scenario import (
-    Crash,
+from fanin.simulator.faults import apply
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.request import Malform, UnknownRegion
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses
+from fanin.simulator.faults.transport import (
     DelayBy,
-    DeliveryFault,
     Drop,
     Duplicate,
-    Fault,
     LoseAnswer,
     LoseRequest,
-    Malform,
-    OnDelivery,
-    Operation,
     Reorder,
-    Scenario,
-    SinkDown,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
     SlowClient,
-    UnknownRegion,
 )
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.lies import Lie, Patch
 from tests.paths import FOREIGN_APPS
@@ -146,12 +140,12 @@ def a_fault_that_cannot_happen_changes_nothing() -> None:
 
 
 def _nothing_said_means_always(patch: Patch) -> None:
-    bites = faults._bites
+    takes_effect = apply._takes_effect
 
-    def careless(fault: OnDelivery, numbers: Any) -> bool:
-        return not fault.chance or bites(fault, numbers)
+    def careless(fault: DeliveryFault, source: Any) -> bool:
+        return not fault.chance or takes_effect(fault, source)
 
-    patch.setattr(faults, "_bites", careless)
+    patch.setattr(apply, "_takes_effect", careless)
 
 
 # --- the fault hits the wrong side ---
@@ -309,7 +303,7 @@ def _the_sink_keeps_count_for_all(patch: Patch) -> None:
 
     def begin_with_it(self: Sink, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
-        self._answers_lost = shared
+        self._times = shared
 
     patch.setattr(Sink, "__init__", begin_with_it)
 

@@ -10,7 +10,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Card, Judged, Skipped, as_json, line, rule_results, text
 from fanin.harness.rule_coverage import exercised_rules
 from fanin.harness.verdict import Exit, Rule
-from fanin.simulator.language.scenario import SinkRefuses
+from fanin.simulator.faults.sink import SinkRefuses
 from tests.harness.oracle.histories import EAST, WEST, both, fault_applied, history, notified, occurred, sent
 
 CALM = {Rule.IDENTITY, Rule.OUTCOME, Rule.ACKNOWLEDGEMENT, Rule.NOTIFICATION, Rule.CONTENT}

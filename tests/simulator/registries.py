@@ -4,7 +4,8 @@ import json
 from typing import Any, Literal
 
 from fanin.simulator.fake_acr import FakeRegistry, Occurrence
-from fanin.simulator.language.scenario import Fault, Operation, Scenario, Webhook
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
 
 NORTH, WEST, EAST = REGIONS = ("northeurope", "westeurope", "eastus")

@@ -8,7 +8,8 @@ from itertools import islice
 import pytest
 
 from fanin.simulator.fake_acr import FakeRegistry, scope_matches
-from fanin.simulator.language.scenario import Drop, Duplicate, Operation, Scenario, Webhook
+from fanin.simulator.faults.transport import Drop, Duplicate
+from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk
 from tests.simulator.registries import EAST, NORTH, PUSH, REGIONS, WEST, bodies, due, played

@@ -5,7 +5,9 @@ import sys
 from dataclasses import replace
 
 from fanin.simulator.fake_acr import Occurrence
-from fanin.simulator.language.scenario import Drop, Duplicate, Fault, Operation, Reorder
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.transport import Drop, Duplicate, Reorder
+from fanin.simulator.language.scenario import Operation
 from fanin.simulator.shapes import Delay
 from tests.simulator.registries import EAST, NORTH, PUSH, WEST, bodies, due, played
 
@@ -27,7 +29,8 @@ def test_another_process_plays_the_same() -> None:
     """No order that nobody chose gets in, whatever PYTHONHASHSEED is."""
     program = (
         "import hashlib; from fanin.simulator.fake_acr import FakeRegistry;"
-        "from fanin.simulator.language.scenario import Drop, Operation, Scenario;"
+        "from fanin.simulator.faults.transport import Drop;"
+        "from fanin.simulator.language.scenario import Operation, Scenario;"
         "s = Scenario('s', 't', operations=(Operation(name='op', repeat=9),), faults=(Drop(chance=0.5),));"
         "h = list(FakeRegistry(s, seed=7, epoch_ms=0).occurrences());"
         "print(hashlib.sha256(repr(h).encode()).hexdigest())"

@@ -1,6 +1,5 @@
 """Signatures, as whoever implements Standard Webhooks will check them."""
 
-from fanin.simulator.language.scenario import Signing
 from fanin.simulator.signing import HEADERS, message_id, secret_at, signature, signed
 from fanin.simulator.wire import address, webhook_request
 
@@ -32,10 +31,10 @@ def test_a_signed_request_says_who_when_and_what() -> None:
 
 def test_the_second_secret_is_used_from_its_instant_on() -> None:
     """And without one, the first for ever."""
-    rotating = Signing(secrets=(SECRET, OTHER), rotates=60_000)
+    rotating = [secret_at((SECRET, OTHER), at, rotates_ms=60_000) for at in (0, 59_999, 60_000)]
 
-    assert [secret_at(rotating, at) for at in (0, 59_999, 60_000)] == [SECRET, SECRET, OTHER]
-    assert secret_at(Signing(secrets=(SECRET,)), 10**9) == SECRET
+    assert rotating == [SECRET, SECRET, OTHER]
+    assert secret_at((SECRET,), 10**9, rotates_ms=None) == SECRET
 
 
 def test_a_delivery_keeps_its_id() -> None:

@@ -9,8 +9,8 @@ from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.rules.timing import due_until, resend_until
 from fanin.harness.oracle.text import listing
 from fanin.harness.oracle.violation import OperationView
+from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.instants import clock
-from fanin.simulator.language.scenario import Fault, OnDelivery
 
 # So many timeouts after an outcome, a second one would have come: its operation reports one timeout later.
 TIMEOUTS_WATCHED = 2
@@ -60,14 +60,9 @@ def _ineffective_faults(evidence: Evidence) -> Iterator[str]:
     """A certain fault must take effect. One left to chance need not, as long as any other fault did."""
     applied = {it.fault for it in evidence.faults_applied}
     for index, fault in enumerate(evidence.scenario.faults):
-        chance = fault.chance if isinstance(fault, OnDelivery) else 1.0
+        chance = fault.chance if isinstance(fault, DeliveryFault) else 1.0
         if index not in applied and (chance >= 1 or (chance > 0 and not applied)):
-            yield f"fault {index + 1} ({_tag(fault)}) never took effect"
-
-
-def _tag(fault: Fault) -> str:
-    """Its name in YAML."""
-    return str(fault.__struct_config__.tag)
+            yield f"fault {index + 1} ({fault.tag}) never took effect"
 
 
 def _watch(evidence: Evidence, views: Sequence[OperationView]) -> Iterator[str]:

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from fanin.harness.history import TargetState
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.html.diagram import Interval, IntervalKind
-from fanin.harness.report.scenario_text import fault_text
 from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, Event, EventKind, overall
 from fanin.simulator.durations import format_duration
+from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.instants import clock
-from fanin.simulator.language.scenario import SinkDown, SinkFault, SinkLosesAnswer
 
 _REASONS = {"crash": "killed", "stop": "stopped", "failed": "could not start", "pause": "paused"}
 
@@ -49,7 +48,7 @@ def _target_state(kind: IntervalKind, begins: int, ends: int, reason: str) -> In
 
 
 def _concerns(fault: SinkFault, operation: OperationAnalysis | None) -> bool:
-    named = "" if isinstance(fault, SinkDown) else fault.operation
+    named = fault.about
     if not named:
         return True
     if operation is None:
@@ -59,11 +58,11 @@ def _concerns(fault: SinkFault, operation: OperationAnalysis | None) -> bool:
 
 def _sink_fault(fault: SinkFault, end: int) -> Iterator[Interval]:
     """While a fault holds the sink; lost answers have markers instead."""
-    if isinstance(fault, SinkLosesAnswer):
+    if not fault.delays_notifications:
         return
     until = end if fault.until is None else min(fault.until, end)
     if fault.since < until:
-        kind, title = IntervalKind.SINK_FAULT, fault_text(fault)
+        kind, title = IntervalKind.SINK_FAULT, fault.describe()
         yield Interval(lane=SINK, begins=fault.since, ends=until, kind=kind, title=title)
 
 

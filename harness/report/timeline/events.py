@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
 
 from fanin.harness.history import TargetState
 from fanin.harness.oracle.evidence import Attempt, Notification
@@ -16,16 +15,9 @@ from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
 from fanin.harness.report.line import Tone, shorten
 from fanin.simulator.durations import format_duration
+from fanin.simulator.faults.aggregator import AggregatorFault
+from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.instants import clock
-from fanin.simulator.language.scenario import (
-    ClockJump,
-    SinkDown,
-    SinkFault,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
-)
 
 # Lanes that are no region. A region's name cannot start like this.
 REGISTRY = "\0registry"  # across all lanes of a text
@@ -178,33 +170,16 @@ def _new_settings(entry: TargetState) -> str:
 
 def _clock_jumps(analysis: RunAnalysis) -> Iterator[Event]:
     for index, applied, fault in analysis.faults_applied:
-        if isinstance(fault, ClockJump):
-            by_ms = fault.forward or fault.back or 0
+        if isinstance(fault, AggregatorFault) and fault.clock_step_ms:
+            way, by_ms = "forward" if fault.clock_step_ms > 0 else "back", abs(fault.clock_step_ms)
             yield Event(
                 at=applied.at,
                 lane=AGGREGATOR,
                 kind=EventKind.CLOCK_SET,
-                text=f"its clock is set {'forward' if fault.forward else 'back'} {format_duration(by_ms)}",
+                text=f"its clock is set {way} {format_duration(by_ms)}",
                 tone=Tone.FAULT,
                 entries=(index,),
             )
-
-
-def _sink_symptom(fault: SinkFault) -> str:
-    """What the sink does under a fault."""
-    match fault:
-        case SinkRefuses():
-            return f"refuses ({fault.status})"
-        case SinkStalls():
-            return f"stalls ({format_duration(fault.by)})"
-        case SinkHangs():
-            return "hangs"
-        case SinkDown():
-            return "down"
-        case SinkLosesAnswer():
-            return "loses answers"
-        case _:
-            assert_never(fault)
 
 
 def _sink_states(analysis: RunAnalysis) -> Iterator[Event]:
@@ -213,13 +188,13 @@ def _sink_states(analysis: RunAnalysis) -> Iterator[Event]:
     for fault in analysis.scenario.faults:
         if not isinstance(fault, SinkFault):
             continue
-        of = "" if isinstance(fault, SinkDown) or not fault.operation else f" for {fault.operation}"
+        of = f" for {fault.about}" if fault.about else ""
         if 0 < fault.since <= ends:
-            yield _sink(fault.since, EventKind.SINK_FAULT, f"{_sink_symptom(fault)}{of} from here")
+            yield _sink(fault.since, EventKind.SINK_FAULT, f"{fault.symptom}{of} from here")
         if fault.until is not None and fault.until <= ends:
             yield _sink(fault.until, EventKind.SINK_RECOVERED, f"recovered{of}")
     for index, applied, fault in analysis.faults_applied:
-        if isinstance(fault, SinkDown):
+        if isinstance(fault, SinkFault) and fault.refuses_connections:
             yield _sink(applied.at, EventKind.SINK_UNREACHABLE, "no connection", index)
 
 

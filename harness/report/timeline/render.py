@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.line import Line, Tone, clean, line, listed, wrap
-from fanin.harness.report.scenario_text import fault_text, sender_text
+from fanin.harness.report.scenario_text import sender_text
 from fanin.harness.report.timeline import lanes, listing
 from fanin.harness.report.timeline.events import events
 from fanin.harness.report.timeline.selection import select
@@ -42,7 +42,7 @@ def _heading(analysis: RunAnalysis) -> Iterator[Line]:
         f"sender {sender_text(scenario.sender)}; regions {', '.join(map(clean, scenario.regions))}"
     )
     yield from (line(text) for text in wrap(facts, hanging="  "))
-    faults = [fault_text(fault) for fault in scenario.faults]
+    faults = [fault.describe() for fault in scenario.faults]
     if faults:
         text = f"  faults: {listed(faults, _FAULTS_MAX, '; ')}"
         yield from (line(text, Tone.FAULT) for text in wrap(text, hanging="    "))

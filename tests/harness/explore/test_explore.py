@@ -30,25 +30,14 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.parallel import frozen_garbage_collector
 from fanin.harness.verdict import Validity
 from fanin.harness.world.play import play
+from fanin.simulator.faults.aggregator import AggregatorFault, ClockJump, Crash, Pause, Restart
+from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.simulator.faults.request import Forge, Malform, SignEarlier
+from fanin.simulator.faults.sink import SinkFault, SinkHangs
+from fanin.simulator.faults.transport import Drop
 from fanin.simulator.language.dump import dumps
 from fanin.simulator.language.load import load, loads
-from fanin.simulator.language.scenario import (
-    AggregatorFault,
-    ClockJump,
-    Crash,
-    DeliveryFault,
-    Drop,
-    Forge,
-    Malform,
-    Operation,
-    Pause,
-    Restart,
-    Scenario,
-    Sender,
-    SignEarlier,
-    SinkFault,
-    SinkHangs,
-)
+from fanin.simulator.language.scenario import Operation, Scenario, Sender
 from fanin.simulator.pack import find
 from fanin.simulator.shapes import Delay
 from tests.paths import ROOT

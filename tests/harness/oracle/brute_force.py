@@ -10,7 +10,7 @@ from itertools import product
 from typing import NamedTuple
 
 from fanin.harness.history import History
-from fanin.simulator.language.scenario import LoseAnswer
+from fanin.simulator.faults.transport import LoseAnswer
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

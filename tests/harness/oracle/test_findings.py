@@ -10,7 +10,8 @@ from fanin.harness.history import Entry, FaultApplied, History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.oracle.text import listing
 from fanin.harness.verdict import Finding, Rule, Validity
-from fanin.simulator.language.scenario import LoseAnswer, SinkRefuses
+from fanin.simulator.faults.sink import SinkRefuses
+from fanin.simulator.faults.transport import LoseAnswer
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

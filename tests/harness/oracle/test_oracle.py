@@ -5,7 +5,7 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Judgement, Rule, Validity
-from fanin.simulator.language.scenario import SinkDown
+from fanin.simulator.faults.sink import SinkDown
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

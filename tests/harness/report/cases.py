@@ -4,22 +4,10 @@ from typing import Any, NamedTuple
 
 from fanin.harness.history import History
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
-from fanin.simulator.language.scenario import (
-    ClockJump,
-    Crash,
-    Drop,
-    Duplicate,
-    Forge,
-    LoseAnswer,
-    LoseRequest,
-    Pause,
-    Restart,
-    SignEarlier,
-    SinkDown,
-    SinkHangs,
-    SinkRefuses,
-    UnknownRegion,
-)
+from fanin.simulator.faults.aggregator import ClockJump, Crash, Pause, Restart
+from fanin.simulator.faults.request import Forge, SignEarlier, UnknownRegion
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkRefuses
+from fanin.simulator.faults.transport import Drop, Duplicate, LoseAnswer, LoseRequest
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

@@ -2,24 +2,13 @@
 
 import pytest
 
-from fanin.harness.report.scenario_text import fault_text, scenario_sentences
+from fanin.harness.report.scenario_text import scenario_sentences
+from fanin.simulator.faults.aggregator import Crash, Restart
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.request import Malform, UnknownRegion, WrongKey
+from fanin.simulator.faults.sink import SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.transport import DelayBy, Drop, Duplicate, Reorder, SlowClient
 from fanin.simulator.language.load import load
-from fanin.simulator.language.scenario import (
-    Crash,
-    DelayBy,
-    Drop,
-    Duplicate,
-    Fault,
-    Malform,
-    Reorder,
-    Restart,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
-    SlowClient,
-    UnknownRegion,
-    WrongKey,
-)
 from fanin.simulator.pack import find, names
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import EAST
@@ -52,7 +41,7 @@ from tests.harness.oracle.histories import EAST
 )
 def test_every_fault_has_words(fault: Fault, words: str) -> None:
     """A heading names them, and so does `fanin show`."""
-    assert words in fault_text(fault)
+    assert words in fault.describe()
 
 
 @pytest.mark.parametrize("name", names())

@@ -29,11 +29,9 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.line import WIDTH, Line, clean, paint, plain
 from fanin.harness.report.text import one_line, report, summary
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
-from fanin.simulator.language.scenario import (
-    LoseAnswer,
-    Scenario,
-    SinkDown,
-)
+from fanin.simulator.faults.sink import SinkDown
+from fanin.simulator.faults.transport import LoseAnswer
+from fanin.simulator.language.scenario import Scenario
 from tests.harness.oracle.histories import (
     EAST,
     WEST,

@@ -2,19 +2,10 @@
 
 from fanin.harness.targets.scale import compress, scaled, scaled_profile
 from fanin.simulator.delivery import PROFILES
-from fanin.simulator.language.scenario import (
-    Crash,
-    DelayBy,
-    Drop,
-    Duplicate,
-    Operation,
-    Reorder,
-    Scenario,
-    Sender,
-    SinkHangs,
-    SinkStalls,
-    SlowClient,
-)
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.sink import SinkHangs, SinkStalls
+from fanin.simulator.faults.transport import DelayBy, Drop, Duplicate, Reorder, SlowClient
+from fanin.simulator.language.scenario import Operation, Scenario, Sender
 from fanin.simulator.shapes import Delay
 
 MINUTE = 60_000

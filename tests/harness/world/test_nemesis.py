@@ -8,7 +8,8 @@ from fanin.harness.world.asgi import OnResponse, StartError, WebhookResponse
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
-from fanin.simulator.language.scenario import ClockJump, Crash, Fault, Pause, Restart
+from fanin.simulator.faults.aggregator import ClockJump, Crash, Pause, Restart
+from fanin.simulator.faults.fault import Fault
 from fanin.simulator.wire import WebhookRequest
 
 

@@ -10,15 +10,9 @@ from fanin.harness.history import ClientDisconnected, Entry, FaultApplied, Notif
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.sink import Sink
-from fanin.simulator.language.scenario import (
-    Fault,
-    Scenario,
-    SinkDown,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
-)
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.language.scenario import Scenario
 
 type Client = Callable[[aiohttp.ClientSession], Awaitable[None]]
 URL = "http://sink/"

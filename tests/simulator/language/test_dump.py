@@ -7,17 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fanin.simulator.faults.request import UnknownRegion
+from fanin.simulator.faults.transport import Drop
 from fanin.simulator.language.dump import dump, dumps
 from fanin.simulator.language.load import load, loads
-from fanin.simulator.language.scenario import (
-    Drop,
-    Expectation,
-    Operation,
-    Scenario,
-    Sender,
-    UnknownRegion,
-    Webhook,
-)
+from fanin.simulator.language.scenario import Expectation, Operation, Scenario, Sender, Webhook
 from fanin.simulator.pack import find, names
 from fanin.simulator.shapes import Delay
 

@@ -99,13 +99,3 @@ def test_a_fault_that_cannot_be_meant_is_told_where_it_stands(text: str, message
 def test_a_fault_that_can_bite_is_taken(text: str) -> None:
     """Only what is certain to do nothing is refused."""
     assert loads(HEAD + text).faults
-
-
-def test_a_fault_is_not_held_against_broken_operations() -> None:
-    """Whether there is something to bite cannot be told while the operations cannot be read."""
-    text = HEAD + "operations: [{imag: x}]\nfaults: [{fault: drop}, {fault: sink-down}]\n"
-
-    with pytest.raises(ScenarioError) as caught:
-        loads(text)
-
-    assert [problem.mark.line for problem in caught.value.problems] == [3]

@@ -7,31 +7,20 @@ from textwrap import dedent
 import msgspec
 import pytest
 
-from fanin.simulator.language.load import ScenarioError, load, loads
-from fanin.simulator.language.scenario import (
-    Crash,
+from fanin.simulator.faults.aggregator import Crash, Restart
+from fanin.simulator.faults.request import Malform, UnknownRegion, WrongKey
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.transport import (
     DelayBy,
     Drop,
     Duplicate,
-    Expectation,
     LoseAnswer,
     LoseRequest,
-    Malform,
-    Operation,
     Reorder,
-    Restart,
-    Scenario,
-    Sender,
-    SinkDown,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
     SlowClient,
-    UnknownRegion,
-    Webhook,
-    WrongKey,
 )
+from fanin.simulator.language.load import ScenarioError, load, loads
+from fanin.simulator.language.scenario import Expectation, Operation, Scenario, Sender, Webhook
 from fanin.simulator.pack import find, names
 from fanin.simulator.shapes import Delay
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from fanin.simulator.faults.aggregator import ClockJump, Pause, Restart
+from fanin.simulator.faults.request import SignEarlier
 from fanin.simulator.language.load import ScenarioError, loads
-from fanin.simulator.language.scenario import ClockJump, Pause, Restart, Sender, SignEarlier
+from fanin.simulator.language.scenario import Sender
 
 HEAD = "scenario: example\ntitle: An example\noperations: [{}]\n"
 SECRET = "whsec_b25jZSB1cG9uIGEgdGltZSwgYSBzZWNyZXQ="  # noqa: S105 - an example

@@ -15,7 +15,7 @@ from fanin.simulator.language.yaml_nodes import compose
 
 HEAD = "scenario: example\ntitle: An example\n"  # rows begin on line 3
 FIELDS = "scenario, title, description, regions, expects, timeout, registry, correlation, ids, actions, key, replicas, signing, latency, sender, replication, webhooks, operations, faults, expect, verdict"
-FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, malform, unknown-region, wrong-key, slow-client, forge, sign-earlier, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
+FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, slow-client, malform, unknown-region, wrong-key, forge, sign-earlier, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
 DURATION = (
     "write a duration such as 250ms, 45s, 1m30s, 2h, 3d, or a multiple of the timeout such as 0.75 timeout"
 )
@@ -328,40 +328,65 @@ def test_the_schema_refuses_it_as_well(text: str) -> None:
     assert not jsonschema.Draft202012Validator(schema()).is_valid(document)
 
 
-def test_every_problem_is_told_in_file_order() -> None:
-    """One reading is enough: problems of all kinds, and none that follows from another."""
+def reported(text: str) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        loads(text, "e.yaml")
+
+    return [line.split("; ")[0] for line in str(caught.value).splitlines()]
+
+
+def test_every_wrong_shape_is_reported_in_file_order() -> None:
+    """One reading is enough for all that can be told without knowing what names mean."""
     text = """\
 scenario: example
 title: An example
 tmeout: 60s
-regions: [eastus, westus, EastUS]
 operations:
   - {name: build, at: 120}
-  - {name: deploy, home: mars}
   - {image: Team/App, action: psuh}
 faults:
-  - {fault: drop, region: estus}
-  - {fault: drop, operation: build}
-  - {fault: crash}
+  - {fault: dorp}
+  - {fault: malform, how: nicely, regin: eastus}
 expect:
-  - {operation: build, outcome: completed}
   - {operation: deploy, outcome: done}
 """
 
-    with pytest.raises(ScenarioError) as caught:
-        loads(text, "e.yaml")
-
-    told = [line.split("; ")[0] for line in str(caught.value).splitlines()]
-    assert told == [
+    assert reported(text) == [
         "e.yaml:3:1: no field 'tmeout'",
-        "e.yaml:4:27: regions: 'EastUS' is listed twice, first on line 4",
-        "e.yaml:6:23: at: '120' has no unit",
-        "e.yaml:7:26: no region 'mars'",
-        "e.yaml:8:13: image: 'Team/App' is not accepted",
-        "e.yaml:8:31: action: 'psuh' is no choice",
-        "e.yaml:10:27: no region 'estus'",
-        "e.yaml:12:5: crash: neither at nor step",
-        "e.yaml:15:34: outcome: 'done' is no choice",
+        "e.yaml:5:23: at: '120' has no unit",
+        "e.yaml:6:13: image: 'Team/App' is not accepted",
+        "e.yaml:6:31: action: 'psuh' is no choice",
+        "e.yaml:8:13: fault: 'dorp' is no fault",
+        "e.yaml:9:27: how: 'nicely' is no choice",
+        "e.yaml:9:35: malform: no field 'regin'",
+        "e.yaml:11:34: outcome: 'done' is no choice",
+    ]
+
+
+def test_every_wrong_meaning_is_reported_in_file_order() -> None:
+    """And so for what names and values mean together, once the whole file could be read."""
+    text = """\
+scenario: example
+title: An example
+regions: [eastus, westus, EastUS]
+operations:
+  - {name: build}
+  - {name: deploy, home: mars}
+faults:
+  - {fault: drop, region: estus}
+  - {fault: drop, operation: biuld}
+  - {fault: crash}
+expect:
+  - {operation: deplyo, outcome: completed}
+"""
+
+    assert reported(text) == [
+        "e.yaml:3:27: regions: 'EastUS' is listed twice, first on line 3",
+        "e.yaml:6:26: no region 'mars'",
+        "e.yaml:8:27: no region 'estus'",
+        "e.yaml:9:30: no operation 'biuld'",
+        "e.yaml:10:5: crash: neither at nor step",
+        "e.yaml:12:17: no operation 'deplyo'",
     ]
 
 
@@ -374,10 +399,11 @@ expect:
         ),
         ("operation: [{name: x}]\nfaults: [{fault: drop, operation: x}]\n", [(3, 1)]),
         ("operations: [{nam: x}, {name: op2}, {}]\n", [(3, 15)]),
+        ("operations: [{imag: x}]\nfaults: [{fault: drop}, {fault: sink-down}]\n", [(3, 15)]),
     ],
-    ids=["broken lists", "a misspelt list", "positions after a broken one"],
+    ids=["broken lists", "a misspelt list", "positions after a broken one", "faults of broken operations"],
 )
-def test_names_are_not_held_against_what_is_broken(text: str, marks: list[tuple[int, int]]) -> None:
+def test_meaning_is_not_asked_of_a_file_that_cannot_be_read(text: str, marks: list[tuple[int, int]]) -> None:
     """While the regions cannot be read, no region is called unknown; likewise for operations."""
     with pytest.raises(ScenarioError) as caught:
         loads(HEAD + text)

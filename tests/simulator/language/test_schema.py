@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
-from fanin.simulator.language.scenario import Crash, Scenario, SinkHangs
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.sink import SinkHangs
+from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.language.schema import attributes, schema, summary, text
 from fanin.simulator.pack import find, names
 from tests.paths import DOCS

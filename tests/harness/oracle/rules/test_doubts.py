@@ -5,7 +5,10 @@ import pytest
 from fanin.harness.history import End, History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
-from fanin.simulator.language.scenario import Crash, Drop, Duplicate, Expectation, SinkDown
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.sink import SinkDown
+from fanin.simulator.faults.transport import Drop, Duplicate
+from fanin.simulator.language.scenario import Expectation
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

@@ -7,7 +7,7 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
-from fanin.simulator.language.scenario import SinkStalls
+from fanin.simulator.faults.sink import SinkStalls
 from tests.harness.oracle.histories import (
     ABSENT,
     EAST,

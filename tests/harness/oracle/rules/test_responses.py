@@ -5,7 +5,9 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
-from fanin.simulator.language.scenario import Fault, LoseAnswer, LoseRequest, SinkHangs, SlowClient
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkHangs
+from fanin.simulator.faults.transport import LoseAnswer, LoseRequest, SlowClient
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
     EAST,

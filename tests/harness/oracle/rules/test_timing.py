@@ -5,16 +5,10 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
-from fanin.simulator.language.scenario import (
-    Crash,
-    Fault,
-    Scenario,
-    SinkDown,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
-)
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.language.scenario import Scenario
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

@@ -8,7 +8,7 @@ from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html import diagram_svg
 from fanin.harness.verdict import Validity
-from fanin.simulator.language.scenario import Duplicate
+from fanin.simulator.faults.transport import Duplicate
 from tests.harness.oracle.histories import (
     EAST,
     WEST,

@@ -5,7 +5,7 @@ import msgspec
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html import event_table
 from fanin.harness.verdict import Finding, Rule
-from fanin.simulator.language.scenario import Duplicate
+from fanin.simulator.faults.transport import Duplicate
 from tests.harness.oracle.histories import (
     EAST,
     history,

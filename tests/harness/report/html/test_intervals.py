@@ -1,7 +1,7 @@
 """The intervals of a picture: aggregator, sink, timer, deadline."""
 
 from fanin.harness.report.html.glyphs import Glyph
-from fanin.simulator.language.scenario import SinkDown, SinkRefuses
+from fanin.simulator.faults.sink import SinkDown, SinkRefuses
 from tests.harness.oracle.histories import (
     EAST,
     WEST,

@@ -1,7 +1,7 @@
 """The markers of a picture: one sign for each thing that can happen."""
 
 from fanin.harness.report.html.glyphs import Glyph
-from fanin.simulator.language.scenario import Duplicate
+from fanin.simulator.faults.transport import Duplicate
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

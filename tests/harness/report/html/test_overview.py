@@ -3,7 +3,7 @@
 import re
 
 from fanin.harness.report.html import overview
-from fanin.simulator.language.scenario import Duplicate
+from fanin.simulator.faults.transport import Duplicate
 from tests.harness.oracle.histories import (
     EAST,
     history,

@@ -21,7 +21,9 @@ from fanin.harness.history import (
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html.run_page import render
 from fanin.harness.verdict import Finding, Rule, Validity, Verdict
-from fanin.simulator.language.scenario import Crash, Drop, Duplicate, SinkDown, SinkHangs
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.sink import SinkDown, SinkHangs
+from fanin.simulator.faults.transport import Drop, Duplicate
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,

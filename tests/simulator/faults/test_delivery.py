@@ -8,27 +8,21 @@ import msgspec
 import pytest
 
 from fanin.simulator.fake_acr import Delivery, FakeRegistry, UnsentDelivery
-from fanin.simulator.faults import BEHAVIOURS, DEPTH, MIB, _bites
-from fanin.simulator.language.scenario import (
-    Crash,
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.apply import _takes_effect
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.request import DEPTH, MIB, Malform, Malformation, UnknownRegion, WrongKey
+from fanin.simulator.faults.sink import SinkDown
+from fanin.simulator.faults.transport import (
     DelayBy,
-    DeliveryFault,
     Drop,
     Duplicate,
-    Fault,
     LoseAnswer,
     LoseRequest,
-    Malform,
-    Malformation,
-    Operation,
     Reorder,
-    Scenario,
-    SinkDown,
     SlowClient,
-    UnknownRegion,
-    Webhook,
-    WrongKey,
 )
+from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import Action
 
@@ -74,11 +68,6 @@ def in_east(*faults: Fault, action: Action = "push", key: str = "", uri: str = "
 
 
 SOUND = in_east()[0]
-
-
-def test_every_delivery_fault_has_its_behaviour() -> None:
-    """A shape that the loader accepts and nobody plays would be a silent lie."""
-    assert set(BEHAVIOURS) == set(get_args(DeliveryFault))
 
 
 def test_without_faults_a_delivery_is_sound() -> None:
@@ -392,7 +381,7 @@ def test_chance_0_never_bites_and_chance_1_always_does() -> None:
 
     assert len(never) == 1_000
     assert always == []
-    assert not _bites(Drop(chance=0), Zeros())
+    assert not _takes_effect(Drop(chance=0), Zeros())
 
 
 def test_chance_is_drawn_for_each_delivery_from_the_seed() -> None:

@@ -1,0 +1,282 @@
+"""Faults of what is sent: the body, the region and the key in the URL, the signature, the headers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import msgspec
+
+from fanin.simulator.durations import format_duration
+from fanin.simulator.faults.delivery import SECOND_MS, DeliveryContext, DeliveryFault, Selection
+from fanin.simulator.faults.fault import FaultChecks, RandomValues, Scaling
+from fanin.simulator.plan import Delivery
+from fanin.simulator.shapes import ShortText, Some
+from fanin.simulator.signing import TOLERANCE_MS
+from fanin.simulator.text import quoted
+from fanin.simulator.wire import PLACE, encode, normalise_region, with_address, with_body
+
+MIB = 1_048_576
+DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), and still a small body
+
+Malformation = Literal[
+    "not-json", "truncated", "empty", "not-an-object", "no-id", "empty-id",
+    "wrong-types", "no-action", "not-utf8", "huge", "deep", "no-target",
+]  # fmt: skip
+
+
+class Malform(DeliveryFault, frozen=True, tag_field="fault", tag="malform"):
+    """The body is broken. It must be refused with a 4xx and must not count.
+
+    Attributes:
+        how: In which way it is broken.
+    """
+
+    how: Malformation = "not-json"
+
+    changes_one_event = True
+
+    def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
+        """Broken once. A ping stays sound where only an event would break: it misses no target."""
+        body = delivery.request.body
+        already = delivery.invalid_because.startswith("malformed")
+        if already or (self.how in _NOT_FOR_PING and _decoded(body)["action"] == "ping"):
+            return (delivery,)
+        changed = delivery.changed_by(
+            context.index,
+            request=with_body(delivery.request, _MALFORMED[self.how](body)),
+            invalid_because=delivery.invalid_because or f"malformed:{self.how}",
+        )
+        return (changed,)
+
+    def never_succeeds(self, attempt_timeout_ms: int) -> bool:
+        del attempt_timeout_ms
+        return True
+
+    def effect_text(self) -> str:
+        return f"the body is broken: {self.how}"
+
+    def check(self, checks: FaultChecks) -> None:
+        super().check(checks)
+        if checks.in_envelopes and self.how not in OF_ONE_EVENT:
+            message = f"how: {self.how} breaks a whole envelope; of an event there are"
+            checks.problem(f"{message} {', '.join(OF_ONE_EVENT)}", "how")
+
+    @classmethod
+    def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
+        del timeout_ms
+        return cls(*selection, how=values.choice(get_args(Malformation)))
+
+
+class UnknownRegion(
+    DeliveryFault, frozen=True, tag_field="fault", tag="unknown-region", rename={"claims": "as"}
+):
+    """The URL names a region that nobody expects, or none at all.
+
+    Attributes:
+        as: What the URL names instead of the region; empty for no region at all.
+    """
+
+    claims: ShortText = "mars"
+
+    _DRAWN: ClassVar[Sequence[str]] = ("mars", "", "0", "east us", "Ωμέγα")
+
+    def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
+        """A region that aggregators do wait for makes the delivery valid, whatever named another before."""
+        address, claims = delivery.request.address, self.claims or None
+        if address is None or PLACE not in address.template or address.region == claims:
+            return (delivery,)
+        expected = claims is not None and normalise_region(claims) in context.expected
+        invalid_because = delivery.invalid_because
+        if invalid_because in ("", "unknown-region"):
+            invalid_because = "" if expected else "unknown-region"
+        changed = delivery.changed_by(
+            context.index,
+            request=with_address(delivery.request, address.naming(claims)),
+            invalid_because=invalid_because,
+        )
+        return (changed,)
+
+    def never_succeeds(self, attempt_timeout_ms: int) -> bool:
+        del attempt_timeout_ms
+        return True
+
+    def effect_text(self) -> str:
+        return f"the URL names region {self.claims!r}" if self.claims else "the URL names no region"
+
+    def check(self, checks: FaultChecks) -> None:
+        super().check(checks)
+        if self.claims and checks.is_region(self.claims):
+            message = f"as: {quoted(self.claims)} is one of the regions; name one that nobody expects"
+            checks.problem(message, "as")
+
+    @classmethod
+    def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
+        del timeout_ms
+        return cls(*selection, claims=values.choice(cls._DRAWN))
+
+
+class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
+    """The request carries a wrong function key. Needs a scenario with a ``key``."""
+
+    requires = ("function-keys",)
+
+    def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
+        """Without a key in the scenario there is nothing to get wrong."""
+        address = delivery.request.address
+        if address is None or not address.key:
+            return (delivery,)
+        changed = delivery.changed_by(
+            context.index,
+            request=with_address(delivery.request, replace(address, key=f"not-{address.key}")),
+            invalid_because=delivery.invalid_because or "wrong-key",
+        )
+        return (changed,)
+
+    def never_succeeds(self, attempt_timeout_ms: int) -> bool:
+        del attempt_timeout_ms
+        return True
+
+    def effect_text(self) -> str:
+        return "the request carries a wrong key"
+
+    def check(self, checks: FaultChecks) -> None:
+        super().check(checks)
+        if not checks.has_key:
+            checks.problem("wrong-key: the scenario has no key to get wrong; give it a 'key'")
+
+
+class Forge(DeliveryFault, frozen=True, tag_field="fault", tag="forge"):
+    """The request's signature is wrong. Needs a scenario with ``signing``.
+
+    Attributes:
+        how: Signed with another secret, not signed at all, or signed before the body was altered.
+    """
+
+    how: Literal["wrong-secret", "unsigned", "altered"] = "wrong-secret"
+
+    requires = ("signatures",)
+    _DRAWN: ClassVar[Sequence[Literal["wrong-secret", "unsigned", "altered"]]] = (
+        "wrong-secret",
+        "unsigned",
+        "altered",
+    )
+
+    def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
+        """Of two such faults the first one holds."""
+        if delivery.forged:
+            return (delivery,)
+        invalid_because = delivery.invalid_because or f"forged:{self.how}"
+        return (delivery.changed_by(context.index, forged=self.how, invalid_because=invalid_because),)
+
+    def never_succeeds(self, attempt_timeout_ms: int) -> bool:
+        del attempt_timeout_ms
+        return True
+
+    def effect_text(self) -> str:
+        return f"the signature is wrong: {self.how}"
+
+    def check(self, checks: FaultChecks) -> None:
+        super().check(checks)
+        _check_signed(self, checks)
+
+    @classmethod
+    def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
+        del timeout_ms
+        return cls(*selection, how=values.choice(cls._DRAWN))
+
+
+class SignEarlier(DeliveryFault, frozen=True, tag_field="fault", tag="sign-earlier", kw_only=True):
+    """The signature is older than the request. Needs a scenario with ``signing``.
+
+    Up to five minutes are tolerated; what is older may be a replay and must be refused.
+
+    Attributes:
+        by: So much older.
+    """
+
+    by: Some
+
+    requires = ("signatures",)
+    # How old a signature may be is agreed upon by all who sign.
+    scaling: ClassVar[Mapping[str, Scaling]] = {"by": Scaling.FIXED}
+    request_note = ("signed earlier", "")
+
+    def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
+        """Of two such faults the older signature holds."""
+        if self.by <= delivery.signed_earlier_ms:
+            return (delivery,)
+        stale = "stale-signature" if self.by > TOLERANCE_MS else ""
+        invalid_because = delivery.invalid_because or stale
+        changed = delivery.changed_by(
+            context.index, signed_earlier_ms=self.by, invalid_because=invalid_because
+        )
+        return (changed,)
+
+    def never_succeeds(self, attempt_timeout_ms: int) -> bool:
+        del attempt_timeout_ms
+        return self.by > TOLERANCE_MS
+
+    def effect_text(self) -> str:
+        return f"the signature is {format_duration(self.by)} old"
+
+    def check(self, checks: FaultChecks) -> None:
+        super().check(checks)
+        _check_signed(self, checks)
+
+    @classmethod
+    def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
+        del timeout_ms
+        return cls(*selection, by=values.duration(SECOND_MS, 2 * TOLERANCE_MS))
+
+
+def _check_signed(fault: Forge | SignEarlier, checks: FaultChecks) -> None:
+    if not checks.is_signed:
+        checks.problem(f"{fault.tag}: deliveries are not signed; give the scenario a 'signing'")
+
+
+# --- how a body may be broken ---
+
+
+def _without(*fields: str) -> Callable[[bytes], bytes]:
+    def cut(body: bytes) -> bytes:
+        return encode({name: value for name, value in _decoded(body).items() if name not in fields})
+
+    return cut
+
+
+def _with(**fields: Any) -> Callable[[bytes], bytes]:
+    def put(body: bytes) -> bytes:
+        return encode({**_decoded(body), **fields})
+
+    return put
+
+
+def _nested(body: bytes) -> bytes:
+    """The nest stands where an object must stand, so that a parser that survives it still has to refuse."""
+    return encode({**_decoded(body), "target": msgspec.Raw(b"[" * DEPTH + b"]" * DEPTH)})
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(body, type=dict[str, Any])
+
+
+_MALFORMED: Mapping[Malformation, Callable[[bytes], bytes]] = {
+    "not-json": lambda _: b"action=push&repository=team%2Fapp",
+    "truncated": lambda body: body[: len(body) // 2],
+    "empty": lambda _: b"",
+    "not-an-object": lambda body: b"[" + body + b"]",
+    "no-id": _without("id"),
+    "empty-id": _with(id=""),
+    "wrong-types": _with(id=17, timestamp=[], action={"push": True}, target="team/app:1.0.0"),
+    "no-action": _without("action"),
+    # In the id, where even a parser that skips what it does not need must look.
+    "not-utf8": lambda body: body.replace(b'"id":"', b'"id":"\xff\xfe', 1),
+    "huge": _with(padding="x" * MIB),
+    "deep": _nested,
+    "no-target": _without("target"),
+}
+_NOT_FOR_PING: frozenset[Malformation] = frozenset({"no-id", "empty-id", "no-target", "deep"})
+# What can be wrong with one event of an envelope while the others are sound.
+OF_ONE_EVENT: Sequence[Malformation] = (
+    "not-an-object", "no-id", "empty-id", "wrong-types", "no-action", "no-target",
+)  # fmt: skip
