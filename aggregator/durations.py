@@ -4,9 +4,13 @@ import re
 from fractions import Fraction
 
 _MS_BY_UNIT = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
-_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NUMBER_PATTERN = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
+_NUMBER = re.compile(_NUMBER_PATTERN)
+_PART = re.compile(rf"({_NUMBER_PATTERN})(ms|s|m|h|d)")
+# Units in order, each at most once; ``m`` before ``s`` is the first letter of ``ms``.
+_WHOLE = re.compile(
+    "(?=[0-9])" + "".join(rf"(?:{_NUMBER_PATTERN}{unit})?" for unit in ("d", "h", "m(?!s)", "s", "ms"))
+)
 # [days.]hours:minutes:seconds[.fraction]; the fraction has up to seven digits, .NET's ticks.
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)", re.ASCII)
 
@@ -18,6 +22,8 @@ MAX_MS = 3_650 * _MS_BY_UNIT["d"]
 
 def parse_duration(text: str) -> int:
     """Turn ``250ms``, ``80s``, ``1m30s`` or ``3d`` into milliseconds.
+
+    Units come in order, each at most once: ``1h30m``, not ``30m1h``.
 
     Raises:
         ValueError: no duration, not above zero, finer than a millisecond, or longer than ten years.

@@ -33,8 +33,9 @@ from fanin.harness.oracle.config_periods import (
     configured,
     expected_by,
 )
-from fanin.harness.oracle.notification_body import NotificationBody, normalise_region, read_body
+from fanin.harness.oracle.notification_body import NotificationBody, read_body
 from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.wire import normalise_region
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from fanin.harness.oracle.bounds import FOREVER, Bounds, bounds_of
 from fanin.harness.oracle.evidence import Attempt, Notification, Operation
-from fanin.harness.oracle.notification_body import normalise_region
 from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.wire import normalise_region
 
 RETENTION_MS = 7 * 86_400_000
 # A request without a response may lie in some queue for so long, and count then.

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from fanin.simulator.wire import normalise_region
+
 OUTCOMES = ("completed", "timed_out")
 # Unix time in seconds has ten digits until the year 2286; what is larger is milliseconds.
 _SECONDS_MAX = 10**10
@@ -49,11 +51,6 @@ def read_body(body: Mapping[str, Any] | None) -> NotificationBody:
         deadline=deadline if isinstance(deadline, str | int | float) else None,
         raw_outcome=outcome,
     )
-
-
-def normalise_region(region: str) -> str:
-    """A region's name as it compares: trimmed and case-folded (contract, clause 2)."""
-    return region.strip().casefold()
 
 
 def instant_ms(deadline: str | float) -> int | None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from fanin.harness.history import Unsent
 from fanin.harness.oracle.bounds import FOREVER, Bounds, is_late, is_on_time
 from fanin.harness.oracle.evidence import Attempt, Notification, Operation
-from fanin.harness.oracle.notification_body import normalise_region
 from fanin.simulator.instants import clock
+from fanin.simulator.wire import normalise_region
 
 _QUOTED_MAX = 40
 

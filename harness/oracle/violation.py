@@ -9,10 +9,10 @@ from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import Bounds
 from fanin.harness.oracle.evidence import Evidence, Notification, Operation
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.notification_body import normalise_region
 from fanin.harness.oracle.text import region_lines
 from fanin.harness.verdict import Finding, Rule
 from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.wire import normalise_region
 
 
 class Violation(NamedTuple):

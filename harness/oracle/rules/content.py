@@ -6,11 +6,12 @@ from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.notification_body import instant_ms, normalise_region
+from fanin.harness.oracle.notification_body import instant_ms
 from fanin.harness.oracle.text import listing, quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
+from fanin.simulator.wire import normalise_region
 
 
 def check(view: OperationView) -> Iterator[Violation]:

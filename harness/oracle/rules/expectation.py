@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.evidence import Notification
-from fanin.harness.oracle.notification_body import normalise_region
 from fanin.harness.oracle.text import listing, quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Expectation
+from fanin.simulator.wire import normalise_region
 
 
 def check_expectations(views: Sequence[OperationView]) -> Iterator[Violation]:
