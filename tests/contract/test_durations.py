@@ -1,7 +1,7 @@
 """Both sides read durations alike, though neither knows the other: scenarios speak as settings do.
 
-Three differences are meant, and stand in tests of their own: a scenario may say nothing (``0``) and multiples of
-its timeout, and it may last a hundred years, where a setting must be above nothing and at most ten years.
+Three differences are meant, and stand in tests of their own: a scenario may say nothing (``0``) and multiples
+of its timeout, and it may last a hundred years; a setting is above nothing and at most ten years.
 """
 
 import pytest
