@@ -1,123 +1,132 @@
-"""Whether everything is there: which regions are waited for, and which arrival counts for which."""
+"""Whether an operation is complete: which regions are expected, and which arrival counts for which."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Receipt
+from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
     DeadlineReached,
     FanIn,
+    Notification,
     Phase,
     Step,
     Subject,
     start,
     step,
 )
-from fanin.aggregator.http.app import _Surface as Surface
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
-from fanin.aggregator.wire import CORRELATIONS, Arrival
+from fanin.aggregator.wire import Arrival
+from fanin.harness.mutants.middleware import Answer, Forward, Middleware, WebhookCall, intercept
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.rewiring import rewired
-from fanin.harness.mutants.variation import Retold, Tell, VariedEngine, believed_complete, stepping, vary
+from fanin.harness.mutants.variation import Send, VariedEngine, VariedNotifier, complete_anyway, vary
+from fanin.harness.world.asgi import AsgiApp
+
+UNPROCESSABLE = 422
 
 
-class _LearnsRegions(VariedEngine):
-    """Waits for the regions that it has heard of."""
+class _ExpectsRegionsSeen(VariedEngine):
+    """Expects the regions that it has seen so far."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._heard_of: set[str] = set()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._seen: set[str] = set()
 
     async def deliver(self, arrival: Arrival) -> Receipt:
-        self._heard_of.add(arrival.region)
+        self._seen.add(arrival.region)
         return await super().deliver(arrival)
 
-    def transaction(self, *args: Any, **kwargs: Any) -> Any:
-        return stepping(step=self._step, start=self._start)(*args, **kwargs)
+    def new_transaction(
+        self, store: Store, settings: Settings, at_ms: int, /, *, notifier: Notifier | None
+    ) -> Transaction:
+        return Transaction(
+            store,
+            settings,
+            at_ms,
+            notifier=notifier,
+            start=lambda *args, **kwargs: self._complete_if_seen(start(*args, **kwargs)),
+            step=lambda state, event: self._complete_if_seen(step(state, event)),
+        )
 
-    def _start(self, *args: Any, **kwargs: Any) -> Step:
-        return self._settled(start(*args, **kwargs))
-
-    def _step(self, state: FanIn, event: Arrived | DeadlineReached) -> Step:
-        return self._settled(step(state, event))
-
-    def _settled(self, result: Step) -> Step:
+    def _complete_if_seen(self, result: Step) -> Step:
         state = result.state
-        if state.phase is Phase.WAITING and state.arrived.keys() >= self._heard_of:
-            return believed_complete(state, max(state.arrived.values()))
+        if state.phase is Phase.WAITING and state.arrived.keys() >= self._seen:
+            return complete_anyway(state, max(state.arrived.values()))
         return result
 
 
 def _start_unchecked(*args: Any, **kwargs: Any) -> Step:
-    """Looks whether the set is full when a region is added, and not when the operation starts."""
-    begun = start(*args, **kwargs).state
-    waiting = msgspec.structs.replace(begun, phase=Phase.WAITING, decided_ms=None)
+    """Start without a look whether the first region is the only one."""
+    started = start(*args, **kwargs).state
+    waiting = msgspec.structs.replace(started, phase=Phase.WAITING, decided_ms=None)
     return Step(waiting, (), ArrivalResult.COUNTED)
 
 
-def _in_order(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-    """Takes a region that comes before its predecessor for an old event that overtook a new one."""
+def _step_in_region_order(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Ignore a region that arrives before its predecessor, as an old event that overtook a new one."""
     if isinstance(event, Arrived) and event.region in state.missing[1:]:
         return Step(state, (), ArrivalResult.DUPLICATE)
     return step(state, event)
 
 
 class _AnyRegionCounts(VariedEngine):
-    """Counts names, and compares their number with the number of those expected."""
+    """Compares the number of region names with the number of those that are expected."""
 
     async def deliver(self, arrival: Arrival) -> Receipt:
-        if arrival.region not in self._settings.regions:
+        if arrival.region not in self.settings.regions:
             state = await self.inspect(arrival.operation_id)
-            missing = state.missing if state else self._settings.regions
-            arrival = arrival._replace(region=missing[0] if missing else self._settings.regions[0])
+            missing = state.missing if state else self.settings.regions
+            arrival = arrival._replace(region=missing[0] if missing else self.settings.regions[0])
         return await super().deliver(arrival)
 
 
-class _AcceptsTypos(VariedEngine):
+class _AcceptsUnknownRegions(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
-        if arrival.region not in self._settings.regions:
-            return self.pretend(arrival)
+        if arrival.region not in self.settings.regions:
+            return self.receipt_without_storing(arrival)
         return await super().deliver(arrival)
 
 
-class _CaseSensitive(Surface):
-    push = rewired(Surface.push, normalise_region=str.strip)
+def _refuse_unless_unchanged(normalise: Callable[[str], str]) -> Middleware:
+    """Refuse a region that is not written as it is after this step, as if the step did not exist."""
+
+    async def handle(call: WebhookCall, forward: Forward) -> Answer:
+        return await forward(call) if call.region == normalise(call.region) else Answer(UNPROCESSABLE)
+
+    return intercept(handle)
 
 
-class _Untrimmed(Surface):
-    push = rewired(Surface.push, normalise_region=str.casefold)
+def _correlate_by_tag(app: AsgiApp) -> AsgiApp:
+    """Give webhooks about one tag one id: that of the first of them."""
+    ids: dict[tuple[str, str], str] = {}
+
+    async def handle(call: WebhookCall, forward: Forward) -> Answer:
+        payload = call.payload
+        target = payload.get("target")
+        if not (isinstance(target, dict) and isinstance(payload.get("id"), str)):
+            return await forward(call)
+        tag = str(target.get("repository")), str(target.get("tag"))
+        return await forward(call.with_payload(id=ids.setdefault(tag, payload["id"])))
+
+    return intercept(handle)(app)
 
 
-class _TagIsTheKey(Surface):
-    """Whatever happens to one tag is one operation: that of the first event that named it."""
+class _SharedSubject(VariedEngine):
+    """Keeps one subject for all notifications, that of the newest operation."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._correlate = self._by_tag
-        self._owners: dict[tuple[str | None, str | None], str] = {}
-
-    def _by_tag(self, event_id: str, subject: Subject) -> str:
-        return self._owners.setdefault((subject.repository, subject.tag), event_id)
-
-
-class _IdWhateverIsConfigured(Surface):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._correlate = CORRELATIONS["event-id"]
-
-
-class _SharedCallback(VariedEngine):
-    """Has one place for what a notification is about, and the newest operation puts its own there."""
-
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
-        retold = Retold(notifier, self._about_the_newest, clock) if notifier else None
-        super().__init__(settings, clock, metrics, retold)
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None, **kwargs: Any
+    ) -> None:
+        varied = VariedNotifier(notifier, self._with_newest_subject, clock) if notifier else None
+        super().__init__(settings, clock, metrics, varied, **kwargs)
         self._newest: Subject | None = None
 
     async def deliver(self, arrival: Arrival) -> Receipt:
@@ -125,56 +134,59 @@ class _SharedCallback(VariedEngine):
             self._newest = arrival.subject
         return await super().deliver(arrival)
 
-    def _about_the_newest(self, tell: Tell, _clock: Clock) -> Tell:
-        return lambda notify: tell(msgspec.structs.replace(notify, subject=self._newest or notify.subject))
+    def _with_newest_subject(self, send: Send, _clock: Clock) -> Send:
+        def attempt(notification: Notification) -> Any:
+            return send(msgspec.structs.replace(notification, subject=self._newest or notification.subject))
+
+        return attempt
 
 
 MUTANTS = (
     Mutant(
         "regions-seen-so-far",
         ("B25",),
-        "Waits for the regions that it has heard of so far instead of those that are configured, so the"
-        " first operation completes with its first webhook.",
+        "Expects the regions that it has seen so far instead of those that are configured, so the first"
+        " operation completes with its first webhook.",
         "slow-region",
-        vary(engine=_LearnsRegions),
+        vary(engine=_ExpectsRegionsSeen),
     ),
     Mutant(
         "single-region-never-completes",
         ("B27",),
-        "Looks whether the set is full when a region joins it and not when the operation starts, so a"
-        " registry with one region times out for ever.",
+        "Looks whether the set is full when a further region arrives, and not when the operation starts, so"
+        " with one region every operation times out.",
         "one-region",
-        vary(transaction=stepping(start=_start_unchecked)),
+        vary(start=_start_unchecked),
     ),
     Mutant(
         "requires-region-order",
         ("B31",),
-        "Takes a region that reports before its predecessor for an old event that was overtaken, and drops"
-        " it, so it completes only what arrives in alphabetical order.",
+        "Ignores a region that arrives before its predecessor as an old event, so only operations whose"
+        " regions arrive in alphabetical order complete.",
         "out-of-order",
-        vary(transaction=stepping(step=_in_order)),
+        vary(step=_step_in_region_order),
     ),
     Mutant(
         "correlates-by-tag",
         ("B31", "B19"),
-        "Ties webhooks together by the tag that they are about, so a tag that is pushed twice has one"
-        " operation, and nobody ever hears of the second push.",
+        "Correlates webhooks by the tag that they are about, so two pushes of a tag are one operation, and"
+        " there is no notification of the second push.",
         "delete-and-push",
-        vary(surface_type=_TagIsTheKey),
+        vary(middleware=_correlate_by_tag, settings={"correlation": "event-id"}),
     ),
     Mutant(
         "ignores-correlation-setting",
         ("B20",),
-        "Ties webhooks together by the payload's id although it is told to go by the image, so a registry"
-        " whose regions number their events themselves has as many operations as regions.",
+        "Correlates webhooks by the payload's id although it is configured to use the image, so regions that"
+        " give their events ids of their own start an operation each.",
         "distinct-ids",
-        vary(surface_type=_IdWhateverIsConfigured),
+        vary(settings={"correlation": "event-id"}),
     ),
     Mutant(
         "any-region-counts",
         ("B32",),
-        "Compares how many regions have reported, not which, so a region that nobody expects completes the"
-        " operation in the place of one that is missing.",
+        "Compares how many regions have arrived, not which, so an unknown region completes the operation in"
+        " the place of one that is missing.",
         "odd-regions",
         vary(engine=_AnyRegionCounts),
     ),
@@ -184,30 +196,30 @@ MUTANTS = (
         "Compares region names letter by letter, so 'NorthEurope' is refused although 'northeurope' is"
         " expected, and the operation times out.",
         "odd-regions",
-        vary(surface_type=_CaseSensitive),
+        vary(middleware=_refuse_unless_unchanged(str.casefold)),
     ),
     Mutant(
         "untrimmed",
         ("B32",),
-        "Does not trim region names, so one that was typed with a space around it is refused, and the"
-        " operation times out.",
+        "Does not trim region names, so a name with a space around it is refused, and the operation times"
+        " out.",
         "odd-regions",
-        vary(surface_type=_Untrimmed),
+        vary(middleware=_refuse_unless_unchanged(str.strip)),
     ),
     Mutant(
         "accepts-unknown-regions",
         ("B68",),
-        "Answers 202 to a region that nobody expects and does nothing with it, so whoever misspelt it in a"
-        " URL learns of it from timeouts.",
+        "Answers 202 to an unknown region and ignores the webhook, so a misspelt region in a URL shows only"
+        " in timeouts.",
         "odd-regions",
-        vary(engine=_AcceptsTypos),
+        vary(engine=_AcceptsUnknownRegions),
     ),
     Mutant(
         "shared-subject",
         ("B30",),
-        "Keeps what a notification is about in one shared place, so an outcome is told with the image of"
-        " whichever operation began last.",
+        "Keeps the subject of notifications in one shared place, so an outcome is reported with the image of"
+        " the operation that started last.",
         "original-interleaved",
-        vary(engine=_SharedCallback),
+        vary(engine=_SharedSubject),
     ),
 )

@@ -1,6 +1,4 @@
-"""The configuration, and a clock that is set: neither may change what has begun."""
-
-from collections.abc import Iterator
+"""Changes of the configuration and of the clock: neither may change an operation that has begun."""
 
 import msgspec
 
@@ -14,8 +12,8 @@ from fanin.harness.world.kernel import ahead_ms, elapsed_ms
 CLOCK: frozenset[OptionalCapability] = frozenset({"stepping-clock"})
 
 
-class _RegionsOfToday(Transaction):
-    """Compares what has arrived with what is configured now."""
+class _CurrentRegions(Transaction):
+    """Compares arrivals with the regions that are configured now."""
 
     def current(self, operation_id: str) -> FanIn | None:
         state = super().current(operation_id)
@@ -23,23 +21,21 @@ class _RegionsOfToday(Transaction):
         return None if state is None else msgspec.structs.replace(state, expected=expected)
 
 
-class _TimeoutOfToday(VariedEngine):
-    """Adds what is configured now to when each operation began."""
+class _CurrentTimeout(VariedEngine):
+    """Adds the timeout that is configured now to the start of each operation."""
 
     async def open(self) -> None:
         await super().open()
-        moved = [
-            (n, msgspec.structs.replace(it, deadline_ms=it.started_ms + self._settings.timeout_ms))
-            for n, it in self._store.waiting()
-        ]
-        self._store.begin()
-        self._store.rewrite(moved)
-        self._store.commit()
-        self.recheck()
+        self.rewrite(
+            [
+                (n, msgspec.structs.replace(it, deadline_ms=it.started_ms + self.settings.timeout_ms))
+                for n, it in self.store.waiting()
+            ]
+        )
 
 
-class SteadyClock:
-    """What the wall clock showed when the process started, and since then what has passed."""
+class MonotonicClock:
+    """The wall clock as it was when the process started, plus the time since then."""
 
     def __init__(self, epoch_ms: int) -> None:
         self._started_ms = epoch_ms + ahead_ms()
@@ -48,39 +44,37 @@ class SteadyClock:
         return self._started_ms + elapsed_ms()
 
 
-def _mutants() -> Iterator[Mutant]:
-    yield Mutant(
+MUTANTS = (
+    Mutant(
         "current-regions",
         ("B29", "B66"),
-        "Reads the expected regions from the configuration each time, so one that began with three is"
-        " suddenly to wait for four.",
+        "Reads the expected regions from the configuration each time, so an operation that began with three"
+        " suddenly expects four.",
         "region-added",
-        vary(transaction=_RegionsOfToday),
-    )
-    yield Mutant(
+        vary(transaction=_CurrentRegions),
+    ),
+    Mutant(
         "current-timeout",
         ("B66",),
-        "Reckons the deadline from the timeout that is configured now, so a redeploy moves the deadlines of"
-        " operations that wait.",
+        "Computes the deadline from the timeout that is configured now, so a redeployment moves the"
+        " deadlines of operations that wait.",
         "timeout-changed",
-        vary(engine=_TimeoutOfToday),
-    )
-    yield Mutant(
+        vary(engine=_CurrentTimeout),
+    ),
+    Mutant(
         "follows-clock-steps",
         ("B42",),
-        "Compares deadlines with the wall clock, so they pass an hour early when it is put forward.",
+        "Compares deadlines with the wall clock, so they pass an hour early when it is set forward.",
         "clock-jumps",
         vary(),
         capabilities=CLOCK,
-    )
-
-
-MUTANTS = tuple(_mutants())
+    ),
+)
 HEALTHY = (
     Healthy(
         "monotonic-clock",
-        "Reads the wall clock once, when it starts, and counts on from there, whatever becomes of the clock.",
-        vary(clock=SteadyClock),
+        "Reads the wall clock once, when it starts, and counts on from there, whatever the clock is set to.",
+        vary(clock=MonotonicClock),
         capabilities=CLOCK,
     ),
 )

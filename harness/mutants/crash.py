@@ -1,86 +1,93 @@
-"""Crashes and restarts: what was promised must be in the file, and the file must be enough."""
+"""Crashes and restarts: what was acknowledged must be in the file, and the file must be enough."""
 
 import asyncio
-from typing import Any
 
 import msgspec
 
 from fanin.aggregator.engine import Receipt
+from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import StoreUnusableError
 from fanin.aggregator.fanin import FanIn, notification_of
+from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.notify.target import DEFAULT_NAME
+from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.variation import VariedEngine, vary
+from fanin.harness.mutants.variation import ALL, VariedEngine, vary
 
-# How long after its answer an arrival is written, and after its outcome the order to tell it.
+# How long after its answer an arrival is stored, and after its outcome a notification.
 LATER_S = 0.02
-FOR_EVER_MS = 1 << 60
+FAR_FUTURE_MS = 1 << 60
 
 
-class _AnswersFirst(VariedEngine):
+class _AnswersBeforeStoring(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
-        if arrival.region not in self._settings.regions:
+        if arrival.region not in self.settings.regions:
             return await super().deliver(arrival)
-        loop, store = asyncio.get_running_loop(), super().deliver
-        loop.call_later(LATER_S, lambda: loop.create_task(store(arrival)))
-        return self.pretend(arrival)
+        loop, deliver = asyncio.get_running_loop(), super().deliver
+        loop.call_later(LATER_S, lambda: loop.create_task(deliver(arrival)))
+        return self.receipt_without_storing(arrival)
 
 
-class _ForgetsTheStart(VariedEngine):
-    """Runs what waits again from its input; the event that started it was none of it."""
+class _LosesStartEvent(VariedEngine):
+    """Runs waiting operations again from their input, which does not hold the event that started them."""
 
     async def open(self) -> None:
         await super().open()
-        self._store.rewrite((n, _without_first(state)) for n, state in self._store.waiting())
+        self.rewrite([(n, _without_first_arrival(state)) for n, state in self.store.waiting()])
 
 
-def _without_first(state: FanIn) -> FanIn:
+def _without_first_arrival(state: FanIn) -> FanIn:
     first = min(state.arrived, key=lambda region: state.arrived[region], default=None)
     arrived = {region: at for region, at in state.arrived.items() if region != first}
     return msgspec.structs.replace(state, arrived=arrived)
 
 
-class _TellsFromMemory(VariedEngine):
-    """The notification is a task. What the file has of it, nobody reads."""
+class _OutboxInMemory(VariedEngine):
+    """Does not read what the file's outbox holds when it opens."""
 
     async def open(self) -> None:
         await super().open()
+        outbox = self.store.outbox
         rows = [
-            *self._store.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=10_000),
-            *self._store.outbox.due_retries(target=DEFAULT_NAME, now_ms=FOR_EVER_MS, limit=10_000),
+            *outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL),
+            *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
         ]
-        self._store.outbox.delete_delivered([row.n for row in rows])
+        outbox.delete_delivered([row.n for row in rows])
 
 
-class _OutboxLater(VariedEngine):
-    """The outcome is one transaction, the order to tell it another."""
-
-    def transaction(self, *args: Any, **_: Any) -> Transaction:
-        return Transaction(*args, notifier=None)
+class _OutboxInSecondTransaction(VariedEngine):
+    def new_transaction(
+        self,
+        store: Store,
+        settings: Settings,
+        at_ms: int,
+        /,
+        *,
+        notifier: Notifier | None,  # noqa: ARG002 - that is the bug
+    ) -> Transaction:
+        return Transaction(store, settings, at_ms, notifier=None)
 
     def after_commit(self, transaction: Transaction) -> None:
         if transaction.effects:
-            asyncio.get_running_loop().call_later(LATER_S, lambda: self.tell_besides(*transaction.effects))
+            asyncio.get_running_loop().call_later(LATER_S, lambda: self.enqueue(*transaction.effects))
 
 
-class _TellsAllAgain(VariedEngine):
-    """Does not know what was told, and so tells everything when it starts."""
-
+class _NotifiesAllAfterRestart(VariedEngine):
     async def open(self) -> None:
         await super().open()
-        page = self._store.page(None, None, 10_000)
-        decided = [state for _, state in page if state.decided_ms is not None]
-        if decided:
-            self.tell_besides(*(notification_of(it, decided_ms=it.decided_ms or 0) for it in decided))
+        states = [state for _, state in self.store.page(None, None, ALL)]
+        self.enqueue(
+            *(notification_of(it, decided_ms=it.decided_ms) for it in states if it.decided_ms is not None)
+        )
 
 
-class _LeavesItsLock(VariedEngine):
-    """Somebody is here as long as the file is, and only an orderly end removes it."""
+class _StaleLockFile(VariedEngine):
+    """Takes the existence of a file for a running process. Only an orderly stop removes the file."""
 
     async def open(self) -> None:
-        self._lock = self._settings.data_dir / "running"
+        self._lock = self.settings.data_dir / "running"
         if self._lock.exists():
             raise StoreUnusableError(f"{self._lock} exists: another process is running")
         self._lock.touch()
@@ -95,10 +102,10 @@ MUTANTS = (
     Mutant(
         "answers-before-storing",
         ("B50",),
-        "Answers 202 and stores the webhook a moment later, so one that was acknowledged is gone when a"
-        " crash follows at once.",
+        "Answers 202 and stores the webhook a moment later, so an acknowledged webhook is lost in a crash"
+        " that follows at once.",
         "crash-after-ack",
-        vary(engine=_AnswersFirst),
+        vary(engine=_AnswersBeforeStoring),
     ),
     Mutant(
         "loses-start-event",
@@ -106,37 +113,37 @@ MUTANTS = (
         "Runs an operation again after a crash without the event that started it, so its first region is"
         " missing although it was acknowledged.",
         "crash-after-ack",
-        vary(engine=_ForgetsTheStart),
+        vary(engine=_LosesStartEvent),
     ),
     Mutant(
         "outbox-in-memory",
         ("B51",),
-        "Keeps what is to be told in memory, so an outcome that was decided before a crash is never heard"
-        " of.",
+        "Keeps pending notifications in memory, so there is no notification of an outcome that was decided"
+        " just before a crash.",
         "crash-at-notify",
-        vary(engine=_TellsFromMemory),
+        vary(engine=_OutboxInMemory),
     ),
     Mutant(
         "outbox-in-second-transaction",
         ("B51",),
-        "Stores the outcome in one transaction and the order to tell it in another, so a crash in between"
-        " leaves an operation that is done and never told.",
+        "Stores the outcome in one transaction and the notification in another, so after a crash in between"
+        " an operation is decided and never reported.",
         "crash-in-a-burst",
-        vary(engine=_OutboxLater),
+        vary(engine=_OutboxInSecondTransaction),
     ),
     Mutant(
         "notifies-all-after-restart",
         ("B53", "B65"),
-        "Does not note what the sink has accepted, so every restart tells all outcomes again.",
+        "Does not record what the sink has accepted, so every restart sends all notifications again.",
         "crash-at-notify",
-        vary(engine=_TellsAllAgain),
+        vary(engine=_NotifiesAllAfterRestart),
     ),
     Mutant(
         "stale-lock-file",
         (),
-        "Takes a file that a killed process has left behind for a sign that it is still running, so it"
-        " never starts again after a crash.",
+        "Takes a file that a killed process has left for a sign that it is still running, so it does not"
+        " start again after a crash.",
         "crash-after-ack",
-        vary(engine=_LeavesItsLock),
+        vary(engine=_StaleLockFile),
     ),
 )

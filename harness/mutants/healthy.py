@@ -1,7 +1,7 @@
-"""Aggregators that are unusual and right. Whoever accuses one of them has misread the contract."""
+"""Healthy variants: unusual and right. A judge that accuses one of them misreads the contract."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,29 +11,33 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, Delivered
 from fanin.aggregator.engines.sqlite.store import StoredOperation
 from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Notification, Step, step
-from fanin.aggregator.notify.formats import Message
+from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.json import body_of
+from fanin.aggregator.notify.notifier import HttpNotifier
+from fanin.aggregator.notify.port import Notifier
+from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
+from fanin.harness.mutants.middleware import replace_status
 from fanin.harness.mutants.mutant import Healthy
-from fanin.harness.mutants.orchestration import Orchestrations
-from fanin.harness.mutants.variation import Tell, VariedEngine, VariedStore, stepping, vary
+from fanin.harness.mutants.notification import sending
+from fanin.harness.mutants.orchestration import OrchestrationEngine
+from fanin.harness.mutants.variation import Send, VariedEngine, VariedStore, vary
 from fanin.harness.mutants.wait import orchestrated
-from fanin.harness.world.asgi import AsgiApp
-from fanin.harness.world.target import AppFactory
 
 # Both well within the second that a correct aggregator may be late by.
-SLOW_S, POLL_MS = 0.7, 500
+DELAY_S, POLL_MS = 0.7, 500
 
 
-def _slowly(tell: Tell, _clock: Clock) -> Tell:
-    async def attempt(notify: Notification) -> None:
-        await asyncio.sleep(SLOW_S)
-        await tell(notify)
+def _send_slowly(send: Send, _clock: Clock) -> Send:
+    async def attempt(notification: Notification) -> None:
+        await asyncio.sleep(DELAY_S)
+        await send(notification)
 
     return attempt
 
 
-class _Polls(VariedStore):
+class _PollingStore(VariedStore):
     """Finds deadlines when it looks, twice a second."""
 
     def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
@@ -45,86 +49,70 @@ class _Polls(VariedStore):
 
 
 class _MarksLate(VariedEngine):
-    """Notes what the sink has accepted 0.7 s later, so a crash in between leads to a repetition."""
-
-    async def record(self, mark: AttemptResult) -> None:
-        if isinstance(mark, Delivered):
-            await asyncio.sleep(SLOW_S)
-        await super().record(mark)
+    async def record(self, result: AttemptResult) -> None:
+        if isinstance(result, Delivered):
+            await asyncio.sleep(DELAY_S)
+        await super().record(result)
 
 
-class _AnswersLate(VariedEngine):
-    """Answers 0.7 s after it has stored the webhook."""
-
+class _AnswersAfterDelay(VariedEngine):
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
-        await asyncio.sleep(SLOW_S)
+        await asyncio.sleep(DELAY_S)
         return receipt
 
 
-def _answering(statuses: Mapping[int, int]) -> Callable[[AsgiApp], AsgiApp]:
-    """Answers with other statuses."""
-
-    def around(app: AsgiApp) -> AsgiApp:
-        async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-            async def sending(message: Any) -> None:
-                if message["type"] == "http.response.start":
-                    message = {**message, "status": statuses.get(message["status"], message["status"])}
-                await send(message)
-
-            await app(scope, receive, sending)
-
-        return wrapped
-
-    return around
-
-
-def _shouting(tell: Tell, _clock: Clock) -> Tell:
-    def louder(names: tuple[str, ...]) -> tuple[str, ...]:
+def _with_other_letter_case(notification: Notification) -> Notification:
+    def change(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(f" {name.title()} " for name in names)
 
-    return lambda notify: tell(
-        msgspec.structs.replace(notify, arrived=louder(notify.arrived), missing=louder(notify.missing))
+    return msgspec.structs.replace(
+        notification, arrived=change(notification.arrived), missing=change(notification.missing)
     )
 
 
-def _saying(body: Callable[[Notification], dict[str, Any]]) -> AppFactory:
-    """Writes the notification's body in another way."""
+class _ExtraFields(VariedEngine):
+    """Has a notifier that writes other bodies."""
 
-    def render(notify: Notification) -> Message:
-        return Message({"content-type": "application/json"}, msgspec.json.encode(body(notify)))
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None, **kwargs: Any
+    ) -> None:
+        form = Format(render=self._render)
+        self._http = HttpNotifier(settings.targets, clock, load=lambda _name: form)
+        super().__init__(settings, clock, metrics, self._http if notifier else None, **kwargs)
 
-    return vary(render=render)
+    async def close(self) -> None:
+        await super().close()
+        self._http.close()
+
+    def _render(self, notification: Notification) -> Message:
+        body = msgspec.json.encode(self.body_of(notification))
+        return Message({"content-type": "application/json"}, body)
+
+    def body_of(self, notification: Notification) -> Mapping[str, Any]:
+        body = msgspec.to_builtins(body_of(notification))
+        links = {"self": f"/instances/{notification.operation_id}"}
+        return {"version": 2, **body, "links": links, "tries": None}
 
 
-def _at_length(notify: Notification) -> dict[str, Any]:
-    body = msgspec.to_builtins(body_of(notify))
-    return {"version": 2, **body, "links": {"self": f"/instances/{notify.operation_id}"}, "tries": None}
+class _OmitsNullFields(_ExtraFields):
+    def body_of(self, notification: Notification) -> Mapping[str, Any]:
+        body = {**msgspec.to_builtins(body_of(notification)), "deadline": notification.deadline_ms}
+        return {name: value for name, value in body.items() if value is not None}
 
 
-def _briefly(notify: Notification) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.to_builtins(body_of(notify))
-    body["deadline"] = notify.deadline_ms
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def _keyed_by_id(tell: Tell, _clock: Clock) -> Tell:
-    return lambda notify: tell(msgspec.structs.replace(notify, key=notify.operation_id))
-
-
-def _closed_window(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-    """An arrival at the deadline's very instant is on time, so the timer waits for the next one."""
-    later = msgspec.structs.replace(state, deadline_ms=state.deadline_ms + 1)
-    result = step(later, event)
+def _step_with_closed_window(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Count an arrival at the very instant of the deadline; let the timer wait for the next one."""
+    result = step(msgspec.structs.replace(state, deadline_ms=state.deadline_ms + 1), event)
     same = msgspec.structs.replace(result.state, deadline_ms=state.deadline_ms)
-    told = tuple(
+    effects = tuple(
         msgspec.structs.replace(it, key=same.key, deadline_ms=same.deadline_ms) for it in result.effects
     )
-    return result._replace(state=same, effects=told)
+    return result._replace(state=same, effects=effects)
 
 
-class _TimerALittleLate(VariedStore):
-    """Its deadlines are over when the instant is."""
+class _StoreWithClosedWindow(VariedStore):
+    """Finds a deadline when its instant is over."""
 
     def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
         return super().due(now_ms - 1, limit)
@@ -135,64 +123,64 @@ class _TimerALittleLate(VariedStore):
 
 
 HEALTHY = (
-    Healthy("unmodified", "The aggregator as it is, put together by the zoo: nothing is exchanged.", vary()),
+    Healthy("unmodified", "The aggregator as it is, built like the mutants, with no part exchanged.", vary()),
     Healthy(
         "slow-notifier",
-        "Takes 0.7 s before it sends a notification; in time is whatever comes within a second.",
-        vary(telling=_slowly),
+        "Waits 0.7 s before it sends a notification; the contract allows a second.",
+        vary(send=_send_slowly),
     ),
     Healthy(
         "coarse-timer",
-        "Looks for deadlines twice a second; a timer may be late, it may only never be early.",
-        vary(store=_Polls),
+        "Looks for deadlines twice a second; a timer may be late, but never early.",
+        vary(store=_PollingStore),
     ),
     Healthy(
         "marks-late",
-        "Notes 0.7 s late what the sink has accepted, so after a crash it tells again; under the"
-        " same key that is what at-least-once means.",
+        "Records 0.7 s late what the sink has accepted, so after a crash it sends that again; under the"
+        " same key at-least-once delivery allows it.",
         vary(engine=_MarksLate),
     ),
     Healthy(
         "answers-after-delay",
         "Answers 0.7 s after it has stored a webhook; senders wait longer.",
-        vary(engine=_AnswersLate),
+        vary(engine=_AnswersAfterDelay),
     ),
     Healthy(
         "other-statuses",
-        "Answers 200 instead of 202 and other 4xx than the real one; any 2xx says that it counted, any 4xx"
+        "Answers 200 instead of 202, and other 4xx than the real one; any 2xx means that it counted, any 4xx"
         " that it never will.",
-        vary(around=_answering({202: 200, 400: 422, 401: 403, 413: 400})),
+        vary(middleware=replace_status({202: 200, 400: 422, 401: 403, 413: 400})),
     ),
     Healthy(
         "no-content",
         "Answers 204 instead of 202.",
-        vary(around=_answering({202: 204})),
+        vary(middleware=replace_status({202: 204})),
     ),
     Healthy(
         "extra-fields",
-        "Has more fields in its notifications than the contract asks for.",
-        _saying(_at_length),
+        "Has more fields in its notifications than the contract requires.",
+        vary(engine=_ExtraFields),
     ),
     Healthy(
         "omits-null-fields",
-        "Leaves fields out that would be null, and writes the deadline as Unix time.",
-        _saying(_briefly),
+        "Omits fields that are null, and writes the deadline as Unix time.",
+        vary(engine=_OmitsNullFields),
     ),
     Healthy(
         "other-letter-case",
         "Writes region names in other letter case and with spaces; names compare trimmed and case-folded.",
-        vary(telling=_shouting),
+        vary(send=sending(_with_other_letter_case)),
     ),
     Healthy(
         "keyed-by-id",
-        "Takes the operation's id for the key of its notification; one outcome has one key, whatever it"
-        " looks like.",
-        vary(telling=_keyed_by_id),
+        "Uses the operation's id as the key of its notification; the contract requires one key per outcome,"
+        " whatever it looks like.",
+        vary(send=sending(lambda it: msgspec.structs.replace(it, key=it.operation_id))),
     ),
     Healthy(
         "closed-window",
-        "Counts what arrives at the very instant of the deadline; there, either outcome is right.",
-        vary(store=_TimerALittleLate, transaction=stepping(step=_closed_window)),
+        "Counts an arrival at the very instant of the deadline; there, either outcome is right.",
+        vary(store=_StoreWithClosedWindow, step=_step_with_closed_window),
     ),
     Healthy(
         "unlimited-retention",
@@ -201,9 +189,8 @@ HEALTHY = (
     ),
     Healthy(
         "in-memory",
-        "Another design, orchestrations in memory; it forgets everything in a crash, and is right until"
-        " then.",
-        orchestrated(Orchestrations),
+        "Another design, orchestrations in memory; it loses everything in a crash, and is right until then.",
+        orchestrated(OrchestrationEngine),
         survives_crash=False,
     ),
 )

@@ -1,83 +1,87 @@
-"""After the end: what comes late must find that there was an outcome, however late it comes."""
+"""After the outcome: a late arrival must find that there was one, however late it is."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
+from fanin.aggregator.engines.sqlite.store import StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.variation import VariedStore, believed_complete, finished, stepping, vary
+from fanin.harness.mutants.variation import VariedStore, complete_anyway, decide, vary
 
 FIVE_MINUTES_MS = 300_000
 
 
-class _ForgetsWhenDone(VariedStore):
-    """An operation is there for as long as it waits."""
+class _StoreWithoutOutcomes(VariedStore):
+    """Deletes an operation instead of storing its outcome."""
 
-    def decide(self, known: Any) -> None:
-        self._db.executemany("DELETE FROM operation WHERE n = ?", [(n,) for n, _ in known])
+    def decide(self, known: Iterable[StoredOperation]) -> None:
+        self.forget([n for n, _ in known])
 
 
-def _completes_after_timeout(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-    """The handler of the last region does not ask whether the operation is over."""
+def _step_completes_after_timeout(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Complete with the last region, even after the outcome."""
     result = step(state, event)
     after = result.state
     if result.result is ArrivalResult.LATE and after.phase is Phase.TIMED_OUT:
         arrived = {**after.arrived, **after.late}
         if arrived.keys() >= set(after.expected):
-            return finished(msgspec.structs.replace(after, arrived=arrived), Phase.COMPLETED, event.at_ms)
+            return decide(msgspec.structs.replace(after, arrived=arrived), Phase.COMPLETED, event.at_ms)
     return result
 
 
-class _LeavesArrivals(VariedStore):
-    """Forgets an operation when its retention is over, but not what had arrived for it."""
+class _StoreWithLeftovers(VariedStore):
+    """Keeps the states of operations that were deleted after their retention."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.left: dict[str, FanIn] = {}  # by operation
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._decided: dict[int, FanIn] = {}  # by row
+        self.leftovers: dict[str, FanIn] = {}  # by operation
+
+    def decide(self, known: Iterable[StoredOperation]) -> None:
+        known = list(known)
+        self._decided.update(known)
+        super().decide(known)
 
     def forget(self, numbers: Sequence[int]) -> int:
-        for n in numbers:
-            (text,) = self._db.execute("SELECT state FROM operation WHERE n = ?", (n,)).fetchone()
-            state = msgspec.json.decode(text, type=FanIn)
-            self.left[state.operation_id] = state
+        for state in (self._decided.pop(n) for n in numbers if n in self._decided):
+            self.leftovers[state.operation_id] = state
         return super().forget(numbers)
 
 
-class _Inherits(Transaction):
-    """Begins with whatever is there under the operation's id."""
-
+class _StartsWithLeftovers(Transaction):
     def start_operation(self, arrival: Arrival, event: Arrived) -> Step:
-        begun = super().start_operation(arrival, event)
-        left = self.store.left.get(arrival.operation_id) if isinstance(self.store, _LeavesArrivals) else None
-        return self.begin_with(left, begun, event.at_ms) if left else begun
+        started = super().start_operation(arrival, event)
+        assert isinstance(self.store, _StoreWithLeftovers)  # noqa: S101 - they belong together
+        leftover = self.store.leftovers.get(arrival.operation_id)
+        return self.combine(leftover, started, event.at_ms) if leftover else started
 
-    def begin_with(self, left: FanIn, begun: Step, at_ms: int) -> Step:
-        """What a timeout has left behind is counted for the next one."""
-        if left.phase is not Phase.TIMED_OUT:
-            return begun
-        state = msgspec.structs.replace(begun.state, arrived={**left.arrived, **begun.state.arrived})
-        return begun._replace(state=state) if state.missing else finished(state, Phase.COMPLETED, at_ms)
+    def combine(self, leftover: FanIn, started: Step, at_ms: int) -> Step:
+        """Count arrivals that a timeout has left behind."""
+        if leftover.phase is not Phase.TIMED_OUT:
+            return started
+        state = msgspec.structs.replace(started.state, arrived={**leftover.arrived, **started.state.arrived})
+        return started._replace(state=state) if state.missing else decide(state, Phase.COMPLETED, at_ms)
 
 
-class _PromiseKept(_Inherits):
-    def begin_with(self, left: FanIn, begun: Step, at_ms: int) -> Step:
-        """The promise of completion was resolved once, and whoever waits for it is served at once."""
-        return believed_complete(begun.state, at_ms) if left.phase is Phase.COMPLETED else begun
+class _PromiseStaysResolved(_StartsWithLeftovers):
+    def combine(self, leftover: FanIn, started: Step, at_ms: int) -> Step:
+        """Complete at once if the promise of completion was resolved before."""
+        return complete_anyway(started.state, at_ms) if leftover.phase is Phase.COMPLETED else started
 
 
 class _GoneError(RequestError):
-    """The instance is finished."""
+    """The operation is finished."""
 
     status = 410
 
 
-def _refuses_late(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-    """A finished instance takes no events."""
+def _step_refuses_late(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Refuse events of a finished operation."""
     if isinstance(event, Arrived) and state.phase is not Phase.WAITING:
         raise _GoneError(f"operation {state.operation_id} is finished")
     return step(state, event)
@@ -87,42 +91,42 @@ MUTANTS = (
     Mutant(
         "deletes-on-completion",
         ("B44",),
-        "Removes an operation when it is decided, so a late webhook starts it again, and a second timeout"
-        " is told when the other regions do not come.",
+        "Deletes an operation when it is decided, so a late webhook starts it again, and a second timeout"
+        " follows.",
         "resurrection",
-        vary(store=_ForgetsWhenDone),
+        vary(store=_StoreWithoutOutcomes),
     ),
     Mutant(
         "retention-of-five-minutes",
         ("B18", "B44"),
-        "Remembers what is done for five minutes, although senders retry for days, so a copy that comes"
-        " the next day starts the operation again.",
+        "Remembers outcomes for five minutes, although senders retry for days, so a copy that comes the"
+        " next day starts the operation again.",
         "duplicate-after-done",
         vary(settings={"retention_ms": FIVE_MINUTES_MS}),
     ),
     Mutant(
         "completes-after-timeout",
         ("B47",),
-        "Does not ask whether an operation is over when its last region reports, so it is told timed out,"
-        " and completed a second later.",
+        "Does not look whether an operation has an outcome when its last region arrives, so a timeout is"
+        " followed by a completion.",
         "late-region",
-        vary(transaction=stepping(step=_completes_after_timeout)),
+        vary(step=_step_completes_after_timeout),
     ),
     Mutant(
         "refuses-late-arrivals",
         ("B46",),
-        "Lets a finished instance refuse events, so a late webhook is answered 410, and a sender that"
-        " retries goes on in vain or disables the webhook.",
+        "Refuses events of a finished operation, so a late webhook is answered 410, and its sender retries"
+        " in vain or disables the webhook.",
         "late-region",
-        vary(transaction=stepping(step=_refuses_late)),
+        vary(step=_step_refuses_late),
     ),
     Mutant(
         "inherits-arrivals",
         ("B45", "B03"),
-        "Forgets an operation that has timed out but not what had arrived for it, so the next one with the"
-        " same id inherits regions and completes without them.",
+        "Deletes an operation that has timed out but not its arrivals, so the next one with the same id"
+        " inherits regions and completes without them.",
         "same-key-next-week",
-        vary(store=_LeavesArrivals, transaction=_Inherits),
+        vary(store=_StoreWithLeftovers, transaction=_StartsWithLeftovers),
     ),
     Mutant(
         "promise-stays-resolved",
@@ -130,6 +134,6 @@ MUTANTS = (
         "Leaves the promise of completion resolved for ever, so the next operation with the same id"
         " completes with its first webhook.",
         "same-key-next-week",
-        vary(store=_LeavesArrivals, transaction=_PromiseKept),
+        vary(store=_StoreWithLeftovers, transaction=_PromiseStaysResolved),
     ),
 )

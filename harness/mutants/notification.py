@@ -1,8 +1,9 @@
-"""The notification: one key, until somebody accepts it, whatever becomes of the others."""
+"""The notification: one key, sent until it is accepted, whatever becomes of other notifications."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -13,126 +14,128 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import (
     AttemptResult,
     Delivered,
-    Dispatcher,
     Dispatchers,
     Failed,
+    Outbox,
     OutboxRow,
 )
+from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import ArrivalResult, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.attempt import ATTEMPT_S
+from fanin.aggregator.notify.attempt import ATTEMPT_S, attempt
 from fanin.aggregator.notify.port import NotDeliveredError, Notifier
+from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.retry_record import RetryDecision
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.variation import Retold, Tell, VariedEngine, vary
+from fanin.harness.mutants.variation import Send, SendVariation, VariedEngine, VariedNotifier, vary
 
-TRIES_MAX = 3
+ATTEMPTS_MAX = 3
 LEASE_S = 2.0
 
 
-def _telling_as(change: Callable[[Notification], Notification]) -> Callable[[Tell, Clock], Tell]:
-    """Tells something else than what was decided."""
-    return lambda tell, _clock: lambda notify: tell(change(notify))
+def sending(change: Callable[[Notification], Notification]) -> SendVariation:
+    """Sends another notification than the one that was decided."""
+    return lambda send, _clock: lambda notification: send(change(notification))
 
 
-def _once(tell: Tell, _clock: Clock) -> Tell:
-    """Posts it, and forgets it."""
-
-    async def attempt(notify: Notification) -> None:
+def _send_once(send: Send, _clock: Clock) -> Send:
+    async def attempt_once(notification: Notification) -> None:
         with suppress(NotDeliveredError, TimeoutError):
             async with asyncio.timeout(ATTEMPT_S / 2):
-                await tell(notify)
+                await send(notification)
 
-    return attempt
+    return attempt_once
 
 
-def _three_times(tell: Tell, _clock: Clock) -> Tell:
-    """Three tries must do."""
-    tries: dict[str, int] = {}
+def _send_three_times(send: Send, _clock: Clock) -> Send:
+    attempts: dict[str, int] = {}  # by key
 
-    async def attempt(notify: Notification) -> None:
-        tries[notify.key] = tries.get(notify.key, 0) + 1
+    async def attempt_thrice(notification: Notification) -> None:
+        attempts[notification.key] = attempts.get(notification.key, 0) + 1
         try:
-            await tell(notify)
+            await send(notification)
         except NotDeliveredError:
-            if tries[notify.key] < TRIES_MAX:
+            if attempts[notification.key] < ATTEMPTS_MAX:
                 raise
 
-    return attempt
+    return attempt_thrice
 
 
-def _fresh_keys(tell: Tell, _clock: Clock) -> Tell:
-    """Every attempt is a message, and every message has an id."""
+def _key_per_attempt(send: Send, _clock: Clock) -> Send:
     numbers = count(1)
-    return lambda notify: tell(msgspec.structs.replace(notify, key=f"{notify.key}-{next(numbers)}"))
+    return lambda notification: send(
+        msgspec.structs.replace(notification, key=f"{notification.key}-{next(numbers)}")
+    )
 
 
-def _keys_of_a_life(tell: Tell, clock: Clock) -> Tell:
-    """A process numbers its messages; its own name is part of the number."""
-    born_ms = clock.now_ms()
-    return lambda notify: tell(msgspec.structs.replace(notify, key=f"{notify.key}-{born_ms}"))
+def _key_per_process(send: Send, clock: Clock) -> Send:
+    started_ms = clock.now_ms()
+    return sending(lambda it: msgspec.structs.replace(it, key=f"{it.key}-{started_ms}"))(send, clock)
 
 
-def _short_lease(tell: Tell, _clock: Clock) -> Tell:
-    """Work that takes longer than its lease is given to somebody else."""
+def _short_lease(send: Send, _clock: Clock) -> Send:
+    """Let a second worker send what takes longer than its lease."""
 
-    async def attempt(notify: Notification) -> None:
-        workers = [asyncio.create_task(_quietly(tell, notify))]
+    async def attempt_leased(notification: Notification) -> None:
+        workers = [asyncio.create_task(_error_of(send, notification))]
         done, _ = await asyncio.wait(workers, timeout=LEASE_S)
         if not done:
-            workers.append(asyncio.create_task(_quietly(tell, notify)))
+            workers.append(asyncio.create_task(_error_of(send, notification)))
             done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
-        if trouble := next(iter(done)).result():
-            raise trouble
+        if error := next(iter(done)).result():
+            raise error
 
-    return attempt
+    return attempt_leased
 
 
-async def _quietly(tell: Tell, notify: Notification) -> NotDeliveredError | None:
+async def _error_of(send: Send, notification: Notification) -> NotDeliveredError | None:
     try:
-        await tell(notify)
+        await send(notification)
     except NotDeliveredError as exc:
         return exc
     return None
 
 
-def _decided_when_told(tell: Tell, clock: Clock) -> Tell:
-    """An operation is done when somebody has heard of it. Until then its deadline can pass."""
+def _decide_at_delivery(send: Send, clock: Clock) -> Send:
+    """Let the deadline pass until the completion has been accepted."""
 
-    def attempt(notify: Notification) -> Awaitable[None]:
-        if notify.outcome is Phase.COMPLETED and clock.now_ms() >= notify.deadline_ms:
-            notify = msgspec.structs.replace(notify, outcome=Phase.TIMED_OUT)
-        return tell(notify)
+    def attempt_deciding(notification: Notification) -> Awaitable[None]:
+        if notification.outcome is Phase.COMPLETED and clock.now_ms() >= notification.deadline_ms:
+            notification = msgspec.structs.replace(notification, outcome=Phase.TIMED_OUT)
+        return send(notification)
 
-    return attempt
+    return attempt_deciding
 
 
-class _WrittenWhenSent(VariedEngine):
-    """Looks at the operation again for every attempt, to say what is true now."""
+class _RenderedAtDelivery(VariedEngine):
+    """Reads the operation again for every attempt."""
 
-    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
-        retold = Retold(notifier, self._as_of_now, clock) if notifier else None
-        super().__init__(settings, clock, metrics, retold)
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None, **kwargs: Any
+    ) -> None:
+        varied = VariedNotifier(notifier, self._with_current_state, clock) if notifier else None
+        super().__init__(settings, clock, metrics, varied, **kwargs)
 
-    def _as_of_now(self, tell: Tell, _clock: Clock) -> Tell:
-        async def attempt(notify: Notification) -> None:
-            state = await self.inspect(notify.operation_id)
+    def _with_current_state(self, send: Send, _clock: Clock) -> Send:
+        async def attempt_rendered(notification: Notification) -> None:
+            state = await self.inspect(notification.operation_id)
             if state and state.decided_ms is not None:
-                now = msgspec.structs.replace(state, arrived={**state.arrived, **state.late})
-                notify = notification_of(now, decided_ms=state.decided_ms)
-            await tell(notify)
+                with_late = msgspec.structs.replace(state, arrived={**state.arrived, **state.late})
+                notification = notification_of(with_late, decided_ms=state.decided_ms)
+            await send(notification)
 
-        return attempt
+        return attempt_rendered
 
 
-class _TwoPollers(VariedEngine):
-    """Two workers look into one outbox."""
+class _TwoOutboxPollers(VariedEngine):
+    """Has a second worker that reads the same outbox."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        settings, clock, metrics, notifier = args
+    def __init__(
+        self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None, **kwargs: Any
+    ) -> None:
+        super().__init__(settings, clock, metrics, notifier, **kwargs)
         self._second = (
             Dispatchers(self, notifier, settings, clock=clock, metrics=metrics) if notifier else None
         )
@@ -147,92 +150,120 @@ class _TwoPollers(VariedEngine):
             await self._second.stop(0)
         await super().close()
 
-    def after_commit(self, transaction: Any) -> None:
-        super().after_commit(transaction)
+    def after_commit(self, transaction: Transaction) -> None:
         if self._second:
             self._second.wake(transaction.enqueued)
 
 
-class _InOrder(Dispatcher):
-    """One after the other."""
+class SerialDispatcher:
+    """A dispatcher (`engines.sqlite.dispatcher.TargetDispatcher`) that attempts one notification at a time.
 
-    stubborn = True  # nothing overtakes what was refused
+    A notification that failed is attempted again before any other one is.
+    """
+
+    strict = True  # whether the others wait while a notification that failed waits for its retry
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        target: str,
+        notifier: Notifier,
+        /,
+        *,
+        retry_policy: RetryPolicy,  # noqa: ARG002 - it tries for ever
+        clock: Clock,
+        metrics: Metrics,  # noqa: ARG002 - and counts nothing
+    ) -> None:
+        self._outbox, self._target, self._clock = outbox, target, clock
+        self._send = partial(notifier.send, target)
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._lanes = [asyncio.get_running_loop().create_task(self._lane())]
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
-    async def _lane(self) -> None:
+    def wake(self) -> None:
+        self._woken.set()
+
+    def recheck(self) -> None:
+        self._woken.set()
+
+    async def stop(self, grace_s: float) -> None:  # noqa: ARG002 - an attempt that runs is repeated
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
         while True:
-            self._has_pending.clear()
+            self._woken.clear()
             now_ms = self._clock.now_ms()
-            target = self._target
             rows = [
-                *self._outbox.due_retries(target=target, now_ms=now_ms, limit=1),
-                *self._outbox.unattempted(target=target, after=0, limit=1),
+                *self._outbox.due_retries(target=self._target, now_ms=now_ms, limit=1),
+                *self._outbox.unattempted(target=self._target, after=0, limit=1),
             ]
             if rows:
                 await self._attempt(rows[0])
                 continue
-            next_ms = self._outbox.next_retry_ms(target=target, now_ms=now_ms)
+            next_ms = self._outbox.next_retry_ms(target=self._target, now_ms=now_ms)
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if next_ms is None else (next_ms - now_ms) / 1_000):
-                    await self._has_pending.wait()
+                    await self._woken.wait()
 
     async def _attempt(self, row: OutboxRow) -> None:
         record = row.record
         while True:
-            error = await self._once(row, asyncio.timeout(ATTEMPT_S))
+            error = await attempt(partial(self._send, row.notification), asyncio.timeout(ATTEMPT_S))
             if error is None:
                 return await self._outbox.record(Delivered(row.n))
             now_ms, decision = self._clock.now_ms(), RetryDecision(error=str(error))
             record = record.after(decision, key=row.notification.key, now_ms=now_ms)
-            if not self.stubborn or record.due_ms is None:
+            if not self.strict or record.due_ms is None:
                 return await self._outbox.record(Failed(row.n, record))
             await asyncio.sleep((record.due_ms - now_ms) / 1_000)
 
 
-class _OneAtATime(_InOrder):
-    """What was refused comes again later; but while one is under way, the others wait."""
+class _OneAtATimeDispatcher(SerialDispatcher):
+    """Attempts others while a notification that failed waits for its retry."""
 
-    stubborn = False
-
-
-class _TellsInOrder(VariedEngine):
-    dispatcher_type = _InOrder
+    strict = False
 
 
-class _TellsOneAtATime(_TellsInOrder):
-    dispatcher_type = _OneAtATime
+class _NotifiesInStrictOrder(VariedEngine):
+    dispatcher_type = SerialDispatcher
 
 
-class _TellsBeforeAnswering(VariedEngine):
-    """Whoever brings the last region is answered when nothing is left to tell."""
+class _NotifiesOneAtATime(VariedEngine):
+    dispatcher_type = _OneAtATimeDispatcher
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._told = asyncio.Event()
+
+class _NotifiesBeforeAnswering(VariedEngine):
+    """Answers the webhook that completes an operation when no notification is pending any more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._recorded = asyncio.Event()
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         if receipt.result is ArrivalResult.COUNTED and receipt.state.phase is Phase.COMPLETED:
-            while self._store.outbox.counts()[0]:
-                self._told.clear()
-                await self._told.wait()
+            while self.store.outbox.counts()[0]:
+                self._recorded.clear()
+                await self._recorded.wait()
         return receipt
 
     async def record(self, result: AttemptResult) -> None:
         await super().record(result)
-        self._told.set()
+        self._recorded.set()
 
 
 class _ReplaysActivities(VariedEngine):
-    """Every event replays its operation from the start, and with it what was told."""
+    """Runs an operation from its start with every event, and its notification with it."""
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         state = receipt.state
         if receipt.result is not ArrivalResult.COUNTED and state.decided_ms is not None:
-            self.tell_besides(notification_of(state, decided_ms=state.decided_ms))
+            self.enqueue(notification_of(state, decided_ms=state.decided_ms))
         return receipt
 
 
@@ -240,48 +271,48 @@ MUTANTS = (
     Mutant(
         "notifies-once",
         ("B51", "B58"),
-        "Posts a notification and forgets it, so an outcome that falls while the sink is down is never"
-        " heard of.",
+        "Makes one attempt at a notification and ignores how it ends, so there is no notification of an"
+        " outcome that falls while the sink is down.",
         "sink-down",
-        vary(telling=_once),
+        vary(send=_send_once),
     ),
     Mutant(
         "gives-up-after-three-attempts",
         ("B58",),
-        "Gives a notification up after three tries, so an outage of a few seconds swallows the outcome.",
+        "Gives up after three attempts, so an outage of a few seconds loses the notification.",
         "sink-down",
-        vary(telling=_three_times),
+        vary(send=_send_three_times),
     ),
     Mutant(
         "no-idempotency-key",
         ("B52",),
-        "Tells without an idempotency key, so a sink that hears of an outcome twice cannot know that it is"
-        " one.",
+        "Sends no idempotency key, so a sink that receives a notification twice cannot recognise it.",
         "slow-region",
-        vary(telling=_telling_as(lambda notify: msgspec.structs.replace(notify, key=""))),
+        vary(send=sending(lambda it: msgspec.structs.replace(it, key=""))),
     ),
     Mutant(
         "key-per-attempt",
         ("B52",),
-        "Draws a new key for every attempt, so when the sink's answer is lost, one outcome becomes two.",
+        "Makes a new key for every attempt, so when the sink's response is lost, one notification becomes"
+        " two.",
         "sink-answer-lost",
-        vary(telling=_fresh_keys),
+        vary(send=_key_per_attempt),
     ),
     Mutant(
         "key-per-process",
         ("B52",),
-        "Makes the process's start a part of the key, so what is told again after a crash looks new to the"
-        " sink.",
+        "Makes the start of the process a part of the key, so a notification that is sent again after a"
+        " crash looks new to the sink.",
         "crash-at-notify",
-        vary(telling=_keys_of_a_life),
+        vary(send=_key_per_process),
     ),
     Mutant(
         "short-lease",
         ("B56",),
-        "Leases a notification for two seconds and does not renew, so a second worker sends it while a"
-        " slow sink is still answering the first.",
+        "Leases a notification for two seconds without renewal, so a second worker sends it while a slow"
+        " sink is still processing the first attempt.",
         "sink-stalls",
-        vary(telling=_short_lease),
+        vary(send=_short_lease),
     ),
     Mutant(
         "two-outbox-pollers",
@@ -289,53 +320,53 @@ MUTANTS = (
         "Has two workers that read the outbox before either has marked a row, so every notification is"
         " sent twice.",
         "slow-region",
-        vary(engine=_TwoPollers),
+        vary(engine=_TwoOutboxPollers),
     ),
     Mutant(
         "decides-at-delivery",
         ("B58",),
-        "Takes an operation for done when its outcome is delivered, so an outage of the sink turns a"
-        " completion into a timeout.",
+        "Decides an outcome when the notification is accepted, so an outage of the sink turns a completion"
+        " into a timeout.",
         "sink-down",
-        vary(telling=_decided_when_told),
+        vary(send=_decide_at_delivery),
     ),
     Mutant(
         "rendered-at-delivery",
         ("B47",),
-        "Writes the notification when it is sent instead of when the outcome falls, so a timeout that"
-        " could not be told names a region as arrived that came too late.",
+        "Writes the notification when it is sent instead of when the outcome is decided, so a timeout that"
+        " was pending names a region as arrived that was late.",
         "late-while-untold",
-        vary(engine=_WrittenWhenSent),
+        vary(engine=_RenderedAtDelivery),
     ),
     Mutant(
         "notifies-in-strict-order",
         ("B62",),
-        "Sends notifications strictly in order, so one that the sink refuses for ever holds up all that"
+        "Sends notifications strictly in order, so one that the sink refuses for ever blocks all that"
         " follow.",
         "poisoned-sink",
-        vary(engine=_TellsInOrder),
+        vary(engine=_NotifiesInStrictOrder),
     ),
     Mutant(
         "notifies-one-at-a-time",
         ("B62",),
-        "Sends one notification at a time, so one for which the sink takes very long holds up those of"
+        "Sends one notification at a time, so one that the sink processes for very long delays those of"
         " other operations.",
         "stuck-sink",
-        vary(engine=_TellsOneAtATime),
+        vary(engine=_NotifiesOneAtATime),
     ),
     Mutant(
         "notifies-before-answering",
         ("B24",),
-        "Tells the outcome before it answers the webhook that completes it, so a sink that hangs makes the"
-        " registry give up on a delivery that was counted.",
+        "Sends the notification before it answers the webhook that completes the operation, so when the sink"
+        " hangs, the registry gives up on a delivery that counted.",
         "sink-hangs",
-        vary(engine=_TellsBeforeAnswering),
+        vary(engine=_NotifiesBeforeAnswering),
     ),
     Mutant(
         "replays-activities",
         ("B65",),
-        "Runs an operation from its start at every event, side effects included, so every copy of a"
-        " webhook tells the outcome again.",
+        "Runs an operation from its start with every event, side effects included, so every copy of a"
+        " webhook sends the notification again.",
         "duplicate-after-done",
         vary(engine=_ReplaysActivities),
     ),

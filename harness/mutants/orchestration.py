@@ -1,9 +1,9 @@
-"""A small design of another kind: orchestrations in memory, as Durable Functions has them.
+"""An engine of another design: orchestrations in memory, modelled on Durable Functions.
 
 An operation is an instance of a coroutine that waits for one external event per region, or for a timer. An
-event is handed to the first waiter of its name that still waits; without one it is kept for the next.
+event is delivered to the first waiter of its name that still waits; without one it is buffered for the next.
 
-Rules of this file: it is right as long as nothing crashes; what a bug does otherwise is a method of its own.
+Rules of this file: it is right as long as nothing crashes; what a mutant changes is a method of its own.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ type Waiter = asyncio.Future[None]
 
 
 class Instance:
-    """One operation: what its webhooks have brought, and who waits for them."""
+    """One operation: its state, and its waiters for external events."""
 
     def __init__(self, state: FanIn) -> None:
         self.state = state
         self.waiters: dict[str, deque[Waiter]] = {region: deque() for region in state.expected}
-        self.kept: set[str] = set()  # events that came before anybody waited for them
-        self.received = 0  # deliveries, repeated ones too
+        self.buffered: set[str] = set()  # regions whose event came while there was no waiter
+        self.received = 0  # deliveries, including repeated ones
 
     def count(self, region: str, at_ms: int) -> None:
-        """Remember that an event was received."""
+        """Add a region to those that have arrived."""
         self.state = msgspec.structs.replace(self.state, arrived={**self.state.arrived, region: at_ms})
 
 
 class MemoryOutbox:
-    """What is still to be told, for `engines.sqlite.dispatcher.Dispatchers`. What is given up is gone."""
+    """Pending notifications in memory, for `engines.sqlite.dispatcher.Dispatchers`; without dead letters."""
 
     def __init__(self) -> None:
         self._rows: dict[int, OutboxRow] = {}
@@ -49,10 +49,10 @@ class MemoryOutbox:
         self._due_ms: dict[int, int] = {}
         self._last = 0
 
-    def enqueue(self, notify: Notification, targets: Iterable[str]) -> None:
+    def enqueue(self, notification: Notification, targets: Iterable[str]) -> None:
         for target in targets:
             self._last += 1
-            self._rows[self._last] = OutboxRow(self._last, notify)
+            self._rows[self._last] = OutboxRow(self._last, notification)
             self._target[self._last] = target
 
     def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
@@ -78,7 +78,7 @@ class MemoryOutbox:
             self._due_ms[result.n] = result.record.due_ms
 
 
-class Orchestrations:
+class OrchestrationEngine:
     """An engine (`fanin.aggregator.engine.Engine`) that keeps everything in memory."""
 
     capabilities = Capabilities(survives_kill=False, exclusive=False, has_retention=False)
@@ -108,8 +108,8 @@ class Orchestrations:
     async def deliver(self, arrival: Arrival) -> Receipt:
         if arrival.region not in self._settings.regions:
             raise UnknownRegionError(arrival.region, self._settings.regions)
-        instance = self._instances.get(arrival.operation_id) or self.begin(arrival)
-        return Receipt(instance.state, self.happen(instance, arrival.region))
+        instance = self._instances.get(arrival.operation_id) or self.start_instance(arrival)
+        return Receipt(instance.state, self.raise_event(instance, arrival.region))
 
     async def inspect(self, operation_id: str) -> FanIn | None:
         instance = self._instances.get(operation_id)
@@ -128,10 +128,10 @@ class Orchestrations:
     async def check(self) -> None:
         return
 
-    # --- an instance's life ---
+    # --- instances ---
 
-    def begin(self, arrival: Arrival) -> Instance:
-        """Start an instance under the operation's id. One of the same id is replaced."""
+    def start_instance(self, arrival: Arrival) -> Instance:
+        """Start an instance under the operation's id, in the place of one with the same id."""
         now_ms = self._clock.now_ms()
         state = FanIn(
             operation_id=arrival.operation_id,
@@ -141,59 +141,59 @@ class Orchestrations:
             deadline_ms=now_ms + self._settings.timeout_ms,
         )
         instance = self._instances[arrival.operation_id] = Instance(state)
-        self.spawn(self.orchestrate(instance))
+        self.run_in_background(self.orchestrate(instance))
         return instance
 
-    def happen(self, instance: Instance, region: str) -> ArrivalResult:
+    def raise_event(self, instance: Instance, region: str) -> ArrivalResult:
         """Raise the external event of a region."""
         state = instance.state
         if state.phase is not Phase.WAITING or self._clock.now_ms() >= state.deadline_ms:
             return ArrivalResult.LATE
         if region in state.arrived:
             return ArrivalResult.DUPLICATE
-        self.hand_over(instance, region)
+        self.deliver_event(instance, region)
         return ArrivalResult.COUNTED
 
-    def hand_over(self, instance: Instance, region: str) -> None:
-        """Give the event to the first that waits for it, or keep it."""
+    def deliver_event(self, instance: Instance, region: str) -> None:
+        """Give the event to the first waiter that still waits, or buffer it."""
         waiters = instance.waiters[region]
         while waiters:
             waiter = waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return
-        instance.kept.add(region)
+        instance.buffered.add(region)
 
     async def orchestrate(self, instance: Instance) -> None:
-        """Wait for all regions or for the timer, and tell what came of it."""
+        """Wait for all regions or for the timer, and decide."""
         timer = asyncio.create_task(self.sleep_until(instance.state.deadline_ms))
-        everything = asyncio.create_task(self.wait_for_all(instance))
+        everything = asyncio.create_task(self.wait_for_all_events(instance))
         await asyncio.wait([everything, timer], return_when=asyncio.FIRST_COMPLETED)
         complete = everything.done()
         everything.cancel()
-        await self.wind_up(instance, timer)
+        await self.finish_waits(instance, timer)
         self.decide(instance, Phase.COMPLETED if complete else Phase.TIMED_OUT)
 
-    async def wait_for_all(self, instance: Instance) -> None:
-        """Wait for every region at once."""
+    async def wait_for_all_events(self, instance: Instance) -> None:
+        """Wait for the events of all regions at once."""
         async with asyncio.TaskGroup() as group:
             for region in instance.state.expected:
-                group.create_task(self.wait_for(instance, region))
+                group.create_task(self.wait_for_event(instance, region))
 
-    async def wait_for(self, instance: Instance, region: str) -> None:
+    async def wait_for_event(self, instance: Instance, region: str) -> None:
         """Wait for the external event of a region."""
-        if region not in instance.kept:
+        if region not in instance.buffered:
             waiter: Waiter = asyncio.get_running_loop().create_future()
             instance.waiters[region].append(waiter)
             await waiter
         instance.count(region, self._clock.now_ms())
 
-    async def wind_up(self, instance: Instance, timer: asyncio.Task[None]) -> None:  # noqa: ARG002 - a bug needs it
-        """End what still runs before the outcome is told."""
+    async def finish_waits(self, instance: Instance, timer: asyncio.Task[None]) -> None:  # noqa: ARG002 - subclasses need it
+        """Called before the outcome is decided."""
         timer.cancel()
 
     def decide(self, instance: Instance, outcome: Phase) -> None:
-        """The outcome falls, and is told."""
+        """Decide the outcome, and notify."""
         now_ms = self._clock.now_ms()
         instance.state = msgspec.structs.replace(instance.state, phase=outcome, decided_ms=now_ms)
         if self._notifier and self._dispatchers:
@@ -205,8 +205,8 @@ class Orchestrations:
         """A durable timer."""
         await asyncio.sleep(max(0, at_ms - self._clock.now_ms()) / 1000)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something for as long as this process lives."""
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine until it ends or the process does."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

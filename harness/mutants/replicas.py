@@ -1,4 +1,4 @@
-"""Processes on one store that do not know of each other."""
+"""Several processes on one store, which do not communicate."""
 
 import asyncio
 import sqlite3
@@ -29,18 +29,18 @@ from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Healthy, Mutant
-from fanin.harness.mutants.orchestration import Orchestrations
+from fanin.harness.mutants.orchestration import OrchestrationEngine
 from fanin.harness.mutants.wait import orchestrated
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory, LoopClock
 
 FILE = "shared.db"
-# How often each replica looks for what is due, whoever noted it.
-LOOK_S = 0.25
-# Whoever claims a notification has so long to tell it. Then it is anybody's again.
+# How often each replica looks for what is due.
+POLL_S = 0.25
+# How long a claim on a notification lasts. After that, every replica may claim it.
 LEASE_MS = 15_000
 ATTEMPT_S = 10.0
-AGAIN_MS = 5_000
+RETRY_MS = 5_000
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA busy_timeout = 5000;
@@ -56,19 +56,19 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 
 class Claim(NamedTuple):
-    """A notification that is ours to tell, until its lease is over."""
+    """A notification that this replica may send until the lease is over."""
 
-    notify: Notification
+    notification: Notification
     target: str
     until_ms: int
 
 
-class SharedEngine:
+class SharedStoreEngine:
     """An engine (`fanin.aggregator.engine.Engine`) whose processes share one SQLite file, and nothing else.
 
-    Every decision is one transaction that takes the write lock first, so whoever comes second sees what the
-    first one decided. A notification is told by whoever claims it, in the same way; what its claimant does
-    not live to tell is claimed by another one when the lease is over.
+    Every decision is one transaction that takes the write lock first, so the second process sees what the
+    first one decided. A notification is sent by the process that claims it, in the same way; if that process
+    dies before, another one claims it when the lease is over.
     """
 
     capabilities = Capabilities(survives_kill=True, exclusive=False, has_retention=False)
@@ -77,7 +77,7 @@ class SharedEngine:
         self, settings: Settings, clock: Clock, _metrics: Metrics, notifier: Notifier | None
     ) -> None:
         self._settings, self._clock, self._notifier = settings, clock, notifier
-        self._look = asyncio.Event()
+        self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- the port ---
@@ -86,7 +86,7 @@ class SharedEngine:
         self._settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self._settings.data_dir / FILE, isolation_level=None)
         self._db.executescript(SCHEMA)
-        self.spawn(self._watch())
+        self.run_in_background(self._poll())
 
     async def close(self) -> None:
         for task in tuple(self._tasks):
@@ -101,8 +101,8 @@ class SharedEngine:
             state = self._load(arrival.operation_id)
             result = step(state, event) if state else self._start(arrival, event)
             self._save(result)
-        self._look.set()
-        self.decided(result.effects)
+        self._woken.set()
+        self.on_decided(result.effects)
         return Receipt(result.state, result.result or ArrivalResult.COUNTED)
 
     async def inspect(self, operation_id: str) -> FanIn | None:
@@ -122,26 +122,26 @@ class SharedEngine:
     async def check(self) -> None:
         return
 
-    # --- what a bug does otherwise ---
+    # --- what mutants override ---
 
-    def decided(self, effects: Iterable[Notification]) -> None:
-        """We have decided something. Whoever looks next will tell it."""
+    def on_decided(self, effects: Iterable[Notification]) -> None:
+        """Called after decisions of this process. Nothing to do: the next poll finds the notifications."""
 
     def claims(self, now_ms: int) -> list[Claim]:
-        """What is to be told now, ours alone for as long as the lease lasts."""
+        """Claim the notifications that are due; no other process sends them while the lease lasts."""
         until_ms = now_ms + LEASE_MS
         with self._transaction():
             rows = self._db.execute(
                 "UPDATE outbox SET due_ms = ? WHERE due_ms <= ? RETURNING notify, target", (until_ms, now_ms)
             ).fetchall()
-        return [_claim(notify, target, until_ms) for notify, target in rows]
+        return [_claim(notification, target, until_ms) for notification, target in rows]
 
-    def signed(self, notify: Notification) -> Notification:
-        """What is told under which key: the one that belongs to the decision."""
-        return notify
+    def with_key(self, notification: Notification) -> Notification:
+        """The notification as it is sent, under the key of the decision."""
+        return notification
 
     def first_due_ms(self) -> int:
-        """From when on anybody may claim a notification that is put into the outbox now."""
+        """From when on a notification that is put into the outbox now may be claimed."""
         return self._clock.now_ms()
 
     # --- deciding ---
@@ -167,7 +167,7 @@ class SharedEngine:
             for result in results:
                 self._save(result)
         for result in results:
-            self.decided(result.effects)
+            self.on_decided(result.effects)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -187,124 +187,124 @@ class SharedEngine:
         state = result.state
         row = (state.operation_id, state.deadline_ms, state.phase is Phase.WAITING, _text(state))
         self._db.execute("INSERT OR REPLACE INTO operation VALUES (?, ?, ?, ?)", row)
-        for notify in result.effects:
-            for target in self.targets(notify):
-                told = (notify.key, target, _text(notify), self.first_due_ms())
-                self._db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?)", told)
+        for notification in result.effects:
+            for target in self.targets_of(notification):
+                entry = (notification.key, target, _text(notification), self.first_due_ms())
+                self._db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?)", entry)
 
-    def targets(self, notify: Notification) -> Iterable[str]:
-        """Who is to hear of it."""
-        return self._notifier.targets_for(notify.outcome) if self._notifier else ()
+    def targets_of(self, notification: Notification) -> Iterable[str]:
+        """The targets of a notification."""
+        return self._notifier.targets_for(notification.outcome) if self._notifier else ()
 
-    # --- telling ---
+    # --- sending ---
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         while True:
-            self._look.clear()
+            self._woken.clear()
             now_ms = self._clock.now_ms()
-            with suppress(sqlite3.OperationalError):  # locked for long; the next look will do
+            with suppress(sqlite3.OperationalError):  # locked for long; the next poll will do
                 self._expire(now_ms)
                 for claim in self.claims(now_ms):
-                    self.spawn(self.tell(claim))
+                    self.run_in_background(self.send(claim))
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._look.wait()
+                async with asyncio.timeout(POLL_S):
+                    await self._woken.wait()
 
-    async def tell(self, claim: Claim) -> None:
-        """One attempt at what we have claimed."""
+    async def send(self, claim: Claim) -> None:
+        """Make one attempt at a claimed notification."""
         if self._notifier is None or self._clock.now_ms() >= claim.until_ms:
-            return  # we were stopped, and it is somebody else's by now
-        row = (claim.notify.key, claim.target)
+            return  # the process stood still, and another one may have claimed it
+        row = (claim.notification.key, claim.target)
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await self._notifier.send(claim.target, self.signed(claim.notify))
+                await self._notifier.send(claim.target, self.with_key(claim.notification))
         except (NotDeliveredError, TimeoutError):
-            again_ms = self._clock.now_ms() + AGAIN_MS
-            self._db.execute("UPDATE outbox SET due_ms = ? WHERE key = ? AND target = ?", (again_ms, *row))
+            retry_ms = self._clock.now_ms() + RETRY_MS
+            self._db.execute("UPDATE outbox SET due_ms = ? WHERE key = ? AND target = ?", (retry_ms, *row))
         else:
             self._db.execute("DELETE FROM outbox WHERE key = ? AND target = ?", row)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something for as long as this process lives."""
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine until it ends or the process does."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _claim(notify: str, target: str, until_ms: int) -> Claim:
-    return Claim(msgspec.json.decode(notify, type=Notification), target, until_ms)
+def _claim(notification: str, target: str, until_ms: int) -> Claim:
+    return Claim(msgspec.json.decode(notification, type=Notification), target, until_ms)
 
 
 def _text(value: FanIn | Notification) -> str:
     return msgspec.json.encode(value).decode()
 
 
-class _ClaimsNothing(SharedEngine):
-    """Looks what is to be told, tells it, and crosses it out. So does the other one."""
+class _NotifiesWithoutClaiming(SharedStoreEngine):
+    """Reads what is due, sends it and deletes it, as the other replica does."""
 
     def claims(self, now_ms: int) -> list[Claim]:
         due = self._db.execute("SELECT notify, target FROM outbox WHERE due_ms <= ?", (now_ms,))
-        return [_claim(notify, target, now_ms + LEASE_MS) for notify, target in due.fetchall()]
+        return [_claim(notification, target, now_ms + LEASE_MS) for notification, target in due.fetchall()]
 
 
-class _TellsFromMemory(SharedEngine):
-    """Tells what it decided from memory, and looks at no lease; the key is drawn by whoever tells."""
+class _ZombieNotifies(SharedStoreEngine):
+    """Sends its own decisions from memory, without a look at leases, under a key of its own."""
 
-    def decided(self, effects: Iterable[Notification]) -> None:
-        for notify in effects:
-            for target in self.targets(notify):
-                self.spawn(self.tell(Claim(notify, target, 1 << 62)))
+    def on_decided(self, effects: Iterable[Notification]) -> None:
+        for notification in effects:
+            for target in self.targets_of(notification):
+                self.run_in_background(self.send(Claim(notification, target, 1 << 62)))
 
     def first_due_ms(self) -> int:
         return self._clock.now_ms() + LEASE_MS
 
-    def signed(self, notify: Notification) -> Notification:
-        return msgspec.structs.replace(notify, key=uuid.uuid4().hex)
+    def with_key(self, notification: Notification) -> Notification:
+        return msgspec.structs.replace(notification, key=uuid.uuid4().hex)
 
 
-def shared(engine: type[SharedEngine]) -> AppFactory:
-    """Every replica is an application with an engine of its own."""
+def with_shared_store(engine: type[SharedStoreEngine]) -> AppFactory:
+    """Replicas that are applications with an engine each, on one store."""
 
-    def build(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
+    def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
         return create_app(Settings.from_environment(environment), clock=LoopClock(epoch_ms), engine=engine)
 
-    return build
+    return factory
 
 
 REPLICAS: frozenset[OptionalCapability] = frozenset({"replicas"})
-HEALTHY = (
-    Healthy(
-        "shared-store",
-        "Replicas that share one SQLite file: whoever looks first decides, and whoever claims a notification"
-        " tells it; what a claimant leaves behind is claimed by another.",
-        shared(SharedEngine),
-        capabilities=REPLICAS,
-    ),
-)
 MUTANTS = (
     Mutant(
         "notifies-without-claiming",
         ("B43b", "B54"),
-        "Replicas look what is to be told and tell it without claiming it first, so each of them tells.",
+        "Has replicas that send what is due without claiming it first, so each of them sends it.",
         "two-replicas",
-        shared(_ClaimsNothing),
+        with_shared_store(_NotifiesWithoutClaiming),
         capabilities=REPLICAS,
     ),
     Mutant(
         "zombie-notifies",
         ("B53", "B56"),
-        "Tells what it decided from memory, under a key of its own and without a look at its lease, so one"
-        " that was stopped in between tells again what another has told long ago.",
+        "Sends its own decisions from memory, under a key of its own and without a look at its lease, so a"
+        " replica that was paused sends again what another one has sent long ago.",
         "zombie",
-        shared(_TellsFromMemory),
+        with_shared_store(_ZombieNotifies),
         capabilities=REPLICAS,
     ),
     Mutant(
         "counts-per-replica",
         ("B16", "B26"),
-        "Every replica counts in its own memory, so none of them ever has all regions, and each times out.",
+        "Counts in the memory of each replica, so no replica has all regions, and each times out.",
         "two-replicas",
-        orchestrated(Orchestrations),
+        orchestrated(OrchestrationEngine),
+        capabilities=REPLICAS,
+    ),
+)
+HEALTHY = (
+    Healthy(
+        "shared-store",
+        "Replicas that share one SQLite file: each decides what it finds first, and the replica that claims a"
+        " notification sends it; when it dies, another one claims it.",
+        with_shared_store(SharedStoreEngine),
         capabilities=REPLICAS,
     ),
 )

@@ -1,50 +1,49 @@
-"""What a webhook is answered: 2xx when it counted, 4xx when it never will, and always soon."""
+"""The response to a webhook: 2xx when it counted, 4xx when it never will, and always soon."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.errors import MalformedError, UnauthorizedError
-from fanin.aggregator.http.app import _Surface as Surface
-from fanin.aggregator.wire import ACTIONS, PING, Arrival, Event, decode
+from fanin.aggregator.settings import Settings
+from fanin.aggregator.wire import ACTIONS, PING, Arrival
+from fanin.harness.mutants.middleware import Answer, Forward, Handler, WebhookCall, intercept, replace_status
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import VariedEngine, vary
+from fanin.harness.world.target import AppFactory
 
 # Longer than any sender waits.
 SLOW_S = 20
-UPGRADE_S = 0.001
+LOCK_UPGRADE_S = 0.001
 DOCUMENTED = {"id", "timestamp", "action", "target", "request"}
+BAD_REQUEST, UNAUTHORIZED = 400, 401
 
 
 class _FailsUnderLoad(VariedEngine):
-    """Begins to read and then wants to write, which fails at once if somebody else does."""
+    """Begins with a read lock and upgrades it, which fails at once if another request does so, too."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._readers = 0
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         self._readers += 1
         try:
-            await asyncio.sleep(UPGRADE_S)
+            await asyncio.sleep(LOCK_UPGRADE_S)
             if self._readers > 1:
-                raise self.trouble()
+                raise self.lock_error()
             return await super().deliver(arrival)
         finally:
             self._readers -= 1
 
-    def trouble(self) -> HTTPException:
+    def lock_error(self) -> HTTPException:
         return HTTPException(500, "database is locked")
 
 
-class _BusyWithoutHint(_FailsUnderLoad):
-    def trouble(self) -> HTTPException:
+class _BusyWithoutRetryAfter(_FailsUnderLoad):
+    def lock_error(self) -> HTTPException:
         return HTTPException(503, "busy")
 
 
@@ -55,168 +54,148 @@ class _AnswersSlowly(VariedEngine):
         return receipt
 
 
-class _ReadsBodies(Surface):
-    """A surface with a way of its own to read a body."""
-
-    async def push(self, request: Request) -> Response:
-        return await rewired(Surface.push, decode=self.decode)(self, request)
-
-    def decode(self, body: bytes) -> Event:
-        return decode(body)
+async def _hang_on_malformed_body(call: WebhookCall, forward: Forward) -> Answer:
+    answer = await forward(call)
+    if answer.status == BAD_REQUEST:
+        await asyncio.Event().wait()
+    return answer
 
 
-class _CrashesOnRubbish(_ReadsBodies):
-    def decode(self, body: bytes) -> Event:
-        try:
-            return decode(body)
-        except MalformedError as exc:
-            raise HTTPException(500, "internal server error") from exc
+def _refuse_if(condition: Callable[[dict[str, Any]], bool]) -> Handler:
+    """Refuse webhooks by their payload."""
+
+    async def handle(call: WebhookCall, forward: Forward) -> Answer:
+        return Answer(BAD_REQUEST) if condition(call.payload) else await forward(call)
+
+    return handle
 
 
-class _SwallowsErrors(_ReadsBodies):
-    def decode(self, body: bytes) -> Event:
-        try:
-            return decode(body)
-        except MalformedError as exc:
-            raise HTTPException(202, "accepted") from exc
+def _has_unknown_fields(payload: dict[str, Any]) -> bool:
+    return not payload.keys() <= DOCUMENTED
 
 
-class _HangsOnRubbish(Surface):
-    async def push(self, request: Request) -> Response:
-        try:
-            return await super().push(request)
-        except MalformedError:
-            await asyncio.Event().wait()
-            raise
+def _lacks_optional_fields(payload: dict[str, Any]) -> bool:
+    return payload.get("action", PING) != PING and payload.get("request") is None
 
 
-class _RefusesNewFields(_ReadsBodies):
-    def decode(self, body: bytes) -> Event:
-        event = decode(body)
-        if unknown := sorted(set(msgspec.json.decode(body)) - DOCUMENTED):
-            raise MalformedError(f"unknown fields: {', '.join(unknown)}")
-        return event
+def _with_right_key(
+    handler: Callable[[WebhookCall, Forward, tuple[str, ...]], Any],
+) -> AppFactory:
+    """Give a handler the configured keys."""
+
+    def factory(environment: Any, epoch_ms: int) -> Any:
+        keys = Settings.from_environment(environment).keys
+        return vary(middleware=intercept(lambda call, forward: handler(call, forward, keys)))(
+            environment, epoch_ms
+        )
+
+    return factory
 
 
-class _NeedsOptionalFields(_ReadsBodies):
-    def decode(self, body: bytes) -> Event:
-        event = decode(body)
-        if event.action != PING and event.request is None:
-            raise MalformedError("request is missing")
-        return event
+async def _accept_any_key(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> Answer:
+    """Replace whatever key there is by a right one."""
+    return await forward(call.with_query(code=keys[0]) if keys and call.query.get("code") else call)
 
 
-class _AnyKeyWillDo(Surface):
-    def _authorise(self, request: Request) -> None:
-        if self._auth.keys and not request.query_params.get("code"):
-            raise UnauthorizedError
+async def _check_key_too_late(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> Answer:
+    """Process the webhook, and then look whether its key was right."""
+    answer = await forward(call.with_query(code=keys[0]) if keys else call)
+    return Answer(UNAUTHORIZED) if keys and call.query.get("code") not in keys else answer
 
 
-class _CountsAndRefuses(Surface):
-    """Checks the key on the way out."""
-
-    async def push(self, request: Request) -> Response:
-        response = await super().push(request)
-        super()._authorise(request)
-        return response
-
-    def _authorise(self, request: Request) -> None:
-        if request.method != "POST":
-            super()._authorise(request)
-
-
-class _PingsFanIn(Surface):
-    push = rewired(Surface.push, PING="")
+async def _treat_ping_as_push(call: WebhookCall, forward: Forward) -> Answer:
+    payload = call.payload
+    if payload.get("action") != PING:
+        return await forward(call)
+    return await forward(call.with_payload(action="push", id=payload.get("id", PING), target={}))
 
 
 MUTANTS = (
     Mutant(
         "fails-under-load",
         ("B55",),
-        "Turns a read transaction into a write transaction, which fails at once when two do so together,"
-        " so under load it answers 500 to webhooks that come only once.",
+        "Upgrades a read transaction to a write transaction, which fails at once when two do so together,"
+        " so under load it answers 500 to webhooks that are sent only once.",
         "hot-op",
         vary(engine=_FailsUnderLoad),
     ),
     Mutant(
         "busy-without-retry-after",
         ("B55",),
-        "Answers 503 when it is busy and does not say when to come back, so senders take it for broken.",
+        "Answers 503 without Retry-After when it is busy, so senders do not know when to try again.",
         "hot-op",
-        vary(engine=_BusyWithoutHint),
+        vary(engine=_BusyWithoutRetryAfter),
     ),
     Mutant(
         "answers-slowly",
         ("B24",),
         "Works for longer than senders wait before it answers, so every webhook fails for its sender"
-        " although it was counted.",
+        " although it counted.",
         "ack-lost",
         vary(engine=_AnswersSlowly),
     ),
     Mutant(
         "crashes-on-malformed-body",
         ("B69",),
-        "Lets the error of a body that cannot be read through to the server, so anybody can make it answer"
-        " 500.",
+        "Does not handle the error of a body that cannot be read, so it answers 500.",
         "rude-traffic",
-        vary(surface_type=_CrashesOnRubbish),
+        vary(middleware=replace_status({BAD_REQUEST: 500})),
     ),
     Mutant(
         "swallows-errors",
         ("B69",),
-        "Catches every error and answers 202, so a webhook that cannot be read is gone and nobody notices.",
+        "Catches every error and answers 202, so a webhook that cannot be read is lost unnoticed.",
         "rude-traffic",
-        vary(surface_type=_SwallowsErrors),
+        vary(middleware=replace_status({BAD_REQUEST: 202})),
     ),
     Mutant(
         "hangs-on-malformed-body",
         ("B69",),
         "Waits for ever for the rest of a body that is broken, so its sender gets no answer.",
         "rude-traffic",
-        vary(surface_type=_HangsOnRubbish),
+        vary(middleware=intercept(_hang_on_malformed_body)),
     ),
     Mutant(
         "refuses-unknown-fields",
         ("B62",),
-        "Refuses payloads with fields that nobody documented, so the day on which the registry adds one is"
-        " the day on which nothing completes any more.",
+        "Refuses payloads with fields that are not documented, so when the registry adds a field, nothing"
+        " completes any more.",
         "rude-traffic",
-        vary(surface_type=_RefusesNewFields),
+        vary(middleware=intercept(_refuse_if(_has_unknown_fields))),
     ),
     Mutant(
         "requires-optional-fields",
         ("B62",),
-        "Expects fields that not every payload has, so charts, which come without a request, are refused.",
+        "Requires fields that not every payload has, so charts, which come without a request, are refused.",
         "every-action",
-        vary(surface_type=_NeedsOptionalFields),
+        vary(middleware=intercept(_refuse_if(_lacks_optional_fields))),
     ),
     Mutant(
         "accepts-any-key",
         (),
-        "Asks whether there is a key and not which one, so anybody who knows that there must be one gets in.",
+        "Checks whether there is a key and not which one, so every key gives access.",
         "wrong-key",
-        vary(surface_type=_AnyKeyWillDo),
+        _with_right_key(_accept_any_key),
     ),
     Mutant(
         "checks-key-too-late",
         (),
-        "Checks the key when the work is done, so a webhook with a wrong one is answered 401 and counts"
+        "Checks the key after the webhook was processed, so one with a wrong key is answered 401 and counts"
         " all the same.",
         "wrong-key",
-        vary(surface_type=_CountsAndRefuses),
+        _with_right_key(_check_key_too_late),
     ),
     Mutant(
         "fans-in-pings",
         (),
-        "Takes a ping for an event like any other, so trying out a webhook starts an operation that times"
-        " out.",
+        "Treats a ping as an event, so the test of a webhook starts an operation that times out.",
         "ping-and-unwanted",
-        vary(surface_type=_PingsFanIn, settings={"actions": frozenset({*ACTIONS, PING})}),
+        vary(middleware=intercept(_treat_ping_as_push)),
     ),
     Mutant(
         "fans-in-all-actions",
         (),
-        "Ignores the list of actions that are wanted, so a delete that nobody asked about is told as well.",
+        "Ignores the list of actions that fan in, so there is a notification of a delete that is not in it.",
         "ping-and-unwanted",
         vary(settings={"actions": frozenset(ACTIONS)}),
     ),

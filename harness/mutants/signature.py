@@ -1,4 +1,4 @@
-"""Signatures: who sent it, unaltered, and not long ago."""
+"""Signatures of webhooks: by a known secret, of exactly this body, and not long ago."""
 
 import base64
 import hashlib
@@ -6,13 +6,10 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.harness.capabilities import OptionalCapability
-from fanin.harness.mutants.envelope import asked, whole
+from fanin.harness.mutants.middleware import Answer, Forward, WebhookCall, intercept
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
@@ -21,35 +18,36 @@ from fanin.harness.world.target import AppFactory, LoopClock
 SIGNATURES: frozenset[OptionalCapability] = frozenset({"signatures"})
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 TOLERANCE_S = 300
-_REFUSED = 401
+UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
-class Verifier:
-    """Standard Webhooks' rules. What a bug leaves out is a flag."""
+class SignatureVerifier:
+    """The rules of Standard Webhooks. Each flag is a bug, or leaves out a rule."""
 
     secrets: Sequence[str]
     clock: Clock
-    believes: bool = False  # everybody
-    forgets_time: bool = False
-    rotates: bool = True
-    dates_by_payload: bool = False
+    checks_signature: bool = True
+    checks_age: bool = True
+    knows_all_secrets: bool = True
+    age_from_event: bool = False
 
-    def accepts(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether one of our secrets signed just this, just now."""
-        if self.believes:
+    def accepts(self, call: WebhookCall) -> bool:
+        """Whether the request was signed with one of the secrets, within the last five minutes."""
+        if not self.checks_signature:
             return True
+        headers = call.headers
         id_, at, signatures = (headers.get(name, "") for name in HEADERS)
-        if not at.isdigit() or not (self.forgets_time or self._is_fresh(int(at), body)):
+        if not at.isdigit() or (self.checks_age and not self._is_fresh(int(at), call)):
             return False
-        secrets = self.secrets if self.rotates else self.secrets[:1]
-        expected = [_sign(secret, f"{id_}.{at}.".encode() + body) for secret in secrets]
+        secrets = self.secrets if self.knows_all_secrets else self.secrets[:1]
+        expected = [_sign(secret, f"{id_}.{at}.".encode() + call.body) for secret in secrets]
         return any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in signatures.split(" "))
 
-    def _is_fresh(self, at_s: int, body: bytes) -> bool:
-        if self.dates_by_payload:
-            said = msgspec.json.decode(body)["timestamp"]
-            at_s = int(datetime.fromisoformat(said[:19] + "+00:00").timestamp())
+    def _is_fresh(self, at_s: int, call: WebhookCall) -> bool:
+        if self.age_from_event:
+            text = call.payload["timestamp"]
+            at_s = int(datetime.fromisoformat(text[:19] + "+00:00").timestamp())
         return abs(self.clock.now_ms() / 1000 - at_s) <= TOLERANCE_S
 
 
@@ -58,73 +56,62 @@ def _sign(secret: str, content: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def verifying(**flags: bool) -> AppFactory:
-    """The real aggregator behind somebody who checks signatures, if it was told secrets."""
-    real = vary()
+def _verifying(**flags: bool) -> AppFactory:
+    """The real aggregator behind a check of signatures, if it is given secrets."""
 
-    def build(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
-        app = real(environment, epoch_ms)
+    def factory(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
         secrets = environment.get("WEBHOOK_SECRETS", "").split()
-        return _guarded(app, Verifier(secrets, LoopClock(epoch_ms), **flags)) if secrets else app
+        if not secrets:
+            return vary()(environment, epoch_ms)
+        verifier = SignatureVerifier(secrets, LoopClock(epoch_ms), **flags)
 
-    return build
+        async def handle(call: WebhookCall, forward: Forward) -> Answer:
+            return await forward(call) if verifier.accepts(call) else Answer(UNAUTHORIZED)
 
+        return vary(middleware=intercept(handle))(environment, epoch_ms)
 
-def _guarded(app: AsgiApp, verifier: Verifier) -> AsgiApp:
-    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        body = await whole(receive)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        status, answered = _REFUSED, list[tuple[bytes, bytes]]()
-        if verifier.accepts(headers, body):
-            status, answered = await asked(app, scope, body)
-        await send({"type": "http.response.start", "status": status, "headers": answered})
-        await send({"type": "http.response.body", "body": b""})
-
-    return wrapped
+    return factory
 
 
 MUTANTS = (
     Mutant(
         "no-signature-check",
         (),
-        "Does not check signatures, so anybody may say that an image has arrived.",
+        "Does not check signatures, so every request may report that an image has arrived.",
         "signed",
-        verifying(believes=True),
+        _verifying(checks_signature=False),
         capabilities=SIGNATURES,
     ),
     Mutant(
         "accepts-old-signatures",
         (),
-        "Does not look when something was signed, so whoever recorded a request may send it again next year.",
+        "Does not check when a request was signed, so a recorded request can be sent again a year later.",
         "signed",
-        verifying(forgets_time=True),
+        _verifying(checks_age=False),
         capabilities=SIGNATURES,
     ),
     Mutant(
         "single-secret",
         (),
-        "Accepts one secret only, so every delivery is refused while the sender has rotated and it has not.",
+        "Accepts one secret only, so every delivery is refused after the sender has rotated its secret.",
         "signed",
-        verifying(rotates=False),
+        _verifying(knows_all_secrets=False),
         capabilities=SIGNATURES,
     ),
     Mutant(
         "age-from-event-time",
         ("B64",),
-        "Measures the age of a request by when its event happened, so retries are refused in the end.",
+        "Computes the age of a request from the time of its event, so late retries are refused.",
         "signed",
-        verifying(dates_by_payload=True),
+        _verifying(age_from_event=True),
         capabilities=SIGNATURES,
     ),
 )
 HEALTHY = (
     Healthy(
         "verifies-signatures",
-        "Refuses what is not signed, or not by a secret that it knows, or more than five minutes ago.",
-        verifying(),
+        "Refuses a request that is not signed, or with an unknown secret, or more than five minutes ago.",
+        _verifying(),
         capabilities=SIGNATURES,
     ),
 )

@@ -1,8 +1,9 @@
-"""When the deadline passes: the timer fires once, and competes with arrivals for one outcome."""
+"""The timer at the deadline: it fires once, and competes with arrivals for the one outcome."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,41 +15,42 @@ from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanI
 from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.variation import VariedEngine, VariedStore, finished, stepping, vary
+from fanin.harness.mutants.variation import ALL, VariedEngine, VariedStore, decide, vary
 
 DAY_MS = 86_400_000
-# How early a reaper that looks every 20 ms counts an operation among those that are due, and when it acts.
-PICKED_EARLY_S, ACTS_AFTER_S = 0.01, 0.02
-# How long after the deadline an operation that was parked is decided.
-PARKED_S = 0.3
+# A reaper that looks every 20 ms counts an operation as due so early, and decides it so much later.
+PICKED_EARLY_S, DECIDES_AFTER_S = 0.01, 0.02
+# How long after its deadline an expired operation is decided.
+DECIDED_LATER_S = 0.3
+# How long an arrival waits in a queue before it is processed.
+QUEUE_S = 0.3
 
 
-def _any_wake_up(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-    """Whatever wakes the instance is taken for its timer."""
+def _step_any_wake_up(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Time out with whatever event comes while the operation waits."""
     result = step(state, event)
     if result.state.phase is Phase.WAITING:
-        return finished(result.state, Phase.TIMED_OUT, event.at_ms)
+        return decide(result.state, Phase.TIMED_OUT, event.at_ms)
     return result
 
 
-class _NeverDisarmed(VariedEngine):
+class _TimerNeverCancelled(VariedEngine):
     def after_commit(self, transaction: Transaction) -> None:
-        super().after_commit(transaction)
         for effect in transaction.effects:
             if effect.outcome is Phase.COMPLETED:
-                again = msgspec.structs.replace(effect, outcome=Phase.TIMED_OUT)
-                left_s = (effect.deadline_ms - self._clock.now_ms()) / 1000
-                asyncio.get_running_loop().call_later(left_s, self.tell_besides, again)
+                timeout = msgspec.structs.replace(effect, outcome=Phase.TIMED_OUT)
+                left_s = (effect.deadline_ms - self.clock.now_ms()) / 1000
+                asyncio.get_running_loop().call_later(left_s, self.enqueue, timeout)
 
 
-class _PicksEarly(VariedEngine):
-    """A reaper collects what is due, and then decides it, whatever has come of it meanwhile."""
+class _StaleReaper(VariedEngine):
+    """Collects what is due, and decides it later from the state that it collected."""
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         receipt = await super().deliver(arrival)
         state = receipt.state
         if receipt.result is ArrivalResult.COUNTED and len(state.arrived) == 1:
-            left_s = (state.deadline_ms - self._clock.now_ms()) / 1000
+            left_s = (state.deadline_ms - self.clock.now_ms()) / 1000
             loop = asyncio.get_running_loop()
             loop.call_later(
                 left_s - PICKED_EARLY_S, partial(loop.create_task, self._reap(state.operation_id))
@@ -57,112 +59,132 @@ class _PicksEarly(VariedEngine):
 
     async def _reap(self, operation_id: str) -> None:
         picked = await self.inspect(operation_id)
-        await asyncio.sleep(ACTS_AFTER_S)
+        await asyncio.sleep(DECIDES_AFTER_S)
         state = await self.inspect(operation_id)
         if picked and state and picked.phase is Phase.WAITING and state.phase is Phase.COMPLETED:
-            self.tell_besides(*finished(picked, Phase.TIMED_OUT, self._clock.now_ms()).effects)
+            self.enqueue(*decide(picked, Phase.TIMED_OUT, self.clock.now_ms()).effects)
 
 
 class _TimerWinsReplay(VariedEngine):
-    """Replays what was not told: both the last event and the timer are in its history by now."""
+    """Decides pending completions again at its start: the timer has fired in the history by now."""
 
     async def open(self) -> None:
         await super().open()
-        now_ms = self._clock.now_ms()
-        for row in self._store.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=1_000):
-            told = row.notification
-            if told.outcome is Phase.COMPLETED and now_ms >= told.deadline_ms:
-                last = told.arrived[-1:]
-                other = msgspec.structs.replace(
-                    told, outcome=Phase.TIMED_OUT, arrived=told.arrived[:-1], missing=last
+        now_ms = self.clock.now_ms()
+        for row in self.store.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL):
+            pending = row.notification
+            if pending.outcome is Phase.COMPLETED and now_ms >= pending.deadline_ms:
+                timeout = msgspec.structs.replace(
+                    pending,
+                    outcome=Phase.TIMED_OUT,
+                    arrived=pending.arrived[:-1],
+                    missing=pending.arrived[-1:],
                 )
-                self.tell_besides(other)
-                self._store.outbox.delete_delivered([row.n])
+                self.enqueue(timeout)
+                self.store.outbox.delete_delivered([row.n])
 
 
-def _deaf_after_three_days(state: FanIn, event: Arrived | DeadlineReached) -> Step:
-    """From the second of its pieces on, a long timer is waited for alone."""
+def _step_three_days(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Ignore arrivals from the second piece of a long timer on."""
     long = state.deadline_ms - state.started_ms > 3 * DAY_MS
     if isinstance(event, Arrived) and long and event.at_ms > state.started_ms + 3 * DAY_MS:
         return Step(state, (), ArrivalResult.DUPLICATE)
     return step(state, event)
 
 
-class _TimersOfThisLife(VariedStore):
-    """Knows the deadlines of what has started since the file was opened."""
+class _StoreWithTimersInMemory(VariedStore):
+    """Knows only the deadlines of operations that have started since the file was opened."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._born = self._integer("SELECT max(n) FROM operation") or 0
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._without_timer = {n for n, _ in self.waiting()}
 
     def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
-        return [(n, state) for n, state in super().due(now_ms, limit) if n > self._born]
+        return [it for it in super().due(now_ms, limit) if it[0] not in self._without_timer]
 
     def next_deadline_ms(self) -> int | None:
-        return min((state.deadline_ms for n, state in self.waiting() if n > self._born), default=None)
+        deadlines = (state.deadline_ms for n, state in self.waiting() if n not in self._without_timer)
+        return min(deadlines, default=None)
 
 
-class _ArmedOnce(VariedStore):
-    """Says when the next deadline is when it is opened. After that, only what starts arms the timer."""
+class _StoreWithOneDeadline(VariedStore):
+    """Returns the next deadline only once, when it is opened."""
 
-    _told = False
+    _returned = False
 
     def next_deadline_ms(self) -> int | None:
-        told, self._told = self._told, True
-        return None if told else super().next_deadline_ms()
+        returned, self._returned = self._returned, True
+        return None if returned else super().next_deadline_ms()
 
 
-class _ParkingStore(VariedStore):
-    """Can take an operation out of those that wait, and put it back."""
+class _StoreWithExpired(VariedStore):
+    """Marks operations as expired, durably. Those that are marked are no longer due."""
 
-    def park(self, numbers: Sequence[int], outcome: str | None) -> None:
-        self._db.executemany("UPDATE operation SET outcome = ? WHERE n = ?", [(outcome, n) for n in numbers])
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._file = folder / "expired.json"
+        self._expired: set[int] = (
+            msgspec.json.decode(self._file.read_bytes(), type=set[int]) if self._file.exists() else set()
+        )
+
+    def mark_expired(self, numbers: Iterable[int]) -> None:
+        self._expired.update(numbers)
+        self._file.write_bytes(msgspec.json.encode(self._expired))
+
+    def unmark_expired(self, numbers: Iterable[int]) -> None:
+        self._expired.difference_update(numbers)
+        self._file.write_bytes(msgspec.json.encode(self._expired))
+
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
+        return [it for it in super().due(now_ms, limit) if it[0] not in self._expired]
+
+    def next_deadline_ms(self) -> int | None:
+        return min((state.deadline_ms for n, state in self.waiting() if n not in self._expired), default=None)
 
 
-class _Parks(Transaction):
-    """What is due is marked as expired here, and decided by a job that runs a little later."""
+class _MarksExpired(Transaction):
+    """Marks what is due as expired, and leaves the decision to a later transaction."""
 
-    store: _ParkingStore
+    numbers: Sequence[int] = ()
 
     def expire(self, limit: int) -> None:
-        due = self.store.due(self.at_ms, limit)
-        self.parked = [n for n, _ in due]
-        self.store.park(self.parked, "expired")
-        self.expired = len(due)
+        assert isinstance(self.store, _StoreWithExpired)  # noqa: S101 - they belong together
+        self.numbers = [n for n, _ in self.store.due(self.at_ms, limit)]
+        self.store.mark_expired(self.numbers)
+        self.expired = len(self.numbers)
 
 
-class _ExpiresInTwoSteps(VariedEngine):
-    store_type = _ParkingStore
-    transaction_type = _Parks
-    _store: _ParkingStore
+class _ExpiresInTwoTransactions(VariedEngine):
+    store_type = _StoreWithExpired
+    transaction_type = _MarksExpired
 
     def after_commit(self, transaction: Transaction) -> None:
-        super().after_commit(transaction)
-        if isinstance(transaction, _Parks) and transaction.expired:
-            asyncio.get_running_loop().call_later(PARKED_S, self._decide, transaction.parked)
+        if isinstance(transaction, _MarksExpired) and transaction.numbers:
+            asyncio.get_running_loop().call_later(DECIDED_LATER_S, self._decide, transaction.numbers)
 
-    def _decide(self, parked: Sequence[int]) -> None:
-        self._store.begin()
-        self._store.park(parked, None)
-        deciding = Transaction(self._store, self._settings, self._clock.now_ms(), notifier=self._notifier)
-        deciding.expire(len(parked))
-        deciding.write(())
-        self._store.commit()
+    def _decide(self, numbers: Sequence[int]) -> None:
+        store = self.store
+        assert isinstance(store, _StoreWithExpired)  # noqa: S101 - they belong together
+        store.begin()
+        store.unmark_expired(numbers)
+        transaction = Transaction(store, self.settings, self.clock.now_ms(), notifier=self.notifier)
+        transaction.expire(len(numbers))
+        transaction.write(())
+        store.commit()
         self.recheck()
 
 
 class _TwoTimers(VariedEngine):
-    """Two pollers find the same deadline, and each takes it for its own."""
+    """Has two pollers that find the same deadline."""
 
     def after_commit(self, transaction: Transaction) -> None:
-        super().after_commit(transaction)
         for effect in transaction.effects:
             if effect.outcome is Phase.TIMED_OUT:
-                self.tell_besides(msgspec.structs.replace(effect, key=f"{effect.key}-2"))
+                self.enqueue(msgspec.structs.replace(effect, key=f"{effect.key}-2"))
 
 
-class _MortalStore(VariedStore):
-    """Its timer can die."""
+class _StoreWithMortalTimer(VariedStore):
+    """Finds no deadlines once its timer is dead."""
 
     timer_dead = False
 
@@ -173,34 +195,31 @@ class _MortalStore(VariedStore):
         return None if self.timer_dead else super().next_deadline_ms()
 
 
-class _DiesOfAClosedOne(VariedEngine):
-    """A timer that fires for a closed operation raises an error in the loop that fires all of them."""
+class _ClosedTimerEndsLoop(VariedEngine):
+    """A timer that fires for a closed operation raises an error in the loop that fires all timers."""
 
-    store_type = _MortalStore
+    store_type = _StoreWithMortalTimer
 
     def after_commit(self, transaction: Transaction) -> None:
-        super().after_commit(transaction)
         for effect in transaction.effects:
             if effect.outcome is Phase.COMPLETED:
-                left_s = (effect.deadline_ms - self._clock.now_ms()) / 1000
-                asyncio.get_running_loop().call_later(left_s, self._die)
+                left_s = (effect.deadline_ms - self.clock.now_ms()) / 1000
+                asyncio.get_running_loop().call_later(left_s, self._end_loop)
 
-    def _die(self) -> None:
-        assert isinstance(self._store, _MortalStore)  # noqa: S101 - they belong together
-        self._store.timer_dead = True
+    def _end_loop(self) -> None:
+        assert isinstance(self.store, _StoreWithMortalTimer)  # noqa: S101 - they belong together
+        self.store.timer_dead = True
 
 
-class _JudgedWhenProcessed(VariedEngine):
-    """Starts an operation at once. Everything later is put into a durable queue, answered, and worked off."""
-
-    QUEUE_S = 0.3
+class _LateByProcessingTime(VariedEngine):
+    """Starts an operation at once. Later arrivals are put into a durable queue, answered, and processed."""
 
     async def open(self) -> None:
-        self._queue = self._settings.data_dir / "queue.jsonl"
+        self._queue = self.settings.data_dir / "queue.jsonl"
         await super().open()
         if self._queue.exists():
             for line in self._queue.read_bytes().splitlines():
-                self._work_off_later(msgspec.json.decode(line, type=Arrival))
+                self._process_later(msgspec.json.decode(line, type=Arrival))
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         state = await self.inspect(arrival.operation_id)
@@ -208,38 +227,38 @@ class _JudgedWhenProcessed(VariedEngine):
             return await super().deliver(arrival)
         with self._queue.open("ab") as file:
             file.write(msgspec.json.encode(arrival) + b"\n")
-        self._work_off_later(arrival)
+        self._process_later(arrival)
         return Receipt(state, ArrivalResult.COUNTED)
 
-    def _work_off_later(self, arrival: Arrival) -> None:
+    def _process_later(self, arrival: Arrival) -> None:
         loop = asyncio.get_running_loop()
-        work = super().deliver
-        loop.call_later(self.QUEUE_S, lambda: loop.create_task(work(arrival)))
+        deliver: Any = super().deliver
+        loop.call_later(QUEUE_S, lambda: loop.create_task(deliver(arrival)))
 
 
 MUTANTS = (
     Mutant(
         "any-wake-up-is-timeout",
         ("B34",),
-        "Takes whatever wakes an operation for its timer, so the second webhook times it out.",
+        "Treats every event that wakes an operation as its timer, so the second webhook times it out.",
         "slow-region",
-        vary(transaction=stepping(step=_any_wake_up)),
+        vary(step=_step_any_wake_up),
     ),
     Mutant(
         "timer-never-cancelled",
         ("B36",),
-        "Leaves the timer armed when an operation completes, so it is told completed, and timed out when"
-        " the deadline passes.",
+        "Does not cancel the timer when an operation completes, so a completion is followed by a timeout at"
+        " the deadline.",
         "slow-region",
-        vary(engine=_NeverDisarmed),
+        vary(engine=_TimerNeverCancelled),
     ),
     Mutant(
         "stale-reaper",
         ("B36",),
-        "Collects the operations that are due and decides them a moment later without looking again, so"
-        " one that completes in between is told both outcomes.",
+        "Collects the operations that are due and decides them a moment later without a second look, so"
+        " one that completes in between gets both outcomes.",
         "photo-finish",
-        vary(engine=_PicksEarly),
+        vary(engine=_StaleReaper),
     ),
     Mutant(
         "timer-wins-replay",
@@ -252,55 +271,55 @@ MUTANTS = (
     Mutant(
         "ignores-events-after-three-days",
         ("B37",),
-        "Splits timers of more than three days and listens to events only during the first piece, so a"
-        " region that reports on day four is never counted.",
+        "Splits timers of more than three days and receives events only during the first piece, so a region"
+        " that reports on day four never counts.",
         "thirty-days",
-        vary(transaction=stepping(step=_deaf_after_three_days)),
+        vary(step=_step_three_days),
     ),
     Mutant(
         "timer-in-memory",
         ("B38", "B40"),
         "Keeps its timers in memory, so an operation that waits when the process dies is never decided.",
         "down-over-the-deadline",
-        vary(store=_TimersOfThisLife),
+        vary(store=_StoreWithTimersInMemory),
     ),
     Mutant(
         "timer-armed-once",
         ("B40",),
-        "Does not look for the next deadline when one has fired, so of several operations that wait only"
-        " the first is ever timed out.",
+        "Does not set the timer again after it has fired, so of several operations that wait only the first"
+        " ever times out.",
         "forgotten-webhook",
-        vary(store=_ArmedOnce),
+        vary(store=_StoreWithOneDeadline),
     ),
     Mutant(
         "late-by-processing-time",
         ("B43",),
-        "Judges a webhook by when it is worked on and not by when it was accepted, so one that waits in a"
+        "Compares the deadline with the time of processing, not of acceptance, so a webhook that waits in a"
         " queue while the deadline passes is late.",
         "photo-finish",
-        vary(engine=_JudgedWhenProcessed),
+        vary(engine=_LateByProcessingTime),
     ),
     Mutant(
         "two-timers",
         ("B43b",),
-        "Has two pollers that find the same deadline, so every timeout is told twice, under two keys.",
+        "Has two pollers that find the same deadline, so every timeout is sent twice, under two keys.",
         "dropped-region",
         vary(engine=_TwoTimers),
     ),
     Mutant(
         "expires-in-two-transactions",
         ("B43c",),
-        "Marks an operation as expired in one transaction and decides it in another, so a crash in between"
-        " leaves it parked for ever.",
+        "Marks an operation as expired in one transaction and decides it in another, so after a crash in"
+        " between it is never decided.",
         "crash-at-the-deadline",
-        vary(engine=_ExpiresInTwoSteps),
+        vary(engine=_ExpiresInTwoTransactions),
     ),
     Mutant(
         "closed-timer-ends-loop",
         ("B43d",),
-        "Leaves timers of completed operations armed and lets their errors through, so the first that fires"
-        " ends the loop that fires them all.",
+        "Leaves timers of completed operations armed and does not handle their errors, so the first that"
+        " fires ends the loop that fires all timers.",
         "done-then-lost",
-        vary(engine=_DiesOfAClosedOne),
+        vary(engine=_ClosedTimerEndsLoop),
     ),
 )

@@ -24,7 +24,7 @@ from fanin.aggregator.clock import Clock
 from fanin.aggregator.fanin import Notification
 from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived, SinkResponded
 from fanin.harness.mutants.matrix import scenario_of
-from fanin.harness.mutants.variation import Tell, vary
+from fanin.harness.mutants.variation import Send, vary
 from fanin.harness.world import kernel
 from fanin.harness.world import play as playing
 from fanin.harness.world.asgi import AsgiApp, WebhookResponse
@@ -89,16 +89,16 @@ class Observer:
         except ValueError:
             self.arrived.append((elapsed_ms(), region, "unreadable"))
 
-    def telling(self, tell: Tell, _: Clock) -> Tell:
-        async def told(notify: Notification) -> None:
+    def send(self, send: Send, _: Clock) -> Send:
+        async def observed(notification: Notification) -> None:
             accepted = False
             try:
-                await tell(notify)
+                await send(notification)
                 accepted = True
             finally:  # it may also be given up from outside
                 self.told.append(accepted)
 
-        return told
+        return observed
 
 
 def world(*gone_wrong: Fault, **fields: Any) -> Scenario:
@@ -112,7 +112,7 @@ def world(*gone_wrong: Fault, **fields: Any) -> Scenario:
 
 def observed(scenario: Scenario, seed: int = 0) -> tuple[Observer, History]:
     observer = Observer()
-    factory = vary(around=observer.around, telling=observer.telling)
+    factory = vary(middleware=observer.around, send=observer.send)
     return observer, play(scenario, seed=seed, factory=factory)
 
 

@@ -8,14 +8,11 @@ from click.testing import CliRunner
 from fanin.harness.cli.mutants import bug as command
 from fanin.harness.mutants.matrix import has_crash, is_played_with, scenario_of, verdicts_of
 from fanin.harness.mutants.registry import FAMILIES, HEALTHY, MUTANTS, WITHOUT_MUTANT
-from fanin.harness.mutants.rewiring import rewired
 from fanin.harness.mutants.variation import vary
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
 from fanin.harness.world.play import play
-from fanin.harness.world.target import reference_aggregator
-from fanin.simulator.language.load import load
-from fanin.simulator.pack import find, names
+from fanin.simulator.pack import names
 
 # Every clause of the contract, and every way in which a healthy variant differs, in a few short worlds.
 FAIR = (
@@ -77,15 +74,6 @@ def test_who_forgets_everything_is_spared_the_crashes() -> None:
     assert has_crash(scenario_of("crash-after-ack"))
 
 
-def test_exchanging_nothing_changes_nothing() -> None:
-    """Whatever a bug does is its own doing: the zoo's way to build an aggregator adds no behaviour."""
-    storm = load(find("storm"))
-
-    ours = play(storm, seed=3, factory=vary()).trace_hash()
-
-    assert ours == play(storm, seed=3, factory=reference_aggregator).trace_hash()
-
-
 @pytest.mark.parametrize("name", ["look-then-start", "key-per-attempt", "clears-all-waits"])
 def test_a_bug_is_the_same_every_time(name: str) -> None:
     """Same seed, same history: otherwise nobody could look at what was caught."""
@@ -122,38 +110,6 @@ def test_every_bug_of_the_catalogue_is_kept_or_missed_for_a_reason() -> None:
 
     assert kept | set(absent) == CATALOGUE
     assert kept.isdisjoint(absent)
-
-
-def _answer() -> int:
-    return len(NAMED)
-
-
-NAMED = "four"
-
-
-def test_rewiring_changes_what_a_name_means_to_one_function() -> None:
-    """The function itself stays as it was."""
-    changed = rewired(_answer, NAMED="seven!!")
-
-    assert (changed(), _answer()) == (7, 4)
-
-
-def test_rewiring_reaches_functions_inside_the_function() -> None:
-    """An application's lifespan is defined inside the function that creates it."""
-
-    def outer() -> int:
-        def inner() -> int:
-            return len(NAMED)
-
-        return inner()
-
-    assert rewired(outer, NAMED="seven!!")() == 7
-
-
-def test_rewiring_a_name_that_is_not_used_is_an_error() -> None:
-    """A bug that changed nothing would be a healthy aggregator under a bad name."""
-    with pytest.raises(LookupError, match=r"_answer does not use NAME$"):
-        rewired(_answer, NAME="seven!!")
 
 
 def test_the_command_lists_the_zoo() -> None:
