@@ -115,7 +115,7 @@ def test_the_exit_code_says_whether_the_pack_is_good_enough(
     monkeypatch: pytest.MonkeyPatch, matrix: Matrix, code: int
 ) -> None:
     """Continuous integration looks at nothing else."""
-    monkeypatch.setattr(mutants, "_compute", lambda: matrix)
+    monkeypatch.setattr(mutants, "_compute", lambda _jobs: matrix)
 
     result = CliRunner().invoke(mutants.matrix)
 
@@ -125,7 +125,7 @@ def test_the_exit_code_says_whether_the_pack_is_good_enough(
 
 def test_a_page_that_is_up_to_date_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What `--format markdown` prints is what `--check` compares with."""
-    monkeypatch.setattr(mutants, "_compute", found)
+    monkeypatch.setattr(mutants, "_compute", lambda _jobs: found())
     stored = tmp_path / "page.md"
     stored.write_text(CliRunner().invoke(mutants.matrix, ["--format", "markdown"]).stdout, encoding="utf-8")
 
@@ -136,7 +136,7 @@ def test_a_page_that_is_up_to_date_passes(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_a_page_that_is_stale_fails_and_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The lines that differ, and what to do."""
-    monkeypatch.setattr(mutants, "_compute", found)
+    monkeypatch.setattr(mutants, "_compute", lambda _jobs: found())
     stored = tmp_path / "page.md"
     stored.write_text(page(found(survivor="no-idempotency-key")), encoding="utf-8")
 
