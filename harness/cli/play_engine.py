@@ -21,7 +21,7 @@ from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.engines import load as load_engine
 from fanin.aggregator.errors import SettingsError
 from fanin.harness.targets.process import kill_leftovers
-from fanin.harness.targets.realtime import Played, play_command
+from fanin.harness.targets.realtime import PlayedRun, play_command
 from fanin.harness.targets.scale import TimeScale
 from fanin.simulator.language.scenario import Scenario
 
@@ -61,7 +61,7 @@ def command_of(engine: str) -> str:
 
 def play_engine(
     scenario: Scenario, engine: str, *, seed: int, show_replay: bool = False
-) -> tuple[Played, list[str]]:
+) -> tuple[PlayedRun, list[str]]:
     """Play one scenario in real time.
 
     Returns:

@@ -25,7 +25,7 @@ _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class DeploymentConfig:
     """What a deployment was told by its owner."""
 
     regions: tuple[str, ...]
@@ -43,7 +43,7 @@ class Misfit:
     why: str = ""
 
 
-def adapt(scenario: Scenario, configuration: Configuration) -> Scenario | Misfit:
+def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Misfit:
     """The scenario as this deployment can play it, in its own time still."""
     lacks: list[Capability] = list(missing_capabilities(scenario, configuration.capabilities))
     if not configuration.has_sink and any(isinstance(fault, SinkFault) for fault in scenario.faults):
@@ -88,7 +88,7 @@ def with_fresh_ids(scenario: Scenario, seed: int) -> Scenario:
     return structs.replace(scenario, operations=operations)
 
 
-def seed_of(seed: int, scenario: Scenario) -> int:
+def scenario_seed(seed: int, scenario: Scenario) -> int:
     """A seed of its own for every scenario of a run: they all meet in one deployment's memory."""
     digest = hashlib.sha256(f"{seed}:{scenario.scenario}".encode()).digest()
     return int.from_bytes(digest[:4])

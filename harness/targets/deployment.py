@@ -1,7 +1,7 @@
-"""A target that somebody else runs: reached at a URL, configured once, and judged by all scenarios at a time.
+"""A target that runs already: reached at a URL, configured by its owner, judged by all scenarios at once.
 
-Rules of this file: nothing that it did not have before is left in it but operations under ids of their own;
-no second carries more than the rate that was asked for; the key is put into requests and nowhere else.
+Rules of this file: nothing is left in the deployment but operations under ids of their own; no second carries
+more requests than the given rate; the key is put into requests and nowhere else.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ import msgspec
 from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import End, Entry, History, Run
 from fanin.harness.targets import http_client
-from fanin.harness.targets.adapt import Configuration, Misfit, adapt, seed_of, with_fresh_ids
+from fanin.harness.targets.adapt import DeploymentConfig, Misfit, adapt, scenario_seed, with_fresh_ids
 from fanin.harness.targets.endpoint import Endpoint, Secret
-from fanin.harness.targets.rate_limit import Load, RateLimiter, load_of, starts
+from fanin.harness.targets.rate_limit import Load, RateLimiter, estimate_load, start_times
 from fanin.harness.targets.realtime import (
-    Played,
+    PlayedRun,
     ScenarioClock,
-    header,
     now_ms,
     run_concurrently,
+    run_header,
 )
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.sink_router import SinkRouter
 from fanin.harness.targets.status_body import Activities
-from fanin.harness.targets.status_probe import UNOBSERVABLE, Probe
+from fanin.harness.targets.status_probe import UNOBSERVABLE, StatusProbe
 from fanin.harness.world.asgi import OnResponse, WebhookResponse
 from fanin.harness.world.play import TIMEOUTS_WATCHED, World
 from fanin.simulator.delivery import Profile
@@ -39,7 +39,10 @@ from fanin.simulator.wire import WebhookRequest
 
 
 class UnreachableError(Exception):
-    """Nothing can be judged. The message says what was tried, and shows no secret."""
+    """The deployment does not take webhooks, or its outcomes do not come back.
+
+    The message says what was tried, and shows no secret.
+    """
 
 
 type OnBody = Callable[[WebhookRequest, int, bytes], None]
@@ -47,93 +50,93 @@ type OnBody = Callable[[WebhookRequest, int, bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Everything that is known about one deployment."""
+    """How to reach and judge one deployment."""
 
     endpoint: Endpoint
     key: Secret = field(default_factory=lambda: Secret(""))
-    headers: Mapping[str, str] = field(default_factory=dict)  # sent besides; ``{key}`` stands for the key
-    configuration: Configuration
+    headers: Mapping[str, str] = field(default_factory=dict)  # additional ones; ``{key}`` stands for the key
+    configuration: DeploymentConfig
     dialect: Dialect = PLAIN
     time_scale: TimeScale
-    listen: tuple[str, int] = ("127.0.0.1", 0)  # where the sink is
-    public_url: str = ""  # where the deployment finds it
+    listen: tuple[str, int] = ("127.0.0.1", 0)  # of the sink
+    public_url: str = ""  # at which the deployment reaches the sink
     per_second: int = 50  # requests at most
-    activities: Activities | None = None  # of Durable Functions; None: notifications come to the sink
+    activities: Activities | None = None  # for the status probe; None: notifications come to the sink
 
     @property
     def probed(self) -> bool:
-        """Whether its status is asked, and no sink is needed."""
+        """Whether outcomes are read from its status API, without a sink."""
         return self.activities is not None
 
     @property
     def webhooks_per_second(self) -> int:
-        """The rate without what looking at the status takes."""
+        """The rate that is left when half of it goes to the status API."""
         return max(1, self.per_second // 2) if self.probed else self.per_second
 
 
-class Planned(NamedTuple):
+class PlannedRun(NamedTuple):
     """One scenario as it will be played."""
 
     scenario: Scenario
     seed: int
     profile: Profile
     load: Load
-    begins_ms: int
+    start_ms: int
 
 
-class Unfit(NamedTuple):
-    """One scenario that will not."""
+class Unplayable(NamedTuple):
+    """One scenario that cannot be played."""
 
     name: str
-    misfit: Misfit
+    reason: Misfit
 
 
 def plan(
     scenarios: Sequence[Scenario], deployment: Deployment, *, seed: int
-) -> tuple[list[Planned], list[Unfit]]:
-    """What is played when, and what is not."""
-    unfit: list[Unfit] = []
+) -> tuple[list[PlannedRun], list[Unplayable]]:
+    """The runs with their start times, and the scenarios that the deployment cannot be judged by."""
+    unplayable: list[Unplayable] = []
     ready: list[tuple[Scenario, int, Profile, Load]] = []
     for scenario in scenarios:
-        fit = adapt(scenario, deployment.configuration)
-        if isinstance(fit, Misfit):
-            unfit.append(Unfit(scenario.scenario, fit))
+        adapted = adapt(scenario, deployment.configuration)
+        if isinstance(adapted, Misfit):
+            unplayable.append(Unplayable(scenario.scenario, adapted))
             continue
-        own_seed = seed_of(seed, scenario)
-        small, profile = deployment.time_scale.scale(with_fresh_ids(fit, own_seed))
-        ready.append((small, own_seed, profile, load_of(small, seed=own_seed, profile=profile)))
-    begins = starts([load for *_, load in ready], deployment.webhooks_per_second)
-    return [Planned(*each, begin) for each, begin in zip(ready, begins, strict=True)], unfit
+        own_seed = scenario_seed(seed, scenario)
+        small, profile = deployment.time_scale.scale(with_fresh_ids(adapted, own_seed))
+        ready.append((small, own_seed, profile, estimate_load(small, seed=own_seed, profile=profile)))
+    begins = start_times([load for *_, load in ready], deployment.webhooks_per_second)
+    return [PlannedRun(*each, start) for each, start in zip(ready, begins, strict=True)], unplayable
 
 
-def lasts_ms(planned: Sequence[Planned], time_scale: TimeScale) -> int:
-    """About how long a plan takes."""
+def duration_ms(planned: Sequence[PlannedRun], time_scale: TimeScale) -> int:
+    """About how long all of them take, from the start of the first."""
     watched_ms = TIMEOUTS_WATCHED * time_scale.timeout_ms + max(
         time_scale.redelivery_grace_ms, time_scale.tolerance_ms
     )
-    return max((each.begins_ms + each.load.lasts_ms for each in planned), default=0) + watched_ms
+    return max((each.start_ms + each.load.lasts_ms for each in planned), default=0) + watched_ms
 
 
 class DeploymentTarget:
-    """One deployment as one scenario sees it. It is always up; nobody can stop or kill it."""
+    """One deployment for one scenario; always up, so start, stop, kill and the like do nothing."""
 
     def __init__(
         self, deployment: Deployment, session: aiohttp.ClientSession, *, scenario_key: str = ""
     ) -> None:
         self.name = deployment.endpoint.shown
-        self.listener: OnBody | None = None  # told what answers say, if anybody cares
+        self.on_body: OnBody | None = None  # called with the body of each response
         self._endpoint, self._key, self._session = deployment.endpoint, deployment.key, session
         self._headers, self._scenario_key = deployment.headers, scenario_key
 
     async def start(self) -> None:
-        """It runs already."""
+        """No-op: it runs already."""
 
     async def request(
         self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
     ) -> WebhookResponse:
-        offered = "" if request.address is None else request.address.key
-        # A scenario's own key stands for the real one. Any other is meant to be wrong.
-        key = self._key if offered in ("", self._scenario_key) else Secret(offered)
+        given = "" if request.address is None else request.address.key
+        # The scenario's key stands for the deployment's. Any other key is meant to be wrong.
+        key = self._key if given in ("", self._scenario_key) else Secret(given)
         answer, body = await http_client.deliver(
             self._session,
             self._endpoint.url(request, key),
@@ -141,33 +144,33 @@ class DeploymentTarget:
             body_over_ms=body_over_ms,
             on_response=on_response,
             headers={name: key.put_into(value, encoded=False) for name, value in self._headers.items()},
-            wants_body=self.listener is not None,
+            wants_body=self.on_body is not None,
         )
-        if self.listener is not None:
-            self.listener(request, answer.status, body)
+        if self.on_body is not None:
+            self.on_body(request, answer.status, body)
         return answer
 
     async def stop(self) -> None:
-        """It goes on."""
+        """No-op: a deployment cannot be stopped."""
 
     def kill(self) -> None:
-        """Nobody here can."""
+        """No-op: a deployment cannot be killed."""
 
     def pause(self) -> None:
-        """Nor that."""
+        """No-op: a deployment cannot be paused."""
 
     def resume(self) -> None:
-        """It never stood still."""
+        """No-op: it was never paused."""
 
     def reconfigure(self, changes: Mapping[str, str]) -> None:
-        """Its owner does that."""
+        """No-op: its owner configures it."""
 
     def set_clock(self, by_ms: int) -> None:
-        """Nor that."""
+        """No-op: the clock of its machine cannot be set."""
 
 
-class Session:
-    """One visit to a deployment: the sink, the client, and the gates that all its scenarios share."""
+class DeploymentSession:
+    """The sink, the client and the rate limiters that all scenarios of one deployment share."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -180,7 +183,7 @@ class Session:
         """Open the sink's address.
 
         Raises:
-            UnreachableError: nobody can listen there.
+            UnreachableError: it is not possible to listen there.
         """
         if not self.deployment.probed:
             host, port = self.deployment.listen
@@ -198,17 +201,17 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
 
-    async def play_all(self, planned: Sequence[Planned]) -> AsyncGenerator[Played]:
-        """Play everything, each at its time; histories come as they end."""
+    async def play_all(self, planned: Sequence[PlannedRun]) -> AsyncGenerator[PlayedRun]:
+        """Play all runs, each from its start time; they come in the order in which they end."""
         plays = [self._play(each) for each in planned]
-        async for played in run_concurrently(plays, places=len(plays) or 1):
+        async for played in run_concurrently(plays, limit=len(plays) or 1):
             yield played
 
-    async def _play(self, planned: Planned) -> Played:
-        await asyncio.sleep(planned.begins_ms / 1000)
+    async def _play(self, planned: PlannedRun) -> PlayedRun:
+        await asyncio.sleep(planned.start_ms / 1000)
         deployment, scenario = self.deployment, planned.scenario
         target = DeploymentTarget(deployment, self.client, scenario_key=scenario.key)
-        run = header(
+        run = run_header(
             scenario,
             seed=planned.seed,
             target=target.name,
@@ -228,41 +231,41 @@ class Session:
         )
         if deployment.activities is None:
             self.sink_router.connect(world.sink)
-            await world.play(begin=clock.begin)
-            return Played(History(run, world.recorder.entries))
-        probe = Probe(
+            await world.play(begin=clock.start)
+            return PlayedRun(History(run, world.recorder.entries))
+        probe = StatusProbe(
             self.client,
             activities=deployment.activities,
             dialect=deployment.dialect,
             recorder=world.recorder,
-            whose=world.sink.whose,
+            operation_of=world.sink.operation_of,
             throttle=self.status_limiter.acquire,
             timeout_ms=scenario.timeout,
         )
-        target.listener = probe.observe
+        target.on_body = probe.observe
         return await _play_probed(world, run, probe, clock)
 
 
-async def _play_probed(world: World, run: Run, probe: Probe, clock: ScenarioClock) -> Played:
-    looking = asyncio.create_task(probe.run())
+async def _play_probed(world: World, run: Run, probe: StatusProbe, clock: ScenarioClock) -> PlayedRun:
+    polling = asyncio.create_task(probe.run())
 
     async def last() -> None:
-        looking.cancel()
+        polling.cancel()
         with suppress(asyncio.CancelledError):
-            await looking
-        await probe.last()
+            await polling
+        await probe.poll_all()
 
     try:
-        await world.play(begin=clock.begin, last=last)
+        await world.play(begin=clock.start, last=last)
     finally:
-        looking.cancel()
-    # A look comes some time after what it sees. Whoever judges must know how long.
-    lenient = msgspec.structs.replace(run, tolerance=run.tolerance + probe.late_ms)
-    return Played(History(lenient, _in_order(world.recorder.entries, complete=not probe.incomplete)))
+        polling.cancel()
+    # An outcome is seen some time after it was reported; the judge has to allow for that.
+    run = msgspec.structs.replace(run, tolerance=run.tolerance + probe.late_ms)
+    return PlayedRun(History(run, _in_order(world.recorder.entries, complete=not probe.incomplete)))
 
 
 def _in_order(entries: Sequence[Entry], *, complete: bool) -> list[Entry]:
-    """What was seen late, where it belongs. Without a look at the end, silence proves nothing."""
+    """The entries by their time, as some were seen late. If the last poll failed, absence proves nothing."""
     ordered = sorted(entries, key=lambda entry: (isinstance(entry, End), entry.at))
     return [
         msgspec.structs.replace(entry, complete=complete) if isinstance(entry, End) else entry

@@ -1,4 +1,4 @@
-"""Carries one webhook over a real network, and says in the standard library's words how that ended."""
+"""Sends one webhook over a real network; failures are the standard library's connection errors."""
 
 import asyncio
 import io
@@ -12,19 +12,19 @@ from yarl import URL
 from fanin.harness.world.asgi import OnResponse, WebhookResponse
 from fanin.simulator.wire import WebhookRequest
 
-_PIECES = 10
-# Of an answer's body so much is read, and for so long. Check-status answers have about 2 KB.
-ANSWER_BYTES_MAX = 64 * 1024
-ANSWER_S = 5
-# Whoever has not taken a connection after so long never will.
+_BODY_PIECES = 10
+# How much of a response's body is read, and for how long. Check-status responses have about 2 KB.
+BODY_BYTES_MAX = 64 * 1024
+BODY_S = 5
+# A connection that is not made after so long never is.
 CONNECT_S = 10
 
 
 def client() -> aiohttp.ClientSession:
-    """A client that opens a connection for every request.
+    """A client that opens a new connection for every request.
 
-    What a dead process leaves in a pool proves nothing, and a connection that its server closes because it
-    was idle looks like a broken answer.
+    A pooled connection may belong to a process that was killed since, or may just be closed by its server
+    for being idle; either would look like a broken response.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
@@ -49,20 +49,20 @@ async def deliver(
         session: From `client`.
         url: Where to.
         request: Its headers and body are sent; its own target is not looked at.
-        body_over_ms: How long the body takes to trickle in.
-        on_response: Told the status before anybody else; True breaks the connection.
-        headers: Sent besides.
-        wants_body: Whether to wait for the answer's body, too.
+        body_over_ms: Over how long the body is sent, in pieces.
+        on_response: Called with the status, before anything else; True breaks the connection.
+        headers: Sent in addition to the request's own.
+        wants_body: Whether to read the response's body.
 
     Returns:
-        The answer, and its body if that is wanted.
+        The response, and its body if that is wanted.
 
     Raises:
         ConnectionRefusedError: no connection; the request certainly did not count.
         ConnectionResetError: the connection broke; it may have counted.
     """
-    # Of raw bytes that are many, aiohttp warns.
-    body = _trickle(request.body, body_over_ms) if body_over_ms else io.BytesIO(request.body)
+    # aiohttp warns about large raw bytes, not about a file.
+    body = _in_pieces(request.body, body_over_ms) if body_over_ms else io.BytesIO(request.body)
     try:
         async with session.post(
             URL(url, encoded=True),
@@ -71,11 +71,11 @@ async def deliver(
             allow_redirects=False,
         ) as response:
             if on_response(response.status):
-                raise ConnectionResetError("the aggregator died before its answer left")
-            answer = WebhookResponse(
+                raise ConnectionResetError("the aggregator was killed before its response left")
+            result = WebhookResponse(
                 response.status, {name.lower(): value for name, value in response.headers.items()}
             )
-            return answer, await _body(response) if wants_body else b""
+            return result, await _body(response) if wants_body else b""
     except aiohttp.ConnectionTimeoutError:
         raise ConnectionRefusedError(f"no connection within {CONNECT_S} s") from None
     except aiohttp.ClientConnectorError as exc:
@@ -85,7 +85,7 @@ async def deliver(
 
 
 def _reason(exc: aiohttp.ClientConnectorError) -> str:
-    """Why there was no connection, without the URL."""
+    """The reason without the URL, which may hold a key."""
     error = exc.os_error
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)  # asyncio's own text repeats the address
@@ -93,19 +93,19 @@ def _reason(exc: aiohttp.ClientConnectorError) -> str:
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The status has decided already, so a body that breaks off or never ends is only shorter."""
+    """What can be read of the body in time. The status decides, so a body that breaks off is no error."""
     body = bytearray()
     with suppress(aiohttp.ClientError, TimeoutError):
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(BODY_S):
             async for piece in response.content.iter_any():
                 body += piece
-                if len(body) >= ANSWER_BYTES_MAX:
+                if len(body) >= BODY_BYTES_MAX:
                     break
     return bytes(body)
 
 
-async def _trickle(body: bytes, over_ms: int) -> AsyncIterator[bytes]:
-    size = max(1, -(-len(body) // _PIECES))
+async def _in_pieces(body: bytes, over_ms: int) -> AsyncIterator[bytes]:
+    size = max(1, -(-len(body) // _BODY_PIECES))
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     for piece in pieces:
         await asyncio.sleep(over_ms / 1000 / len(pieces))

@@ -24,7 +24,7 @@ class Load:
     lasts_ms: int  # until the last thing that it does
 
 
-def load_of(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
+def estimate_load(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
     """What a scenario will send. Its retries only count for how long it lasts."""
     by_second: Counter[int] = Counter()
     lasts_ms = 0
@@ -39,7 +39,7 @@ def load_of(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
     return Load(by_second, lasts_ms)
 
 
-def starts(loads: Sequence[Load], per_second: int) -> list[int]:
+def start_times(loads: Sequence[Load], per_second: int) -> list[int]:
     """When each scenario may begin, in ms, so that no second carries more than ``per_second``.
 
     A scenario that alone is more than that is spread over as many seconds as it takes.

@@ -1,7 +1,7 @@
-"""The same worlds in real time, several side by side: for a process that virtual time cannot reach.
+"""Plays worlds in real time, several at the same time: for processes that virtual time cannot reach.
 
-Scenarios are scaled so that their timeout is what the target's is (`harness.targets.scale`), and judged with
-a tolerance that real machines need. Both are part of the history's header, and every report prints them.
+Scenarios are scaled to the target's timeout and judged with a tolerance that real machines need
+(`harness.targets.scale`). Both are in the history's header, and every report prints them.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from fanin.harness.world.target import environment
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
-_LOOK_S = 0.05
+_LAG_INTERVAL_S = 0.05
 
 
-class Played(NamedTuple):
-    """One scenario's history, and what the harness saw besides."""
+class PlayedRun(NamedTuple):
+    """The history of one run, and what else the harness noticed, as sentences."""
 
     history: History
     notes: tuple[str, ...] = ()
@@ -40,9 +40,9 @@ class ScenarioClock:
 
     def __init__(self) -> None:
         self._origin: float | None = None
-        self.epoch_ms = now_ms()  # what this machine's clock showed at 0
+        self.epoch_ms = now_ms()  # this machine's clock at 0
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._origin = asyncio.get_running_loop().time()
         self.epoch_ms = now_ms()
 
@@ -61,7 +61,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def header(
+def run_header(
     scenario: Scenario,
     *,
     seed: int,
@@ -69,7 +69,7 @@ def header(
     time_scale: TimeScale,
     unobservable: tuple[NotificationPart, ...],
 ) -> Run:
-    """The header of a history in real time."""
+    """The header of a history in real time: how its scenario was scaled, and how strictly to judge it."""
     return Run(
         scenario,
         seed,
@@ -87,10 +87,12 @@ def header(
 
 async def play_command(
     scenario: Scenario, command: str, *, seed: int = 0, time_scale: TimeScale, dialect: Dialect = PLAIN
-) -> Played:
-    """Play one scenario against a process of its own, in a folder of its own."""
+) -> PlayedRun:
+    """Play one scenario against a process, or several replicas, in a folder of its own."""
     small, profile = time_scale.scale(scenario)
-    run = header(small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable)
+    run = run_header(
+        small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable
+    )
     clock = ScenarioClock()
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
         listener = socket.create_server((LOOPBACK, 0))
@@ -106,60 +108,60 @@ async def play_command(
             wall_ms=now_ms,
         )
         server = await world.sink.serve(listener)
-        lateness = LoopLag()
-        looking = asyncio.create_task(lateness.look())
+        lag = LoopLag()
+        measuring = asyncio.create_task(lag.measure())
         try:
-            await world.play(begin=clock.begin)
+            await world.play(begin=clock.start)
         finally:
-            looking.cancel()
+            measuring.cancel()
             server.close()
             await close_all(targets)
-    # On the same machine, so the told deadlines can be compared, and what delays one delays the other.
-    tolerance = run.tolerance + lateness.late_ms
-    told = msgspec.structs.replace(run, epoch=clock.epoch_ms, tolerance=tolerance)
+    # Both use this machine's clock, so a deadline in a notification can be compared. And what delays the
+    # harness delays the aggregator as well.
+    tolerance = run.tolerance + lag.max_ms
+    run = msgspec.structs.replace(run, epoch=clock.epoch_ms, tolerance=tolerance)
     notes = tuple(target.exit_note for target in targets if target.exit_note)
-    if lateness.late_ms > run.tolerance // 4:
-        late = format_duration(lateness.late_ms)
+    if lag.max_ms > time_scale.tolerance_ms // 4:
+        late = format_duration(lag.max_ms)
         notes = (
             *notes,
-            f"this machine was so busy that fanin itself came {late} late; so may the aggregator",
+            f"this machine was so busy that fanin itself was {late} late; the aggregator may be, too",
         )
-    return Played(History(told, world.recorder.entries), notes)
+    return PlayedRun(History(run, world.recorder.entries), notes)
 
 
 class LoopLag:
-    """How late this process itself is woken at worst: a busy machine delays the judged as well."""
+    """How late this process's timers fire at worst; a busy machine delays the aggregator as well."""
 
     def __init__(self) -> None:
-        self.late_ms = 0
+        self.max_ms = 0
 
-    async def look(self) -> None:
-        """Go on until cancelled."""
+    async def measure(self) -> None:
+        """Measure until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due_s = loop.time() + _LOOK_S
-            await asyncio.sleep(_LOOK_S)
-            self.late_ms = max(self.late_ms, round((loop.time() - due_s) * 1000))
+            due_s = loop.time() + _LAG_INTERVAL_S
+            await asyncio.sleep(_LAG_INTERVAL_S)
+            self.max_ms = max(self.max_ms, round((loop.time() - due_s) * 1000))
 
 
 async def close_all(targets: Sequence[CommandTarget]) -> None:
-    """Leave nothing of them behind, whatever happens with one."""
+    """Close all of them, even if one fails."""
     async with AsyncExitStack() as stack:
         for target in targets:
             stack.push_async_callback(target.close)
 
 
-async def try_out(scenario: Scenario, command: str, time_scale: TimeScale) -> None:
-    """Start the command once and stop it again.
+async def check_start(scenario: Scenario, command: str, time_scale: TimeScale) -> None:
+    """Start the command once and stop it again, so that a command that never starts is one error.
 
     Raises:
-        StartError: it does not start. Nothing can be judged.
+        StartError: it does not start.
     """
     small, _ = time_scale.scale(scenario)
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
-        target, *_ = command_targets(
-            small, command, Path(name), time_scale, sink_port=9
-        )  # nobody is told anything
+        # Port 9 discards: nothing is notified here.
+        target, *_ = command_targets(small, command, Path(name), time_scale, sink_port=9)
         try:
             await target.start()
             await target.stop()
@@ -170,7 +172,7 @@ async def try_out(scenario: Scenario, command: str, time_scale: TimeScale) -> No
 def command_targets(
     scenario: Scenario, command: str, folder: Path, time_scale: TimeScale, *, sink_port: int
 ) -> list[CommandTarget]:
-    """The target for one scenario, with what it is told; or its replicas, which share one data folder."""
+    """The target of one scenario with its settings, or its replicas, which share one data folder."""
     (folder / "data").mkdir()
     url = f"http://{LOOPBACK}:{sink_port}/"
     settings = environment(scenario, notify_url=url, data_dir=folder / "data")
@@ -187,24 +189,27 @@ async def play_pack(
     seed: int = 0,
     time_scale: TimeScale,
     dialect: Dialect = PLAIN,
-) -> AsyncGenerator[Played]:
-    """Play scenarios side by side; histories come as they end.
+) -> AsyncGenerator[PlayedRun]:
+    """Play scenarios, up to ``time_scale.jobs`` at the same time; runs come in the order in which they end.
 
     Raises:
-        StartError: the command does not even start once.
+        StartError: the command does not start.
     """
     if scenarios:
-        await try_out(scenarios[0], command, time_scale)
+        await check_start(scenarios[0], command, time_scale)
     plays = [
         play_command(each, command, seed=seed, time_scale=time_scale, dialect=dialect) for each in scenarios
     ]
-    async for played in run_concurrently(plays, places=time_scale.jobs):
+    async for played in run_concurrently(plays, limit=time_scale.jobs):
         yield played
 
 
-async def run_concurrently[T](plays: Sequence[Coroutine[Any, Any, T]], *, places: int) -> AsyncGenerator[T]:
-    """Run so many side by side; what comes of them comes as it ends. None outlives the iteration."""
-    free = asyncio.Semaphore(places)
+async def run_concurrently[T](plays: Sequence[Coroutine[Any, Any, T]], *, limit: int) -> AsyncGenerator[T]:
+    """Run up to ``limit`` coroutines at the same time; results come in the order in which they end.
+
+    No coroutine outlives the iteration.
+    """
+    free = asyncio.Semaphore(limit)
 
     async def one(play: Coroutine[Any, Any, T]) -> T:
         async with free:
@@ -219,4 +224,4 @@ async def run_concurrently[T](plays: Sequence[Coroutine[Any, Any, T]], *, places
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for play in plays:
-            play.close()  # those that never began
+            play.close()  # those that never started

@@ -1,7 +1,8 @@
-"""One sink address for many jobs: a deployment has one place that it notifies, and all scenarios share it.
+"""One sink address for many worlds: a deployment notifies one address, and all scenarios share it.
 
-Rules of this file: whose notification it is, its body decides, never its connection. What belongs to no world
-is answered 200, so that nobody keeps sending it, and counted. Secrets are cut out before anything is read.
+Rules of this file: the body of a notification decides to which world it belongs, never its connection. What
+belongs to no world is answered 200, so that it is not sent again, and listed. Secrets are removed before
+anything is read.
 """
 
 import asyncio
@@ -18,14 +19,14 @@ ECHO = "fanin-echo"
 
 
 class SinkRouter:
-    """Takes notifications and hands each to the sink of its world."""
+    """Receives notifications and passes each to the sink of its world."""
 
     def __init__(self, dialect: Dialect, regions: Sequence[str], secret: Secret) -> None:
         self._dialect, self._regions, self._secret = dialect, regions, secret
         self._sinks: list[Sink] = []
         self._expected: dict[str, asyncio.Future[dict[str, Any]]] = {}  # by id, digest or echo
         self._connections: set[Connection] = set()
-        self.unattributed: list[str] = []  # the ids of notifications that belong to nobody
+        self.unattributed: list[str] = []  # ids of notifications that belong to no world
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Serve on ``host:port``.
@@ -36,11 +37,11 @@ class SinkRouter:
         return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
 
     def connect(self, sink: Sink) -> None:
-        """From now on this sink gets what is its own, until the router is closed."""
+        """Add the sink of a world."""
         self._sinks.append(sink)
 
     def expect(self, *names: str) -> "asyncio.Future[dict[str, Any]]":
-        """What comes with one of these ids, digests or echoes next goes to whoever waits for it."""
+        """The body of the next notification with one of these ids, digests or echo headers."""
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._expected |= dict.fromkeys(names, future)
         return future
@@ -50,7 +51,7 @@ class SinkRouter:
         for connection in tuple(self._connections):
             connection.hang_up()
 
-    # --- what a connection asks of it (`fanin.harness.world.sink.RequestHandler`) ---
+    # --- `fanin.harness.world.sink.RequestHandler` ---
 
     def opened(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -65,7 +66,7 @@ class SinkRouter:
         plain = {name: self._secret.hidden(value) for name, value in headers.items()}
         key, body = self._dialect.notification(plain, self._secret.hidden_bytes(content), self._regions)
         for sink in self._sinks:
-            if sink.whose(body) is not None:
+            if sink.operation_of(body) is not None:
                 sink.take(connection, key, body)
                 return
         connection.respond(OK)

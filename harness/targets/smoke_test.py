@@ -1,7 +1,7 @@
-"""One push before all others: does the deployment take webhooks, and does what it tells come back?
+"""One push before all scenarios: does the deployment take webhooks, and does its outcome come back?
 
-Without that, an hour later every scenario would say the same in other words. It is no judgement: whatever
-comes of the canary, only that it comes back matters.
+Without it, every scenario would fail an hour later for the same reason, in other words. It judges nothing: it
+does not matter which outcome comes back, only that one does.
 """
 
 import asyncio
@@ -12,12 +12,17 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from fanin.harness.history import SUCCESS
-from fanin.harness.targets.deployment import Deployment, DeploymentTarget, Session, UnreachableError
+from fanin.harness.targets.deployment import (
+    Deployment,
+    DeploymentSession,
+    DeploymentTarget,
+    UnreachableError,
+)
 from fanin.harness.targets.endpoint import KEY_ENV
 from fanin.harness.targets.realtime import now_ms
 from fanin.harness.targets.sink_router import ECHO
 from fanin.harness.targets.status_body import read_status
-from fanin.harness.targets.status_probe import NoStatusError, ask, status_uri
+from fanin.harness.targets.status_probe import StatusUnavailableError, fetch_status, status_uri
 from fanin.simulator.durations import format_duration
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.scenario import Operation, Scenario
@@ -25,29 +30,29 @@ from fanin.simulator.plan import Delivery, Occurrence
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import normalise_region
 
-_ANSWER_S = 60  # the first request may have to wake somebody
+_RESPONSE_S = 60  # a deployment without traffic may have to start first
 _ECHO_S = 10
-# What every region has reported is told at once. Whoever tells nothing but timeouts is waited for as well,
-# where that does not take too long.
+# A deployment may notify timeouts only. They are waited for, unless its timeout is longer than the first of
+# these; then the second must do for an outcome of all regions.
 _TIMEOUT_MS_MAX, _LONG_MS = 300_000, 60_000
-_LOOK_S = 0.2
+_POLL_S = 0.2
 
 
-async def push_once(session: Session, seed: int) -> str:
-    """Push one image, and wait for what the deployment tells.
+async def push_once(session: DeploymentSession, seed: int) -> str:
+    """Send one push from every region, and wait for the outcome that the deployment reports.
 
     Returns:
-        What came of it, for people.
+        What came back, for people.
 
     Raises:
-        UnreachableError: it does not take it, or nothing comes back.
+        UnreachableError: the deployment does not take it, or no outcome comes back.
     """
     deployment, loop = session.deployment, asyncio.get_running_loop()
     push = _push(deployment, seed)
-    told = session.sink_router.expect(*push.ids.values(), push.digest or "")
+    notification = session.sink_router.expect(*push.ids.values(), push.digest or "")
     target, began_s = DeploymentTarget(deployment, session.client), loop.time()
     uris: list[str | None] = []
-    target.listener = lambda _request, _status, body: uris.append(status_uri(body))
+    target.on_body = lambda _request, _status, body: uris.append(status_uri(body))
     for delivery in push.deliveries:
         await session.webhook_limiter.acquire()
         await _send(target, delivery, deployment)
@@ -57,21 +62,20 @@ async def push_once(session: Session, seed: int) -> str:
         return f"{accepted}, {await _status_of(session, uris)}"
     try:
         async with asyncio.timeout(_wait_ms_max(deployment) / 1000):
-            body = await told
+            body = await notification
     except TimeoutError:
-        raise UnreachableError(await _silence(session, accepted)) from None
-    _know_its_regions(body, deployment.configuration.regions)
-    return f"{accepted}, and the sink was told {body.get('outcome')!r}"
+        raise UnreachableError(await _no_notification(session, accepted)) from None
+    _check_regions(body, deployment.configuration.regions)
+    return f"{accepted}, and the sink was notified of {body.get('outcome')!r}"
 
 
 def _push(deployment: Deployment, seed: int) -> Occurrence:
-    """One push that every region reports."""
     regions = deployment.configuration.regions
     scenario = Scenario(
-        scenario="canary",
+        scenario="smoke-test",
         title="One push",
         regions=regions,
-        operations=(Operation(image="fanin/canary:1", reaches=dict.fromkeys(regions, Delay(fixed=0))),),
+        operations=(Operation(image="fanin/smoke-test:1", reaches=dict.fromkeys(regions, Delay(fixed=0))),),
     )
     return next(FakeRegistry(scenario, seed=seed, epoch_ms=now_ms()).occurrences())
 
@@ -79,30 +83,31 @@ def _push(deployment: Deployment, seed: int) -> Occurrence:
 async def _send(target: DeploymentTarget, delivery: Delivery, deployment: Deployment) -> None:
     shown, region = deployment.endpoint.shown, delivery.region
     try:
-        async with asyncio.timeout(_ANSWER_S):
-            answer = await target.request(delivery.request, body_over_ms=0, on_response=lambda _status: False)
+        async with asyncio.timeout(_RESPONSE_S):
+            response = await target.request(
+                delivery.request, body_over_ms=0, on_response=lambda _status: False
+            )
     except TimeoutError:
-        raise UnreachableError(f"{shown} did not answer within {_ANSWER_S} s") from None
+        raise UnreachableError(f"{shown} did not answer within {_RESPONSE_S} s") from None
     except ConnectionError as exc:
         raise UnreachableError(f"cannot reach {shown}: {exc}") from None
-    status = deployment.dialect.status(answer.status)
-    if status in SUCCESS:
+    if deployment.dialect.status(response.status) in SUCCESS:
         return
     hint = {
-        401: f"is the key right? It comes from {KEY_ENV}, or from where --key-env says",
-        403: f"is the key right? It comes from {KEY_ENV}, or from where --key-env says",
+        401: f"is the key right? It comes from {KEY_ENV}, or from the variable that --key-env names",
+        403: f"is the key right? It comes from {KEY_ENV}, or from the variable that --key-env names",
         404: "is the path right?",
         400: f"is {region!r} one of its regions? --regions says which it has",
         422: f"is {region!r} one of its regions? --regions says which it has",
-    }.get(answer.status, "there is nothing to judge while it does that")
-    raise UnreachableError(f"{shown} answered {answer.status} to a push from {region!r}; {hint}")
+    }.get(response.status, "there is nothing to judge while it does that")
+    raise UnreachableError(f"{shown} answered {response.status} to a push from {region!r}; {hint}")
 
 
-def _know_its_regions(body: Mapping[str, Any], regions: Sequence[str]) -> None:
-    """Whoever waits for a region that nobody was told of waits in vain, in every scenario.
+def _check_regions(body: Mapping[str, Any], regions: Sequence[str]) -> None:
+    """A deployment that waits for a region with no webhooks would time out in every scenario.
 
     Raises:
-        UnreachableError: it does.
+        UnreachableError: its notification names a region that is not configured here.
     """
     known = {normalise_region(region) for region in regions}
     for name in ("missing", "arrived"):
@@ -120,7 +125,8 @@ def _wait_ms_max(deployment: Deployment) -> int:
     return deployment.time_scale.tolerance_ms + (timeout_ms if timeout_ms <= _TIMEOUT_MS_MAX else _LONG_MS)
 
 
-async def _silence(session: Session, accepted: str) -> str:
+async def _no_notification(session: DeploymentSession, accepted: str) -> str:
+    """Why no notification came, as far as this machine can tell."""
     host, port = session.address
     waited = format_duration(_wait_ms_max(session.deployment))
     message = f"{accepted}, but no notification came to the sink at {host}:{port} within {waited}"
@@ -133,51 +139,51 @@ async def _silence(session: Session, accepted: str) -> str:
     if not url:
         return f"{message}; does it notify that address, and can it reach it from where it runs?"
     shown = "://".join(urlsplit(url)[:2])
-    led = "leads here" if await _leads_here(session, url) else "does not lead here"
-    return f"{message}; asked from this machine, {shown} {led}: does the deployment notify it?"
+    leads = "leads here" if await _leads_here(session, url) else "does not lead here"
+    return f"{message}; asked from this machine, {shown} {leads}: does the deployment notify it?"
 
 
-async def _leads_here(session: Session, url: str) -> bool:
-    """Whether the public URL ends at this sink, as far as this machine can tell."""
+async def _leads_here(session: DeploymentSession, url: str) -> bool:
+    """Whether a request to the public URL arrives at this sink, sent from this machine."""
     echo = f"echo-{now_ms()}"
-    observe = session.sink_router.expect(echo)
+    received = session.sink_router.expect(echo)
     try:
         async with asyncio.timeout(_ECHO_S), session.client.post(url, headers={ECHO: echo}):
-            await observe
+            await received
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False
     return True
 
 
-async def _status_of(session: Session, uris: Sequence[str | None]) -> str:
-    """What the canary's status says.
+async def _status_of(session: DeploymentSession, uris: Sequence[str | None]) -> str:
+    """What the status of the push says.
 
     Raises:
-        UnreachableError: there is none, or nobody can tell from it what came of the push.
+        UnreachableError: there is no status, or it holds no outcome.
     """
     deployment, loop = session.deployment, asyncio.get_running_loop()
     uri = next((each for each in uris if each), None)
     if uri is None or deployment.activities is None:
         raise UnreachableError(
-            "its answers carry no statusQueryGetUri, so there is nothing to probe; does it answer with"
+            "its responses carry no statusQueryGetUri, so there is nothing to probe; does it answer with"
             " CreateCheckStatusResponse?"
         )
     until_s = loop.time() + _wait_ms_max(deployment) / 1000
     while True:
         await session.status_limiter.acquire()
         try:
-            status = await ask(session.client, uri)
-        except NoStatusError as exc:
+            body = await fetch_status(session.client, uri)
+        except StatusUnavailableError as exc:
             raise UnreachableError(f"its status cannot be read: {exc}") from None
-        reading = read_status(status, deployment.activities, deployment.dialect)
-        if reading.tellings:
-            return f"and its status says {reading.tellings[0].outcome!r}"
-        if reading.unreadable:
+        status = read_status(body, deployment.activities, deployment.dialect)
+        if status.outcomes:
+            return f"and its status says {status.outcomes[0].outcome!r}"
+        if status.no_outcome:
             names = ", ".join((*deployment.activities.completed, *deployment.activities.timed_out))
             raise UnreachableError(
-                f"its status says Completed, and nothing in it what came of the push: no activity {names} in"
-                " its history, no outcome in its output; a target file can name others (activities)"
+                f"its status says Completed, but not with which outcome: no activity {names} in its history,"
+                " no outcome in its output; a target file can name other activities (activities)"
             )
-        if reading.done or loop.time() >= until_s:
+        if status.done or loop.time() >= until_s:
             return "and its status can be read"
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)

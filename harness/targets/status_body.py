@@ -1,10 +1,10 @@
-"""What a Durable Functions instance has told, read off its status and history.
+"""The outcomes that a Durable Functions instance has reported, read from its status and history.
 
-Rules of this file: pure. The status body is that of the Durable Functions HTTP API (extension 2.x) asked with
+Rules of this file: pure. The status body is that of the Durable Functions HTTP API (extension 2.x) for
 ``showHistory=true&showHistoryOutput=true``: ``{name, instanceId, runtimeStatus, input, customStatus, output,
 createdTime, lastUpdatedTime, historyEvents}``. In ``historyEvents`` an activity that has run is one entry,
 ``{EventType: TaskCompleted | TaskFailed, FunctionName, ScheduledTime, Timestamp, Result}``; the first entry
-is ``{EventType: ExecutionStarted, FunctionName, Timestamp}``. All of it is read with suspicion.
+is ``{EventType: ExecutionStarted, FunctionName, Timestamp}``. Any part of it may be missing or malformed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,83 +22,83 @@ FunctionName = Annotated[str, Meta(min_length=1, max_length=256, description="an
 
 
 class Activities(Strict, frozen=True):
-    """Which activities of an orchestration tell its outcome.
+    """The activities of an orchestration that report its outcome.
 
     Attributes:
-        completed: Those that tell that every region reported.
-        timed_out: Those that tell that some did not.
+        completed: Activities that report that every region has arrived.
+        timed_out: Activities that report that some region has not.
     """
 
     completed: Annotated[tuple[FunctionName, ...], Meta(min_length=1)] = ("FirePushNotification",)
     timed_out: Annotated[tuple[FunctionName, ...], Meta(min_length=1)] = ("FireTimeoutNotification",)
 
 
-class Telling(NamedTuple):
-    """One outcome that an instance has told, or has tried to."""
+class ReportedOutcome(NamedTuple):
+    """One outcome that an instance has reported, or has tried to."""
 
     outcome: str  # completed or timed_out
-    execution: str  # of the instance; one that is started again has another
+    execution: str  # of the instance; when it is started again, there is another one
     succeeded: bool
-    after_ms: int | None  # from the execution's start, by the target's clock; None when nobody says
+    after_ms: int | None  # from the execution's start, by the target's clock; None where it is unknown
 
 
-class Reading(NamedTuple):
-    """What one look at an instance shows."""
+class InstanceStatus(NamedTuple):
+    """What one poll of an instance shows."""
 
     done: bool
-    tellings: tuple[Telling, ...]
+    outcomes: tuple[ReportedOutcome, ...]
     started_ms: int | None  # Unix milliseconds of the target's clock
-    unreadable: bool = False  # it is done, and nothing says what came of it
+    no_outcome: bool = False  # it is Completed, but nothing in it is an outcome
 
 
-def read_status(status: Any, activities: Activities, dialect: Dialect) -> Reading:
+def read_status(body: Any, activities: Activities, dialect: Dialect) -> InstanceStatus:
     """Read a status body of any shape."""
-    if not isinstance(status, dict):
-        return Reading(False, (), None)
-    state = status.get("runtimeStatus")
-    events = [event for event in _list(status.get("historyEvents")) if isinstance(event, dict)]
+    if not isinstance(body, dict):
+        return InstanceStatus(False, (), None)
+    state = body.get("runtimeStatus")
+    events = [event for event in _list(body.get("historyEvents")) if isinstance(event, dict)]
     started = next(
         (event.get("Timestamp") for event in events if event.get("EventType") == "ExecutionStarted"),
-        status.get("createdTime"),
+        body.get("createdTime"),
     )
-    started_ms = instant_ms(started)
+    started_ms = parse_timestamp(started)
     execution = str(started)
-    told = tuple(_from_history(events, activities, execution, started_ms))
-    if not told and state == "Completed":
-        told = tuple(_from_output(status, dialect, execution))
-    done = state in DONE
-    return Reading(done, told, started_ms, unreadable=state == "Completed" and not told)
+    outcomes = tuple(_from_history(events, activities, execution, started_ms))
+    if not outcomes and state == "Completed":
+        outcomes = tuple(_from_output(body, dialect, execution))
+    no_outcome = state == "Completed" and not outcomes
+    return InstanceStatus(state in DONE, outcomes, started_ms, no_outcome=no_outcome)
 
 
 def _from_history(
     events: Sequence[Mapping[str, Any]], activities: Activities, execution: str, started_ms: int | None
-) -> list[Telling]:
-    outcomes = dict.fromkeys(activities.completed, "completed") | dict.fromkeys(
+) -> list[ReportedOutcome]:
+    outcome_of = dict.fromkeys(activities.completed, "completed") | dict.fromkeys(
         activities.timed_out, "timed_out"
     )
-    told = []
+    outcomes = []
     for event in events:
         name = event.get("FunctionName") or event.get("Name")
-        if event.get("EventType") in ("TaskCompleted", "TaskFailed") and name in outcomes:
-            at_ms = instant_ms(event.get("Timestamp"))
+        if event.get("EventType") in ("TaskCompleted", "TaskFailed") and name in outcome_of:
+            at_ms = parse_timestamp(event.get("Timestamp"))
             after_ms = None if at_ms is None or started_ms is None else at_ms - started_ms
             succeeded = event["EventType"] == "TaskCompleted"
-            told.append(Telling(outcomes[str(name)], execution, succeeded, after_ms))
-    return told
+            outcomes.append(ReportedOutcome(outcome_of[str(name)], execution, succeeded, after_ms))
+    return outcomes
 
 
-def _from_output(status: Mapping[str, Any], dialect: Dialect, execution: str) -> list[Telling]:
-    """An orchestration that returns its outcome, or leaves it as its custom status."""
+def _from_output(body: Mapping[str, Any], dialect: Dialect, execution: str) -> list[ReportedOutcome]:
+    """The outcome of an orchestration that returns it, or leaves it as its custom status."""
     for field in ("output", "customStatus"):
-        _, body = dialect.notification({}, msgspec.json.encode(status.get(field)), ())
-        outcome = (body or {}).get("outcome")
+        _, notification = dialect.notification({}, msgspec.json.encode(body.get(field)), ())
+        outcome = (notification or {}).get("outcome")
         if outcome in ("completed", "timed_out"):
-            return [Telling(outcome, execution, True, None)]
+            return [ReportedOutcome(outcome, execution, True, None)]
     return []
 
 
-def instant_ms(text: Any) -> int | None:
-    """A timestamp as .NET writes it, with up to seven fractional digits; None when it is none."""
+def parse_timestamp(text: Any) -> int | None:
+    """Unix milliseconds of a .NET timestamp, which has up to seven decimals; None for anything else."""
     if not isinstance(text, str):
         return None
     head, dot, tail = text.partition(".")

@@ -20,11 +20,18 @@ from fanin.harness.dialect import Dialect
 from fanin.harness.history import History, TargetState
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Judged, Skipped
-from fanin.harness.targets.adapt import Configuration
-from fanin.harness.targets.deployment import Deployment, Planned, Session, UnreachableError, lasts_ms, plan
+from fanin.harness.targets.adapt import DeploymentConfig
+from fanin.harness.targets.deployment import (
+    Deployment,
+    DeploymentSession,
+    PlannedRun,
+    UnreachableError,
+    duration_ms,
+    plan,
+)
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
 from fanin.harness.targets.process import kill_leftovers
-from fanin.harness.targets.realtime import Played, play_pack
+from fanin.harness.targets.realtime import PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.verdict import Validity
@@ -87,7 +94,7 @@ class Verification:
                 history = play_foreign_app(scenario, factory, seed=self.seed, name=app, dialect=dialect)
                 if nth == 0 and (why := _start_failure(history)):
                     raise VerificationError(f"{app} does not start: {why}")
-                self._judge(Played(history))
+                self._judge(PlayedRun(history))
         except (AppLoadError, UnsimulatedError) as exc:
             raise VerificationError(str(exc)) from exc
 
@@ -130,11 +137,11 @@ class Verification:
                 self.take(structs.replace(judged, notes=(*judged.notes, why)))
 
     def _deployment(self, deployment: Deployment) -> None:
-        planned, unfit = plan(self.scenarios, deployment, seed=self.seed)
-        for name, misfit in unfit:
-            self.take(Skipped(name, misfit.lacks, misfit.why))
+        planned, unplayable = plan(self.scenarios, deployment, seed=self.seed)
+        for name, reason in unplayable:
+            self.take(Skipped(name, reason.lacks, reason.why))
         webhooks = sum(sum(each.load.by_second.values()) for each in planned)
-        takes = format_duration(-(-lasts_ms(planned, deployment.time_scale) // 1000) * 1000)
+        takes = format_duration(-(-duration_ms(planned, deployment.time_scale) // 1000) * 1000)
         self.say(f"real time, all at once: {deployment.time_scale}")
         self.say(f"{webhooks} webhooks, {deployment.per_second} requests/s at most; this takes about {takes}")
         if not planned:
@@ -145,8 +152,8 @@ class Verification:
         except UnreachableError as exc:
             raise VerificationError(deployment.key.hidden(str(exc))) from exc
 
-    async def _visit(self, deployment: Deployment, planned: Sequence[Planned]) -> None:
-        async with Session(deployment) as session:
+    async def _visit(self, deployment: Deployment, planned: Sequence[PlannedRun]) -> None:
+        async with DeploymentSession(deployment) as session:
             self.say(await push_once(session, self.seed))
             await self._judge_all(session.play_all(planned))
             if unattributed := session.sink_router.unattributed:
@@ -169,16 +176,16 @@ class Verification:
             else:
                 yield scenario
 
-    async def _judge_all(self, coming: AsyncGenerator[Played]) -> None:
+    async def _judge_all(self, coming: AsyncGenerator[PlayedRun]) -> None:
         async with aclosing(coming):
             async for played in coming:
                 self._judge(played)
 
-    def _judge(self, played: Played) -> None:
+    def _judge(self, played: PlayedRun) -> None:
         self.take(_judged(played))
 
 
-def _judged(played: Played) -> Judged:
+def _judged(played: PlayedRun) -> Judged:
     down = _start_failure(played.history)
     notes = (*played.notes, f"it never came up: {down}") if down else played.notes
     return Judged(played.history, judge(played.history), notes)
@@ -225,7 +232,7 @@ def deployment_from(target: TargetConfig, environment: Mapping[str, str]) -> Dep
         endpoint=endpoint,
         key=_key(target, endpoint, environment),
         headers=target.headers,
-        configuration=Configuration(target.regions, frozenset(target.capabilities), has_sink=not probed),
+        configuration=DeploymentConfig(target.regions, frozenset(target.capabilities), has_sink=not probed),
         dialect=dialect_from(target),
         time_scale=replace(time_scale, repeat_max=PROBED_REPEAT_MAX) if probed else time_scale,
         listen=parse_address(listen),

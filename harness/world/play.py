@@ -179,7 +179,7 @@ class World:
         self.sink = Sink(
             scenario,
             self.recorder,
-            whose=self._driver.whose,
+            operation_of=self._driver.operation_of,
             before=self._nemesis.on_notification,
             after=self._nemesis.on_notified,
             dialect=dialect,

@@ -90,8 +90,8 @@ class RegistryDriver:
         if self._defects:
             raise self._defects[0]
 
-    def whose(self, body: dict[str, Any] | None) -> str | None:
-        """Which operation a notification's body speaks of; None when none that has happened."""
+    def operation_of(self, body: dict[str, Any] | None) -> str | None:
+        """The operation that a notification's body is about; None when no such operation has happened."""
         if body is None:
             return None
         image = (body.get("action"), body.get("repository"), body.get("tag"), body.get("digest"))

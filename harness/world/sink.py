@@ -28,7 +28,7 @@ CONTENT_BYTES_MAX = 4 * 1024 * 1024
 HANG_UP_S = 1.0
 # Told whose notification was read, before it counts; True means that the aggregator just died of it.
 type OnArrival = Callable[[str | None], bool]
-type WhoseIs = Callable[[dict[str, Any] | None], str | None]
+type FindOperation = Callable[[dict[str, Any] | None], str | None]
 
 
 class RequestHandler(Protocol):
@@ -51,13 +51,13 @@ class Sink:
         scenario: Scenario,
         recorder: Recorder,
         *,
-        whose: WhoseIs,
+        operation_of: FindOperation,
         before: OnArrival,
         after: OnArrival,
         dialect: Dialect = PLAIN,
     ) -> None:
         self.recorder = recorder
-        self.whose = whose
+        self.operation_of = operation_of
         self._before, self._after = before, after
         self._dialect, self._regions = dialect, scenario.regions
         self._faults: list[tuple[int, SinkFault]] = [
@@ -99,7 +99,7 @@ class Sink:
 
     def take(self, connection: "Connection", key: str | None, body: dict[str, Any] | None) -> None:
         """Take one notification that has been read."""
-        op = self.whose(body)
+        op = self.operation_of(body)
         if self._before(op):
             connection.deserted = True
             return

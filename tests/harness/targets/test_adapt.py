@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fanin.harness.capabilities import Capability, Declarable
-from fanin.harness.targets.adapt import Configuration, Misfit, adapt, seed_of, with_fresh_ids
+from fanin.harness.targets.adapt import DeploymentConfig, Misfit, adapt, scenario_seed, with_fresh_ids
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Operation, Scenario
@@ -25,13 +25,13 @@ faults:
 def fit(
     scenario: Scenario, *regions: str, capabilities: tuple[Declarable, ...] = (), **known: Any
 ) -> Scenario:
-    found = adapt(scenario, Configuration(regions, frozenset(capabilities), **known))
+    found = adapt(scenario, DeploymentConfig(regions, frozenset(capabilities), **known))
     assert isinstance(found, Scenario)
     return found
 
 
 def misfit(scenario: Scenario, *regions: str, **known: Any) -> Misfit:
-    found = adapt(scenario, Configuration(regions, **known))
+    found = adapt(scenario, DeploymentConfig(regions, **known))
     assert isinstance(found, Misfit)
     return found
 
@@ -157,7 +157,7 @@ def test_no_two_scenarios_of_the_pack_share_an_id_or_a_digest() -> None:
     seen: dict[str, str] = {}
     for name in names():
         scenario = load(find(name))
-        seed = seed_of(7, scenario)
+        seed = scenario_seed(7, scenario)
         for occurrence in FakeRegistry(with_fresh_ids(scenario, seed), seed=seed, epoch_ms=0).occurrences():
             for each in {*occurrence.ids.values(), occurrence.digest} - {None}:
                 assert seen.setdefault(str(each), name) == name

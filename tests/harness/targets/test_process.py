@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from fanin.harness.cli.main import main
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.process import CommandTarget
-from fanin.harness.targets.realtime import LoopLag, Played, play_pack
+from fanin.harness.targets.realtime import LoopLag, PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.harness.world.target import StartError
@@ -27,8 +27,8 @@ from tests.paths import FOREIGN_APPS
 pytestmark = pytest.mark.real_time
 
 LIMIT_S = 60  # reached only when something is broken
-STRANGER = FOREIGN_APPS / "threads.py"
-RUN = f"{shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"
+FOREIGN_APP = FOREIGN_APPS / "threads.py"
+RUN = f"{shlex.quote(sys.executable)} {shlex.quote(str(FOREIGN_APP))}"
 TIME_SCALE = TimeScale(timeout_ms=1_500, tolerance_ms=3_000, redelivery_grace_ms=3_000, repeat_max=10, jobs=8)
 SETTINGS = {
     "WebhookRegions": "eastus,westus",
@@ -37,8 +37,8 @@ SETTINGS = {
 }
 
 
-def lives(pid: int) -> bool:
-    """Whether it runs; the dead whom nobody has buried do not count."""
+def is_running(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -49,7 +49,7 @@ def lives(pid: int) -> bool:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - nobody tells of other processes
+        while not condition():  # noqa: ASYNC110 - the system reports children only
             await asyncio.sleep(0.02)
 
 
@@ -79,7 +79,7 @@ def test_a_command_that_does_not_exist_is_quoted_with_what_the_shell_said(tmp_pa
     """Exit code 127, and the shell's own words."""
     message = why_it_does_not_start(tmp_path, "no-such-program --serve")
 
-    assert message.startswith("'no-such-program --serve' exited with 127; its last words:\n")
+    assert message.startswith("'no-such-program --serve' exited with 127; its last output:\n")
     assert "no-such-program: not found" in message or "no-such-program: command not found" in message
 
 
@@ -89,7 +89,7 @@ def test_a_command_that_ends_at_once_is_told_with_the_end_of_its_output(tmp_path
 
     message = why_it_does_not_start(tmp_path, program)
 
-    assert "exited with 3; its last words:\n" in message
+    assert "exited with 3; its last output:\n" in message
     assert message.splitlines()[1:] == [f"  line {n}" for n in (4, 5, 6, 7, 8)]
 
 
@@ -98,7 +98,7 @@ def test_a_command_that_goes_to_the_background_must_stay(tmp_path: Path) -> None
     message = why_it_does_not_start(tmp_path, f"sleep {LIMIT_S} & echo $! > {tmp_path}/pid")
 
     assert message.endswith("exited with 0; it must stay in the foreground; it printed nothing")
-    assert not lives(int((tmp_path / "pid").read_text()))
+    assert not is_running(int((tmp_path / "pid").read_text()))
 
 
 def test_a_command_that_never_listens_is_told_where_it_should(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_a_command_that_never_listens_is_told_where_it_should(tmp_path: Path) ->
     message = why_it_does_not_start(tmp_path, program, start_s=0.3)
 
     assert "did not answer on PORT=" in message
-    assert message.endswith("of 127.0.0.1 within 0.3 s; its last words:\n  listening on 8080")
-    assert not lives(int((tmp_path / "pid").read_text()))
+    assert message.endswith("of 127.0.0.1 within 0.3 s; its last output:\n  listening on 8080")
+    assert not is_running(int((tmp_path / "pid").read_text()))
 
 
 def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
@@ -119,7 +119,7 @@ def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
     assert result.exit_code == 2
     assert {line.split()[0] for line in result.stdout.splitlines()} == {"skipped"}
     assert result.stderr.endswith(
-        "Error: 'echo no database >&2; exit 5' exited with 5; its last words:\n  no database\n"
+        "Error: 'echo no database >&2; exit 5' exited with 5; its last output:\n  no database\n"
     )
 
 
@@ -138,8 +138,8 @@ def test_what_happens_to_one_happens_to_all(tmp_path: Path) -> None:
 
     asyncio.run(live_and_die())
 
-    assert not lives(int((tmp_path / "worker").read_text()))
-    assert not lives(int((tmp_path / "server").read_text()))
+    assert not is_running(int((tmp_path / "worker").read_text()))
+    assert not is_running(int((tmp_path / "server").read_text()))
 
 
 def test_whoever_has_ended_by_itself_is_never_signalled_again(
@@ -161,7 +161,7 @@ def test_whoever_has_ended_by_itself_is_never_signalled_again(
     exit_note = asyncio.run(end_by_itself())
 
     assert [number for number in signalled if number] == []
-    assert exit_note.startswith("its process was ended by signal 15, and nobody had asked it to")
+    assert exit_note.startswith("its process was ended by signal 15 by itself")
 
 
 def test_the_harnesss_own_secrets_are_not_handed_down(
@@ -182,11 +182,11 @@ def test_the_harnesss_own_secrets_are_not_handed_down(
 
 
 @pytest.fixture(scope="module")
-def played() -> dict[str, Played]:
-    """Some of the pack against a stranger, side by side, because real time is long."""
+def played() -> dict[str, PlayedRun]:
+    """Some of the pack against a foreign app, at the same time, because real time is long."""
     names = ("slow-region", "dropped-region", "crash-after-ack", "restart-every-30s", "rude-traffic")
 
-    async def play() -> dict[str, Played]:
+    async def play() -> dict[str, PlayedRun]:
         scenarios = [load(find(name)) for name in names]
         coming = play_pack(scenarios, RUN, time_scale=TIME_SCALE)
         return {each.history.run.scenario.scenario: each async for each in coming}
@@ -197,7 +197,7 @@ def played() -> dict[str, Played]:
 @pytest.mark.parametrize(
     "name", ["slow-region", "dropped-region", "crash-after-ack", "restart-every-30s", "rude-traffic"]
 )
-def test_a_right_stranger_is_valid_in_real_time(played: dict[str, Played], name: str) -> None:
+def test_a_right_foreign_app_is_valid_in_real_time(played: dict[str, PlayedRun], name: str) -> None:
     """Threads, SQLite, a blocking client: no line of it knows the harness."""
     verdict = judge(played[name].history)
 
@@ -206,7 +206,7 @@ def test_a_right_stranger_is_valid_in_real_time(played: dict[str, Played], name:
     assert not [note for note in played[name].notes if "its process" in note]
 
 
-def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, Played]) -> None:
+def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, PlayedRun]) -> None:
     """The scale and the tolerance are part of every report."""
     run = played["slow-region"].history.run
 
@@ -218,13 +218,13 @@ def test_a_busy_machine_is_noticed() -> None:
     """What keeps the harness from being on time keeps the aggregator from it as well."""
 
     async def be_busy() -> int:
-        lateness = LoopLag()
-        looking = asyncio.create_task(lateness.look())
+        lag = LoopLag()
+        measuring = asyncio.create_task(lag.measure())
         await asyncio.sleep(0)
-        time.sleep(0.3)  # noqa: ASYNC251 - nobody else gets a turn: that is the point
-        await until(lambda: lateness.late_ms)
-        looking.cancel()
-        return lateness.late_ms
+        time.sleep(0.3)  # noqa: ASYNC251 - to block the loop is the point
+        await until(lambda: lag.max_ms)
+        measuring.cancel()
+        return lag.max_ms
 
     assert asyncio.run(be_busy()) >= 200
 
@@ -259,4 +259,4 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, number: int, code: int)
 
     assert process.returncode == code
     assert complaints.endswith(b"fanin: interrupted\n")
-    assert [pid for pid in map(int, pids.read_text().split()) if lives(pid)] == []
+    assert [pid for pid in map(int, pids.read_text().split()) if is_running(pid)] == []

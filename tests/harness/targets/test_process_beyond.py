@@ -10,7 +10,7 @@ import pytest
 
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.process import CommandTarget
-from fanin.harness.targets.realtime import Played, play_pack
+from fanin.harness.targets.realtime import PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.simulator.language.load import load
@@ -20,9 +20,9 @@ from tests.paths import FOREIGN_APPS
 pytestmark = pytest.mark.real_time
 
 LIMIT_S = 60  # reached only when something is broken
-STRANGER = FOREIGN_APPS / "replicated.py"
-RUN = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(STRANGER))}"
-# A lease of the stranger's is fifteen seconds long, longer than a scaled pause.
+FOREIGN_APP = FOREIGN_APPS / "replicated.py"
+RUN = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(FOREIGN_APP))}"
+# A lease of the foreign app's is fifteen seconds long, longer than a scaled pause.
 TIME_SCALE = TimeScale(
     timeout_ms=4_000, tolerance_ms=1_500, redelivery_grace_ms=6_000, repeat_max=5, start_s=LIMIT_S
 )
@@ -35,7 +35,7 @@ def state_of(pid: int) -> str:
 
 async def until_it_is(pid: int, states: str) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while state_of(pid) not in states:  # noqa: ASYNC110 - nobody tells of other processes
+        while state_of(pid) not in states:  # noqa: ASYNC110 - the system reports children only
             await asyncio.sleep(0.02)
 
 
@@ -71,7 +71,7 @@ def test_replicas_are_processes_on_one_folder() -> None:
     """Each has a port and a log of its own; one is killed, one stands still, and all of it is valid."""
     scenarios = [load(find(name)) for name in ("two-replicas", "replica-lost", "zombie")]
 
-    async def play() -> list[Played]:
+    async def play() -> list[PlayedRun]:
         return [played async for played in play_pack(scenarios, RUN, time_scale=TIME_SCALE)]
 
     played = {each.history.run.scenario.scenario: judge(each.history) for each in asyncio.run(play())}

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from fanin.harness.targets.rate_limit import Load, RateLimiter, load_of, starts
+from fanin.harness.targets.rate_limit import Load, RateLimiter, estimate_load, start_times
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.simulator.delivery import PROFILES
 from fanin.simulator.language.load import loads
@@ -21,7 +21,7 @@ faults:
 
 def test_a_scenarios_load_is_what_it_will_send() -> None:
     """In each second, and until its last fault is over."""
-    load = load_of(SCENARIO, seed=0, profile=PROFILES["acr"])
+    load = estimate_load(SCENARIO, seed=0, profile=PROFILES["acr"])
 
     assert load == Load({0: 2, 1: 2, 2: 2}, 20_000)
 
@@ -36,21 +36,21 @@ operations: [{image: "x:1", reaches: {northeurope: 0s, westeurope: 0s, eastus: 1
 faults: [{fault: lose-answer, region: eastus, attempts: 2}]
 """)
 
-    assert load_of(lossy, seed=0, profile=PROFILES["retry"]).lasts_ms == 1_000 + 5_000 + 300_000
+    assert estimate_load(lossy, seed=0, profile=PROFILES["retry"]).lasts_ms == 1_000 + 5_000 + 300_000
 
 
 def test_scenarios_begin_when_there_is_room_for_them() -> None:
     """The first at once, the next when no second carries too much."""
     busy = Load({0: 6, 1: 6}, 2_000)
 
-    assert starts([busy, busy, Load({0: 4}, 0), busy], per_second=10) == [0, 2_000, 0, 4_000]
+    assert start_times([busy, busy, Load({0: 4}, 0), busy], per_second=10) == [0, 2_000, 0, 4_000]
 
 
 def test_one_that_is_too_much_alone_is_spread() -> None:
     """It begins, too, and fills as many seconds as it takes."""
     flood, late = Load({0: 25}, 0), Load({0: 1}, 0)
 
-    assert starts([flood, late], per_second=10) == [0, 2_000]
+    assert start_times([flood, late], per_second=10) == [0, 2_000]
 
 
 def test_the_gate_lets_a_seconds_worth_through_at_once_and_then_keeps_the_rate() -> None:
@@ -58,15 +58,15 @@ def test_the_gate_lets_a_seconds_worth_through_at_once_and_then_keeps_the_rate()
     kernel = VirtualKernel(0)
     passed: list[tuple[int, int]] = []
 
-    async def through(webhook_limiter: RateLimiter, number: int) -> None:
-        await webhook_limiter.acquire()
+    async def through(limiter: RateLimiter, number: int) -> None:
+        await limiter.acquire()
         passed.append((elapsed_ms(), number))
 
     async def main() -> None:
-        webhook_limiter = RateLimiter(10)
+        limiter = RateLimiter(10)
         await asyncio.sleep(60)
         for number in range(35):
-            asyncio.get_running_loop().create_task(through(webhook_limiter, number))
+            asyncio.get_running_loop().create_task(through(limiter, number))
         await asyncio.sleep(10)
 
     kernel.run(main())

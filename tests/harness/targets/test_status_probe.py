@@ -14,12 +14,12 @@ from fanin.harness.dialect import PLAIN
 from fanin.harness.history import NotificationReceived, SinkResponded, encode
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Card, Judged, rule_results
-from fanin.harness.targets.adapt import Configuration
-from fanin.harness.targets.deployment import Deployment, Session, UnreachableError, plan
+from fanin.harness.targets.adapt import DeploymentConfig
+from fanin.harness.targets.deployment import Deployment, DeploymentSession, UnreachableError, plan
 from fanin.harness.targets.endpoint import Endpoint
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
-from fanin.harness.targets.status_body import Activities, Telling, instant_ms, read_status
+from fanin.harness.targets.status_body import Activities, ReportedOutcome, parse_timestamp, read_status
 from fanin.harness.verdict import Rule, Validity
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Scenario
@@ -43,53 +43,53 @@ operations:
 """)
 
 
-class Visit(NamedTuple):
-    """What came of one deployment."""
+class DeploymentResult(NamedTuple):
+    """The results of one deployment."""
 
-    song: str  # what the canary saw
+    smoke_test: str  # what `push_once` returned
     judged: dict[str, Judged]
     skipped: dict[str, tuple[Capability, ...]]
 
 
-async def visit(scenarios: Sequence[Scenario], bug: str = "", says: str = "") -> Visit:
+async def judge_deployment(scenarios: Sequence[Scenario], bug: str = "", says: str = "") -> DeploymentResult:
     """Judge a fake host by its status API."""
     host = FakeFunctions(REGIONS, TIME_SCALE.timeout_ms / 1000, bug, says)
     deployment = Deployment(
         endpoint=Endpoint(f"http://127.0.0.1:{await host.start()}/api/ImagePush?region={{region}}"),
-        configuration=Configuration(REGIONS, has_sink=False),
+        configuration=DeploymentConfig(REGIONS, has_sink=False),
         time_scale=TIME_SCALE,
         per_second=400,
         activities=Activities(),
     )
-    planned, unfit = plan(scenarios, deployment, seed=1)
+    planned, unplayable = plan(scenarios, deployment, seed=1)
     try:
-        async with Session(deployment) as session:
-            song = await push_once(session, 1)
+        async with DeploymentSession(deployment) as session:
+            smoke_test = await push_once(session, 1)
             played = [each async for each in session.play_all(planned)]
     finally:
         await host.stop()
     judged = {
         each.history.run.scenario.scenario: Judged(each.history, judge(each.history)) for each in played
     }
-    return Visit(song, judged, {name: misfit.lacks for name, misfit in unfit})
+    return DeploymentResult(smoke_test, judged, {name: reason.lacks for name, reason in unplayable})
 
 
 @pytest.fixture(scope="module")
-def visits() -> dict[str, Visit]:
-    """Every kind of host, visited at the same time, because real time is long."""
+def results() -> dict[str, DeploymentResult]:
+    """Every kind of host, judged at the same time, because real time is long."""
     quick = [load(find("identical-bodies"))]
 
-    async def all_of_them() -> dict[str, Visit]:
+    async def all_of_them() -> dict[str, DeploymentResult]:
         return dict(
             zip(
                 ("right", "looks-then-starts", "waits-twice", "rises-again", "activity-fails", "output"),
                 await asyncio.gather(
-                    visit([load(find(name)) for name in RIGHT]),
-                    visit([load(find("stampede-start"))], "looks-then-starts"),
-                    visit(quick, "waits-twice"),
-                    visit([LATE], "rises-again"),
-                    visit(quick, "activity-fails"),
-                    visit(quick, says="completed"),
+                    judge_deployment([load(find(name)) for name in RIGHT]),
+                    judge_deployment([load(find("stampede-start"))], "looks-then-starts"),
+                    judge_deployment(quick, "waits-twice"),
+                    judge_deployment([LATE], "rises-again"),
+                    judge_deployment(quick, "activity-fails"),
+                    judge_deployment(quick, says="completed"),
                 ),
                 strict=True,
             )
@@ -98,25 +98,25 @@ def visits() -> dict[str, Visit]:
     return asyncio.run(all_of_them())
 
 
-def only(visit: Visit) -> Judged:
-    (judged,) = visit.judged.values()
+def only(result: DeploymentResult) -> Judged:
+    (judged,) = result.judged.values()
     return judged
 
 
-def test_a_right_orchestration_is_valid(visits: dict[str, Visit]) -> None:
+def test_a_right_orchestration_is_valid(results: dict[str, DeploymentResult]) -> None:
     """On time, late, and never; a fault of the sink needs a sink."""
-    right = visits["right"]
+    right = results["right"]
 
     assert {it.verdict.validity for it in right.judged.values()} == {Validity.VALID}
     assert len(right.judged) == 4
     assert right.skipped == {"sink-hangs": ("own-sink",)}
-    assert right.song.endswith("and its status says 'completed'")
+    assert right.smoke_test.endswith("and its status says 'completed'")
 
 
-def test_what_nobody_can_see_is_untested_and_never_kept(visits: dict[str, Visit]) -> None:
+def test_what_nobody_can_see_is_untested_and_never_kept(results: dict[str, DeploymentResult]) -> None:
     """The key, repetitions, and what a notification says."""
     statuses = {
-        it.rule: it.status for it in rule_results(Card("fake", list(visits["right"].judged.values())))
+        it.rule: it.status for it in rule_results(Card("fake", list(results["right"].judged.values())))
     }
 
     assert statuses[Rule.NOTIFICATION] == "untested"
@@ -125,45 +125,47 @@ def test_what_nobody_can_see_is_untested_and_never_kept(visits: dict[str, Visit]
     assert statuses[Rule.DEADLINE] == "kept"
 
 
-def test_a_start_that_wipes_out_another_is_found_invalid(visits: dict[str, Visit]) -> None:
+def test_a_start_that_wipes_out_another_is_found_invalid(results: dict[str, DeploymentResult]) -> None:
     """Look up, then start: what was raised in between is gone, and the instance times out without it."""
-    verdict = only(visits["looks-then-starts"]).verdict
+    verdict = only(results["looks-then-starts"]).verdict
 
     assert verdict.validity is Validity.INVALID
     assert Rule.OUTCOME in {finding.rule for finding in verdict.findings}
     assert any("though every region had counted" in finding.message for finding in verdict.findings)
 
 
-def test_the_sample_of_2018_always_times_out_and_is_found_invalid(visits: dict[str, Visit]) -> None:
+def test_the_sample_of_2018_always_times_out_and_is_found_invalid(
+    results: dict[str, DeploymentResult],
+) -> None:
     """It waits for every region twice, so no operation ever completes."""
-    verdict = only(visits["waits-twice"]).verdict
+    verdict = only(results["waits-twice"]).verdict
 
     assert verdict.validity is Validity.INVALID
     assert {finding.rule for finding in verdict.findings} == {Rule.OUTCOME}
     assert "though every region had counted" in verdict.findings[0].message
 
 
-def test_an_instance_that_rises_again_is_seen(visits: dict[str, Visit]) -> None:
+def test_an_instance_that_rises_again_is_seen(results: dict[str, DeploymentResult]) -> None:
     """Its first history is gone by then; two executions had an outcome each."""
-    risen = only(visits["rises-again"])
+    risen = only(results["rises-again"])
 
     keys = {entry.key for entry in risen.history.entries if isinstance(entry, NotificationReceived)}
     assert len(keys) == 2
     assert risen.verdict.validity is Validity.INVALID
 
 
-def test_a_failed_activity_has_told_nobody_for_certain(visits: dict[str, Visit]) -> None:
+def test_a_failed_activity_has_told_nobody_for_certain(results: dict[str, DeploymentResult]) -> None:
     """And nobody tries again."""
-    failed = only(visits["activity-fails"])
+    failed = only(results["activity-fails"])
 
     replies = [entry for entry in failed.history.entries if isinstance(entry, SinkResponded)]
     assert [(reply.status, reply.error) for reply in replies] == [(None, "reset")]
     assert failed.verdict.findings[0].rule is Rule.NOTIFICATION
 
 
-def test_an_outcome_in_the_output_will_do(visits: dict[str, Visit]) -> None:
+def test_an_outcome_in_the_output_will_do(results: dict[str, DeploymentResult]) -> None:
     """An orchestration of another design may return it. How late it was seen is tolerated."""
-    returned = only(visits["output"])
+    returned = only(results["output"])
 
     assert returned.verdict.findings == ()
     assert returned.verdict.validity is Validity.VALID
@@ -173,12 +175,12 @@ def test_an_outcome_in_the_output_will_do(visits: dict[str, Visit]) -> None:
 def test_a_status_that_says_nothing_of_the_outcome_is_found_out_before_anything_is_judged() -> None:
     """Silence of the status is not silence of the deployment."""
     with pytest.raises(UnreachableError, match="no activity FirePushNotification, FireTimeoutNotification"):
-        asyncio.run(visit([LATE], says="who knows"))
+        asyncio.run(judge_deployment([LATE], says="who knows"))
 
 
-def test_the_status_uris_key_is_in_no_history(visits: dict[str, Visit]) -> None:
+def test_the_status_uris_key_is_in_no_history(results: dict[str, DeploymentResult]) -> None:
     """It opens the whole task hub."""
-    stored = b"".join(line for it in visits["right"].judged.values() for line in encode(it.history))
+    stored = b"".join(line for it in results["right"].judged.values() for line in encode(it.history))
 
     assert b"WaitForAllRegions" not in stored
     assert SYSTEM_KEY.encode() not in stored
@@ -225,7 +227,7 @@ def test_the_command_line_needs_an_address_and_no_sink(address: str) -> None:
     assert SYSTEM_KEY not in result.output
 
 
-# --- reading ---
+# --- found ---
 
 STARTED = {
     "EventType": "ExecutionStarted",
@@ -247,10 +249,10 @@ def status(*events: dict[str, Any], state: str = "Completed", **fields: Any) -> 
 
 def test_an_activity_that_ran_has_told() -> None:
     """When it ended, after its execution began, by the target's own clock."""
-    reading = read_status(status(PUSHED), Activities(), PLAIN)
+    found = read_status(status(PUSHED), Activities(), PLAIN)
 
-    assert reading.done
-    assert reading.tellings == (Telling("completed", str(STARTED["Timestamp"]), True, 21_000),)
+    assert found.done
+    assert found.outcomes == (ReportedOutcome("completed", str(STARTED["Timestamp"]), True, 21_000),)
 
 
 @pytest.mark.parametrize(
@@ -264,16 +266,16 @@ def test_an_activity_that_ran_has_told() -> None:
 )
 def test_nothing_else_has(events: tuple[dict[str, Any], ...]) -> None:
     """An activity that is only scheduled, an event of the same name, another activity."""
-    assert read_status(status(*events, state="Running"), Activities(), PLAIN).tellings == ()
+    assert read_status(status(*events, state="Running"), Activities(), PLAIN).outcomes == ()
 
 
 def test_other_names_can_be_given() -> None:
     """By whoever wrote other functions."""
     event = PUSHED | {"FunctionName": "NotifySlack"}
 
-    reading = read_status(status(event), Activities(timed_out=("NotifySlack",)), PLAIN)
+    found = read_status(status(event), Activities(timed_out=("NotifySlack",)), PLAIN)
 
-    assert [telling.outcome for telling in reading.tellings] == ["timed_out"]
+    assert [it.outcome for it in found.outcomes] == ["timed_out"]
 
 
 @pytest.mark.parametrize(
@@ -281,9 +283,9 @@ def test_other_names_can_be_given() -> None:
 )
 def test_rubbish_says_nothing(rubbish: Any) -> None:
     """Whatever a proxy in between answers."""
-    reading = read_status(rubbish, Activities(), PLAIN)
+    found = read_status(rubbish, Activities(), PLAIN)
 
-    assert (reading.done, reading.tellings) == (False, ())
+    assert (found.done, found.outcomes) == (False, ())
 
 
 @pytest.mark.parametrize(
@@ -299,4 +301,4 @@ def test_rubbish_says_nothing(rubbish: Any) -> None:
 )
 def test_timestamps_are_read_as_dotnet_writes_them(text: Any, ms: int | None) -> None:
     """Seven fractional digits are one more than Python takes."""
-    assert instant_ms(text) == ms
+    assert parse_timestamp(text) == ms

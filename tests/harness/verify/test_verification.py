@@ -7,7 +7,7 @@ import pytest
 
 from fanin.harness.history import History
 from fanin.harness.results import Judged, Skipped
-from fanin.harness.targets.realtime import Played
+from fanin.harness.targets.realtime import PlayedRun
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.harness.verify import verification
@@ -30,10 +30,10 @@ def run_in_rounds(
 
     async def play_pack(
         scenarios: Sequence[Scenario], _command: str, *, time_scale: TimeScale, **_: Any
-    ) -> AsyncGenerator[Played]:
+    ) -> AsyncGenerator[PlayedRun]:
         played.append(([it.scenario for it in scenarios], time_scale.timeout_ms))
         for history in next(histories):
-            yield Played(history)
+            yield PlayedRun(history)
 
     monkeypatch.setattr(verification, "play_pack", play_pack)
     scenarios = [load(find(name)) for name in ("slow-region", "nothing-happened", "storm")]

@@ -28,7 +28,7 @@ def played(
     sink = Sink(
         scenario,
         recorder,
-        whose=lambda body: str(body["id"]) if body else None,
+        operation_of=lambda body: str(body["id"]) if body else None,
         before=lambda _op: kills_before,
         after=lambda _op: kills_after,
     )
