@@ -125,7 +125,13 @@ class Engine(Protocol):
         """
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
-        """A page of what is untold, in the order of the decisions; with ``dead=None`` dead letters last.
+        """A page of the outbox, in the order of the decisions.
+
+        Args:
+            dead: Only dead letters, or only what is pending; None: what is pending, and after all of it, on
+                whichever page, dead letters.
+            after: The token of the page before; None for the first one.
+            limit: How many entries, or operations with entries. A page may have fewer, and not be the last.
 
         Asked only of engines whose `capabilities` say so, like `retry`.
 

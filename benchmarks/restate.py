@@ -23,7 +23,7 @@ from fanin.aggregator.engines.restate.dev_backend import Server, free_ports, pro
 
 AGGREGATOR = (sys.executable, "-m", "fanin.aggregator", "--engine", "restate")
 OURS = Contender(
-    "fanin-restate", "fanin on Restate", ("fanin.aggregator.engines.restate.trial", "run", *AGGREGATOR),
+    "fanin-restate", "fanin on Restate", ("benchmarks.restate_trial", "run", *AGGREGATOR),
     durable=True, package="restate-sdk", program="restate-server",
 )  # fmt: skip
 

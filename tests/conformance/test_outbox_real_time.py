@@ -22,13 +22,13 @@ def _outbox(world: World) -> None:
 async def moody(notify: Notification) -> None:
     """Refuses for ever, refuses for now, or accepts, by the operation's name."""
     if notify.operation_id != LIKED:
-        raise NotDeliveredError("answered 410", final=notify.operation_id == HATED)
+        raise NotDeliveredError("answered 410", final=notify.operation_id.startswith(HATED))
 
 
-async def outbox(engine: Engine, *, dead: bool | None = None) -> list[OutboxEntry]:
+async def outbox(engine: Engine, *, dead: bool | None = None, limit: int = 1) -> list[OutboxEntry]:
     found, after = list[OutboxEntry](), None
     while True:
-        page = await engine.outbox(dead=dead, after=after, limit=1)
+        page = await engine.outbox(dead=dead, after=after, limit=limit)
         found += page.entries
         after = page.next
         if after is None:
@@ -70,6 +70,25 @@ def test_what_was_refused_is_listed_and_says_what_comes_next(world: World) -> No
         assert dead.key in world.keys_sent()
         with pytest.raises(MalformedError):
             await engine.outbox(dead=None, after="nonsense", limit=1)
+
+    world.play(story)
+
+
+def test_dead_letters_are_listed_after_all_that_is_pending(world: World) -> None:
+    """Over all pages, whatever their size, and each entry once."""
+
+    async def story() -> None:
+        world.receiver = moody
+        engine = await world.start(regions=(EAST,))
+        operations = [f"{name}-{n}" for n in range(4) for name in (HATED, DISLIKED)]
+        for id_ in operations:
+            await engine.deliver(arrival(EAST, id_))
+        await listed(world, engine, *operations)
+
+        for limit in (1, 2, 3, 1_000):
+            found = await outbox(engine, limit=limit)
+            assert [it.dead_ms is None for it in found] == [True] * 4 + [False] * 4
+            assert sorted(it.operation_id for it in found) == sorted(operations)
 
     world.play(story)
 

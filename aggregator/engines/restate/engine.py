@@ -112,8 +112,8 @@ class RestateEngine:
                 async with asyncio.timeout(STOP_S):
                     await self._idle.wait()
             await self._endpoint.stop(STOP_S)
-        self._ingress.close()
-        self._admin_client.close()
+        await self._ingress.close()
+        await self._admin_client.close()
 
     async def deliver(self, arrival: Arrival) -> Receipt | None:
         settings, notifier = self._settings, self._notifier

@@ -1,27 +1,27 @@
-"""HTTP/1.1 to a Restate server: one request at a time per connection, connections kept and used again.
+"""HTTP to a Restate server: requests go to the first of its nodes that can be reached.
 
-A call is held open until its handler has answered, so there are as many connections as calls under way, up to
-a limit; whoever finds none free waits in line.
+A call is held open until the server responds, so there are as many connections as calls under way, up to a
+limit; further calls wait in line.
 """
 
-import asyncio
 import os
-import ssl
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httptools
+import aiohttp
+from yarl import URL
 
 from fanin.aggregator.notify.address import Address
 
 CONNECT_S = 3.0
 # How many calls are under way at once. The server's own limit is 1,000 for each of its nodes.
 CONNECTIONS_MAX = 256
+_JSON = {"content-type": "application/json", "accept": "application/json"}
 
 
 class Response(NamedTuple):
-    """What came back."""
+    """A response as a whole."""
 
     status: int
     body: bytes
@@ -32,71 +32,7 @@ class UnreachableError(Exception):
 
 
 class NoResponseError(Exception):
-    """It was sent, and what became of it is unknown."""
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, with one request at a time."""
-
-    def __init__(self, address: Address) -> None:
-        self._head = f" HTTP/1.1\r\nhost: {address.host_header}\r\n"
-        if address.authorization:
-            self._head += f"authorization: {address.authorization}\r\n"
-        self._prefix = address.path.rstrip("/")
-        self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Response] | None = None
-        self._body: list[bytes] = []
-        self._transport: Any = None
-        self.reusable = False
-
-    async def exchange(self, method: str, path: str, rest: bytes) -> Response:
-        """Send a request, of which ``rest`` is what follows the headers that every one has."""
-        if self._transport.is_closing():
-            raise NoResponseError("the connection is closed")
-        self.reusable = False
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(f"{method} {self._prefix}{path}{self._head}".encode() + rest)
-        return await self._answer
-
-    @property
-    def closed(self) -> bool:
-        return bool(self._transport.is_closing())
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    # --- what the event loop calls ---
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._fail("what came back is not HTTP")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._fail("connection reset" if exc else "connection closed")
-
-    def _fail(self, why: str) -> None:
-        self.reusable = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(NoResponseError(why))
-        self._transport.abort()
-
-    # --- what the parser calls ---
-
-    def on_message_begin(self) -> None:
-        self._body.clear()
-
-    def on_body(self, body: bytes) -> None:
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        self.reusable = self._parser.should_keep_alive()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Response(self._parser.get_status_code(), b"".join(self._body)))
+    """The request was sent, and whether it was carried out is unknown."""
 
 
 class Client:
@@ -104,79 +40,70 @@ class Client:
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = deque(addresses)  # the one in use first
-        self._tls = ssl.create_default_context() if any(it.tls for it in addresses) else None
-        self._idle: deque[_Connection] = deque()  # the most recently used last
-        self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._session: aiohttp.ClientSession | None = None  # opened by the first request
 
     async def post(self, path: str, body: bytes) -> Response:
-        """Send JSON and wait for the whole answer; the caller limits how long.
+        """Send JSON and wait for the whole response; the caller limits how long.
 
         Raises:
             UnreachableError: nothing was sent.
-            NoResponseError: it was sent, and there is no answer that can be read.
+            NoResponseError: it was sent, and there is no response that can be read.
         """
-        head = f"content-type: application/json\r\naccept: application/json\r\ncontent-length: {len(body)}"
-        return await self._request("POST", path, f"{head}\r\n\r\n".encode() + body)
+        return await self._request("POST", path, body)
 
     async def get(self, path: str) -> Response:
-        """Ask for something.
+        """Get a resource.
 
         Raises:
             UnreachableError, NoResponseError: as `post`.
         """
-        return await self._request("GET", path, b"\r\n")
+        return await self._request("GET", path, None)
 
-    def close(self) -> None:
-        """Close what is idle; what is in use ends with its request."""
-        while self._idle:
-            self._idle.pop().abort()
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
 
-    async def _request(self, method: str, path: str, rest: bytes) -> Response:
-        async with self._slots:
-            connection = self._recent() or await self._connect()
-            try:
-                return await connection.exchange(method, path, rest)
-            finally:
-                if connection.reusable:
-                    self._idle.append(connection)
-                else:
-                    connection.abort()
-
-    def _recent(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed:
-                return connection
-        return None
-
-    async def _connect(self) -> _Connection:
-        """Connect to the node in use, or to the next one that answers, which is in use then."""
+    async def _request(self, method: str, path: str, body: bytes | None) -> Response:
+        if self._session is None:
+            self._session = _session()
         failures = []
-        for address in list(self._addresses):
+        for address in tuple(self._addresses):
             try:
-                connection = await self._connect_to(address)
-            except OSError as exc:  # TimeoutError is one
+                return await _exchange(self._session, address, method, path, body)
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
                 failures.append(f"{address.host_header}: {_reason(exc)}")
                 if self._addresses[0] is address:
                     self._addresses.rotate(-1)
-            else:
-                return connection
+            except (aiohttp.ClientError, OSError) as exc:
+                raise NoResponseError(str(exc) or type(exc).__name__) from exc
         raise UnreachableError(f"no connection to {'; '.join(failures)}")
 
-    async def _connect_to(self, address: Address) -> _Connection:
-        async with asyncio.timeout(CONNECT_S):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(address),
-                address.host,
-                address.port,
-                ssl=self._tls if address.tls else None,
-                server_hostname=address.host if address.tls else None,
-            )
-        return connection
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=_JSON,
+        skip_auto_headers=("accept-encoding", "user-agent"),
+    )
 
 
-def _reason(exc: OSError) -> str:
-    if isinstance(exc, TimeoutError):
-        return "no answer in time"
+async def _exchange(
+    session: aiohttp.ClientSession, address: Address, method: str, path: str, body: bytes | None
+) -> Response:
+    scheme = "https" if address.tls else "http"
+    # Paths are percent-encoded already, and keys may have any character.
+    url = URL(f"{scheme}://{address.host_header}{address.path.rstrip('/')}{path}", encoded=True)
+    headers = {"authorization": address.authorization} if address.authorization else None
+    async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
+        return Response(response.status, await response.read())
+
+
+def _reason(exc: aiohttp.ClientError) -> str:
+    if not isinstance(exc, aiohttp.ClientConnectorError):
+        return "no connection in time"
     # Names that cannot be resolved have negative numbers, which only their own text explains.
-    return os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror or type(exc).__name__
+    error = exc.os_error
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

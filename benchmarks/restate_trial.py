@@ -1,8 +1,8 @@
-"""The engine on trial: ``python -m fanin.aggregator.engines.restate.trial``.
+"""The engine on Restate with a server of its own, to be judged and measured.
 
-``run COMMAND…`` starts a server, runs the command with the settings that lead to it, and stops the server.
-``life`` is `fanin serve` on that server, for one folder of data: in every life of the folder it has the same
-name at the server, and the same address at which the server calls it.
+``python -m benchmarks.restate_trial run COMMAND…`` starts a server, runs the command with the settings that
+lead to it, and stops the server. ``serve`` is `fanin serve` on that server, for one folder of data: at every
+start in that folder it has the same name at the server, and the same address at which the server calls it.
 
 So `fanin verify --command` can judge it: the service is killed and started again, the server is not.
 """
@@ -15,19 +15,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+from fanin.aggregator.cli.serve import serve
 from fanin.aggregator.engines.restate.dev_backend import Server, free_ports
 
-USAGE = "usage: python -m fanin.aggregator.engines.restate.trial run COMMAND… | life [OPTION…]"
+USAGE = "usage: python -m benchmarks.restate_trial run COMMAND… | serve [OPTION…]"
 
 
 def run(command: list[str]) -> int:
-    """Run a command beside a server; return its exit status. Whoever stops us stops both."""
+    """Run a command beside a server, and return its exit status. A signal that stops this stops both."""
     with tempfile.TemporaryDirectory(prefix="fanin-restate-", ignore_cleanup_errors=True) as folder:
         # In our own session: the scheduler shares cores out by sessions, and this is used for measuring.
         server = Server(Path(folder))
         server.start()
         try:
-            process = subprocess.Popen(command, env=os.environ | server.options())  # noqa: S603 - as asked
+            process = subprocess.Popen(command, env=os.environ | server.options())
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, lambda *_: process.terminate())
             return process.wait()
@@ -35,10 +36,8 @@ def run(command: list[str]) -> int:
             server.kill()
 
 
-def life(arguments: list[str]) -> None:
-    """Serve until killed, at the address that this folder's lives have."""
-    from fanin.aggregator.cli.serve import serve
-
+def serve_folder(arguments: list[str]) -> None:
+    """Serve until killed, at the address that belongs to the folder of data."""
     folder = Path(os.environ["DATA_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
     port = folder / "port"
@@ -57,7 +56,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["run", _, *_]:
             sys.exit(run(sys.argv[2:]))
-        case ["life", *options]:
-            life(options)
+        case ["serve", *options]:
+            serve_folder(options)
         case _:
             sys.exit(USAGE)

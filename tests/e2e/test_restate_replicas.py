@@ -2,24 +2,26 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.heavy import needs_engine
 
 pytestmark = needs_engine("restate")
 
 LIMIT_S = 240
+ROOT = Path(__file__).parents[2]
 SCENARIOS = ("two-replicas", "replica-lost")
 
 
 def test_two_replicas_of_which_one_is_killed_are_valid() -> None:
     """Traffic alternates between them; one is killed in mid-operation, and no outcome changes."""
-    trial = [sys.executable, "-m", "fanin.aggregator.engines.restate.trial"]
-    life = " ".join([*trial, "life"])
-    verify = [sys.executable, "-m", "fanin.harness", "verify", "--capability", "replicas", "--command", life]
+    trial = [sys.executable, "-m", "benchmarks.restate_trial"]
+    serve = " ".join([*trial, "serve"])
+    verify = [sys.executable, "-m", "fanin.harness", "verify", "--capability", "replicas", "--command", serve]
 
     done = subprocess.run(  # noqa: S603 - our own modules
         [*trial, "run", *verify, "--tolerance", "10s", *SCENARIOS],
-        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr
