@@ -91,7 +91,7 @@ def test_a_project_with_packages_of_the_same_names_is_not_disturbed(wheel: Path,
     """Its tests run, the fixture judges its application, and so does the command."""
     programs = fresh(tmp_path, str(wheel))
     project = copytree(PROJECT, tmp_path / "project")
-    app = ("--app", "harness.main:create_app", "--app-dir", ".")
+    app = ("--app", "harness.main:create_app")
 
     tests = run(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project)
     card = run(programs / "fanin", "verify", *app, "slow-region", cwd=project)
