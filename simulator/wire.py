@@ -292,6 +292,11 @@ def with_address(request: WebhookRequest, to: Address) -> WebhookRequest:
     return replace(request, target=to.target, claims=to.region, address=to)
 
 
+def with_headers(request: WebhookRequest, headers: Mapping[str, str]) -> WebhookRequest:
+    """The same request with these headers besides."""
+    return replace(request, headers=(*request.headers, *headers.items()))
+
+
 def envelope_request(requests: Sequence[WebhookRequest]) -> WebhookRequest:
     """Several events in one request, as CNCF Distribution sends them: ``{"events": [...]}``.
 

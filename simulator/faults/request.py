@@ -13,7 +13,7 @@ from fanin.simulator.plan import Delivery
 from fanin.simulator.shapes import ShortText, Some
 from fanin.simulator.signing import TOLERANCE_MS
 from fanin.simulator.text import quoted
-from fanin.simulator.wire import PLACE, encode, normalise_region, with_address, with_body
+from fanin.simulator.wire import PLACE, encode, normalise_region, with_address, with_body, with_headers
 
 MIB = 1_048_576
 DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), and still a small body
@@ -227,6 +227,34 @@ class SignEarlier(DeliveryFault, frozen=True, tag_field="fault", tag="sign-earli
     def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
         del timeout_ms
         return cls(*selection, by=values.duration(SECOND_MS, 2 * TOLERANCE_MS))
+
+
+# What Java's ``HttpClient`` (11 to 21) sends to an ``http://`` address. The settings are a frame's payload:
+# tables of 16 KiB, server push, 100 streams, windows of 16 MiB, frames of 16 KiB. [RFC 7540, 3.2.1 and 6.5.2]
+_H2C_OFFER: Mapping[str, str] = {
+    "Connection": "Upgrade, HTTP2-Settings",
+    "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    "Upgrade": "h2c",
+}
+
+
+class UpgradeH2c(DeliveryFault, frozen=True, tag_field="fault", tag="upgrade-h2c"):
+    """The request offers to go on in HTTP/2 over cleartext, as Java's ``HttpClient`` does.
+
+    A receiver that does not upgrade serves the request as if nothing had been offered (RFC 9110, 7.8).
+    """
+
+    draw_weight = 2
+    request_note = ("offers h2c", "")
+
+    def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
+        """Offered once; the delivery is as valid as it was."""
+        if _H2C_OFFER.items() <= dict(delivery.request.headers).items():
+            return (delivery,)
+        return (delivery.changed_by(context.index, request=with_headers(delivery.request, _H2C_OFFER)),)
+
+    def effect_text(self) -> str:
+        return "the request offers to upgrade to HTTP/2"
 
 
 def _check_signed(fault: Forge | SignEarlier, checks: FaultChecks) -> None:

@@ -15,7 +15,7 @@ from fanin.simulator.language.yaml_nodes import compose
 
 HEAD = "scenario: example\ntitle: An example\n"  # rows begin on line 3
 FIELDS = "scenario, title, description, regions, expects, timeout, registry, correlation, ids, actions, key, replicas, signing, latency, sender, replication, webhooks, operations, faults, expect, verdict"
-FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, slow-client, malform, unknown-region, wrong-key, forge, sign-earlier, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
+FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, slow-client, malform, unknown-region, wrong-key, forge, sign-earlier, upgrade-h2c, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
 DURATION = (
     "write a duration such as 250ms, 45s, 1m30s, 2h, 3d, or a multiple of the timeout such as 0.75 timeout"
 )
