@@ -1,13 +1,13 @@
-"""The service for a uvicorn of yours, with the HTTP of `fanin serve`.
+"""The service as an ASGI application for uvicorn, with the HTTP protocol of `fanin serve`.
 
 ``uvicorn --factory fanin.aggregator.asgi:create --http fanin.aggregator.http.protocol:HttpProtocol``
 
-`fanin serve` does the same and more, so this is for those who need an option of uvicorn's. Settings come from
-the environment alone. It cannot know where that server listens, so it wants keys in any case. It serves no
-request that another HTTP implementation has read: that one would have to be as strict, and as bounded.
+`fanin serve` does the same and more; this is for deployments that need an option of uvicorn's. Settings come
+from the environment alone. The address of that server is not known here, so keys are required in any case.
+Requests that another HTTP implementation has read are refused: it might be less strict, and unbounded.
 
-Rules of this file: whatever prevents a start is one line, and ends the whole server: a supervisor of workers
-would otherwise start the same failure again and again.
+Rules of this file: a failed start is reported in one line, and ends the whole server: a supervisor of workers
+would otherwise restart the failing worker for ever.
 """
 
 import logging
@@ -36,32 +36,32 @@ _OTHER_HTTP = (
 
 
 def create() -> AsgiApp:
-    """Build the application, or end the process in one line."""
+    """Build the application, or exit with one line."""
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as exc:
-        _refuse(str(exc))
-    if not (settings.locked or settings.insecure_no_keys):
-        _refuse(
-            "FANIN_KEYS: not set, and who else reaches this server is not known here; "
-            "set it, or FANIN_INSECURE_NO_KEYS=yes to let anybody in"
+        _exit(str(exc))
+    if not (settings.requires_credentials or settings.insecure_no_keys):
+        _exit(
+            "FANIN_KEYS: not set, and the addresses of this server are not known here; "
+            "set it, or set FANIN_INSECURE_NO_KEYS=yes to accept webhooks without a key"
         )
     log.configure(logging.INFO, settings.log_format)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
-    return _with_our_http(_in_one_line(create_app(settings)))
+    return _require_our_http(_report_in_one_line(create_app(settings)))
 
 
-def _refuse(problem: str) -> NoReturn:
+def _exit(problem: str) -> NoReturn:
     _stop_supervisor()
     sys.exit(f"Error: {problem}")
 
 
-def _with_our_http(app: AsgiApp) -> AsgiApp:
-    """Serve what `HttpProtocol` has read, and nothing else."""
+def _require_our_http(app: AsgiApp) -> AsgiApp:
+    """Refuse requests that `HttpProtocol` has not read."""
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            # uvicorn's, which knows; under a server that does not say, requests are refused one by one.
+            # uvicorn's receive has its configuration; under other servers each request is checked.
             config = getattr(getattr(receive, "__self__", None), "config", None)
             chosen = getattr(config, "http_protocol_class", HttpProtocol)
             if not issubclass(chosen, HttpProtocol):
@@ -76,8 +76,8 @@ def _with_our_http(app: AsgiApp) -> AsgiApp:
     return serve
 
 
-def _in_one_line(app: AsgiApp) -> AsgiApp:
-    """Say why a start failed without a traceback, which Starlette would send."""
+def _report_in_one_line(app: AsgiApp) -> AsgiApp:
+    """Report a failed start without the traceback that Starlette would send."""
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -106,7 +106,7 @@ def _in_one_line(app: AsgiApp) -> AsgiApp:
 
 
 def _stop_supervisor() -> bool:
-    """Ask the process that would start this one again to stop, if there is one; say whether there is."""
+    """Stop the process that would restart this one; return whether there is one."""
     parent = multiprocessing.parent_process()
     if parent is None or parent.pid is None:
         return False
@@ -115,7 +115,7 @@ def _stop_supervisor() -> bool:
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Keep function keys, which may stand in the query, out of uvicorn's access log."""
+    """Keep function keys in the query out of uvicorn's access log."""
     if isinstance(record.args, tuple):
         record.args = tuple(it.partition("?")[0] if isinstance(it, str) else it for it in record.args)
     return True

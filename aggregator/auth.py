@@ -1,10 +1,10 @@
-"""Who may come in: function keys, a secret header, signatures.
+"""Authentication of requests: function keys, a secret header, signatures.
 
-Rules of this file: whoever is refused learns nothing, not even which lock it was; every comparison takes the
-same time whatever is offered; a secret is never part of a message, so only the operator's log has the reason.
+Rules of this file: a refused sender does not learn which credential was missing or wrong; every comparison
+takes the same time, whatever is offered; a secret is never part of a message. Only the log has the reason.
 
-A webhook opens every lock that is set. Everything else (status, instances, figures, the outbox) asks for a
-key; where there are no keys, for the header.
+A webhook needs every credential that is configured. All other endpoints (status, instances, metrics, outbox)
+need a key; if no keys are configured, the header.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from fanin.aggregator import log
 from fanin.aggregator.errors import UnauthorizedError
 from fanin.aggregator.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_PREFIX, is_secret
 
-# How often the file of keys is looked at, at most: a change counts with the first request after so long.
-LOOK_S = 1.0
+# The shortest time between two checks of the file of keys: a request after it sees a change.
+RELOAD_S = 1.0
 # RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Nobody's key or header is longer, and comparing costs by length.
+# No key or header needs more, and the cost of a comparison grows with the length.
 SECRET_LENGTH_MAX = 1_024
 
 
@@ -40,23 +40,23 @@ class HeaderSecret(NamedTuple):
         return f"HeaderSecret({self.name})"
 
 
-# --- reading them ---
+# --- parsing ---
 
 
 def parse_keys(text: str) -> tuple[str, ...]:
-    """Keys separated by commas.
+    """Parse keys that are separated by commas.
 
     Raises:
-        ValueError: an empty one, or one that no request could carry.
+        ValueError: a key is empty, or cannot be sent in a request.
     """
-    return _sound(part.strip() for part in text.split(","))
+    return _validated(part.strip() for part in text.split(","))
 
 
 def read_keys(path: Path) -> tuple[str, ...]:
-    """A file of keys: one a line; empty lines and lines that begin with ``#`` say nothing.
+    """Read a file of keys, one per line. Empty lines and lines that begin with ``#`` are ignored.
 
     Raises:
-        ValueError: not readable, no key in it, or one that no request could carry.
+        ValueError: the file cannot be read, has no key, or has one that cannot be sent in a request.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -67,11 +67,11 @@ def read_keys(path: Path) -> tuple[str, ...]:
     keys = [line.strip() for line in lines]
     keys = [key for key in keys if key and not key.startswith("#")]
     if not keys:
-        raise ValueError(f"{path} has no key; expected one a line")
-    return _sound(keys)
+        raise ValueError(f"{path} has no key; expected one per line")
+    return _validated(keys)
 
 
-def _sound(keys: Iterable[str]) -> tuple[str, ...]:
+def _validated(keys: Iterable[str]) -> tuple[str, ...]:
     keys = tuple(keys)
     if not all(keys):
         raise ValueError("has an empty key between its commas")
@@ -82,10 +82,10 @@ def _sound(keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_header_secret(text: str) -> HeaderSecret:
-    """``Name: value``.
+    """Parse ``Name: value``.
 
     Raises:
-        ValueError: not of that form. The value is not quoted.
+        ValueError: not of that form. The message does not quote the value.
     """
     name, colon, value = (part.strip() for part in text.partition(":"))
     fits = len(value) <= SECRET_LENGTH_MAX and value.isascii() and value.isprintable()
@@ -98,10 +98,10 @@ def parse_header_secret(text: str) -> HeaderSecret:
 
 
 def parse_signing_secrets(text: str) -> tuple[str, ...]:
-    """Secrets of Standard Webhooks, ``whsec_`` and base64, separated by commas.
+    """Parse secrets of Standard Webhooks, ``whsec_`` and base64, separated by commas.
 
     Raises:
-        ValueError: not of that form, or too short. They are not quoted.
+        ValueError: not of that form, or too short. The message does not quote them.
     """
     secrets = tuple(part.strip() for part in text.split(","))
     for n, secret in enumerate(secrets, 1):
@@ -128,12 +128,12 @@ class Authenticator:
         header: HeaderSecret | None = None,
         signing: tuple[str, ...] = (),
     ) -> None:
-        """Take what the settings say; ``keys`` are what ``keys_file`` held when they were read."""
+        """Use the credentials of the settings; ``keys`` is the content of ``keys_file`` at the start."""
         self.keys = keys
         self._digests = [_digest(key) for key in keys]
         self._file = keys_file
-        self._seen = _look(keys_file) if keys_file else None
-        self._looked_s = 0.0  # loop time
+        self._file_state = _file_state(keys_file) if keys_file else None
+        self._checked_s = 0.0  # loop time
         self._header = (header.name, _digest(header.value)) if header else None
         self._signing = [Webhook(secret) for secret in signing]
 
@@ -149,30 +149,31 @@ class Authenticator:
             self.require_header(headers)
             return
         if self._file is not None:
-            self._look_again(self._file)
+            self._reload(self._file)
         offered = _digest(headers.get("x-functions-key") or query.get("code", ""))
         if not sum(hmac.compare_digest(offered, digest) for digest in self._digests):
-            raise UnauthorizedError("no function key, or a wrong one")
+            raise UnauthorizedError("the function key is missing or wrong")
 
     def require_header(self, headers: Mapping[str, str]) -> None:
-        """Ask for the secret header, if one is set.
+        """Check the secret header, if one is configured.
 
         Raises:
-            UnauthorizedError: it is not there, or has another value.
+            UnauthorizedError: the header is missing, or has another value.
         """
         if self._header is None:
             return
         name, digest = self._header
         if not hmac.compare_digest(_digest(headers.get(name, "")), digest):
-            raise UnauthorizedError(f"no header {name}, or a wrong one")
+            raise UnauthorizedError(f"the header {name} is missing or wrong")
 
     def verify_signature(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Ask for a signature of Standard Webhooks, no older or newer than five minutes, if secrets are set.
+        """Verify the Standard Webhooks signature, if secrets are configured.
 
-        One that is sent again is a duplicate like any other, so nothing is remembered here.
+        Its timestamp may differ by five minutes. A replayed request is a duplicate like any other, so
+        signatures are not remembered.
 
         Raises:
-            UnauthorizedError: none fits.
+            UnauthorizedError: no signature is valid.
         """
         if not self._signing:
             return
@@ -184,18 +185,18 @@ class Authenticator:
                 reason = str(exc) if isinstance(exc, WebhookVerificationError) else "malformed"
             else:
                 return
-        raise UnauthorizedError(f"no signature that fits: {reason}")
+        raise UnauthorizedError(f"no valid signature: {reason}")
 
-    def _look_again(self, path: Path) -> None:
-        """Take over a changed file of keys. One that cannot be used changes nothing."""
+    def _reload(self, path: Path) -> None:
+        """Reload the keys if their file has changed. If it cannot be read, the last keys stay valid."""
         now_s = asyncio.get_running_loop().time()
-        if now_s < self._looked_s + LOOK_S:
+        if now_s < self._checked_s + RELOAD_S:
             return
-        self._looked_s = now_s
-        seen = _look(path)
-        if seen == self._seen:
+        self._checked_s = now_s
+        state = _file_state(path)
+        if state == self._file_state:
             return
-        self._seen = seen
+        self._file_state = state
         try:
             self.keys = read_keys(path)
         except ValueError as exc:
@@ -206,12 +207,12 @@ class Authenticator:
 
 
 def _digest(secret: str) -> bytes:
-    """Equal length for everything, so that comparing does not tell a secret's."""
+    """Digests have one length, so the time of a comparison does not reveal a secret's length."""
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _look(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file does, also when another one takes its name, as mounted secrets do."""
+def _file_state(path: Path) -> tuple[int, int, int] | None:
+    """Changes with the file, also when another file takes its name, as mounted secrets do."""
     try:
         stat = path.stat()
     except OSError:

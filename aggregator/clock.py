@@ -1,28 +1,25 @@
-"""Where the aggregator's time comes from.
-
-Nothing else in the package reads a clock, so that a simulated world can supply its own.
-"""
+"""The aggregator's clocks. No other module reads one, so that a simulated world can supply its own."""
 
 import asyncio
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-# How often the machine's clock is compared with one that cannot be set, and by how much they may differ.
-# Each look is a step of a simulated world as well, where a month is nothing: a look a second made it minutes.
+# How often the wall clock is compared with the monotonic one, and by how much they may differ. Each
+# comparison is a step of a simulated world, too: with one a second, a simulated month took minutes.
 WATCH_S = 20.0
 STEP_MS = 250
 
 
 class Clock(Protocol):
-    """Wall-clock time: deadlines must mean the same after a restart, so no monotonic clock will do."""
+    """Wall-clock time. Deadlines must mean the same after a restart, which a monotonic clock's would not."""
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch."""
 
 
 class SystemClock:
-    """The machine's clock. If it is set, deadlines move with it."""
+    """The machine's clock. When it is set, deadlines move with it."""
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
@@ -32,14 +29,14 @@ SYSTEM_CLOCK = SystemClock()
 
 
 def stopwatch_s() -> float:
-    """Seconds from an origin that means nothing, to measure our own work. Nothing may be decided by it."""
+    """Seconds from an arbitrary origin, for measurements only. No decision may depend on it."""
     return time.perf_counter()
 
 
 async def watch(clock: Clock, was_set: Callable[[], None]) -> None:
-    """Call ``was_set`` whenever the clock has moved otherwise than time has: set, or the machine slept.
+    """Call ``was_set`` when the wall clock has jumped: it was set, or the machine was suspended.
 
-    Whoever sleeps until an instant sleeps a span of time, and would sleep on.
+    A task that sleeps until an instant sleeps for a duration, and would not wake up earlier by itself.
     """
     loop = asyncio.get_running_loop()
     ahead_ms = clock.now_ms() - loop.time() * 1000

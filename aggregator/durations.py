@@ -1,4 +1,4 @@
-"""Durations in the settings, as integer milliseconds: ``80s`` in our names, ``0:01:20`` in the original's."""
+"""Durations in the settings, as integer milliseconds: ``80s``, and ``0:01:20`` in the original's settings."""
 
 import re
 from fractions import Fraction
@@ -16,17 +16,17 @@ _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)", 
 
 _HOURS, _MINUTES, _SECONDS = 24, 60, 60
 
-# Ten years: longer is a slip of the keyboard, and everything up to it fits every clock and column.
+# Ten years: anything longer is a typing error, and everything up to it fits every clock and column.
 MAX_MS = 3_650 * _MS_BY_UNIT["d"]
 
 
 def parse_duration(text: str) -> int:
-    """Turn ``250ms``, ``80s``, ``1m30s`` or ``3d`` into milliseconds.
+    """Parse ``250ms``, ``80s``, ``1m30s`` or ``3d`` to milliseconds.
 
     Units come in order, each at most once: ``1h30m``, not ``30m1h``.
 
     Raises:
-        ValueError: no duration, not above zero, finer than a millisecond, or longer than ten years.
+        ValueError: not a duration, not above zero, finer than a millisecond, or longer than ten years.
     """
     stripped = text.strip()
     if _NUMBER.fullmatch(stripped):
@@ -38,7 +38,7 @@ def parse_duration(text: str) -> int:
 
 
 def parse_time_span(text: str) -> int:
-    """Turn ``0:01:20``, ``0:00:00.500`` or ``1.00:00:00`` into milliseconds, as .NET's TimeSpan reads them.
+    """Parse ``0:01:20``, ``0:00:00.500`` or ``1.00:00:00`` to milliseconds, as .NET's TimeSpan reads them.
 
     Raises:
         ValueError: not of that form, not above zero, or finer than a millisecond.
@@ -65,12 +65,12 @@ def _whole_ms(text: str, ms: Fraction) -> int:
     if ms.denominator != 1:
         raise ValueError(f"{text!r} is finer than a millisecond")
     if not 0 < ms <= MAX_MS:
-        raise ValueError(f"{text!r} must be longer than nothing and at most ten years")
+        raise ValueError(f"{text!r} must be above zero and at most ten years")
     return ms.numerator
 
 
 def format_duration(ms: int) -> str:
-    """Write milliseconds the way `parse_duration` reads them, largest units first.
+    """Format milliseconds as `parse_duration` reads them, largest units first.
 
     >>> format_duration(80_000)
     '1m20s'

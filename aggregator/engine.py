@@ -1,4 +1,4 @@
-"""The port behind which operations wait durably. What an engine must promise, and how it may differ."""
+"""The engine port: what an engine that keeps operations durably must do, and in what engines may differ."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,32 +15,41 @@ from fanin.aggregator.wire import Arrival
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What differs between engines. Tests skip by this, never by an engine's name."""
+    """In what engines differ. Tests skip by capability, never by an engine's name.
 
-    survives_kill: bool  # what was acknowledged is there after ``kill -9`` of the process
-    exclusive: bool  # a second process on the same data is refused
-    has_retention: bool  # an outcome is forgotten after the retention, and its id may be used again
-    lists_outbox: bool = False  # what is untold can be listed, and dead letters sent again
-    virtual_time: bool = False  # needs nothing but an event loop, so it runs in a simulated world
-    reports_result: bool = False  # `deliver` says what became of the arrival, not only that it is kept
+    Attributes:
+        survives_kill: Acknowledged arrivals are there after ``kill -9`` of the process.
+        exclusive: A second process on the same data is refused.
+        has_retention: An operation is deleted after the retention, and its id may be used again.
+        lists_outbox: Pending notifications can be listed, and dead letters sent again.
+        virtual_time: It needs nothing but an event loop, so it runs in a simulated world.
+        reports_result: `Engine.deliver` returns the arrival's result, not only that it is stored.
+    """
+
+    survives_kill: bool
+    exclusive: bool
+    has_retention: bool
+    lists_outbox: bool = False
+    virtual_time: bool = False
+    reports_result: bool = False
 
 
 class Receipt(NamedTuple):
-    """What became of one arrival, and the operation as it stands after it."""
+    """The result of one arrival, and the operation's state after it."""
 
     state: FanIn
     result: ArrivalResult
 
 
 class Page(NamedTuple):
-    """A part of a list, and the token that asks for the next part; None at the end."""
+    """One page of operations, and the token of the next page; None on the last one."""
 
     states: list[FanIn]
     next: str | None
 
 
 class OutboxEntry(NamedTuple):
-    """One notification to one target that has not accepted it."""
+    """One notification that one target has not accepted."""
 
     operation_id: OperationId
     target: str
@@ -49,7 +58,7 @@ class OutboxEntry(NamedTuple):
     attempts: int  # that failed
     due_ms: int | None  # Unix epoch, of the next attempt; None before the first one, and for a dead letter
     error: str | None  # why the last attempt failed
-    dead_ms: int | None  # Unix epoch, when it was given up; None while it is tried
+    dead_ms: int | None  # Unix epoch, when it became a dead letter; None while it is tried
 
     @classmethod
     def of(cls, target: str, notification: Notification, record: RetryRecord) -> "OutboxEntry":
@@ -67,87 +76,88 @@ class OutboxEntry(NamedTuple):
 
 
 class OutboxPage(NamedTuple):
-    """A part of the outbox, and the token that asks for the next part; None at the end."""
+    """One page of the outbox, and the token of the next page; None on the last one."""
 
     entries: list[OutboxEntry]
     next: str | None
 
 
 class Engine(Protocol):
-    """Runs fan-in operations durably. All decisions are `fanin.aggregator.fanin`'s.
+    """Keeps fan-in operations durably. `fanin.aggregator.fanin` makes all decisions.
 
     Each promise is a test in ``tests/conformance``:
 
-    * `deliver` returns only once the arrival is durable, so a 2xx may follow it; when it raises a definite
-      error, nothing was stored.
+    * `deliver` returns once the arrival is durable, so that a 2xx may follow; after a definite error nothing
+      was stored.
     * Delivering the same arrival again is harmless.
-    * First arrivals that come together start one operation; none of them is lost.
-    * The deadline is the first commit plus the timeout, absolute; restarts and later arrivals do not move it.
+    * Concurrent first arrivals start one operation; none of them is lost.
+    * The deadline is the first commit plus the timeout; restarts and later arrivals do not move it.
     * The expected regions are those that were configured when the operation started.
     * Each operation reaches exactly one outcome; its `Notification` is sent to every target of that outcome
       at least once, with one key, or becomes a dead letter of that target.
-    * A deadline that passed while no process ran still fires, late, after the next start.
-    * An arrival after the outcome changes nothing and starts nothing for as long as the retention lasts.
-    * A notification that is refused, or hangs, delays neither arrivals nor deadlines nor other
-      notifications, be they other operations' or other targets'.
+    * A deadline that passed while no process ran fires after the next start.
+    * An arrival after the outcome changes nothing and starts nothing until the retention is over.
+    * A notification that is refused, or hangs, delays no arrival, no deadline and no other notification, be
+      it another operation's or another target's.
     """
 
     capabilities: Capabilities
 
     async def open(self) -> None:
-        """Start working: what is due, or was left untold, goes on.
+        """Open the store and start working: deadlines that passed fire, pending notifications are sent.
 
         Raises:
-            StoreUnusableError: it cannot; the message says why and what to do.
+            StoreUnusableError: the store cannot be opened; the message says why and what to do.
         """
 
     async def close(self) -> None:
-        """Stop in order: what was taken is committed, notifications under way get a moment to end."""
+        """Stop in order: commit what was accepted, and give notifications in progress a moment to end."""
 
     async def deliver(self, arrival: Arrival) -> Receipt | None:
-        """Take one arrival. None: it is kept, and what becomes of it is settled later.
+        """Store one arrival. None: it is stored, and its result will be known later.
 
         Raises:
-            UnknownRegionError: it would start an operation, and nobody expects its region.
-            UnexpectedRegionError: its operation does not wait for its region. An engine that settles later
-                may pass over such an arrival instead, if newer settings expect the region.
+            UnknownRegionError: it would start an operation, and its region is not configured.
+            UnexpectedRegionError: its operation does not wait for its region. An engine that does not report
+                results may ignore such an arrival instead, if newer settings expect the region.
             StoreError: not stored, or (`StoreFailedError`) perhaps stored; the sender should try again.
         """
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
-        """One operation, or None if it is not known, or no longer."""
+        """Return one operation, or None if there is none, or its retention is over."""
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
-        """A page of operations, the older ones first. It may hold fewer than ``limit`` and not be the last.
+        """Return a page of operations, oldest first. It may have fewer than ``limit`` and not be the last.
 
         Raises:
-            MalformedError: ``after`` is no token that a page of the same kind has returned.
+            MalformedError: ``after`` is not a token of a page with the same ``phase``.
         """
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
-        """A page of the outbox, in the order of the decisions.
+        """Return a page of the outbox, in the order of the decisions.
 
         Args:
-            dead: Only dead letters, or only what is pending; None: what is pending, and after all of it, on
-                whichever page, dead letters.
-            after: The token of the page before; None for the first one.
-            limit: How many entries, or operations with entries. A page may have fewer, and not be the last.
+            dead: True for dead letters only, False for pending notifications only; None for all pending ones,
+                and after all of them the dead letters.
+            after: The token of the previous page; None for the first page.
+            limit: The number of entries, or of operations with entries. A page may have fewer, and not be the
+                last one.
 
-        Asked only of engines whose `capabilities` say so, like `retry`.
+        Called only if `Capabilities.lists_outbox`, like `retry`.
 
         Raises:
-            MalformedError: ``after`` is no token that such a page has returned.
+            MalformedError: ``after`` is not a token of such a page.
         """
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
-        """Send dead letters again, all or those of one target or operation; return how many.
+        """Send dead letters again: all, or those of one target or operation; return how many.
 
-        They start from the beginning, under the key they had. Those of a target that is no longer configured
-        stay where they are.
+        Their attempts count from zero; their keys stay. Dead letters of a target that is not configured any
+        more stay dead letters.
         """
 
     async def check(self) -> None:
-        """Prove that an arrival could be stored now.
+        """Check that an arrival could be stored now.
 
         Raises:
             StoreError: it could not.

@@ -1,27 +1,27 @@
-"""Everything the aggregator refuses, and how it answers.
+"""The errors of the aggregator, and the HTTP status of each.
 
     AggregatorError
-    ├── SettingsError            a setting is set but not understood, or one that is needed is missing
-    ├── RegionsUnknownError      the registry was asked for its regions, and there is no answer
+    ├── SettingsError            a setting is invalid, or a required one is missing
+    ├── RegionsUnknownError      the management API did not give a registry's regions
     ├── RequestError             4xx: the sender must change something
-    │   ├── NotHttpError         400  the bytes are no HTTP/1.1 request that can be read in one way only
-    │   ├── MalformedError       400  the body is no registry webhook
-    │   ├── UnknownRegionError   400  nobody expects the region
+    │   ├── NotHttpError         400  not an HTTP/1.1 request, or an ambiguous one
+    │   ├── MalformedError       400  the body is not a registry webhook
+    │   ├── UnknownRegionError   400  the region is not configured
     │   ├── UnauthorizedError    401  a key, header or signature is missing or wrong
     │   ├── BodyTimeoutError     408  the body did not arrive in time
     │   ├── BodyTooLargeError    413
     │   ├── UnsupportedEncodingError 415  the body is compressed
-    │   ├── UnexpectedRegionError 422  this operation started without the region
+    │   ├── UnexpectedRegionError 422  the operation does not wait for the region
     │   └── HeadTooLargeError    431  the request line and the headers are too large
-    ├── MemoryBudgetError        503: requests under way hold as much memory as they may
+    ├── MemoryBudgetError        503: the requests in progress hold too much memory
     └── StoreError               503: try again
-        ├── StoreBusyError       locked, or more waits than can be held
-        ├── StoreFullError       no room, or no permission to write
-        ├── StoreFailedError     the commit itself failed: it may have happened
-        └── StoreUnusableError   cannot be opened at all
-            └── StoreOwnedError  in use by another process
+        ├── StoreBusyError       locked, or too many arrivals are waiting
+        ├── StoreFullError       no space, or no permission to write
+        ├── StoreFailedError     the commit failed: it may have happened
+        └── StoreUnusableError   cannot be opened
+            └── StoreOwnedError  another process uses it
 
-A message names the thing, quotes the value and says what would be accepted. Secrets are never quoted.
+A message names the thing, quotes the value, and lists what is accepted. Secrets are never quoted.
 """
 
 from collections.abc import Collection
@@ -31,12 +31,12 @@ _QUOTED_MAX = 80
 
 
 def quoted(value: str) -> str:
-    """A value as it may stand in a message: no line breaks, never longer than a line."""
+    """Quote a value for a message: without line breaks, and not longer than a line."""
     return repr(value if len(value) <= _QUOTED_MAX else value[: _QUOTED_MAX - 1] + "…")
 
 
 class AggregatorError(Exception):
-    """Base of the tree. ``definite``: what was asked for certainly did not happen."""
+    """Base of the tree. ``definite``: what was requested certainly did not happen."""
 
     status: ClassVar[int] = 503
     definite: ClassVar[bool] = True
@@ -44,13 +44,13 @@ class AggregatorError(Exception):
 
     @property
     def code(self) -> str:
-        """The class in the words of the JSON answer: ``UnknownRegionError`` is ``unknown-region``."""
+        """The error's name in JSON responses: ``UnknownRegionError`` is ``unknown-region``."""
         name = type(self).__name__.removesuffix("Error")
         return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
 
 
 class SettingsError(AggregatorError):
-    """The configuration is wrong. ``setting`` is the name as the person wrote it."""
+    """The configuration is wrong. ``setting`` is the name under which the value was set."""
 
     def __init__(self, setting: str, problem: str) -> None:
         self.setting, self.problem = setting, problem
@@ -58,7 +58,7 @@ class SettingsError(AggregatorError):
 
 
 class RegionsUnknownError(AggregatorError):
-    """The management API does not say which regions a registry has, and nobody remembers."""
+    """The management API did not give a registry's regions, and no earlier result is cached."""
 
     def __init__(self, registry: str, management_url: str, problem: str) -> None:
         self.registry, self.management_url, self.problem = registry, management_url, problem
@@ -69,20 +69,20 @@ class RegionsUnknownError(AggregatorError):
 
 
 class RequestError(AggregatorError):
-    """The request is at fault; repeating it unchanged will not help."""
+    """The request is invalid; sending it again unchanged will not help."""
 
     status = 400
 
 
 class NotHttpError(RequestError):
-    """The bytes are no HTTP/1.1 request, or one whose end is not where everybody would see it."""
+    """The bytes are not an HTTP/1.1 request, or two parsers could disagree about where it ends."""
 
     def __init__(self, problem: str = "") -> None:
         super().__init__("this is no HTTP/1.1 request" + (f": {problem}" if problem else ""))
 
 
 class HeadTooLargeError(RequestError):
-    """More than a webhook and all proxies ever need."""
+    """The head is larger than a webhook and all proxies need."""
 
     status = 431
 
@@ -94,11 +94,11 @@ class HeadTooLargeError(RequestError):
 
 
 class MalformedError(RequestError):
-    """The body is not what a registry sends."""
+    """The body or a parameter is not what the API accepts."""
 
 
 class UnknownRegionError(RequestError):
-    """The request names no region that anybody expects."""
+    """The request names no region, or one that is not configured."""
 
     def __init__(self, region: str | None, expected: Collection[str]) -> None:
         self.region, self.expected = region, tuple(sorted(expected))
@@ -107,7 +107,7 @@ class UnknownRegionError(RequestError):
 
 
 class UnexpectedRegionError(RequestError):
-    """A known region, but not one of those that this operation froze when it started."""
+    """The region is not one of those that were configured when the operation started."""
 
     status = 422
 
@@ -121,58 +121,58 @@ class UnexpectedRegionError(RequestError):
 
 
 class UnauthorizedError(RequestError):
-    """A lock was not opened. Answered without a body, so that nothing is learnt; the log has the reason."""
+    """A credential is missing or wrong. The response has no body; the reason is in the log only."""
 
     status = 401
 
 
 class BodyTimeoutError(RequestError):
-    """The sender was too slow."""
+    """The body did not arrive in time."""
 
     status = 408
 
 
 class BodyTooLargeError(RequestError):
-    """More than a webhook ever needs."""
+    """The body is larger than a webhook needs."""
 
     status = 413
 
 
 class UnsupportedEncodingError(RequestError):
-    """The body is compressed: a small one could be a large one."""
+    """The body is compressed. A small one could expand to a large one, so none is read."""
 
     status = 415
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
-        super().__init__(f"content-encoding {quoted(encoding)} is not read here; send the body as it is")
+        super().__init__(f"content-encoding {quoted(encoding)} is not supported; send the body uncompressed")
 
 
 class MemoryBudgetError(AggregatorError):
-    """Of all requests under way the largest gives way when together they hold too much memory."""
+    """The requests in progress hold too much memory together, and this is the largest."""
 
     retry_after_s = 2
 
 
 class StoreError(AggregatorError):
-    """The store did not take it. The sender should try again."""
+    """The store did not accept the arrival. The sender should try again."""
 
     status = 503
     retry_after_s = 2
 
 
 class StoreBusyError(StoreError):
-    """Somebody else holds the file, or too much waits already."""
+    """Another process locks the file, or too many arrivals are waiting."""
 
 
 class StoreFullError(StoreError):
-    """No room, or no permission, to write."""
+    """No space to write, or no permission."""
 
     retry_after_s = 30
 
 
 class StoreFailedError(StoreError):
-    """The commit failed half-way."""
+    """The commit failed, and may have happened."""
 
     definite = False
 
@@ -182,4 +182,4 @@ class StoreUnusableError(StoreError):
 
 
 class StoreOwnedError(StoreUnusableError):
-    """Another process owns it."""
+    """Another process uses the store."""

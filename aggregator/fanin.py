@@ -27,7 +27,7 @@ type Region = str  # trimmed and case-folded
 
 
 class Phase(StrEnum):
-    """Waiting, or which of the two outcomes it came to."""
+    """The phase of an operation: waiting, or one of the two outcomes."""
 
     WAITING = "waiting"
     COMPLETED = "completed"
@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 
 class ArrivalResult(StrEnum):
-    """What became of one arrival."""
+    """The result of one arrival."""
 
     COUNTED = "counted"
     DUPLICATE = "duplicate"  # this region has arrived before, in time or late
@@ -43,7 +43,7 @@ class ArrivalResult(StrEnum):
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What an operation did to which image, as its first arrival told. None: the payload did not say."""
+    """The image and the action of an operation, from its first arrival. None: the payload lacks the field."""
 
     action: str
     host: str | None = None
@@ -55,20 +55,20 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """A region's webhook. ``at_ms`` is when the aggregator commits it, never what the payload says."""
+    """A region's webhook. ``at_ms`` is the time of the aggregator's commit, never the payload's."""
 
     region: Region
     at_ms: int  # Unix epoch
 
 
 class DeadlineReached(msgspec.Struct, frozen=True):
-    """The timer woke up. It may be early or late; the deadline is neither."""
+    """The timer fired. It may be early or late; the deadline decides."""
 
     at_ms: int  # Unix epoch
 
 
 class FanIn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One operation's wait. Immutable; `start` makes the first and `step` the next one."""
+    """The state of one operation. Immutable; `start` makes the first state, `step` the next one."""
 
     operation_id: OperationId
     subject: Subject
@@ -83,21 +83,21 @@ class FanIn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def missing(self) -> tuple[Region, ...]:
-        """Expected regions that have not counted, sorted. Fixed once there is an outcome."""
+        """Expected regions whose arrival has not counted, sorted. Fixed once there is an outcome."""
         return tuple(region for region in self.expected if region not in self.arrived)
 
     @property
     def key(self) -> str:
-        """The idempotency key of this operation's one decision: the same in every process that computes it.
+        """The idempotency key of this operation's notification: the same in every process that computes it.
 
-        The deadline is part of it, so that an id used again after the retention is another operation.
+        The deadline is part of it, so that an id that is used again after the retention has another key.
         """
         identity = f"{self.deadline_ms}/{self.operation_id}".encode()
         return hashlib.blake2b(identity, digest_size=16).hexdigest()
 
 
 class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Tell the subscriber. Carries all that any notification format needs."""
+    """The notification of an outcome, with everything that a format needs."""
 
     key: str
     operation_id: OperationId
@@ -111,7 +111,7 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class Step(NamedTuple):
-    """What one event led to. The engine stores ``state`` and ``effects`` in one transaction."""
+    """The result of one event. The engine stores ``state`` and ``effects`` in one transaction."""
 
     state: FanIn
     effects: tuple[Notification, ...] = ()
@@ -126,10 +126,10 @@ def start(
     expected: Collection[Region],
     timeout_ms: int,
 ) -> Step:
-    """Begin an operation with its first arrival. The deadline is set here, once and for ever.
+    """Start an operation with its first arrival. The deadline is set here and never changes.
 
     Raises:
-        UnknownRegionError: nobody expects ``event.region``; the operation does not start.
+        UnknownRegionError: ``event.region`` is not in ``expected``; the operation does not start.
     """
     if event.region not in expected:
         raise UnknownRegionError(event.region, expected)
@@ -188,7 +188,7 @@ def _finish(state: FanIn, outcome: Phase, at_ms: int) -> Step:
 
 
 def notification_of(state: FanIn, *, decided_ms: int) -> Notification:
-    """What the subscriber is told of an operation that was decided at ``decided_ms``."""
+    """The notification of an operation that was decided at ``decided_ms``."""
     return Notification(
         key=state.key,
         operation_id=state.operation_id,

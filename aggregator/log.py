@@ -1,8 +1,8 @@
-"""One line per decision, so that people can read it, ``grep`` can find it, or a collector can parse it.
+"""Structured logging: one line per event, as text or as JSON.
 
 As text, a line is ``time level event key=value …``; a value with a space, a quote or an equals sign is
 written as a JSON string. As JSON, it is one object: ``{time, level, event, …}``, numbers and lists as such.
-None is left out. Never pass a URL, a header or a body: they may hold secrets.
+Fields that are None are left out. Never log a URL, a header or a body: they may hold secrets.
 """
 
 import asyncio
@@ -17,31 +17,32 @@ FORMATS = {"text": "for people", "json": "for collectors"}
 _PLAIN = re.compile(r"[\w.:/@+,-]+")
 LOGGER = logging.getLogger("fanin")
 _json_lines = False
-# A library that is not told where to log stays silent; `configure` says where.
+# A library is silent until the application configures logging; `configure` does that.
 LOGGER.addHandler(logging.NullHandler())
 
 
-def event(level: int, name: str, **facts: object) -> None:
-    """Log one event with its facts, in the order given."""
+def event(level: int, name: str, **fields: object) -> None:
+    """Log one event with its fields, in the order given."""
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, line(name, **facts))
+        LOGGER.log(level, line(name, **fields))
 
 
-def lines(level: int, those: list[str]) -> None:
-    """Log several events at once, which costs little more than one. Each still gets a line of its own."""
-    if those:
-        LOGGER.log(level, "\n".join(those))
+def lines(level: int, events: list[str]) -> None:
+    """Log several events in one call, which costs little more than one. Each gets a line of its own."""
+    if events:
+        LOGGER.log(level, "\n".join(events))
 
 
-def line(name: str, **facts: object) -> str:
-    """One event as text, in the format that `configure` was told."""
+def line(name: str, **fields: object) -> str:
+    """Format one event as text, in the format that `configure` set."""
     if _json_lines:
-        said = {key: value for key, value in facts.items() if value is not None}
-        return json.dumps({"event": name, **said}, default=str)
-    return " ".join([name, *[f"{key}={_word(value)}" for key, value in facts.items() if value is not None]])
+        present = {key: value for key, value in fields.items() if value is not None}
+        return json.dumps({"event": name, **present}, default=str)
+    texts = [f"{key}={_text(value)}" for key, value in fields.items() if value is not None]
+    return " ".join([name, *texts])
 
 
-def _word(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, (tuple, list)):
         value = ",".join(str(part) for part in value)
     text = str(value)
@@ -49,7 +50,7 @@ def _word(value: object) -> str:
 
 
 class _Lines(logging.Handler):
-    """Writes to stderr, all lines of one turn of the event loop at once: a write costs as much as a line."""
+    """Writes to stderr, all lines of one turn of the event loop in one write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.append(self._line(record))
         if len(self._lines) > 1:
-            return  # the turn's first line has ordered the write
+            return  # the turn's first line has scheduled the write
         try:
             asyncio.get_running_loop().call_soon(self.flush)
         except RuntimeError:
@@ -77,30 +78,31 @@ class _Lines(logging.Handler):
             self._second = second
             self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
         stamp = f"{self._stamp}.{int(rest * 1000):03}Z"
-        trouble = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        traceback = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
         text, level = record.getMessage(), record.levelname.lower()
         if _json_lines:
-            return _objects(stamp, level, record.name, text, trouble)
-        return "".join(f"{stamp} {level} {it}\n" for it in text.split("\n")) + (trouble and trouble + "\n")
+            return _objects(stamp, level, record.name, text, traceback)
+        whole = "".join(f"{stamp} {level} {it}\n" for it in text.split("\n"))
+        return f"{whole}{traceback}\n" if traceback else whole
 
 
-def _objects(stamp: str, level: str, logger: str, text: str, trouble: str) -> str:
-    """Lines of JSON: ours are objects already, other packages' messages become one."""
+def _objects(stamp: str, level: str, logger: str, text: str, traceback: str) -> str:
+    """Lines of JSON: our events are objects already, other packages' messages become one."""
     head = json.dumps({"time": stamp, "level": level})[:-1]
     if text.startswith('{"event"') and logger == LOGGER.name:
         return "".join(f"{head}, {it[1:]}\n" for it in text.split("\n"))
-    facts = {"event": "said", "logger": logger, "message": text, "traceback": trouble}
-    return f"{head}, {json.dumps({key: it for key, it in facts.items() if it})[1:]}\n"
+    fields = {"event": "message", "logger": logger, "message": text, "traceback": traceback}
+    return f"{head}, {json.dumps({key: it for key, it in fields.items() if it})[1:]}\n"
 
 
 def configure(level: int, form: str = "text") -> None:
     """Write our events from ``level`` on, and other packages' warnings, to stderr, in one of `FORMATS`.
 
-    Said again, it counts instead: whoever builds the application several times wants each line once.
+    A second call replaces the first, so that a process that builds several applications logs each line once.
     """
     global _json_lines  # noqa: PLW0603 - a process has one log
     _json_lines = form == "json"
-    # Nobody reads these facts, and collecting them costs more than the rest of a line.
+    # These fields are not written, and collecting them costs more than the rest of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined] # typeshed does not know it
     root = logging.getLogger()

@@ -1,8 +1,8 @@
-"""What the service is told: the environment, overridden by flags.
+"""The settings of the service: environment variables, overridden by command-line options.
 
-Rules of this file: a setting that is set but not understood is an error that names it, never a default; the
-same thing said twice and differently is an error; a name that looks like ours and is not, is an error with
-the nearest valid name. Values that hold secrets are never quoted.
+Rules of this file: an invalid value is an error that names its setting, never replaced by a default; two
+spellings of one setting with different values are an error; a name that looks like a setting and is none is
+an error with the nearest valid name. Values that may hold secrets are never quoted.
 """
 
 import difflib
@@ -34,7 +34,7 @@ from fanin.aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
 REGION_LENGTH_MAX = 64
 PORT_MAX = 65_535
 DATA_DIR = Path("fanin-data")
-# Where registries are asked for their regions, and how often.
+# The management API that is queried for a registry's regions, and how often.
 MANAGEMENT_URL = "https://management.azure.com"
 REFRESH_MS = 300_000
 _YES = ("yes", "true", "1")
@@ -42,17 +42,17 @@ _YES = ("yes", "true", "1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a correct configuration says. What exists here is valid; nobody checks again."""
+    """The settings of one service. They are validated, so that no other module checks them again."""
 
-    regions: Sequence[str]  # normalised: a tuple in the order given, or what a registry has by now
+    regions: Sequence[str]  # normalised: a tuple in the order given, or a `RegistryRegions`
     timeout_ms: int = 120_000  # the original's default
-    targets: tuple[Target, ...] = ()  # who is told
+    targets: tuple[Target, ...] = ()  # of notifications
     data_dir: Path = DATA_DIR
     keys: tuple[str, ...] = field(default=(), repr=False)
-    keys_file: Path | None = None  # where the keys came from, and where others may come from one day
+    keys_file: Path | None = None  # from which the keys are reloaded
     header_secret: HeaderSecret | None = field(default=None, repr=False)
     signing_secrets: tuple[str, ...] = field(default=(), repr=False)
-    insecure_no_keys: bool = False  # told in so many words that anybody may come in
+    insecure_no_keys: bool = False  # webhooks without a key are accepted
     correlation: str = "event-id"
     actions: frozenset[str] = frozenset(ACTIONS)
     retention_ms: int = 7 * 86_400_000
@@ -66,32 +66,32 @@ class Settings:
     log_format: str = "text"
 
     def retry_policy(self, target: str) -> RetryPolicy:
-        """For how long a target of this name is tried."""
+        """The retry policy of the target of this name."""
         return next((it.retry_policy for it in self.targets if it.name == target), RetryPolicy())
 
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str], overrides: Mapping[str, str | None] | None = None
     ) -> "Settings":
-        """Read the settings of an environment, and of ``overrides`` by field of this class, which win.
+        """Read the settings from an environment; ``overrides``, by field of this class, win over it.
 
         Raises:
-            SettingsError: a value is not understood, two spellings disagree, a name is misspelt, or there
-                are no regions.
+            SettingsError: a value is invalid, two spellings disagree, a name is misspelt, or the regions are
+                missing.
         """
         flags = overrides or {}
         configured = _notify_file(environment, flags)
         _refuse_misspelt(environment, known=configured.names if configured else ())
-        said: dict[str, tuple[str, Any]] = {}  # by field: the name that said it, and what
+        found: dict[str, tuple[str, Any]] = {}  # by field: the variable, and its value
         for name, setting in SPELLINGS.items():
             if name not in environment:
                 continue
             value = setting.read(name, environment[name])
-            if setting.field in said and said[setting.field][1] != value:
-                other = said[setting.field][0]
-                raise SettingsError(name, f"says something else than {other}; set only one of the two")
-            said[setting.field] = (name, value)
-        values = {name: value for name, (_, value) in said.items()}
+            if setting.field in found and found[setting.field][1] != value:
+                other = found[setting.field][0]
+                raise SettingsError(name, f"has another value than {other}; set only one of the two")
+            found[setting.field] = (name, value)
+        values = {name: value for name, (_, value) in found.items()}
         for name, text in flags.items():
             if text is not None:
                 values[name] = _flag(name).read(_flag_name(name), text)
@@ -105,23 +105,23 @@ class Settings:
                 "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
             )
         _read_keys_file(values)
-        _ask_registry(values)
+        _resolve_registry(values)
         options = options_of(values.get("engine", "sqlite"), environment)
         return cls(**values, engine_options=options)
 
     @property
-    def locked(self) -> bool:
-        """Whether a stranger is kept out. Signatures alone do not: they say nothing about who reads."""
+    def requires_credentials(self) -> bool:
+        """Whether every endpoint requires a key or the header. Signatures protect webhooks only."""
         return bool(self.keys or self.header_secret)
 
 
 def options_of(engine: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What an environment says to one engine alone, by name; the engine itself understands and checks it."""
+    """The settings of one engine, by variable, as text. The engine parses and validates them."""
     return {name: text for name, text in environment.items() if name.startswith(_prefix(engine))}
 
 
 def _prefix(engine: str) -> str:
-    """An engine's own settings begin with its name, as FANIN_DURABLE_TASK_ADDRESS does."""
+    """The prefix of an engine's own settings, as in FANIN_DURABLE_TASK_ADDRESS."""
     return f"FANIN_{engine.upper().replace('-', '_')}_"
 
 
@@ -132,7 +132,7 @@ class _Setting:
 
     def read(self, name: str, text: str) -> Any:
         if not text.strip():
-            raise SettingsError(name, "set but empty; give it a value or do not set it")
+            raise SettingsError(name, "set but empty; give it a value, or unset it")
         try:
             return self.parse(text)
         except ValueError as exc:
@@ -147,9 +147,11 @@ def _regions(text: str) -> tuple[str, ...] | Registry:
         if not region:
             raise ValueError(f"{quoted(text)} has an empty name between its commas")
         if len(region) > REGION_LENGTH_MAX or not region.isprintable():
-            raise ValueError(f"{quoted(region)} is no region name of at most {REGION_LENGTH_MAX} characters")
+            raise ValueError(
+                f"{quoted(region)} is not a region name of at most {REGION_LENGTH_MAX} characters"
+            )
         if regions.count(region) > 1:
-            raise ValueError(f"names {quoted(region)} twice; upper and lower case do not differ")
+            raise ValueError(f"names {quoted(region)} twice; upper and lower case are equal")
     return tuple(regions)
 
 
@@ -183,12 +185,12 @@ def _url(text: str) -> tuple[Target, ...]:
 
 def _yes(text: str) -> bool:
     if text.strip().casefold() not in _YES:
-        raise ValueError(f"{quoted(text)} is not yes; do not set it to say no")
+        raise ValueError(f"{quoted(text)} is not yes; to say no, unset it")
     return True
 
 
 def _read_keys_file(values: dict[str, Any]) -> None:
-    """Replace the name of a file of keys by its content; from then on it may change."""
+    """Read the keys from their file, which may change while the service runs."""
     path = values.get("keys_file")
     if path is None:
         return
@@ -200,8 +202,8 @@ def _read_keys_file(values: dict[str, Any]) -> None:
         raise SettingsError("FANIN_KEYS_FILE", str(exc)) from exc
 
 
-def _ask_registry(values: dict[str, Any]) -> None:
-    """Turn the name of a registry into a sequence that is filled when the service starts."""
+def _resolve_registry(values: dict[str, Any]) -> None:
+    """Replace a `Registry` by its regions, which are queried when the service starts."""
     management_url = values.pop("management_url", MANAGEMENT_URL)
     refresh_ms = values.pop("refresh_ms", REFRESH_MS)
     if isinstance(values["regions"], Registry):
@@ -223,7 +225,7 @@ def _path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
 
-# Every name that is read, in the order in which help and errors list them.
+# Every variable that is read, in the order in which help and errors list them.
 SPELLINGS: Mapping[str, _Setting] = {
     "FANIN_REGIONS": _Setting("regions", _regions),
     "WebhookRegions": _Setting("regions", _regions),
@@ -253,7 +255,7 @@ SPELLINGS: Mapping[str, _Setting] = {
 }
 
 
-# Read by those who may share a shell with the service: the harness and commands that ask; or when needed.
+# Variables that others read: the harness, the commands that ask a running service, and `azure`.
 NOT_OURS = frozenset({"FANIN_TARGET_KEY", "FANIN_KEY", "FANIN_URL", TOKEN_NAME})
 
 
@@ -266,7 +268,7 @@ def _flag_name(name: str) -> str:
 
 
 def _notify_file(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Configuration | None:
-    """What the file of targets says. It is read first, because it may name variables of its own."""
+    """Read the file of targets. It is read first, because it may name variables of its own."""
     name, text = "FANIN_NOTIFY_FILE", environment.get("FANIN_NOTIFY_FILE")
     if flags.get("targets") is not None:
         if flags.get("notify_file") is not None:
@@ -284,7 +286,7 @@ def _notify_file(environment: Mapping[str, str], flags: Mapping[str, str | None]
 
 
 def _refuse_misspelt(environment: Mapping[str, str], *, known: Collection[str]) -> None:
-    """Complain about names that are surely meant for us and that nobody would read."""
+    """Refuse variables that look like a setting but would be ignored."""
     by_folded = {name.casefold(): name for name in SPELLINGS}
     engines = tuple(map(_prefix, ENGINES))
     for name in sorted(environment):
@@ -298,6 +300,6 @@ def _refuse_misspelt(environment: Mapping[str, str], *, known: Collection[str]) 
             continue
         if name.casefold() in by_folded:
             meant = by_folded[name.casefold()]
-            raise SettingsError(name, f"spelt with other capitals than {meant}, so it would be ignored")
+            raise SettingsError(name, f"differs from {meant} in upper and lower case, so it would be ignored")
         near = difflib.get_close_matches(name, SPELLINGS, n=1, cutoff=0)
         raise SettingsError(name, f"no such setting; the nearest is {near[0]}")

@@ -1,8 +1,8 @@
-"""What comes in and what is said about it: webhook JSON to arrivals, correlation keys, times.
+"""The wire format: webhooks' JSON to arrivals, correlation keys, timestamps.
 
-Rules of this file: a body that a registry may send is understood whatever it adds or leaves out (every leaf
-but ``id`` and ``action`` is optional, unknown ones are skipped); a body that it cannot have sent is refused
-with the reason; text that goes into keys and logs is limited in length and free of control characters.
+Rules of this file: a body that a registry may send is accepted whatever it adds or leaves out (every leaf but
+``id`` and ``action`` is optional, unknown ones are skipped); any other body is refused with the reason; text
+that goes into keys and logs is limited in length and has no control characters.
 
 The fields are those of the ACR webhook reference, tables "push event" to "chart delete event".
 """
@@ -19,13 +19,13 @@ import msgspec
 from fanin.aggregator.errors import BodyTooLargeError, MalformedError, quoted
 from fanin.aggregator.fanin import OperationId, Region, Subject
 
-# What fans in when the configuration does not say otherwise. [webhook reference]
+# The actions that fan in by default. [webhook reference]
 ACTIONS = ("push", "delete", "chart_push", "chart_delete", "quarantine")
 PING = "ping"
 
 # A registry's payload has about 900 bytes. Event Grid and SNS stop at 1 MiB and 256 KiB.
 BODY_BYTES_MAX = 1 << 20
-# A payload is two levels deep; what it adds one day will hardly be twenty.
+# A payload is two levels deep; future fields will hardly be twenty.
 DEPTH_MAX = 64
 # An id is a UUID of 36 characters; a repository has at most 256, a tag 128, a host 253.
 ID_LENGTH_MAX = 256
@@ -33,7 +33,7 @@ TEXT_LENGTH_MAX = 512
 
 
 class Target(msgspec.Struct, frozen=True):
-    """``target`` of the payload. ``name`` and ``version`` come with charts only."""
+    """``target`` of the payload. Only charts have ``name`` and ``version``."""
 
     repository: str | None = None
     tag: str | None = None
@@ -43,13 +43,13 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """``request`` of the payload; ``host`` is the login server that the pusher used."""
+    """``request`` of the payload; ``host`` is the login server that the push used."""
 
     host: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
-    """The part of a payload that anything here depends on."""
+    """The fields of a payload that are read here."""
 
     action: str
     id: str = ""
@@ -58,7 +58,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Arrival(NamedTuple):
-    """One webhook as an engine takes it. The engine stamps it when it commits it."""
+    """One webhook as an engine stores it. The engine adds the time of its commit."""
 
     operation_id: OperationId
     region: Region
@@ -69,7 +69,7 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 def decode(body: bytes) -> Event:
-    """Read a webhook's body.
+    """Decode a webhook's body.
 
     Raises:
         BodyTooLargeError: more than `BODY_BYTES_MAX`.
@@ -91,25 +91,25 @@ def decode(body: bytes) -> Event:
         raise MalformedError(f"the body is not a registry webhook: {exc}") from exc
     except msgspec.DecodeError as exc:
         raise MalformedError(f"the body is not JSON: {exc}") from exc
-    _refuse_unsound(event)
+    _refuse_invalid(event)
     return event
 
 
 def _refuse_depth(body: bytes) -> None:
-    """Counting brackets is cheap and almost always settles it; this is for the rest."""
+    """The exact check, for the few bodies with more brackets than levels are allowed."""
     brackets = _STRING.sub(b"", body).translate(None, delete=_ALL_BUT_BRACKETS)
     depth = max(accumulate(map(_DEPTH_OF.__getitem__, brackets)), default=0)
     if depth > DEPTH_MAX:
         raise MalformedError(f"the body is nested more than {DEPTH_MAX} levels deep")
 
 
-# Possessive, and content with a missing end, so that no body makes it try twice.
+# Possessive, and a missing end is accepted, so that no body causes backtracking.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _DEPTH_OF = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in _DEPTH_OF)
 
 
-def _refuse_unsound(event: Event) -> None:
+def _refuse_invalid(event: Event) -> None:
     _refuse_text("action", event.action, TEXT_LENGTH_MAX)
     if event.action == PING:
         return
@@ -140,7 +140,7 @@ def _refuse_text(name: str, text: str, length_max: int) -> None:
 
 
 def subject_of(event: Event) -> Subject:
-    """What the event is about. An empty string says no more than an absent field."""
+    """The subject of an event. An empty string means the same as an absent field."""
     target = event.target or Target()
     return Subject(
         action=event.action,
@@ -153,18 +153,18 @@ def subject_of(event: Event) -> Subject:
     )
 
 
-# --- what makes arrivals belong to one operation ---
+# --- correlation: which arrivals belong to one operation ---
 
 
 def event_id_key(event_id: str, subject: Subject) -> OperationId:  # noqa: ARG001 - one signature for all keys
-    """The payload's ``id``, as the original does it. That regions share it is its claim, not ACR's."""
+    """The payload's ``id``, as in the original. That regions share it is the original's claim, not ACR's."""
     return event_id
 
 
 def image_key(event_id: str, subject: Subject) -> OperationId:  # noqa: ARG001 - one signature for all keys
     """Host, action, repository, tag and digest, for registries whose regions number their events themselves.
 
-    Looks like ``push:demo.azurecr.io/team/app:1.0@sha256:…``; what would be ambiguous is percent-encoded.
+    Such as ``push:demo.azurecr.io/team/app:1.0@sha256:…``; ambiguous characters are percent-encoded.
     """
     key = f"{quote(subject.action)}:{quote(subject.host or '', safe=':')}/{quote(subject.repository or '')}"
     if subject.tag:
@@ -181,11 +181,11 @@ CORRELATIONS: Mapping[str, Callable[[str, Subject], OperationId]] = {
 
 
 def normalise_region(name: str) -> Region:
-    """Region names compare trimmed and case-folded."""
+    """Trim and case-fold a region's name, so that spellings of one region are equal."""
     return name.strip().casefold()
 
 
 def rfc3339(at_ms: int) -> str:
-    """An instant as people and programs read it, in UTC to the millisecond: ``2026-03-01T00:02:00.000Z``."""
+    """Format milliseconds since the Unix epoch as RFC 3339, in UTC: ``2026-03-01T00:02:00.000Z``."""
     seconds, ms = divmod(at_ms, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{ms:03}Z"

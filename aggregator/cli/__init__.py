@@ -1,1 +1,1 @@
-"""The aggregator's own commands: ``fanin serve`` and those that look at a running service or at its data."""
+"""The aggregator's commands: ``fanin serve``, and those that show or change a running service or its data."""

@@ -1,7 +1,7 @@
-"""``fanin backup`` and ``fanin restore``: the data of a service as one file, and back.
+"""``fanin backup`` and ``fanin restore``: copy the data of a service to one file, and back.
 
-Rules of this file: it works on the file and not through the service, so that it needs no key and works when
-the service does not; a copy that is reported has been read back.
+Rules of this file: the commands read and write the file themselves, so that they need neither a key nor a
+running service; a copy is verified before it is reported.
 """
 
 import os
@@ -18,7 +18,7 @@ _data_dir = click.option(
     "--data-dir",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="The service's folder. [FANIN_DATA_DIR, DATA_DIR, ./fanin-data]",
+    help="Folder of the service's data. [FANIN_DATA_DIR, DATA_DIR, ./fanin-data]",
 )
 
 
@@ -26,42 +26,43 @@ _data_dir = click.option(
 @click.argument("target", type=click.Path(path_type=Path))
 @_data_dir
 def backup(target: Path, data_dir: Path | None) -> None:
-    """Copy the data of a service to the file TARGET, while it runs or not.
+    """Copy the data of a service to the file TARGET. The service may run meanwhile.
 
-    The copy is one consistent state: everything that was acknowledged when it began is in it. The service
-    goes on meanwhile. TARGET must not be there yet.
+    The copy is a consistent snapshot with everything that was acknowledged before it began. TARGET must not
+    exist yet.
     """
     folder = _folder(data_dir)
     try:
         found = copy(folder, target)
     except StoreUnusableError as exc:
         raise click.ClickException(str(exc)) from exc
-    click.echo(f"{target} holds {told(found)}")
+    click.echo(f"{target} holds {described(found)}")
 
 
 @click.command("restore", epilog=examples("fanin restore /backups/fanin-2026-03-04.db"))
 @click.argument("source", type=click.Path(path_type=Path))
 @_data_dir
 def restore_command(source: Path, data_dir: Path | None) -> None:
-    """Put the copy SOURCE in the place of a service's data. The service must not run.
+    """Replace the data of a service by the copy SOURCE. The service must not run.
 
-    What was there is kept beside it. Deadlines that have passed since the copy was made are decided when the
-    service starts; notifications that were accepted since then are sent again, under the same keys.
+    The replaced data are kept in the same folder. Deadlines that have passed since the copy was made are
+    decided when the service starts; notifications that were accepted since then are sent again, with the same
+    keys.
     """
     folder = _folder(data_dir)
     try:
         found, kept = restore(source, folder)
     except StoreUnusableError as exc:
         raise click.ClickException(str(exc)) from exc
-    aside = f"; what was there is {kept}" if kept else ""
-    click.echo(f"{folder / FILE} holds {told(found)}{aside}")
+    aside = f"; the replaced data are in {kept}" if kept else ""
+    click.echo(f"{folder / FILE} holds {described(found)}{aside}")
 
 
-def told(found: Contents) -> str:
-    """What a file holds, in words."""
+def described(found: Contents) -> str:
+    """The content of a data file, in words."""
     return (
-        f"{found.operations:,} operations ({found.waiting:,} waiting) and {found.untold:,} notifications "
-        f"to be sent, {found.size / 1_048_576:,.1f} MiB, schema {found.version}"
+        f"{found.operations:,} operations ({found.waiting:,} waiting) and {found.untold:,} pending "
+        f"notifications, {found.size / 1_048_576:,.1f} MiB, schema {found.version}"
     )
 
 

@@ -1,8 +1,8 @@
-"""``fanin serve --check``: would it start, and with what?"""
+"""``fanin serve --check``: checks whether the service would start, and reports its settings and data."""
 
 import asyncio
 
-from fanin.aggregator.cli.backup import told
+from fanin.aggregator.cli.backup import described
 from fanin.aggregator.durations import format_duration
 from fanin.aggregator.engines.sqlite.file import FILE, check_integrity, contents, open_readonly
 from fanin.aggregator.engines.sqlite.schema import VERSION
@@ -11,10 +11,10 @@ from fanin.aggregator.settings import Settings
 
 
 def checked(settings: Settings) -> str:
-    """Look at everything that a start would need, change nothing, and say what was found.
+    """Check everything that a start needs, without changing it; return the report.
 
     Raises:
-        AggregatorError: it would not start; the message says why.
+        AggregatorError: the service would not start; the message says why.
     """
     return "\n".join((*_settings(settings), _data(settings)))
 
@@ -22,31 +22,30 @@ def checked(settings: Settings) -> str:
 def _settings(settings: Settings) -> list[str]:
     regions, origin = tuple(settings.regions), ""
     if isinstance(settings.regions, RegistryRegions):
-        regions, origin = asyncio.run(settings.regions.query()), " (as the registry says)"
+        regions, origin = asyncio.run(settings.regions.query()), " (the registry's regions)"
+    credentials = []
     if settings.keys:
-        lock = f"{len(settings.keys)} function key{'s' if len(settings.keys) > 1 else ''}"
-    else:
-        lock = "no function keys"
-    locks = [lock]
+        number = len(settings.keys)
+        credentials.append("the function key" if number == 1 else f"one of {number} function keys")
     if settings.header_secret:
-        locks.append(f"the header {settings.header_secret.name}")
+        credentials.append(f"the header {settings.header_secret.name}")
     if settings.signing_secrets:
-        locks.append("a signature")
+        credentials.append("a signature")
     return [
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(regions)}{origin}",
-        f"lets in with {', '.join(locks)}",
-        f"tells {len(settings.targets)} target{'' if len(settings.targets) == 1 else 's'} of outcomes",
+        f"requires {' and '.join(credentials) or 'no credentials'} of webhooks",
+        f"notifies {len(settings.targets)} target{'' if len(settings.targets) == 1 else 's'}",
     ]
 
 
 def _data(settings: Settings) -> str:
     path = settings.data_dir / FILE
     if settings.engine != "sqlite":
-        return f"keeps operations with {settings.engine}"
+        return f"keeps operations in {settings.engine}"
     if not path.exists():
-        return f"{path} is not there yet and would be made"
+        return f"{path} does not exist yet and would be created"
     with open_readonly(path) as connection:
         check_integrity(connection, path)
         found = contents(connection, path)
-    change = "" if found.version == VERSION else f"; it would be brought to schema {VERSION}"
-    return f"{path} is sound and holds {told(found)}{change}"
+    change = "" if found.version == VERSION else f"; it would be migrated to schema {VERSION}"
+    return f"{path} is intact and holds {described(found)}{change}"

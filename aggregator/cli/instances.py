@@ -1,4 +1,4 @@
-"""``fanin instances``: what a running service waits for, and until when."""
+"""``fanin instances``: lists the operations of a running service."""
 
 import json
 from collections.abc import Mapping
@@ -21,18 +21,20 @@ type Instance = Mapping[str, Any]
         "fanin instances --state waiting", "fanin instances --state timed_out --all --format json"
     ),
 )
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state. [all]")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
-@click.option("--all", "everything", is_flag=True, help="However many there are.")
+@click.option("--state", type=click.Choice(STATES), help="List operations in this state. [all]")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="List at most this number."
+)
+@click.option("--all", "everything", is_flag=True, help="List all.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="json: one object a line, as the service tells it.")  # fmt: skip
-@click.option("--url", metavar="URL", help="Where the service is. [FANIN_URL, http://127.0.0.1:8080]")
+              help="json: one object per line, as the API returns it.")  # fmt: skip
+@click.option("--url", metavar="URL", help="URL of the service. [FANIN_URL, http://127.0.0.1:8080]")
 def instances(*, state: str | None, limit: int, everything: bool, form: str, url: str | None) -> None:
-    """List what a running service waits for, and until when.
+    """List operations of a running service, with their deadlines and missing regions.
 
-    Waiting operations come in the order of their deadlines, decided ones in that of their decisions.
-    The key is taken from FANIN_KEY, or is the first of FANIN_KEYS or FANIN_KEYS_FILE; never from a flag,
-    where others could see it.
+    Waiting operations are ordered by deadline, decided ones by decision. The key is taken from FANIN_KEY, or
+    is the first of FANIN_KEYS or FANIN_KEYS_FILE. It is not an option, because other users of the machine can
+    read command lines.
     """
     query = {"state": state} if state else {}
     at_most = None if everything else limit
@@ -44,11 +46,11 @@ def instances(*, state: str | None, limit: int, everything: bool, form: str, url
     for line in table(found, now=datetime.now(UTC)):
         click.echo(line)
     if more:
-        click.echo(f"and more: these are the first {len(found)}; --all shows the rest", err=True)
+        click.echo(f"these are the first {len(found)}; --all lists the rest", err=True)
 
 
 def table(found: list[Instance], *, now: datetime) -> list[str]:
-    """One line for each, under a heading, in columns as wide as they need to be."""
+    """A table with a heading and a line for each operation; its columns are as wide as their content."""
     if not found:
         return ["nothing"]
     rows = [("OPERATION", "IMAGE", "STATE", "UNTIL", "MISSING")]
@@ -72,7 +74,7 @@ def _image(one: Instance) -> str:
 
 
 def _until(one: Instance, now: datetime) -> str:
-    """The deadline and how far away it is, or when it was decided."""
+    """The deadline and the time until it, or the time of the decision."""
     if one["decided"]:
         return f"decided {one['decided'][:19]}Z"
     left_s = int((datetime.fromisoformat(one["deadline"]) - now).total_seconds())

@@ -1,7 +1,7 @@
-"""How the commands show what to type."""
+"""What the options of several commands share."""
 
 
 def examples(*commands: str) -> str:
-    """An epilog that click does not wrap; a backspace alone on its line asks for that."""
+    """An epilog of examples, which click does not wrap because of the backspace."""
     heading = "Example:" if len(commands) == 1 else "Examples:"
     return "\n".join(["\b", heading, *(f"  {command}" for command in commands)])

@@ -1,4 +1,4 @@
-"""``fanin outbox``: what a running service could not tell, and to whom; and dead letters sent again."""
+"""``fanin outbox``: lists pending notifications and dead letters, and sends dead letters again."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,33 +13,33 @@ from fanin.aggregator.http.query import OUTBOX_STATES
 type Shown = Mapping[str, Any]
 
 
-_url = click.option("--url", metavar="URL", help="Where the service is. [FANIN_URL, http://127.0.0.1:8080]")
+_url = click.option("--url", metavar="URL", help="URL of the service. [FANIN_URL, http://127.0.0.1:8080]")
 _form = click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="json: one object a line, as the service tells it.",
+    help="json: one object per line, as the API returns it.",
 )
 
 
 @click.group("outbox", epilog=examples("fanin outbox list --state dead", "fanin outbox retry --all"))
 def outbox() -> None:
-    """Show notifications that nobody has accepted, and send dead letters again.
+    """List notifications that their target has not accepted, and send dead letters again.
 
-    The key is taken from FANIN_KEY, or is the first of FANIN_KEYS or FANIN_KEYS_FILE; never from a flag,
-    where others could see it.
+    The key is taken from FANIN_KEY, or is the first of FANIN_KEYS or FANIN_KEYS_FILE. It is not an option,
+    because other users of the machine can read command lines.
     """
 
 
 @outbox.command("list", epilog=examples("fanin outbox list", "fanin outbox list --state dead --format json"))
-@click.option("--state", type=click.Choice(list(OUTBOX_STATES)), help="Only those in this state. [both]")
-@click.option("--target", metavar="NAME", help="Only those for this target. [all]")
+@click.option("--state", type=click.Choice(list(OUTBOX_STATES)), help="List entries in this state. [both]")
+@click.option("--target", metavar="NAME", help="List entries of this target. [all]")
 @_form
 @_url
 def list_(*, state: str | None, target: str | None, form: str, url: str | None) -> None:
-    """List what is still to be told, and what was given up."""
+    """List pending notifications and dead letters."""
     query = {"state": state} if state else {}
     found, _ = ServiceClient(url).entries("/outbox", "entries", query)
     found = [one for one in found if target in (None, one["target"])]
@@ -48,15 +48,17 @@ def list_(*, state: str | None, target: str | None, form: str, url: str | None) 
 
 
 @outbox.command(epilog=examples("fanin outbox retry --all", "fanin outbox retry --target oncall"))
-@click.option("--all", "everything", is_flag=True, help="All dead letters.")
-@click.option("--target", metavar="NAME", help="Those for this target.")
-@click.option("--operation", metavar="ID", help="Those of this operation.")
+@click.option("--all", "everything", is_flag=True, help="Send all dead letters again.")
+@click.option("--target", metavar="NAME", help="Send those of this target.")
+@click.option("--operation", metavar="ID", help="Send those of this operation.")
 @_form
 @_url
 def retry(*, everything: bool, target: str | None, operation: str | None, form: str, url: str | None) -> None:
-    """Send dead letters again, under the keys that they had."""
+    """Send dead letters again, with the same keys."""
     if everything == bool(target or operation):
-        raise click.UsageError("say which: --all, or --target and --operation, or one of the two")
+        raise click.UsageError(
+            "choose dead letters: --all, or --target, or --operation, or both of the latter"
+        )
     chosen = {"target": target, "operation": operation}
     query = {name: value for name, value in chosen.items() if value}
     answer = ServiceClient(url).request("POST", "/outbox/retry", query)
@@ -64,11 +66,11 @@ def retry(*, everything: bool, target: str | None, operation: str | None, form: 
         click.echo(json.dumps(answer))
         return
     number = answer.get("retried")
-    click.echo("there are no such dead letters" if not number else f"{number} on their way again")
+    click.echo("no such dead letters" if not number else f"{number} sent again")
 
 
 def table(found: Sequence[Shown]) -> list[str]:
-    """One line for each, under a heading, in columns as wide as they need to be."""
+    """A table with a heading and a line for each entry; its columns are as wide as their content."""
     if not found:
         return ["nothing"]
     rows = [("STATE", "TARGET", "OPERATION", "OUTCOME", "ATTEMPTS", "NEXT", "ERROR")]

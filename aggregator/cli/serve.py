@@ -1,4 +1,4 @@
-"""``fanin serve``: the service under uvicorn, until it is told to stop."""
+"""``fanin serve``: runs the service under uvicorn until a signal stops it."""
 
 import asyncio
 import gc
@@ -25,68 +25,84 @@ from fanin.aggregator.settings import Settings
 if TYPE_CHECKING:
     from fanin.aggregator.engine import EngineFactory
 
-# How long requests and notifications under way may take to end after SIGTERM. Supervisors kill after 10 s.
+# How long requests and notifications in progress may take to end after SIGTERM. Supervisors kill after 10 s.
 DRAIN_S = 5
-# sd_listen_fds(3): the first socket that is handed over.
+# sd_listen_fds(3): the first socket that systemd passes.
 SYSTEMD_FD = 3
 
 _EXAMPLES = examples(
     "fanin serve --regions eastus,westeurope --timeout 2h --notify-url https://example.org/images",
     "FANIN_KEYS=$(openssl rand -hex 24) fanin serve --regions eastus,westeurope --host 0.0.0.0",
     "fanin serve --check --regions eastus,westeurope",
-    "fanin instances --state waiting       what a running one waits for, and until when",
+    "fanin instances --state waiting       lists what a running service waits for",
 )
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option("--regions", metavar="NAMES", help="Regions to wait for, separated by commas. [FANIN_REGIONS]")
-@click.option("--timeout", metavar="DURATION", help="How long to wait for all of them: 80s, 2h, 3d. [2m]")
-@click.option("--notify-url", metavar="URL", help="Where outcomes are POSTed; else they are only logged.")
-@click.option("--notify-file", metavar="FILE", help="Several targets, in several formats: a YAML file.")
-@click.option("--data-dir", metavar="FOLDER", help="Where everything is kept. [./fanin-data]")
-@click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
-@click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one. [8080]")
-@click.option("--keep-alive", metavar="DURATION", help="How long an idle connection stays open. [2m30s]")
-@click.option("--keys-file", metavar="FILE", help="Function keys, one a line; read again when it changes.")
-@click.option("--insecure-no-keys", is_flag=True, help="Let anybody in on an address other than loopback.")
-@click.option("--correlation", metavar="KEY", help="What makes webhooks one operation: event-id or image.")
-@click.option("--actions", metavar="NAMES", help="Actions to fan in; others are ignored. [all]")
-@click.option("--retention", metavar="DURATION", help="How long outcomes are remembered. [7d]")
 @click.option(
-    "--engine", metavar="NAME", help="What keeps operations: sqlite, durable-task, restate. [sqlite]"
+    "--regions",
+    metavar="NAMES",
+    help="Regions to wait for, separated by commas; or azure:RESOURCE_ID. [FANIN_REGIONS]",
 )
-@click.option("--local-backend", is_flag=True, help="Start here what the engine needs, to try it.")
-@click.option("--log-format", metavar="FORMAT", help="How decisions are logged: text or json. [text]")
-@click.option("--verbose", is_flag=True, help="Log every arrival, not only decisions.")
-@click.option("--check", is_flag=True, help="Check settings and data, say what was found, and exit.")
+@click.option("--timeout", metavar="DURATION", help="How long to wait for all regions: 80s, 2h, 3d. [2m]")
+@click.option(
+    "--notify-url", metavar="URL", help="URL of the target that is notified. [none: outcomes are logged]"
+)
+@click.option("--notify-file", metavar="FILE", help="YAML file of targets, each with its own format.")
+@click.option("--data-dir", metavar="FOLDER", help="Folder of the data. [./fanin-data]")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
+@click.option("--port", metavar="PORT", help="Port to listen on; 0 chooses a free one. [8080]")
+@click.option("--keep-alive", metavar="DURATION", help="How long an idle connection stays open. [2m30s]")
+@click.option(
+    "--keys-file", metavar="FILE", help="File of function keys, one per line; reloaded when it changes."
+)
+@click.option(
+    "--insecure-no-keys", is_flag=True, help="Accept webhooks without a key on addresses other than loopback."
+)
+@click.option(
+    "--correlation", metavar="KEY", help="What webhooks of one operation have in common: event-id or image."
+)
+@click.option("--actions", metavar="NAMES", help="Actions to wait for; others are ignored. [all]")
+@click.option(
+    "--retention", metavar="DURATION", help="How long operations are kept after their outcome. [7d]"
+)
+@click.option(
+    "--engine", metavar="NAME", help="Engine that keeps operations: sqlite, durable-task, restate. [sqlite]"
+)
+@click.option(
+    "--local-backend", is_flag=True, help="Start the engine's backend on this machine, for a trial."
+)
+@click.option("--log-format", metavar="FORMAT", help="Format of the log: text or json. [text]")
+@click.option("--verbose", is_flag=True, help="Log every arrival, not only outcomes.")
+@click.option("--check", is_flag=True, help="Check settings and data, report them, and exit.")
 def serve(
     *, insecure_no_keys: bool, verbose: bool, check: bool, local_backend: bool, **flags: str | None
 ) -> None:
     """Wait for one webhook per region, then send one notification.
 
-    Webhooks go to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME. What is answered 2xx is on disk.
-    When all regions have reported, or the timeout has passed, the outcome is POSTed to the notify URL until
-    it is accepted.
+    Webhooks are sent to POST /api/ImagePush?region=NAME, or POST /webhooks/NAME. After a 2xx the webhook is
+    on disk. When all regions have sent one, or the timeout has passed, the outcome is POSTed to the notify
+    URL until that accepts it.
 
-    Every option can be an environment variable: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
+    Options can be set as environment variables: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
     FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEEP_ALIVE, FANIN_KEYS_FILE,
     FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL,
-    DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20). A flag wins over the
-    environment.
+    DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20). An option wins over
+    the environment.
 
-    Secrets come from the environment or a file only: FANIN_KEYS (function keys, separated by commas; asked
-    for as ?code= or x-functions-key), FANIN_HEADER_SECRET ('Name: value', which every webhook must carry),
+    Secrets are set in the environment or in a file: FANIN_KEYS (function keys, separated by commas; sent as
+    ?code= or x-functions-key), FANIN_HEADER_SECRET ('Name: value', a header that every webhook must have),
     FANIN_SIGNING_SECRETS (of Standard Webhooks).
     """
     fields = {_FIELDS.get(name, name): text for name, text in flags.items()}
     fields["insecure_no_keys"] = "yes" if insecure_no_keys else None
     try:
         settings = Settings.from_environment(os.environ, fields)
-        _refuse_open_door(settings, settings.host)
+        _require_credentials(settings, settings.host)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
     log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
-    _allow_connections()
+    _raise_file_limit()
     try:
         if check:
             from fanin.aggregator.cli.check import checked
@@ -96,7 +112,7 @@ def serve(
         if local_backend:
             settings = _with_local_backend(settings)
         listener = listen(settings)
-        _refuse_open_door(settings, listener.getsockname()[0])  # it may be somebody else's choice
+        _require_credentials(settings, listener.getsockname()[0])  # systemd may have chosen another address
         run(settings, listener)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
@@ -113,19 +129,19 @@ _FIELDS = {
 }
 
 
-def _allow_connections() -> None:
-    """Every connection is an open file, and shells allow 1024 unless a program asks for what it may have."""
+def _raise_file_limit() -> None:
+    """Raise the limit of open files to the hard limit: each connection is one, and shells set 1024."""
     if sys.platform == "win32":
         return
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS says unlimited, and means less
+    with suppress(ValueError, OSError):  # macOS reports unlimited, and refuses it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _with_local_backend(settings: Settings) -> Settings:
-    """The same, led to a backend that runs on this machine from now on."""
+    """Start the engine's backend on this machine; return the settings that use it."""
     from fanin.aggregator.engines import start_backend
 
     backend = start_backend(settings.engine, settings.data_dir)
@@ -134,13 +150,13 @@ def _with_local_backend(settings: Settings) -> Settings:
     return replace(settings, engine_options={**settings.engine_options, **backend.options})
 
 
-def _refuse_open_door(settings: Settings, host: str) -> None:
-    if settings.locked or settings.insecure_no_keys or _is_loopback(host):
+def _require_credentials(settings: Settings, host: str) -> None:
+    if settings.requires_credentials or settings.insecure_no_keys or _is_loopback(host):
         return
     raise SettingsError(
         "FANIN_KEYS",
-        f"not set, so anybody who reaches {host} could send webhooks; set it, listen on 127.0.0.1, "
-        "or say --insecure-no-keys",
+        f"not set, so anyone who can reach {host} could send webhooks; set it, listen on 127.0.0.1, "
+        "or pass --insecure-no-keys",
     )
 
 
@@ -152,21 +168,23 @@ def _is_loopback(host: str) -> bool:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Take the address, before anything else is done; or the socket that systemd holds for us.
+    """Open the listening socket, or take the one that systemd passes.
 
-    A socket of systemd's outlives us: who connects while we are restarted waits instead of being refused.
+    A socket of systemd's survives restarts: connections that arrive meanwhile wait instead of being refused.
     """
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
         held = socket.socket(fileno=SYSTEMD_FD)
         if held.family not in (socket.AF_INET, socket.AF_INET6):
-            raise click.ClickException("the socket that systemd holds is not one of TCP; name a port there")
+            raise click.ClickException(
+                "the socket of systemd is not a TCP socket; set ListenStream to a port"
+            )
         return held
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
     except OSError as exc:
         where = f"{settings.host}:{settings.port}"
-        # Its own text repeats the address. A name that cannot be resolved has a negative number.
+        # The error's own text repeats the address. A name that cannot be resolved has a negative number.
         reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
         raise click.ClickException(
             f"cannot listen on {where}: {reason}; choose another address with --host and --port"
@@ -174,12 +192,12 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory | None" = None) -> None:
-    """Serve until a signal comes.
+    """Serve until SIGINT or SIGTERM.
 
     Args:
-        settings: What to wait for, and where to tell.
+        settings: The service's settings.
         listener: The socket to serve on.
-        engine: Another engine than the settings name, to compare with.
+        engine: An engine in place of the one that the settings name, for comparisons.
     """
     import uvicorn
 
@@ -190,7 +208,7 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
-        lifespan="off",  # opened and closed here, where a failure becomes one line instead of a traceback
+        lifespan="off",  # run here, where a failed start is reported in one line instead of a traceback
         log_config=None,
         access_log=False,
         server_header=False,
@@ -202,8 +220,8 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _calm_the_collector()
-                click.echo(_greeting(settings, listener))
+                _tune_garbage_collection()
+                click.echo(_start_message(settings, listener))
 
     server = Server(config)
 
@@ -212,8 +230,8 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
             await server.serve(sockets=[listener])
 
     def stop(*_: object) -> None:
-        # While it serves, uvicorn takes signals, and raises them again when it has stopped in order; to have
-        # been asked to stop is no failure then. Before it serves, there is nothing to drain.
+        # While uvicorn serves, it handles signals, and raises them again after an orderly stop, which is no
+        # failure. Before it serves, there is nothing to drain.
         if not server.should_exit:
             raise SystemExit
 
@@ -223,8 +241,8 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
         runner.run(main())
 
 
-def _calm_the_collector() -> None:
-    """What is loaded by now stays for ever; looking it through took 8 % of a busy server's time."""
+def _tune_garbage_collection() -> None:
+    """Exempt what is loaded by now, which is never freed; scanning it took 8 % of a busy server's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -238,13 +256,13 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-def _greeting(settings: Settings, listener: socket.socket) -> str:
+def _start_message(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    # An engine with a backend keeps everything there.
-    kept = settings.data_dir if ENGINES[settings.engine].dev_backend is None else settings.engine
-    told = "" if settings.targets else "; no notify URL, so outcomes are only logged"
+    # An engine with a backend keeps its data there.
+    store = settings.data_dir if ENGINES[settings.engine].dev_backend is None else settings.engine
+    hint = "" if settings.targets else "; no notify URL, so outcomes are only logged"
     return (
         f"fanin listens on http://{f'[{host}]' if ':' in host else host}:{port}, "
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(settings.regions)}, "
-        f"keeps its data in {kept}{told}"
+        f"keeps its data in {store}{hint}"
     )

@@ -1,1 +1,1 @@
-"""The HTTP surface: webhooks in, operations and the outbox shown."""
+"""The HTTP API, and the HTTP/1.1 protocol under it."""

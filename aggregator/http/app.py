@@ -1,8 +1,7 @@
-"""The HTTP surface: parse, hand over, answer. No decisions about operations, and no state.
+"""The HTTP API: parses requests, calls the engine, responds. It has no state and decides nothing.
 
-Rules of this file: every answer is one that a sender can act on (2xx: durable; 4xx: change something; 503:
-try again, with ``Retry-After``); nothing is ever answered 500; what an exception says to a sender is its own
-message, never a traceback.
+Rules of this file: a sender can act on every response (2xx: durable; 4xx: change the request; 503: try again,
+with ``Retry-After``); no response is a 500; a response has an error's message, never a traceback.
 """
 
 import asyncio
@@ -57,14 +56,14 @@ from fanin.aggregator.wire import (
     subject_of,
 )
 
-# How long a body may take to arrive. Registries give up on an answer after about 10 s.
+# How long a body may take to arrive. Registries wait about 10 s for a response.
 BODY_S = 30
-# What is too large is read all the same, up to here, because a sender that is still sending does not see its
-# answer when the connection is closed.
+# A body that is too large is read up to here all the same: a sender that is still sending does not see the
+# response when the connection is closed.
 BODY_BYTES_READ_MAX = 16 << 20
-# What a poller is asked to wait: Durable Functions says 10 s with the first answer, then 5 s.
+# Retry-After of a poller: Durable Functions has 10 s in the first response, then 5 s.
 RETRY_AFTER_START, RETRY_AFTER_STATUS = "10", "5"
-# A log line is not for senders to fill.
+# A sender must not fill the log.
 PATH_LOGGED_MAX = 200
 
 type _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -75,15 +74,15 @@ _encoder = msgspec.json.Encoder()
 def create_app(
     settings: Settings, *, clock: Clock = SYSTEM_CLOCK, engine: EngineFactory | None = None
 ) -> Starlette:
-    """The service as an ASGI application. Its lifespan opens the engine, and closes it in order.
+    """Build the service as an ASGI application. Its lifespan opens the engine, and closes it in order.
 
     Args:
         settings: What `fanin.aggregator.settings.Settings.from_environment` returned.
-        clock: Wall-clock time; a simulated world has its own.
+        clock: The wall clock; a simulated world has its own.
         engine: Builds the engine; by default the one that the settings name.
     """
     metrics = Metrics()
-    surface = _Surface(settings, metrics)
+    api = HttpApi(settings, metrics)
     build = engine or engines.load(settings.engine)
 
     @asynccontextmanager
@@ -97,13 +96,13 @@ def create_app(
             if settings.targets:
                 notifier = HttpNotifier(settings.targets, clock)
                 stack.callback(notifier.close)
-            surface.engine = build(settings, clock, metrics, notifier)
-            stack.push_async_callback(surface.engine.close)
-            await surface.engine.open()
+            api.engine = build(settings, clock, metrics, notifier)
+            stack.push_async_callback(api.engine.close)
+            await api.engine.open()
             yield
 
     app = Starlette(
-        routes=surface.routes(),
+        routes=api.routes(),
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error},
     )
@@ -111,7 +110,7 @@ def create_app(
     return app
 
 
-class _Surface:
+class HttpApi:
     """The endpoints of one service."""
 
     engine: Engine  # there from the lifespan's startup on
@@ -128,21 +127,21 @@ class _Surface:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/api/ImagePush", self._counted(self.push), methods=["POST"]),
-            Route("/webhooks/{region}", self._counted(self.push), methods=["POST"]),
-            Route(STATUS_PATH + "{operation_id:path}", _answering(self.status)),
-            Route("/instances", _answering(self.instances)),
-            Route("/outbox", _answering(self.outbox)),
-            Route("/outbox/retry", _answering(self.retry), methods=["POST"]),
-            Route("/metrics", _answering(self.figures)),
-            Route("/healthz", _answering(self.healthz)),
-            Route("/readyz", _answering(self.readyz)),
+            Route("/api/ImagePush", self._measured(self.push), methods=["POST"]),
+            Route("/webhooks/{region}", self._measured(self.push), methods=["POST"]),
+            Route(STATUS_PATH + "{operation_id:path}", _responding(self.status)),
+            Route("/instances", _responding(self.instances)),
+            Route("/outbox", _responding(self.outbox)),
+            Route("/outbox/retry", _responding(self.retry), methods=["POST"]),
+            Route("/metrics", _responding(self.prometheus)),
+            Route("/healthz", _responding(self.healthz)),
+            Route("/readyz", _responding(self.readyz)),
         ]
 
     # --- endpoints ---
 
     async def push(self, request: Request) -> Response:
-        """Take one webhook."""
+        """Store one webhook."""
         self._authorise(request)
         self._auth.require_header(request.headers)
         region = normalise_region(request.path_params.get("region") or request.query_params.get("region", ""))
@@ -150,31 +149,33 @@ class _Surface:
         self._auth.verify_signature(request.headers, body)
         event = decode(body)
         if event.action == PING:
-            self._expect(region)
+            self._require_known_region(region)
             log.event(logging.INFO, "ping", region=region)
             return _json({"status": "pong", "region": region})
         if event.action not in self._settings.actions:
-            self._expect(region)
+            self._require_known_region(region)
             log.event(logging.INFO, "ignored", action=event.action, id=event.id, region=region)
             return _json({"status": "ignored", "action": event.action})
         subject = subject_of(event)
         operation_id = self._correlate(event.id, subject)
         receipt = await self.engine.deliver(Arrival(operation_id, region, subject))
-        location, told = check_status(_origin(request), operation_id)
+        location, accepted = check_status(_origin(request), operation_id)
         headers = {
             "location": location,
             "retry-after": RETRY_AFTER_START,
             "fanin-arrival": receipt.result.value if receipt else "accepted",
         }
-        return Response(told, 202, headers, "application/json")
+        return Response(accepted, 202, headers, "application/json")
 
     async def status(self, request: Request) -> Response:
-        """One operation, as Durable Functions would show it."""
+        """Respond with one operation, as Durable Functions would."""
         self._authorise(request)
         operation_id = request.path_params["operation_id"]
         state = await self.engine.inspect(operation_id)
         if state is None:
-            raise HTTPException(404, f"no operation {quoted(operation_id)} is known, or no longer")
+            raise HTTPException(
+                404, f"there is no operation {quoted(operation_id)}, or its retention is over"
+            )
         body = durable_status(state, show_input=request.query_params.get("showInput", "").lower() != "false")
         if state.phase is not Phase.WAITING:
             return _json(body)
@@ -182,7 +183,7 @@ class _Surface:
         return _json(body, 202, {"location": location, "retry-after": RETRY_AFTER_STATUS})
 
     async def instances(self, request: Request) -> Response:
-        """A page of operations."""
+        """Respond with a page of operations."""
         self._authorise(request)
         query = request.query_params
         page = await self.engine.instances(
@@ -193,7 +194,7 @@ class _Surface:
         return _json({"instances": [instance_view(state) for state in page.states], "next": page.next})
 
     async def outbox(self, request: Request) -> Response:
-        """A page of outbox entries: notifications that their target has not accepted."""
+        """Respond with a page of outbox entries: notifications that their target has not accepted."""
         self._authorise(request)
         self._require_outbox()
         query = request.query_params
@@ -205,7 +206,7 @@ class _Surface:
         return _json({"entries": [outbox_entry_view(entry) for entry in page.entries], "next": page.next})
 
     async def retry(self, request: Request) -> Response:
-        """Send dead letters again: all, or those of a target or an operation."""
+        """Send dead letters again: all, or those of one target or operation."""
         self._authorise(request)
         self._require_outbox()
         names = [target.name for target in self._settings.targets]
@@ -216,65 +217,65 @@ class _Surface:
         )
         return _json({"retried": number})
 
-    async def figures(self, request: Request) -> Response:
-        """Prometheus' page."""
+    async def prometheus(self, request: Request) -> Response:
+        """Respond with the metrics, for Prometheus."""
         self._authorise(request)
         return Response(self._metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def healthz(self, _: Request) -> Response:
-        """The process answers."""
+        """Respond if the process is alive."""
         return _json({"status": "ok"})
 
     async def readyz(self, _: Request) -> Response:
-        """A webhook could be stored now: proved by a write."""
+        """Respond if a webhook could be stored now; a write proves it."""
         await self.engine.check()
         return _json({"status": "ready"})
 
-    # --- what they share ---
+    # --- what endpoints share ---
 
     def _authorise(self, request: Request) -> None:
         self._auth.require_key(request.headers, request.query_params)
 
     def _require_outbox(self) -> None:
         if not self.engine.capabilities.lists_outbox:
-            raise HTTPException(404, f"the engine {self._settings.engine} keeps no list of its notifications")
+            raise HTTPException(404, f"the engine {self._settings.engine} cannot list its outbox")
 
-    def _expect(self, region: Region) -> None:
+    def _require_known_region(self, region: Region) -> None:
         if region not in self._settings.regions:
             raise UnknownRegionError(region, self._settings.regions)
 
-    def _counted(self, endpoint: _Endpoint) -> _Endpoint:
-        answering, metrics = _answering(endpoint), self._metrics
+    def _measured(self, endpoint: _Endpoint) -> _Endpoint:
+        responding, metrics = _responding(endpoint), self._metrics
 
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             began_s = stopwatch_s()
-            response = await answering(request)
+            response = await responding(request)
             metrics.requests[response.status_code] += 1
             if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
                 metrics.ack_s.observe(stopwatch_s() - began_s)
             return response
 
-        return answer
+        return respond
 
 
-def _answering(endpoint: _Endpoint) -> _Endpoint:
-    """Turn whatever an endpoint raises into an answer."""
+def _responding(endpoint: _Endpoint) -> _Endpoint:
+    """Turn an endpoint's errors into responses."""
 
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         try:
             return await endpoint(request)
         except HTTPException:
             raise
         except AggregatorError as exc:
             error = exc
-        except Exception as exc:  # noqa: BLE001 - a bug is ours; the sender is told to try again
+        except Exception as exc:  # noqa: BLE001 - a bug; the sender should try again
             log.LOGGER.exception("request-crashed")
             error = StoreFailedError(f"internal error: {type(exc).__name__}")
         path = request.url.path[:PATH_LOGGED_MAX]
         log.event(logging.INFO, "refused", status=error.status, path=path, reason=error)
         return _error(error)
 
-    return answer
+    return respond
 
 
 def _error(error: AggregatorError) -> Response:
@@ -286,27 +287,29 @@ def _error(error: AggregatorError) -> Response:
 
 
 async def _http_error(request: Request, exc: Exception) -> Response:
-    """Starlette's own refusals: no such path, no such method."""
+    """Respond to Starlette's own errors: no such path, no such method."""
     if not isinstance(exc, HTTPException):
         raise exc
     code, message = "http-error", exc.detail
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (exc.headers or {}).get("allow", "")
-        code, message = "method-not-allowed", f"{request.method} is not served here; use {allowed}"
+        code, message = "method-not-allowed", f"{request.method} is not allowed here; use {allowed}"
     elif exc.status_code == HTTPStatus.NOT_FOUND:
         code = "not-found"
-        if message == HTTPStatus.NOT_FOUND.phrase:  # Starlette's, not ours
+        if message == HTTPStatus.NOT_FOUND.phrase:  # Starlette's own
             message = (
-                f"nothing is at {quoted(request.url.path)}; webhooks go to POST /api/ImagePush?region=NAME"
+                f"there is no {quoted(request.url.path)}; send webhooks to POST /api/ImagePush?region=NAME"
             )
     return _json({"error": code, "message": message}, exc.status_code, exc.headers)
 
 
 async def _body(request: Request) -> bytes:
-    """The whole body, if it is small and quick enough.
+    """Read the whole body.
 
     Raises:
-        BodyTooLargeError, BodyTimeoutError, MalformedError: it is not, or the sender left.
+        BodyTooLargeError: it has more than `BODY_BYTES_MAX`.
+        BodyTimeoutError: it takes longer than `BODY_S`.
+        MalformedError: the sender closed the connection before its end.
         UnsupportedEncodingError: it is compressed.
     """
     headers = request.headers
@@ -327,7 +330,7 @@ async def _body(request: Request) -> bytes:
     except TimeoutError as exc:
         raise BodyTimeoutError(f"the body did not arrive within {BODY_S:g} s") from exc
     except ClientDisconnect as exc:
-        raise MalformedError("the sender left before its body was complete") from exc
+        raise MalformedError("the sender closed the connection before the body was complete") from exc
     if size > BODY_BYTES_MAX:
         raise BodyTooLargeError(f"the body has more than {BODY_BYTES_MAX} bytes")
     encoding = headers.get("content-encoding", "identity")
@@ -337,7 +340,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _origin(request: Request) -> str:
-    """Scheme, host and prefix by which the sender knows us."""
+    """Scheme, host and path prefix that the sender used."""
     scope = request.scope
     host = request.headers.get("host") or ":".join(map(str, scope.get("server") or ("localhost",)))
     return f"{scope['scheme']}://{host}{scope.get('root_path', '')}"

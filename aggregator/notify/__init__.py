@@ -1,1 +1,1 @@
-"""Telling the subscriber: what is said (a format each), how it travels (http), until accepted (outbox)."""
+"""Notifications: the port to send them, targets and their formats, HTTP, and the retry policy."""

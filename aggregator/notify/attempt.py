@@ -34,15 +34,15 @@ async def attempt(
     except NotDeliveredError as exc:
         return exc
     except TimeoutError:
-        return NotDeliveredError("no answer in time")
-    except Exception as exc:  # noqa: BLE001 - a bug that one notification meets must not silence the others
+        return NotDeliveredError("no response in time")
+    except Exception as exc:  # noqa: BLE001 - a bug with one notification must not stop the others
         log.LOGGER.exception("notification-crashed")
         return NotDeliveredError(f"internal error: {type(exc).__name__}")
     return None
 
 
 def record_accepted(metrics: Metrics, notification: Notification, target: str, *, attempt: int) -> None:
-    """Count and log that a target has taken a notification."""
+    """Count and log an attempt that the target accepted."""
     metrics.attempts["ok"] += 1
     log.event(
         logging.INFO,

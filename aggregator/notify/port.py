@@ -6,12 +6,12 @@ from fanin.aggregator.fanin import Notification, Phase
 
 
 class NotDeliveredError(Exception):
-    """One attempt at a notification failed; another is due later. The message says why, without secrets.
+    """One attempt at a notification failed. The message says why, without secrets.
 
     Attributes:
-        retry_after_ms: How long the receiver asked to be left alone, if it did.
-        final: The receiver's documentation says that no repetition will ever succeed.
-        sent: False when nothing was sent, because the receiver had asked for a pause; no attempt is counted.
+        retry_after_ms: How long the receiver asked not to be tried again, if it did.
+        final: The receiver's documentation says that no further attempt will succeed.
+        sent: False if nothing was sent, because the receiver had asked for a pause; no attempt is counted.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Somebody who wants to hear of outcomes, as the settings describe him."""
+"""A notification target, as configured."""
 
 from dataclasses import dataclass, field
 
@@ -13,12 +13,12 @@ OUTCOMES = (Phase.COMPLETED, Phase.TIMED_OUT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where notifications go, in which form, about what, and for how long it is tried."""
+    """One target: its URL, the format and the outcomes of its notifications, and how long it is tried."""
 
     name: str = DEFAULT_NAME
     address: Address
     format: str = "json"  # a name in `fanin.aggregator.notify.formats.FORMATS`
-    source: str | None = None  # what a format says where the event comes from, if it says so; else its own
+    source: str | None = None  # of the events, in formats that name one; None for the format's default
     on: tuple[Phase, ...] = OUTCOMES
     signing_secrets: tuple[str, ...] = field(default=(), repr=False)  # Standard Webhooks: ``whsec_…``
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets

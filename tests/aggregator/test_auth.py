@@ -81,7 +81,7 @@ async def test_keys_are_read_again_when_their_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Rotation without a restart; a file that is empty by accident locks nobody out."""
-    monkeypatch.setattr(auth, "LOOK_S", 0.0)
+    monkeypatch.setattr(auth, "RELOAD_S", 0.0)
     file = tmp_path / "keys"
     file.write_text("# of the registry\nold-key\n\n")
 
@@ -100,7 +100,7 @@ async def test_keys_are_read_again_when_their_file_changes(
         after = await codes("old-key", "new-key")
 
     assert (before, both, kept, after) == ([200, 401, 401, 401], [200, 200], [200, 200], [401, 200])
-    assert f'keys-unreadable reason="{file} has no key; expected one a line"' in caplog.text
+    assert f'keys-unreadable reason="{file} has no key; expected one per line"' in caplog.text
     assert "new-key" not in caplog.text
 
 
@@ -179,7 +179,7 @@ async def test_a_signature_is_asked_for_and_a_replay_is_a_duplicate(tmp_path: Pa
         (signed(secret=OTHER), BODY, "No matching signature found"),
         (signed() | {"webhook-id": "msg-2"}, BODY, "No matching signature found"),
         (signed() | {"webhook-signature": "v1"}, BODY, "malformed"),
-        (signed() | {"webhook-signature": "v1,%%%"}, BODY, "fits"),
+        (signed() | {"webhook-signature": "v1,%%%"}, BODY, "no valid signature"),
         (signed() | {"webhook-timestamp": "nan"}, BODY, "Invalid Signature Headers"),
         (signed(), b"\xff", "malformed"),
     ],

@@ -79,7 +79,7 @@ def test_a_collector_gets_one_object_a_line(
     assert rows == [
         {"level": "info", "event": "decided", "operation": "a b", "missing": ["x", "y"]},
         {"level": "info", "event": "notified", "attempt": 2},
-        {"level": "warning", "event": "said", "logger": "uvicorn.error", "message": "two\nlines"},
+        {"level": "warning", "event": "message", "logger": "uvicorn.error", "message": "two\nlines"},
     ]
 
 

@@ -136,7 +136,7 @@ def swallowed(tmp_path: Path, *, answers_syn: bool) -> None:
 
         assert ready[0] == 200
         assert (code, "Traceback" in log) == (0, False)
-        assert "no answer in time" in log
+        assert "no response in time" in log
         assert len({key for key, _ in sink.received}) == len(sink.received) == 200
 
     asyncio.run(story())

@@ -58,7 +58,7 @@ def test_instances_are_a_table_or_objects(tmp_path: Path) -> None:
     ]
     assert "(in 59m)" in lines[0]
     assert len(first.stdout.splitlines()) == 2
-    assert first.stderr == "and more: these are the first 1; --all shows the rest\n"
+    assert first.stderr == "these are the first 1; --all lists the rest\n"
     told: list[dict[str, Any]] = [json.loads(row) for row in rows.stdout.splitlines()]
     assert [(it["id"], it["state"]) for it in told] == [
         ("op-0", "waiting"), ("op-1", "completed"), ("op-2", "waiting"),
@@ -164,12 +164,12 @@ def test_a_check_says_what_a_start_would_find(tmp_path: Path) -> None:
     assert fresh.returncode == beside.returncode == 0
     assert fresh.stdout.splitlines() == [
         "waits up to 1h for eastus, westus",
-        "lets in with no function keys",
-        "tells 0 targets of outcomes",
-        f"{tmp_path / 'fresh' / FILE} is not there yet and would be made",
+        "requires no credentials of webhooks",
+        "notifies 0 targets",
+        f"{tmp_path / 'fresh' / FILE} does not exist yet and would be created",
     ]
-    assert "lets in with 1 function key\n" in beside.stdout
-    assert f"{tmp_path / 'data' / FILE} is sound and holds 0 operations" in beside.stdout
+    assert "requires the function key of webhooks\n" in beside.stdout
+    assert f"{tmp_path / 'data' / FILE} is intact and holds 0 operations" in beside.stdout
     assert [it.name for it in tmp_path.iterdir()] == ["data"]
 
 

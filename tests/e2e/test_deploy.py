@@ -104,7 +104,7 @@ def test_a_held_socket_that_anybody_reaches_wants_keys(tmp_path: Path) -> None:
         _, complaint = service.communicate(timeout=LIMIT_S)
 
     assert service.returncode == 2
-    assert b"FANIN_KEYS: not set, so anybody who reaches 0.0.0.0 could send webhooks" in complaint
+    assert b"FANIN_KEYS: not set, so anyone who can reach 0.0.0.0 could send webhooks" in complaint
 
 
 def _holding(held: socket.socket, folder: Path) -> subprocess.Popen[bytes]:

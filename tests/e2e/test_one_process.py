@@ -80,8 +80,8 @@ def test_under_another_server_keys_are_wanted_wherever_it_listens(tmp_path: Path
 
     (complaint,) = set(complaints(log))
     assert complaint == (
-        "Error: FANIN_KEYS: not set, and who else reaches this server is not known here; "
-        "set it, or FANIN_INSECURE_NO_KEYS=yes to let anybody in"
+        "Error: FANIN_KEYS: not set, and the addresses of this server are not known here; "
+        "set it, or set FANIN_INSECURE_NO_KEYS=yes to accept webhooks without a key"
     )
     assert "Traceback" not in log
 

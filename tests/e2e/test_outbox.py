@@ -75,9 +75,9 @@ def test_a_dead_letter_is_seen_and_sent_again(tmp_path: Path) -> None:
         assert row.endswith("answered 410")
         assert json.loads(objects[1])["target"] == "oncall"
         assert refused == (1, "", f"Error: {url} requires a key, or another one: set FANIN_KEY\n")
-        assert retried == (0, "1 on their way again\n", "")
+        assert retried == (0, "1 sent again\n", "")
         assert emptied[1] == "nothing\n"
-        assert again[1] == "there are no such dead letters\n"
+        assert again[1] == "no such dead letters\n"
         assert {key for key, _ in oncall.received} == {deploy.received[0][0]}
         assert len(deploy.received) == 1
         assert code == 0
@@ -100,7 +100,7 @@ def test_a_command_that_nobody_answers_says_what_to_do() -> None:
         assert "name the service with --url or FANIN_URL" in silent[2]
         assert "'nonsense' is not a URL like http://127.0.0.1:8080" in nonsense[2]
         assert unclear[0] == 2
-        assert "say which: --all" in unclear[2]
+        assert "choose dead letters: --all" in unclear[2]
         assert "Traceback" not in silent[2] + nonsense[2] + unclear[2]
 
     asyncio.run(story())

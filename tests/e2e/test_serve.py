@@ -73,9 +73,9 @@ def test_being_asked_to_stop_is_no_failure(tmp_path: Path, signum: signal.Signal
     [
         ([], {}, 2, "Error: FANIN_REGIONS: not set; name the regions to wait for"),
         ([], {"FANIN_REGIONS": REGIONS, "WebhookTimeout": "80"}, 2, "WebhookTimeout: '80' is a bare number"),
-        ([], {"FANIN_REGIONS": REGIONS, "WebhookTimeOut": "0:01:20"}, 2, "WebhookTimeOut: spelt with other"),
+        ([], {"FANIN_REGIONS": REGIONS, "WebhookTimeOut": "0:01:20"}, 2, "WebhookTimeOut: differs from"),
         (["--regions", REGIONS, "--timeout", "80"], {}, 2, "Error: --timeout: '80' has no unit"),
-        (["--regions", REGIONS, "--host", "0.0.0.0"], {}, 2, "or say --insecure-no-keys"),  # noqa: S104 - refused
+        (["--regions", REGIONS, "--host", "0.0.0.0"], {}, 2, "or pass --insecure-no-keys"),  # noqa: S104 - refused
         (["--region", REGIONS], {}, 2, "No such option"),
     ],
 )  # fmt: skip

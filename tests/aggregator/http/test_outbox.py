@@ -121,4 +121,4 @@ async def test_an_engine_without_an_outbox_says_so(tmp_path: Path) -> None:
         answers = [await client.get("/outbox"), await client.post("/outbox/retry")]
 
     assert [answer.status_code for answer in answers] == [404, 404]
-    assert "keeps no list of its notifications" in answers[0].json()["message"]
+    assert "cannot list its outbox" in answers[0].json()["message"]
