@@ -99,7 +99,7 @@ def test_two_spellings_may_agree() -> None:
         ({"WebhookRegions": "eastus"}, "WebhookRegions: has another value than FANIN_REGIONS"),
         ({"FANIN_NOTIFY_URL": "http://a/", "NOTIFY_URL": "http://b/"}, "NOTIFY_URL: has another value"),
         ({"FANIN_PORT": "1", "PORT": "2"}, "PORT: has another value than FANIN_PORT"),
-        ({"WebhookTimeOut": "0:01:20"}, "WebhookTimeOut: differs from WebhookTimeout in upper and lower case"),
+        ({"WebhookTimeOut": "0:01:20"}, "WebhookTimeOut: differs from WebhookTimeout in upper"),
         ({"fanin_timeout": "80s"}, "fanin_timeout: differs from FANIN_TIMEOUT in upper and lower case"),
         ({"FANIN_TIMOUT": "80s"}, "FANIN_TIMOUT: no such setting; the nearest is FANIN_TIMEOUT"),
         ({"FANIN_REGION": "x"}, "FANIN_REGION: no such setting; the nearest is FANIN_REGIONS"),
