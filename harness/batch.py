@@ -13,6 +13,7 @@ from fanin.harness.history import History
 from fanin.harness.parallel import run_ordered
 from fanin.harness.report import jsonform, text
 from fanin.harness.report.line import Line
+from fanin.harness.results import Judged
 from fanin.harness.verdict import Exit, Verdict
 from fanin.simulator.language.scenario import Scenario
 
@@ -63,7 +64,7 @@ def perform(job: Job) -> Result:
     if job.history is not None:
         histories.save(history, job.history)
     verdict = judge(history)
-    wrong = text.is_wrong(job.scenario.verdict, verdict)
+    wrong = not Judged(history, verdict).as_stated
     keep = wrong or job.kept
     return Result(
         job=job,

@@ -37,6 +37,25 @@ class Judged(msgspec.Struct, frozen=True):
         """It got the verdict that its scenario states for a right aggregator."""
         return self.verdict.validity == self.history.run.scenario.verdict
 
+    @property
+    def remark(self) -> str:
+        """``must be valid``, ``as stated`` where that is not valid, or nothing."""
+        stated = self.history.run.scenario.verdict
+        if not self.as_stated:
+            return f"must be {stated}"
+        return "" if stated == "valid" else "as stated"
+
+    @property
+    def summary(self) -> str:
+        """What went wrong in one sentence: the first finding or doubt; empty where nothing did."""
+        verdict = self.verdict
+        if verdict.findings:
+            return f"{verdict.findings[0].rule}: {verdict.findings[0].message}"
+        if verdict.doubts:
+            return verdict.doubts[0]
+        stated = self.history.run.scenario.verdict
+        return "" if self.as_stated else f"{verdict.validity}, but the scenario states {stated}"
+
 
 class Skipped(msgspec.Struct, frozen=True):
     """One scenario that was not, and which of its needs the target lacks."""
@@ -115,14 +134,9 @@ def line(result: Judged | Skipped) -> str:
     if isinstance(result, Skipped):
         why = f" ({result.why})" if result.why else ""
         return _cut(f"skipped  {result.name:<24} needs {', '.join(result.lacks)}{why}")
-    verdict = result.verdict
-    why = ""
-    if verdict.findings:
-        first = verdict.findings[0]
-        why = f"{first.rule}: {first.message}"
-    elif verdict.doubts:
-        why = ("as stated: " if result.as_stated else "") + verdict.doubts[0]
-    return _cut(f"{verdict.validity:<8} {result.name:<24} {why}".rstrip())
+    doubtful = result.as_stated and result.verdict.doubts and not result.verdict.findings
+    why = f"{'as stated: ' if doubtful else ''}{result.summary}"
+    return _cut(f"{result.verdict.validity:<8} {result.name:<24} {why}".rstrip())
 
 
 def text(card: Card) -> list[str]:

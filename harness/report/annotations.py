@@ -1,21 +1,20 @@
 """Workflow commands for GitHub Actions and CI systems like it: findings beside the build, as lines to print.
 
-    ::error title=slow-region (seed 0)::4-outcome: op1 was told twice
+    ::error title=slow-region (seed 0)::4-outcome: op1 was reported completed and timed_out
 
 The format is GitHub's ("Workflow commands for GitHub Actions"): in a message ``%``, CR and LF are escaped, in
-a property ``:`` and ``,`` as well. Nothing a judged aggregator writes can start a command of its own.
+a property ``:`` and ``,`` as well. So text from a judged aggregator cannot start a command of its own.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 
 from fanin.harness.history import History
-from fanin.harness.report.junit import message
 from fanin.harness.report.line import clean
 from fanin.harness.results import Judged
 from fanin.harness.verdict import Validity
 
-# GitHub shows so many of each kind in one step and drops the rest without a word.
+# GitHub shows so many of each kind in one step, and drops the rest silently.
 _SHOWN_MAX = 10
 
 
@@ -42,10 +41,10 @@ def lines(
 
 
 def _line(judged: Judged, replay: Callable[[History], str]) -> str:
-    # Neither is welcome, but only one is an accusation.
+    # An unknown run accuses the aggregator of nothing.
     kind = "warning" if judged.verdict.validity is Validity.UNKNOWN else "error"
     title = f"{judged.name} (seed {judged.history.run.seed})"
-    return _command(kind, title, f"{message(judged)}\nreplay: {replay(judged.history)}")
+    return _command(kind, title, f"{judged.summary}\nreplay: {replay(judged.history)}")
 
 
 def _command(kind: str, title: str, text: str) -> str:

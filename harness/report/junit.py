@@ -1,7 +1,7 @@
 """Runs as JUnit XML, which every CI system shows: one test case per run.
 
-Rules of this file: a run passes when it got the verdict that its scenario states. One that is invalid against
-that is a failure; one that is unknown is an *error*, not skipped: it was played and proves nothing, and a
+Rules of this file: a run passes when it got the verdict that its scenario states. Another verdict is a
+failure, except that ``unknown`` is an *error*, not skipped: the run was played and proves nothing, and a
 build that proves nothing must not be green. What was not played at all is skipped, with what it would need.
 The same runs give the same bytes, so there is no time stamp.
 """
@@ -66,25 +66,14 @@ def _case(judged: Judged, replay: Callable[[History], str], *, several: bool) ->
     if judged.as_stated:
         return case
     kind = "error" if verdict.validity is Validity.UNKNOWN else "failure"
-    wrong = ET.SubElement(case, kind, type=verdict.validity.value, message=_text(message(judged)))
+    wrong = ET.SubElement(case, kind, type=verdict.validity.value, message=_text(judged.summary))
     rows = report(judged.history, verdict, replay=replay(judged.history))
     wrong.text = _text(paint(rows, colour=False), lines=True)
     return case
 
 
-def message(judged: Judged) -> str:
-    """What went wrong, in one line."""
-    verdict = judged.verdict
-    if verdict.findings:
-        first = verdict.findings[0]
-        return f"{first.rule}: {first.message}"
-    if verdict.doubts:
-        return verdict.doubts[0]
-    return f"{verdict.validity}, but the scenario states {judged.history.run.scenario.verdict}"
-
-
 def _seconds(judged: Judged) -> float:
-    """How long somebody waited for the run, as far as the history tells. Virtual time costs nobody any."""
+    """How long the run took in real time, as far as the history says; 0 in virtual time."""
     history = judged.history
     if history.run.time == "virtual" or not history.entries:
         return 0.0
@@ -92,5 +81,5 @@ def _seconds(judged: Judged) -> float:
 
 
 def _text(text: str, *, lines: bool = False) -> str:
-    """Text that XML 1.0 can hold (its section 2.2, Characters): nothing that is printable is forbidden."""
+    """Text that XML 1.0 can hold (its section 2.2, Characters): nothing that `clean` leaves is forbidden."""
     return "\n".join(map(clean, text.split("\n"))) if lines else clean(text)

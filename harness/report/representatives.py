@@ -15,6 +15,8 @@ from fanin.harness.verdict import Judgement, Rule, Verdict
 
 # So many operations of a long run are shown one by one.
 SHOWN_MAX = 4
+# In place of an outcome, where no notification was received, or must be.
+NOT_NOTIFIED = "not notified"
 
 
 def representatives(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
@@ -65,14 +67,19 @@ def grouped[T](items: Iterable[T], kind: Callable[[T], Hashable]) -> list[list[T
 
 
 def first_outcome(operation: OperationAnalysis) -> str:
-    """What the sink was first told of an operation; ``silence`` when nothing."""
+    """What an operation's first notification states; `NOT_NOTIFIED` when there was none."""
     notifications = operation.records.notifications
-    return (stated_outcome(notifications[0]) or "unreadable") if notifications else "silence"
+    return (stated_outcome(notifications[0]) or "unreadable") if notifications else NOT_NOTIFIED
 
 
 def judged_outcomes(judgements: Sequence[Judgement]) -> list[str]:
-    """The outcome of each judgement; ``silence`` where there was none."""
-    return [judgement.outcome or "silence" for judgement in judgements]
+    """The outcome of each judgement; `NOT_NOTIFIED` where there was no notification."""
+    return [judgement.outcome or NOT_NOTIFIED for judgement in judgements]
+
+
+def legal_outcomes(judgement: Judgement) -> str:
+    """What the outcome could have been: ``completed or timed_out``."""
+    return " or ".join(NOT_NOTIFIED if legal == "none" else legal for legal in judgement.legal)
 
 
 def tally(outcomes: Iterable[str], *, space: str = " ") -> str:

@@ -8,6 +8,7 @@ from fanin.harness.report.analysis import analyse
 from fanin.harness.report.line import Line, Tone, line, listed, shorten
 from fanin.harness.report.representatives import judged_outcomes, tally
 from fanin.harness.report.timeline import render
+from fanin.harness.results import Judged
 from fanin.harness.verdict import Verdict
 from fanin.simulator.language.scenario import Scenario
 
@@ -24,16 +25,15 @@ def report(history: History, verdict: Verdict, *, replay: str, quiet: bool = Fal
 
 def one_line(history: History, verdict: Verdict) -> Line:
     """``VALID    slow-region    seed=0  1 operation: 1 completed``, and a remark where one is due."""
-    scenario = history.run.scenario
+    judged = Judged(history, verdict)
     tone = verdict_text.TONES[verdict.validity]
-    name = scenario.scenario.ljust(_NAME)
+    name = judged.name.ljust(_NAME)
     outcomes = tally(judged_outcomes(verdict.judgements))
     counts = f"seed={history.run.seed}  {shorten(outcomes, _COUNTS)}"
-    remark = _remark(scenario.verdict, verdict)
     return (
         (verdict.validity.upper().ljust(9), tone),
         (f"{shorten(name, 40)}  {counts}", Tone.PLAIN),
-        (f"  {remark}" if remark else "", Tone.BAD if is_wrong(scenario.verdict, verdict) else Tone.QUIET),
+        (f"  {judged.remark}" if judged.remark else "", Tone.QUIET if judged.as_stated else Tone.BAD),
     )
 
 
@@ -42,17 +42,6 @@ def skipped(scenario: Scenario, lacks: Sequence[str]) -> Line:
     how = " ".join(f"--capability {need}" for need in lacks)
     why = f"it needs {listed(lacks)}, which is beyond the contract; {how} plays it"
     return (("SKIPPED  ", Tone.ODD), (f"{scenario.scenario.ljust(_NAME)}  {why}", Tone.PLAIN))
-
-
-def is_wrong(stated: str, verdict: Verdict) -> bool:
-    """Whether a run got another verdict than its scenario states."""
-    return verdict.validity.value != stated
-
-
-def _remark(stated: str, verdict: Verdict) -> str:
-    if is_wrong(stated, verdict):
-        return f"must be {stated}"
-    return "" if stated == "valid" else "as stated"
 
 
 def summary(wrong: Sequence[bool]) -> Line:

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
-from fanin.harness.report.representatives import grouped, judged_outcomes, judgement_kind, tally
+from fanin.harness.report.representatives import (
+    NOT_NOTIFIED,
+    grouped,
+    judged_outcomes,
+    judgement_kind,
+    legal_outcomes,
+    tally,
+)
 from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
 from fanin.simulator.instants import clock
 
@@ -67,7 +74,7 @@ def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
 
 def _decided(judgement: Judgement) -> str:
     if judgement.outcome is None:
-        return "silence"
+        return NOT_NOTIFIED
     told = f" at {clock(judgement.notified_at)}" if judgement.notified_at is not None else ""
     return f"{judgement.outcome}{told}"
 
@@ -78,10 +85,11 @@ def reason(analysis: RunAnalysis, judgement: Judgement) -> str:
     counted = operation.counted if operation else {}
     deadline = _deadline_words(judgement)
     if len(judgement.legal) > 1:
-        either = " or ".join("silence" if legal == "none" else legal for legal in judgement.legal)
         doubtful = sorted(operation.indefinite) if operation else []
-        maybe = f"{listed(doubtful)} may or may not have counted"
-        return f"{either} was right, because {maybe if doubtful else f'it was decided around {deadline}'}"
+        because = f"it was decided around {deadline}"
+        if doubtful:
+            because = f"{listed(doubtful)} may or may not have counted"
+        return f"{legal_outcomes(judgement)} was right, because {because}"
     regions = (operation or analysis).scenario.regions
     match judgement.legal:
         case ("completed",):

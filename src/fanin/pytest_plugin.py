@@ -166,14 +166,14 @@ class Fanin:
     def _judge(self, history: "History") -> "Verdict":
         __tracebackhide__ = True
         from fanin.harness.oracle.oracle import judge
-        from fanin.harness.report.text import is_wrong
+        from fanin.harness.results import Judged
 
         verdict = judge(history)
         replay = f"pytest {shlex.quote(self._request.node.nodeid)}"
         config = self._request.config
         if config.getoption("--fanin-report") is not None:
             config.stash[_RUNS].append((history, verdict, replay))
-        if is_wrong(history.run.scenario.verdict, verdict):
+        if not Judged(history, verdict).as_stated:
             pytest.fail(_report(history, verdict, replay), pytrace=False)
         return verdict
 
@@ -215,10 +215,9 @@ def _name(app: Any) -> str:
 
 def _report(history: "History", verdict: "Verdict", replay: str) -> str:
     """What broke in one line, for pytest's summary, then the whole report."""
-    from fanin.harness.report.junit import message
     from fanin.harness.report.line import line, paint
     from fanin.harness.report.text import report
     from fanin.harness.results import Judged
 
-    first = f"{verdict.validity.upper()}: {message(Judged(history, verdict))}"
+    first = f"{verdict.validity.upper()}: {Judged(history, verdict).summary}"
     return paint([line(first), line(""), *report(history, verdict, replay=replay)], colour=False)

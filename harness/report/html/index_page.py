@@ -80,7 +80,7 @@ def _run_row(page: tuple[Judged, str]) -> tuple[int, _RunRow]:
     judged, link = page
     verdict, run = judged.verdict, judged.history.run
     row = _RunRow(
-        verdict=verdict.validity.upper() + _remark(judged),
+        verdict=verdict.validity.upper() + (f" ({judged.remark})" if judged.remark else ""),
         tone=_TONES[verdict.validity],
         link=link,
         name=judged.name,
@@ -93,20 +93,11 @@ def _run_row(page: tuple[Judged, str]) -> tuple[int, _RunRow]:
     return order + (3 if judged.as_stated else 0), row
 
 
-def _remark(judged: Judged) -> str:
-    stated = judged.history.run.scenario.verdict
-    if not judged.as_stated:
-        return f" (must be {stated})"
-    return "" if stated == "valid" else " (as stated)"
-
-
 def _why(judged: Judged) -> str:
-    findings, doubts = judged.verdict.findings, judged.verdict.doubts
-    noticed = "".join(f" (noticed: {note})" for note in judged.notes)
-    if findings:
-        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        return f"{findings[0].rule}: {findings[0].message}{more}{noticed}"
-    return (doubts[0] if doubts else "") + noticed
+    findings = judged.verdict.findings
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    notes = "".join(f" (noticed: {note})" for note in judged.notes)
+    return f"{judged.summary}{more}{notes}"
 
 
 def _skipped(skipped: Skipped) -> _RunRow:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.analysis import RunAnalysis
-from fanin.harness.report.representatives import grouped, judged_outcomes, judgement_kind
+from fanin.harness.report.representatives import grouped, judged_outcomes, judgement_kind, legal_outcomes
 from fanin.harness.report.verdict_text import reason
 from fanin.harness.verdict import Judgement
 from fanin.simulator.instants import clock
@@ -41,7 +41,7 @@ def _row(analysis: RunAnalysis, alike: Sequence[Judgement]) -> OutcomeRow:
         example=first.op,
         outcome=judged_outcomes([first])[0],
         notified_at="" if first.notified_at is None else clock(first.notified_at),
-        legal=" or ".join("silence" if legal == "none" else legal for legal in first.legal) or "nothing",
+        legal=legal_outcomes(first) or "nothing",
         right=(first.outcome or "none") in first.legal,
         reason=reason(analysis, first),
     )

@@ -28,7 +28,7 @@ _AXIS = 30.0
 _BIN = 6.0  # pixels
 _CUT = 34.0  # pixels of a stretch that is cut out
 _CUTS_MAX = 6
-# A silence is cut out when it is longer than this part of what is left.
+# A stretch without events is cut out when it is longer than this part of what is left.
 _CUT_SHARE = 0.15
 _TICKS = 14
 _NICE = sorted(
@@ -122,12 +122,12 @@ def _all_series(analysis: RunAnalysis) -> Iterator[_Series]:
 
 
 class _Scale:
-    """Instants to pixels: in proportion, without the long silences."""
+    """Instants to pixels: in proportion, without the long stretches in which nothing happens."""
 
     def __init__(self, instants: Iterable[int]) -> None:
         known = sorted(set(instants)) or [0]
         self.end = known[-1]
-        self.cuts = _silences(known)
+        self.cuts = _empty_stretches(known)
         edges = [known[0], *(at for cut in self.cuts for at in cut), known[-1]]
         self.stretches = [(edges[at], edges[at + 1]) for at in range(0, len(edges), 2)]
         self.length = sum(end - begin for begin, end in self.stretches) or 1
@@ -146,7 +146,7 @@ class _Scale:
         return self.starts[nth] + (min(max(at, begin), end) - begin) * self._per_ms
 
 
-def _silences(instants: Sequence[int]) -> list[tuple[int, int]]:
+def _empty_stretches(instants: Sequence[int]) -> list[tuple[int, int]]:
     """The longest gaps, as long as each is a large part of what is left without it."""
     left = instants[-1] - instants[0]
     cuts: list[tuple[int, int]] = []

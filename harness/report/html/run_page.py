@@ -17,7 +17,7 @@ from fanin.harness.report.line import Tone, listed
 from fanin.harness.report.record_text import ABBREVIATIONS
 from fanin.harness.report.representatives import examples, first_outcome, tally
 from fanin.harness.report.scenario_text import sender_text
-from fanin.harness.report.text import is_wrong
+from fanin.harness.results import Judged
 from fanin.harness.verdict import Finding, Validity, Verdict
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.dump import dumps
@@ -66,14 +66,12 @@ def _facts(analysis: RunAnalysis, verdict: Verdict) -> dict[str, object]:
         ("Trace", trace),
         ("Version", run.version or "unknown"),
     ]
-    wrong = is_wrong(scenario.verdict, verdict)
-    remark = f"must be {scenario.verdict}" if wrong else "as its scenario states"
     return {
         "name": scenario.scenario,
         "title": scenario.title,
         "description": " ".join(scenario.description.split()),
         "verdict": verdict.validity.value,
-        "remark": remark if wrong or scenario.verdict != "valid" else "",
+        "remark": Judged(analysis.history, verdict).remark,
         "facts": facts,
         "first": _FIRST[verdict.validity],
         "trace": trace,

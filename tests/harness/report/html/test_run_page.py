@@ -238,7 +238,7 @@ def test_an_unknown_run_says_what_is_in_doubt() -> None:
 
     assert verdict.validity is Validity.UNKNOWN
     assert set(verdict.doubts) <= set(outline.texts)
-    assert any("as its scenario states" in text for text in outline.texts)
+    assert any("as stated" in text for text in outline.texts)
 
 
 def test_the_replay_command_stands_there_to_be_copied() -> None:
