@@ -2,7 +2,8 @@
 
 import pytest
 
-from fanin.harness.report.scenario_text import scenario_sentences
+from fanin.harness.report.line import plain
+from fanin.harness.report.scenario_text import describe, scenario_sentences
 from fanin.simulator.faults.aggregator import Crash, Restart
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.request import Malform, UnknownRegion, WrongKey
@@ -50,3 +51,13 @@ def test_no_word_of_a_world_is_a_struct(name: str) -> None:
     text = " ".join(scenario_sentences(load(find(name))))
 
     assert [shape for shape in ("Delay(", "None", "<", "Struct") if shape in text] == []
+
+
+def test_a_scenario_is_described_for_a_reader_who_has_not_seen_it() -> None:
+    """Title, description, world, verdict, file and command."""
+    lines = [plain(row) for row in describe(load(find("slow-region")), path="here.yaml", play="fanin run it")]
+
+    assert lines[0] == "slow-region: The last region reports one second before the deadline"
+    assert "The world" in lines
+    assert "  Regions: northeurope, westeurope, eastus." in lines
+    assert lines[-3:] == ["Verdict of a healthy aggregator: valid", "File: here.yaml", "Play: fanin run it"]

@@ -32,15 +32,7 @@ from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.faults.sink import SinkDown
 from fanin.simulator.faults.transport import LoseAnswer
 from fanin.simulator.language.scenario import Scenario
-from tests.harness.oracle.histories import (
-    EAST,
-    WEST,
-    crash,
-    history,
-    notified,
-    sent,
-    unattributed,
-)
+from tests.harness.oracle.histories import EAST, WEST, crash, history, notified, sent, unattributed
 from tests.harness.report.cases import CASES, Case
 
 REPORTS = Path(__file__).parent / "reports"

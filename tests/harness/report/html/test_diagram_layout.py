@@ -1,15 +1,7 @@
 """What a picture shows of a run: which operations, which events, which instants."""
 
 from fanin.harness.report.line import Tone
-from tests.harness.oracle.histories import (
-    EAST,
-    WEST,
-    history,
-    notified,
-    occurred,
-    sent,
-    unattributed,
-)  # fmt: skip
+from tests.harness.oracle.histories import EAST, WEST, history, notified, occurred, sent, unattributed
 from tests.harness.report.reported import laid_out
 
 

@@ -9,13 +9,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html import diagram_svg
 from fanin.harness.verdict import Validity
 from fanin.simulator.faults.transport import Duplicate
-from tests.harness.oracle.histories import (
-    EAST,
-    WEST,
-    history,
-    notified,
-    sent,
-)  # fmt: skip
+from tests.harness.oracle.histories import EAST, WEST, history, notified, sent
 from tests.harness.report.reported import block, laid_out
 
 

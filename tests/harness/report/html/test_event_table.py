@@ -6,11 +6,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html import event_table
 from fanin.harness.verdict import Finding, Rule
 from fanin.simulator.faults.transport import Duplicate
-from tests.harness.oracle.histories import (
-    EAST,
-    history,
-    sent,
-)  # fmt: skip
+from tests.harness.oracle.histories import EAST, history, sent
 from tests.harness.report.reported import analysed, many
 
 

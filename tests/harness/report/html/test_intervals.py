@@ -2,16 +2,7 @@
 
 from fanin.harness.report.html.glyphs import Glyph
 from fanin.simulator.faults.sink import SinkDown, SinkRefuses
-from tests.harness.oracle.histories import (
-    EAST,
-    WEST,
-    crash,
-    fault_applied,
-    history,
-    notified,
-    occurred,
-    sent,
-)  # fmt: skip
+from tests.harness.oracle.histories import EAST, WEST, crash, fault_applied, history, notified, occurred, sent
 from tests.harness.report.reported import block, laid_out
 
 

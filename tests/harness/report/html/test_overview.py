@@ -4,11 +4,7 @@ import re
 
 from fanin.harness.report.html import overview
 from fanin.simulator.faults.transport import Duplicate
-from tests.harness.oracle.histories import (
-    EAST,
-    history,
-    sent,
-)  # fmt: skip
+from tests.harness.oracle.histories import EAST, history, sent
 from tests.harness.report.reported import analysed, many
 
 DAY = 86_400_000
