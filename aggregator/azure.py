@@ -32,7 +32,8 @@ async def token(management_url: str, environment: Mapping[str, str] = os.environ
     except ImportError as exc:
         raise SettingsError(
             "FANIN_REGIONS",
-            f"azure: needs the package azure-identity: pip install 'fanin[azure]', or set {TOKEN_NAME}",
+            "azure: needs the package azure-identity: in a checkout, "
+            f"pip install -c constraints.txt -e '.[azure]'; or set {TOKEN_NAME}",
         ) from exc
     try:
         async with DefaultAzureCredential() as credential:

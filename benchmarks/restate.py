@@ -19,7 +19,7 @@ from benchmarks.beside import Fleet, alone, compare
 from benchmarks.machine import describe, flush_ms
 from benchmarks.peers.contenders import CONTENDERS, REGIONS, Contender
 from benchmarks.processes import LOAD_CORE, module
-from fanin.aggregator.engines.restate.dev_backend import Server, free_ports, program
+from fanin.aggregator.engines.restate.dev_backend import RestateServer, free_ports, program
 
 AGGREGATOR = (sys.executable, "-m", "fanin.aggregator", "--engine", "restate")
 OURS = Contender(
@@ -31,7 +31,7 @@ OURS = Contender(
 @contextmanager
 def fleet(number: int, folder: Path) -> Iterator[Fleet]:
     """So many processes of ours on one server, on whichever core is free."""
-    server = Server(folder)
+    server = RestateServer(folder)
     server.start()
     (port,) = free_ports(1)
     try:

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from fanin.aggregator.cli.serve import serve
-from fanin.aggregator.engines.restate.dev_backend import Server, free_ports
+from fanin.aggregator.engines.restate.dev_backend import RestateServer, free_ports
 
 USAGE = "usage: python -m benchmarks.restate_trial run COMMAND… | serve [OPTION…]"
 
@@ -25,7 +25,7 @@ def run(command: list[str]) -> int:
     """Run a command beside a server, and return its exit status. A signal that stops this stops both."""
     with tempfile.TemporaryDirectory(prefix="fanin-restate-", ignore_cleanup_errors=True) as folder:
         # In our own session: the scheduler shares cores out by sessions, and this is used for measuring.
-        server = Server(Path(folder))
+        server = RestateServer(Path(folder))
         server.start()
         try:
             process = subprocess.Popen(command, env=os.environ | server.options())

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from fanin.aggregator.cli.options import examples
-from fanin.aggregator.engines.sqlite.file import FILE, Contents, copy, restore
+from fanin.aggregator.engines.sqlite.file import FILE, FileContents, copy, restore
 from fanin.aggregator.errors import StoreUnusableError
 from fanin.aggregator.settings import DATA_DIR
 
@@ -58,7 +58,7 @@ def restore_command(source: Path, data_dir: Path | None) -> None:
     click.echo(f"{folder / FILE} holds {described(found)}{aside}")
 
 
-def described(found: Contents) -> str:
+def described(found: FileContents) -> str:
     """The content of a data file, in words."""
     return (
         f"{found.operations:,} operations ({found.waiting:,} waiting) and {found.untold:,} pending "

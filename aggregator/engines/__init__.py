@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from fanin.aggregator.engine_registry import ENGINES
@@ -20,27 +21,20 @@ def load(name: str) -> "EngineFactory":
         SettingsError: what the engine needs is not installed.
     """
     entry = ENGINES[name]
-    try:
-        module = import_module(entry.module)
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] not in entry.needs:
-            raise
-        raise SettingsError(
-            "FANIN_ENGINE",
-            f"{name} needs the Python package that has {exc.name!r}, which is not installed; "
-            f"pip install -c constraints.txt -e '.[{entry.extra}]' brings it",
-        ) from exc
-    return cast("EngineFactory", getattr(module, entry.factory))
+    return cast("EngineFactory", getattr(_module(name, entry.module), entry.factory))
 
 
 def capabilities(name: str) -> "Capabilities":
-    """What a registered engine can do, without building it."""
-    entry = ENGINES[name]
-    return cast("Capabilities", getattr(import_module(entry.module), entry.factory).capabilities)
+    """What a registered engine can do, without building it.
+
+    Raises:
+        KeyError, SettingsError: as `load`.
+    """
+    return cast("Capabilities", load(name).capabilities)  # type: ignore[attr-defined] # a class is the factory
 
 
 class Backend(Protocol):
-    """Something that an engine works with, running on this machine."""
+    """A backend of an engine, running on this machine."""
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -51,16 +45,35 @@ class Backend(Protocol):
 
 
 def start_backend(name: str, folder: Path) -> Backend | None:
-    """Start what an engine works with on this machine, or find it running; None where it needs nothing.
+    """Start an engine's backend on this machine, or find it running; None for an engine that needs none.
 
     For tests, trials and benchmarks. It outlives this process, until it is stopped or its folder is removed.
 
     Args:
         name: A registered engine.
         folder: Where the backend may keep files, and is found again.
+
+    Raises:
+        SettingsError: what the backend needs is not installed.
+        StoreUnusableError: it does not start.
     """
     where = ENGINES[name].dev_backend
     if where is None:
         return None
     module, _, function = where.partition(":")
-    return cast("Backend", getattr(import_module(module), function)(folder))
+    return cast("Backend", getattr(_module(name, module), function)(folder))
+
+
+def _module(name: str, module: str) -> ModuleType:
+    """Import a module of an engine."""
+    entry = ENGINES[name]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] not in entry.needs:
+            raise
+        raise SettingsError(
+            "FANIN_ENGINE",
+            f"{name} needs the Python package that has {exc.name!r}, which is not installed; in a checkout, "
+            f"pip install -c constraints.txt -e '.[{entry.extra}]' installs it",
+        ) from exc

@@ -89,6 +89,7 @@ async def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.Mon
         await token(URL)
 
     assert str(refusal.value) == (
-        "FANIN_REGIONS: azure: needs the package azure-identity: pip install 'fanin[azure]', "
+        "FANIN_REGIONS: azure: needs the package azure-identity: in a checkout, "
+        "pip install -c constraints.txt -e '.[azure]'; "
         "or set FANIN_AZURE_TOKEN"
     )

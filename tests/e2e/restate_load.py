@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from fanin.aggregator.engines.restate.dev_backend import Server, free_ports
+from fanin.aggregator.engines.restate.dev_backend import RestateServer, free_ports
 from tests.e2e.serving import LIMIT_S, Service, Sink, environment
 
 REGIONS = ("eastus", "northeurope", "westus")
@@ -20,7 +20,7 @@ AT_ONCE = 16
 class Restartable:
     """A service that can be killed and started again at the same addresses."""
 
-    def __init__(self, folder: Path, servers: Sequence[Server], **settings: str) -> None:
+    def __init__(self, folder: Path, servers: Sequence[RestateServer], **settings: str) -> None:
         (port,) = free_ports(1)
         self._folder = folder
         self._settings = settings | {

@@ -4,7 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from fanin.aggregator.engines.restate.dev_backend import Server
+from fanin.aggregator.engines.restate.dev_backend import RestateServer
 from tests.e2e.restate_load import Load, Restartable, check, everything_told
 from tests.e2e.serving import Sink
 from tests.heavy import needs_engine
@@ -19,7 +19,7 @@ def test_server_and_service_are_killed_at_random_moments(tmp_path: Path) -> None
 
     async def story() -> None:
         draw = random.Random(1)
-        server = Server(tmp_path)
+        server = RestateServer(tmp_path)
         await asyncio.to_thread(server.start)
         try:
             # Every seventh notification is refused, so that kills also meet repeats.
@@ -56,7 +56,7 @@ def test_a_node_of_three_is_killed(tmp_path: Path) -> None:
 
     async def story() -> None:
         draw = random.Random(2)
-        nodes = [Server(tmp_path, name=f"node-{n}", replication=2, partitions=2) for n in (1, 2, 3)]
+        nodes = [RestateServer(tmp_path, name=f"node-{n}", replication=2, partitions=2) for n in (1, 2, 3)]
         for node in nodes:
             node.peers = nodes
         try:

@@ -22,8 +22,8 @@ from durabletask.internal.grpc_interceptor import DefaultAsyncClientInterceptorI
 from durabletask.worker import TaskHubGrpcWorker
 from google.protobuf import wrappers_pb2
 
-from fanin.aggregator.engines.durable_task.converter import Json
-from fanin.aggregator.engines.durable_task.options import Options
+from fanin.aggregator.engines.durable_task.converter import JsonConverter
+from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import ORCHESTRATOR, OrchestrationInput
 from fanin.aggregator.engines.durable_task.sdk_logging import LOGGER
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreUnusableError
@@ -51,7 +51,7 @@ class InstancePage:
 class TaskHubClient:
     """A task hub: starts instances, raises events, reads states; and opens streams of work for a worker."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: DurableTaskOptions) -> None:
         self._options = options
         self._channel = None if options.scheduler else _channel(options)
         self._credential = _credential(options)  # one for all, so that it asks for one token
@@ -154,7 +154,9 @@ class TaskHubClient:
         options: dict[str, Any] = {}
         if self._options.scheduler:
             options["maximum_timer_interval"] = None  # its timers may be as long as they like
-        return TaskHubGrpcWorker(logger=LOGGER, data_converter=Json(), emit_trace_spans=False, **options)
+        return TaskHubGrpcWorker(
+            logger=LOGGER, data_converter=JsonConverter(), emit_trace_spans=False, **options
+        )
 
     # --- calls ---
 
@@ -280,7 +282,7 @@ def _text(encoded: bytes) -> wrappers_pb2.StringValue:
 _CHANNEL = GrpcChannelOptions()
 
 
-def _channel(options: Options) -> grpc.aio.Channel:
+def _channel(options: DurableTaskOptions) -> grpc.aio.Channel:
     """A connection without the SDK's interceptors, which cost much of a call's time; it reconnects itself."""
     address = options.address
     for scheme in ("http://", "grpc://"):
@@ -289,7 +291,7 @@ def _channel(options: Options) -> grpc.aio.Channel:
 
 
 def _client(
-    options: Options, channel: grpc.aio.Channel | None, credential: Any, *, worker: bool = False
+    options: DurableTaskOptions, channel: grpc.aio.Channel | None, credential: Any, *, worker: bool = False
 ) -> AsyncTaskHubGrpcClient:
     if not options.scheduler:
         return AsyncTaskHubGrpcClient(channel=channel, logger=LOGGER, emit_trace_spans=False)
@@ -325,7 +327,7 @@ class _OnStreams(grpc.aio.UnaryStreamClientInterceptor):
         return await self._interceptor.intercept_unary_stream(continuation, details, request)
 
 
-def _credential(options: Options) -> Any:
+def _credential(options: DurableTaskOptions) -> Any:
     """The Azure SDK's credential; it asks for a token when it is used."""
     if options.credential == "none":
         return None
@@ -342,5 +344,5 @@ def _credential(options: Options) -> Any:
 def _no_scheduler() -> StoreUnusableError:
     return StoreUnusableError(
         "the Scheduler needs the Python package durabletask-azuremanaged, which is not installed; "
-        "pip install -c constraints.txt -e '.[durable-task]' brings it"
+        "in a checkout, pip install -c constraints.txt -e '.[durable-task]' installs it"
     )

@@ -9,7 +9,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 
-class Json(DataConverter):
+class JsonConverter(DataConverter):
     """What the SDK's own converter does to plain values; shapes are checked by whoever asked for them."""
 
     def serialize(self, value: Any) -> str | None:

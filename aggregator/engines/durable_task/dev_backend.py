@@ -282,7 +282,7 @@ class _Timers:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningBackend:
     """An backend that runs, and the settings that lead to it."""
 
     pid: int
@@ -299,7 +299,7 @@ class Running:
 _children: dict[int, subprocess.Popen[bytes]] = {}  # that this process has started, by pid
 
 
-def start_backend(folder: Path) -> Running:
+def start_backend(folder: Path) -> RunningBackend:
     """The backend of a folder, started if it does not run yet.
 
     It survives whoever started it, so that a service can be killed and find it again, and ends when the
@@ -311,7 +311,7 @@ def start_backend(folder: Path) -> Running:
         return _find(folder) or _start(folder)
 
 
-def _start(folder: Path) -> Running:
+def _start(folder: Path) -> RunningBackend:
     (folder / FILE).unlink(missing_ok=True)
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", __name__, str(folder)],
@@ -329,13 +329,13 @@ def _start(folder: Path) -> Running:
     return known
 
 
-def _find(folder: Path) -> Running | None:
+def _find(folder: Path) -> RunningBackend | None:
     """The backend that a folder's file names, if it takes connections."""
     try:
         said = json.loads((folder / FILE).read_text())
         host, _, port = said["address"].rpartition(":")
         with socket.create_connection((host, int(port)), timeout=1):
-            return Running(said["pid"], {PREFIX + "ADDRESS": said["address"]})
+            return RunningBackend(said["pid"], {PREFIX + "ADDRESS": said["address"]})
     except (OSError, ValueError, KeyError):
         return None
 

@@ -19,7 +19,7 @@ from fanin.aggregator.engine import Capabilities, OutboxEntry, OutboxPage, Page
 from fanin.aggregator.engines.durable_task.activity import SendActivity
 from fanin.aggregator.engines.durable_task.client import InstancePage, TaskHubClient
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
-from fanin.aggregator.engines.durable_task.options import Options
+from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import (
     ORCHESTRATOR,
     RETRY,
@@ -70,7 +70,7 @@ class DurableTaskEngine:
     def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._notifier = notifier
-        self._options = Options.read(settings.engine_options)
+        self._options = DurableTaskOptions.read(settings.engine_options)
         self._activity = SendActivity(settings, clock, metrics, notifier)
         self._known: OrderedDict[str, None] = OrderedDict()  # instance ids, the last used last
         self._orphans: set[str] = set()  # instances whose failure was logged

@@ -21,7 +21,7 @@ _MANAGED = "managed-identity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class DurableTaskOptions:
     """A connection to a backend, understood."""
 
     address: str  # host and port, or a URL
@@ -42,7 +42,7 @@ class Options:
         return self.address.startswith(("https://", "grpcs://"))
 
     @classmethod
-    def read(cls, said: Mapping[str, str]) -> "Options":
+    def read(cls, said: Mapping[str, str]) -> "DurableTaskOptions":
         """Understand the settings.
 
         Raises:

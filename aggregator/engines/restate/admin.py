@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fanin.aggregator.engines.restate import sort_key
-from fanin.aggregator.engines.restate.http import Client, Response
+from fanin.aggregator.engines.restate.http import RestateClient, ServerResponse
 from fanin.aggregator.errors import MalformedError, quoted
 
 _OK = range(200, 300)
@@ -16,24 +16,24 @@ class RefusedError(Exception):
     """The server refused a request; the message is its own."""
 
 
-class Table(NamedTuple):
+class StateTable(NamedTuple):
     """The states of one kind of object."""
 
     service: str
     entry: str  # the name of the state's only entry
 
 
-class Stored(NamedTuple):
+class StatePage(NamedTuple):
     """States by key, in order, and the token that asks for more; None at the end."""
 
     rows: list[tuple[str, bytes]]
     next: str | None
 
 
-class Admin:
+class AdminClient:
     """A client of the admin interface."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: RestateClient, name: str) -> None:
         self._client, self._name = client, name
 
     async def register(self, uri: str, *, force: bool) -> None:
@@ -57,7 +57,7 @@ class Admin:
         registered = msgspec.json.decode(_accepted(deployment).body)
         return bool(str(registered.get("uri", "")).rstrip("/") == uri.rstrip("/"))
 
-    async def page(self, table: Table, *, kind: str | None, after: str | None, limit: int) -> Stored:
+    async def page(self, table: StateTable, *, kind: str | None, after: str | None, limit: int) -> StatePage:
         """States in the order of their sort keys; with ``kind``, only those that have it in their sort key.
 
         Raises:
@@ -81,7 +81,7 @@ class Admin:
         following = (
             sort_key.token(rows[-1]["value_utf8"], rows[-1]["service_key"]) if len(rows) == limit else None
         )
-        return Stored([(row["service_key"], row["value_utf8"].encode()) for row in rows], following)
+        return StatePage([(row["service_key"], row["value_utf8"].encode()) for row in rows], following)
 
     async def _query(self, sql: str) -> list[dict[str, Any]]:
         response = _accepted(await self._client.post("/query", json.dumps({"query": sql}).encode()))
@@ -89,7 +89,7 @@ class Admin:
         return rows
 
 
-def _accepted(response: Response) -> Response:
+def _accepted(response: ServerResponse) -> ServerResponse:
     if response.status in _OK:
         return response
     try:

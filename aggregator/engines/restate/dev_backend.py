@@ -62,7 +62,7 @@ def free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-class Server:
+class RestateServer:
     """One node; it may be killed and started again on the same data."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Server:
         self.name, self._folder = name, folder
         self._replication, self._partitions = replication, partitions
         self.ingress, self.admin, self.fabric = free_ports(3)
-        self.peers: list[Server] = [self]  # the first one begins the cluster
+        self.peers: list[RestateServer] = [self]  # the first one begins the cluster
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -179,7 +179,7 @@ def _healthy(port: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningServer:
     """A server that runs, and the settings that lead to it."""
 
     pid: int  # of its keeper, which leads the group that both are in
@@ -196,7 +196,7 @@ class Running:
 _keepers: dict[int, subprocess.Popen[bytes]] = {}  # that this process has started, by pid
 
 
-def start_backend(folder: Path) -> Running:
+def start_backend(folder: Path) -> RunningServer:
     """The server of a folder, started if it does not run yet; see `fanin.aggregator.engines.start_backend`.
 
     Raises:
@@ -219,11 +219,11 @@ def start_backend(folder: Path) -> Running:
     return known
 
 
-def _find(folder: Path) -> Running | None:
+def _find(folder: Path) -> RunningServer | None:
     """The server that a folder's file names, if it answers."""
     try:
         said = json.loads((folder / FILE).read_text())
-        known = Running(said["pid"], said["options"])
+        known = RunningServer(said["pid"], said["options"])
         return known if _healthy(said["admin"]) else None
     except (OSError, ValueError, KeyError):
         return None
@@ -231,7 +231,7 @@ def _find(folder: Path) -> Running | None:
 
 def keep(folder: Path) -> None:
     """Run a server until the folder, or the file in it that says where the server is, is gone."""
-    server = Server(folder / "restate")
+    server = RestateServer(folder / "restate")
     try:
         server.start()
     except StoreUnusableError as exc:

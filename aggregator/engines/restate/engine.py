@@ -18,12 +18,17 @@ from fanin.aggregator import log
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
 from fanin.aggregator.engines.restate import operation, outbox_object
-from fanin.aggregator.engines.restate.admin import Admin, RefusedError, Stored, Table
+from fanin.aggregator.engines.restate.admin import AdminClient, RefusedError, StatePage, StateTable
 from fanin.aggregator.engines.restate.endpoint import Endpoint, Handler
-from fanin.aggregator.engines.restate.http import Client, NoResponseError, Response, UnreachableError
+from fanin.aggregator.engines.restate.http import (
+    NoResponseError,
+    RestateClient,
+    ServerResponse,
+    UnreachableError,
+)
 from fanin.aggregator.engines.restate.notification import SendHandler
 from fanin.aggregator.engines.restate.operation import ArriveRequest, ArriveResponse, Operations
-from fanin.aggregator.engines.restate.options import Options
+from fanin.aggregator.engines.restate.options import RestateOptions
 from fanin.aggregator.engines.restate.services import REVISION, ServiceNames, services
 from fanin.aggregator.engines.work_queue import WorkQueue
 from fanin.aggregator.errors import (
@@ -72,10 +77,10 @@ class RestateEngine:
     def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock, self._metrics = settings, clock, metrics
         self._notifier = notifier
-        self._options = options = Options.read(settings.engine_options)
-        self._ingress = Client(options.urls)
-        self._admin_client = Client(options.admin_urls)
-        self._admin = Admin(self._admin_client, options.name)
+        self._options = options = RestateOptions.read(settings.engine_options)
+        self._ingress = RestateClient(options.urls)
+        self._admin_client = RestateClient(options.admin_urls)
+        self._admin = AdminClient(self._admin_client, options.name)
         self._names = ServiceNames(options.name)
         self._endpoint: Endpoint | None = None
         self._queue = WorkQueue()
@@ -146,7 +151,7 @@ class RestateEngine:
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
         async with self._translated():
-            table = Table(self._names.operations, operation.STATE)
+            table = StateTable(self._names.operations, operation.STATE)
             kind = None if phase is None else operation.KINDS[phase]
             stored = await self._admin.page(table, kind=kind, after=after, limit=limit)
         return Page([operation.load(value) for _, value in stored.rows], stored.next)
@@ -174,9 +179,9 @@ class RestateEngine:
             if after is None:
                 return count
 
-    async def _outbox(self, *, dead: bool | None, after: str | None, limit: int) -> Stored:
+    async def _outbox(self, *, dead: bool | None, after: str | None, limit: int) -> StatePage:
         async with self._translated():
-            table = Table(self._names.outbox, outbox_object.STATE)
+            table = StateTable(self._names.outbox, outbox_object.STATE)
             kind = None if dead is None else outbox_object.DEAD if dead else outbox_object.PENDING
             return await self._admin.page(table, kind=kind, after=after, limit=limit)
 
@@ -224,7 +229,7 @@ class RestateEngine:
         except RefusedError as exc:
             raise StoreFailedError(f"Restate {exc}") from exc
 
-    def _refusal(self, response: Response) -> StoreError:
+    def _refusal(self, response: ServerResponse) -> StoreError:
         if response.status == _NOT_FOUND:
             self._must_register.set()
             return StoreBusyError("our handlers are not registered at Restate; they are being registered")

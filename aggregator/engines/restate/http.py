@@ -20,7 +20,7 @@ CONNECTIONS_MAX = 256
 _JSON = {"content-type": "application/json", "accept": "application/json"}
 
 
-class Response(NamedTuple):
+class ServerResponse(NamedTuple):
     """A response as a whole."""
 
     status: int
@@ -35,14 +35,14 @@ class NoResponseError(Exception):
     """The request was sent, and whether it was carried out is unknown."""
 
 
-class Client:
+class RestateClient:
     """Requests to a server of several nodes: to the first that can be reached, and then to that one."""
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = deque(addresses)  # the one in use first
         self._session: aiohttp.ClientSession | None = None  # opened by the first request
 
-    async def post(self, path: str, body: bytes) -> Response:
+    async def post(self, path: str, body: bytes) -> ServerResponse:
         """Send JSON and wait for the whole response; the caller limits how long.
 
         Raises:
@@ -51,7 +51,7 @@ class Client:
         """
         return await self._request("POST", path, body)
 
-    async def get(self, path: str) -> Response:
+    async def get(self, path: str) -> ServerResponse:
         """Get a resource.
 
         Raises:
@@ -64,7 +64,7 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    async def _request(self, method: str, path: str, body: bytes | None) -> Response:
+    async def _request(self, method: str, path: str, body: bytes | None) -> ServerResponse:
         if self._session is None:
             self._session = _session()
         failures = []
@@ -92,13 +92,13 @@ def _session() -> aiohttp.ClientSession:
 
 async def _exchange(
     session: aiohttp.ClientSession, address: Address, method: str, path: str, body: bytes | None
-) -> Response:
+) -> ServerResponse:
     scheme = "https" if address.tls else "http"
     # Paths are percent-encoded already, and keys may have any character.
     url = URL(f"{scheme}://{address.host_header}{address.path.rstrip('/')}{path}", encoded=True)
     headers = {"authorization": address.authorization} if address.authorization else None
     async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
-        return Response(response.status, await response.read())
+        return ServerResponse(response.status, await response.read())
 
 
 def _reason(exc: aiohttp.ClientError) -> str:

@@ -14,7 +14,7 @@ PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class RestateOptions:
     """Where the server is, and where it finds us. The defaults are Restate's own."""
 
     urls: tuple[Address, ...] = (parse_url("http://127.0.0.1:8080"),)  # of its nodes' ingress
@@ -25,7 +25,7 @@ class Options:
     identity_keys: tuple[str, ...] = ()  # public keys by which the server proves that it is itself
 
     @classmethod
-    def read(cls, texts: Mapping[str, str]) -> "Options":
+    def read(cls, texts: Mapping[str, str]) -> "RestateOptions":
         """Understand the settings, by name as in an environment.
 
         Raises:

@@ -34,7 +34,7 @@ CHECK_BYTES_MAX = 64 << 20
 _RESTORE = "put a copy back with `fanin restore`, or choose another folder"
 
 
-class Contents(NamedTuple):
+class FileContents(NamedTuple):
     """What is in a file, in figures."""
 
     version: int
@@ -194,7 +194,7 @@ def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
 
 
-def contents(connection: sqlite3.Connection, path: Path) -> Contents:
+def contents(connection: sqlite3.Connection, path: Path) -> FileContents:
     """Count what is there. Walks through an index of all operations."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     queries = (
@@ -203,10 +203,10 @@ def contents(connection: sqlite3.Connection, path: Path) -> Contents:
         "SELECT count(*) FROM outbox",
     )
     operations, waiting, untold = (connection.execute(query).fetchone()[0] for query in queries)
-    return Contents(version, operations, waiting, untold, path.stat().st_size)
+    return FileContents(version, operations, waiting, untold, path.stat().st_size)
 
 
-def copy(folder: Path, target: Path) -> Contents:
+def copy(folder: Path, target: Path) -> FileContents:
     """Write a consistent copy of the folder's file, while it is used or not, and look it through.
 
     One read transaction sees one state, which writers do not wait for. The copy is one file, without a log
@@ -233,7 +233,7 @@ def copy(folder: Path, target: Path) -> Contents:
     return found
 
 
-def restore(source: Path, folder: Path) -> tuple[Contents, Path | None]:
+def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
     """Put a copy in the place of the folder's file; return what it holds, and where the old file is now.
 
     Raises:

@@ -30,7 +30,7 @@ from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
 
-class Start(Protocol):
+class StartOperation(Protocol):
     """Starts an operation; see `fanin.aggregator.fanin.start`."""
 
     def __call__(
@@ -55,7 +55,7 @@ class Transaction:
         at_ms: int,
         *,
         notifier: Notifier | None,
-        start: Start = start,
+        start: StartOperation = start,
         step: Callable[[FanIn, Arrived | DeadlineReached], Step] = step,
     ) -> None:
         """Begin with nothing.

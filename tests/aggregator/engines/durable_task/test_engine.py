@@ -12,7 +12,7 @@ import pytest
 
 from fanin.aggregator.engines import start_backend
 from fanin.aggregator.engines.durable_task.instance_id import instance_id
-from fanin.aggregator.engines.durable_task.options import Options
+from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.errors import SettingsError, StoreError, StoreUnusableError
 from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, arrival_results, deliver_all
 from tests.heavy import needs
@@ -34,7 +34,7 @@ ADDRESS = {"FANIN_DURABLE_TASK_ADDRESS": "https://fanin.westeurope.durabletask.i
 
 def test_the_scheduler_is_reached_with_the_machines_identity_by_default() -> None:
     """An encrypted address needs nothing else."""
-    options = Options.read(ADDRESS)
+    options = DurableTaskOptions.read(ADDRESS)
 
     assert (options.scheduler, options.tls, options.credential, options.task_hub) == (
         True,
@@ -46,7 +46,7 @@ def test_the_scheduler_is_reached_with_the_machines_identity_by_default() -> Non
 
 def test_a_managed_identity_may_be_named() -> None:
     """A machine can have several."""
-    options = Options.read(ADDRESS | {"FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234"})
+    options = DurableTaskOptions.read(ADDRESS | {"FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234"})
 
     assert (options.credential, options.client_id) == ("managed-identity", "1234")
 
@@ -66,7 +66,7 @@ def test_a_managed_identity_may_be_named() -> None:
 def test_a_setting_that_is_not_understood_is_refused_by_name(said: dict[str, str], complaint: str) -> None:
     """Never a default."""
     with pytest.raises(SettingsError) as refusal:
-        Options.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()})
+        DurableTaskOptions.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()})
 
     assert complaint in str(refusal.value)
 
@@ -97,7 +97,7 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
     }
 
     async def story() -> list[Any]:
-        hub = TaskHubClient(Options.read(said))
+        hub = TaskHubClient(DurableTaskOptions.read(said))
         clients: list[Any] = [hub._client, hub.open_stream().client, hub.open_stream().client]
         await hub.close()
         return clients

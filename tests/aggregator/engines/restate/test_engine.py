@@ -10,10 +10,9 @@ pytest.importorskip("restate", reason="make restate do=install brings the SDK")
 
 from fanin.aggregator import engines
 from fanin.aggregator.engine import Capabilities
-from fanin.aggregator.engine_registry import EngineEntry
 from fanin.aggregator.engines.restate import sort_key
 from fanin.aggregator.engines.restate.operation import dump, load
-from fanin.aggregator.engines.restate.options import Options
+from fanin.aggregator.engines.restate.options import RestateOptions
 from fanin.aggregator.engines.restate.services import ServiceNames, services
 from fanin.aggregator.errors import SettingsError
 from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Subject, start, step
@@ -87,7 +86,7 @@ def test_what_is_no_token_is_refused(text: str) -> None:
 
 def test_options_are_understood() -> None:
     """Several nodes, an address to be called at, and that address as the server sees it."""
-    options = Options.read(
+    options = RestateOptions.read(
         {
             "FANIN_RESTATE_URL": "http://node-1:8080, https://node-2",
             "FANIN_RESTATE_LISTEN": "[::1]:9081",
@@ -101,7 +100,7 @@ def test_options_are_understood() -> None:
     ]
     assert options.listen == ("::1", 9081)
     assert options.service_url == "http://fanin:9080"
-    assert Options.read({"FANIN_RESTATE_LISTEN": "none"}).listen is None
+    assert RestateOptions.read({"FANIN_RESTATE_LISTEN": "none"}).listen is None
 
 
 @pytest.mark.parametrize(
@@ -119,20 +118,9 @@ def test_options_are_understood() -> None:
 def test_an_option_that_is_not_understood_is_named(name: str, text: str, said: str) -> None:
     """Never a default, and never a traceback."""
     with pytest.raises(SettingsError, match=said) as refusal:
-        Options.read({name: text})
+        RestateOptions.read({name: text})
 
     assert refusal.value.setting == name
-
-
-def test_an_engine_whose_parts_are_not_installed_says_how_to_get_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A user's mistake is never a traceback."""
-    absent = EngineEntry("no_such_sdk.engine", "Engine", needs=("no_such_sdk",), extra="absent")
-    monkeypatch.setattr(engines, "ENGINES", {"absent": absent})
-
-    with pytest.raises(SettingsError, match=r"not installed; pip install .*'\.\[absent\]' brings it"):
-        engines.load("absent")
 
 
 def test_it_says_what_it_can_do_without_being_built() -> None:

@@ -8,7 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from fanin.aggregator.engines.restate.http import Client, NoResponseError, Response, UnreachableError
+from fanin.aggregator.engines.restate.http import (
+    NoResponseError,
+    RestateClient,
+    ServerResponse,
+    UnreachableError,
+)
 from fanin.aggregator.notify.address import parse
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,8 +33,8 @@ async def node(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def client(*urls: str) -> AsyncIterator[Client]:
-    opened = Client([parse(url) for url in urls])
+async def client(*urls: str) -> AsyncIterator[RestateClient]:
+    opened = RestateClient([parse(url) for url in urls])
     try:
         yield opened
     finally:
@@ -54,7 +59,7 @@ def test_a_key_reaches_the_server_as_it_was_encoded() -> None:
         async with node(echo) as address, client(f"http://me:secret@{address}/base/") as restate:
             response = await restate.post("/FanIn/a%2Fb%3F/arrive", b"{}")
 
-        assert response == Response(202, b"/base/FanIn/a%2Fb%3F/arrive Basic bWU6c2VjcmV0 {}")
+        assert response == ServerResponse(202, b"/base/FanIn/a%2Fb%3F/arrive Basic bWU6c2VjcmV0 {}")
 
     asyncio.run(story())
 
