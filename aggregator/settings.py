@@ -81,7 +81,7 @@ class Settings:
         """
         flags = overrides or {}
         configured = _notify_file(environment, flags)
-        _refuse_misspelt(environment, known=configured.names if configured else ())
+        _refuse_misspelt(environment, known=configured.variables if configured else ())
         found: dict[str, tuple[str, Any]] = {}  # by field: the variable, and its value
         for name, setting in SPELLINGS.items():
             if name not in environment:

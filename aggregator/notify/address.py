@@ -1,20 +1,20 @@
-"""A notify URL, taken apart into what a request needs."""
+"""The URL of a target, parsed to the parts that a request needs."""
 
 import base64
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
-# What a path or a query may hold as it stands; everything else is percent-encoded. RFC 3986, section 3.3.
+# Characters of a path or a query that are not percent-encoded. RFC 3986, section 3.3.
 _SAFE = "/?%:@!$&'()*+,;=-._~"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to connect, and what to ask for there. Its path, query and authorization may be secrets."""
+    """Host, port and path of a URL. Its path, query and authorization may be secrets."""
 
     tls: bool
-    host: str  # as it is looked up
+    host: str  # for DNS and TLS
     port: int
     host_header: str
     path: str  # with the query
@@ -25,11 +25,11 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Take a URL apart.
+    """Parse a URL.
 
     Raises:
-        ValueError: not an absolute http or https URL, or a host or port that cannot be. The message does not
-            quote it, because it may hold a secret.
+        ValueError: not an absolute http or https URL, or its host or port is invalid. The message does not
+            quote the URL, because it may hold a secret.
     """
     try:
         parts = urlsplit(url.strip())

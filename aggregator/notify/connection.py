@@ -1,9 +1,9 @@
-"""HTTP/1.1 connections that only ever POST, and of whose answers only the status and ``Retry-After`` matter.
+"""HTTP/1.1 connections that only POST, and read only the status and ``Retry-After`` of a response.
 
-Why not a client library: sending a notification is as dear as receiving all webhooks of an operation, and of
-what a library's request costs, most is for features that a notification must not use (redirects, cookies,
-sessions) or does not need (bodies of answers). Measured in the running service, a POST cost 90 µs less here.
-What is left is small because the hard parts are others': `httptools` parses, the event loop does TLS.
+Why not a client library: sending a notification costs as much as receiving all webhooks of an operation, and
+most of the cost of a library's request is for features that a notification must not use (redirects, cookies,
+sessions) or does not need (bodies of responses). In the running service, a POST cost 90 µs less here.
+The module is small because `httptools` parses and the event loop does TLS.
 
 Not supported: proxies.
 """
@@ -18,24 +18,24 @@ import httptools
 
 from fanin.aggregator.notify.address import Address
 
-# How long one address of a host may take to connect, TLS included, before the next one is tried.
+# How long connecting to one address of a host may take, with TLS, before the next address is tried.
 CONNECT_S = 3.0
-# An idle connection is not used again after so long. Servers close theirs after 5 s (uvicorn, Node.js) up.
+# An idle connection is not reused after this time. Servers close theirs after 5 s (uvicorn, Node.js) or more.
 IDLE_S = 4.0
 _INFORMATIONAL = range(100, 200)
 _RETRY_AFTER = b"retry-after"
-_RETRY_AFTER_LENGTH = len(_RETRY_AFTER)  # asked first, because lowering every name costs more
+_RETRY_AFTER_LENGTH = len(_RETRY_AFTER)  # compared first, because lower-casing every name costs more
 
 
 class Response(NamedTuple):
-    """What there is to know of an answer."""
+    """The parts of a response that are read."""
 
     status: int
     retry_after: str | None
 
 
 class ConnectionFailedError(Exception):
-    """No answer that can be read. The request may have arrived all the same."""
+    """There is no readable response. The request may have arrived all the same."""
 
 
 class Connection(asyncio.Protocol):
@@ -43,52 +43,52 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Response] | None = None  # while one is due
-        self._heard: Response | None = None  # since the last request
-        self._retry_after: str | None = None  # as the answer that is being read has it
-        self._complete = True  # whether the last answer was read to its end …
-        self._kept = False  # … and the server then waits for another request
-        self._spoilt = False  # whether it has said more than it was asked
+        self._waiter: asyncio.Future[Response] | None = None  # of the request in progress
+        self._response: Response | None = None  # to the last request
+        self._retry_after: str | None = None  # of the response that is being read
+        self._complete = True  # the last response was read to its end …
+        self._keep_alive = False  # … and the server keeps the connection open
+        self._unsolicited = False  # the server sent more than one response to a request
         self._closed = False
         self.idle_since_s = 0.0  # loop time
 
     async def post(self, request: bytes) -> Response:
-        """Send one request and wait for its answer's headers; the caller limits how long.
+        """Send one request and wait for the headers of its response; the caller limits how long.
 
-        What has come when the time is over is taken all the same, even where a busy loop has not read it yet:
-        whoever has accepted must not be asked again.
+        A response that has arrived when the time is over counts, even if a busy event loop has not read it
+        yet: a notification that was accepted must not be sent again.
 
         Raises:
-            ConnectionFailedError: the connection broke, or what came back is not HTTP.
+            ConnectionFailedError: the connection broke, or the response is not HTTP.
         """
         if self._closed:
-            raise ConnectionFailedError("connection closed before an answer")
+            raise ConnectionFailedError("connection closed before a response")
         loop = asyncio.get_running_loop()
-        self._answer, self._heard = loop.create_future(), None
-        self._complete = self._kept = False
+        self._waiter, self._response = loop.create_future(), None
+        self._complete = self._keep_alive = False
         self._transport.write(request)
         try:
-            return await self._answer
+            return await self._waiter
         except asyncio.CancelledError:
             await asyncio.sleep(0)
-            if self._heard is None:
+            if self._response is None:
                 raise
-            return self._heard
+            return self._response
         finally:
-            self._answer = None
+            self._waiter = None
             self.idle_since_s = loop.time()
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may follow: the answer has ended, and the server keeps the connection."""
-        return self._complete and self._kept and not self._spoilt and not self._closed
+        """Whether a request may follow: the response is complete, and the server keeps the connection."""
+        return self._complete and self._keep_alive and not self._unsolicited and not self._closed
 
     def abort(self) -> None:
         """Close at once."""
         self._closed = True
         self._transport.abort()
 
-    # --- what the event loop calls ---
+    # --- called by the event loop ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
@@ -97,23 +97,23 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("the answer is not HTTP")
+            self._fail("the response is not HTTP")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
         if isinstance(exc, ConnectionResetError):
-            self._fail("connection reset before an answer")
-        self._fail("connection closed before an answer")
+            self._fail("connection reset before a response")
+        self._fail("connection closed before a response")
 
     def _fail(self, why: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionFailedError(why))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionFailedError(why))
         self.abort()
 
-    # --- what the parser calls ---
+    # --- called by the parser ---
 
     def on_message_begin(self) -> None:
-        self._spoilt = self._complete
+        self._unsolicited = self._complete
         self._retry_after = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -122,19 +122,19 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
-        if status in _INFORMATIONAL or self._answer is None:
+        if status in _INFORMATIONAL or self._waiter is None:
             return
-        self._heard = Response(status, self._retry_after)
-        if not self._answer.done():
-            self._answer.set_result(self._heard)
+        self._response = Response(status, self._retry_after)
+        if not self._waiter.done():
+            self._waiter.set_result(self._response)
 
     def on_message_complete(self) -> None:
         self._complete = self._parser.get_status_code() not in _INFORMATIONAL
-        self._kept = self._parser.should_keep_alive()
+        self._keep_alive = self._parser.should_keep_alive()
 
 
 class Connections:
-    """Connections to one address: as many as are in use at once, the idle ones kept for a moment."""
+    """A pool of connections to one address. It has no limit; idle connections are kept for `IDLE_S`."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -142,25 +142,25 @@ class Connections:
         self._tls = ssl.create_default_context() if address.tls else None
 
     async def post(self, request: bytes) -> Response:
-        """Send one request; return what its answer's headers say.
+        """Send one request; return status and ``Retry-After`` of its response.
 
         Raises:
-            ConnectionFailedError: no answer that can be read.
-            OSError: no connection.
+            ConnectionFailedError: there is no readable response.
+            OSError: there is no connection.
         """
         connection = self._recent() or await self._connect()
         try:
             return await connection.post(request)
         finally:
-            # A body that has not come yet is left unread: what was accepted must not become doubtful because
-            # the rest stalls. And the late answer to a request that was cut short must not meet a new one.
+            # A body that has not arrived yet is not read: an accepted notification must not fail because its
+            # body stalls. And the late response to a preempted request must not be taken for the next one's.
             if connection.reusable:
                 self._idle.append(connection)
             else:
                 connection.abort()
 
     def close(self) -> None:
-        """Close what is idle; what is in use ends with its request."""
+        """Close the idle connections; the others are closed at the end of their request."""
         while self._idle:
             self._idle.pop().abort()
 
@@ -175,9 +175,9 @@ class Connections:
         return None
 
     async def _connect(self) -> Connection:
-        """Connect to the first of the host's addresses that answers."""
+        """Connect to the first address of the host that accepts."""
         loop = asyncio.get_running_loop()
-        name = self._address.host if self._tls else None  # whose certificate it must be
+        name = self._address.host if self._tls else None  # that the certificate must have
         failure: OSError = OSError(f"{self._address.host} has no address")
         for host, port in await self._addresses():
             try:

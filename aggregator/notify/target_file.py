@@ -1,7 +1,7 @@
-"""The file of targets (FANIN_NOTIFY_FILE): who wants to hear of outcomes, and how.
+"""The file of notification targets (FANIN_NOTIFY_FILE).
 
-Rules of this file: every mistake names file, line and column, and what would be accepted; a value that may be
-a secret is never quoted, whether it stands in the file or in the environment.
+Rules of this file: every error names file, line and column, and what is accepted; a value that may be a
+secret is never quoted, be it in the file or in the environment.
 """
 
 import re
@@ -27,7 +27,7 @@ FIELDS = (
     "name", "url", "url_env", "format", "on", "signing_secret_env", "bearer_env", "headers_env", "source",
     "attempts_max", "give_up_after",
 )  # fmt: skip
-# What a request says by itself; somebody else saying it too would make two of it.
+# Headers that every request has by itself; configured, they would occur twice.
 _OURS = frozenset(
     {
         "host", "content-length", "content-type", "connection", "transfer-encoding",
@@ -41,17 +41,17 @@ _SOURCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{1,256}")
 
 
 class Configuration(NamedTuple):
-    """What a file says, and which names of the environment it mentions."""
+    """The targets of a file, and the environment variables that it names."""
 
     targets: tuple[Target, ...]
-    names: frozenset[str]
+    variables: frozenset[str]
 
 
 def read_targets(path: Path, environment: Mapping[str, str]) -> Configuration:
     """Read the file, with its secrets from the environment.
 
     Raises:
-        NodeError: something in it is not understood, or missing.
+        NodeError: something in it is invalid or missing.
     """
     root = read(path).fields("targets: and a list of them", ("targets",))
     if "targets" not in root:
@@ -71,14 +71,14 @@ def read_targets(path: Path, environment: Mapping[str, str]) -> Configuration:
 
 
 class _Variables:
-    """The environment, and what was asked of it."""
+    """The environment, and the names of the variables that were read."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self.names: set[str] = set()
 
     def value(self, node: Node) -> str:
-        """The value of the variable whose name stands there."""
+        """The value of the variable that the node names."""
         name = node.text("the name of an environment variable")
         self.names.add(name)
         value = self._environment.get(name, "").strip()
@@ -144,12 +144,12 @@ def _outcomes(fields: Mapping[str, Node]) -> tuple[Phase, ...]:
 
 
 def _address(node: Node, fields: Mapping[str, Node], variables: _Variables) -> Address:
-    said = [field for field in ("url", "url_env") if field in fields]
-    if len(said) != 1:
-        what = "has both a url and a url_env" if said else "has neither a url nor a url_env"
-        raise node.error(f"the target {what}; give it one of the two")
-    field = fields[said[0]]
-    text = field.text("a URL") if said[0] == "url" else variables.value(field)
+    given = [field for field in ("url", "url_env") if field in fields]
+    if len(given) != 1:
+        what = "has both a url and a url_env" if given else "has neither a url nor a url_env"
+        raise node.error(f"the target {what}; set one of the two")
+    field = fields[given[0]]
+    text = field.text("a URL") if given[0] == "url" else variables.value(field)
     return _parsed(field, text, parse_url)
 
 
@@ -165,21 +165,21 @@ def _headers(fields: Mapping[str, Node], variables: _Variables) -> tuple[tuple[s
     if "headers_env" in fields:
         for name, node in fields["headers_env"].fields("header names, and for each a variable").items():
             if not _HEADER_NAME.fullmatch(name):
-                raise node.error(f"{name!r} is no name of a header")
+                raise node.error(f"{name!r} is not a header's name")
             if name.lower() in _OURS or name.lower() in headers:
-                raise node.error(f"the header {name!r} is there already")
+                raise node.error(f"the header {name!r} is set already")
             headers[name.lower()] = _header_value(node, variables.value(node))
     if "bearer_env" in fields:
         node = fields["bearer_env"]
         if "authorization" in headers:
-            raise node.error("headers_env has an authorization already")
+            raise node.error("headers_env sets an authorization already")
         headers["authorization"] = f"Bearer {_header_value(node, variables.value(node))}"
     return tuple(headers.items())
 
 
 def _header_value(node: Node, value: str) -> str:
     if not _HEADER_VALUE.fullmatch(value):
-        raise node.error("the variable's value cannot be a header: it is not printable ASCII on one line")
+        raise node.error("the variable's value is not printable ASCII on one line, so it cannot be a header")
     return value
 
 
@@ -191,7 +191,7 @@ def _secrets(fields: Mapping[str, Node], variables: _Variables) -> tuple[str, ..
     for secret in secrets:
         if not is_secret(secret):
             raise node.error(
-                f"the variable's value is no Standard Webhooks secret: expected whsec_ and the base64 of "
+                f"the variable's value is not a Standard Webhooks secret: expected whsec_ and the base64 of "
                 f"{SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} random bytes"
             )
     return tuple(secrets)

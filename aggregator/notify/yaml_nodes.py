@@ -1,4 +1,4 @@
-"""YAML as a tree of texts that know their place, so that every mistake can be shown where it was made.
+"""YAML as a tree of nodes with positions, so that every error names file, line and column.
 
 Only the node graph of PyYAML is used: nothing is resolved, so ``on`` is a word and not a truth value, and no
 tag is ever executed.
@@ -12,7 +12,7 @@ import yaml
 
 
 class NodeError(Exception):
-    """Something in a file is wrong; the message begins with its place: file, line, column."""
+    """A file has an error; the message begins with its position: file, line, column."""
 
     def __init__(self, path: Path, node: yaml.Node | None, problem: str) -> None:
         mark = node.start_mark if node is not None else None
@@ -27,14 +27,14 @@ class Node:
         self._path, self._node = path, node
 
     def error(self, problem: str) -> NodeError:
-        """A complaint about this place."""
+        """An error at this node."""
         return NodeError(self._path, self._node, problem)
 
     def text(self, wanted: str) -> str:
-        """The text that stands here.
+        """The text of this node.
 
         Raises:
-            NodeError: it is a list or a mapping, or it is empty. ``wanted`` says what it should be.
+            NodeError: the node is a list, a mapping, or empty. The message has ``wanted``, what was expected.
         """
         if not isinstance(self._node, yaml.ScalarNode) or not self._node.value.strip():
             raise self.error(f"expected {wanted}")
@@ -42,10 +42,10 @@ class Node:
         return value.strip()
 
     def items(self, wanted: str) -> Iterator["Node"]:
-        """The elements of the list that stands here, or the one text.
+        """The elements of this list, or this one text.
 
         Raises:
-            NodeError: it is a mapping, or the list is empty.
+            NodeError: the node is a mapping, or an empty list.
         """
         nodes = self._node.value if isinstance(self._node, yaml.SequenceNode) else [self._node]
         if isinstance(self._node, yaml.MappingNode) or not nodes:
@@ -54,10 +54,10 @@ class Node:
             yield Node(self._path, node)
 
     def fields(self, wanted: str, names: Collection[str] | None = None) -> dict[str, "Node"]:
-        """The mapping that stands here, by key. With ``names``, only these keys may be in it.
+        """The values of this mapping, by key. With ``names``, only these keys are allowed.
 
         Raises:
-            NodeError: it is no mapping, a key is there twice, or not one of ``names``.
+            NodeError: the node is no mapping, or a key occurs twice or is not one of ``names``.
         """
         if not isinstance(self._node, yaml.MappingNode):
             raise self.error(f"expected {wanted}")

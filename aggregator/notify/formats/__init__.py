@@ -54,10 +54,10 @@ FORMATS: Mapping[str, tuple[str, str]] = {
 
 
 def load(name: str) -> Format:
-    """A registered format.
+    """Load a registered format.
 
     Raises:
-        KeyError: no such format; `fanin.aggregator.notify.target_file` has refused the name before.
+        KeyError: no such format; `fanin.aggregator.notify.target_file` validates names.
     """
     module, attribute = FORMATS[name]
     loaded: Format = getattr(import_module(f"{__name__}.{module}"), attribute)

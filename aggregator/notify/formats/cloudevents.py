@@ -19,7 +19,7 @@ from fanin.aggregator.wire import rfc3339
 
 SOURCE = "/fanin"
 TYPES = {Phase.COMPLETED: "fanin.operation.completed", Phase.TIMED_OUT: "fanin.operation.timed_out"}
-# What a header holds as it stands. The binding (3.1.3.2) has all else percent-encoded, percent signs too.
+# Characters of a header that are not percent-encoded (binding, 3.1.3.2).
 _SAFE = "".join(chr(sign) for sign in range(0x21, 0x7F) if chr(sign) not in '"%')
 
 _encoder = msgspec.json.Encoder()
@@ -27,7 +27,7 @@ _STRUCTURED = {"content-type": "application/cloudevents+json; charset=utf-8"}
 
 
 def attributes(notification: Notification, source: str) -> dict[str, str]:
-    """What the event says about itself, by attribute."""
+    """The attributes of the event."""
     return {
         "specversion": "1.0",
         "id": notification.key,
@@ -50,11 +50,11 @@ def structured(notification: Notification, *, source: str = SOURCE) -> Message:
 
 def binary(notification: Notification, *, source: str = SOURCE) -> Message:
     """Attributes as headers, the plain notification as the body."""
-    said = {
+    headers = {
         f"ce-{name}": quote(value, safe=_SAFE) for name, value in attributes(notification, source).items()
     }
     message = json.render(notification)
-    return Message({**message.headers, **said}, message.body)
+    return Message({**message.headers, **headers}, message.body)
 
 
 STRUCTURED = Format(render=structured, has_source=True)

@@ -61,7 +61,7 @@ def render(notification: Notification) -> Message:
         "fields": fields,
         "timestamp": rfc3339(notification.decided_ms),
     }
-    # Nobody is ever called by a name that happens to look like a mention.
+    # A name that looks like a mention notifies no user.
     body = {"embeds": [embed], "allowed_mentions": {"parse": []}}
     return Message(_HEADERS, _encoder.encode(body))
 

@@ -1,4 +1,4 @@
-"""The notification as plain JSON, the format that the contract states."""
+"""The notification as plain JSON, the format of the contract."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from fanin.aggregator.wire import rfc3339
 
 
 class Body(msgspec.Struct, frozen=True):
-    """JSON: every field is always there; null means that the webhook did not say."""
+    """JSON: every field is always there; null means that the webhook lacked it."""
 
     id: str
     outcome: str
@@ -26,7 +26,7 @@ _HEADERS = {"content-type": "application/json"}
 
 
 def body_of(notification: Notification) -> Body:
-    """What is said, as an object."""
+    """The notification as an object."""
     subject = notification.subject
     return Body(
         id=notification.operation_id,
@@ -42,7 +42,7 @@ def body_of(notification: Notification) -> Body:
 
 
 def render(notification: Notification) -> Message:
-    """What is said, as bytes."""
+    """The notification as a message."""
     return Message(_HEADERS, _encoder.encode(body_of(notification)))
 
 

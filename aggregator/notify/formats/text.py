@@ -1,4 +1,4 @@
-"""A notification in words, for receivers that are read by people. Knows no markup; that is each format's."""
+"""The texts of a notification for people, without markup, which each format adds."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,7 +7,7 @@ from fanin.aggregator.wire import rfc3339
 
 
 def image(notification: Notification) -> str:
-    """What it is about: ``team/app:1.4.2``, or as much of it as the webhook said."""
+    """The image: ``team/app:1.4.2``, or as much of it as the webhook has."""
     subject = notification.subject
     name = subject.repository or subject.name
     if not name:
@@ -19,7 +19,7 @@ def image(notification: Notification) -> str:
 
 
 def headline(notification: Notification) -> str:
-    """One sentence: what became of it, and where."""
+    """One sentence: the image, the action and the outcome."""
     total = len(notification.arrived) + len(notification.missing)
     what = f"{image(notification)}: {notification.subject.action}"
     if notification.outcome is Phase.COMPLETED:
@@ -28,7 +28,7 @@ def headline(notification: Notification) -> str:
 
 
 def facts(notification: Notification) -> list[tuple[str, tuple[str, ...]]]:
-    """Labels and values, the most wanted first; what the webhook did not say is left out."""
+    """Labels and values, the most important first; empty ones are left out."""
     subject = notification.subject
     found: list[tuple[str, tuple[str | None, ...]]] = [
         ("Missing", notification.missing),
@@ -40,8 +40,8 @@ def facts(notification: Notification) -> list[tuple[str, tuple[str, ...]]]:
         ("Deadline", (rfc3339(notification.deadline_ms),)),
         ("Operation", (notification.operation_id,)),
     ]
-    said = [(label, tuple(value for value in values if value)) for label, values in found]
-    return [(label, values) for label, values in said if values]
+    present = [(label, tuple(value for value in values if value)) for label, values in found]
+    return [(label, values) for label, values in present if values]
 
 
 def cut(text: str, length_max: int) -> str:
@@ -50,12 +50,12 @@ def cut(text: str, length_max: int) -> str:
 
 
 def joined(names: Iterable[str], length_max: int, *, mark: Callable[[str], str] = str) -> str:
-    """Names with commas, as many as fit into ``length_max`` characters, and how many more there are.
+    """Join names with commas: as many as fit into ``length_max`` characters, and the number of the rest.
 
     Args:
-        names: What is listed.
-        length_max: What the result may be long, markup included.
-        mark: Puts a name into markup.
+        names: The names.
+        length_max: The largest length of the result, with markup.
+        mark: Adds markup to a name.
     """
     marked = [mark(name) for name in names]
     text, shown = "", 0
