@@ -1,4 +1,4 @@
-"""Does the service on this machine answer? Exits 0 or 1. For the image, which has no curl."""
+"""Health check of the image, which has no curl: exits 0 if the service responds, otherwise 1."""
 
 import os
 import sys
