@@ -1,7 +1,7 @@
 """Where scenarios are found: those that come with fanin, and files.
 
-The built-in ones are data files of this package: ``scenarios/`` is the pack, ``scenarios/regressions/`` holds
-what bugs left behind. A scenario's name is its file's, without the suffix.
+The built-in ones, the pack, are data files of this package in ``scenarios/``. A scenario is called what its
+file is called, without the suffix.
 """
 
 from importlib import resources
@@ -44,5 +44,4 @@ def find(name_or_path: str) -> Path:
 
 def _built_in() -> dict[str, Path]:
     root = Path(str(resources.files("fanin.simulator") / "scenarios"))
-    files = (*root.glob("*.yaml"), *(root / "regressions").glob("*.yaml"))
-    return {file.stem: file for file in files}
+    return {file.stem: file for file in root.glob("*.yaml")}
