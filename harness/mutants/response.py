@@ -61,6 +61,10 @@ async def _hang_on_malformed_body(call: WebhookCall, forward: Forward) -> Answer
     return answer
 
 
+async def _lose_body_at_upgrade(call: WebhookCall, forward: Forward) -> Answer:
+    return await forward(call.with_body(b"") if "upgrade" in call.headers else call)
+
+
 def _refuse_if(condition: Callable[[dict[str, Any]], bool]) -> Handler:
     """Refuse webhooks by their payload."""
 
@@ -169,6 +173,14 @@ MUTANTS = (
         "Requires fields that not every payload has, so charts, which come without a request, are refused.",
         "every-action",
         vary(middleware=intercept(_refuse_if(_lacks_optional_fields))),
+    ),
+    Mutant(
+        "loses-body-at-upgrade",
+        (),
+        "Takes what follows an offer of another protocol for that protocol, so a webhook that offers HTTP/2"
+        " has no body and is refused.",
+        "upgrade-offered",
+        vary(middleware=intercept(_lose_body_at_upgrade)),
     ),
     Mutant(
         "accepts-any-key",
