@@ -27,7 +27,7 @@ from fanin.harness.history import (
 )
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.line import WIDTH, Line, clean, paint, plain
-from fanin.harness.report.text import one_line, report, summary
+from fanin.harness.report.text import one_line, report, skipped, summary
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.faults.sink import SinkDown
 from fanin.simulator.faults.transport import LoseAnswer
@@ -161,3 +161,18 @@ def test_one_line_says_what_became_of_the_operations() -> None:
 def test_the_summary_counts_what_went_wrong() -> None:
     """One number to look at."""
     assert plain(summary([False, True])) == "2 runs, 1 with another verdict than the scenario states"
+
+
+def test_the_summary_of_runs_that_all_went_as_stated_says_so() -> None:
+    """Also of those that must be invalid."""
+    assert plain(summary([False, False])) == "2 runs, each with the verdict that its scenario states"
+
+
+def test_a_skipped_scenario_says_what_it_needs_and_how_to_play_it_all_the_same() -> None:
+    """One option for each capability."""
+    line = plain(skipped(Scenario("any", "Any"), ["replicas", "function-keys"]))
+
+    assert " ".join(line.split()) == (
+        "SKIPPED any it needs replicas, function-keys, which is beyond the contract;"
+        " --capability replicas --capability function-keys plays it"
+    )

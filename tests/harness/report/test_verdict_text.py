@@ -1,9 +1,12 @@
 """A verdict as text: never longer than fifteen lines, and the replay command last."""
 
+import pytest
+
+from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.line import WIDTH, plain
 from fanin.harness.report.text import report
-from fanin.harness.verdict import Finding, Rule, Validity, Verdict
-from tests.harness.oracle.histories import EAST, history, sent
+from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
+from tests.harness.oracle.histories import EAST, WEST, crash, history, notified, sent
 
 
 def test_a_failing_verdict_fits_in_fifteen_lines_and_keeps_the_replay_last() -> None:
@@ -28,3 +31,48 @@ def test_doubts_without_end_fit_as_well() -> None:
 
     assert len(rows) <= 15
     assert plain(rows[-1]).startswith("  replay: ")
+
+
+@pytest.mark.parametrize(
+    ("judgement", "reasons"),
+    [
+        (Judgement("op1", ("none",)), "op1  not notified: nothing that was accepted starts a wait"),
+        (
+            Judgement("op1", ("timed_out",), "", 120_000, 120_000, "timed_out"),
+            "op1  timed_out: eastus, westus had not arrived by the deadline (+2m00s)",
+        ),
+        (
+            Judgement("op1", ("completed",), "", 120_000, None, "completed", 5_000),
+            "op1  completed at +5s: all 2 of 2 arrived before a deadline at +2m00s or later",
+        ),
+        (
+            Judgement("op1", ("completed", "timed_out"), "", 120_000, 120_003, "x"),
+            (
+                "op1  x: completed or timed_out was right, because it was decided around the deadline "
+                "(+2m00s to +2m00.003s)"
+            ),
+        ),
+        (
+            Judgement("op1", ("timed_out",), outcome="timed_out"),
+            "op1  timed_out: eastus, westus had not arrived by a deadline that was never set",
+        ),
+    ],
+    ids=range(5),
+)
+def test_a_valid_verdict_says_why_each_outcome_was_right(judgement: Judgement, reasons: str) -> None:
+    """Only one was legal, or several were and the harness cannot know more."""
+    verdict = Verdict(Validity.VALID, judgements=(judgement,))
+
+    lines = [plain(row) for row in report(history(sent("mars", 0)), verdict, replay="", quiet=True)]
+
+    assert " ".join(" ".join(lines[1:]).split()) == " ".join(reasons.split())
+
+
+def test_what_may_have_counted_is_named() -> None:
+    """It is why either outcome was right."""
+    lost = sent(WEST, 1, error="reset")
+    played = history(sent(EAST, 0), lost, crash(1.001, 2), notified("timed_out", 120.01, WEST))
+
+    lines = [plain(row) for row in report(played, judge(played), replay="", quiet=True)]
+
+    assert "because westus may or may not have counted" in " ".join(" ".join(lines).split())

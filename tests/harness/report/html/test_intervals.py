@@ -1,8 +1,19 @@
 """The intervals of a picture: aggregator, sink, timer, deadline."""
 
+from fanin.harness.report.html.diagram import IntervalKind
 from fanin.harness.report.html.glyphs import Glyph
-from fanin.simulator.faults.sink import SinkDown, SinkRefuses
-from tests.harness.oracle.histories import EAST, WEST, crash, fault_applied, history, notified, occurred, sent
+from fanin.simulator.faults.sink import SinkDown, SinkLosesAnswer, SinkRefuses
+from tests.harness.oracle.histories import (
+    EAST,
+    WEST,
+    crash,
+    fault_applied,
+    history,
+    notified,
+    occurred,
+    sent,
+    up,
+)
 from tests.harness.report.reported import block, laid_out
 
 
@@ -73,3 +84,26 @@ def test_a_fault_of_one_operations_sink_does_not_shade_the_others() -> None:
 
     assert shaded["one"]
     assert not shaded["two"]
+
+
+def test_a_fault_that_only_loses_answers_holds_no_interval() -> None:
+    """Where it lost one, the notification's marker says so."""
+    played = history(sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01), faults=(SinkLosesAnswer(),))
+
+    assert [it for it in block(played).intervals if it.kind is IntervalKind.SINK_FAULT] == []
+
+
+def test_a_fault_after_the_watch_holds_no_interval() -> None:
+    """Nor does a deadline."""
+    played = history(sent(EAST, 0), end=60, complete=False, faults=(SinkDown(since=90_000),))
+
+    kinds = [it.kind for it in block(played).intervals]
+    assert kinds == [IntervalKind.UP, IntervalKind.ARMED]
+
+
+def test_an_aggregator_that_starts_late_is_down_until_then() -> None:
+    """And the title says that it had not started."""
+    played = history(up(10), sent(EAST, 20), boot=False)
+
+    down, *_ = (it for it in block(played).intervals if it.kind is IntervalKind.DOWN)
+    assert (down.begins, down.ends, down.title) == (0, 10_000, "aggregator down (not started) for 10s")

@@ -3,8 +3,9 @@
 import re
 
 from fanin.harness.report.html import overview
+from fanin.simulator.faults.sink import SinkDown
 from fanin.simulator.faults.transport import Duplicate
-from tests.harness.oracle.histories import EAST, history, sent
+from tests.harness.oracle.histories import EAST, WEST, crash, history, occurred, sent
 from tests.harness.report.reported import analysed, many
 
 DAY = 86_400_000
@@ -30,3 +31,16 @@ def test_the_overview_cuts_out_stretches_without_events() -> None:
 
     assert "<title>5d23h1m without anything</title>" in svg
     assert len(re.findall(r"<title>duplicate or late: ", svg)) > 40
+
+
+def test_the_overview_shades_when_the_aggregator_was_down_and_the_sink_had_faults() -> None:
+    """Behind all histograms, with the instants in the title."""
+    lines = [line for n in range(8) for line in (occurred(f"p/{n}", n), sent(EAST, n, op=f"p/{n}"))]
+    lost = sent(WEST, 6, op="p/1", error="reset")
+    played = history(*lines, crash(3, 5), lost, faults=(SinkDown(since=2_000, until=4_000),))
+
+    svg = overview.draw(analysed(played), name="whole")
+
+    assert "aggregator down (killed) for 2s, from +3s to +5s" in svg
+    assert "from +2s to +4s</title>" in svg
+    assert svg.count('class="down"') == svg.count('class="sink-fault"') == 1
