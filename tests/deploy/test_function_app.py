@@ -96,7 +96,7 @@ def test_the_hosts_files_are_json_and_protect_a_running_instance() -> None:
     assert local["Values"]["FUNCTIONS_WORKER_RUNTIME"] == "python"
 
 
-def test_all_regions_complete_it_and_one_activity_tells(app: ModuleType) -> None:
+def test_all_regions_complete_it_and_one_activity_notifies(app: ModuleType) -> None:
     """The event of the first arrival follows its start, and is known again."""
     instance = orchestration(app)
     instance.raise_event("eastus", stamp(instance, "first"))
@@ -104,18 +104,18 @@ def test_all_regions_complete_it_and_one_activity_tells(app: ModuleType) -> None
     assert instance.called() == []
     instance.raise_event("westus", stamp(instance, "c"), after_s=3)
 
-    ((name, order),) = instance.called()
-    assert (name, order["target"], order["attempts"]) == ("FirePushNotification", "default", 0)
-    assert order["notify"]["outcome"] == "completed"
+    ((name, input_),) = instance.called()
+    assert (name, input_["target"], input_["record"]) == ("FirePushNotification", "default", {})
+    assert input_["notification"]["outcome"] == "completed"
     instance.complete(None)
     assert instance.status["state"]["arrived"].keys() == set(REGIONS)
     assert "duplicates" not in instance.status["state"]
-    assert "letters" not in instance.status
+    assert "outbox" not in instance.status
     assert not instance.is_done
 
 
 def test_the_deadline_names_the_missing(app: ModuleType) -> None:
-    """The timer is the start's instant plus the timeout; whoever comes later is late, and tells nobody."""
+    """The timer is the start plus the timeout; a later webhook is late, and causes no notification."""
     instance = orchestration(app)
     instance.raise_event("westus", stamp(instance, "b"), after_s=2)
     instance.fire_next_timer()
@@ -124,8 +124,8 @@ def test_the_deadline_names_the_missing(app: ModuleType) -> None:
     instance.raise_event("northeurope", stamp(instance, "c"), after_s=5)
     instance.raise_event("northeurope", stamp(instance, "d"), after_s=5)
 
-    ((name, order),) = instance.called()
-    assert (name, order["notify"]["missing"]) == ("FireTimeoutNotification", ["northeurope"])
+    ((name, input_),) = instance.called()
+    assert (name, input_["notification"]["missing"]) == ("FireTimeoutNotification", ["northeurope"])
     state = instance.status["state"]
     assert (list(state["late"]), state["duplicates"]) == (["northeurope"], 1)
 
@@ -150,12 +150,12 @@ def test_a_refused_notification_is_repeated_after_the_pause_it_was_given(app: Mo
     instance.fire_next_timer()
     instance.complete(None)
 
-    assert [order["attempts"] for _, order in instance.called()] == [0, 1, 2]
-    assert len({json.dumps(order["notify"]) for _, order in instance.called()}) == 1
+    assert [input_["record"].get("attempts", 0) for _, input_ in instance.called()] == [0, 1, 2]
+    assert len({json.dumps(input_["notification"]) for _, input_ in instance.called()}) == 1
 
 
-def test_an_event_that_nobody_understands_is_passed_over(app: ModuleType) -> None:
-    """Whoever has the system key can raise anything; it must not fail the orchestration."""
+def test_an_invalid_event_is_ignored(app: ModuleType) -> None:
+    """A client with the system key can raise anything; it must not fail the orchestration."""
     instance = orchestration(app, expected=["eastus", "westus"])
     instance.raise_event("westus", "nonsense", after_s=1)
     instance.raise_event("westus", stamp(instance, "b"), after_s=1)
@@ -164,18 +164,18 @@ def test_an_event_that_nobody_understands_is_passed_over(app: ModuleType) -> Non
     assert [name for name, _ in instance.called()] == ["FirePushNotification"]
 
 
-def test_a_dead_letter_is_shown_and_not_sent_again(app: ModuleType) -> None:
-    """Giving up is decided where the attempt was made, and stays in the history."""
+def test_a_dead_letter_is_listed_and_not_sent_again(app: ModuleType) -> None:
+    """The decision is made where the attempt was made, and is in the history."""
     instance = orchestration(app, expected=["eastus"])
     instance.complete({"error": "answered 410", "pause_ms": 1_000, "dead": True})
     instance.raise_event("eastus", stamp(instance, "late"), after_s=60)
 
     assert len(instance.called()) == 1
-    (letter,) = instance.status["letters"]
-    assert (letter["error"], letter["dead_ms"]) == ("answered 410", BEGAN_MS)
+    (entry,) = instance.status["outbox"]
+    assert (entry["error"], entry["dead_ms"]) == ("answered 410", BEGAN_MS)
 
 
-def test_a_dead_letter_is_sent_again_when_somebody_raises_the_event_for_it(app: ModuleType) -> None:
+def test_a_dead_letter_is_sent_again_by_an_event(app: ModuleType) -> None:
     """By its target's name, under the key that it had, and from the beginning; nonsense changes nothing."""
     instance = orchestration(app, expected=["eastus"])
     instance.complete({"error": "answered 410", "pause_ms": 1_000, "dead": True})
@@ -187,8 +187,8 @@ def test_a_dead_letter_is_sent_again_when_somebody_raises_the_event_for_it(app: 
     _, (_, second) = instance.called()
     instance.complete(None)
 
-    assert (second["notify"], second["attempts"], second["tried_ms"]) == (first["notify"], 0, 0)
-    assert "letters" not in instance.status
+    assert (second["notification"], second["record"]) == (first["notification"], {})
+    assert "outbox" not in instance.status
 
 
 def test_it_ends_when_the_retention_is_over(app: ModuleType) -> None:
@@ -223,9 +223,9 @@ def test_it_can_be_stepped_with_the_sdks_own_helper(app: ModuleType) -> None:
     """`orchestrator_generator_wrapper` feeds each task's result back, as a replay does."""
     from azure.durable_functions.testing import orchestrator_generator_wrapper
 
-    steps = app.Steps(_Context())
-    order = orchestration(app, expected=["eastus"])._order
-    routine = app.wait_for_all_regions(steps, app.msgspec.convert(order, app.Order))
+    context = app.FunctionsContext(_Context())
+    input_ = app.msgspec.convert(orchestration(app, expected=["eastus"])._order, app.OrchestrationInput)
+    routine = app.wait_for_all_regions(context, input_)
     waits = orchestrator_generator_wrapper(routine)
 
     assert next(waits).names == ["FirePushNotification", "eastus", "fanin-retry", "timer"]
