@@ -20,12 +20,12 @@ import msgspec
 
 from fanin.aggregator.clock import SYSTEM_CLOCK
 from fanin.aggregator.engines.durable_task.activity import SendActivity
-from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.orchestration import (
     ACTIVITY_RAISED,
     ArrivalEvent,
     Orchestration,
     OrchestrationInput,
+    instance_id,
     wait_for_all_regions,
 )
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreFailedError, UnknownRegionError

@@ -25,15 +25,15 @@ BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 class Instance:
     """One orchestration instance, and every replay of it."""
 
-    def __init__(self, orchestrator: Any, order: dict[str, Any]) -> None:
-        self._orchestrator, self._order = orchestrator, order
+    def __init__(self, orchestrator: Any, input_: dict[str, Any]) -> None:
+        self._orchestrator, self._input = orchestrator, input_
         self.now = BEGAN
         self._history: list[dict[str, Any]] = []
         self._actions: list[dict[str, Any]] = []  # that were taken so far, nested ones too
         self.replays = 0
         self.last: dict[str, Any] = {}  # what the last replay returned
         self._replay(
-            self._event(EXECUTION_STARTED, Name="WaitForAllRegions", Input=json.dumps(order), Version=None)
+            self._event(EXECUTION_STARTED, Name="WaitForAllRegions", Input=json.dumps(input_), Version=None)
         )
 
     # --- what happens to it ---
@@ -94,7 +94,7 @@ class Instance:
             "instanceId": "op-1",
             "isReplaying": False,
             "parentInstanceId": None,
-            "input": json.dumps(self._order),
+            "input": json.dumps(self._input),
             "upperSchemaVersion": 0,
             "upperSchemaVersionNew": 2,
             "maximumShortTimerDuration": "6.00:00:00",

@@ -5,9 +5,6 @@ for an instance, so ten thousand that wait cost nothing.
 """
 
 import asyncio
-import os
-import socket
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,17 +13,13 @@ from typing import Any
 import grpc
 import msgspec
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
-from durabletask.grpc_options import GrpcChannelOptions
 from durabletask.internal import orchestrator_service_pb2 as protocol
-from durabletask.internal.grpc_interceptor import DefaultAsyncClientInterceptorImpl
-from durabletask.worker import TaskHubGrpcWorker
 from google.protobuf import wrappers_pb2
 
-from fanin.aggregator.engines.durable_task.converter import JsonConverter
 from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import ORCHESTRATOR, OrchestrationInput
-from fanin.aggregator.engines.durable_task.sdk_logging import LOGGER
-from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreUnusableError
+from fanin.aggregator.engines.durable_task.sdk import credential_of, make_client, open_channel
+from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError
 
 # Registries give up on a response after about 10 s.
 CALL_S = 8.0
@@ -53,9 +46,9 @@ class TaskHubClient:
 
     def __init__(self, options: DurableTaskOptions) -> None:
         self._options = options
-        self._channel = None if options.scheduler else _channel(options)
-        self._credential = _credential(options)  # one for all, so that it asks for one token
-        self._client = _client(options, self._channel, self._credential)
+        self._channel = None if options.scheduler else open_channel(options)
+        self._credential = credential_of(options)  # one for all, so that it asks for one token
+        self._client = make_client(options, self._channel, self._credential)
         self._streams: list[WorkStream] = []
         self._calls = 0
         self._idle = asyncio.Event()  # no call is under way
@@ -144,19 +137,10 @@ class TaskHubClient:
 
     def open_stream(self) -> "WorkStream":
         """Open one more stream of work items."""
-        client = _client(self._options, self._channel, self._credential, worker=True)
+        client = make_client(self._options, self._channel, self._credential, worker=True)
         stream = WorkStream(client, self.address)
         self._streams.append(stream)
         return stream
-
-    def replayer(self) -> TaskHubGrpcWorker:
-        """The SDK's worker, to replay orchestrations; it is never started."""
-        options: dict[str, Any] = {}
-        if self._options.scheduler:
-            options["maximum_timer_interval"] = None  # its timers may be as long as they like
-        return TaskHubGrpcWorker(
-            logger=LOGGER, data_converter=JsonConverter(), emit_trace_spans=False, **options
-        )
 
     # --- calls ---
 
@@ -274,75 +258,3 @@ def _refusal(exc: grpc.aio.AioRpcError, address: str) -> StoreError:
 
 def _text(encoded: bytes) -> wrappers_pb2.StringValue:
     return wrappers_pb2.StringValue(value=encoded.decode())
-
-
-# --- the SDK's clients ---
-
-# The keep-alive notices within a minute that a sleeping machine or a silent network has lost the connection.
-_CHANNEL = GrpcChannelOptions()
-
-
-def _channel(options: DurableTaskOptions) -> grpc.aio.Channel:
-    """A connection without the SDK's interceptors, which cost much of a call's time; it reconnects itself."""
-    address = options.address
-    for scheme in ("http://", "grpc://"):
-        address = address.removeprefix(scheme)
-    return grpc.aio.insecure_channel(address)
-
-
-def _client(
-    options: DurableTaskOptions, channel: grpc.aio.Channel | None, credential: Any, *, worker: bool = False
-) -> AsyncTaskHubGrpcClient:
-    if not options.scheduler:
-        return AsyncTaskHubGrpcClient(channel=channel, logger=LOGGER, emit_trace_spans=False)
-    try:
-        from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
-    except ImportError as exc:
-        raise _no_scheduler() from exc
-
-    # The Scheduler tells workers apart by that. [SDK, durabletask.azuremanaged.worker]
-    name = ("workerid", f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}")
-    client = AsyncDurableTaskSchedulerClient(
-        host_address=options.address,
-        taskhub=options.task_hub or "default",
-        token_credential=credential,
-        secure_channel=options.tls,
-        channel_options=_CHANNEL,
-        interceptors=[DefaultAsyncClientInterceptorImpl([name])] if worker else None,
-        logger=LOGGER,
-    )
-    # The first call makes the channel from this list; it uses an interceptor that can do both for calls only.
-    on_all: list[Any] = client._interceptors  # noqa: SLF001 - the SDK's own lack streams
-    on_all += [_OnStreams(it) for it in on_all if isinstance(it, grpc.aio.UnaryStreamClientInterceptor)]
-    return client
-
-
-class _OnStreams(grpc.aio.UnaryStreamClientInterceptor):
-    """Does on streams what the SDK's interceptor does on calls: names the task hub, proves who we are."""
-
-    def __init__(self, interceptor: grpc.aio.UnaryStreamClientInterceptor) -> None:
-        self._interceptor = interceptor
-
-    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        return await self._interceptor.intercept_unary_stream(continuation, details, request)
-
-
-def _credential(options: DurableTaskOptions) -> Any:
-    """The Azure SDK's credential; it asks for a token when it is used."""
-    if options.credential == "none":
-        return None
-    try:
-        from azure.identity import aio as identity
-    except ImportError as exc:
-        raise _no_scheduler() from exc
-
-    if options.credential == "managed-identity":
-        return identity.ManagedIdentityCredential(client_id=options.client_id)
-    return identity.DefaultAzureCredential()
-
-
-def _no_scheduler() -> StoreUnusableError:
-    return StoreUnusableError(
-        "the Scheduler needs the Python package durabletask-azuremanaged, which is not installed; "
-        "in a checkout, pip install -c constraints.txt -e '.[durable-task]' installs it"
-    )

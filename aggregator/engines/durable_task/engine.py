@@ -18,7 +18,6 @@ from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Capabilities, OutboxEntry, OutboxPage, Page
 from fanin.aggregator.engines.durable_task.activity import SendActivity
 from fanin.aggregator.engines.durable_task.client import InstancePage, TaskHubClient
-from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import (
     ORCHESTRATOR,
@@ -27,6 +26,7 @@ from fanin.aggregator.engines.durable_task.orchestration import (
     OrchestrationInput,
     apply_arrivals,
     first_step,
+    instance_id,
 )
 from fanin.aggregator.engines.durable_task.worker import Worker
 from fanin.aggregator.engines.work_queue import WorkQueue
@@ -90,9 +90,7 @@ class DurableTaskEngine:
             raise
         self._open = True
         if self._options.worker:
-            self._worker = Worker(
-                self._hub, self._activity, self._metrics, self._queue, self._options.replays
-            )
+            self._worker = Worker(self._hub, self._activity, self._metrics, self._queue, self._options)
             self._worker.start()
             self._purger = asyncio.get_running_loop().create_task(self._purge())
 

@@ -14,6 +14,8 @@ Where the sample that this follows loses something, this does not:
   Durable Functions, may be started again under its id; a waiting one does neither.
 """
 
+import hashlib
+import re
 from collections.abc import Generator, Iterable
 from typing import Any, Protocol
 
@@ -32,6 +34,9 @@ from fanin.aggregator.fanin import (
 )
 from fanin.aggregator.notify.retry_record import RetryDecision, RetryRecord
 
+# Ids of operations that every backend takes as ids of instances.
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+=-]{0,99}")
+_DIGEST = "sha256-"
 ORCHESTRATOR = "WaitForAllRegions"
 ACTIVITIES = {Phase.COMPLETED: "FirePushNotification", Phase.TIMED_OUT: "FireTimeoutNotification"}
 # The event that requeues a dead letter; its value is the name of the target.
@@ -125,6 +130,18 @@ def wait_for_all_regions(context: DurableContext, input_: OrchestrationInput) ->
     if status is None:
         status = yield from _until_decided(context, input_, waits)
     return (yield from _until_retention_ends(context, input_, status, waits))
+
+
+def instance_id(operation_id: str) -> str:
+    r"""The id of an operation's orchestration instance: always the same, and no other operation's.
+
+    Durable Task refuses some ids (at most 100 characters; no ``/``, ``\``, ``#``, ``?``; none that begins
+    with ``@``), and the key of an operation may have any of it. Ids that every backend takes stay as they
+    are, so that they are found in its dashboard; all others are replaced by a digest.
+    """
+    if _PLAIN_ID.fullmatch(operation_id) and not operation_id.startswith(_DIGEST):
+        return operation_id
+    return _DIGEST + hashlib.sha256(operation_id.encode()).hexdigest()
 
 
 def first_step(input_: OrchestrationInput) -> Step:

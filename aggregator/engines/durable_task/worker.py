@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Coroutine, Generator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from durabletask.internal import orchestrator_service_pb2 as protocol
 from fanin.aggregator import log
 from fanin.aggregator.engines.durable_task.activity import ACTIVITIES_MAX, SendActivity
 from fanin.aggregator.engines.durable_task.client import TaskHubClient, WorkStream
+from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import (
     ACTIVITIES,
     ACTIVITY_RAISED,
@@ -30,6 +30,7 @@ from fanin.aggregator.engines.durable_task.orchestration import (
     wait_for_all_regions,
 )
 from fanin.aggregator.engines.durable_task.replay_log import RecordedContext, ReplayLog
+from fanin.aggregator.engines.durable_task.sdk import make_replayer
 from fanin.aggregator.engines.work_queue import WorkQueue
 from fanin.aggregator.errors import StoreError
 from fanin.aggregator.fanin import Notification
@@ -105,7 +106,7 @@ class Worker:
         activity: Makes attempts at notifications.
         metrics: Where outcomes are counted.
         queue: Says when replays have their turn.
-        replays: Where to write down every replay, for people.
+        options: The backend's, and where to write down every replay.
     """
 
     def __init__(
@@ -114,11 +115,11 @@ class Worker:
         activity: SendActivity,
         metrics: Metrics,
         queue: WorkQueue,
-        replays: Path | None = None,
+        options: DurableTaskOptions,
     ) -> None:
         self._hub, self._activity, self._metrics, self._queue = hub, activity, metrics, queue
-        self._replay_log = None if replays is None else ReplayLog(replays)
-        self._sdk = hub.replayer()
+        self._replay_log = None if options.replays is None else ReplayLog(options.replays)
+        self._sdk = make_replayer(options)
         self._sdk.add_orchestrator(_named(ORCHESTRATOR, self._orchestrate))
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -26,9 +26,8 @@ from fanin.aggregator.engines.sqlite.dispatcher import (
     Dispatchers,
     OutboxRow,
 )
-from fanin.aggregator.engines.sqlite.errors import store_error
 from fanin.aggregator.engines.sqlite.retention import Retention
-from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.engines.sqlite.writer import Request, Requeue, Result, Writer
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError

@@ -11,13 +11,22 @@ from pathlib import Path
 
 import msgspec
 
-from fanin.aggregator.engines.sqlite.errors import store_error
 from fanin.aggregator.engines.sqlite.file import FILE, acquire, open_store, unusable
 from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
 from fanin.aggregator.engines.sqlite.schema import VERSION
+from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreFullError
 from fanin.aggregator.fanin import FanIn, Phase
 
 StoredOperation = tuple[int, FanIn]  # an operation's row number and state
+
+# Primary result codes of SQLite.
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NOT_WRITABLE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}
 
 _encoder = msgspec.json.Encoder()
 _states = msgspec.json.Decoder(FanIn)
@@ -187,3 +196,14 @@ class Store:
 
 def _outcome(state: FanIn) -> str | None:
     return None if state.phase is Phase.WAITING else state.phase.value
+
+
+def store_error(exc: sqlite3.Error, path: Path) -> StoreError:
+    """The error that tells a caller whether to try again soon, later, or to expect that it happened."""
+    # The lower byte is the primary code; the rest says more than we act on. Errors of the module have none.
+    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _BUSY:
+        return StoreBusyError(f"{path.name} is locked by another program; try again")
+    if code in _NOT_WRITABLE:
+        return StoreFullError(f"{path.name} cannot be written: {exc}")
+    return StoreFailedError(f"{path.name}: {exc}")

@@ -15,8 +15,7 @@ from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, stopwatch_s
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
-from fanin.aggregator.engines.sqlite.errors import store_error
-from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
 from fanin.aggregator.fanin import OperationId

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fanin.aggregator.engines import start_backend
-from fanin.aggregator.engines.durable_task.instance_id import instance_id
 from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
+from fanin.aggregator.engines.durable_task.orchestration import instance_id
 from fanin.aggregator.errors import SettingsError, StoreError, StoreUnusableError
 from tests.conformance.worlds import EAST, NORTH, WEST, World, arrival, arrival_results, deliver_all
 from tests.heavy import needs
