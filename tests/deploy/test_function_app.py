@@ -54,7 +54,7 @@ def function(app: ModuleType, name: str) -> Any:
 
 
 def orchestration(app: ModuleType, **changes: Any) -> Instance:
-    input_ = {
+    order = {
         "operation_id": "op-1",
         "subject": {"action": "push", "repository": "team/app", "tag": "1.0"},
         "region": "eastus",
@@ -65,7 +65,7 @@ def orchestration(app: ModuleType, **changes: Any) -> Instance:
         "retention_ms": 7 * 86_400_000,
         "targets": {"completed": ["default"], "timed_out": ["default"]},
     }
-    return Instance(function(app, "WaitForAllRegions"), input_ | changes)
+    return Instance(function(app, "WaitForAllRegions"), order | changes)
 
 
 def stamp(instance: Instance, delivery: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_the_hosts_files_are_json_and_protect_a_running_instance() -> None:
     assert local["Values"]["FUNCTIONS_WORKER_RUNTIME"] == "python"
 
 
-def test_all_regions_complete_it_and_one_activity_tells(app: ModuleType) -> None:
+def test_all_regions_complete_it_and_one_activity_notifies(app: ModuleType) -> None:
     """The event of the first arrival follows its start, and is known again."""
     instance = orchestration(app)
     instance.raise_event("eastus", stamp(instance, "first"))
@@ -115,7 +115,7 @@ def test_all_regions_complete_it_and_one_activity_tells(app: ModuleType) -> None
 
 
 def test_the_deadline_names_the_missing(app: ModuleType) -> None:
-    """The timer is the start's instant plus the timeout; whoever comes later is late, and tells nobody."""
+    """The timer is the start plus the timeout; a later webhook is late, and causes no notification."""
     instance = orchestration(app)
     instance.raise_event("westus", stamp(instance, "b"), after_s=2)
     instance.fire_next_timer()
@@ -154,8 +154,8 @@ def test_a_refused_notification_is_repeated_after_the_pause_it_was_given(app: Mo
     assert len({json.dumps(input_["notification"]) for _, input_ in instance.called()}) == 1
 
 
-def test_an_event_that_nobody_understands_is_passed_over(app: ModuleType) -> None:
-    """Whoever has the system key can raise anything; it must not fail the orchestration."""
+def test_an_invalid_event_is_ignored(app: ModuleType) -> None:
+    """A client with the system key can raise anything; it must not fail the orchestration."""
     instance = orchestration(app, expected=["eastus", "westus"])
     instance.raise_event("westus", "nonsense", after_s=1)
     instance.raise_event("westus", stamp(instance, "b"), after_s=1)
@@ -164,8 +164,8 @@ def test_an_event_that_nobody_understands_is_passed_over(app: ModuleType) -> Non
     assert [name for name, _ in instance.called()] == ["FirePushNotification"]
 
 
-def test_a_dead_letter_is_shown_and_not_sent_again(app: ModuleType) -> None:
-    """Giving up is decided where the attempt was made, and stays in the history."""
+def test_a_dead_letter_is_listed_and_not_sent_again(app: ModuleType) -> None:
+    """The decision is made where the attempt was made, and is in the history."""
     instance = orchestration(app, expected=["eastus"])
     instance.complete({"error": "answered 410", "pause_ms": 1_000, "dead": True})
     instance.raise_event("eastus", stamp(instance, "late"), after_s=60)
@@ -175,7 +175,7 @@ def test_a_dead_letter_is_shown_and_not_sent_again(app: ModuleType) -> None:
     assert (entry["error"], entry["dead_ms"]) == ("answered 410", BEGAN_MS)
 
 
-def test_a_dead_letter_is_sent_again_when_somebody_raises_the_event_for_it(app: ModuleType) -> None:
+def test_a_dead_letter_is_sent_again_by_an_event(app: ModuleType) -> None:
     """By its target's name, under the key that it had, and from the beginning; nonsense changes nothing."""
     instance = orchestration(app, expected=["eastus"])
     instance.complete({"error": "answered 410", "pause_ms": 1_000, "dead": True})
@@ -224,9 +224,9 @@ def test_it_can_be_stepped_with_the_sdks_own_helper(app: ModuleType) -> None:
     from azure.durable_functions.testing import orchestrator_generator_wrapper
 
     context = app.FunctionsContext(_Context())
-    input_ = orchestration(app, expected=["eastus"])._input
-    generator = app.wait_for_all_regions(context, app.msgspec.convert(input_, app.OrchestrationInput))
-    waits = orchestrator_generator_wrapper(generator)
+    input_ = app.msgspec.convert(orchestration(app, expected=["eastus"])._input, app.OrchestrationInput)
+    routine = app.wait_for_all_regions(context, input_)
+    waits = orchestrator_generator_wrapper(routine)
 
     assert next(waits).names == ["FirePushNotification", "eastus", "fanin-retry", "timer"]
 
@@ -277,8 +277,8 @@ class Client:
         if instance not in self.known:
             raise Exception(f"No instance with ID {instance} found.")  # noqa: TRY002 - the SDK raises that
 
-    async def start_new(self, _: str, instance: str, input_: Any) -> str:
-        self.calls.append(("start", input_))
+    async def start_new(self, _: str, instance: str, order: Any) -> str:
+        self.calls.append(("start", order))
         self.known.add(instance)
         return instance
 
@@ -307,17 +307,17 @@ def test_the_first_webhook_starts_and_delivers_the_others_deliver(app: ModuleTyp
     assert push(app, client, "westus")[0] == 202
     kinds = [kind for kind, _ in client.calls]
     assert kinds == ["event", "start", "event", "event"]
-    input_, (name, event) = client.calls[1][1], client.calls[2][1]
-    assert (name, input_["region"], event["delivery"]) == ("eastus", "eastus", input_["delivery"])
-    assert input_["timeout_ms"] == 80_000
+    order, (name, event) = client.calls[1][1], client.calls[2][1]
+    assert (name, order["region"], event["delivery"]) == ("eastus", "eastus", order["delivery"])
+    assert order["timeout_ms"] == 80_000
 
 
 def test_a_loser_of_the_start_delivers_to_the_winner(app: ModuleType) -> None:
     """Its start may be refused or swallowed; its event is raised all the same."""
     client = Client()
 
-    async def refuse(_: str, instance: str, input_: Any) -> str:
-        client.calls.append(("start", input_))
+    async def refuse(_: str, instance: str, order: Any) -> str:
+        client.calls.append(("start", order))
         client.known.add(instance)  # somebody else's
         raise Exception("conflict")  # noqa: TRY002 - the SDK raises that
 
@@ -349,8 +349,8 @@ def test_storage_that_takes_nothing_is_a_503(app: ModuleType, monkeypatch: pytes
     monkeypatch.setattr(app, "PAUSE_S", 0)
     client = Client()
 
-    async def forget(_: str, instance: str, input_: Any) -> str:
-        client.calls.append((instance, input_))
+    async def forget(_: str, instance: str, order: Any) -> str:
+        client.calls.append((instance, order))
         raise Exception("storage is away")  # noqa: TRY002 - the SDK raises that
 
     client.start_new = forget  # type: ignore[method-assign]
