@@ -1,1 +1,1 @@
-"""What a person, or a program, gets to see of a run: the text report and its JSON form."""
+"""Reports of runs: text for a terminal, pages, and files for programs and CI systems."""

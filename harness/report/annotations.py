@@ -31,17 +31,17 @@ def lines(
     if environment.get("GITHUB_ACTIONS") != "true":
         return []
     wrong = [judged for judged in runs if not judged.as_stated]
-    said = [_line(judged, replay) for judged in wrong]
-    if len(said) <= _SHOWN_MAX:
-        return said
+    commands = [_line(judged, replay) for judged in wrong]
+    if len(commands) <= _SHOWN_MAX:
+        return commands
     rest = wrong[_SHOWN_MAX - 1 :]
     names = ", ".join(dict.fromkeys(judged.name for judged in rest))
     summary = _command("error", "fanin", f"{len(rest)} more runs went wrong: {names}")
-    return [*said[: _SHOWN_MAX - 1], summary]
+    return [*commands[: _SHOWN_MAX - 1], summary]
 
 
 def _line(judged: Judged, replay: Callable[[History], str]) -> str:
-    # An unknown run accuses the aggregator of nothing.
+    # An unknown run is no finding against the aggregator.
     kind = "warning" if judged.verdict.validity is Validity.UNKNOWN else "error"
     title = f"{judged.name} (seed {judged.history.run.seed})"
     return _command(kind, title, f"{judged.summary}\nreplay: {replay(judged.history)}")

@@ -1,4 +1,4 @@
-"""A folder that holds all there is to know about some runs, for a CI system to keep.
+"""A folder that holds everything about some runs, for a CI system to keep.
 
     index.html        the card of all runs; of a single run its page
     runs/*.html       one page for each run
@@ -6,8 +6,7 @@
     junit.xml         for the CI system's own display
     report.json       for programs
 
-Rules of this file: the files are a function of the runs; files that were there before and have another name
-stay.
+Rules of this file: the same runs give the same files; files of other names that were there before stay.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +53,7 @@ def write(directory: Path, card: Card, *, replay: Callable[[History], str]) -> N
 
 
 def _names(runs: Sequence[Judged]) -> Iterator[str]:
-    """A name for each run's files; a scenario's name is fit for one, unless the history is not ours."""
+    """A name for each run's files; a foreign history's own name may not be fit for one."""
     taken: set[str] = set()
     for judged in runs:
         plain = "".join(it if (it.isascii() and it.isalnum()) or it in "-_" else "-" for it in judged.name)
@@ -70,7 +69,7 @@ def _names(runs: Sequence[Judged]) -> Iterator[str]:
 def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) -> bytes:
     """JSON: ``{format, target, exit_code, runs: [{…, notes, page, history}], skipped, rules, notes}``.
 
-    A run is what `harness.report.jsonform` makes of it, what the harness noticed, and where its files lie.
+    A run is what `jsonform.encode` makes of it, what the harness noticed besides, and where its files are.
     """
     results = []
     for name, judged in zip(names, card.judged, strict=True):

@@ -5,7 +5,7 @@ The line is ASCII, so that it survives whatever encoding its stream has.
     {"scenario", "seed", "verdict", "stated", "target", "time", "version", "trace", "findings", "doubts",
      "judgements", "replay"}
 
-``stated`` is the verdict that the scenario says it must get. A finding's ``evidence`` holds the deciding
+``stated`` is the verdict that the scenario states. A finding's ``evidence`` holds the deciding
 records as the history has them, each with its ``index`` there.
 """
 

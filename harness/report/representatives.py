@@ -21,12 +21,12 @@ NOT_NOTIFIED = "not notified"
 
 def representatives(analysis: RunAnalysis, verdict: Verdict) -> list[OperationAnalysis]:
     """The first operation that each broken rule is about, with each outcome, and of each kind; none twice."""
-    accused: dict[Rule, OperationAnalysis | None] = {}
+    by_rule: dict[Rule, OperationAnalysis | None] = {}
     for finding in verdict.findings:
         if finding.op is not None:
-            accused.setdefault(finding.rule, analysis.operation_named(finding.op))
+            by_rule.setdefault(finding.rule, analysis.operation_named(finding.op))
     alike = (*grouped(analysis.operations, first_outcome), *grouped(analysis.operations, _kind))
-    chosen = (*accused.values(), *(group[0] for group in alike))
+    chosen = (*by_rule.values(), *(group[0] for group in alike))
     return list(dict.fromkeys(operation for operation in chosen if operation is not None))
 
 

@@ -33,7 +33,7 @@ def describe(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:
 
 
 def sender_text(sender: Sender) -> str:
-    """``acr (one attempt)``; where the scenario says nothing of its own, the profile's name says it all."""
+    """``acr (one attempt)``; where the scenario sets no number, the profile's name alone."""
     attempts = 1 if sender.attempts is None and sender.profile == "acr" else sender.attempts
     if attempts is None:
         return sender.profile
@@ -64,7 +64,7 @@ def _configuration(scenario: Scenario) -> Iterator[str]:
     if scenario.ids == "distinct":
         yield "Each region's payload carries an id of its own."
     if scenario.expects:
-        yield f"At first the aggregator is told to wait for {listed(scenario.expects)} only."
+        yield f"At first the aggregator is configured to wait for {listed(scenario.expects)} only."
     if scenario.replicas > 1:
         yield f"{scenario.replicas} replicas of the aggregator share its data; webhooks go to them in turn."
     if scenario.sender.envelope is not None:
@@ -98,6 +98,6 @@ def _operation_words(operation: Operation) -> str:
 
 def _expectation_words(expectation: Expectation) -> str:
     missing = f", missing {', '.join(expectation.missing)}" if expectation.missing else ""
-    at = f", told at {clock(expectation.at)}" if expectation.at is not None else ""
+    at = f", notified at {clock(expectation.at)}" if expectation.at is not None else ""
     outcome = "no notification" if expectation.outcome == "none" else expectation.outcome
     return f"Expected of {expectation.operation}: {outcome}{missing}{at}."

@@ -75,8 +75,8 @@ def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
 def _decided(judgement: Judgement) -> str:
     if judgement.outcome is None:
         return NOT_NOTIFIED
-    told = f" at {clock(judgement.notified_at)}" if judgement.notified_at is not None else ""
-    return f"{judgement.outcome}{told}"
+    when = f" at {clock(judgement.notified_at)}" if judgement.notified_at is not None else ""
+    return f"{judgement.outcome}{when}"
 
 
 def reason(analysis: RunAnalysis, judgement: Judgement) -> str:

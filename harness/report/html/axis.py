@@ -1,6 +1,6 @@
 """Where instants stand on a picture's axis.
 
-An operation lives through milliseconds and days. So the axis is not to scale: every instant at which
+An operation takes milliseconds and days. So the axis is not to scale: every instant at which
 something happens gets a column, and the step to the next grows with the logarithm of the time between them.
 Order and orders of magnitude stay visible, and every label has room, because a column moves on until it has.
 """

@@ -202,12 +202,12 @@ class _Drawing:
     def _waits(self, y: float) -> Iterator[Markup]:
         folded = dict(self._diagram.folded)
         following = dict(pairwise(self._axis.instants))
-        said = {at: (following.get(at, at), f"+{_count(text)}", text) for at, text in folded.items()}
+        labels = {at: (following.get(at, at), f"+{_count(text)}", text) for at, text in folded.items()}
         for begin, end in breaks(self._diagram.instants):
             if not any(begin <= at < end for at in folded):
                 text = format_duration(end - begin)
-                said[begin] = (end, text, f"{text} without anything")
-        for begin, (end, short, title) in sorted(said.items()):
+                labels[begin] = (end, text, f"{text} without anything")
+        for begin, (end, short, title) in sorted(labels.items()):
             start, stop = self._axis.x(begin), self._axis.x(end)
             middle = (start + stop) / 2
             kind = "fold" if begin in folded else "break"

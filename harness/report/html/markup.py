@@ -12,13 +12,13 @@ from fanin.harness.report.line import clean
 
 def tag(name: str, /, *inside: object, **attributes: object) -> Markup:
     """One element. Attributes that are None are left out; ``class_`` loses its ``_``, others have hyphens."""
-    said = "".join(
+    rendered = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{safe(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     content = "".join(safe(child) for child in inside)
-    return Markup(f"<{name}{said}>{content}</{name}>")  # noqa: S704 - made of escaped parts only
+    return Markup(f"<{name}{rendered}>{content}</{name}>")  # noqa: S704 - made of escaped parts only
 
 
 def safe(value: object) -> str:

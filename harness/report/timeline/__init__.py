@@ -1,1 +1,1 @@
-"""The timeline of one run, a column per region, then aggregator, timer and sink, against the clock."""
+"""The timeline of one run as text: a lane per region, then the aggregator, its timer and the sink."""

@@ -3,7 +3,7 @@
     clock     eastus          westus          aggregator      timer           sink
      +0.0s    ● sent → 202    │               ● 1 of 2        ● armed: …      │
 
-A lane is a lifeline: ``│`` while it lives, ``┊`` while a timer runs, ``✗`` while the aggregator is down.
+A lane is a lifeline: ``│`` as a rule, ``┊`` while a timer runs, ``✗`` while the aggregator is down.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

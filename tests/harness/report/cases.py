@@ -57,7 +57,7 @@ def valid(*judgements: Judgement) -> Verdict:
     return Verdict(Validity.VALID, judgements=judgements)
 
 
-def blame(*counted: str) -> tuple[str, ...]:
+def by_region(*counted: str) -> tuple[str, ...]:
     """What the oracle says of each region, in columns."""
     regions = (EAST, WEST, NORTH)[: len(counted)]
     return tuple(f"{region:<11}  sent  {word}" for region, word in zip(regions, counted, strict=True))
@@ -128,7 +128,7 @@ def sink_faults() -> Case:
 
 
 def interleaved() -> Case:
-    """Two operations that cross: every cell says whose it is."""
+    """Two operations that cross: every cell names its operation."""
     return Case(
         played(
             occurred("first", 0), sent(EAST, 0, op="first"),
@@ -165,7 +165,7 @@ def standing_still() -> Case:
 
 
 def crash_of(replica: int, at: float, back: float) -> Any:
-    """One of several dies and returns."""
+    """One of several is killed and starts again."""
 
     def write(book: Any) -> None:
         down(at, replica=replica)(book)
@@ -190,7 +190,7 @@ def signed_and_gathered() -> Case:
 
 
 def odd_requests() -> Case:
-    """What must be refused, what is lost, what is spelled oddly, and what nobody answers."""
+    """What must be refused, what is lost, what is spelled oddly, and what is never answered."""
     return Case(
         played(
             sent(EAST, 0, url_region=" EastUS"),
@@ -207,7 +207,7 @@ def odd_requests() -> Case:
             (
                 Finding(
                     Rule.OUTCOME, "op1 was reported completed at +30s counting westus, which had not arrived",
-                    "op1", (3, 4, 14), blame("counted", "not counted", "may count"), ("B25",),
+                    "op1", (3, 4, 14), by_region("counted", "not counted", "may count"), ("B25",),
                 ),
                 Finding(Rule.NOTIFICATION, "op1 was reported without a key", "op1", (14,)),
             ),
@@ -217,7 +217,7 @@ def odd_requests() -> Case:
 
 
 def told_twice() -> Case:
-    """Both outcomes, the second under another key, and somebody else's notification."""
+    """Both outcomes, the second under another key, and another key."""
     return Case(
         played(
             sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01, key=KEY),
@@ -229,7 +229,7 @@ def told_twice() -> Case:
                 Finding(
                     Rule.OUTCOME,
                     "op1 was reported completed at +5.01s and timed_out at +2m00.004s; it has one outcome",
-                    "op1", (6, 8), blame("counted", "counted"), ("B36",),
+                    "op1", (6, 8), by_region("counted", "counted"), ("B36",),
                 ),
             ),
             judgements=(judgement("completed", 5.01),),

@@ -46,7 +46,7 @@ def test_a_broken_rule_is_an_error_with_its_replay() -> None:
 
 
 def test_a_run_that_proves_nothing_is_a_warning() -> None:
-    """It accuses nobody; the exit code still fails the build."""
+    """It is no finding; the exit code still fails the build."""
     (line,) = lines(moot())
 
     assert line.startswith("::warning title=moot (seed 0)::no delivery was ever acknowledged")
@@ -83,7 +83,7 @@ def test_no_text_of_others_becomes_a_command(text: str) -> None:
 
 def test_more_than_github_shows_are_summed_up() -> None:
     """The runner shows ten of a kind and drops the rest without a word."""
-    said = lines(*(bad(f"bad-{number}") for number in range(12)))
+    printed = lines(*(bad(f"bad-{number}") for number in range(12)))
 
-    assert len(said) == 10
-    assert said[-1] == "::error title=fanin::3 more runs went wrong: bad-9, bad-10, bad-11"
+    assert len(printed) == 10
+    assert printed[-1] == "::error title=fanin::3 more runs went wrong: bad-9, bad-10, bad-11"

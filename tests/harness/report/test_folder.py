@@ -77,14 +77,15 @@ def test_the_json_says_what_each_run_prints_and_where_its_files_are(tmp_path: Pa
     """One form for programs, whether from the command line or from the folder."""
     folder.write(tmp_path, card(good(), bad(), skipped=[LACKING]), replay=replay)
 
-    said = json.loads((tmp_path / "report.json").read_bytes())
+    written = json.loads((tmp_path / "report.json").read_bytes())
 
-    (_, wrong) = said["runs"]
+    (_, wrong) = written["runs"]
     printed = json.loads(jsonform.encode(bad(), judge(bad()), replay=replay(bad())))
-    assert said["exit_code"] == 1
+    assert written["exit_code"] == 1
     files_of = {"page": "runs/bad.seed-0.html", "history": "histories/bad.seed-0.jsonl"}
-    assert said["skipped"] == [{"scenario": "wrong-key", "lacks": ["function-keys"], "why": ""}]
-    assert [it["rule"] for it in said["rules"] if it["status"] == "BROKEN"] == [wrong["findings"][0]["rule"]]
+    assert written["skipped"] == [{"scenario": "wrong-key", "lacks": ["function-keys"], "why": ""}]
+    broken = [it["rule"] for it in written["rules"] if it["status"] == "BROKEN"]
+    assert broken == [wrong["findings"][0]["rule"]]
     assert wrong == printed | {"notes": []} | files_of
     assert all((tmp_path / wrong[file]).is_file() for file in ("page", "history"))
 
@@ -99,13 +100,13 @@ def test_the_same_runs_make_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_what_was_noticed_besides_is_on_the_card(tmp_path: Path) -> None:
-    """A process that ended by itself, and notifications that belong to nobody."""
+    """A process that ended by itself, and notifications of no operation."""
     noticed = Card("theirs", [Judged(bad(), judge(bad()), ("it exited with 3",)), LACKING], ("two strays",))
 
     folder.write(tmp_path, noticed, replay=replay)
 
     page = Outline((tmp_path / "index.html").read_text(encoding="utf-8"))
-    said = json.loads((tmp_path / "report.json").read_bytes())
+    written = json.loads((tmp_path / "report.json").read_bytes())
     assert "Note: two strays" in page.texts
     assert any("it exited with 3" in text for text in page.texts)
-    assert (said["notes"], said["runs"][0]["notes"]) == (["two strays"], ["it exited with 3"])
+    assert (written["notes"], written["runs"][0]["notes"]) == (["two strays"], ["it exited with 3"])

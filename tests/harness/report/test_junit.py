@@ -80,7 +80,7 @@ def test_a_run_with_the_verdict_that_its_scenario_states_passes() -> None:
 
 
 def test_an_invalid_run_is_a_failure_with_its_report() -> None:
-    """What somebody sees who only has the CI system's page."""
+    """It is all that a reader of the CI system's page has."""
     failure = cases(encoded(bad()))["bad"]
 
     assert failure is not None
@@ -127,7 +127,7 @@ def test_several_seeds_of_a_scenario_have_names_of_their_own() -> None:
 
 
 def test_a_run_in_real_time_tells_how_long_it_took_and_one_in_virtual_time_does_not() -> None:
-    """Seventeen minutes that nobody waited for would lead the list of slow tests."""
+    """Seventeen minutes of virtual time would lead the list of slow tests."""
     virtual = good()
     real = History(msgspec.structs.replace(virtual.run, time="real"), virtual.entries)
 

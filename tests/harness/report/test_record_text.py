@@ -30,7 +30,7 @@ DAY = 86_400
     ids=range(9),
 )
 def test_a_request_says_what_is_special_about_it(line: Any, words: str, brief: str) -> None:
-    """Nothing is said of what is as usual."""
+    """What is as usual needs no words."""
     analysis = analysed(history(sent(EAST, 0), line))
 
     assert record_text.request(analysis, analysis.evidence.attempts[-1]) == (words, brief)

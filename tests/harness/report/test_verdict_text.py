@@ -13,7 +13,7 @@ def test_a_failing_verdict_fits_in_fifteen_lines_and_keeps_the_replay_last() -> 
     """However much went wrong, the command that shows it again is on the screen."""
     run = history(*(sent(EAST, at) for at in range(30)))
     records = tuple(range(1, 50))
-    finding = Finding(Rule.OUTCOME, "x " * 300, "op1", records, ("blame " * 40,) * 20, ("B01",) * 20)
+    finding = Finding(Rule.OUTCOME, "x " * 300, "op1", records, ("region " * 40,) * 20, ("B01",) * 20)
     verdict = Verdict(Validity.INVALID, (finding,) * 40)
 
     rows = report(run, verdict, replay="fanin run by-hand --seed 0", quiet=True)

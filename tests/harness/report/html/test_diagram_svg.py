@@ -41,7 +41,7 @@ def test_what_a_finding_rests_on_is_ringed() -> None:
 
 
 def test_many_at_one_instant_are_counted_rather_than_piled_up() -> None:
-    """Fifty copies in one millisecond would be fifty lines; what has no room is said."""
+    """Fifty copies in one millisecond would be fifty lines; what has no room is counted."""
     copies = [sent(EAST, 1, copy=number) for number in range(1, 51)]
     svg = drawn(history(sent(EAST, 0), *copies, faults=(Duplicate(region=EAST),)))
 

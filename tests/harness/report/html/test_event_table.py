@@ -16,11 +16,11 @@ def test_the_table_of_events_is_cut_but_keeps_what_decides() -> None:
     played = history(sent(EAST, 0), *copies, faults=(Duplicate(region=EAST),))
     analysis = analysed(played)
     middle = analysis.evidence.attempts[500].index
-    accused = msgspec.structs.replace(
+    verdict = msgspec.structs.replace(
         judge(played), findings=(Finding(Rule.IDENTITY, "something", "op1", (middle,)),)
     )
 
-    table = event_table.table(analysis, accused, analysis.operations)
+    table = event_table.table(analysis, verdict, analysis.operations)
 
     hidden = sum(row.skipped for row in table.rows)
     shown = [row for row in table.rows if not row.skipped]
@@ -34,10 +34,10 @@ def test_what_decides_is_in_the_table_even_if_its_operation_has_no_picture() -> 
     played = many(50)
     analysis = analysed(played)
     index = analysis.operations[40].records.notifications[0].index
-    accused = msgspec.structs.replace(
+    verdict = msgspec.structs.replace(
         judge(played), findings=(Finding(Rule.CONTENT, "more", None, (index,)),)
     )
 
-    table = event_table.table(analysis, accused, analysis.operations[:2])
+    table = event_table.table(analysis, verdict, analysis.operations[:2])
 
     assert [row.operation for row in table.rows if row.deciding] == ["push/41"]

@@ -44,17 +44,17 @@ def test_the_aggregators_states_are_intervals_without_gaps() -> None:
     """Up, down, up, to the end of the watch."""
     played = history(sent(EAST, 0), crash(10, 15), sent(WEST, 20), notified("completed", 20.01), end=1_000)
 
-    lives = [
+    states = [
         (interval.kind, interval.begins, interval.ends)
         for interval in block(played).intervals
         if interval.kind in ("up", "down")
     ]
 
-    assert lives == [("up", 0, 10_000), ("down", 10_000, 15_000), ("up", 15_000, 1_000_000)]
+    assert states == [("up", 0, 10_000), ("down", 10_000, 15_000), ("up", 15_000, 1_000_000)]
 
 
 def test_a_fault_of_the_sink_is_an_interval_and_refused_connections_are_markers() -> None:
-    """Somebody who only sees a late notification must see why."""
+    """They explain a late notification."""
     played = history(
         sent(EAST, 0), sent(WEST, 5), fault_applied(5.1), fault_applied(7), notified("completed", 40),
         faults=(SinkDown(since=3_000, until=30_000),),

@@ -51,7 +51,7 @@ def page(played: History, verdict: Verdict | None = None) -> str:
 
 
 def completed() -> History:
-    """Both regions in time, and told so."""
+    """Both regions in time, and notified."""
     return history(sent(EAST, 0), sent(WEST, 119), notified("completed", 119.006))
 
 
@@ -145,7 +145,7 @@ def test_a_page_can_be_heard(build: Any) -> None:
 
 
 def hostile_history(text: str) -> History:
-    """The same text wherever somebody else's text can stand, also where it cannot by the scenario's rules."""
+    """The same text wherever foreign text can stand, also where it cannot by the scenario's rules."""
     played = history(
         occurred("op1", 0, action=text, tag=text, repository=text, digest=text, ids={EAST: text, WEST: text}),
         sent(EAST, 0), sent(WEST, 1, url_region=text), sent(WEST, 2, invalid=text, status=400),
@@ -254,7 +254,7 @@ def test_the_same_run_is_the_same_page() -> None:
 
 
 def test_a_long_run_stays_small_and_useful() -> None:
-    """A thousand operations: counts, one example of each kind, and what is accused."""
+    """A thousand operations: counts, one example of each kind, and the one with a finding."""
     played = thousand()
     verdict = judge(played)
     broken = Finding(
@@ -276,7 +276,7 @@ def _of(played: History) -> Any:
 
 
 def test_a_history_without_its_end_is_still_shown() -> None:
-    """A run that was cut off is the one that somebody wants to look at."""
+    """A run that was cut off is one that needs looking at."""
     played = stormy()
     cut = History(played.run, [entry for entry in played.entries if not isinstance(entry, End)])
 

@@ -77,7 +77,7 @@ def test_a_timer_that_is_not_cancelled_fires_and_names_what_is_missing() -> None
 
 
 def test_with_several_operations_each_event_names_its_own() -> None:
-    """Otherwise their counts could not be told apart."""
+    """Otherwise their counts could not be distinguished."""
     lines = (occurred("one", 0), sent(EAST, 0, op="one"), occurred("two", 1), sent(EAST, 1, op="two"))
 
     assert texts(EAST, *lines) == [(0, "one → 202"), (1, "two → 202")]

@@ -79,7 +79,7 @@ def test_a_lifeline_shows_what_holds() -> None:
 
 
 def test_several_counts_at_one_instant_are_one() -> None:
-    """The last says it all."""
+    """The last includes the others."""
     text = "\n".join(drawn(rows_of(sent(EAST, 0), sent(WEST, 0)), (EAST, WEST)))
 
     assert "2 of 2" in text

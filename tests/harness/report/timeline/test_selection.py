@@ -35,7 +35,7 @@ def test_a_record_that_decides_is_never_folded() -> None:
 def test_the_operation_that_broke_a_rule_is_shown_first_among_many() -> None:
     """Findings are never hidden behind examples."""
     lines = [line for number in range(100) for line in (sent(EAST, number, op=f"p/{number}"),)]
-    verdict = Verdict(Validity.INVALID, (Finding(Rule.OUTCOME, "p/77 was told nothing", "p/77"),))
+    verdict = Verdict(Validity.INVALID, (Finding(Rule.OUTCOME, "p/77 was not notified", "p/77"),))
 
     text = paint(report(history(*lines), verdict, replay=""), colour=False)
 
