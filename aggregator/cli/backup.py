@@ -61,7 +61,7 @@ def restore_command(source: Path, data_dir: Path | None) -> None:
 def described(found: FileContents) -> str:
     """The content of a data file, in words."""
     return (
-        f"{found.operations:,} operations ({found.waiting:,} waiting) and {found.untold:,} pending "
+        f"{found.operations:,} operations ({found.waiting:,} waiting) and {found.pending:,} pending "
         f"notifications, {found.size / 1_048_576:,.1f} MiB, schema {found.version}"
     )
 

@@ -20,7 +20,7 @@ class _StoreWithoutOutcomes(VariedStore):
     """Deletes an operation instead of storing its outcome."""
 
     def decide(self, known: Iterable[StoredOperation]) -> None:
-        self.forget([n for n, _ in known])
+        self.purge([n for n, _ in known])
 
 
 def _step_completes_after_timeout(state: FanIn, event: Arrived | DeadlineReached) -> Step:
@@ -47,10 +47,10 @@ class _StoreWithLeftovers(VariedStore):
         self._decided.update(known)
         super().decide(known)
 
-    def forget(self, numbers: Sequence[int]) -> int:
+    def purge(self, numbers: Sequence[int]) -> int:
         for state in (self._decided.pop(n) for n in numbers if n in self._decided):
             self.leftovers[state.operation_id] = state
-        return super().forget(numbers)
+        return super().purge(numbers)
 
 
 class _StartsWithLeftovers(Transaction):

@@ -73,7 +73,7 @@ class VariedStore(Store):
     def rewrite(self, waiting: Iterable[StoredOperation]) -> None:
         """Replace operations that wait, including their deadlines, which `update` does not write."""
         waiting = list(waiting)
-        self.forget([n for n, _ in waiting])
+        self.purge([n for n, _ in waiting])
         self.insert([state for _, state in waiting])
 
 

@@ -1,7 +1,7 @@
-"""The SQLite file as a whole: who owns it, whether it is ours and sound, its copies.
+"""The SQLite file as a whole: its owner, its integrity, its version, its copies.
 
-Rules of this file: a file that cannot be used is never changed, and the message says what it is and what to
-do; one process owns a folder, and whoever only reads (a copy, a check) does so beside it.
+Rules of this file: a file that cannot be used is never changed, and the message says what is wrong and what
+to do; one process owns a folder, and a copy or a check reads the file without owning it.
 """
 
 import os
@@ -20,36 +20,36 @@ FILE = "fanin.db"
 OWNER_FILE = "fanin.owner"
 OWNER_NOTE = "fanin.owner.txt"
 NOTE_LENGTH_MAX = 120
-# What SQLite keeps beside the file. A database with another one's log is destroyed.
+# The files that SQLite keeps next to a database. A database with another one's log is destroyed.
 SIDECARS = ("-wal", "-shm")
 
-# How long SQLite itself waits for a lock. It blocks the event loop meanwhile, so the engine's own patience
-# (which does not) is built of short waits like this one.
+# How long SQLite itself waits for a lock. It blocks the event loop meanwhile, so it is short, and the engine
+# repeats it with pauses that do not.
 BUSY_MS = 50
 CACHE_KIB = 16_384
-# A file up to this size is looked through at every start: some tenths of a second. Larger ones only when
-# somebody asks (`fanin serve --check`), because a start should take no longer with a million operations.
+# The integrity of a file up to this size is checked at every start: some tenths of a second. That of a larger
+# one only by `fanin serve --check`, so that a start takes no longer with a million operations.
 CHECK_BYTES_MAX = 64 << 20
 
 _RESTORE = "put a copy back with `fanin restore`, or choose another folder"
 
 
 class FileContents(NamedTuple):
-    """What is in a file, in figures."""
+    """Figures of what a file contains."""
 
     version: int
     operations: int
     waiting: int
-    untold: int  # notifications that nobody has accepted
+    pending: int  # notifications that are not accepted and not dead letters
     size: int  # in bytes
 
 
 @contextmanager
-def unusable(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a file is opened into one sentence.
+def opening(path: Path) -> Iterator[None]:
+    """Turn errors of opening a file into one sentence each.
 
     Raises:
-        StoreUnusableError: whatever it was.
+        StoreUnusableError: the file or its folder cannot be used.
     """
     try:
         yield
@@ -68,7 +68,9 @@ def unusable(path: Path) -> Iterator[None]:
 
 
 def acquire(folder: Path) -> sqlite3.Connection:
-    """Hold a lock that ends when the process does: an exclusive transaction that writes nothing.
+    """Become the folder's owner: hold a lock that ends with the process.
+
+    The lock is an exclusive transaction that writes nothing.
 
     Raises:
         StoreUnusableError: another process holds it, or the folder or its files cannot be written.
@@ -86,20 +88,20 @@ def acquire(folder: Path) -> sqlite3.Connection:
             f"{folder} is in use by another process{_noted(note)}: two would notify twice; "
             "stop the other one or choose another folder"
         ) from exc
-    with suppress(OSError):  # it only makes the message above better
+    with suppress(OSError):  # the note is only for the message above
         note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     return connection
 
 
 def _refuse_read_only(*paths: Path) -> None:
-    """SQLite would open it for reading, and never notice that it can be written again."""
+    """Refuse read-only paths: SQLite would open them, and not notice when they become writable."""
     for path in paths:
         if path.exists() and not os.access(path, os.W_OK):
             raise StoreUnusableError(f"{path} is read-only; make it writable or choose another folder")
 
 
 def _noted(note: Path) -> str:
-    """Who wrote the note of its ownership, as far as it can be read."""
+    """The owner's note in parentheses, if it can be read."""
     try:
         text = note.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -111,7 +113,7 @@ def _noted(note: Path) -> str:
 
 
 def open_store(path: Path) -> sqlite3.Connection:
-    """The file, made if need be, looked through unless it is large, and of this version. For its owner.
+    """Open the file for its owner: create it if needed, check a small one's integrity, migrate it.
 
     Raises:
         StoreUnusableError: not ours, from a newer version, or damaged.
@@ -136,7 +138,7 @@ def open_store(path: Path) -> sqlite3.Connection:
 
 
 def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
-    """Read every page and compare it with its neighbours.
+    """Read every page, and check that it is consistent with the others.
 
     Raises:
         StoreUnusableError: damaged.
@@ -151,7 +153,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     """The version of the file's schema; 0 when it is empty.
 
     Raises:
-        StoreUnusableError: somebody else has filled it, or a newer version of us.
+        StoreUnusableError: another program has written it, or a newer version of this one.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -167,24 +169,24 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring a file of an earlier version up to this one, all of it or nothing."""
+    """Migrate a file of an earlier version to this one, in one transaction."""
     if version == VERSION:
         return
     steps = "".join(MIGRATIONS[step] for step in range(version, VERSION))
     connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
-# --- beside the owner ---
+# --- without owning ---
 
 
 @contextmanager
 def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """Read a file that another process may be writing; neither waits for the other.
+    """Open a file for reading that another process may be writing; neither waits for the other.
 
     Raises:
         StoreUnusableError: not there, not ours, or from a newer version.
     """
-    with unusable(path):
+    with opening(path):
         if not path.is_file():
             raise StoreUnusableError(f"there is no file {path}")
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
@@ -195,78 +197,78 @@ def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def contents(connection: sqlite3.Connection, path: Path) -> FileContents:
-    """Count what is there. Walks through an index of all operations."""
+    """Count the rows of an open file. Scans an index of all operations."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     queries = (
         "SELECT count(*) FROM operation",
         "SELECT count(*) FROM operation WHERE outcome IS NULL",
         "SELECT count(*) FROM outbox",
     )
-    operations, waiting, untold = (connection.execute(query).fetchone()[0] for query in queries)
-    return FileContents(version, operations, waiting, untold, path.stat().st_size)
+    operations, waiting, pending = (connection.execute(query).fetchone()[0] for query in queries)
+    return FileContents(version, operations, waiting, pending, path.stat().st_size)
 
 
 def copy(folder: Path, target: Path) -> FileContents:
-    """Write a consistent copy of the folder's file, while it is used or not, and look it through.
+    """Write a consistent copy of the folder's file, in use or not, and check its integrity.
 
-    One read transaction sees one state, which writers do not wait for. The copy is one file, without a log
-    beside it, and appears under its name only when it is whole and on the disk.
+    One read transaction sees one state, and writers do not wait for it. The copy is one file, without a log,
+    and gets its name only when it is complete and on the disk.
 
     Raises:
-        StoreUnusableError: the file cannot be read, or the copy not be written, or it is there already.
+        StoreUnusableError: the file cannot be read, or the copy cannot be written or exists already.
     """
     path, partial = folder / FILE, target.with_name(target.name + ".partial")
-    with unusable(target):
+    with opening(target):
         if target.exists():
-            raise StoreUnusableError(f"{target} is there already; choose another name")
+            raise StoreUnusableError(f"{target} exists already; choose another name")
         partial.unlink(missing_ok=True)
     try:
-        with open_readonly(path) as source, unusable(target), closing(sqlite3.connect(partial)) as copied:
+        with open_readonly(path) as source, opening(target), closing(sqlite3.connect(partial)) as copied:
             source.backup(copied)
             copied.execute("PRAGMA journal_mode = DELETE")
             check_integrity(copied, partial)
             found = contents(copied, partial)
-        with unusable(target):
-            _settle(partial, target)
+        with opening(target):
+            _rename_durably(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     return found
 
 
 def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
-    """Put a copy in the place of the folder's file; return what it holds, and where the old file is now.
+    """Replace the folder's file by a copy; return what the copy contains, and where the old file is now.
 
     Raises:
-        StoreUnusableError: the copy is not sound, or a process owns the folder.
+        StoreUnusableError: the copy is damaged, or a process owns the folder.
     """
     with open_readonly(source) as copied:
         check_integrity(copied, source)
         found = contents(copied, source)
     path, partial = folder / FILE, folder / (FILE + ".partial")
-    with unusable(path):
+    with opening(path):
         folder.mkdir(parents=True, exist_ok=True)
         with closing(acquire(folder)):
             with open_readonly(source) as copied, closing(sqlite3.connect(partial)) as placed:
                 copied.backup(placed)
                 placed.execute("PRAGMA journal_mode = DELETE")
-            kept = _set_aside(path)
-            _settle(partial, path)
+            kept = _move_aside(path)
+            _rename_durably(partial, path)
     return found, kept
 
 
-def _set_aside(path: Path) -> Path | None:
-    """Move a file away together with what belongs to it, also when the file itself is gone."""
+def _move_aside(path: Path) -> Path | None:
+    """Rename a file and those that SQLite keeps next to it, even if the file itself is gone."""
     numbers = iter(range(1, 1_000_000))
     kept = next(it for it in (path.with_name(f"replaced-{n}.db") for n in numbers) if not it.exists())
     for suffix in SIDECARS:
-        beside_it = path.with_name(path.name + suffix)
-        if beside_it.exists():
-            beside_it.rename(kept.with_name(kept.name + suffix))
+        sidecar = path.with_name(path.name + suffix)
+        if sidecar.exists():
+            sidecar.rename(kept.with_name(kept.name + suffix))
     return path.rename(kept) if path.exists() else None
 
 
-def _settle(partial: Path, target: Path) -> None:
-    """Give a finished file its name, durably."""
+def _rename_durably(partial: Path, target: Path) -> None:
+    """Give a complete file its name, durably."""
     for flushed in (partial, partial.parent):
         descriptor = os.open(flushed, os.O_RDONLY)
         try:

@@ -1,53 +1,53 @@
-"""Forgets outcomes whose retention is over: a few at a time, and none of which somebody is still to be told.
+"""Deletes outcomes whose retention is over: a few at a time, and none with a pending notification.
 
-An operation whose notification nobody has accepted yet is remembered beyond its retention: were it forgotten,
-a late region would start it anew while its outcome is still on its way. A dead letter holds nothing back.
+An operation whose notification is pending is kept beyond its retention: were it deleted, a late region would
+start a second operation while the outcome of the first one is being sent. A dead letter keeps nothing.
 """
 
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.target import OUTCOMES
 
-# Forgotten in small steps, which leave room for arrivals, and by the minute.
+# How many rows a step reads, the pause between steps, and how often deletions are due.
 STEP = 200
 PAUSE_S = 0.05
 GRAIN_MS = 60_000
-NAP_S_MAX = 3_600.0
+SLEEP_S_MAX = 3_600.0
 
 _BEGINNING = (-1, -1)
 
 
 class Retention:
-    """Walks through what was decided, from the oldest on, again and again."""
+    """Scans what was decided, from the oldest on, again and again."""
 
     def __init__(self, store: Store, retention_ms: int) -> None:
         self._store, self._retention_ms = store, retention_ms
-        # Where the walk through each outcome stands. What is held back is passed once per walk, so that
-        # however much of it there is, a step stays small.
+        # Where the scan of each outcome stands. What is kept beyond its retention is read once per scan, so
+        # that a step stays small however much of it there is.
         self._passed: dict[Phase, tuple[int, int]] = dict.fromkeys(OUTCOMES, _BEGINNING)
 
     def step(self, now_ms: int) -> float | None:
-        """Forget a few; return for how many seconds to rest, or None when nothing will ever be due."""
+        """Delete a few; return the seconds until the next step, or None when there are no outcomes."""
         oldest_ms = self._store.oldest_decided_ms()
         if oldest_ms is None:
             return None
         due_ms = -(-(oldest_ms + self._retention_ms + 1) // GRAIN_MS) * GRAIN_MS
         if now_ms < due_ms:
-            return min((due_ms - now_ms) / 1000, NAP_S_MAX)
-        ended = [self._walk(outcome, now_ms - self._retention_ms) for outcome in OUTCOMES]
+            return min((due_ms - now_ms) / 1000, SLEEP_S_MAX)
+        ended = [self._scan(outcome, now_ms - self._retention_ms) for outcome in OUTCOMES]
         if not all(ended):
             return PAUSE_S
-        held = self._store.oldest_decided_ms()
-        if held is not None and held < now_ms - self._retention_ms:
-            return GRAIN_MS / 1000  # until somebody has accepted it
+        kept_ms = self._store.oldest_decided_ms()
+        if kept_ms is not None and kept_ms < now_ms - self._retention_ms:
+            return GRAIN_MS / 1000  # until its notification is accepted
         return PAUSE_S
 
-    def _walk(self, outcome: Phase, before_ms: int) -> bool:
-        """Take one step through one outcome; return whether that was the last one of this walk."""
-        found = self._store.forgettable(outcome, before_ms=before_ms, after=self._passed[outcome], limit=STEP)
+    def _scan(self, outcome: Phase, before_ms: int) -> bool:
+        """Take one step of the scan of one outcome; return whether it was the last one."""
+        found = self._store.purgeable(outcome, before_ms=before_ms, after=self._passed[outcome], limit=STEP)
         if found:
             self._store.begin()
-            self._store.forget([n for _, n in found])
+            self._store.purge([n for _, n in found])
             self._store.commit()
         ended = len(found) < STEP
         self._passed[outcome] = _BEGINNING if ended else found[-1]

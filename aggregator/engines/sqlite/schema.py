@@ -9,9 +9,9 @@ APPLICATION_ID = 0x66616E69  # "fani", so that another program's database is not
 # nothing that is busy looks through them, however many they are.
 _OUTBOX_2 = """
 CREATE TABLE outbox (
-    n         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a first attempt is found by it
+    n         INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: first attempts are found by it
     target    TEXT    NOT NULL,                  -- its name in the settings
-    operation TEXT    NOT NULL,                  -- its id: not forgotten while this row is here
+    operation TEXT    NOT NULL,                  -- its id: not deleted while this row is here
     notify    TEXT    NOT NULL,                  -- JSON: fanin.aggregator.fanin.Notification
     attempts  INTEGER NOT NULL DEFAULT 0,        -- that failed
     tried_ms  INTEGER NOT NULL DEFAULT 0,        -- the pauses between attempts, added up
@@ -21,7 +21,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_retry ON outbox (target, due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX outbox_operation ON outbox (operation);
 CREATE TABLE dead_letter (
-    n         INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order in which they were given up
+    n         INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order in which they became dead letters
     target    TEXT    NOT NULL,
     operation TEXT    NOT NULL,
     notify    TEXT    NOT NULL,
@@ -50,7 +50,7 @@ PRAGMA application_id = {APPLICATION_ID};
 # By the version that a file has: what makes it one of the next version. All steps that a file needs run in
 # one transaction. A step that was released is never changed: it meets files of its own time.
 MIGRATIONS: Mapping[int, str] = {
-    # Targets got names; until then there was the one.
+    # Targets got names; until then there was one.
     1: f"""
 ALTER TABLE outbox RENAME TO outbox_1;
 DROP INDEX outbox_retry;

@@ -1,7 +1,7 @@
 """The SQLite file: its schema and every statement that touches it.
 
 Rules of this file: it decides nothing; every call is one statement or a few on rows that an index finds; a
-statement for many rows is prepared once and run for all of them. Whoever calls begins and ends transactions.
+statement for many rows is prepared once and run for all of them. The caller begins and ends transactions.
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fanin.aggregator.engines.sqlite.file import FILE, acquire, open_store, unusable
+from fanin.aggregator.engines.sqlite.file import FILE, acquire, open_store, opening
 from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreFullError
@@ -37,16 +37,16 @@ def _text(value: FanIn | Sequence[str]) -> str:
 
 
 class Store:
-    """One open file. Not for several threads."""
+    """One open file. Not for use by several threads."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the file in ``folder``, making both if need be, and become its only owner.
+        """Open the file in ``folder``, creating both if needed, and become its only owner.
 
         Raises:
-            StoreUnusableError: in use, not ours, from a newer version, damaged, or no permission.
+            StoreUnusableError: in use, another program's, of a newer version, damaged, or not permitted.
         """
         self.path = folder / FILE
-        with unusable(self.path):
+        with opening(self.path):
             folder.mkdir(parents=True, exist_ok=True)
             self._owner = acquire(folder)
             try:
@@ -57,7 +57,7 @@ class Store:
             self.outbox = OutboxTable(self._db)
 
     def close(self) -> None:
-        """Give the file up. What was committed is in it."""
+        """Close the file, and give up its ownership."""
         self._db.close()
         self._owner.close()
 
@@ -67,7 +67,7 @@ class Store:
         """Take the write lock at once: a read lock that turns into one later can fail although it waited.
 
         Raises:
-            StoreError: locked by somebody else, or not writable.
+            StoreError: it is locked by another program, or not writable.
         """
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -75,11 +75,15 @@ class Store:
             raise store_error(exc, self.path) from exc
 
     def commit(self) -> None:
-        """Make it durable. Raises what sqlite3 raises; the caller knows what that means for its batch."""
+        """Make the transaction durable.
+
+        Raises:
+            sqlite3.Error: it may be committed or not.
+        """
         self._db.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Undo what was not committed. SQLite may have done so by itself."""
+        """Undo the transaction, unless SQLite has done so by itself."""
         if self._db.in_transaction:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
@@ -91,7 +95,7 @@ class Store:
     # --- operations ---
 
     def load(self, ids: Sequence[str]) -> dict[str, StoredOperation]:
-        """Those of ``ids`` that are known, by id."""
+        """The stored operations among ``ids``, by id."""
         rows = self._db.execute(
             "SELECT o.id, o.n, o.state FROM json_each(?) AS wanted CROSS JOIN operation AS o"
             " ON o.id = wanted.value",
@@ -113,20 +117,20 @@ class Store:
         return self._integer("SELECT min(deadline_ms) FROM operation WHERE outcome IS NULL")
 
     def insert(self, states: Iterable[FanIn]) -> None:
-        """Operations that were not known."""
+        """Insert operations."""
         self._db.executemany(
             "INSERT INTO operation (id, deadline_ms, outcome, decided_ms, state) VALUES (?, ?, ?, ?, ?)",
             [(it.operation_id, it.deadline_ms, _outcome(it), it.decided_ms, _text(it)) for it in states],
         )
 
     def update(self, known: Iterable[StoredOperation]) -> None:
-        """What arrived at operations whose outcome, or lack of one, is as it was."""
+        """Update operations whose outcome does not change."""
         self._db.executemany(
             "UPDATE operation SET state = ? WHERE n = ?", [(_text(state), n) for n, state in known]
         )
 
     def decide(self, known: Iterable[StoredOperation]) -> None:
-        """Give operations their outcome. One that has an outcome keeps it."""
+        """Update operations that get their outcome. One that has an outcome keeps it."""
         self._db.executemany(
             "UPDATE operation SET state = ?, outcome = ?, decided_ms = ? WHERE n = ? AND outcome IS NULL",
             [(_text(state), _outcome(state), state.decided_ms, n) for n, state in known],
@@ -159,17 +163,17 @@ class Store:
     # --- retention, and figures ---
 
     def oldest_decided_ms(self) -> int | None:
-        """When the oldest outcome that is still remembered was decided."""
+        """When the oldest stored outcome was decided, Unix epoch."""
         oldest = [
             self._integer("SELECT min(decided_ms) FROM operation WHERE outcome = ?", outcome)
             for outcome in (Phase.COMPLETED, Phase.TIMED_OUT)
         ]
         return min((ms for ms in oldest if ms is not None), default=None)
 
-    def forgettable(
+    def purgeable(
         self, outcome: Phase, *, before_ms: int, after: tuple[int, int], limit: int
     ) -> list[tuple[int, int]]:
-        """When and what was decided before then, the oldest first, from the one behind ``after`` on."""
+        """When and which operations were decided before ``before_ms``, in order, from behind ``after`` on."""
         rows = self._db.execute(
             "SELECT decided_ms, n FROM operation WHERE outcome = ? AND decided_ms < ?"
             " AND (decided_ms, n) > (?, ?) ORDER BY decided_ms, n LIMIT ?",
@@ -177,8 +181,8 @@ class Store:
         )
         return rows.fetchall()
 
-    def forget(self, numbers: Sequence[int]) -> int:
-        """Forget operations, but none of which somebody is still to be told; return how many."""
+    def purge(self, numbers: Sequence[int]) -> int:
+        """Delete operations, except those with a pending notification; return how many."""
         return self._db.executemany(
             "DELETE FROM operation WHERE n = ?"
             " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.operation = operation.id)",
@@ -199,7 +203,7 @@ def _outcome(state: FanIn) -> str | None:
 
 
 def store_error(exc: sqlite3.Error, path: Path) -> StoreError:
-    """The error that tells a caller whether to try again soon, later, or to expect that it happened."""
+    """The error for a caller: whether to try again soon or later, or that it may have happened."""
     # The lower byte is the primary code; the rest says more than we act on. Errors of the module have none.
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in _BUSY:

@@ -92,7 +92,7 @@ def test_a_copy_is_one_state_whatever_is_written_meanwhile(tmp_path: Path) -> No
 
     (tmp_path / "other").mkdir()
     (tmp_path / "copy.db").rename(tmp_path / "other" / FILE)
-    assert (found.operations, found.waiting, found.untold) == (2_001, 2_001, 0)
+    assert (found.operations, found.waiting, found.pending) == (2_001, 2_001, 0)
     assert names(tmp_path / "other") == {*(f"op-{n}" for n in range(2_000)), "in the log"}
     assert names(tmp_path / "data") == names(tmp_path / "other") | {"later"}
 
@@ -129,7 +129,7 @@ def test_a_copy_replaces_nothing(tmp_path: Path) -> None:
     filled(tmp_path / "data", count=1)
     (tmp_path / "copy.db").write_text("yesterday's")
 
-    with pytest.raises(StoreUnusableError, match=r"copy.db is there already; choose another name"):
+    with pytest.raises(StoreUnusableError, match=r"copy.db exists already; choose another name"):
         copy(tmp_path / "data", tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "yesterday's"
 
