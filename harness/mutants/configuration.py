@@ -7,7 +7,7 @@ from fanin.aggregator.fanin import FanIn
 from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
-from fanin.harness.world.kernel import ahead_ms, elapsed_ms
+from fanin.harness.world.kernel import clock_offset_ms, elapsed_ms
 
 CLOCK: frozenset[OptionalCapability] = frozenset({"stepping-clock"})
 
@@ -38,7 +38,7 @@ class MonotonicClock:
     """The wall clock as it was when the process started, plus the time since then."""
 
     def __init__(self, epoch_ms: int) -> None:
-        self._started_ms = epoch_ms + ahead_ms()
+        self._started_ms = epoch_ms + clock_offset_ms()
 
     def now_ms(self) -> int:
         return self._started_ms + elapsed_ms()

@@ -1,6 +1,6 @@
-"""What a target is, field by field: the shape that a target file and the command line are read into.
+"""The configuration of a target, field by field: the shape of a target file and of `fanin verify`'s options.
 
-Rules of this file: the docstrings speak of YAML, because people read them (``docs/verify.md``).
+Rules of this file: the descriptions of attributes are also those of ``docs/verify.md``.
 """
 
 from typing import Annotated, Literal
@@ -34,32 +34,32 @@ Seed = Annotated[int, Meta(ge=0)]
 
 
 class TargetConfig(Strict, frozen=True):
-    """What is judged, and how. What is left out has the command's default.
+    """What to judge, and how. A field that is left out has the default of the command line.
 
     Attributes:
-        app: An ASGI application factory, judged in virtual time; this, or command, or url.
-        app_dir: Where its module lies.
-        command: A process that listens on PORT, judged in real time.
-        url: A deployment, with {region} where the region goes, and {key} where the key goes.
-        key_env: The environment variable that holds the key, in place of FANIN_TARGET_KEY.
-        headers: Sent to the deployment with every webhook; {key} stands for the key.
-        regions: The deployment's regions, as it is configured.
-        timeout: The deployment's timeout, as it is configured; of a command, what every timeout becomes.
-        tolerance: How late it may act.
-        redelivery_grace: How long it may take to tell once the sink is well again, its backoff included.
-        listen: Where the sink listens for the deployment.
-        public_url: Where the deployment finds the sink, if that is somewhere else.
-        max_rate: Requests a second to the deployment, at most.
-        capabilities: What it has beyond the contract, or a deployment is configured for beyond its defaults.
-        lacks: What the application or the command does not offer.
-        probe: Reads what was told off the deployment's status, in place of a sink.
-        activities: Which activities tell an outcome, for the probe.
-        jobs: How many scenarios a command is judged by at once.
-        seed: Decides every random choice; drawn anew for a deployment when left out.
-        scenarios: Names of the pack, or files; the whole pack when left out.
-        report: The folder where a report is written.
-        answers: What statuses mean, where that is not what HTTP says.
-        notification: Where its notifications say what.
+        app: An ASGI application factory, judged in virtual time; either this, or command, or url.
+        app_dir: The folder of its module; the current one when left out.
+        command: A command that starts a process which listens on PORT, judged in real time.
+        url: The URL of a deployment, with {region} in place of the region, and {key} in place of the key.
+        key_env: The environment variable that holds the key, instead of FANIN_TARGET_KEY.
+        headers: Headers of every webhook to the deployment; {key} stands for the key.
+        regions: The regions that the deployment is configured with.
+        timeout: The timeout that the deployment is configured with; a command: what every timeout becomes.
+        tolerance: How late an outcome may be.
+        redelivery_grace: How long it may take to notify once the sink works again, its own backoff included.
+        listen: The address at which fanin receives the deployment's notifications.
+        public_url: The URL at which the deployment reaches that address, if another one.
+        max_rate: Requests per second to the deployment, at most.
+        capabilities: What it can do beyond the contract, or what a deployment is configured for.
+        lacks: What the application or the command cannot do.
+        probe: Read outcomes from the deployment's status API, instead of notifications.
+        activities: The activities that report an outcome, for the probe.
+        jobs: How many scenarios a command is judged by at the same time.
+        seed: Decides every random choice; when left out, a new one for every run against a deployment.
+        scenarios: Names of built-in scenarios, or files; the whole pack when left out.
+        report: The folder into which a report is written.
+        answers: The meaning of statuses with which it answers webhooks, where it is not that of HTTP.
+        notification: Where its notifications hold what.
     """
 
     app: Reference | None = None

@@ -1,7 +1,7 @@
-"""A target file: everything that ``fanin verify`` wants to know about a target, for CI and for next time.
+"""Reads a target file: the options of ``fanin verify`` as YAML, for CI and for the next time.
 
-It is read as scenarios are (`language.load`): every problem at its line and column, with the nearest
-valid name. What the command line says wins. Secrets have no field here, so that the file can be committed.
+It is read as scenarios are (`language.load`): every problem with its line and column, and the nearest valid
+name. Options of the command line win over it. Secrets have no field, so that the file can be committed.
 """
 
 from collections.abc import Sequence

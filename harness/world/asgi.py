@@ -1,7 +1,7 @@
-"""One life of an ASGI application, called in process: lifespan, requests, and its end.
+"""One running instance of an ASGI application, in process: lifespan, requests, stop, kill.
 
 It behaves towards the application as uvicorn does: an exception becomes a 500, a client that gives up
-becomes ``http.disconnect``, an orderly stop waits for the requests under way.
+becomes ``http.disconnect``, an orderly stop waits for the requests in flight.
 """
 
 import asyncio
@@ -18,94 +18,100 @@ type AsgiApp = Callable[
     Awaitable[None],
 ]
 type Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-# Told the status when an answer is ready but has not left yet; True means that this life just ended.
+# Called with the status of a response that is ready but has not left yet; True: the instance was just killed.
 type OnResponse = Callable[[int], bool]
 
-# A slow client's body arrives in so many pieces.
-_PIECES = 10
+# The body of a slow client arrives in so many pieces.
+_BODY_PIECES = 10
 
 
 class StartError(Exception):
-    """The application refused to start. The message is its own."""
+    """The application did not start; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What came back: status and headers, names in lower case."""
+    """The head of a response to a webhook; names of headers in lower case."""
 
     status: int
     headers: Mapping[str, str]
 
 
 class AppInstance:
-    """One life of an application, from its lifespan's startup on."""
+    """A running instance of an application, from its lifespan's startup on.
+
+    Args:
+        app: The application.
+        spawn: Starts a task in which the application runs.
+        on_error: Called with every exception that the application lets out.
+    """
 
     def __init__(
-        self, app: AsgiApp, spawn: Spawn, *, saw: Callable[[BaseException], None] = lambda _exc: None
+        self, app: AsgiApp, spawn: Spawn, *, on_error: Callable[[BaseException], None] = lambda _exc: None
     ) -> None:
         self._app = app
         self._spawn = spawn
-        self._saw = saw  # told of every exception that the application lets out
+        self._on_error = on_error
         self._state: dict[str, Any] = {}
-        self._orders: asyncio.Queue[Message] = asyncio.Queue()
-        self._reports: asyncio.Queue[Message] = asyncio.Queue()
+        self._to_lifespan: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_lifespan: asyncio.Queue[Message] = asyncio.Queue()
         self._in_flight: set[asyncio.Future[WebhookResponse]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._open = False
 
     async def startup(self) -> None:
-        """Run the lifespan's startup. An application that knows none, and says so in its own way, is up.
+        """Run the lifespan's startup. An application without one is up at once.
 
         Raises:
             StartError: the application reported a failure.
         """
-        self._orders.put_nowait({"type": "lifespan.startup"})
+        self._to_lifespan.put_nowait({"type": "lifespan.startup"})
         self._spawn(self._lifespan())
-        report = await self._reports.get()
+        report = await self._from_lifespan.get()
         if report["type"] == "lifespan.startup.failed":
             # Starlette's message is a traceback, whose last line says what was wrong.
             lines = str(report.get("message") or "").strip().splitlines()
             raise StartError(lines[-1] if lines else "lifespan startup failed")
         if report["type"] == "over":
-            self._reports.put_nowait(report)  # the shutdown will ask for it again
+            self._from_lifespan.put_nowait(report)  # for the shutdown, which waits for it again
         self._open = True
 
     async def shutdown(self) -> None:
-        """Stop in order: no new requests, those under way finish, then the lifespan's shutdown."""
+        """Stop in order: no new requests, those in flight finish, then the lifespan's shutdown."""
         self._open = False
         await self._idle.wait()
-        self._orders.put_nowait({"type": "lifespan.shutdown"})
-        await self._reports.get()
+        self._to_lifespan.put_nowait({"type": "lifespan.shutdown"})
+        await self._from_lifespan.get()
 
     def kill(self) -> None:
-        """End as ``kill -9`` does, as far as peers can tell: every request under way loses its connection."""
+        """End as with ``kill -9``, as far as clients can see: requests in flight lose their connection."""
         self._open = False
         for future in tuple(self._in_flight):
             if not future.done():
-                future.set_exception(ConnectionResetError("the aggregator died"))
+                future.set_exception(ConnectionResetError("the aggregator was killed"))
 
     async def request(
         self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
     ) -> WebhookResponse:
-        """Send one request and wait for the head of its answer.
+        """Send one request and wait for the head of its response.
 
         Raises:
-            ConnectionRefusedError: nobody listens.
-            ConnectionResetError: the application died, or ``on_response`` said so, before the answer left.
+            ConnectionRefusedError: the instance does not listen.
+            ConnectionResetError: it was killed, or ``on_response`` returned True, before the response left.
         """
         if not self._open:
             raise ConnectionRefusedError("the aggregator is down")
-        answered: asyncio.Future[WebhookResponse] = asyncio.get_running_loop().create_future()
-        self._in_flight.add(answered)
+        response: asyncio.Future[WebhookResponse] = asyncio.get_running_loop().create_future()
+        self._in_flight.add(response)
         self._idle.clear()
         gone = asyncio.Event()
-        self._spawn(self._serve(_Exchange(request, body_over_ms, answered, gone, on_response)))
+        self._spawn(self._serve(_Exchange(request, body_over_ms, response, gone, on_response)))
         try:
-            return await answered
+            return await response
         finally:
             gone.set()
-            self._in_flight.discard(answered)
+            self._in_flight.discard(response)
             if not self._in_flight:
                 self._idle.set()
 
@@ -113,42 +119,42 @@ class AppInstance:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
 
         async def send(message: Message) -> None:
-            self._reports.put_nowait(message)
+            self._from_lifespan.put_nowait(message)
 
         try:
-            await self._app(scope, self._orders.get, send)
+            await self._app(scope, self._to_lifespan.get, send)
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever the judged application raises
-            self._saw(exc)
-        # Whoever waits for a report waits no longer.
-        self._reports.put_nowait({"type": "over"})
+            self._on_error(exc)
+        # Startup and shutdown no longer wait for the application.
+        self._from_lifespan.put_nowait({"type": "over"})
 
     async def _serve(self, exchange: "_Exchange") -> None:
         try:
             await self._app(exchange.scope(dict(self._state)), exchange.receive, exchange.send)
-            error = "the application returned without an answer"
+            error = "the application returned without a response"
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever the judged application raises
-            self._saw(exc)
+            self._on_error(exc)
             error = f"the application raised {type(exc).__name__}"
-        if not exchange.answered.done():
-            exchange.answer(500, {"fanin-note": error})
+        if not exchange.response.done():
+            exchange.respond(500, {"fanin-note": error})
 
 
 class _Exchange:
-    """One request and its answer, in the application's terms."""
+    """One request and its response, as ASGI messages."""
 
     def __init__(
         self,
         request: WebhookRequest,
         body_over_ms: int,
-        answered: asyncio.Future[WebhookResponse],
+        response: asyncio.Future[WebhookResponse],
         gone: asyncio.Event,
         on_response: OnResponse,
     ) -> None:
         self._request = request
-        self.answered = answered
+        self.response = response
         self._gone = gone
         self._on_answer = on_response
-        size = max(1, -(-len(request.body) // (_PIECES if body_over_ms else 1)))
+        size = max(1, -(-len(request.body) // (_BODY_PIECES if body_over_ms else 1)))
         self._pieces = [request.body[at : at + size] for at in range(0, len(request.body), size)] or [b""]
         self._pause = body_over_ms / 1000 / len(self._pieces)
 
@@ -184,17 +190,17 @@ class _Exchange:
         return {"type": "http.request", "body": piece, "more_body": bool(self._pieces)}
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not self.answered.done():
+        if message["type"] == "http.response.start" and not self.response.done():
             headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]
             }
-            self.answer(message["status"], headers)
+            self.respond(message["status"], headers)
 
-    def answer(self, status: int, headers: Mapping[str, str]) -> None:
+    def respond(self, status: int, headers: Mapping[str, str]) -> None:
         if self._on_answer(status):
-            if not self.answered.done():
-                self.answered.set_exception(
-                    ConnectionResetError("the aggregator died before its answer left")
+            if not self.response.done():
+                self.response.set_exception(
+                    ConnectionResetError("the aggregator was killed before its response left")
                 )
-        elif not self.answered.done():
-            self.answered.set_result(WebhookResponse(status, headers))
+        elif not self.response.done():
+            self.response.set_result(WebhookResponse(status, headers))

@@ -1,7 +1,7 @@
 """Virtual time: an event loop whose clock jumps to the next timer, and whose every choice comes from a seed.
 
-The only file that knows ``simloop`` (docs/decisions/0002-simulation-kernel.md). It is young and has one
-maintainer, so it is pinned, and what is taken from it is small: the loop, named hosts, their network.
+The only file that imports ``simloop`` (docs/decisions/0002-simulation-kernel.md). It is young and has one
+maintainer, so it is pinned, and little of it is used: the loop, named hosts, their network.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ def elapsed_ms() -> int:
     return round(asyncio.get_running_loop().time() * 1_000_000) // 1000
 
 
-class _DigestingTrace(TraceRecorder):
-    """Hashes the trace as it grows: kept whole, it is most of a long run's memory."""
+class _HashingTrace(TraceRecorder):
+    """Hashes the trace as it grows: kept whole, it would be most of a long run's memory."""
 
     _FLUSH_AT = 4096
 
@@ -58,68 +58,68 @@ class _DigestingTrace(TraceRecorder):
         self._choices.clear()
 
 
-def ahead_ms() -> int:
-    """By how much the judged application's wall clock was set, in a world where it is."""
-    return getattr(asyncio.get_running_loop(), "ahead_ms", 0)
+def clock_offset_ms() -> int:
+    """By how much the application's wall clock was set; 0 outside a simulated world."""
+    return getattr(asyncio.get_running_loop(), "clock_offset_ms", 0)
 
 
 class _Loop(simloop.SimLoop):
-    """Tells when the clock has moved, and lets single machines stand still.
+    """Reports when the clock has moved, and can pause single hosts.
 
-    What is ready to run on a machine that stands still is set aside: its tasks, its timers, and what the
-    network brings it. All of that becomes ready at once when the machine goes on, as a process finds it after
-    SIGCONT: overdue timers, full socket buffers. In which order it then runs is the seed's choice.
+    What is ready to run on a paused host is held back: its tasks, its timers, and what the network brings it.
+    All of that becomes ready at once when the host is resumed, as for a process after SIGCONT: overdue
+    timers, full socket buffers. The order in which it then runs is chosen by the seed.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.moved: Callable[[float], None] | None = None
-        self.ahead_ms = 0
-        self._still: dict[str, list[Any]] = {}  # by machine: what waits there
+        self.on_clock_moved: Callable[[float], None] | None = None
+        self.clock_offset_ms = 0
+        self._held: dict[str, list[Any]] = {}  # by paused host: what is ready there
 
-    def hold(self, host: str) -> None:
-        """Let this machine stand still."""
-        self._still.setdefault(host, [])
+    def pause(self, host: str) -> None:
+        """Hold back everything that is ready on a host, from now on."""
+        self._held.setdefault(host, [])
 
-    def release(self, host: str) -> None:
-        """Let it go on."""
-        self._ready.extend(self._still.pop(host, []))
+    def resume(self, host: str) -> None:
+        """Make everything ready that was held back."""
+        self._ready.extend(self._held.pop(host, []))
 
-    def release_all(self) -> None:
-        """Let all of them go on."""
-        for host in tuple(self._still):
-            self.release(host)
+    def resume_all(self) -> None:
+        """Resume every paused host."""
+        for host in tuple(self._held):
+            self.resume(host)
 
     def set_clock(self, by_ms: int) -> None:
         """Set the wall clock."""
-        self.ahead_ms += by_ms
-        if self.moved is not None:
-            self.moved(self._now)
+        self.clock_offset_ms += by_ms
+        if self.on_clock_moved is not None:
+            self.on_clock_moved(self._now)
 
     def _step(self) -> None:
-        if self._still:
-            self._set_aside()
+        if self._held:
+            self._hold_back()
         super()._step()
 
     def _advance_clock(self) -> None:
         super()._advance_clock()
-        if self._still:
-            self._set_aside()
+        if self._held:
+            self._hold_back()
             while not self._ready:
                 super()._advance_clock()
-                self._set_aside()
-        if self.moved is not None:
-            self.moved(self._now)
+                self._hold_back()
+        if self.on_clock_moved is not None:
+            self.on_clock_moved(self._now)
 
-    def _set_aside(self) -> None:
+    def _hold_back(self) -> None:
         kept: list[Any] = []
         for entry in self._ready:
-            self._still.get(_runs_on(entry), kept).append(entry)
+            self._held.get(_host_of_entry(entry), kept).append(entry)
         self._ready[:] = kept  # in place: simloop keeps a view of it
 
 
-def _runs_on(entry: Any) -> str:
-    """The machine that something ready will run on. A packet runs on the one that it arrives at."""
+def _host_of_entry(entry: Any) -> str:
+    """The host on which a ready entry runs. A packet runs on the one at which it arrives."""
     _, _, handle, callback = entry
     if getattr(callback, "__func__", None) is SimNetwork._deliver:  # noqa: SLF001 - as above
         destination: str = handle._args[0].dst  # noqa: SLF001 - asyncio offers no other way
@@ -133,48 +133,51 @@ class VirtualKernel:
     def __init__(self, seed: int) -> None:
         self._loop = _Loop(seed)
         # Private, and the reason why the version is pinned: simloop offers no other way to a flat memory.
-        self._loop._recorder = _DigestingTrace()  # noqa: SLF001
-        # A failing task of the judged application is the oracle's business by what the world sees of it.
-        self._loop.set_exception_handler(lambda _loop, context: self.saw(context.get("exception")))
-        self.left: str | None = None  # what the judged application used that no simulation has
+        self._loop._recorder = _HashingTrace()  # noqa: SLF001
+        # A task of the application that fails is judged by what can be seen from outside.
+        self._loop.set_exception_handler(lambda _loop, context: self.on_app_error(context.get("exception")))
+        self.sandbox_breach: str | None = None  # what the application used that a simulation does not have
 
     def host(self, name: str) -> simloop.Host:
-        """A machine of its own on the simulated network; code in its tasks listens and connects as it."""
+        """A host on the simulated network; code in its tasks listens and connects as this host."""
         return self._loop.net.host(name)
 
     def pause(self, host: simloop.Host) -> None:
-        """Let a machine stand still, while the world goes on."""
-        self._loop.hold(host.name)
+        """Pause a host, while the world goes on."""
+        self._loop.pause(host.name)
 
     def resume(self, host: simloop.Host) -> None:
-        """Let it go on. It finds its timers overdue and its sockets full."""
-        self._loop.release(host.name)
+        """Resume a paused host. It finds its timers overdue and its sockets full."""
+        self._loop.resume(host.name)
 
     def set_clock(self, by_ms: int) -> None:
-        """Set the judged application's wall clock. Time itself goes on evenly."""
+        """Set the application's wall clock. The loop's time goes on evenly."""
         self._loop.set_clock(by_ms)
 
-    def saw(self, exc: object) -> None:
-        """Take note of an exception of the judged application: did it try to leave the simulation?"""
-        if isinstance(exc, (simloop.SimulationFenceError, sandbox.SandboxBreachError)) and self.left is None:
-            self.left = str(exc)
+    def on_app_error(self, exc: object) -> None:
+        """Take an exception of the application, and keep the first that is a breach of the sandbox."""
+        breaches = (simloop.SimulationFenceError, sandbox.SandboxBreachError)
+        if isinstance(exc, breaches) and self.sandbox_breach is None:
+            self.sandbox_breach = str(exc)
 
     @contextmanager
     def foreign_app_sandbox(self, epoch_ms: int) -> Iterator[None]:
-        """What unmodified code needs: a wall clock that follows virtual time, and walls around the world."""
-        with time_machine.travel(epoch_ms / 1000, tick=False) as clock, sandbox.raised(self.saw):
-            self._loop.moved = lambda now_s: clock.move_to((epoch_ms + self._loop.ahead_ms) / 1000 + now_s)
+        """For unmodified code: let the wall clock follow virtual time, and enforce the sandbox."""
+        with time_machine.travel(epoch_ms / 1000, tick=False) as clock, sandbox.enforced(self.on_app_error):
+            self._loop.on_clock_moved = lambda now_s: clock.move_to(
+                (epoch_ms + self._loop.clock_offset_ms) / 1000 + now_s
+            )
             yield
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
-        """Run to the end of ``main``, then end whatever the judged application left behind."""
+        """Run ``main`` to its end, then cancel the tasks that the application left behind."""
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(main)
         finally:
-            self._loop.release_all()
+            self._loop.resume_all()
             try:
-                self._loop.run_until_complete(_end_all_tasks())
+                self._loop.run_until_complete(_cancel_all_tasks())
             finally:
                 asyncio.set_event_loop(None)
                 self._loop.close()
@@ -184,7 +187,7 @@ class VirtualKernel:
         return self._loop.trace_hash()
 
 
-async def _end_all_tasks() -> None:
+async def _cancel_all_tasks() -> None:
     pending = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in pending:
         task.cancel()

@@ -1,7 +1,7 @@
-"""One scenario in one world: registry, network, aggregator and sink, until silence proves something.
+"""Plays one scenario in one world (registry, network, aggregator, sink) until absence proves something.
 
-Everything but the kernel is the same code in virtual and in real time; waiting is ``asyncio.sleep`` and the
-clock is the running loop's.
+Everything but the kernel is the same code in virtual and in real time: it waits with ``asyncio.sleep``, and
+the clock is the running loop's.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ from fanin.harness.world.sink import Sink
 from fanin.harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
 from fanin.simulator.delivery import Profile
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.faults.aggregator import ClockJump, Restart
+from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.scenario import Scenario
 
 # Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
 EPOCH_MS = 1_772_323_200_000
 SINK_PORT = 80
-# After the last thing that the scenario does, an outcome may still be a timeout away; then the contract wants
-# two more of silence, because an operation that rises again reports when its second deadline passes.
+# After the last event of the scenario, an outcome may still be a timeout away. Two more timeouts are watched
+# then, because an operation that wrongly starts again reports when its second deadline passes.
 TIMEOUTS_WATCHED = 3
-# How long an application may take to stop when the watch is over.
+# How long an application may take to stop in the end.
 STOP_S = 60
 
 
 class UnsimulatedError(Exception):
-    """The judged application used something that a simulated world does not have."""
+    """The application needs something that a simulated world does not have; the message names it."""
 
 
 def play_foreign_app(
@@ -51,17 +51,18 @@ def play_foreign_app(
 
     Args:
         scenario: As `fanin.simulator.language.load.load` returns it.
-        build: Makes the application of each life; its settings are in the environment (`target.environment`).
+        build: Returns the application of each start; its settings are in the environment
+            (`target.environment`).
         seed: Decides every random choice.
-        name: What to call it in reports.
-        dialect: How it speaks.
+        name: Its name in reports.
+        dialect: How its notifications and responses are to be read.
 
     Raises:
         UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
     """
     with isolated_process_state(seed):
         factory = configured_by_environment(build)
-        return play(scenario, seed=seed, factory=factory, name=name, foreign=True, dialect=dialect)
+        return play(scenario, seed=seed, factory=factory, name=name, foreign_app=True, dialect=dialect)
 
 
 def play(
@@ -70,7 +71,7 @@ def play(
     seed: int = 0,
     factory: AppFactory = reference_aggregator,
     name: str = "aggregator (sqlite) in process",
-    foreign: bool = False,
+    foreign_app: bool = False,
     dialect: Dialect = PLAIN,
 ) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
@@ -78,13 +79,13 @@ def play(
     Args:
         scenario: As `fanin.simulator.language.load.load` returns it.
         seed: Decides every random choice: delays, fates, and which of several ready tasks runs first.
-        factory: Builds the application that is judged, anew for each of its lives.
-        name: What to call it in reports.
-        foreign: It is not ours: fence it in, and let the process's wall clock follow virtual time.
-        dialect: How it speaks.
+        factory: Builds the application for each of its starts.
+        name: Its name in reports.
+        foreign_app: It is not ours: enforce the sandbox, and let the wall clock follow virtual time.
+        dialect: How its notifications and responses are to be read.
 
     Raises:
-        UnsimulatedError: a foreign app left the simulated world.
+        UnsimulatedError: a foreign app broke out of the sandbox.
     """
     kernel = VirtualKernel(seed)
     with scratch_folder() as folder:
@@ -98,18 +99,20 @@ def play(
                 epoch_ms=EPOCH_MS,
                 factory=factory,
                 name=name,
-                machine=machine,
+                host_name=host_name,
             )
-            for machine in machines(scenario.replicas)
+            for host_name in host_names(scenario.replicas)
         ]
-        set_meanwhile = any(isinstance(fault, ClockJump) for fault in scenario.faults)
+        clock_is_set = any(
+            isinstance(fault, AggregatorFault) and fault.effect == "clock" for fault in scenario.faults
+        )
         run = Run(
             scenario,
             seed,
             version=version("fanin"),
             target=name,
-            # What a clock that is set shows at 0 says nothing of what it shows later.
-            epoch=None if set_meanwhile else EPOCH_MS,
+            # When the clock is set later, its reading at 0 is not enough to compare timestamps with.
+            epoch=None if clock_is_set else EPOCH_MS,
             unobservable=dialect.unobservable,
         )
         world = World(targets, run, elapsed_ms, dialect=dialect)
@@ -119,22 +122,24 @@ def play(
             await sink.create_task(world.sink.listen("0.0.0.0", SINK_PORT))  # noqa: S104 - a simulated network
             await world.play(trace=kernel.trace_hash)
 
-        with kernel.foreign_app_sandbox(EPOCH_MS) if foreign else nullcontext():
+        with kernel.foreign_app_sandbox(EPOCH_MS) if foreign_app else nullcontext():
             kernel.run(main())
-    if foreign and kernel.left:
-        raise UnsimulatedError(f"{name} cannot run in virtual time: {kernel.left}; judge it with --command")
+    if foreign_app and kernel.sandbox_breach:
+        raise UnsimulatedError(
+            f"{name} cannot run in virtual time: {kernel.sandbox_breach}; judge it with --command"
+        )
     return History(run, world.recorder.entries)
 
 
-def machines(replicas: int) -> list[str]:
-    """What the simulated machines of the replicas are called."""
+def host_names(replicas: int) -> list[str]:
+    """The names of the simulated hosts of the replicas."""
     if replicas == 1:
         return ["aggregator"]
     return [f"aggregator-{number}" for number in range(1, replicas + 1)]
 
 
 class World:
-    """Wires the parts together and decides when it has watched long enough."""
+    """Wires the parts of one world together, and decides when it has been watched long enough."""
 
     def __init__(
         self,
@@ -148,14 +153,14 @@ class World:
         epoch_ms: int = EPOCH_MS,
         wall_ms: Callable[[], int] | None = None,
     ) -> None:
-        """Put a world together.
+        """Wire a world.
 
         Args:
-            targets: What is judged: one process, or all the replicas of it.
+            targets: The aggregator under test, or its replicas.
             run: The header of its history.
             now_ms: Scenario time.
             profile: How the sender behaves; by default as the scenario says.
-            dialect: How the target speaks.
+            dialect: How the target's notifications and responses are to be read.
             throttle: Awaited before every request to the target.
             epoch_ms: Unix milliseconds of the scenario's start, for what payloads say.
             wall_ms: Unix milliseconds now, for signatures; by default counted from ``epoch_ms``.
@@ -192,12 +197,12 @@ class World:
         begin: Callable[[], None] = lambda: None,
         last: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Play the scenario to the end of the watch. The sink listens already.
+        """Play the scenario, and watch until nothing more can legally happen. The sink listens already.
 
         Args:
-            trace: Tells the digest of every scheduling choice so far, where there is such a thing.
+            trace: Returns the digest of every scheduling choice so far, where there is one.
             begin: Called when the target is up for the first time, at the scenario's instant 0.
-            last: Awaited when the watch is over, before the history ends.
+            last: Awaited before the history is closed.
         """
         recovery = asyncio.create_task(self._nemesis.recover())
         await self._nemesis.start_targets()
@@ -205,10 +210,10 @@ class World:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._driver.run())
             group.create_task(self._nemesis.run())
-            group.create_task(self._sink_is_well())
+            group.create_task(self._wait_for_sink())
         await self._watch()
         recovery.cancel()
-        await self._driver.give_up()
+        await self._driver.cancel()
         if last is not None:
             await last()
         self.sink.close()
@@ -216,33 +221,33 @@ class World:
         self.recorder.close()
         await self._stop()
 
-    async def _sink_is_well(self) -> None:
-        """Ends when the last sink fault that ever ends has ended."""
+    async def _wait_for_sink(self) -> None:
+        """Wait for the end of the last sink fault that has an end."""
         faults = (fault for fault in self._run.scenario.faults if isinstance(fault, SinkFault))
         ends = [fault.until for fault in faults if fault.until is not None]
         await asyncio.sleep(max(ends, default=0) / 1000)
 
     async def _watch(self) -> None:
-        """Go on until nothing that is still to come could be legal."""
-        calm_ms = self.recorder.now_ms()
+        """Wait until nothing that may still come could be legal."""
+        calm_since_ms = self.recorder.now_ms()
         allowed_ms = max(self._run.redelivery_grace, self._run.tolerance)
         while True:
-            await self._nemesis.settle()
-            calm_ms = max(calm_ms, self._nemesis.last_change_ms)
-            end_ms = calm_ms + TIMEOUTS_WATCHED * self._longest_ms() + allowed_ms
+            await self._nemesis.wait_recovered()
+            calm_since_ms = max(calm_since_ms, self._nemesis.last_change_ms)
+            end_ms = calm_since_ms + TIMEOUTS_WATCHED * self._longest_ms() + allowed_ms
             left_ms = end_ms - self.recorder.now_ms()
             if left_ms <= 0:
                 return
             await asyncio.sleep(left_ms / 1000)
 
     def _longest_ms(self) -> int:
-        """The longest timeout that the aggregator is ever told."""
+        """The longest timeout that the aggregator is ever configured with."""
         scenario = self._run.scenario
-        told = (fault.timeout for fault in scenario.faults if isinstance(fault, Restart))
-        return max(scenario.timeout, *(timeout or 0 for timeout in told), 0)
+        faults = (fault for fault in scenario.faults if isinstance(fault, AggregatorFault))
+        return max(scenario.timeout, *(fault.new_timeout_ms or 0 for fault in faults), 0)
 
     async def _stop(self) -> None:
-        """Stop in order, so that the application closes its files. What it does now is nobody's business."""
+        """Stop in order, so that the application closes its files. Nothing of this is recorded."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await asyncio.gather(*(target.stop() for target in self._targets))

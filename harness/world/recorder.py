@@ -7,7 +7,11 @@ from fanin.harness.history import Entry
 
 
 class Recorder:
-    """The growing history of one run. ``now_ms`` is the scenario's clock."""
+    """The growing history of one run.
+
+    Args:
+        now_ms: The scenario's clock.
+    """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self.now_ms = now_ms
@@ -17,18 +21,18 @@ class Recorder:
         self._posts = count(1)
 
     def write(self, entry: Entry) -> None:
-        """Append, unless the history has ended: what dies afterwards is no part of it."""
+        """Append an entry, unless the history is closed."""
         if not self._closed:
             self.entries.append(entry)
 
     def close(self) -> None:
-        """End the history."""
+        """End the history: what still ends afterwards is not part of it."""
         self._closed = True
 
     def next_attempt(self) -> int:
-        """A number for one attempt at a delivery, unique in the run."""
+        """A number for an attempt at a delivery, unique in the run."""
         return next(self._attempts)
 
     def next_post(self) -> int:
-        """A number for one request that the sink has read, unique in the run."""
+        """A number for a notification that the sink has received, unique in the run."""
         return next(self._posts)

@@ -1,4 +1,8 @@
-"""Plays the registry's part: sends every webhook when it is due, and retries as its sender profile does."""
+"""Plays the registry: sends every webhook when it is due, and retries as its sender profile does.
+
+A request carries one delivery; several where the sender gathers events in envelopes. It is signed when it is
+sent, each attempt anew.
+"""
 
 import asyncio
 import heapq
@@ -12,21 +16,33 @@ from fanin.harness.dialect import PLAIN, Dialect
 from fanin.harness.history import AttemptEnded, AttemptSent, FaultApplied, RegistryEvent, Unsent
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
-from fanin.harness.world.request import Deliveries, request_of
 from fanin.harness.world.target import Target
 from fanin.simulator.delivery import Profile, next_attempt_after_ms, parse_retry_after, profile_of
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
 from fanin.simulator.rng import LazyRandom, RandomSource, sample_ms
+from fanin.simulator.signing import FOREIGN_SECRET, message_id, secret_at, signed
+from fanin.simulator.wire import WebhookRequest, envelope_request, with_body
 
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+type Deliveries = tuple[Delivery, ...]  # of one request: of one region, at least one
 
 
 class RegistryDriver:
-    """Sends what the registry announces, over a network that takes its time."""
+    """Sends the deliveries of a registry's plan, over a network with latency.
+
+    Args:
+        scenario: Says how the sender behaves, and how its network does.
+        registry: Plans what is delivered when.
+        targets: The aggregator, or its replicas.
+        nemesis: Is told of every step of a request at which a fault may happen.
+        recorder: Records every attempt.
+        seed: Of the network's latency.
+        wall_ms: The clock of the senders, Unix milliseconds.
+        profile: How the sender retries; by default as the scenario says.
+        dialect: How the target's responses are to be understood.
+        throttle: Awaited before every request; the time that it takes is no part of the request.
+    """
 
     def __init__(
         self,
@@ -44,60 +60,59 @@ class RegistryDriver:
     ) -> None:
         self._scenario, self._registry = scenario, registry
         self._targets, self._nemesis, self._recorder = targets, nemesis, recorder
-        self._wall_ms = wall_ms  # what senders' clocks show, in Unix milliseconds
+        self._wall_ms, self._seed = wall_ms, seed
         self._profile = profile or profile_of(scenario.sender)
-        self._dialect = dialect
-        self._throttle = throttle  # awaited before every request; what it takes is no part of the request
-        self._seed = seed
-        self._places = {region: place for place, region in enumerate(scenario.regions)}
-        self._gathering: dict[str, list[Delivery]] = {}  # by region: what goes into its next envelope
-        self._turns = {region: asyncio.Lock() for region in scenario.regions}  # of a sender that is serial
-        self._due: list[tuple[int, int, Delivery | UnsentDelivery]] = []
+        self._dialect, self._throttle = dialect, throttle
+        self._region_index = {region: index for index, region in enumerate(scenario.regions)}
+        self._envelopes: dict[str, list[Delivery]] = {}  # by region: those that still gather events
+        self._serial = {region: asyncio.Lock() for region in scenario.regions}  # for serial senders
+        self._due: list[tuple[int, int, Delivery | UnsentDelivery]] = []  # a heap, by time and order
         self._order = count()
-        self._deliveries: dict[asyncio.Task[None], None] = {}  # a set that keeps its order
+        self._tasks: dict[asyncio.Task[None], None] = {}  # a set that keeps its order
         self._defects: list[BaseException] = []  # of the harness itself
-        self._op_by_id: dict[str, str] = {}  # by payload id
-        self._op_by_image: dict[tuple[str | None, ...], str] = {}  # by action, repository, tag, digest
+        self._operation_by_id: dict[str, str] = {}  # by payload id
+        self._operation_by_image: dict[tuple[str | None, ...], str] = {}  # action, repository, tag, digest
 
     async def run(self) -> None:
-        """Play every operation. Ends when every delivery has succeeded or was given up."""
+        """Send everything. Ends when every delivery has succeeded, or its sender has given up."""
         occurrences = iter(self._registry.occurrences())
         upcoming = next(occurrences, None)
         while upcoming is not None or self._due:
             if upcoming is not None and (not self._due or upcoming.at_ms <= self._due[0][0]):
-                await self._nemesis.until(upcoming.at_ms)
-                self._occur(upcoming)
+                await self._nemesis.wait_until(upcoming.at_ms)
+                self._publish(upcoming)
                 upcoming = next(occurrences, None)
             else:
-                due_ms, _, what = heapq.heappop(self._due)
-                await self._nemesis.until(due_ms)
-                self._act(what)
+                due_ms, _, delivery = heapq.heappop(self._due)
+                await self._nemesis.wait_until(due_ms)
+                self._dispatch(delivery)
         if self._profile.attempts is not None:
-            while self._deliveries:
-                await asyncio.wait(self._deliveries)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
         self._raise_defect()
 
-    async def give_up(self) -> None:
+    async def cancel(self) -> None:
         """End the deliveries of a sender that never gives up by itself."""
-        deliveries = tuple(self._deliveries)
-        for delivery in deliveries:
-            delivery.cancel()
-        await asyncio.gather(*deliveries, return_exceptions=True)
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._raise_defect()
-
-    def _raise_defect(self) -> None:
-        """A webhook that the harness failed to carry was never sent: no verdict may rest on it."""
-        if self._defects:
-            raise self._defects[0]
 
     def operation_of(self, body: dict[str, Any] | None) -> str | None:
         """The operation that a notification's body is about; None when no such operation has happened."""
         if body is None:
             return None
         image = (body.get("action"), body.get("repository"), body.get("tag"), body.get("digest"))
-        return self._op_by_id.get(str(body.get("id"))) or self._op_by_image.get(tuple(map(_text, image)))
+        by_image = self._operation_by_image.get(tuple(map(_text, image)))
+        return self._operation_by_id.get(str(body.get("id"))) or by_image
 
-    def _occur(self, it: Occurrence) -> None:
+    def _raise_defect(self) -> None:
+        """A delivery that failed within the harness was never sent; no verdict may rest on it."""
+        if self._defects:
+            raise self._defects[0]
+
+    def _publish(self, it: Occurrence) -> None:
         self._recorder.write(
             RegistryEvent(
                 self._recorder.now_ms(),
@@ -111,73 +126,72 @@ class RegistryDriver:
             )
         )
         for payload_id in it.ids.values():
-            self._op_by_id.setdefault(payload_id, it.op)
-        self._op_by_image.setdefault((it.action, it.repository, it.tag, it.digest), it.op)
-        coming: list[Delivery | UnsentDelivery] = [*it.deliveries, *it.unsent]
-        for what in coming:
-            heapq.heappush(self._due, (what.due_ms, next(self._order), what))
+            self._operation_by_id.setdefault(payload_id, it.op)
+        self._operation_by_image.setdefault((it.action, it.repository, it.tag, it.digest), it.op)
+        deliveries: list[Delivery | UnsentDelivery] = [*it.deliveries, *it.unsent]
+        for delivery in deliveries:
+            heapq.heappush(self._due, (delivery.due_ms, next(self._order), delivery))
 
-    def _act(self, what: Delivery | UnsentDelivery) -> None:
-        if isinstance(what, UnsentDelivery):
-            now = self._recorder.now_ms()
-            if what.fault is not None:
-                self._recorder.write(FaultApplied(now, what.fault, what.op, what.region))
-            self._recorder.write(Unsent(now, what.op, what.region, what.why))
+    def _dispatch(self, it: Delivery | UnsentDelivery) -> None:
+        """Begin to send a delivery that is due, or put it into its region's envelope."""
+        if isinstance(it, UnsentDelivery):
+            self._record_fault(it.fault, it)
+            self._recorder.write(Unsent(self._recorder.now_ms(), it.op, it.region, it.why))
             return
-        for index in what.faults:
-            self._recorder.write(FaultApplied(self._recorder.now_ms(), index, what.op, what.region))
+        for index in it.faults:
+            self._record_fault(index, it)
         if self._scenario.sender.envelope is None:
-            self._begin(self._deliver((what,)))
-        elif what.region in self._gathering:
-            self._gathering[what.region].append(what)
+            self._start(self._deliver((it,)))
+        elif it.region in self._envelopes:
+            self._envelopes[it.region].append(it)
         else:
-            self._gathering[what.region] = [what]
-            self._begin(self._gather(what.region, self._scenario.sender.envelope))
+            self._envelopes[it.region] = [it]
+            self._start(self._deliver_envelope(it.region, self._scenario.sender.envelope))
 
-    def _begin(self, delivery: Coroutine[Any, Any, None]) -> None:
+    def _start(self, delivery: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(delivery)
-        self._deliveries[task] = None
-        task.add_done_callback(self._over)
+        self._tasks[task] = None
+        task.add_done_callback(self._on_done)
 
-    def _over(self, delivery: asyncio.Task[None]) -> None:
-        self._deliveries.pop(delivery, None)
-        if not delivery.cancelled() and (defect := delivery.exception()) is not None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (defect := task.exception()) is not None:
             self._defects.append(defect)
 
-    async def _gather(self, region: str, for_ms: int) -> None:
-        """Wait for what else this region has to send, and send all of it as one."""
-        await asyncio.sleep(for_ms / 1000)
-        await self._deliver(tuple(self._gathering.pop(region)))
+    async def _deliver_envelope(self, region: str, gather_ms: int) -> None:
+        """Gather events of a region for a while, then deliver them as one request."""
+        await asyncio.sleep(gather_ms / 1000)
+        await self._deliver(tuple(self._envelopes.pop(region)))
 
-    async def _deliver(self, parcel: Deliveries) -> None:
-        """Attempt one delivery until it succeeds or its sender gives up."""
+    async def _deliver(self, deliveries: Deliveries) -> None:
+        """Attempt one request until it succeeds or its sender gives up."""
         if self._profile.serial:
-            async with self._turns[parcel[0].region]:
-                await self._attempt_until_over(parcel)
+            async with self._serial[deliveries[0].region]:
+                await self._attempt_until_done(deliveries)
         else:
-            await self._attempt_until_over(parcel)
+            await self._attempt_until_done(deliveries)
 
-    async def _attempt_until_over(self, parcel: Deliveries) -> None:
+    async def _attempt_until_done(self, deliveries: Deliveries) -> None:
         for retry in count():
-            answer = await self._attempt(parcel, retry)
+            ended = await self._attempt(deliveries, retry)
             wait_ms = next_attempt_after_ms(
                 self._profile,
                 retry + 1,
-                status=answer.status,
-                retry_after_ms=parse_retry_after(answer.retry_after),
+                status=ended.status,
+                retry_after_ms=parse_retry_after(ended.retry_after),
             )
             if wait_ms is None:
                 return
             await asyncio.sleep(wait_ms / 1000)
 
-    async def _attempt(self, parcel: Deliveries, retry: int) -> AttemptEnded:
+    async def _attempt(self, deliveries: Deliveries, retry: int) -> AttemptEnded:
         if self._throttle is not None:
             await self._throttle()
-        first, who = parcel[0], self._whose_turn(parcel[0], retry)
-        attempts = self._leave(parcel, retry, who)
+        first, replica = deliveries[0], self._replica_for(deliveries[0], retry)
+        attempts = self._record_sent(deliveries, retry, replica)
         try:
             async with asyncio.timeout(self._profile.timeout_ms / 1000):
-                status, retry_after = await self._exchange(parcel, attempts[0], retry, who)
+                status, retry_after = await self._exchange(deliveries, attempts[0], retry, replica)
             ended = AttemptEnded(self._recorder.now_ms(), attempts[0], status, retry_after=retry_after)
         except TimeoutError:
             lost = retry < first.lose_requests
@@ -187,24 +201,64 @@ class RegistryDriver:
         except ConnectionResetError:
             ended = AttemptEnded(self._recorder.now_ms(), attempts[0], error="reset")
         except asyncio.CancelledError:
-            self._end(AttemptEnded(self._recorder.now_ms(), attempts[0], error="run-ended"), attempts)
+            run_ended = AttemptEnded(self._recorder.now_ms(), attempts[0], error="run-ended")
+            self._record_ended(run_ended, attempts)
             raise
-        self._end(ended, attempts)
+        self._record_ended(ended, attempts)
         if ended.status is not None:
-            for it in parcel:
-                self._nemesis.on_response_received(it.op, it.region, ended.status, who)
+            for it in deliveries:
+                self._nemesis.on_response_received(it.op, it.region, ended.status, replica)
         return ended
 
-    def _whose_turn(self, it: Delivery, retry: int) -> int:
-        """Which replica takes it: regions take turns, and so do copies and retries."""
-        return (self._places[it.region] + it.copy + retry) % len(self._targets)
+    async def _exchange(
+        self, deliveries: Deliveries, attempt: int, retry: int, replica: int
+    ) -> tuple[int, str | None]:
+        """One request and its response, on a network that may lose either.
 
-    def _leave(self, parcel: Deliveries, retry: int, who: int) -> list[int]:
-        """Write down that an attempt leaves; return its numbers, one for each delivery that it carries."""
-        attempts = [self._recorder.next_attempt() for _ in parcel]
-        envelope = 0 if self._scenario.sender.envelope is None else attempts[0]
-        replica = 0 if len(self._targets) == 1 else who + 1
-        for attempt, it in zip(attempts, parcel, strict=True):
+        Returns:
+            The status in the contract's terms, and the ``Retry-After`` header.
+
+        Raises:
+            ConnectionRefusedError: the aggregator is down.
+            ConnectionResetError: the connection broke, or the response was lost.
+        """
+        first = deliveries[0]
+        if retry < first.lose_requests:
+            self._record_fault(first.lose_requests_fault, first, attempt)
+            await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
+        rng = LazyRandom(self._seed, "latency", first.op, first.region, first.copy, retry)
+        await self._travel(rng)
+        response = await self._targets[replica].request(
+            build_request(
+                deliveries, self._scenario, at_ms=self._recorder.now_ms(), epoch_ms=self._wall_ms()
+            ),
+            body_over_ms=first.body_over_ms,
+            on_response=lambda status: self._is_killed_by(deliveries, self._dialect.status(status), replica),
+        )
+        if retry < first.lose_answers:
+            self._record_fault(first.lose_answers_fault, first, attempt)
+            raise ConnectionResetError("the response was lost")
+        await self._travel(rng)
+        return self._dialect.status(response.status), response.headers.get("retry-after")
+
+    def _is_killed_by(self, deliveries: Deliveries, status: int, replica: int) -> bool:
+        """Whether the aggregator is killed now that its response is ready, before it leaves."""
+        kills = [self._nemesis.on_response(it.op, it.region, status, replica) for it in deliveries]
+        return any(kills)
+
+    async def _travel(self, rng: RandomSource) -> None:
+        delay_ms = sample_ms(self._scenario.latency, rng)
+        if delay_ms:
+            await asyncio.sleep(delay_ms / 1000)
+
+    def _replica_for(self, it: Delivery, retry: int) -> int:
+        """The replica that takes an attempt: regions take turns, and so do copies and retries."""
+        return (self._region_index[it.region] + it.copy + retry) % len(self._targets)
+
+    def _record_sent(self, deliveries: Deliveries, retry: int, replica: int) -> list[int]:
+        """Record that an attempt is sent; return the number of each delivery's attempt."""
+        attempts = [self._recorder.next_attempt() for _ in deliveries]
+        for attempt, it in zip(attempts, deliveries, strict=True):
             self._recorder.write(
                 AttemptSent(
                     self._recorder.now_ms(),
@@ -216,48 +270,46 @@ class RegistryDriver:
                     copy=it.copy,
                     retry=retry,
                     invalid_because=it.invalid_because,
-                    replica=replica,
-                    envelope=envelope,
+                    replica=0 if len(self._targets) == 1 else replica + 1,
+                    envelope=0 if self._scenario.sender.envelope is None else attempts[0],
                 )
             )
         return attempts
 
-    def _end(self, ended: AttemptEnded, attempts: Sequence[int]) -> None:
+    def _record_ended(self, ended: AttemptEnded, attempts: Sequence[int]) -> None:
         for attempt in attempts:
             self._recorder.write(structs.replace(ended, attempt=attempt))
 
-    async def _exchange(
-        self, parcel: Deliveries, attempt: int, retry: int, who: int
-    ) -> tuple[int, str | None]:
-        """One request and its answer on a network that may lose either."""
-        it = parcel[0]
-        if retry < it.lose_requests:
-            self._bite(it.lose_requests_fault, it, attempt)
-            await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
-        draws = LazyRandom(self._seed, "latency", it.op, it.region, it.copy, retry)
-        await self._travel(draws)
-        now_ms, wall_ms = self._recorder.now_ms(), self._wall_ms()
-        answer = await self._targets[who].request(
-            request_of(parcel, self._scenario, at_ms=now_ms, epoch_ms=wall_ms),
-            body_over_ms=it.body_over_ms,
-            on_response=lambda status: self._answering(parcel, self._dialect.status(status), who),
-        )
-        if retry < it.lose_answers:
-            self._bite(it.lose_answers_fault, it, attempt)
-            raise ConnectionResetError("the answer was lost")
-        await self._travel(draws)
-        return self._dialect.status(answer.status), answer.headers.get("retry-after")
-
-    def _answering(self, parcel: Deliveries, status: int, who: int) -> bool:
-        """The answer is about to leave; True: it never will."""
-        struck = [self._nemesis.on_response(it.op, it.region, status, who) for it in parcel]
-        return any(struck)
-
-    async def _travel(self, draws: RandomSource) -> None:
-        delay_ms = sample_ms(self._scenario.latency, draws)
-        if delay_ms:
-            await asyncio.sleep(delay_ms / 1000)
-
-    def _bite(self, index: int | None, it: Delivery, attempt: int) -> None:
+    def _record_fault(
+        self, index: int | None, it: Delivery | UnsentDelivery, attempt: int | None = None
+    ) -> None:
         if index is not None:
             self._recorder.write(FaultApplied(self._recorder.now_ms(), index, it.op, it.region, attempt))
+
+
+def build_request(deliveries: Deliveries, scenario: Scenario, *, at_ms: int, epoch_ms: int) -> WebhookRequest:
+    """The request of one attempt.
+
+    Args:
+        deliveries: What it carries.
+        scenario: Says whether there are envelopes and signatures.
+        at_ms: When it is sent, from the scenario's start.
+        epoch_ms: The same in Unix milliseconds.
+    """
+    first = deliveries[0]
+    request = first.request
+    if scenario.sender.envelope is not None:
+        request = envelope_request([it.request for it in deliveries])
+    signing = scenario.signing
+    if not signing.secrets or first.forged == "unsigned":
+        return request
+    own_secret = secret_at(signing.secrets, at_ms, rotates_ms=signing.rotates)
+    secret = FOREIGN_SECRET if first.forged == "wrong-secret" else own_secret
+    id_ = message_id(first.id, first.region)
+    result = signed(request, secret, id_, epoch_ms=epoch_ms - first.signed_earlier_ms)
+    # Still the same JSON, but no longer the bytes that were signed.
+    return with_body(result, result.body + b"\n") if first.forged == "altered" else result
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,7 +1,7 @@
-"""The only door to what is judged.
+"""What the harness can do to an aggregator, and how it does that to an application in process.
 
-A target can be started, sent a webhook, stopped in order and killed. What it keeps lies in a folder that
-survives a kill as ``kill -9`` would leave it.
+A target can be started, sent a webhook, stopped, killed, paused and reconfigured. A kill leaves its folder as
+``kill -9`` would.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fanin.harness.world.asgi import AppInstance, AsgiApp, OnResponse, StartError, WebhookResponse
-from fanin.harness.world.kernel import VirtualKernel, ahead_ms, elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel, clock_offset_ms, elapsed_ms
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import WebhookRequest
@@ -19,25 +19,25 @@ __all__ = ["DataFolder", "InProcessTarget", "StartError", "Target", "WebhookResp
 
 
 class Target(Protocol):
-    """What the harness can do to an aggregator, whatever it runs on."""
+    """An aggregator under test, in whichever way it runs."""
 
     name: str
 
     async def start(self) -> None:
-        """Begin a new life on what the last one left.
+        """Start on the data of the last run.
 
         Raises:
-            StartError: it refused.
+            StartError: it did not start.
         """
 
     async def request(
         self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
     ) -> WebhookResponse:
-        """Deliver one request.
+        """Send one request.
 
         Raises:
             ConnectionRefusedError: it is down; the request certainly did not count.
-            ConnectionResetError: it died under the request, which may have counted.
+            ConnectionResetError: the connection broke; the request may have counted.
         """
 
     async def stop(self) -> None:
@@ -47,20 +47,20 @@ class Target(Protocol):
         """``kill -9``, at this instant."""
 
     def pause(self) -> None:
-        """Stand still from this instant on, as on SIGSTOP."""
+        """Pause at this instant, as on SIGSTOP."""
 
     def resume(self) -> None:
-        """Go on, as on SIGCONT."""
+        """Resume, as on SIGCONT."""
 
     def reconfigure(self, changes: Mapping[str, str]) -> None:
-        """From the next start on, these settings are other ones."""
+        """Change settings from the next start on."""
 
     def set_clock(self, by_ms: int) -> None:
-        """Set its wall clock by so much, and nobody else's."""
+        """Move its wall clock, but not the harness's."""
 
 
 def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[str, str]:
-    """The settings that every judged aggregator is given, whoever wrote it: the original's names and ours."""
+    """The settings of an aggregator under test, under the original's names and ours."""
     settings = {
         **reconfiguration(scenario.expects or scenario.regions, scenario.timeout),
         "NOTIFY_URL": notify_url,
@@ -78,7 +78,7 @@ def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[
 
 
 def reconfiguration(expects: Collection[str], timeout_ms: int | None) -> dict[str, str]:
-    """The settings that say which regions to wait for, and for how long; as far as they are given."""
+    """The settings for which regions to wait, and for how long; empty for what is not given."""
     settings = {}
     if expects:
         settings["WebhookRegions"] = settings["FANIN_REGIONS"] = ",".join(expects)
@@ -110,17 +110,17 @@ def reference_aggregator(settings: Mapping[str, str], epoch_ms: int) -> AsgiApp:
 
 
 class LoopClock:
-    """The running loop's time as wall-clock time. In a simulated world both are the same."""
+    """The running loop's time as wall-clock time; in a simulated world both are the same."""
 
     def __init__(self, epoch_ms: int) -> None:
         self._epoch_ms = epoch_ms
 
     def now_ms(self) -> int:
-        return self._epoch_ms + elapsed_ms() + ahead_ms()
+        return self._epoch_ms + elapsed_ms() + clock_offset_ms()
 
 
 class DataFolder:
-    """What an aggregator keeps, and who is using it. Replicas share one."""
+    """The data of an aggregator, and the targets that use it; replicas share one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._snapshots = folder, 0
@@ -141,9 +141,9 @@ class DataFolder:
 
 
 class InProcessTarget:
-    """An ASGI application in the simulated world.
+    """An ASGI application in a simulated world.
 
-    Every life runs on a simulated machine of its own, so that the dead stay silent.
+    Each start is on a simulated host of its own, so that nothing of a killed instance reaches the network.
     """
 
     def __init__(
@@ -156,32 +156,32 @@ class InProcessTarget:
         epoch_ms: int,
         factory: AppFactory = reference_aggregator,
         name: str = "aggregator (sqlite) in process",
-        machine: str = "aggregator",
+        host_name: str = "aggregator",
     ) -> None:
         self.name = name
         self._kernel, self._scenario, self._factory = kernel, scenario, factory
         self._data, self._notify_url, self._epoch_ms = data, notify_url, epoch_ms
-        self._machine, self._lives = machine, 0
+        self._host_name, self._starts = host_name, 0
         self._changes: dict[str, str] = {}
         self._instance: AppInstance | None = None
 
     async def start(self) -> None:
-        self._lives += 1
-        self._host = self._kernel.host(f"{self._machine}-{self._lives}")
+        self._starts += 1
+        self._host = self._kernel.host(f"{self._host_name}-{self._starts}")
         settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data.path)
         settings |= self._changes
-        life: list[AppInstance] = []
+        instances: list[AppInstance] = []
 
-        async def born() -> None:
+        async def build() -> None:
             try:
                 app = self._factory(settings, self._epoch_ms)
             except (Exception, SystemExit) as exc:
                 raise StartError(f"{type(exc).__name__}: {exc}") from exc
-            life.append(AppInstance(app, self._host.create_task, saw=self._kernel.saw))
+            instances.append(AppInstance(app, self._host.create_task, on_error=self._kernel.on_app_error))
 
-        await self._host.create_task(born())
-        await life[0].startup()
-        self._instance = life[0]
+        await self._host.create_task(build())
+        await instances[0].startup()
+        self._instance = instances[0]
         self._data.users.add(self)
 
     async def request(
@@ -192,19 +192,19 @@ class InProcessTarget:
         return await self._instance.request(request, body_over_ms=body_over_ms, on_response=on_response)
 
     async def stop(self) -> None:
-        life, self._instance = self._instance, None
-        if life is not None:
-            await life.shutdown()
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            await instance.shutdown()
             self._data.users.discard(self)
 
     def kill(self) -> None:
-        life, self._instance = self._instance, None
-        if life is None:
+        instance, self._instance = self._instance, None
+        if instance is None:
             return
         self._data.users.discard(self)
         if not self._data.users:
             self._data.snapshot_on_kill()
-        life.kill()
+        instance.kill()
         self._host.crash()
 
     def pause(self) -> None:

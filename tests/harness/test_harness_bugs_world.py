@@ -202,13 +202,13 @@ def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
     exchange = RegistryDriver._exchange
 
     async def wrong(
-        self: RegistryDriver, parcel: Any, attempt: int, retry: int, who: int
+        self: RegistryDriver, deliveries: Any, attempt: int, retry: int, replica: int
     ) -> tuple[int, str | None]:
-        it = parcel[0]
+        it = deliveries[0]
         if retry < it.lose_answers:
-            self._bite(it.lose_answers_fault, it, attempt)
+            self._record_fault(it.lose_answers_fault, it, attempt)
             raise ConnectionResetError
-        return await exchange(self, parcel, attempt, retry, who)
+        return await exchange(self, deliveries, attempt, retry, replica)
 
     patch.setattr(RegistryDriver, "_exchange", wrong)
 
@@ -216,7 +216,7 @@ def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
 def _lost_answers_are_sent(patch: Patch) -> None:
     from fanin.harness.world.sink import Connection
 
-    patch.setattr(Connection, "reset", lambda self, post: self.answer(post, 200))
+    patch.setattr(Connection, "reset", lambda self, post: self.respond_to(post, 200))
 
 
 # --- the clock skips, or does not ---
@@ -235,7 +235,7 @@ def everything_happens_at_its_time() -> None:
     assert told == [observer.arrived[0][0] + 60_000]
 
 
-def strangers_see_the_same_time() -> None:
+def foreign_apps_see_the_same_time() -> None:
     """`time.time()` in somebody else's code is the scenario's time, at every request."""
     seen: list[tuple[float, int]] = []
     build = load_factory("unmodified:create_app", FOREIGN_APPS)
@@ -303,12 +303,12 @@ def _the_sink_keeps_count_for_all(patch: Patch) -> None:
 
     def begin_with_it(self: Sink, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
-        self._times = shared
+        self._applied = shared
 
     patch.setattr(Sink, "__init__", begin_with_it)
 
 
-def _guests_stay(patch: Patch) -> None:
+def _foreign_apps_stay(patch: Patch) -> None:
     patch.setattr(os, "environ", {**os.environ})  # what they change is undone with the bug
     patch.setattr(playing, "isolated_process_state", nullcontext)
 
@@ -338,7 +338,7 @@ type Ask = Callable[..., Awaitable[WebhookResponse]]
 
 
 def _relay(spoil: Callable[[int], Awaitable[None]]) -> Callable[[Patch], None]:
-    """A door that does something to every request before it lets it in."""
+    """A target that does something to every request before it takes it."""
 
     def bug(patch: Patch) -> None:
         ask: Ask = InProcessTarget.request
@@ -370,9 +370,9 @@ LIES = {
     "H7 the sender's side": Lie(a_fault_hits_whom_it_names, _answers_are_lost_on_the_way_there),
     "H7 the sink's side": Lie(a_fault_hits_whom_it_names, _lost_answers_are_sent),
     "H8 skips": Lie(everything_happens_at_its_time, _skips_too_far),
-    "H8 two clocks": Lie(strangers_see_the_same_time, _leaves_the_wall_clock_behind),
+    "H8 two clocks": Lie(foreign_apps_see_the_same_time, _leaves_the_wall_clock_behind),
     "H9 shared state": Lie(a_run_leaves_nothing_behind, _the_sink_keeps_count_for_all),
-    "H9 guests": Lie(a_run_leaves_nothing_behind, _guests_stay),
+    "H9 foreign apps": Lie(a_run_leaves_nothing_behind, _foreign_apps_stay),
     "H10 loses": Lie(what_is_sent_arrives, _relay(_lose_some)),
     "H10 reorders": Lie(what_is_sent_arrives, _relay(_hold_some_back)),
 }

@@ -69,7 +69,7 @@ def strike(
         if meanwhile:
             await meanwhile(nemesis)
         await nemesis.run()
-        await nemesis.settle()
+        await nemesis.wait_recovered()
         recovery.cancel()
 
     VirtualKernel(0).run(main())
