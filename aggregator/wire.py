@@ -32,7 +32,7 @@ ID_LENGTH_MAX = 256
 TEXT_LENGTH_MAX = 512
 
 
-class Target(msgspec.Struct, frozen=True):
+class EventTarget(msgspec.Struct, frozen=True):
     """``target`` of the payload. Only charts have ``name`` and ``version``."""
 
     repository: str | None = None
@@ -42,7 +42,7 @@ class Target(msgspec.Struct, frozen=True):
     version: str | None = None
 
 
-class Request(msgspec.Struct, frozen=True):
+class EventRequest(msgspec.Struct, frozen=True):
     """``request`` of the payload; ``host`` is the login server that the push used."""
 
     host: str | None = None
@@ -53,8 +53,8 @@ class Event(msgspec.Struct, frozen=True):
 
     action: str
     id: str = ""
-    target: Target | None = None
-    request: Request | None = None
+    target: EventTarget | None = None
+    request: EventRequest | None = None
 
 
 class Arrival(NamedTuple):
@@ -141,7 +141,7 @@ def _refuse_text(name: str, text: str, length_max: int) -> None:
 
 def subject_of(event: Event) -> Subject:
     """The subject of an event. An empty string means the same as an absent field."""
-    target = event.target or Target()
+    target = event.target or EventTarget()
     return Subject(
         action=event.action,
         host=(event.request.host if event.request else None) or None,

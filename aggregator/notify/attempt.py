@@ -22,7 +22,7 @@ async def attempt(
     """Make one attempt.
 
     Args:
-        send: Sends the notification; see `fanin.aggregator.engine.Notifier.send`.
+        send: Sends the notification; see `fanin.aggregator.notify.port.Notifier.send`.
         limit: Raises `TimeoutError` in the attempt, or at its end, when it has taken too long.
 
     Returns:

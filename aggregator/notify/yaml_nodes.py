@@ -68,22 +68,22 @@ class Node:
             if names is not None and name not in names:
                 raise here.error(f"no such field {name!r}; {nearest(name, names)}")
             if name in found:
-                raise here.error(f"{name!r} stands here twice")
+                raise here.error(f"{name!r} occurs twice")
             found[name] = Node(self._path, value)
         return found
 
 
 def nearest(name: str, names: Collection[str]) -> str:
-    """What may have been meant, and what there is."""
+    """A hint for an unknown name: the nearest valid one, or all of them."""
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {str(near[0])!r}?" if near else f"there are {', '.join(names)}"
 
 
 def read(path: Path) -> Node:
-    """A file's root.
+    """Read a file; return its root.
 
     Raises:
-        NodeError: it cannot be read, is empty, or is not YAML.
+        NodeError: the file cannot be read, is empty, or is not YAML.
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -93,8 +93,8 @@ def read(path: Path) -> Node:
         raise NodeError(path, None, f"not UTF-8 at byte {exc.start}") from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise NodeError(Path(place), None, f"not YAML: {exc.problem}") from None
+        position = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise NodeError(Path(position), None, f"not YAML: {exc.problem}") from None
     except yaml.YAMLError as exc:
         raise NodeError(path, None, f"not YAML: {type(exc).__name__}") from None
     if node is None:

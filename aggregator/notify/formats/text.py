@@ -58,14 +58,13 @@ def joined(names: Iterable[str], length_max: int, *, mark: Callable[[str], str] 
         mark: Adds markup to a name.
     """
     marked = [mark(name) for name in names]
+    if len(whole := ", ".join(marked)) <= length_max:
+        return whole
     text, shown = "", 0
     for name in marked:
         longer = f"{text}, {name}" if text else name
-        rest = len(marked) - shown - 1
-        if len(longer) + (len(f" and {rest} more") if rest else 0) > length_max:
+        if len(f"{longer} and {len(marked) - shown - 1} more") > length_max:
             break
         text, shown = longer, shown + 1
-    more = len(marked) - shown
-    if not more:
-        return text
-    return f"{text} and {more} more" if text else f"{more} names too long to show"
+    rest = len(marked) - shown
+    return f"{text} and {rest} more" if text else f"{rest} names too long to show"

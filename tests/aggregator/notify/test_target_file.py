@@ -82,7 +82,7 @@ BAD = [
     ("targets:\n- name: 'a b'", ":2:9: expected a name of letters"),
     ("targets:\n- name: a", ":2:3: the target has neither a url nor a url_env; set one of the two"),
     (f"{A}, url_env: SLACK_URL}}", ":2:3: the target has both a url and a url_env"),
-    (f"{A}, name: b}}", "'name' stands here twice"),
+    (f"{A}, name: b}}", "'name' occurs twice"),
     (f"{A}, formatt: slack}}", ":2:31: no such field 'formatt'; did you mean 'format'?"),
     (f"{A}, format: slak}}", ":2:39: no such format 'slak'; did you mean 'slack'?"),
     (f"{A}, format: [slack]}}", "expected one of json, cloudevents"),
