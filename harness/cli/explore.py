@@ -13,7 +13,7 @@ from fanin.harness.cli.options import examples, jobs_option
 
 if TYPE_CHECKING:
     from fanin.harness.capabilities import Capability
-    from fanin.harness.explore.search import Run, Search, ShrunkRun
+    from fanin.harness.explore.search import ExploredRun, Search, ShrunkRun
     from fanin.harness.verdict import Exit
 
 # How many runs are shrunk for each broken rule: further ones are mostly the same bug.
@@ -133,7 +133,7 @@ def _bases(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _explore(search: "Search", seeds: range, jobs: int | None, folder: Path | None) -> "list[Run]":
+def _explore(search: "Search", seeds: range, jobs: int | None, folder: Path | None) -> "list[ExploredRun]":
     """Play all runs, and report each invalid one at once.
 
     Returns:
@@ -146,7 +146,7 @@ def _explore(search: "Search", seeds: range, jobs: int | None, folder: Path | No
     what = f"variants of {_names_text(search.variants_of)}" if search.variants_of else "random scenarios"
     many = f"{len(seeds)} {what}" if len(seeds) > 1 else what
     click.echo(f"{many} against {search.target}, seeds {seeds[0]} to {seeds[-1]}", err=True)
-    done: list[Run] = []
+    done: list[ExploredRun] = []
     shrunk: Counter[str] = Counter()
     progress = Progress(len(seeds))
     try:
@@ -172,7 +172,7 @@ def _names_text(names: tuple[str, ...]) -> str:
     return ", ".join(names) if len(names) <= _NAMED_MAX else f"{len(names)} scenarios"
 
 
-def _report(run: "Run", shrunk: "ShrunkRun | None", search: "Search", folder: Path | None) -> None:
+def _report(run: "ExploredRun", shrunk: "ShrunkRun | None", search: "Search", folder: Path | None) -> None:
     """Print the run, its shrunk scenario, and the replay command."""
     from fanin.harness.explore.search import replay
     from fanin.simulator.language.dump import dump, dumps
@@ -211,7 +211,7 @@ def _play(path: Path, seed: int, search: "Search") -> str:
     return shlex.join([*words, str(path), *(["--seed", str(seed)] if seed else [])])
 
 
-def _print_summary(found: "list[Run]") -> None:
+def _print_summary(found: "list[ExploredRun]") -> None:
     from fanin.harness.verdict import Validity
 
     counts = Counter(run.validity for run in found)
@@ -227,7 +227,7 @@ def _reason(doubt: str) -> str:
     return _PARTICULAR.sub("…", doubt.partition(":")[0])
 
 
-def _exit_code(found: "list[Run]") -> "Exit":
+def _exit_code(found: "list[ExploredRun]") -> "Exit":
     from fanin.harness.verdict import Exit, Validity
 
     if any(run.findings for run in found):

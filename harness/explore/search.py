@@ -48,7 +48,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ExploredRun:
     """One scenario played and judged."""
 
     seed: int
@@ -68,7 +68,7 @@ class ShrunkRun:
     played: int  # candidates that were played for it
 
 
-def explore(search: Search, seeds: range, *, jobs: int | None = None) -> Iterator[Run]:
+def explore(search: Search, seeds: range, *, jobs: int | None = None) -> Iterator[ExploredRun]:
     """Play and judge one scenario for each seed, in up to ``jobs`` processes; None: on every core.
 
     Raises:
@@ -80,7 +80,7 @@ def explore(search: Search, seeds: range, *, jobs: int | None = None) -> Iterato
     return run_ordered(work, seeds, jobs=jobs, pool_from=_POOL_FROM)
 
 
-def run(search: Search, seed: int) -> Run:
+def run(search: Search, seed: int) -> ExploredRun:
     """Play and judge the scenario that belongs to one seed."""
     try:
         base, scenario = scenario_of(search, seed)
@@ -88,7 +88,7 @@ def run(search: Search, seed: int) -> Run:
     except Exception as exc:
         exc.add_note(f"while exploring with seed {seed}")
         raise
-    return Run(
+    return ExploredRun(
         seed=seed, base=base, validity=verdict.validity, findings=verdict.findings, doubts=verdict.doubts
     )
 
@@ -102,7 +102,7 @@ def scenario_of(search: Search, seed: int) -> tuple[str, Scenario]:
     return base, repair(less := without_capabilities(drawn, search.lacks), seed) or less
 
 
-def shrink_run(search: Search, found: Run) -> ShrunkRun:
+def shrink_run(search: Search, found: ExploredRun) -> ShrunkRun:
     """Shrink the scenario of an invalid run; every step must break the rule of its first finding again."""
     rule, played = found.findings[0].rule, 0
 
@@ -126,7 +126,7 @@ def shrink_run(search: Search, found: Run) -> ShrunkRun:
     return ShrunkRun(scenario=scenario, seed=seed, finding=finding, played=played)
 
 
-def replay(search: Search, found: Run) -> str:
+def replay(search: Search, found: ExploredRun) -> str:
     """The command that repeats a run."""
     words = ["fanin", "explore"]
     if found.base:

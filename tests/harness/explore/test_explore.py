@@ -16,7 +16,7 @@ from fanin.harness.explore.generate import generate
 from fanin.harness.explore.predict import predict
 from fanin.harness.explore.repair import DELIVERIES_MAX, accepted, repair
 from fanin.harness.explore.search import (
-    Run,
+    ExploredRun,
     Search,
     explore,
     pack,
@@ -277,7 +277,7 @@ def test_what_is_played_is_what_was_drawn() -> None:
 
 def test_the_replay_names_the_scenario_whose_variant_it_was() -> None:
     """Not the whole pack, to which others may be added."""
-    found = Run(seed=9, base="slow-region", validity=Validity.VALID, findings=(), doubts=())
+    found = ExploredRun(seed=9, base="slow-region", validity=Validity.VALID, findings=(), doubts=())
 
     assert replay(Search(variants_of=pack(), app="my.app:create"), found) == (
         "fanin explore --variants-of slow-region --app my.app:create --seed 9 --runs 1"
@@ -320,7 +320,7 @@ def test_what_a_target_lacks_is_never_asked_of_it(lack: Capability, many: list[S
 
 def test_what_is_lacking_is_part_of_the_replay() -> None:
     """Without it the same seed would be another scenario."""
-    found = Run(seed=9, base="", validity=Validity.VALID, findings=(), doubts=())
+    found = ExploredRun(seed=9, base="", validity=Validity.VALID, findings=(), doubts=())
     search = Search(lacks=("process", "action-filter"))
 
     assert replay(search, found) == "fanin explore --lacks process --lacks action-filter --seed 9 --runs 1"
