@@ -1,10 +1,10 @@
-"""How a sender attempts one delivery: how often, how long it waits for an answer, and when it gives up.
+"""Sender profiles: how often a delivery is attempted, how long each attempt waits, and when it is given up.
 
-Rules of this file: pure, no clock and no chance. A gap counts from the moment the attempt before it failed
-(answered badly, broken, or given up waiting), as Svix defines it. Jitter, which Svix and Standard Webhooks
-have, is left out, so that a reader of a scenario can say when the next attempt comes.
+Rules of this file: pure, without a clock and without random choices. A gap counts from the moment when the
+attempt before it failed (a bad answer, a broken connection, no answer in time), as Svix defines it. Jitter,
+which Svix and Standard Webhooks have, is left out, so that a reader knows when the next attempt comes.
 
-What a real sender does, in short; each figure's source stands beside it below:
+What real senders do; the sources of the figures stand beside them below:
 
     profile             attempts  success   after a 4xx             Retry-After
     acr                 1         2xx       nothing more            ignored
@@ -104,7 +104,7 @@ def next_attempt_after_ms(
     """How long after the end of an attempt the next one starts; None after a success or when giving up.
 
     Args:
-        profile: Who sends.
+        profile: The sender's.
         attempts_made: How many attempts this delivery has had, the one that just ended included; at least 1.
         status: What it was answered; None without an answer (refused, broken, timed out).
         retry_after_ms: What the answer asked for (`parse_retry_after`); None when it asked for nothing.
@@ -122,6 +122,6 @@ def next_attempt_after_ms(
 
 
 def parse_retry_after(value: str | None) -> int | None:
-    """What a ``Retry-After`` in seconds asks for; None for nonsense and for a date, which needs a clock."""
+    """The delay that a ``Retry-After`` in seconds asks for; None for any other value, and for a date."""
     text = (value or "").strip()
     return int(text) * _S if text.isascii() and text.isdigit() else None

@@ -1,7 +1,7 @@
 """Durations as people write them, as integer milliseconds.
 
-Inside the project every time is an ``int`` of milliseconds with the unit in its name. Only this module
-and the scenario loader ever see ``45s``.
+Inside the project every time is an ``int`` of milliseconds with the unit in its name. ``45s`` is for files,
+options and reports.
 """
 
 import re
@@ -18,7 +18,7 @@ MS_BY_UNIT = {
     "d": 86_400_000,
 }
 
-# Nothing that is worth simulating takes longer; what does is a slip of the finger.
+# Nothing that is worth simulating takes longer; what does is a typing error.
 DURATION_MS_MAX = 100 * 365 * MS_BY_UNIT["d"]
 
 # What ``DURATION`` and ``MULTIPLE`` match is a duration, unless it is too long or finer than a millisecond.
@@ -34,7 +34,7 @@ _PART = re.compile(r"([0-9.]+)(ms|s|m|h|d)")
 _DURATION = re.compile(DURATION)
 _MULTIPLE = re.compile(rf"({_NUMBER})\s*timeouts?")
 _BARE_NUMBER = re.compile(_NUMBER)
-_QUOTED_MAX = 60  # characters of somebody's text in a message
+_QUOTED_MAX = 60  # characters of a value in a message
 
 
 # An ``int`` of milliseconds everywhere but in YAML, where the loader sees the mark and accepts a duration.
@@ -48,7 +48,7 @@ def parse_duration(text: str, *, timeout_ms: int | None = None) -> int:
     ``0`` is the only number that needs no unit.
 
     Args:
-        text: What the person wrote; surrounding space is ignored.
+        text: As written; surrounding space is ignored.
         timeout_ms: What ``1 timeout`` stands for; None where multiples of it make no sense.
 
     Raises:
@@ -89,7 +89,7 @@ def _refusal(text: str, stripped: str, *, multiples: bool) -> str:
 def format_duration(ms: int) -> str:
     """Write milliseconds the shortest way that `parse_duration` reads back.
 
-    A negative span, which reports may have to show, gets a sign, and nobody reads that back.
+    A negative span, which reports may have to show, gets a sign, which `parse_duration` refuses.
 
     >>> format_duration(90_000)
     '1m30s'

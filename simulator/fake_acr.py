@@ -1,7 +1,7 @@
-"""A geo-replicated registry: what is pushed and deleted in it, and which webhooks come of that, when.
+"""A geo-replicated registry: what is pushed to it and deleted from it, and which webhooks it sends for that.
 
-Rules of this file: it decides (`simulator.plan`) and does nothing; no clock, no sockets; every random choice
-is the seed's. What is faithful to the real registry, and what nobody outside knows, is in
+Rules of this file: it decides (`simulator.plan`) and does nothing; no clock, no sockets; the seed makes every
+random choice. What is faithful to the real registry, and what is not known outside it, is in
 ``docs/fake-registry.md``; where that page names a default, the code here has it.
 """
 
@@ -36,12 +36,12 @@ from fanin.simulator.wire import (
 
 __all__ = ["Delivery", "FakeRegistry", "Occurrence", "UnsentDelivery", "scope_matches"]
 
-# Nobody publishes figures for replication lag; small images are seen within seconds.
+# There are no published figures for replication lag; small images are seen within seconds.
 REPLICATION = Delay(min=500, max=5_000)
 
 
 def scope_matches(scope: str, repository: str, tag: str | None) -> bool:
-    """Whether a webhook of this scope hears of an event. A tagless event is a delete or a push by digest.
+    """Whether a webhook of this scope is sent for an event. A tagless event is a delete or a push by digest.
 
     ``""`` is everything, ``foo:*`` all of foo, ``foo:bar`` that tag, and ``foo`` is ``foo:latest`` [the REST
     API's webhook model]. Undocumented, and our choice: names compare exactly, a tagless event matches ``""``
@@ -56,11 +56,11 @@ def scope_matches(scope: str, repository: str, tag: str | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outlet:
+class _RegionalWebhook:
     """One region's webhook, with what all its requests share."""
 
     region: str
-    webhook: Webhook
+    settings: Webhook
     request: WebhookRequest  # without a body
     invalid_because: str
 
@@ -77,14 +77,16 @@ class FakeRegistry:
     def __init__(self, scenario: Scenario, *, seed: int, epoch_ms: int) -> None:
         self._scenario, self._seed, self._epoch_ms = scenario, seed, epoch_ms
         self._faults = DeliveryFaults(scenario.faults, regions=scenario.regions, seed=seed)
-        self._outlets = [_outlet(scenario, region) for region in scenario.regions]
+        self._webhooks = [_webhook(scenario, region) for region in scenario.regions]
         self._order = {region: place for place, region in enumerate(scenario.regions)}
 
     def occurrences(self) -> Iterator[Occurrence]:
         """Everything that happens, by ``at_ms``, then in the scenario's order; made one by one."""
         operations = self._scenario.operations
-        moments = heapq.merge(*(_moments(index, operation) for index, operation in enumerate(operations)))
-        for at_ms, index, n in moments:
+        repetitions = heapq.merge(
+            *(_repetitions(index, operation) for index, operation in enumerate(operations))
+        )
+        for at_ms, index, n in repetitions:
             operation = operations[index]
             name = operation.name or f"op{index + 1}"
             yield self._occurrence(operation, name, n, at_ms)
@@ -94,20 +96,22 @@ class FakeRegistry:
         event = self._event(operation, op, n, at_ms)
         facts = payload(event, operation.quirks)
         tag = facts.get("target", {}).get("tag") or None
-        ids = {outlet.region: self._id(operation, event.id, op, outlet.region) for outlet in self._outlets}
+        ids = {
+            webhook.region: self._id(operation, event.id, op, webhook.region) for webhook in self._webhooks
+        }
         bodies = {each: encode({**facts, "id": each}) for each in dict.fromkeys(ids.values())}
         deliveries: list[Delivery] = []
         unsent: list[UnsentDelivery] = []
-        for outlet in self._outlets:
-            region, delay_ms = outlet.region, self._delay_ms(operation, op, outlet.region)
+        for webhook in self._webhooks:
+            region, delay_ms = webhook.region, self._delay_ms(operation, op, webhook.region)
             due_ms = at_ms + (delay_ms or 0)
-            if why := _why_unsent(operation, outlet.webhook, event.repository, tag, delay_ms):
+            if why := _why_unsent(operation, webhook.settings, event.repository, tag, delay_ms):
                 unsent.append(UnsentDelivery(due_ms, op, region, why))
                 continue
-            request = with_body(outlet.request, bodies[ids[region]])
-            sound = Delivery(due_ms, op, region, ids[region], 0, request, outlet.invalid_because)
-            alive, dropped_by = self._faults.apply(sound, name)
-            deliveries += alive
+            request = with_body(webhook.request, bodies[ids[region]])
+            planned = Delivery(due_ms, op, region, ids[region], 0, request, webhook.invalid_because)
+            left, dropped_by = self._faults.apply(planned, name)
+            deliveries += left
             if dropped_by is not None:
                 unsent.append(UnsentDelivery(due_ms, op, region, "dropped", dropped_by))
         deliveries.sort(key=lambda each: (each.due_ms, self._order[each.region], each.copy))
@@ -118,7 +122,7 @@ class FakeRegistry:
         )  # fmt: skip
 
     def _event(self, operation: Operation, op: str, n: int, at_ms: int) -> Event:
-        """What the payload says, the same in every region. An explicit id does not move the other draws."""
+        """What the payload says, the same in every region. An explicit id changes none of the other draws."""
         rng = seeded_random(self._seed, "payload ids", op)
         drawn_id, request_id, nanos = _uuid(rng), _uuid(rng), rng.randrange(1_000_000)
         digits = 9 if "nine-digit-timestamp" in operation.quirks else 7
@@ -149,12 +153,12 @@ class FakeRegistry:
         return _uuid(seeded_random(self._seed, "payload ids", op, region))
 
     def _digest(self, image: Image, op: str) -> str:
-        """The same reference is the same content, in a push, in its repetition and in its delete."""
+        """Equal references have equal content: in a push, in its repetition and in its delete."""
         content = (image.repository, image.tag) if image.tag else (image.repository, "", op)
         return f"sha256:{seeded_random(self._seed, 'digest', *content).randbytes(32).hex()}"
 
     def _delay_ms(self, operation: Operation, op: str, region: str) -> int | None:
-        """From the operation to its webhook in this region; None when the operation never gets there."""
+        """The time from the operation to this region's webhook; None when the operation never reaches it."""
         if operation.action == "ping":
             return 0
         if region in operation.reaches:
@@ -168,15 +172,15 @@ class FakeRegistry:
         return None if delay is None else sample_ms(delay, LazyRandom(self._seed, "replication", op, region))
 
 
-def _outlet(scenario: Scenario, region: str) -> _Outlet:
+def _webhook(scenario: Scenario, region: str) -> _RegionalWebhook:
     webhook = scenario.webhooks.get(region, Webhook())
     request = webhook_request(address(webhook.uri, region, scenario.key), webhook.headers, b"")
     expected = {normalise_region(each) for each in scenario.regions}
-    known = request.claims is not None and normalise_region(request.claims) in expected
-    return _Outlet(region, webhook, request, "" if known else "unknown-region")
+    known = request.url_region is not None and normalise_region(request.url_region) in expected
+    return _RegionalWebhook(region, webhook, request, "" if known else "unknown-region")
 
 
-def _moments(index: int, operation: Operation) -> Iterator[tuple[int, int, int]]:
+def _repetitions(index: int, operation: Operation) -> Iterator[tuple[int, int, int]]:
     """When an operation happens, its place in the scenario, and the number of the repetition, from 1."""
     for n in range(operation.repeat):
         yield operation.at + n * operation.every, index, n + 1
@@ -185,7 +189,7 @@ def _moments(index: int, operation: Operation) -> Iterator[tuple[int, int, int]]
 def _why_unsent(
     operation: Operation, webhook: Webhook, repository: str, tag: str | None, delay_ms: int | None
 ) -> Literal["disabled", "action", "scope", "never-replicated"] | None:
-    """Why this webhook never hears of the operation. A ping asks for no subscription and no replication."""
+    """Why this webhook is not sent. A ping asks for no subscription and no replication."""
     if operation.action == "ping":
         return None
     if webhook.status == "disabled":

@@ -1,4 +1,4 @@
-"""Where scenarios are found: those that come with fanin, and files.
+"""Finds scenarios: those that come with fanin, and files.
 
 The built-in ones, the pack, are data files of this package in ``scenarios/``. A scenario is called what its
 file is called, without the suffix.
@@ -30,7 +30,7 @@ def find(name_or_path: str) -> Path:
     if name_or_path in built_in:
         return built_in[name_or_path]
     path = Path(name_or_path)
-    if path.exists() and not path.is_dir():  # a pipe will do, too
+    if path.exists() and not path.is_dir():  # it may be a pipe
         return path
     near = hint(path.stem, built_in)
     if path.is_dir():

@@ -23,12 +23,12 @@ class Delivery:
     # ``malformed:<how>``, ``unknown-region``, ``wrong-key``, ``forged:<how>`` or ``stale-signature``; the
     # first reason that a delivery got is kept.
     invalid_because: str = ""
-    faults: tuple[int, ...] = ()  # indices of the scenario's faults that changed it, in the order they did
-    lose_requests: int = 0  # so many of its first attempts vanish on the way …
+    faults: tuple[int, ...] = ()  # indices of the scenario's faults that changed it, in that order
+    lose_requests: int = 0  # so many of its first attempts are lost on the way …
     lose_requests_fault: int | None = None  # … because of this fault
     lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
     lose_answers_fault: int | None = None  # … because of this fault
-    body_over_ms: int = 0  # how long the body takes to trickle in
+    body_over_ms: int = 0  # how long the body takes to arrive
     forged: str = ""  # how its signature is wrong (`fanin.simulator.faults.request.Forge`)
     signed_earlier_ms: int = 0  # so much older than the request is its signature
 
@@ -39,7 +39,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class UnsentDelivery:
-    """A webhook that a region owed or might have owed, and that no request will ever carry."""
+    """A webhook that a region should or might have sent, and that is never sent."""
 
     due_ms: int  # when it would have left; for a region that the operation never reaches, when it happened
     op: str
@@ -50,7 +50,7 @@ class UnsentDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One registry operation and everything that comes of it."""
+    """One registry operation, and the webhooks that come of it."""
 
     at_ms: int
     op: str  # unique in the run: the scenario's operation name, with /n when it repeats

@@ -17,12 +17,12 @@ _TINY = 2.0**-53  # stands in for a draw of exactly 0, whose quantile would be m
 
 
 def seeded_random(seed: int, *purpose: str | int) -> random.Random:
-    """The generator of one purpose. A string seeds alike in every process (no ``hash``)."""
+    """The generator of one purpose; the same in every process, because a string seeds alike everywhere."""
     return random.Random(f"{seed}:{':'.join(map(str, purpose))}")
 
 
 class RandomSource(Protocol):
-    """Where draws come from: `LazyRandom`, or a ``random.Random``."""
+    """A source of random numbers: `LazyRandom`, or a ``random.Random``."""
 
     def random(self) -> float:
         """The next number, in [0, 1)."""
@@ -44,19 +44,19 @@ class LazyRandom:
         return self._rng.random()
 
 
-def sample_ms(delay: Delay, numbers: RandomSource) -> int:
-    """How long ``delay`` takes this time; never negative.
+def sample_ms(delay: Delay, source: RandomSource) -> int:
+    """Draw how long ``delay`` takes, in ms; never negative.
 
     Args:
         delay: Fixed; an even spread with both ends in (a missing ``max`` is the ``min``); or log-normal.
-        numbers: Where draws come from. A fixed delay draws none, the others draw exactly one.
+        source: A fixed delay draws no number from it, the others exactly one.
     """
     if delay.fixed is not None:
         return delay.fixed
     if delay.median is not None:
         return round(
-            delay.median * math.exp(delay.sigma * _STANDARD_NORMAL.inv_cdf(numbers.random() or _TINY))
+            delay.median * math.exp(delay.sigma * _STANDARD_NORMAL.inv_cdf(source.random() or _TINY))
         )
     low = delay.min or 0
     high = low if delay.max is None else delay.max
-    return low + int(numbers.random() * (high - low + 1))
+    return low + int(source.random() * (high - low + 1))

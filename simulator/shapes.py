@@ -64,7 +64,7 @@ class Delay(Strict, frozen=True):
     """How long something takes: fixed, evenly spread, or log-normal around a median.
 
     YAML writes a bare duration for a fixed delay, ``{min: 1s, max: 5s}`` for an even spread and
-    ``{median: 3s, sigma: 0.8}`` for a log-normal one. LazyRandom come from the run's seed.
+    ``{median: 3s, sigma: 0.8}`` for a log-normal one. Draws come from the run's seed.
 
     Attributes:
         fixed: Always so long; the same as a bare duration.

@@ -1,4 +1,4 @@
-"""Signs webhooks as Standard Webhooks 1.0.0 has it: HMAC-SHA256 over id, timestamp and body.
+"""Signs webhooks as Standard Webhooks 1.0.0 specifies: HMAC-SHA256 over id, timestamp and body.
 
 Rules of this file: pure; the instant is given. The secret's bytes are what follows ``whsec_``, in base64.
 """
@@ -30,7 +30,7 @@ def message_id(event_id: str, region: str) -> str:
 
 
 def signature(secret: str, id_: str, timestamp: str, body: bytes) -> str:
-    """What ``webhook-signature`` holds."""
+    """The value of ``webhook-signature``."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.digest(key, f"{id_}.{timestamp}.".encode() + body, "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"

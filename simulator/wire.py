@@ -27,7 +27,7 @@ Quirk = Literal[
 
 PLACE = "{region}"  # where a service URI wants the region's name
 
-# Which version stands behind the slash is not documented; that the name does is relied upon by a receiver.
+# The version behind the slash is not documented; a receiver is known that relies on the name.
 USER_AGENT = "AzureContainerRegistry/1.0"
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -84,7 +84,7 @@ def parse_image(text: str) -> Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What one payload says. A ping says no more than the first three."""
+    """What one payload says. A ping's has only the first three fields."""
 
     action: Action
     id: str
@@ -176,7 +176,7 @@ def _request(event: Event) -> dict[str, str]:
 
 
 def _apply(quirk: Quirk, body: dict[str, Any]) -> None:
-    """Bend a payload the way that some real one was; ``nine-digit-timestamp`` is for `timestamp` to do."""
+    """Give a payload a quirk that a real one had; ``nine-digit-timestamp`` is a matter of `timestamp`."""
     target, request = body["target"], body.get("request", {})
     match quirk:
         case "no-useragent":
@@ -207,8 +207,8 @@ class Address:
     key: str = ""
     spelling: str | None = None  # how the URI itself spells the region, percent-encoded; sent as it stands
 
-    def naming(self, region: str | None) -> "Address":
-        """The same address with another region in its place."""
+    def with_region(self, region: str | None) -> "Address":
+        """The same address with another region."""
         return replace(self, region=region, spelling=None)
 
     @property
@@ -227,7 +227,7 @@ class Address:
 def address(uri: str, region: str, key: str = "") -> Address:
     """Read a webhook's service URI. One without `PLACE` may name its region itself.
 
-    It does so as ``?region=<name>`` or ``/webhooks/<name>``; which region any other claims, nobody can tell.
+    It does so as ``?region=<name>`` or ``/webhooks/<name>``; which region any other means cannot be known.
     """
     encoded = PLACE.join(quote(part, safe="/?&=%:;,@!$'()*+-._~") for part in uri.split(PLACE))
     if PLACE in uri:
@@ -253,23 +253,23 @@ def _without_region(template: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One HTTP POST, ready to send. ``Host`` is the business of whoever sends it."""
+    """One HTTP POST, ready to send. Its sender adds ``Host``."""
 
     target: str  # path and query below the aggregator's address, percent-encoded
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    claims: str | None  # the region as the URL names it, decoded; None when it names none
+    url_region: str | None  # the region as the URL names it, decoded; None when it names none
     # What ``target`` was made from, for faults that send the request elsewhere.
     address: Address | None = field(default=None, repr=False, compare=False)
 
 
 def webhook_request(to: Address, headers: Mapping[str, str], body: bytes) -> WebhookRequest:
-    """Put a webhook together.
+    """The request of one webhook.
 
     Args:
-        to: Where it goes.
-        headers: The webhook's own; one named like ours takes its place, only the length is always counted.
-        body: The payload's bytes.
+        to: The address.
+        headers: The webhook's own; each replaces one of ours of the same name, except ``Content-Length``.
+        body: The payload.
     """
     own = {"content-type": "application/json", "user-agent": USER_AGENT}
     custom = {name: value for name, value in headers.items() if name.lower() != "content-length"}
@@ -288,8 +288,8 @@ def with_body(request: WebhookRequest, body: bytes) -> WebhookRequest:
 
 
 def with_address(request: WebhookRequest, to: Address) -> WebhookRequest:
-    """The same request, sent elsewhere."""
-    return replace(request, target=to.target, claims=to.region, address=to)
+    """The same request to another address."""
+    return replace(request, target=to.target, url_region=to.region, address=to)
 
 
 def with_headers(request: WebhookRequest, headers: Mapping[str, str]) -> WebhookRequest:

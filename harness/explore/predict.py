@@ -65,7 +65,7 @@ def _outcome_ms(received: list[Delivery], scenario: Scenario) -> int:
     one_way_ms = _one_way_ms(scenario.latency)
     first: dict[str, int] = {}
     for read_ms, region in sorted(
-        (it.due_ms + one_way_ms + it.body_over_ms, it.request.claims or "") for it in received
+        (it.due_ms + one_way_ms + it.body_over_ms, it.request.url_region or "") for it in received
     ):
         first.setdefault(normalise_region(region), read_ms)
     deadline_ms = min(first.values()) + scenario.timeout

@@ -91,7 +91,7 @@ class Endpoint:
     def target(self, request: WebhookRequest, key: Secret) -> str:
         """Path and query of one webhook, its region spelled as the webhook spells it."""
         to = request.address
-        region, spelling = (request.claims, None) if to is None else (to.region, to.spelling)
+        region, spelling = (request.url_region, None) if to is None else (to.region, to.spelling)
         return key.put_into(Address(self._template, region, spelling=spelling).target, encoded=True)
 
     def url(self, request: WebhookRequest, key: Secret) -> str:

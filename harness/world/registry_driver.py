@@ -266,7 +266,7 @@ class RegistryDriver:
                     it.op,
                     it.region,
                     it.id,
-                    it.request.claims,
+                    it.request.url_region,
                     copy=it.copy,
                     retry=retry,
                     invalid_because=it.invalid_because,

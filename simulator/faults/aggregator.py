@@ -90,12 +90,12 @@ class AggregatorFault(Fault, frozen=True):
 
     @property
     def new_regions(self) -> tuple[str, ...]:
-        """The regions that the aggregator is told to wait for when it is back; none when the same."""
+        """The regions that the aggregator waits for when it is back; none when the same."""
         return ()
 
     @property
     def new_timeout_ms(self) -> int | None:
-        """The timeout that the aggregator is told when it is back; None when it is the same."""
+        """The timeout that the aggregator has when it is back; None when it is the same."""
         return None
 
     @property
@@ -124,12 +124,12 @@ class Crash(AggregatorFault, frozen=True, tag_field="fault", tag="crash"):
 
     Attributes:
         at: The instant; either this or ``step``.
-        step: What it dies in the middle of; either this or ``at``.
+        step: The step at which it dies; either this or ``at``.
         region: Narrows the steps of an answer to this region's webhooks.
         operation: Narrows a step to this operation.
         nth: Picks the nth time that the step is reached.
-        down_for: How long it stays dead.
-        replica: Which of several it befalls, from 1; when left out the one that answered, otherwise all.
+        down_for: How long it stays down.
+        replica: Which of several replicas, from 1; when left out the one that answered, otherwise all.
     """
 
     at: Millis | None = None
@@ -189,9 +189,9 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
     Attributes:
         at: The instant of the stop.
         down_for: How long it stays down.
-        expects: Which regions it is told to wait for when it starts again; the same when left out.
-        timeout: The timeout that it is told when it starts again; the same when left out.
-        replica: Which of several it befalls, from 1; all when left out.
+        expects: The regions that it is configured with when it starts again; the same when left out.
+        timeout: The timeout that it is configured with when it starts again; the same when left out.
+        replica: Which of several replicas, from 1; all when left out.
     """
 
     at: Millis
@@ -206,8 +206,8 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        told = self.expects or self.timeout is not None
-        return (*self.requires, "reconfiguration") if told else self.requires
+        reconfigured = self.expects or self.timeout is not None
+        return (*self.requires, "reconfiguration") if reconfigured else self.requires
 
     @property
     def at_ms(self) -> int:
@@ -252,16 +252,16 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
 
 
 class Pause(AggregatorFault, frozen=True, tag_field="fault", tag="pause", kw_only=True):
-    """The process stands still, as on SIGSTOP, and then goes on as if nothing had been. Its clock went on.
+    """The process is stopped, as by SIGSTOP, and continued later. Its clock runs on meanwhile.
 
     Attributes:
         at: The instant; either this or ``step``.
-        step: What it stops right after; either this or ``at``.
+        step: The step right after which it stops; either this or ``at``.
         region: Narrows the step of an answer to this region's webhooks.
         operation: Narrows a step to this operation.
         nth: Picks the nth time that the step is reached.
-        lasts: How long it stands still.
-        replica: Which of several it befalls, from 1; when left out the one that answered, otherwise all.
+        lasts: How long it is stopped.
+        replica: Which of several replicas, from 1; when left out the one that answered, otherwise all.
     """
 
     at: Millis | None = None
@@ -307,7 +307,7 @@ class Pause(AggregatorFault, frozen=True, tag_field="fault", tag="pause", kw_onl
 
 
 class ClockJump(AggregatorFault, frozen=True, tag_field="fault", tag="clock-jump", kw_only=True):
-    """The aggregator's wall clock is set, and nobody else's. Time itself goes on evenly.
+    """The aggregator's wall clock is set, and no other clock. Time itself goes on evenly.
 
     Attributes:
         at: When that happens.

@@ -38,12 +38,12 @@ class Selection(NamedTuple):
 
 
 class DeliveryFault(Fault, frozen=True):
-    """Which deliveries a fault bites; what is left out matches all.
+    """Which deliveries a fault applies to; what is left out matches all.
 
     Attributes:
-        region: Bites the deliveries of this region's webhook only.
-        operation: Bites this operation's deliveries only; ``name/3`` is its third repetition.
-        chance: How likely it bites; drawn from the seed for each delivery.
+        region: Only the deliveries of this region's webhook.
+        operation: Only this operation's deliveries; ``name/3`` is its third repetition.
+        chance: How likely it takes effect; drawn from the seed for each delivery.
     """
 
     region: RegionRef = ""
@@ -95,9 +95,9 @@ class DeliveryFault(Fault, frozen=True):
         if checks.selects(self.region, operation):
             checks.sends(self.region, operation)
         if self.chance == 0:
-            checks.problem("chance: 0 never bites; leave the fault out", "chance")
+            checks.problem("chance: 0 never takes effect; leave the fault out", "chance")
         if checks.in_envelopes and not self.changes_one_event:
-            message = "it befalls requests, which are shared; drop, delay, duplicate, reorder, malform do not"
+            message = "it changes a request, which is shared; drop, delay, duplicate, reorder, malform do not"
             checks.problem(f"{self.tag}: {message}")
 
 

@@ -68,30 +68,30 @@ class Malform(DeliveryFault, frozen=True, tag_field="fault", tag="malform"):
 
 
 class UnknownRegion(
-    DeliveryFault, frozen=True, tag_field="fault", tag="unknown-region", rename={"claims": "as"}
+    DeliveryFault, frozen=True, tag_field="fault", tag="unknown-region", rename={"url_region": "as"}
 ):
-    """The URL names a region that nobody expects, or none at all.
+    """The URL names a region that is not expected, or none at all.
 
     Attributes:
         as: What the URL names instead of the region; empty for no region at all.
     """
 
-    claims: ShortText = "mars"
+    url_region: ShortText = "mars"
 
     _DRAWN: ClassVar[Sequence[str]] = ("mars", "", "0", "east us", "Ωμέγα")
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
-        """A region that aggregators do wait for makes the delivery valid, whatever named another before."""
-        address, claims = delivery.request.address, self.claims or None
-        if address is None or PLACE not in address.template or address.region == claims:
+        """A region that aggregators wait for makes the delivery valid, whatever its URL named before."""
+        address, url_region = delivery.request.address, self.url_region or None
+        if address is None or PLACE not in address.template or address.region == url_region:
             return (delivery,)
-        expected = claims is not None and normalise_region(claims) in context.expected
+        expected = url_region is not None and normalise_region(url_region) in context.expected
         invalid_because = delivery.invalid_because
         if invalid_because in ("", "unknown-region"):
             invalid_because = "" if expected else "unknown-region"
         changed = delivery.changed_by(
             context.index,
-            request=with_address(delivery.request, address.naming(claims)),
+            request=with_address(delivery.request, address.with_region(url_region)),
             invalid_because=invalid_because,
         )
         return (changed,)
@@ -101,18 +101,18 @@ class UnknownRegion(
         return True
 
     def effect_text(self) -> str:
-        return f"the URL names region {self.claims!r}" if self.claims else "the URL names no region"
+        return f"the URL names region {self.url_region!r}" if self.url_region else "the URL names no region"
 
     def check(self, checks: FaultChecks) -> None:
         super().check(checks)
-        if self.claims and checks.is_region(self.claims):
-            message = f"as: {quoted(self.claims)} is one of the regions; name one that nobody expects"
+        if self.url_region and checks.is_region(self.url_region):
+            message = f"as: {quoted(self.url_region)} is one of the regions; name one that is not expected"
             checks.problem(message, "as")
 
     @classmethod
     def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
         del timeout_ms
-        return cls(*selection, claims=values.choice(cls._DRAWN))
+        return cls(*selection, url_region=values.choice(cls._DRAWN))
 
 
 class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
@@ -188,10 +188,10 @@ class Forge(DeliveryFault, frozen=True, tag_field="fault", tag="forge"):
 class SignEarlier(DeliveryFault, frozen=True, tag_field="fault", tag="sign-earlier", kw_only=True):
     """The signature is older than the request. Needs a scenario with ``signing``.
 
-    Up to five minutes are tolerated; what is older may be a replay and must be refused.
+    Up to five minutes are tolerated; an older one may be a replay and must be refused.
 
     Attributes:
-        by: So much older.
+        by: How much older.
     """
 
     by: Some

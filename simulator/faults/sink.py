@@ -62,7 +62,7 @@ class SinkFault(Fault, frozen=True):
 
     @property
     def times_max(self) -> int | None:
-        """How many notifications it befalls at most; None: all while it lasts."""
+        """How many notifications it affects at most; None: all while it lasts."""
         return None
 
     @property
@@ -118,7 +118,7 @@ class NotificationFault(SinkFault, frozen=True):
 
 
 class SinkRefuses(NotificationFault, frozen=True, tag_field="fault", tag="sink-refuses"):
-    """The sink answers that it does not want the notification.
+    """The sink refuses the notification.
 
     Attributes:
         status: The HTTP status of that answer.
@@ -222,7 +222,7 @@ class SinkLosesAnswer(NotificationFault, frozen=True, tag_field="fault", tag="si
 
 
 class SinkDown(SinkFault, frozen=True, tag_field="fault", tag="sink-down"):
-    """Nobody listens at the sink's address: connections are refused."""
+    """The sink's address refuses connections."""
 
     requires = ("own-sink",)
     refuses_connections = True
@@ -232,7 +232,7 @@ class SinkDown(SinkFault, frozen=True, tag_field="fault", tag="sink-down"):
         return "down"
 
     def effect_text(self) -> str:
-        return "nobody listens at the sink's address"
+        return "the sink refuses connections"
 
     @classmethod
     def draw(cls, values: RandomValues, window: SinkWindow) -> Self:

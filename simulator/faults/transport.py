@@ -43,7 +43,7 @@ class DelayBy(DeliveryFault, frozen=True, tag_field="fault", tag="delay", kw_onl
     """The registry sends it later.
 
     Attributes:
-        by: So much later.
+        by: How much later.
     """
 
     by: Delay
@@ -114,10 +114,10 @@ class Duplicate(DeliveryFault, frozen=True, tag_field="fault", tag="duplicate"):
 
 
 class Reorder(DeliveryFault, frozen=True, tag_field="fault", tag="reorder", kw_only=True):
-    """Deliveries change places.
+    """Deliveries overtake each other.
 
     Attributes:
-        within: Each one is held back by up to so much, as the seed draws.
+        within: The longest time that one is held back; the seed draws how long.
     """
 
     within: Some
@@ -137,10 +137,10 @@ class Reorder(DeliveryFault, frozen=True, tag_field="fault", tag="reorder", kw_o
 
 
 class LoseRequest(DeliveryFault, frozen=True, tag_field="fault", tag="lose-request"):
-    """Requests vanish on the way; the sender waits in vain.
+    """Requests are lost on the way; the sender waits until it gives up.
 
     Attributes:
-        attempts: The delivery's first requests that vanish.
+        attempts: How many of the delivery's first requests are lost.
     """
 
     attempts: Count = 1
@@ -164,10 +164,10 @@ class LoseRequest(DeliveryFault, frozen=True, tag_field="fault", tag="lose-reque
 
 
 class LoseAnswer(DeliveryFault, frozen=True, tag_field="fault", tag="lose-answer"):
-    """The aggregator processes requests and the connection breaks before its answers arrive.
+    """The aggregator processes requests, and the connection breaks before its answers arrive.
 
     Attributes:
-        attempts: The delivery's first requests that stay without an answer.
+        attempts: How many of the delivery's first requests get no answer.
     """
 
     attempts: Count = 1
@@ -192,7 +192,7 @@ class LoseAnswer(DeliveryFault, frozen=True, tag_field="fault", tag="lose-answer
 
 
 class SlowClient(DeliveryFault, frozen=True, tag_field="fault", tag="slow-client", kw_only=True):
-    """The body trickles in.
+    """The body arrives slowly.
 
     Attributes:
         over: From its first byte to its last.

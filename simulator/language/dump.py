@@ -1,4 +1,4 @@
-"""Writes scenarios as a person would: YAML that `simulator.language.load` reads back to an equal scenario.
+"""Writes scenarios as people do: YAML that `simulator.language.load` reads back to an equal scenario.
 
 Rules of this file: the shapes decide (`msgspec.inspect`), as they do for reading; what stands for itself is
 left out (a default, a name by position, a home in the first region); a mapping that fits a line is one.
@@ -32,7 +32,7 @@ def dumps(scenario: Scenario) -> str:
     text = yaml.serialize(
         _Writer(scenario).document(), Dumper=_Dumper, width=_WIDTH, allow_unicode=True, indent=2
     )
-    assert isinstance(text, str)  # noqa: S101 - without an encoding PyYAML returns text; told to mypy
+    assert isinstance(text, str)  # noqa: S101 - without an encoding PyYAML returns text; for mypy
     return text
 
 
@@ -81,7 +81,7 @@ class _Writer:
                     return part not in ("", f"op{self._places[id(value)]}")
                 case "home":
                     return part not in ("", *self._scenario.regions[:1])
-                case "repeat":  # what speaks of repetitions wants to be told of them, even of a single one
+                case "repeat":  # a field that speaks of repetitions needs it, even for a single one
                     return part != 1 or bool(value.every) or "{n}" in value.image + value.id
         return bool(part != _default(field))
 
@@ -124,7 +124,7 @@ def _text(text: str) -> ScalarNode:
 
 
 def _number(value: float) -> str:
-    """As `repr` has it, and with the point that YAML 1.1 wants to see before an exponent."""
+    """As `repr` writes it, with the point that YAML 1.1 requires before an exponent."""
     text = repr(float(value))
     return text if "." in text else text.replace("e", ".0e")
 
@@ -139,7 +139,7 @@ def _fitted(node: MappingNode | SequenceNode) -> MappingNode | SequenceNode:
 
 
 def _length(node: Node) -> int:
-    """About so many characters on one line."""
+    """About how many characters a node takes on one line."""
     if isinstance(node, ScalarNode):
         return len(node.value) + 2 * (node.style is not None)
     if isinstance(node, MappingNode):

@@ -117,13 +117,13 @@ class FaultValidation:
             return
         of = f" of operation {quoted(operation)}" if operation else ""
         by = f" by region {quoted(region)}" if region else ""
-        self.problem(f"nothing to bite: no webhook{of} is ever sent{by}")
+        self.problem(f"it never takes effect: no webhook{of} is ever sent{by}")
 
     def notifies(self, operation: str) -> None:
         if operation in self._possible.notifications:
             return
         of = f" of operation {quoted(operation)}" if operation else ""
-        self.problem(f"nothing to bite: the sink is never told{of or ' anything'}")
+        self.problem(f"it never takes effect: the sink is never notified{of or ' of anything'}")
 
     def is_region(self, name: str) -> bool:
         return self._context.regions.has(normalise_region(name))

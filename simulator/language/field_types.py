@@ -1,6 +1,6 @@
-"""What the shapes of a scenario want in one place: type, bounds, description, and how it may be abbreviated.
+"""The types of a scenario's fields: bounds, description, and how a value may be abbreviated.
 
-Shared by the walk, which reads YAML by it, and by the JSON Schema, which tells editors.
+Shared by the reader of YAML, by the JSON Schema, and by what writes scenarios.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _PLAIN: dict[type[inspect.Type], str] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """A type without its annotations, and what these say.
+    """A field's type without its annotations, and what these say.
 
-    None is not among the types that are wanted: YAML says it by leaving the field out, or with ``word``.
+    None is no type here: YAML says it by leaving the field out, or with ``word``.
     """
 
     type: inspect.Type
@@ -78,7 +78,7 @@ class FieldType:
 
 @cache  # msgspec looks through all the annotations anew each time, which is most of what writing YAML costs
 def shape_of(struct: type[Struct]) -> inspect.StructType:
-    """What a struct wants, field by field."""
+    """A struct's fields and their types."""
     info = inspect.type_info(struct)
     if not isinstance(info, inspect.StructType):
         raise TypeError(f"{struct} is no struct")

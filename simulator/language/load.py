@@ -89,7 +89,7 @@ def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
         report.stop(START, f"this is no mapping; a scenario has the fields {', '.join(field_names(_SHAPE))}")
     parsed = NodeReader(report, timeout_ms or _timeout_ms(root.get("timeout"))).fields(root, _SHAPE, "")
     report.close()
-    assert parsed is not None  # noqa: S101 - otherwise there were problems; told to mypy
+    assert parsed is not None  # noqa: S101 - otherwise there were problems; for mypy
     scenario = Scenario(**parsed.value)
     context = ValidationContext.of(scenario, parsed.location, report)
     check(context)

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario file, and where: collected while it is read, told all at once.
+"""What is wrong with a scenario file, and where: collected while it is read, reported all at once.
 
 A message says what was found, what would be accepted, and the nearest valid name, in this order.
 """
@@ -6,17 +6,17 @@ A message says what was found, what would be accepted, and the nearest valid nam
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
-PROBLEMS_MAX = 100  # whoever has more than this reads the first few and tries again
+PROBLEMS_MAX = 100  # more than anybody reads before trying again
 
 
 class Mark(NamedTuple):
-    """A place in a file; both count from 1, columns in characters."""
+    """A position in a file; both numbers count from 1, columns in characters."""
 
     line: int
     column: int
 
 
-NOWHERE = Mark(0, 0)  # what concerns the file as a whole
+NOWHERE = Mark(0, 0)  # of a problem of the file as a whole
 
 
 class Problem(NamedTuple):
@@ -51,17 +51,17 @@ class Report:
         self._problems: dict[Problem, None] = {}  # an alias leads to the same place twice
 
     def add(self, mark: Mark, message: str) -> None:
-        """Take note of a problem.
+        """Add a problem.
 
         Raises:
-            ScenarioError: that was one too many.
+            ScenarioError: there are `PROBLEMS_MAX` now.
         """
         self._problems[Problem(mark, message)] = None
         if len(self._problems) >= PROBLEMS_MAX:
             self.stop(mark, f"{PROBLEMS_MAX} problems; reading stopped here")
 
     def stop(self, mark: Mark, message: str) -> NoReturn:
-        """Take note of a problem that cannot be read around.
+        """Add a problem after which reading cannot go on.
 
         Raises:
             ScenarioError: always.
@@ -70,7 +70,7 @@ class Report:
         raise ScenarioError(self.source, self._problems)
 
     def close(self) -> None:
-        """End the reading.
+        """End a step of reading.
 
         Raises:
             ScenarioError: there were problems.

@@ -2,7 +2,7 @@
 
 Rule of this file: what YAML 1.1 would quietly turn into something else is refused, with the way to write it:
 ``no`` is not a name, ``12:30`` no number (it would be 750), ``010`` not ten (it would be eight), and ``120``
-no duration, because nobody knows of what.
+no duration, because it has no unit.
 """
 
 import re
@@ -22,49 +22,49 @@ _KINDS = {"bool": "yes or no", "int": "a number", "float": "a number", "timestam
 
 
 class ScalarReader:
-    """Reads single values. None means: it is not one, and that is reported."""
+    """Reads single values. None means: there was a problem, and it is reported."""
 
     def __init__(self, report: Report, timeout_ms: int) -> None:
         self._report, self._timeout_ms = report, timeout_ms
 
-    def read(self, node: Node, want: FieldType, label: str) -> Any:
+    def read(self, node: Node, kind: FieldType, label: str) -> Any:
         """Read a node. ``label`` names it in messages."""
         try:
-            return self._value(node, want)
+            return self._value(node, kind)
         except _RefusalError as exc:
             self._report.add(node.mark, f"{label}: {exc}")
             return None
 
-    def _value(self, node: Node, want: FieldType) -> Any:
+    def _value(self, node: Node, kind: FieldType) -> Any:
         if not isinstance(node, ScalarNode):
-            kind = "a list" if isinstance(node, SequenceNode) else "a mapping"
-            raise _RefusalError(f"{kind}, where one value is meant; write {want.accepted()}")
+            found = "a list" if isinstance(node, SequenceNode) else "a mapping"
+            raise _RefusalError(f"{found}, where one value is meant; write {kind.accepted()}")
         if node.kind == "null":
             nothing = f"{node.text} is nothing" if node.text else "there is no value"
-            raise _RefusalError(f"{nothing}; write {want.accepted()}, or leave it out")
-        if want.duration:
-            return _bounded(self._duration(node, want), want)
+            raise _RefusalError(f"{nothing}; write {kind.accepted()}, or leave it out")
+        if kind.duration:
+            return _bounded(self._duration(node, kind), kind)
         value: Any
-        match want.type:
+        match kind.type:
             case inspect.StrType():
-                value = _text(node, want.type, want)
+                value = _text(node, kind.type, kind)
             case inspect.LiteralType():
-                value = _choice(node, want.type)
+                value = _choice(node, kind.type)
             case inspect.IntType():
-                value = _bounded(_whole(node), want)
+                value = _bounded(_whole(node), kind)
             case inspect.FloatType():
-                value = _bounded(_number(node), want)
+                value = _bounded(_number(node), kind)
             case inspect.BoolType():
                 value = _truth(node)
             case _:
-                raise NotImplementedError(f"a shape wants {want.type}, which nobody reads")
+                raise NotImplementedError(f"a field has the type {kind.type}, which cannot be read")
         return value
 
-    def _duration(self, node: ScalarNode, want: FieldType) -> int:
+    def _duration(self, node: ScalarNode, kind: FieldType) -> int:
         try:
-            return parse_duration(node.text, timeout_ms=None if want.absolute else self._timeout_ms)
+            return parse_duration(node.text, timeout_ms=None if kind.absolute else self._timeout_ms)
         except ValueError as exc:
-            word = f", or {want.word}{hint(node.text, [want.word])}" if want.word else ""
+            word = f", or {kind.word}{hint(node.text, [kind.word])}" if kind.word else ""
             raise _RefusalError(f"{exc}{word}") from exc
 
 
@@ -72,7 +72,7 @@ class _RefusalError(Exception):
     """Its text says what was found and what is accepted."""
 
 
-def _text(node: ScalarNode, rule: inspect.StrType, want: FieldType) -> str:
+def _text(node: ScalarNode, rule: inspect.StrType, kind: FieldType) -> str:
     if node.kind != "str":
         taken, shown = _KINDS.get(node.kind, "a sign of its own"), shortened(node.text)
         raise _RefusalError(f"YAML takes {shown} for {taken}; in quotes it is text: '{shown}'")
@@ -81,7 +81,7 @@ def _text(node: ScalarNode, rule: inspect.StrType, want: FieldType) -> str:
     if len(node.text) < (rule.min_length or 0) or (
         rule.pattern is not None and not re.fullmatch(rule.pattern, node.text)
     ):
-        raise _RefusalError(f"{quoted(node.text)} is not accepted; write {want.accepted()}")
+        raise _RefusalError(f"{quoted(node.text)} is not accepted; write {kind.accepted()}")
     return node.text
 
 
@@ -117,17 +117,17 @@ def _truth(node: ScalarNode) -> bool:
     return node.text == "true"
 
 
-def _bounded[N: (int, float)](value: N, want: FieldType) -> N:
-    rule = want.type
+def _bounded[N: (int, float)](value: N, kind: FieldType) -> N:
+    rule = kind.type
     if isinstance(rule, inspect.IntType | inspect.FloatType):
         if rule.ge is not None and value < rule.ge:
-            small = "short" if want.duration else "small"
-            raise _RefusalError(f"{_shown(value, want)} is too {small}; at least {_shown(rule.ge, want)}")
+            small = "short" if kind.duration else "small"
+            raise _RefusalError(f"{_shown(value, kind)} is too {small}; at least {_shown(rule.ge, kind)}")
         if rule.le is not None and value > rule.le:
-            big = "long" if want.duration else "large"
-            raise _RefusalError(f"{_shown(value, want)} is too {big}; at most {_shown(rule.le, want)}")
+            big = "long" if kind.duration else "large"
+            raise _RefusalError(f"{_shown(value, kind)} is too {big}; at most {_shown(rule.le, kind)}")
     return value
 
 
-def _shown(value: float, want: FieldType) -> str:
-    return format_duration(int(value)) if want.duration else f"{value:.15g}"
+def _shown(value: float, kind: FieldType) -> str:
+    return format_duration(int(value)) if kind.duration else f"{value:.15g}"

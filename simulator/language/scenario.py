@@ -1,7 +1,7 @@
 """What a scenario says: the shapes that its YAML is read into.
 
 Rules of this file: every shape is frozen and refuses fields that it does not know; a `Scenario` that exists
-is valid, so nobody downstream checks again; durations are already milliseconds (`Millis`), multiples of the
+is valid and is not checked again; durations are already milliseconds (`Millis`), multiples of the
 timeout already multiplied out. `simulator.language.load` reads the YAML and reports what is wrong with it.
 
 `language.schema` reads the docstrings: what stands here is what an editor shows, so it speaks of YAML.
@@ -64,14 +64,14 @@ class Operation(Strict, frozen=True):
 
     Attributes:
         image: What is pushed or deleted; ``{n}`` stands for the repetition, from 1.
-        name: By which the rest of the scenario knows it; op1, op2, … by position when left out.
+        name: Its name in the rest of the scenario; op1, op2, … by position when left out.
         at: When it happens.
         action: What happens, as the payload names it.
         home: The region that took the push, whose webhook waits for no replication; the first when left out.
         reaches: By region, how long after ``at`` its webhook fires, or ``never``.
         id: The payload's id, in which ``{n}`` is the repetition; drawn from the seed when left out.
-        repeat: So many of them happen.
-        every: So long after each other.
+        repeat: How many of them happen.
+        every: How long after each other.
         quirks: What real payloads were seen to lack, or to have beyond the reference.
     """
 
@@ -95,10 +95,10 @@ class Sender(Strict, frozen=True):
     """How deliveries are attempted. What is left out keeps the profile's own figure.
 
     Attributes:
-        profile: Whose habits the registry has when it delivers.
+        profile: The kind of sender whose schedule and rules the registry follows.
         attempts: How often one delivery is tried at most.
         timeout: How long one attempt waits for an answer.
-        envelope: So long it gathers what a region has to send, and sends it as one request.
+        envelope: How long it gathers what a region has to send, to send it as one request.
     """
 
     profile: Profile = "acr"
@@ -129,7 +129,7 @@ class Expectation(Strict, frozen=True):
         outcome: What is notified; ``none``: nothing is.
         missing: The regions that the timeout must name.
         at: When the notification first reaches the sink …
-        within: … at the latest so long after it.
+        within: … at most so much later.
     """
 
     operation: OperationRef
@@ -140,30 +140,30 @@ class Expectation(Strict, frozen=True):
 
 
 class Scenario(Strict, frozen=True):
-    """One world and what happens in it. Instants count from the scenario's start.
+    """What happens to a registry, an aggregator and a sink. Instants count from the scenario's start.
 
     Attributes:
         scenario: Its name, the same as its file's.
         title: One line, for lists.
-        description: What a reader should learn.
-        regions: Where the registry is, and what the aggregator waits for.
-        expects: Those that the aggregator is told to wait for at first; all of them when left out.
+        description: What a reader should learn from it, and why it must come out as it does.
+        regions: The registry's replicas, and what the aggregator waits for.
+        expects: Those that the aggregator is configured with at first; all of them when left out.
         timeout: How long after an operation's first committed arrival its deadline is.
         registry: The login server that pushers use, and that payloads name as ``request.host``.
-        correlation: By what the aggregator is told to tie webhooks together.
+        correlation: By what the aggregator is configured to correlate webhooks.
         ids: Whether the payloads of all regions carry the same id.
         actions: Those that the aggregator is configured to fan in.
         key: The function key that the aggregator asks for; none when left out.
-        replicas: So many processes share the aggregator's data; webhooks go to them in turn.
-        signing: With what deliveries are signed; they are not when left out.
+        replicas: How many processes share the aggregator's data; webhooks go to them in turn.
+        signing: How deliveries are signed; they are not when left out.
         latency: One way between registry and aggregator.
         sender: How deliveries are attempted: a profile, or a profile and figures of one's own.
         replication: By region, how long after an operation its webhook fires.
         webhooks: By region, where its webhook differs from the usual.
         operations: What happens in the registry.
         faults: What goes wrong.
-        expect: What must come of it.
-        verdict: What it must get from a healthy aggregator.
+        expect: What must come of the operations.
+        verdict: What a correct aggregator must get.
     """
 
     scenario: Slug

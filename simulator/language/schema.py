@@ -1,8 +1,12 @@
 """The scenario language as a JSON Schema, so that editors complete it and underline what is wrong.
 
-It is made from the same shapes that the loader reads, and refuses what the walk over them refuses. What it
-cannot say is left to the loader: how YAML spelled a value (``010``, ``yes``), what depends on other values
-(names, ``until`` after ``since``), and how long a duration is.
+It is made from the same shapes that the loader reads, and refuses what `NodeReader` refuses. What it cannot
+say is left to the loader: how YAML spelled a value (``010``, ``yes``), what depends on other values (names,
+``until`` after ``since``), and how long a duration is.
+
+It is not made from ``msgspec.json.schema``: there durations are integers, and nothing is known of the
+docstrings' words for fields, of abbreviations, of ``never`` for None, and of fields that go together.
+Almost every property has one of these, so to put them right afterwards takes as much code as this module has.
 """
 
 import json

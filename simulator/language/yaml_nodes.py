@@ -1,4 +1,4 @@
-"""A YAML file as a tree of nodes that know where they stand. Nothing in it is ever constructed or executed.
+"""A YAML file as a tree of nodes with their positions. Nothing in it is ever constructed or executed.
 
 Rules of this file:
 
@@ -55,6 +55,8 @@ class ScalarNode:
 
 @dataclass(frozen=True, slots=True)
 class SequenceNode:
+    """A list."""
+
     mark: Mark
     items: "tuple[Node, ...]"
     size: int  # nodes below and including this one, aliases expanded
@@ -62,7 +64,7 @@ class SequenceNode:
 
 @dataclass(frozen=True, slots=True)
 class MappingNode:
-    """Keys and values. ``entries`` are in file order, no key twice."""
+    """A mapping. ``entries`` are in file order, no key twice."""
 
     mark: Mark
     entries: "tuple[tuple[ScalarNode, Node], ...]"
@@ -76,7 +78,7 @@ Node = ScalarNode | SequenceNode | MappingNode
 
 
 def compose(text: str, report: Report) -> Node:
-    """Turn a file's text into its nodes. What can be read around is reported and read around.
+    """Turn a file's text into its nodes. A problem after which reading can go on is only reported.
 
     Raises:
         ScenarioError: not YAML, not one document, or beyond a limit; with what was reported before.
@@ -104,7 +106,7 @@ def _control(character: str) -> str:
 
 
 def _marked(mark: Any) -> Mark:
-    """Somewhere in the file, as the parser says it; both of its parsers count from 0."""
+    """A position as the parsers say it; both of them count from 0."""
     return START if mark is None else Mark(mark.line + 1, mark.column + 1)
 
 

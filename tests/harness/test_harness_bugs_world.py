@@ -127,7 +127,7 @@ KINDS: tuple[Callable[[float], DeliveryFault], ...] = (
     lambda chance: LoseAnswer(chance=chance),
     lambda chance: SlowClient(chance=chance, over=5_000),
     lambda chance: Malform(chance=chance),
-    lambda chance: UnknownRegion(chance=chance, claims="mars"),
+    lambda chance: UnknownRegion(chance=chance, url_region="mars"),
 )
 
 

@@ -172,7 +172,7 @@ def test_a_chart_is_named_by_its_file(repository: str, tag: str | None, names: t
 
 
 @pytest.mark.parametrize(
-    ("uri", "region", "target", "claims"),
+    ("uri", "region", "target", "url_region"),
     [
         ("/api/ImagePush?region={region}", "eastus", "/api/ImagePush?region=eastus", "eastus"),
         (
@@ -197,15 +197,15 @@ def test_a_chart_is_named_by_its_file(repository: str, tag: str | None, names: t
     ],
 )
 def test_the_url_names_the_region_and_is_percent_encoded(
-    uri: str, region: str, target: str, claims: str | None
+    uri: str, region: str, target: str, url_region: str | None
 ) -> None:
-    """What a receiver decodes is what ``claims`` says; what was encoded already stays as it is."""
+    """What a receiver decodes is what ``url_region`` says; what was encoded already stays as it is."""
     request = request_to(uri, region)
 
-    assert (request.target, request.claims) == (target, claims)
+    assert (request.target, request.url_region) == (target, url_region)
     assert request.target.isascii()
-    if claims and "region=" in target:
-        assert parse_qs(urlsplit(target).query)["region"] == [claims]
+    if url_region and "region=" in target:
+        assert parse_qs(urlsplit(target).query)["region"] == [url_region]
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_a_request_can_be_made_to_name_no_region(uri: str, target: str) -> None:
     """The parameter goes with its name; the function key stays, its padding encoded."""
     sent = request_to(uri, key="k==")
     assert sent.address is not None
-    anonymous = with_address(sent, sent.address.naming(None))
+    anonymous = with_address(sent, sent.address.with_region(None))
 
-    assert (anonymous.target, anonymous.claims) == (target, None)
+    assert (anonymous.target, anonymous.url_region) == (target, None)
     assert anonymous.body == sent.body
 
 

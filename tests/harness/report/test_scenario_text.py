@@ -25,7 +25,7 @@ from tests.harness.oracle.histories import EAST
         (Duplicate(operation="op1"), "op1: the registry repeats the webhook 1s later"),
         (Reorder(within=2_000), "webhooks change places within 2s"),
         (Malform(how="empty"), "the body is broken: empty"),
-        (UnknownRegion(claims=""), "the URL names no region"),
+        (UnknownRegion(url_region=""), "the URL names no region"),
         (WrongKey(), "the request carries a wrong key"),
         (SlowClient(over=8_000), "the body takes 8s"),
         (SinkRefuses(operation="op1", since=1_000), "the sink answers 503 for op1 from +1s"),

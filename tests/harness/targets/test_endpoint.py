@@ -32,7 +32,7 @@ def test_no_region_is_no_parameter() -> None:
     """As a webhook that was set up without one."""
     plain = request()
     assert plain.address is not None
-    nowhere = webhook_request(plain.address.naming(None), {}, b"{}")
+    nowhere = webhook_request(plain.address.with_region(None), {}, b"{}")
 
     assert Endpoint(URL).target(nowhere, Secret("k")) == "/api/ImagePush?code=k"
 

@@ -109,7 +109,7 @@ def test_a_body_breaks_once_and_a_delivery_keeps_its_first_flaw() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "target", "claimed", "flaw"),
+    ("url_region", "target", "claimed", "flaw"),
     [
         ("mars", "/api/ImagePush?region=mars", "mars", "unknown-region"),
         ("", "/api/ImagePush", None, "unknown-region"),
@@ -119,12 +119,12 @@ def test_a_body_breaks_once_and_a_delivery_keeps_its_first_flaw() -> None:
     ],
 )
 def test_a_delivery_may_claim_another_region(
-    claims: str, target: str, claimed: str | None, flaw: str
+    url_region: str, target: str, claimed: str | None, flaw: str
 ) -> None:
     """Unknown or missing is a flaw; an expected region, however it is spelt, is none."""
-    (sent,) = in_east(UnknownRegion(claims=claims))
+    (sent,) = in_east(UnknownRegion(url_region=url_region))
 
-    assert (sent.request.target, sent.request.claims, sent.invalid_because) == (target, claimed, flaw)
+    assert (sent.request.target, sent.request.url_region, sent.invalid_because) == (target, claimed, flaw)
     assert (sent.region, sent.faults) == (EAST, (0,))
 
 
@@ -133,7 +133,7 @@ def test_a_region_is_replaced_wherever_the_url_names_it() -> None:
     (path,) = in_east(UnknownRegion(), uri="/webhooks/{region}")
     (literal,) = in_east(UnknownRegion(), uri="/api/ImagePush?region=eastus&x=1", key="k")
     (nowhere,) = in_east(UnknownRegion(), uri="/hook")
-    (same,) = in_east(UnknownRegion(claims=EAST))
+    (same,) = in_east(UnknownRegion(url_region=EAST))
 
     assert path.request.target == "/webhooks/mars"
     assert literal.request.target == "/api/ImagePush?region=mars&x=1&code=k"
@@ -144,7 +144,7 @@ def test_a_region_is_replaced_wherever_the_url_names_it() -> None:
 def test_a_known_region_heals_a_url_that_was_wrong_from_the_start() -> None:
     """The flaw is the aggregator's to see, so it follows what the URL says in the end."""
     (wrong,) = in_east(uri="/api/ImagePush?region=mars")
-    (healed,) = in_east(UnknownRegion(claims=WEST), uri="/api/ImagePush?region=mars")
+    (healed,) = in_east(UnknownRegion(url_region=WEST), uri="/api/ImagePush?region=mars")
 
     assert wrong.invalid_because == "unknown-region"
     assert healed.invalid_because == ""

@@ -23,7 +23,7 @@ WORDS: tuple[tuple[SinkFault, str], ...] = (
     (SinkStalls(1_000, by=2_500), "the sink takes 2.5s to answer from +1s"),
     (SinkHangs(operation="op1"), "the sink never answers for op1"),
     (SinkLosesAnswer(times=2), "the sink's first 2 answers are lost"),
-    (SinkDown(2_000, 3_000), "nobody listens at the sink's address from +2s until +3s"),
+    (SinkDown(2_000, 3_000), "the sink refuses connections from +2s until +3s"),
 )
 
 

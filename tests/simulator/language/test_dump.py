@@ -100,15 +100,15 @@ def test_what_is_easily_lost_is_kept(operation: str) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(description=TEXT, claims=TEXT, event_id=TEXT.filter(bool))
-def test_any_text_survives(description: str, claims: str, event_id: str) -> None:
+@given(description=TEXT, url_region=TEXT, event_id=TEXT.filter(bool))
+def test_any_text_survives(description: str, url_region: str, event_id: str) -> None:
     """Quotes, colons, dashes, blank lines, other alphabets: whatever the loader takes, it gets back."""
     scenario = Scenario(
         "texts",
         "Texts",
         description=description,
         operations=(Operation(name="op1", home="northeurope", id=event_id.replace("{", "(")),),
-        faults=(UnknownRegion(claims=claims),),
+        faults=(UnknownRegion(url_region=url_region),),
     )
 
     assert loads(dumps(scenario)) == scenario

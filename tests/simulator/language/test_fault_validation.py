@@ -11,23 +11,23 @@ WRONG = {
     # faults
     "a chance of nothing": (
         "operations: [{}]\nfaults: [{fault: drop, chance: 0}]",
-        "4:32: chance: 0 never bites; leave the fault out",
+        "4:32: chance: 0 never takes effect; leave the fault out",
     ),
     "a fault without operations": (
         "faults: [{fault: drop}]",
-        "3:10: nothing to bite: no webhook is ever sent",
+        "3:10: it never takes effect: no webhook is ever sent",
     ),
     "a fault for a region that is never reached": (
         "operations: [{reaches: {eastus: never}}]\nfaults: [{fault: drop, region: eastus}]",
-        "4:10: nothing to bite: no webhook is ever sent by region 'eastus'",
+        "4:10: it never takes effect: no webhook is ever sent by region 'eastus'",
     ),
     "a fault for a webhook that is switched off": (
         "webhooks: {eastus: {status: disabled}}\noperations: [{name: push}]\nfaults: [{fault: drop, region: eastus, operation: push}]",
-        "5:10: nothing to bite: no webhook of operation 'push' is ever sent by region 'eastus'",
+        "5:10: it never takes effect: no webhook of operation 'push' is ever sent by region 'eastus'",
     ),
     "a fault for an action that nobody subscribed to": (
         "webhooks: {eastus: {actions: [push]}}\noperations: [{action: delete}]\nfaults: [{fault: drop, region: eastus}]",
-        "5:10: nothing to bite: no webhook is ever sent by region 'eastus'",
+        "5:10: it never takes effect: no webhook is ever sent by region 'eastus'",
     ),
     "a repetition that does not come": (
         "operations: [{name: push, repeat: 3}]\nfaults: [{fault: drop, operation: push/4}]",
@@ -43,7 +43,7 @@ WRONG = {
     ),
     "an unknown region that is known": (
         "operations: [{}]\nfaults: [{fault: unknown-region, as: EastUS}]",
-        "4:38: as: 'EastUS' is one of the regions; name one that nobody expects",
+        "4:38: as: 'EastUS' is one of the regions; name one that is not expected",
     ),
     "a wrong key without a key": (
         "operations: [{}]\nfaults: [{fault: wrong-key}]",
@@ -55,11 +55,11 @@ WRONG = {
     ),
     "a sink that is told nothing": (
         "actions: [push]\noperations: [{name: gone, action: delete}]\nfaults: [{fault: sink-hangs, operation: gone}]",
-        "5:10: nothing to bite: the sink is never told of operation 'gone'",
+        "5:10: it never takes effect: the sink is never notified of operation 'gone'",
     ),
     "a sink of a scenario without operations": (
         "faults: [{fault: sink-down}]",
-        "3:10: nothing to bite: the sink is never told anything",
+        "3:10: it never takes effect: the sink is never notified of anything",
     ),
     "a crash at an instant of a region": (
         "operations: [{}]\nfaults: [{fault: crash, at: 3s, region: eastus}]",

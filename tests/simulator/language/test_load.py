@@ -130,7 +130,7 @@ def test_every_field_is_read() -> None:
             LoseRequest(attempts=2),
             LoseAnswer(),
             Malform(how="huge"),
-            UnknownRegion(claims="venus"),
+            UnknownRegion(url_region="venus"),
             WrongKey(),
             SlowClient(over=8_000),
             SinkRefuses(since=1_000, until=2_000, status=400, operation="build"),

@@ -9,7 +9,7 @@ from fanin.simulator.language.scenario import Sender
 
 HEAD = "scenario: example\ntitle: An example\noperations: [{}]\n"
 SECRET = "whsec_b25jZSB1cG9uIGEgdGltZSwgYSBzZWNyZXQ="  # noqa: S105 - an example
-SHARED = "it befalls requests, which are shared; drop, delay, duplicate, reorder, malform do not"
+SHARED = "it changes a request, which is shared; drop, delay, duplicate, reorder, malform do not"
 WITHIN = "not-an-object, no-id, empty-id, wrong-types, no-action, no-target"
 CNCF = "sender: {profile: cncf-distribution, envelope: 1s}\n"
 

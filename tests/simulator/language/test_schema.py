@@ -62,7 +62,7 @@ def test_descriptions_come_from_docstrings() -> None:
     """A field that a shape inherits is described where it was declared."""
     assert summary(SinkHangs) == "The sink reads the notification and never answers."
     assert attributes(SinkHangs)["until"] == "When it ends; never, when left out."
-    assert attributes(Crash)["down_for"] == "How long it stays dead."
+    assert attributes(Crash)["down_for"] == "How long it stays down."
     assert set(attributes(Scenario)) == set(schema()["properties"])
 
 
