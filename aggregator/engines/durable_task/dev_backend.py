@@ -3,13 +3,13 @@
 For tests, trials and benchmarks: everything is in its memory, and gone when it ends. Four things differ from
 the SDK's:
 
-* What a worker held when its connection broke is handed out again, as a lease that runs out would do. The
-  SDK's backend keeps it for ever, so whatever a killed worker had in hand would never go on.
+* Work items of a worker whose connection broke are handed out again, as after the end of a lease. The SDK's
+  backend never does, so the work of a killed worker would never be completed.
 * Timers are entries of one queue. The SDK's backend has a thread for each, until the timer's instant, even
-  when nobody waits for it any more: ten thousand operations would be twenty thousand threads.
-* A worker gets no more orchestrations at once than it has asked for, as the protocol has it. What comes for
-  the others meanwhile is added to their next replay. And activities do not wait until there is no
-  orchestration left to replay, which under a steady load would be never.
+  when no orchestration waits for it any more: ten thousand operations would be twenty thousand threads.
+* A worker gets no more orchestrations at once than it has asked for, as the protocol requires. Events of the
+  others are added to their next replay meanwhile. And activities do not wait until there is no orchestration
+  left to replay, which under a steady load would be never.
 * A timer of an earlier history of the same instance does not fire in the present one, where its number may
   be another timer's.
 """
@@ -45,11 +45,11 @@ from fanin.aggregator.engines.durable_task.options import PREFIX
 from fanin.aggregator.errors import StoreUnusableError
 
 FILE = "durable-task-backend.json"
-# How long a worker whose connection is gone may still bring what it had in hand.
+# How long a worker whose connection broke may still report results.
 LEASE_S = 0.5
-# A stream on which nothing happens says so, as the Scheduler's do: whoever hears nothing takes it for broken.
+# An idle stream is pinged, as the Scheduler's are: a worker takes a silent one for broken.
 PING_S = 30.0
-# A worker's stream holds a thread, and so does each call while it runs.
+# A worker's stream occupies a thread, and so does each call while it runs.
 THREADS = 64
 START_S = 30.0
 _POLL_S = 0.05
@@ -57,14 +57,14 @@ _GONE_S = 1.0
 
 
 class DevBackend(InMemoryOrchestrationBackend):
-    """The SDK's backend, on a port of its own choice."""
+    """The SDK's backend, on a port that the system chooses."""
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(port=port)
-        self._work_available = _Bell()  # type: ignore[assignment] # of an event it does what is asked of it
+        self._work_available = _WakeOne()  # type: ignore[assignment] # it has the methods of an event that are used
         self._timers = _Timers()
-        self._out: dict[_Key, tuple[object, protocol.WorkItem]] = {}  # what is with which worker
-        self._replays: Counter[object] = Counter()  # orchestrations among that, by worker
+        self._leased: dict[_Key, tuple[object, protocol.WorkItem]] = {}  # with their workers
+        self._replays: Counter[object] = Counter()  # leased orchestrations, by worker
 
     def start(self) -> str:
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=THREADS))
@@ -80,14 +80,14 @@ class DevBackend(InMemoryOrchestrationBackend):
         self, request: protocol.GetWorkItemsRequest, context: grpc.ServicerContext
     ) -> Iterator[protocol.WorkItem]:
         worker = object()
-        context.add_callback(lambda: self._timers.at(time.time() + LEASE_S, lambda: self._take_back(worker)))
-        said_s = time.monotonic()
+        context.add_callback(lambda: self._timers.at(time.time() + LEASE_S, lambda: self._end_leases(worker)))
+        sent_s = time.monotonic()
         while context.is_active():
-            item = self._hand_out(worker, request.maxConcurrentOrchestrationWorkItems)
-            if item is None and time.monotonic() > said_s + PING_S:
+            item = self._lease(worker, request.maxConcurrentOrchestrationWorkItems)
+            if item is None and time.monotonic() > sent_s + PING_S:
                 item = protocol.WorkItem(healthPing=protocol.HealthPing())
             if item is not None:
-                said_s = time.monotonic()
+                sent_s = time.monotonic()
                 yield item
             else:
                 self._work_available.wait(_POLL_S)
@@ -96,8 +96,8 @@ class DevBackend(InMemoryOrchestrationBackend):
         self, request: protocol.OrchestratorResponse, context: grpc.ServicerContext
     ) -> protocol.CompleteTaskResponse:
         with self._lock:
-            if (out := self._out.pop((request.instanceId, None), None)) is not None:
-                self._replays[out[0]] -= 1
+            if (leased := self._leased.pop((request.instanceId, None), None)) is not None:
+                self._replays[leased[0]] -= 1
                 self._work_available.set()
             return super().CompleteOrchestratorTask(request, context)
 
@@ -105,18 +105,18 @@ class DevBackend(InMemoryOrchestrationBackend):
         self, request: protocol.ActivityResponse, context: grpc.ServicerContext
     ) -> protocol.CompleteTaskResponse:
         with self._lock:
-            self._out.pop((request.instanceId, request.taskId), None)
+            self._leased.pop((request.instanceId, request.taskId), None)
             return super().CompleteActivityTask(request, context)
 
-    def _hand_out(self, worker: object, replays_max: int) -> protocol.WorkItem | None:
-        """The next piece of work: activities first, for they end what others have begun."""
+    def _lease(self, worker: object, replays_max: int) -> protocol.WorkItem | None:
+        """The next work item: activities first, because they complete what orchestrations have begun."""
         with self._lock:
             item = self._activity()
             if item is None and not 0 < replays_max <= self._replays[worker]:
                 item = self._orchestration()
                 self._replays[worker] += item is not None
             if item is not None:
-                self._out[_key(item)] = (worker, item)
+                self._leased[_key(item)] = (worker, item)
             return item
 
     def _activity(self) -> protocol.WorkItem | None:
@@ -134,7 +134,7 @@ class DevBackend(InMemoryOrchestrationBackend):
         )
 
     def _orchestration(self) -> protocol.WorkItem | None:
-        """One that has events which nobody has seen, and is in nobody's hands."""
+        """An orchestration that has new events, and is not leased."""
         for _ in range(len(self._orchestration_queue)):
             instance_id = self._orchestration_queue.popleft()
             instance = self._instances.get(instance_id)
@@ -159,37 +159,37 @@ class DevBackend(InMemoryOrchestrationBackend):
             ),
         )
 
-    def _take_back(self, worker: object) -> None:
-        """Hand out again what a worker that is gone has not brought back."""
+    def _end_leases(self, worker: object) -> None:
+        """Queue again what a worker whose connection broke has not completed."""
         with self._lock:
             del self._replays[worker]
-            for key, (holder, item) in tuple(self._out.items()):
+            for key, (holder, item) in tuple(self._leased.items()):
                 if holder is not worker:
                     continue
-                del self._out[key]
+                del self._leased[key]
                 if item.HasField("activityRequest"):
-                    asked = item.activityRequest
-                    instance_id = asked.orchestrationInstance.instanceId
+                    request = item.activityRequest
+                    instance_id = request.orchestrationInstance.instanceId
                     self._activity_queue.append(
                         ActivityWorkItem(
                             instance_id,
-                            asked.name,
-                            asked.taskId,
-                            asked.input.value,
+                            request.name,
+                            request.taskId,
+                            request.input.value,
                             int(item.completionToken),
                         )
                     )
                 elif item.HasField("orchestratorRequest"):
-                    self._dispatch_again(item)
+                    self._queue_again(item)
             self._work_available.set()
 
-    def _dispatch_again(self, item: protocol.WorkItem) -> None:
+    def _queue_again(self, item: protocol.WorkItem) -> None:
         instance = self._instances.get(item.orchestratorRequest.instanceId)
         if instance is None or str(instance.completion_token) != item.completionToken:
             return
         events = list(instance.dispatched_events)
         if instance.history and events and events[0].HasField("orchestratorStarted"):
-            del events[0]  # it will be told a new instant
+            del events[0]  # it gets a new one, with the instant of its replay
         instance.pending_events = events + list(instance.pending_events)
         instance.dispatched_events.clear()
         self._orchestration_in_flight.discard(instance.instance_id)
@@ -223,32 +223,32 @@ type _Key = tuple[str, int | None]
 
 
 def _key(item: protocol.WorkItem) -> _Key:
-    """What a worker has in hand: an activity of an instance, or the instance itself."""
+    """The key of a work item: an activity of an instance, or the instance itself."""
     if item.HasField("activityRequest"):
         return item.activityRequest.orchestrationInstance.instanceId, item.activityRequest.taskId
     return item.orchestratorRequest.instanceId, None
 
 
-class _Bell:
-    """Stands for the SDK's event that there is work, and wakes one worker's stream instead of all of them."""
+class _WakeOne:
+    """In the place of the SDK's event that there is work: wakes one worker's stream, not all of them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._rung = False
+        self._is_set = False
 
     def set(self) -> None:
         with self._changed:
-            self._rung = True
+            self._is_set = True
             self._changed.notify()
 
     def wait(self, timeout: float) -> None:
         with self._changed:
-            if not self._rung:
+            if not self._is_set:
                 self._changed.wait(timeout)
-            self._rung = False
+            self._is_set = False
 
     def clear(self) -> None:
-        """Nothing to do: whoever has waited has taken it."""
+        """No-op: `wait` clears it."""
 
 
 class _Timers:
@@ -261,7 +261,7 @@ class _Timers:
         threading.Thread(target=self._run, daemon=True, name="timers").start()
 
     def at(self, instant_s: float, call: Callable[[], None]) -> None:
-        """Call it then, Unix epoch."""
+        """Call a function at an instant, Unix epoch."""
         with self._changed:
             heapq.heappush(self._due, (instant_s, next(self._numbers), call))
             self._changed.notify()
@@ -283,13 +283,13 @@ class _Timers:
 
 @dataclass(frozen=True, slots=True)
 class RunningBackend:
-    """An backend that runs, and the settings that lead to it."""
+    """A backend that runs, and the settings that lead to it."""
 
     pid: int
     options: Mapping[str, str]
 
     def stop(self) -> None:
-        """End it, and everything in it."""
+        """End it. Everything in it is gone."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         if (process := _children.pop(self.pid, None)) is not None:
@@ -300,14 +300,14 @@ _children: dict[int, subprocess.Popen[bytes]] = {}  # that this process has star
 
 
 def start_backend(folder: Path) -> RunningBackend:
-    """The backend of a folder, started if it does not run yet.
+    """The backend of a folder, started if it does not run yet; see `fanin.aggregator.engines.start_backend`.
 
-    It survives whoever started it, so that a service can be killed and find it again, and ends when the
-    folder is removed.
+    Raises:
+        StoreUnusableError: it does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # replicas that start together work with one backend
+        fcntl.flock(lock, fcntl.LOCK_EX)  # replicas that start together share one backend
         return _find(folder) or _start(folder)
 
 
@@ -330,12 +330,12 @@ def _start(folder: Path) -> RunningBackend:
 
 
 def _find(folder: Path) -> RunningBackend | None:
-    """The backend that a folder's file names, if it takes connections."""
+    """The backend that a folder's file names, if it accepts connections."""
     try:
-        said = json.loads((folder / FILE).read_text())
-        host, _, port = said["address"].rpartition(":")
+        found = json.loads((folder / FILE).read_text())
+        host, _, port = found["address"].rpartition(":")
         with socket.create_connection((host, int(port)), timeout=1):
-            return RunningBackend(said["pid"], {PREFIX + "ADDRESS": said["address"]})
+            return RunningBackend(found["pid"], {PREFIX + "ADDRESS": found["address"]})
     except (OSError, ValueError, KeyError):
         return None
 
@@ -343,11 +343,11 @@ def _find(folder: Path) -> RunningBackend | None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(folder: Path) -> None:
-    """Run an backend until FOLDER is gone; a file in it says where it listens."""
+    """Run a backend until FOLDER is gone; a file in it says where it listens."""
     address = DevBackend().start()
-    said = folder / (FILE + ".new")
-    said.write_text(json.dumps({"address": address, "pid": os.getpid()}))
-    said.replace(folder / FILE)
+    new = folder / (FILE + ".new")
+    new.write_text(json.dumps({"address": address, "pid": os.getpid()}))
+    new.replace(folder / FILE)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     while (folder / FILE).exists():
         time.sleep(_GONE_S)

@@ -1,8 +1,8 @@
-"""What this engine is told besides the settings that all engines share. All names begin FANIN_DURABLE_TASK_.
+"""The settings of this engine alone. Their names begin with FANIN_DURABLE_TASK_.
 
 - ADDRESS: where the backend is: localhost:8080, or https://NAME.REGION.durabletask.io for the Scheduler.
 - TASK_HUB: the Scheduler's task hub; give fanin one of its own. [with https: default]
-- CREDENTIAL: how to prove who we are: none, default (what the Azure SDK finds in the environment),
+- CREDENTIAL: the identity of this process: none, default (what the Azure SDK finds in the environment),
   managed-identity, or managed-identity:CLIENT-ID. [none; with https: default]
 - WORKER: yes: this process also runs orchestrations and notifies; no: it only takes webhooks. [yes]
 - REPLAYS: a file to which every replay of an orchestration is written, for people.
@@ -22,7 +22,7 @@ _MANAGED = "managed-identity"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurableTaskOptions:
-    """A connection to a backend, understood."""
+    """How to connect to a backend."""
 
     address: str  # host and port, or a URL
     task_hub: str | None = None  # None: the Scheduler's default one, or a backend without any
@@ -33,7 +33,7 @@ class DurableTaskOptions:
 
     @property
     def scheduler(self) -> bool:
-        """Whether it is the Scheduler, which knows task hubs and credentials; the emulator here does not."""
+        """Whether it is the Scheduler, which has task hubs and credentials; the local backend has neither."""
         return self.tls or self.task_hub is not None
 
     @property
@@ -42,24 +42,24 @@ class DurableTaskOptions:
         return self.address.startswith(("https://", "grpcs://"))
 
     @classmethod
-    def read(cls, said: Mapping[str, str]) -> "DurableTaskOptions":
-        """Understand the settings.
+    def read(cls, texts: Mapping[str, str]) -> "DurableTaskOptions":
+        """Parse the settings, by name as in an environment.
 
         Raises:
-            SettingsError: one is missing, unknown, or not understood.
+            SettingsError: one is missing, unknown, or has a wrong value.
         """
-        for name in sorted(said):
+        for name in sorted(texts):
             if name not in _NAMES:
                 near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0)
                 raise SettingsError(name, f"no such setting; the nearest is {near[0]}")
-            if not said[name].strip():
+            if not texts[name].strip():
                 raise SettingsError(name, "set but empty; give it a value or do not set it")
-        given = {name.removeprefix(PREFIX): text.strip() for name, text in said.items()}
+        given = {name.removeprefix(PREFIX): text.strip() for name, text in texts.items()}
         if "ADDRESS" not in given:
             raise SettingsError(
                 PREFIX + "ADDRESS",
                 "not set; name the backend, such as localhost:8080 or https://NAME.REGION.durabletask.io, "
-                "or say --local-backend to try it out",
+                "or add --local-backend to try it out",
             )
         tls = given["ADDRESS"].startswith(("https://", "grpcs://"))
         credential, client_id = _credential(given.get("CREDENTIAL", "default" if tls else "none"))

@@ -18,15 +18,15 @@ from pathlib import Path
 from fanin.aggregator.errors import StoreUnusableError
 
 PROGRAM = "restate-server"
-# How long a start may take on the slowest machine.
+# How long a start may take, on a slow machine.
 START_S = 60.0
 STOP_S = 10.0
 POLL_S = 0.05
-# In a folder: which server runs there; and how soon its keeper notices that the folder is gone.
+# The file in a folder that names its server; and how often the keeper looks whether the folder is gone.
 FILE = "restate.json"
 GONE_S = 1.0
-# What differs from the server's own defaults: it stays on loopback, and says nothing to its makers. One
-# partition is enough for two cores; each costs a processor and a log of its own.
+# What differs from the server's own defaults: it listens on loopback, and sends no telemetry. One partition
+# is enough for two cores; each has a processor and a log of its own.
 _CONFIG = """\
 default-num-partitions = {partitions}
 default-replication = {replication}
@@ -50,13 +50,13 @@ bind-address = "127.0.0.1:{ingress}"
 
 
 def program() -> str | None:
-    """The server's program: the one beside this Python, or the one on the path."""
+    """The server's program: in the folder of this Python, or on the path; None if there is none."""
     beside = Path(sys.prefix) / "bin" / PROGRAM
     return str(beside) if beside.exists() else shutil.which(PROGRAM)
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on just now."""
+    """Ports on which nothing listens now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [each.getsockname()[1] for each in sockets]
@@ -71,7 +71,7 @@ class RestateServer:
         self.name, self._folder = name, folder
         self._replication, self._partitions = replication, partitions
         self.ingress, self.admin, self.fabric = free_ports(3)
-        self.peers: list[RestateServer] = [self]  # the first one begins the cluster
+        self.peers: list[RestateServer] = [self]  # the first one provisions the cluster
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -83,9 +83,9 @@ class RestateServer:
         return f"http://127.0.0.1:{self.admin}"
 
     def options(self) -> dict[str, str]:
-        """Settings that lead an engine here, and give it one address to be called at in every life.
+        """The settings that lead an engine here, with an address for calls that every start of it keeps.
 
-        Calls under way stay with the address that they began at.
+        An invocation that has begun is always called at the address at which it began.
         """
         return {
             "FANIN_RESTATE_URL": self.url,
@@ -95,21 +95,21 @@ class RestateServer:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs."""
+        """The process id of the running server."""
         if self._process is None:
             raise StoreUnusableError(f"{self.name} does not run")
         return self._process.pid
 
     @property
     def log(self) -> Path:
-        """Where it writes what it has to say."""
+        """The log file."""
         return self._folder / f"{self.name}.log"
 
     def start(self) -> None:
-        """Start it, and return when it answers.
+        """Start the server, and return when it responds.
 
         Raises:
-            StoreUnusableError: there is no program, or it ended, or it does not answer.
+            StoreUnusableError: there is no program, or it ended, or it does not respond.
         """
         found = program()
         if found is None:
@@ -126,7 +126,7 @@ class RestateServer:
             if self._process.poll() is not None:
                 raise StoreUnusableError(f"{PROGRAM} ended at once:\n{self.log.read_text()[-2000:]}")
             if time.monotonic() > give_up_s:
-                raise StoreUnusableError(f"{PROGRAM} does not answer:\n{self.log.read_text()[-2000:]}")
+                raise StoreUnusableError(f"{PROGRAM} does not respond:\n{self.log.read_text()[-2000:]}")
             time.sleep(POLL_S)
 
     def kill(self) -> None:
@@ -137,7 +137,7 @@ class RestateServer:
             process.wait()
 
     def stop(self) -> None:
-        """An orderly stop."""
+        """SIGTERM, and then `kill`."""
         if self._process is not None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -159,12 +159,12 @@ class RestateServer:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would configure the server behind our back."""
+    """The environment without variables that would configure the server."""
     return {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
 
 
 def _healthy(port: int) -> bool:
-    """Whether the server with that admin port takes requests."""
+    """Whether the server with that admin port accepts requests."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         connection.request("GET", "/health")
@@ -175,14 +175,14 @@ def _healthy(port: int) -> bool:
         connection.close()
 
 
-# --- a server that outlives whoever started it ---
+# --- a server that outlives the process that started it ---
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
     """A server that runs, and the settings that lead to it."""
 
-    pid: int  # of its keeper, which leads the group that both are in
+    pid: int  # of its keeper, the leader of the process group of both
     options: Mapping[str, str]
 
     def stop(self) -> None:
@@ -213,18 +213,18 @@ def start_backend(folder: Path) -> RunningServer:
     _keepers[keeper.pid] = keeper
     while (known := _find(folder)) is None:
         if keeper.poll() is not None:
-            said = keeper.stderr.read().decode() if keeper.stderr else ""
-            raise StoreUnusableError(said.strip() or f"{PROGRAM} in {folder} did not start")
+            message = keeper.stderr.read().decode() if keeper.stderr else ""
+            raise StoreUnusableError(message.strip() or f"{PROGRAM} in {folder} did not start")
         time.sleep(POLL_S)
     return known
 
 
 def _find(folder: Path) -> RunningServer | None:
-    """The server that a folder's file names, if it answers."""
+    """The server that a folder's file names, if it responds."""
     try:
-        said = json.loads((folder / FILE).read_text())
-        known = RunningServer(said["pid"], said["options"])
-        return known if _healthy(said["admin"]) else None
+        found = json.loads((folder / FILE).read_text())
+        known = RunningServer(found["pid"], found["options"])
+        return known if _healthy(found["admin"]) else None
     except (OSError, ValueError, KeyError):
         return None
 
@@ -236,9 +236,9 @@ def keep(folder: Path) -> None:
         server.start()
     except StoreUnusableError as exc:
         sys.exit(str(exc))
-    said = folder / f"{FILE}.new"
-    said.write_text(json.dumps({"pid": os.getpid(), "admin": server.admin, "options": server.options()}))
-    said.replace(folder / FILE)
+    new = folder / f"{FILE}.new"
+    new.write_text(json.dumps({"pid": os.getpid(), "admin": server.admin, "options": server.options()}))
+    new.replace(folder / FILE)
     while (folder / FILE).exists():
         time.sleep(GONE_S)
     server.kill()

@@ -15,21 +15,21 @@ PORT_MAX = 65_535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestateOptions:
-    """Where the server is, and where it finds us. The defaults are Restate's own."""
+    """The addresses of the server, and of this process. The defaults are Restate's own."""
 
     urls: tuple[Address, ...] = (parse_url("http://127.0.0.1:8080"),)  # of its nodes' ingress
     admin_urls: tuple[Address, ...] = (parse_url("http://127.0.0.1:9070"),)
-    listen: tuple[str, int] | None = ("127.0.0.1", 9080)  # where it calls us; None: not this process
-    service_url: str | None = None  # the same as the server sees it; None: as it is listened on
+    listen: tuple[str, int] | None = ("127.0.0.1", 9080)  # where it calls this process; None: it does not
+    service_url: str | None = None  # the same as the server sees it; None: the address of ``listen``
     name: str = "FanIn"  # of the virtual object
-    identity_keys: tuple[str, ...] = ()  # public keys by which the server proves that it is itself
+    identity_keys: tuple[str, ...] = ()  # public keys by which the server's calls are verified
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> "RestateOptions":
-        """Understand the settings, by name as in an environment.
+        """Parse the settings, by name as in an environment.
 
         Raises:
-            SettingsError: a value is not understood, or there is no such setting.
+            SettingsError: a value is wrong, or there is no such setting.
         """
         values: dict[str, Any] = {}
         for name, text in sorted(texts.items()):
@@ -61,7 +61,7 @@ def _urls(text: str) -> tuple[Address, ...]:
 
 
 def _url(text: str) -> str:
-    parse_url(text)  # says what is wrong with it
+    parse_url(text)  # raises if it is wrong
     return text
 
 
