@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fanin.aggregator.cli.client import ServiceClient
-from fanin.aggregator.cli.options import examples
+from fanin.aggregator.cli.options import examples, format_option, table, url_option
 
 STATES = ("waiting", "completed", "timed_out")
 
@@ -26,9 +26,8 @@ type Instance = Mapping[str, Any]
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="List at most this number."
 )
 @click.option("--all", "everything", is_flag=True, help="List all.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="json: one object per line, as the API returns it.")  # fmt: skip
-@click.option("--url", metavar="URL", help="URL of the service. [FANIN_URL, http://127.0.0.1:8080]")
+@format_option
+@url_option
 def instances(*, state: str | None, limit: int, everything: bool, form: str, url: str | None) -> None:
     """List operations of a running service, with their deadlines and missing regions.
 
@@ -43,26 +42,24 @@ def instances(*, state: str | None, limit: int, everything: bool, form: str, url
         for one in found:
             click.echo(json.dumps(one))
         return
-    for line in table(found, now=datetime.now(UTC)):
-        click.echo(line)
+    click.echo("\n".join(rendered(found, now=datetime.now(UTC))))
     if more:
         click.echo(f"these are the first {len(found)}; --all lists the rest", err=True)
 
 
-def table(found: list[Instance], *, now: datetime) -> list[str]:
-    """A table with a heading and a line for each operation; its columns are as wide as their content."""
+def rendered(found: list[Instance], *, now: datetime) -> list[str]:
+    """A table with a line for each operation."""
     if not found:
-        return ["nothing"]
-    rows = [("OPERATION", "IMAGE", "STATE", "UNTIL", "MISSING")]
-    rows += [
-        (one["id"], _image(one), one["state"], _until(one, now), ", ".join(one["missing"]) or "-")
-        for one in found
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
+        return ["no operations"]
+    return table(
+        [
+            ("OPERATION", "IMAGE", "STATE", "UNTIL", "MISSING"),
+            *(
+                (one["id"], _image(one), one["state"], _until(one, now), ", ".join(one["missing"]) or "-")
+                for one in found
+            ),
+        ]
+    )
 
 
 def _image(one: Instance) -> str:
@@ -83,6 +80,7 @@ def _until(one: Instance, now: datetime) -> str:
 
 
 def _roughly(seconds: int) -> str:
+    """A duration in its largest unit of which there are two."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size}{unit}"

@@ -7,21 +7,10 @@ from typing import Any
 import click
 
 from fanin.aggregator.cli.client import ServiceClient
-from fanin.aggregator.cli.options import examples
+from fanin.aggregator.cli.options import examples, format_option, table, url_option
 from fanin.aggregator.http.query import OUTBOX_STATES
 
-type Shown = Mapping[str, Any]
-
-
-_url = click.option("--url", metavar="URL", help="URL of the service. [FANIN_URL, http://127.0.0.1:8080]")
-_form = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="json: one object per line, as the API returns it.",
-)
+type Entry = Mapping[str, Any]
 
 
 @click.group("outbox", epilog=examples("fanin outbox list --state dead", "fanin outbox retry --all"))
@@ -36,14 +25,14 @@ def outbox() -> None:
 @outbox.command("list", epilog=examples("fanin outbox list", "fanin outbox list --state dead --format json"))
 @click.option("--state", type=click.Choice(list(OUTBOX_STATES)), help="List entries in this state. [both]")
 @click.option("--target", metavar="NAME", help="List entries of this target. [all]")
-@_form
-@_url
+@format_option
+@url_option
 def list_(*, state: str | None, target: str | None, form: str, url: str | None) -> None:
     """List pending notifications and dead letters."""
     query = {"state": state} if state else {}
     found, _ = ServiceClient(url).entries("/outbox", "entries", query)
     found = [one for one in found if target in (None, one["target"])]
-    for line in [json.dumps(one) for one in found] if form == "json" else table(found):
+    for line in [json.dumps(one) for one in found] if form == "json" else rendered(found):
         click.echo(line)
 
 
@@ -51,8 +40,8 @@ def list_(*, state: str | None, target: str | None, form: str, url: str | None) 
 @click.option("--all", "everything", is_flag=True, help="Send all dead letters again.")
 @click.option("--target", metavar="NAME", help="Send those of this target.")
 @click.option("--operation", metavar="ID", help="Send those of this operation.")
-@_form
-@_url
+@format_option
+@url_option
 def retry(*, everything: bool, target: str | None, operation: str | None, form: str, url: str | None) -> None:
     """Send dead letters again, with the same keys."""
     if everything == bool(target or operation):
@@ -69,26 +58,25 @@ def retry(*, everything: bool, target: str | None, operation: str | None, form: 
     click.echo("no such dead letters" if not number else f"{number} sent again")
 
 
-def table(found: Sequence[Shown]) -> list[str]:
-    """A table with a heading and a line for each entry; its columns are as wide as their content."""
+def rendered(found: Sequence[Entry]) -> list[str]:
+    """A table with a line for each entry."""
     if not found:
-        return ["nothing"]
-    rows = [("STATE", "TARGET", "OPERATION", "OUTCOME", "ATTEMPTS", "NEXT", "ERROR")]
-    rows += [
-        (
-            one["state"], one["target"], one["operation"], one["outcome"], str(one["attempts"]),
-            _next(one), one["error"] or "-",
-        )
-        for one in found
-    ]  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
+        return ["no notifications"]
+    return table(
+        [
+            ("STATE", "TARGET", "OPERATION", "OUTCOME", "ATTEMPTS", "NEXT", "ERROR"),
+            *(
+                (
+                    one["state"], one["target"], one["operation"], one["outcome"], str(one["attempts"]),
+                    _next(one), one["error"] or "-",
+                )
+                for one in found
+            ),
+        ]
+    )  # fmt: skip
 
 
-def _next(one: Shown) -> str:
+def _next(one: Entry) -> str:
     if one["dead_lettered"]:
         return f"dead-lettered {one['dead_lettered'][:19]}Z"
     return f"{one['next_attempt'][:19]}Z" if one["next_attempt"] else "now"

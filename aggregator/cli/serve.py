@@ -175,6 +175,7 @@ def listen(settings: Settings) -> socket.socket:
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
         held = socket.socket(fileno=SYSTEMD_FD)
         if held.family not in (socket.AF_INET, socket.AF_INET6):
+            held.close()
             raise click.ClickException(
                 "the socket of systemd is not a TCP socket; set ListenStream to a port"
             )

@@ -72,7 +72,7 @@ def test_a_service_that_asks_for_a_header_is_shown_it(tmp_path: Path) -> None:
     listed = fanin("instances", FANIN_URL=f"http://127.0.0.1:{service.port}", **lock)
     service.end(signal.SIGTERM)
 
-    assert (listed.returncode, listed.stdout) == (0, "nothing\n")
+    assert (listed.returncode, listed.stdout) == (0, "no operations\n")
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_dead_letter_is_seen_and_sent_again(tmp_path: Path) -> None:
             archived[0] = False
             retried = await fanin("retry", "--target", "oncall", "--url", url, FANIN_KEY=KEY)
             await oncall.until(lambda: len(oncall.received) == 2)
-            emptied = await listed_until("nothing", url)
+            emptied = await listed_until("no notifications", url)
             again = await fanin("retry", "--all", "--url", url, FANIN_KEY=KEY)
             code, log = service.end(signal.SIGTERM)
 
@@ -76,7 +76,7 @@ def test_a_dead_letter_is_seen_and_sent_again(tmp_path: Path) -> None:
         assert json.loads(objects[1])["target"] == "oncall"
         assert refused == (1, "", f"Error: {url} requires a key, or another one: set FANIN_KEY\n")
         assert retried == (0, "1 sent again\n", "")
-        assert emptied[1] == "nothing\n"
+        assert emptied[1] == "no notifications\n"
         assert again[1] == "no such dead letters\n"
         assert {key for key, _ in oncall.received} == {deploy.received[0][0]}
         assert len(deploy.received) == 1

@@ -1,0 +1,109 @@
+"""``fanin outbox``: the table, the objects, and the selection of dead letters."""
+
+import json
+from typing import Any
+
+import pytest
+import respx
+from click.testing import CliRunner
+
+from fanin.aggregator.cli.outbox import outbox, rendered
+
+URL = "http://fanin.example"
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {
+        "operation": "op-1",
+        "target": "oncall",
+        "state": "waiting",
+        "outcome": "timed_out",
+        "key": "k",
+        "attempts": 2,
+        "next_attempt": "2026-03-01T00:02:00.123Z",
+        "dead_lettered": None,
+        "error": "answered 503",
+    } | changes
+
+
+# --- list ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "waiting  oncall  op-1  timed_out  2  2026-03-01T00:02:00Z  answered 503"),
+        ({"next_attempt": None, "error": None, "attempts": 0}, "waiting  oncall  op-1  timed_out  0  now  -"),
+        (
+            {"state": "dead", "next_attempt": None, "dead_lettered": "2026-03-01T00:03:00.000Z"},
+            "dead  oncall  op-1  timed_out  2  dead-lettered 2026-03-01T00:03:00Z  answered 503",
+        ),
+    ],
+)
+def test_a_row_says_what_follows_and_why(changes: dict[str, Any], line: str) -> None:
+    """The next attempt, or the time of the dead letter."""
+    heading, row = rendered([entry(**changes)])
+
+    assert heading.split() == ["STATE", "TARGET", "OPERATION", "OUTCOME", "ATTEMPTS", "NEXT", "ERROR"]
+    assert row.split() == line.split()
+
+
+def test_an_empty_outbox_is_said() -> None:
+    """Instead of a heading over nothing."""
+    assert rendered([]) == ["no notifications"]
+
+
+def test_the_list_may_be_of_one_state_and_one_target() -> None:
+    """The service selects the state, the command the target."""
+    others = entry(target="deploy")
+    with respx.mock as router:
+        route = router.get(f"{URL}/outbox").respond(json={"entries": [entry(), others], "next": None})
+        options = ["--state", "waiting", "--target", "oncall", "--format", "json"]
+        ran = CliRunner().invoke(outbox, ["list", "--url", URL, *options])
+
+    assert [json.loads(line) for line in ran.stdout.splitlines()] == [entry()]
+    assert route.calls.last.request.url.params["state"] == "waiting"
+
+
+# --- retry ---
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        (["--all"], {}),
+        (["--target", "oncall"], {"target": "oncall"}),
+        (["--operation", "op-1"], {"operation": "op-1"}),
+        (["--target", "oncall", "--operation", "op-1"], {"target": "oncall", "operation": "op-1"}),
+    ],
+)
+def test_dead_letters_are_selected(options: list[str], query: dict[str, str]) -> None:
+    """And their number is printed."""
+    with respx.mock as router:
+        route = router.post(f"{URL}/outbox/retry").respond(json={"retried": 3})
+        ran = CliRunner().invoke(outbox, ["retry", "--url", URL, *options])
+
+    assert (ran.exit_code, ran.stdout) == (0, "3 sent again\n")
+    assert dict(route.calls.last.request.url.params) == query
+
+
+@pytest.mark.parametrize("options", [[], ["--all", "--target", "oncall"], ["--all", "--operation", "op-1"]])
+def test_an_unclear_selection_is_a_usage_error(options: list[str]) -> None:
+    """Nothing is sent to the service."""
+    with respx.mock:
+        ran = CliRunner().invoke(outbox, ["retry", "--url", URL, *options])
+
+    assert ran.exit_code == 2
+    assert "choose dead letters: --all, or --target, or --operation" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("form", "printed"), [("table", "no such dead letters\n"), ("json", '{"retried": 0}\n')]
+)
+def test_no_dead_letter_is_no_error(form: str, printed: str) -> None:
+    """Somebody else may have sent them again."""
+    with respx.mock as router:
+        router.post(f"{URL}/outbox/retry").respond(json={"retried": 0})
+        ran = CliRunner().invoke(outbox, ["retry", "--all", "--url", URL, "--format", form])
+
+    assert (ran.exit_code, ran.stdout) == (0, printed)
