@@ -21,7 +21,7 @@ from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
-from fanin.aggregator.http.protocol import EXTENSION, HttpProtocol
+from fanin.aggregator.http.protocol import EXTENSION, OUR_HTTP, HttpProtocol
 from fanin.aggregator.settings import Settings
 
 _ONE_PROCESS = (
@@ -30,8 +30,7 @@ _ONE_PROCESS = (
 
 _OTHER_HTTP = (
     "this server reads HTTP in its own way, which could take one sender's bytes for another's request; "
-    "start it as: uvicorn --factory fanin.aggregator.asgi:create "
-    f"--http {HttpProtocol.__module__}:{HttpProtocol.__qualname__}"
+    f"start it as: uvicorn --factory fanin.aggregator.asgi:create --http {OUR_HTTP}"
 )
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 # How long requests and notifications in progress may take to end after SIGTERM. Supervisors kill after 10 s.
 DRAIN_S = 5
+# uvloop accepts one connection of a listening socket in each turn of the event loop, so that a crowd that
+# connects keeps a webhook waiting for as many turns; more handles for the same socket are more connections.
+ACCEPTS_PER_TURN = 16
 # sd_listen_fds(3): the first socket that systemd passes.
 SYSTEMD_FD = 3
 
@@ -203,12 +206,12 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
     import uvicorn
 
     from fanin.aggregator.http.app import create_app
-    from fanin.aggregator.http.protocol import HttpProtocol
+    from fanin.aggregator.http.protocol import OUR_HTTP
 
     app = create_app(settings, engine=engine)
     config = uvicorn.Config(
         app,
-        http=HttpProtocol,
+        http=OUR_HTTP,
         lifespan="off",  # run here, where a failed start is reported in one line instead of a traceback
         log_config=None,
         access_log=False,
@@ -228,7 +231,7 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
 
     async def main() -> None:
         async with app.router.lifespan_context(app):
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS_PER_TURN - 1))])
 
     def stop(*_: object) -> None:
         # While uvicorn serves, it handles signals, and raises them again after an orderly stop, which is no

@@ -266,16 +266,20 @@ def _responding(endpoint: _Endpoint) -> _Endpoint:
             return await endpoint(request)
         except HTTPException:
             raise
+        # No name in this frame may keep the error, whose causes' tracebacks keep the frame, and so the body.
         except AggregatorError as exc:
-            error = exc
+            return _refused(request, exc)
         except Exception as exc:  # noqa: BLE001 - a bug; the sender should try again
             log.LOGGER.exception("request-crashed")
-            error = StoreFailedError(f"internal error: {type(exc).__name__}")
-        path = request.url.path[:PATH_LOGGED_MAX]
-        log.event(logging.INFO, "refused", status=error.status, path=path, reason=error)
-        return _error(error)
+            return _refused(request, StoreFailedError(f"internal error: {type(exc).__name__}"))
 
     return respond
+
+
+def _refused(request: Request, error: AggregatorError) -> Response:
+    path = request.url.path[:PATH_LOGGED_MAX]
+    log.event(logging.INFO, "refused", status=error.status, path=path, reason=error)
+    return _error(error)
 
 
 def _error(error: AggregatorError) -> Response:
@@ -325,7 +329,9 @@ async def _body(request: Request) -> bytes:
                 size += len(chunk)
                 if size <= BODY_BYTES_MAX:
                     chunks.append(chunk)
-                elif size > BODY_BYTES_READ_MAX:
+                else:
+                    chunks.clear()
+                if size > BODY_BYTES_READ_MAX:
                     break
     except TimeoutError as exc:
         raise BodyTimeoutError(f"the body did not arrive within {BODY_S:g} s") from exc

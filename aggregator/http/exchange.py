@@ -15,6 +15,8 @@ type AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # A body is handed over when it is complete, or in pieces of this size and more.
 PIECE_BYTES = 65_536
+# Segments of a few bytes are put together when there are so many, because each costs more than its bytes.
+_PIECES_MAX = 64
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CRASHED = (
@@ -54,8 +56,9 @@ class Exchange:
     """What the application receives and sends. The connection calls `feed` and `disconnect`."""
 
     __slots__ = (
-        "_body", "_changed", "_chunked", "_connection", "_continue_due", "_delivered", "_disconnected",
-        "_head", "_left", "_request_ended", "http_1_0", "keep_alive", "response_ended", "scope", "started",
+        "_changed", "_chunked", "_connection", "_continue_due", "_delivered", "_disconnected", "_head",
+        "_left", "_pieces", "_request_ended", "buffered", "http_1_0", "keep_alive", "response_ended", "scope",
+        "started",
     )  # fmt: skip
 
     def __init__(self, connection: Channel, scope: Message, head: RequestHead) -> None:
@@ -65,7 +68,8 @@ class Exchange:
         self.started = False  # the application has given the response's status
         self.response_ended = False
         self._continue_due = head.expects_continue
-        self._body = bytearray()
+        self._pieces: list[bytes] = []  # of the body, which the application has not taken
+        self.buffered = 0  # bytes in them
         self._request_ended = head.body_length == 0
         self._delivered = False  # the application has the whole body
         self._disconnected = False
@@ -76,21 +80,20 @@ class Exchange:
 
     # --- for the connection ---
 
-    @property
-    def buffered(self) -> int:
-        """Bytes of the body that the application has not taken."""
-        return len(self._body)
-
     def feed(self, data: bytes, *, ended: bool) -> None:
         """Add to the body."""
-        self._body += data
+        self._pieces.append(data)
+        if len(self._pieces) > _PIECES_MAX:
+            self._pieces = [b"".join(self._pieces)]
+        self.buffered += len(data)
         self._request_ended = ended
-        if ended or len(self._body) >= PIECE_BYTES:
+        if ended or self.buffered >= PIECE_BYTES:
             self._wake()
 
     def disconnect(self) -> None:
         """Nothing more will come, and nobody will read a response."""
         self._disconnected = True
+        self._pieces.clear()
         self._wake()
 
     async def run(self, app: AsgiApp) -> None:
@@ -118,19 +121,21 @@ class Exchange:
         """The body, in one or more pieces; then, when the client has left or has its answer, that it has."""
         if self._continue_due and not self.started:
             self._continue_due = False
-            if not self._body and not self._request_ended:
+            if not self.buffered and not self._request_ended:
                 self._connection.write(_CONTINUE)
         while not (
             self._disconnected
             or self.response_ended
-            or (not self._delivered and (self._request_ended or len(self._body) >= PIECE_BYTES))
+            or (not self._delivered and (self._request_ended or self.buffered >= PIECE_BYTES))
         ):
             self._changed = self._changed or asyncio.Event()
             self._changed.clear()
             await self._changed.wait()
         if self._disconnected or self.response_ended:
             return {"type": "http.disconnect"}
-        body, self._body = bytes(self._body), bytearray()
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        self.buffered = 0
         self._delivered = self._request_ended
         self._connection.body_taken()
         return {"type": "http.request", "body": body, "more_body": not self._delivered}

@@ -13,6 +13,7 @@ import logging
 import math
 from typing import Any, cast
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 import msgspec
 from uvicorn.config import Config
@@ -29,7 +30,7 @@ from uvicorn.server import ServerState
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, MemoryBudgetError, NotHttpError, RequestError
 from fanin.aggregator.http.exchange import PIECE_BYTES, AsgiApp, Exchange, Message, status_line
-from fanin.aggregator.http.memory_budget import FREE_BYTES, MemoryBudget
+from fanin.aggregator.http.fairness import FREE_BYTES, MemoryBudget, TurnQueue
 from fanin.aggregator.http.request_parser import RequestHead, RequestParser
 from fanin.aggregator.wire import BODY_BYTES_MAX
 
@@ -42,6 +43,8 @@ LINGER_S = 5.0
 # a client that is still sending.
 SPILL_BYTES_MAX = 16 << 20
 
+# As uvicorn's option ``http`` wants it.
+OUR_HTTP = f"{__name__}:HttpProtocol"
 # What an application finds in its scope that is served by this class: requests are those that a strict
 # parser sees, and memory is bounded.
 EXTENSION = "fanin.http"
@@ -49,11 +52,17 @@ _EXTENSIONS: dict[str, dict[str, object]] = {EXTENSION: {}}
 
 _ACCESS_LOGGER = logging.getLogger("uvicorn.access")
 
+# So much is received of one connection before the next has its turn. Event loops would take four times as
+# much, and of some connections again and again, and webhooks would wait for a crowd of large requests.
+_RECEIVED = memoryview(bytearray(65_536))
+
 # Of all connections, because the memory is the process's.
 _BUDGET = MemoryBudget()
+# By server, which has an event loop.
+_TURNS: WeakKeyDictionary[ServerState, TurnQueue] = WeakKeyDictionary()
 
 
-class HttpProtocol(asyncio.Protocol):
+class HttpProtocol(asyncio.BufferedProtocol):
     """One connection. uvicorn makes one for each, as its option ``http`` says, and calls `shutdown`."""
 
     _transport: asyncio.Transport
@@ -75,6 +84,10 @@ class HttpProtocol(asyncio.Protocol):
         self._server_state, self._app_state = server_state, app_state
         self._connections = cast("set[Any]", server_state.connections)
         self._loop = _loop or asyncio.get_running_loop()
+        turns = _TURNS.get(server_state)
+        if turns is None:
+            turns = _TURNS[server_state] = TurnQueue(self._loop)
+        self._turns = turns
         self._logs_access = _ACCESS_LOGGER.hasHandlers()
 
         self._parser = RequestParser()
@@ -87,7 +100,7 @@ class HttpProtocol(asyncio.Protocol):
         self._ended = False  # the client sends no more
         self._lingering = False  # nothing that comes is read any more
         self._stopping = False
-        self._reading_paused = False
+        self._reading_paused = self._waits_for_turn = False
         self.write_paused = False
         self._writable = asyncio.Event()
         self._deadline_s = math.inf  # of the loop's clock
@@ -122,7 +135,19 @@ class HttpProtocol(asyncio.Protocol):
 
     # --- reading ---
 
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - a limit is what it is for
+        """Where the next bytes are received: the same place for all, because they are taken at once."""
+        return _RECEIVED
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was received; if there is more, after the others."""
+        self.data_received(bytes(_RECEIVED[:nbytes]))
+        if nbytes == len(_RECEIVED) and not self._reading_paused:
+            self._pause_reading()
+            self._later()
+
     def data_received(self, data: bytes) -> None:
+        """Go on with what the client sent."""
         if self._lingering:
             self._spill(len(data))
             return
@@ -139,7 +164,7 @@ class HttpProtocol(asyncio.Protocol):
             return False
         if exchange is None:
             if self._parser.pending:
-                self._loop.call_soon(self._advance)
+                self._later()
             return self._parser.pending > 0
         if self._parser.body_ended:
             return True
@@ -168,6 +193,19 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(error)
             return
         self._pace()
+
+    def _later(self) -> None:
+        """Go on when others have had their turn."""
+        if not self._waits_for_turn:
+            self._waits_for_turn = True
+            self._turns.add(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits_for_turn = False
+        if self._lingering:
+            self._resume_reading()
+        else:
+            self._advance()
 
     def _await_head(self) -> None:
         if self._ended:
@@ -246,7 +284,7 @@ class HttpProtocol(asyncio.Protocol):
             self._hold()
         elif parser.stalled:
             self._pause_reading()
-            self._loop.call_soon(self._advance)  # others have their turn first
+            self._later()
         else:
             self._resume_reading()
 
@@ -327,7 +365,7 @@ class HttpProtocol(asyncio.Protocol):
     def body_taken(self) -> None:
         """The application has taken what was there of a body."""
         if self._reading_paused:
-            self._loop.call_soon(self._advance)
+            self._later()
 
     def response_ended(self, exchange: Exchange) -> None:
         """The last byte of a response has been written."""
@@ -341,7 +379,7 @@ class HttpProtocol(asyncio.Protocol):
             self._end_exchange()
         else:
             self._end_in(STALL_S)  # the rest of the body is of no use, but stands before the next request
-            self._loop.call_soon(self._advance)
+            self._later()
 
     def _end_exchange(self) -> None:
         self._exchange = None
@@ -354,7 +392,7 @@ class HttpProtocol(asyncio.Protocol):
     def _await_request(self) -> None:
         """Go on with what came behind the last request, or wait for another."""
         if self._parser.pending:
-            self._loop.call_soon(self._advance)  # others have their turn first
+            self._later()
         elif self._ended:
             self._transport.close()
         else:

@@ -142,6 +142,8 @@ class RequestParser:
         piece = self._buffer[begin : begin + self._left]
         self._at += len(piece)
         self._left -= len(piece)
+        if self._at == len(self._buffer):
+            self.drop()  # a connection that waits for more must not keep what it has read
         self.body_ended = not self._left and not self._chunked
         return piece
 

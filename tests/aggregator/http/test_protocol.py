@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanin.aggregator.http import memory_budget, protocol
+from fanin.aggregator.http import fairness, protocol
 from fanin.aggregator.http.exchange import PIECE_BYTES, Message, Receive, Send
 from tests.aggregator.http.streams import HIDDEN, chunked, pieces, seen_by_h11, streams
 from tests.aggregator.http.wire import Application, Wire, settled
@@ -360,7 +360,7 @@ def test_being_asked_to_stop_waits_for_an_answer_under_way_alone(bytes_: bytes) 
 
 def test_the_largest_of_too_many_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told to try again; the others, and small ones, are served."""
-    monkeypatch.setattr(memory_budget, "BYTES_MAX", 200_000)
+    monkeypatch.setattr(fairness, "BYTES_MAX", 200_000)
 
     async def story() -> None:
         app = Application()
@@ -383,7 +383,7 @@ def test_the_largest_of_too_many_gives_way(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_nobody_reads_and_what_waits_behind_a_request_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that is under way keeps its answer, but loses those behind it."""
-    monkeypatch.setattr(memory_budget, "BYTES_MAX", 100_000)
+    monkeypatch.setattr(fairness, "BYTES_MAX", 100_000)
 
     async def story() -> None:
         app, go_on = Application(), asyncio.Event()

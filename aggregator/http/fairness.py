@@ -1,15 +1,21 @@
-"""How much memory the requests under way may hold together, and which of them gives way beyond it.
+"""What all connections share, memory and turns, and how a crowd of them leaves room for a webhook.
 
-A limit for each connection alone leaves no limit for all: ten thousand of them may each hold a megabyte. The
-largest gives way, so that a crowd of large requests that never end costs no webhook its place.
+A limit for each connection alone leaves no limit for all: ten thousand of them may each hold a megabyte, and
+each have its turn before a webhook has one. So requests under way have a budget of memory, from which the
+largest gives way; and whatever can wait is done a little in each turn of the event loop.
 """
 
+import asyncio
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 # A request of up to this size is no concern: webhooks have a thousandth of what a connection may hold.
 FREE_BYTES = 16_384
 # What all larger ones may hold together.
 BYTES_MAX = 64 << 20
+# Each is a request, 64 KiB of a body, or some hundred chunks: less than a millisecond.
+JOBS_PER_TURN = 16
 
 
 class Holder(Protocol):
@@ -51,3 +57,23 @@ class MemoryBudget:
         if size:
             self._held[holder] = size
             self._total += size
+
+
+class TurnQueue:
+    """Jobs that can wait, a few of them in each turn of the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._jobs: deque[Callable[[], None]] = deque()
+
+    def add(self, job: Callable[[], None]) -> None:
+        """Do it in a later turn."""
+        if not self._jobs:
+            self._loop.call_soon(self._turn)
+        self._jobs.append(job)
+
+    def _turn(self) -> None:
+        for _ in range(min(JOBS_PER_TURN, len(self._jobs))):
+            self._loop.call_soon(self._jobs.popleft())
+        if self._jobs:
+            self._loop.call_soon(self._turn)
