@@ -1,4 +1,4 @@
-"""Every engine in the registry goes through the same suite; what it cannot do it says by its capabilities."""
+"""Every registered engine goes through the same suite; its capabilities say what it cannot do."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.heavy import needs_engine
 
 
 def marks(engine: str) -> list[pytest.MarkDecorator]:
-    """What works with a server of its own is tested in real time."""
+    """Engines with a server of their own are tested in real time."""
     real_time = [] if ENGINES[engine].dev_backend is None else [pytest.mark.real_time]
     return [needs_engine(engine), *real_time]
 

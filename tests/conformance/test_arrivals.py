@@ -34,8 +34,8 @@ def test_what_was_acknowledged_survives_a_kill(world: World) -> None:
     world.play(story)
 
 
-def test_the_last_region_completes_and_the_subscriber_is_told_everything(world: World) -> None:
-    """The notification names the operation's own image, and who arrived."""
+def test_the_last_region_completes_the_operation_and_the_notification_has_everything(world: World) -> None:
+    """The operation's own image, and the regions that arrived."""
 
     async def story() -> None:
         engine = await world.start()
@@ -77,7 +77,7 @@ def test_the_same_arrival_again_is_harmless(world: World) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_first_arrivals_that_come_together_start_one_operation(world: World, seed: int) -> None:
-    """Three regions at once, for many operations at once: nobody's region is lost to a race."""
+    """Three regions at once, for many operations at once: no region is lost to a race."""
 
     async def story() -> None:
         engine = await world.start(timeout_ms=60_000)
@@ -85,11 +85,11 @@ def test_first_arrivals_that_come_together_start_one_operation(world: World, see
         results = await deliver_all(
             engine, *(arrival(region, id_) for region in (EAST, NORTH, WEST) for id_ in ids)
         )
-        said = arrival_results(results)
+        counted = arrival_results(results)
         await world.until(lambda: len(world.attempts) >= len(ids))
         await world.silence()
 
-        assert said == [ArrivalResult.COUNTED] * (180 if world.capabilities.reports_result else 0)
+        assert counted == [ArrivalResult.COUNTED] * (180 if world.capabilities.reports_result else 0)
         assert sorted(world.outcomes_sent()) == sorted((id_, "completed") for id_ in ids)
 
     world.play(story, seed=seed)
@@ -100,10 +100,10 @@ def test_copies_that_come_together_count_once(world: World) -> None:
 
     async def story() -> None:
         engine = await world.start(timeout_ms=60_000)
-        said = arrival_results(await deliver_all(engine, *[arrival(EAST)] * 50))
+        counted = arrival_results(await deliver_all(engine, *[arrival(EAST)] * 50))
 
         if world.capabilities.reports_result:
-            assert sorted(said) == [ArrivalResult.COUNTED] + [ArrivalResult.DUPLICATE] * 49
+            assert sorted(counted) == [ArrivalResult.COUNTED] + [ArrivalResult.DUPLICATE] * 49
         state = await world.state(when=lambda it: it.duplicates == 49)
         assert list(state.arrived) == [EAST]
 
@@ -123,8 +123,8 @@ def test_an_unknown_region_starts_nothing(world: World) -> None:
     world.play(story)
 
 
-def test_one_refused_arrival_spoils_nobody_elses(world: World) -> None:
-    """Whoever shares a commit with it is stored all the same."""
+def test_a_refused_arrival_does_not_affect_others_of_its_batch(world: World) -> None:
+    """Arrivals that share a commit with it are stored."""
 
     async def story() -> None:
         engine = await world.start()
@@ -143,7 +143,7 @@ def test_one_refused_arrival_spoils_nobody_elses(world: World) -> None:
 
 
 def test_the_regions_are_those_of_the_start(world: World) -> None:
-    """A change of configuration judges new operations only: the old one waits for what it froze."""
+    """A change of settings applies to new operations only."""
 
     async def story() -> None:
         first = await world.start(regions=(EAST, NORTH), timeout_ms=60_000)
@@ -165,8 +165,8 @@ def test_the_regions_are_those_of_the_start(world: World) -> None:
     world.play(story)
 
 
-def test_an_orderly_stop_keeps_what_was_taken(world: World) -> None:
-    """An arrival under way when the stop begins is stored or refused, never left without an answer."""
+def test_an_orderly_stop_keeps_what_was_accepted(world: World) -> None:
+    """An arrival under way when the stop begins is stored or refused, never left without a result."""
 
     async def story() -> None:
         engine = await world.start()
@@ -183,7 +183,7 @@ def test_an_orderly_stop_keeps_what_was_taken(world: World) -> None:
 
 
 def test_after_the_stop_arrivals_are_refused_for_now(world: World) -> None:
-    """A closed engine says try again; it never hangs."""
+    """A closed engine raises an error that says to try again; it never hangs."""
 
     async def story() -> None:
         engine = await world.start()
@@ -198,7 +198,7 @@ def test_after_the_stop_arrivals_are_refused_for_now(world: World) -> None:
 
 
 def test_instances_are_listed_page_by_page(world: World) -> None:
-    """Every operation is on exactly one page, by its state; a foreign token is refused."""
+    """Every operation is on exactly one page, by its state; an invalid token is refused."""
 
     async def story() -> None:
         engine = await world.start(timeout_ms=60_000)
@@ -230,7 +230,7 @@ def test_instances_are_listed_page_by_page(world: World) -> None:
     world.play(story)
 
 
-def test_a_healthy_engine_says_so(world: World) -> None:
+def test_the_check_of_a_healthy_engine_passes(world: World) -> None:
     """`check` proves that an arrival could be stored."""
 
     async def story() -> None:

@@ -1,4 +1,4 @@
-"""What an engine promises about time: deadlines are absolute, outcomes final, memories as long as agreed."""
+"""What an engine promises about time: deadlines are absolute, outcomes final, retention as configured."""
 
 import pytest
 
@@ -19,7 +19,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 def test_a_deadline_ends_the_wait_on_time(world: World) -> None:
-    """At the deadline, not before, the subscriber hears who is missing."""
+    """At the deadline, not before, a notification names the missing regions."""
 
     async def story() -> None:
         engine = await world.start()
@@ -77,7 +77,7 @@ def test_restarts_do_not_move_the_deadline(world: World, end: str) -> None:
     world.play(story)
 
 
-def test_a_deadline_that_passed_while_nobody_ran_fires_after_the_start(world: World) -> None:
+def test_a_deadline_that_passed_while_no_process_ran_fires_after_the_start(world: World) -> None:
     """Late, once, and with the deadline it had."""
 
     async def story() -> None:
@@ -99,8 +99,8 @@ def test_a_deadline_that_passed_while_nobody_ran_fires_after_the_start(world: Wo
     world.play(story)
 
 
-def test_an_arrival_beats_the_timer_only_before_the_deadline(world: World) -> None:
-    """A region that comes after the deadline is late even if it is first to notice."""
+def test_an_arrival_counts_only_before_the_deadline(world: World) -> None:
+    """A region that arrives after the deadline is late even if it is processed before the timer."""
 
     async def story() -> None:
         engine = await world.start(regions=(EAST, WEST))
@@ -142,35 +142,35 @@ def test_many_deadlines_at_once_all_fire(world: World) -> None:
 
     async def story() -> None:
         engine = await world.start()
-        crowd = world.many(250)
+        number = world.many(250)
         for batch in range(5):
-            await deliver_all(engine, *(arrival(EAST, f"op-{batch}-{n}") for n in range(crowd)))
-        await world.until(lambda: len(world.attempts) >= 5 * crowd)
+            await deliver_all(engine, *(arrival(EAST, f"op-{batch}-{n}") for n in range(number)))
+        await world.until(lambda: len(world.attempts) >= 5 * number)
 
-        assert len({notify.operation_id for _, notify in world.attempts}) == 5 * crowd
+        assert len({notify.operation_id for _, notify in world.attempts}) == 5 * number
         assert {notify.outcome.value for _, notify in world.attempts} == {"timed_out"}
 
     world.play(story)
 
 
 def test_after_the_outcome_arrivals_are_late_or_duplicate_and_silent(world: World) -> None:
-    """Within the retention nothing starts again and nobody is told again, whatever comes."""
+    """Within the retention, no arrival starts an operation or sends a notification."""
 
     async def story() -> None:
         engine = await world.start()
         await engine.deliver(arrival(EAST))
         await world.until(lambda: bool(world.attempts))
-        said = []
+        found = []
         for pause_ms in (0, 10_000, DAY_MS, 5 * DAY_MS) if world.virtual else (0, 100, world.timeout_ms):
             await world.wait(pause_ms)
-            said += arrival_results([await engine.deliver(arrival(region)) for region in (EAST, NORTH)])
+            found += arrival_results([await engine.deliver(arrival(region)) for region in (EAST, NORTH)])
         await world.silence()
 
         if world.capabilities.reports_result:
-            assert said == [
+            assert found == [
                 ArrivalResult.DUPLICATE,
                 ArrivalResult.LATE,
-                *[ArrivalResult.DUPLICATE] * (len(said) - 2),
+                *[ArrivalResult.DUPLICATE] * (len(found) - 2),
             ]
         state = await world.state(when=lambda it: it.duplicates >= 5)
         assert (list(state.arrived), list(state.late)) == ([EAST], [NORTH])
@@ -180,11 +180,11 @@ def test_after_the_outcome_arrivals_are_late_or_duplicate_and_silent(world: Worl
 
 
 def test_after_the_retention_an_id_is_a_new_operation(world: World) -> None:
-    """What is forgotten may come again; then it is another decision, with another key."""
+    """It has another decision, with another key."""
 
     async def story() -> None:
         if not world.capabilities.has_retention:
-            pytest.skip("remembers for ever")
+            pytest.skip("has no retention")
         retention_ms = RETENTION_MS if world.virtual else 3_000
         engine = await world.start(regions=(EAST,), retention_ms=retention_ms)
         await engine.deliver(arrival(EAST))
@@ -201,14 +201,14 @@ def test_after_the_retention_an_id_is_a_new_operation(world: World) -> None:
     world.play(story)
 
 
-def test_forgetting_takes_many_small_steps_and_spares_the_younger(world: World) -> None:
-    """However many are old enough, they go; what is not old enough stays."""
+def test_the_retention_ends_for_old_operations_only_however_many(world: World) -> None:
+    """Those that are old enough are deleted; others stay."""
 
     async def story() -> None:
         world.takes_days()
         engine = await world.start(regions=(EAST,))
         if not world.capabilities.has_retention:
-            pytest.skip("remembers for ever")
+            pytest.skip("has no retention")
         for batch in range(3):
             await deliver_all(engine, *(arrival(EAST, f"op-{batch}-{n}") for n in range(150)))
         await world.wait(6 * HOUR_MS)
@@ -221,7 +221,7 @@ def test_forgetting_takes_many_small_steps_and_spares_the_younger(world: World) 
     world.play(story)
 
 
-def test_a_second_owner_is_refused(world: World) -> None:
+def test_a_second_process_on_exclusive_data_is_refused(world: World) -> None:
     """Two timers and two outboxes on the same data would notify twice."""
 
     async def story() -> None:
@@ -237,11 +237,11 @@ def test_a_second_owner_is_refused(world: World) -> None:
 
 
 def test_several_on_the_same_data_share_the_work(world: World) -> None:
-    """Whoever takes an arrival, each operation has one outcome, and one of them tells it."""
+    """Whichever process gets an arrival, each operation has one outcome and one notification."""
 
     async def story() -> None:
         if world.capabilities.exclusive:
-            pytest.skip("has one owner")
+            pytest.skip("is exclusive")
         first = await world.start(timeout_ms=60_000)
         second = world.another(world.notifier())
         await second.open()

@@ -1,4 +1,4 @@
-"""What an engine promises about notifications: one key, told until accepted, nobody held up by another."""
+"""What an engine promises about notifications: one key, sent until accepted, none delayed by another."""
 
 import asyncio
 from itertools import pairwise
@@ -15,8 +15,8 @@ async def complete(world: World, *operations: str) -> None:
     arrival_results(await deliver_all(engine, *(arrival(EAST, id_) for id_ in operations)))
 
 
-def test_a_refused_notification_is_told_again_under_its_key(world: World) -> None:
-    """Until it is accepted, with growing pauses; the first repeat comes after about a second."""
+def test_a_refused_notification_is_sent_again_under_its_key(world: World) -> None:
+    """Until it is accepted, with growing pauses; the first retry comes after about a second."""
 
     async def refuse(_: Notification) -> None:
         raise NotDeliveredError("answered 503")
@@ -39,7 +39,7 @@ def test_a_refused_notification_is_told_again_under_its_key(world: World) -> Non
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_an_accepted_notification_is_not_told_again(world: World, end: str) -> None:
+def test_an_accepted_notification_is_not_sent_again(world: World, end: str) -> None:
     """Neither later nor after a restart."""
 
     async def story() -> None:
@@ -56,8 +56,8 @@ def test_an_accepted_notification_is_not_told_again(world: World, end: str) -> N
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_notification_that_nobody_accepted_survives_a_restart(world: World, end: str) -> None:
-    """The same decision, the same key; what is said has not changed."""
+def test_a_pending_notification_survives_a_restart(world: World, end: str) -> None:
+    """The same decision under the same key, with the same content."""
 
     async def refuse(_: Notification) -> None:
         raise NotDeliveredError("no connection")
@@ -80,8 +80,8 @@ def test_a_notification_that_nobody_accepted_survives_a_restart(world: World, en
     world.play(story)
 
 
-def test_killed_before_anybody_was_told_it_is_told_after_the_restart(world: World) -> None:
-    """The outcome and the duty to tell it are one commit."""
+def test_after_a_kill_before_the_first_attempt_it_is_sent_by_the_next_process(world: World) -> None:
+    """The outcome and its outbox entries are one commit."""
 
     async def story() -> None:
         engine = await world.start(regions=(EAST,))
@@ -101,7 +101,7 @@ def test_killed_before_anybody_was_told_it_is_told_after_the_restart(world: Worl
 
 
 def test_a_hanging_notification_delays_no_other(world: World) -> None:
-    """Two hundred that never end, then one that would: it goes out within seconds."""
+    """After two hundred that hang, one that would be accepted is sent within seconds."""
 
     async def hang(notify: Notification) -> None:
         if notify.operation_id.startswith("hung"):
@@ -122,8 +122,8 @@ def test_a_hanging_notification_delays_no_other(world: World) -> None:
     world.play(story)
 
 
-def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World) -> None:
-    """A sink that never answers changes no outcome and keeps nobody waiting."""
+def test_a_hanging_target_delays_neither_arrivals_nor_deadlines(world: World) -> None:
+    """A sink that never responds changes no outcome and delays no webhook."""
 
     async def hang(_: Notification) -> None:
         await asyncio.get_running_loop().create_future()
@@ -146,8 +146,8 @@ def test_a_hanging_subscriber_delays_neither_arrivals_nor_deadlines(world: World
     world.play(story)
 
 
-def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
-    """One that is refused for ever does not touch the others' order of business."""
+def test_a_notification_that_is_always_refused_affects_no_other(world: World) -> None:
+    """It is retried alone."""
 
     async def poison(notify: Notification) -> None:
         if notify.operation_id == "poisoned":
@@ -164,8 +164,8 @@ def test_a_poisoned_notification_is_repeated_alone(world: World) -> None:
     world.play(story)
 
 
-def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
-    """Whatever an attempt raises, it failed; it is repeated, and the rest goes on."""
+def test_an_exception_in_one_attempt_does_not_stop_the_others(world: World) -> None:
+    """The attempt has failed, and is retried."""
 
     async def crash(notify: Notification) -> None:
         if notify.operation_id == "crash":
@@ -181,8 +181,8 @@ def test_a_bug_in_telling_one_does_not_silence_the_others(world: World) -> None:
     world.play(story)
 
 
-def test_a_late_region_changes_nothing_that_is_still_to_be_told(world: World) -> None:
-    """What is sent is the decision as it fell, however long the subscriber was away."""
+def test_a_late_region_does_not_change_a_pending_notification(world: World) -> None:
+    """It has the decision as it was made, however long the target was down."""
 
     async def refuse(_: Notification) -> None:
         raise NotDeliveredError("answered 503")

@@ -17,7 +17,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 @pytest.fixture(autouse=True)
 def _outbox(world: World) -> None:
     if not world.capabilities.lists_outbox:
-        pytest.skip("keeps no list of what is untold")
+        pytest.skip("lists no outbox")
     world.takes_days()
 
 
@@ -28,7 +28,7 @@ def refusing(reason: str = "answered 503", **rest: object) -> Callable[[Notifica
     return refuse
 
 
-def impatient(name: str, attempts: int = 3) -> object:
+def limited(name: str, attempts: int = 3) -> object:
     return target(name, retry_policy=RetryPolicy(attempts_max=attempts))
 
 
@@ -42,8 +42,8 @@ async def complete(world: World, *operations: str, **changes: object) -> Engine:
     return engine
 
 
-def test_what_is_untold_can_be_seen(world: World) -> None:
-    """Who has not accepted what, how often it was tried, why it failed, and when it is tried again."""
+def test_pending_notifications_are_listed(world: World) -> None:
+    """With the target, the attempts, the last error and the time of the next attempt."""
 
     async def story() -> None:
         world.receivers = {"ill": refusing()}
@@ -70,11 +70,11 @@ def test_what_is_untold_can_be_seen(world: World) -> None:
 
 
 def test_after_so_many_attempts_it_is_a_dead_letter(world: World) -> None:
-    """Kept, visible, and not attempted any more, not even by the next life."""
+    """Kept, listed, and not attempted again, not even by the next process."""
 
     async def story() -> None:
         world.receiver = refusing()
-        engine = await complete(world, "op-1", targets=(impatient("ill"),))
+        engine = await complete(world, "op-1", targets=(limited("ill"),))
         await world.wait(DAY_MS)
 
         assert len(world.attempts) == 3
@@ -94,7 +94,7 @@ def test_after_so_many_attempts_it_is_a_dead_letter(world: World) -> None:
 
 
 def test_after_three_days_it_is_a_dead_letter(world: World) -> None:
-    """Where nothing else is said; until then the pauses stay at five minutes."""
+    """Without other settings; until then the pauses stay at five minutes."""
 
     async def story() -> None:
         world.receiver = refusing()
@@ -108,8 +108,8 @@ def test_after_three_days_it_is_a_dead_letter(world: World) -> None:
     world.play(story)
 
 
-def test_time_in_which_nobody_could_try_does_not_count(world: World) -> None:
-    """A service that was down over the weekend tries on Monday."""
+def test_time_in_which_no_process_ran_does_not_count(world: World) -> None:
+    """A service that was down over the weekend still makes attempts on Monday."""
 
     async def story() -> None:
         world.receiver = refusing()
@@ -128,12 +128,12 @@ def test_time_in_which_nobody_could_try_does_not_count(world: World) -> None:
     world.play(story)
 
 
-def test_a_restart_keeps_count(world: World) -> None:
-    """Attempts are counted over all lives."""
+def test_a_restart_keeps_the_number_of_attempts(world: World) -> None:
+    """Attempts are counted over all processes."""
 
     async def story() -> None:
         world.receiver = refusing()
-        await complete(world, "op-1", targets=(impatient("ill", attempts=4),))
+        await complete(world, "op-1", targets=(limited("ill", attempts=4),))
         await world.wait(2_500)
         assert len(world.attempts) == 2
         await world.kill()
@@ -147,8 +147,8 @@ def test_a_restart_keeps_count(world: World) -> None:
     world.play(story)
 
 
-def test_what_the_receiver_calls_final_is_given_up_at_once(world: World) -> None:
-    """It has said that it will never accept."""
+def test_a_final_refusal_makes_a_dead_letter_at_once(world: World) -> None:
+    """The receiver will never accept."""
 
     async def story() -> None:
         world.receiver = refusing("answered 410", final=True)
@@ -163,7 +163,7 @@ def test_what_the_receiver_calls_final_is_given_up_at_once(world: World) -> None
 
 
 def test_a_receiver_that_asks_for_a_pause_gets_it(world: World) -> None:
-    """And what was not sent because of it is no attempt."""
+    """What is not sent because of it is not counted as an attempt."""
 
     async def story() -> None:
         world.receiver = refusing("answered 429", retry_after_ms=30_000)
@@ -184,8 +184,8 @@ def test_a_receiver_that_asks_for_a_pause_gets_it(world: World) -> None:
     world.play(story)
 
 
-def test_a_first_attempt_that_had_to_wait_is_made_after_all(world: World) -> None:
-    """Never sent, so never counted, and yet not forgotten."""
+def test_a_first_attempt_that_had_to_wait_is_made_later(world: World) -> None:
+    """It was not sent, so it is not counted, and it is not lost."""
 
     async def story() -> None:
         world.receiver = refusing("the receiver asked for a pause", retry_after_ms=60_000, sent=False)
@@ -202,9 +202,9 @@ def test_a_first_attempt_that_had_to_wait_is_made_after_all(world: World) -> Non
 
 
 async def with_dead_letters(world: World, *operations: str) -> Engine:
-    """Each of them dead at two targets."""
+    """Each operation has dead letters of two targets."""
     world.receiver = refusing()
-    engine = await complete(world, *operations, targets=(impatient("a"), impatient("b")))
+    engine = await complete(world, *operations, targets=(limited("a"), limited("b")))
     await world.wait(60_000)
     assert len(await outbox(engine, dead=True)) == 2 * len(operations)
     world.receiver = accept
@@ -214,7 +214,7 @@ async def with_dead_letters(world: World, *operations: str) -> Engine:
 
 
 def test_dead_letters_can_be_sent_again(world: World) -> None:
-    """All of them, under the keys that they had, and from the beginning."""
+    """All of them, under their keys, with attempts counted anew."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1", "op-2")
@@ -238,14 +238,14 @@ def test_dead_letters_can_be_sent_again(world: World) -> None:
         ({"target": "a", "operation": None}, [("a", "op-1"), ("a", "op-2")]),
         ({"target": None, "operation": "op-2"}, [("a", "op-2"), ("b", "op-2")]),
         ({"target": "b", "operation": "op-1"}, [("b", "op-1")]),
-        ({"target": "nobody", "operation": None}, []),
+        ({"target": "unknown", "operation": None}, []),
         ({"target": None, "operation": "nothing"}, []),
     ],
 )
-def test_only_those_are_sent_again_that_were_asked_for(
+def test_dead_letters_are_sent_again_by_target_and_operation(
     world: World, chosen: dict[str, str | None], sent: list[tuple[str, str]]
 ) -> None:
-    """By target, by operation, by both."""
+    """Or both."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1", "op-2")
@@ -253,15 +253,17 @@ def test_only_those_are_sent_again_that_were_asked_for(
         assert await engine.retry(target=chosen["target"], operation=chosen["operation"]) == len(sent)
         await world.wait(1_000)
 
-        heard = zip(world.attempt_targets, (notify.operation_id for _, notify in world.attempts), strict=True)
-        assert sorted(heard) == sent
+        attempts = zip(
+            world.attempt_targets, (notify.operation_id for _, notify in world.attempts), strict=True
+        )
+        assert sorted(attempts) == sent
         assert len(await outbox(engine, dead=True)) == 4 - len(sent)
 
     world.play(story)
 
 
 def test_thousands_can_be_sent_again(world: World) -> None:
-    """In steps, so that nobody else waits."""
+    """In steps, so that other requests do not wait."""
 
     async def story() -> None:
         operations = [f"op-{n}" for n in range(1_200)]
@@ -279,8 +281,8 @@ def test_thousands_can_be_sent_again(world: World) -> None:
     world.play(story)
 
 
-def test_what_is_sent_again_can_die_again(world: World) -> None:
-    """With attempts of its own, counted from the beginning."""
+def test_what_is_sent_again_can_become_a_dead_letter_again(world: World) -> None:
+    """After as many attempts as the first time."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1")
@@ -299,7 +301,7 @@ def test_what_is_sent_again_can_die_again(world: World) -> None:
 
 
 def test_the_list_comes_in_pages(world: World) -> None:
-    """Every letter once, the dead after the living, whatever the pages' size."""
+    """Each entry once, dead letters after what is pending, whatever the pages' size."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1", "op-2")
@@ -325,28 +327,28 @@ def test_the_list_comes_in_pages(world: World) -> None:
     world.play(story)
 
 
-def test_an_operation_is_remembered_until_its_outcome_was_told(world: World) -> None:
-    """Or given up: no second operation begins while the first one's notification is on its way."""
+def test_an_operation_is_kept_until_its_notification_is_accepted(world: World) -> None:
+    """Or a dead letter: no second operation starts while the first one's notification is pending."""
 
     async def story() -> None:
         world.receivers = {"ill": refusing()}
         both = (target("ill"), target("well"))
-        engine = await complete(world, "untold", targets=both, retention_ms=HOUR_MS)
+        engine = await complete(world, "pending", targets=both, retention_ms=HOUR_MS)
         await world.wait(2 * HOUR_MS)
-        late = await engine.deliver(arrival(EAST, "untold"))
+        late = await engine.deliver(arrival(EAST, "pending"))
         assert late is not None
         assert late.result is ArrivalResult.DUPLICATE
         world.receivers = {}
         await world.wait(600_000)
 
-        assert await engine.inspect("untold") is None
+        assert await engine.inspect("pending") is None
         assert len(world.sent_to("well")) == 1
 
     world.play(story)
 
 
-def test_a_dead_letter_holds_nothing_back(world: World) -> None:
-    """Its operation is forgotten in time; the entry itself is kept, and says all that is to be sent."""
+def test_a_dead_letter_does_not_keep_its_operation(world: World) -> None:
+    """The operation is deleted after its retention; the entry has everything that is to be sent."""
 
     async def story() -> None:
         engine = await with_dead_letters(world, "op-1")

@@ -1,4 +1,4 @@
-"""What an engine promises when several want to hear of an outcome: each on his own account, under one key."""
+"""What an engine promises with several targets: each independent of the others, under one key."""
 
 import asyncio
 
@@ -22,8 +22,8 @@ async def with_targets(world: World, *names: str) -> Engine:
     return await world.start(regions=(EAST,), targets=tuple(map(target, names)))
 
 
-def test_each_target_is_told_once_under_one_key(world: World) -> None:
-    """One decision, however many hear of it."""
+def test_each_target_is_notified_once_under_one_key(world: World) -> None:
+    """One decision, however many targets."""
 
     async def story() -> None:
         engine = await with_targets(world, "a", "b", "c")
@@ -38,7 +38,7 @@ def test_each_target_is_told_once_under_one_key(world: World) -> None:
     world.play(story)
 
 
-def test_outcomes_go_to_those_who_want_them(world: World) -> None:
+def test_targets_are_notified_of_the_outcomes_that_they_name(world: World) -> None:
     """``completed`` to one, ``timed_out`` to another, both to a third."""
     wanting = (
         target("good", on=(Phase.COMPLETED,)),
@@ -52,17 +52,17 @@ def test_outcomes_go_to_those_who_want_them(world: World) -> None:
         await world.until(lambda: len(world.attempts) >= 4)
         await world.silence()
 
-        heard = {
+        sent = {
             name: [notify.outcome.value for _, notify in world.sent_to(name)]
             for name in ("good", "bad", "all")
         }
-        assert heard == {"good": ["completed"], "bad": ["timed_out"], "all": ["completed", "timed_out"]}
+        assert sent == {"good": ["completed"], "bad": ["timed_out"], "all": ["completed", "timed_out"]}
 
     world.play(story)
 
 
-def test_an_outcome_that_nobody_wants_is_no_trouble(world: World) -> None:
-    """It is decided all the same, and told to nobody."""
+def test_an_outcome_without_targets_is_decided(world: World) -> None:
+    """No notification is sent."""
 
     async def story() -> None:
         engine = await world.start(regions=(EAST,), targets=(target(on=(Phase.TIMED_OUT,)),))
@@ -77,8 +77,8 @@ def test_an_outcome_that_nobody_wants_is_no_trouble(world: World) -> None:
 
 
 @pytest.mark.parametrize("trouble", [hang, refuse], ids=["hangs", "refuses"])
-def test_one_target_in_trouble_delays_no_other(world: World, trouble: object) -> None:
-    """However many notifications wait for it: the other one hears of each at once, and once."""
+def test_a_failing_target_delays_no_other(world: World, trouble: object) -> None:
+    """However many notifications of it are pending, the other target gets each at once, and once."""
     number = world.many(200)
 
     async def story() -> None:
@@ -98,8 +98,8 @@ def test_one_target_in_trouble_delays_no_other(world: World, trouble: object) ->
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_after_a_restart_only_those_are_told_who_have_not_accepted(world: World, end: str) -> None:
-    """Each target has its own row: what one accepted is not sent to him again because of another."""
+def test_after_a_restart_only_targets_that_have_not_accepted_are_notified(world: World, end: str) -> None:
+    """What one target accepted is not sent to it again because of another one."""
 
     async def story() -> None:
         world.receivers = {"ill": refuse}
@@ -121,10 +121,10 @@ def test_after_a_restart_only_those_are_told_who_have_not_accepted(world: World,
     world.play(story)
 
 
-def test_a_target_that_is_not_configured_for_a_while_hears_of_it_later(world: World) -> None:
-    """A slip in the settings loses nothing."""
+def test_a_target_that_is_missing_in_the_settings_is_notified_when_it_is_back(world: World) -> None:
+    """A mistake in the settings loses nothing."""
     if not world.capabilities.lists_outbox:
-        pytest.skip("keeps no list of what is untold")
+        pytest.skip("lists no outbox")
 
     async def story() -> None:
         world.receivers = {"gone": refuse}
@@ -134,11 +134,11 @@ def test_a_target_that_is_not_configured_for_a_while_hears_of_it_later(world: Wo
         await world.stop()
         await world.start(targets=(target("there"),))
         await world.silence()
-        heard = len(world.sent_to("gone"))
+        sent = len(world.sent_to("gone"))
         await world.stop()
         world.receivers = {"gone": accept}
         await world.start(targets=(target("gone"), target("there")))
-        await world.until(lambda: len(world.sent_to("gone")) == heard + 1)
+        await world.until(lambda: len(world.sent_to("gone")) == sent + 1)
 
         assert len(world.sent_to("there")) == 1
 

@@ -1,8 +1,8 @@
-"""Where an engine is put to the test: its own data, its own time, a subscriber that does as it is sent.
+"""The environment of an engine in a test: its data, its time, and targets that do what the test wants.
 
 An engine that needs nothing but an event loop is tested in virtual time, where a month costs nothing. Any
-other one is tested in real time with what it works with: timeouts are short then, and what takes days is left
-out. A test says what it needs; it never asks which engine it is.
+other one is tested in real time with its backend: timeouts are short then, and tests that take days are
+skipped. A test says what it needs; it never asks for the engine's name.
 """
 
 import asyncio
@@ -49,34 +49,34 @@ def arrival(region: str, operation_id: str = "op-1") -> Arrival:
 
 
 async def accept(_: Notification) -> None:
-    """The subscriber that accepts everything."""
+    """A target that accepts everything."""
 
 
 def target(name: str = DEFAULT_NAME, **rest: Any) -> Target:
-    """Somebody who wants to hear of outcomes; of which ones, and for how long, says ``rest``."""
-    return Target(name=name, address=parse("http://subscriber/"), **rest)
+    """A target of that name; ``rest`` are the other fields."""
+    return Target(name=name, address=parse("http://target/"), **rest)
 
 
 class RecordingNotifier:
-    """The world's targets, as one life of an engine tells them."""
+    """Sends the notifications of one start of an engine, and records them."""
 
-    def __init__(self, world: "World", life: int) -> None:
-        self._world, self._life = world, life
+    def __init__(self, world: "World", start: int) -> None:
+        self._world, self._start = world, start
 
     def targets_for(self, outcome: Phase) -> tuple[str, ...]:
         return tuple(it.name for it in self._world.settings.targets if outcome in it.on)
 
     async def send(self, target: str, notification: Notification) -> None:
         world = self._world
-        if not world.alive(self._life):
-            raise NotDeliveredError("a dead process sends nothing")
+        if not world.runs(self._start):
+            raise NotDeliveredError("a process that was killed sends nothing")
         world.attempts.append((world.now_ms(), notification))
         world.attempt_targets.append(target)
         await world.receivers.get(target, world.receiver)(notification)
 
 
 class World:
-    """One engine through all its lives."""
+    """One engine through all its starts."""
 
     def __init__(self, engine: str, folder: Path) -> None:
         self._name, self._folder = engine, folder
@@ -84,7 +84,7 @@ class World:
         self.capabilities = engines.capabilities(engine)
         self.virtual = self.capabilities.virtual_time
         self._limit_ms = LIMIT_MS if self.virtual else REAL_LIMIT_MS
-        self._lives = 0
+        self._starts = 0
         self.timeout_ms = TIMEOUT_MS if self.virtual else REAL_TIMEOUT_MS
         self.slack_ms = 100 if self.virtual else REAL_SLACK_MS  # how late may be called on time
         self.settings = Settings(
@@ -104,9 +104,9 @@ class World:
         self._engine: Engine | None = None
 
     def play(self, story: Story, *, seed: int = 0, real: bool = False) -> None:
-        """Run a test's story to its end; in real time where the order of turns matters and no time passes."""
+        """Run a test's story; ``real``: in real time, where the order of turns matters and no time passes."""
 
-        async def to_the_end() -> None:
+        async def run() -> None:
             self.backend = backend = engines.start_backend(self._name, self._folder)
             try:
                 if backend is not None:
@@ -118,21 +118,21 @@ class World:
                     backend.stop()
 
         if self.virtual and not real:
-            VirtualKernel(seed).run(to_the_end())
+            VirtualKernel(seed).run(run())
         elif seed and not real:
-            pytest.skip("in real time, seeds decide nothing")
+            pytest.skip("in real time, seeds have no effect")
         else:
-            asyncio.run(to_the_end())
+            asyncio.run(run())
 
-    # --- what a test may ask for ---
+    # --- what a test needs ---
 
     def takes_days(self) -> None:
-        """The rest of the story is only told where time costs nothing."""
+        """Skip the test where days are not virtual."""
         if not self.virtual:
-            pytest.skip("takes longer than anybody waits in real time")
+            pytest.skip("takes days in real time")
 
     def many(self, number: int) -> int:
-        """As many as are needed to prove something, where each costs real time."""
+        """So many, or a tenth of them where each costs real time."""
         return number if self.virtual else max(1, number // 10)
 
     # --- time ---
@@ -144,34 +144,34 @@ class World:
         await asyncio.sleep(ms / 1000)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something to become true."""
+        """Wait for a condition."""
         deadline_ms = self.now_ms() + self._limit_ms
         while not condition():
             assert self.now_ms() < deadline_ms, "it never became true"
             await self.wait(POLL_MS)
 
     async def silence(self) -> None:
-        """Listen so long that whatever is still to come, comes."""
+        """Wait so long that everything that will be sent is sent."""
         await self.wait(600_000 if self.virtual else REAL_SILENCE_MS)
 
     async def state(
         self, operation_id: str = "op-1", *, when: Callable[[FanIn], bool] = lambda _: True
     ) -> FanIn:
-        """An operation once it is like that: an engine may settle what arrived after it has kept it."""
+        """An operation when ``when`` is true of it: an engine may process arrivals after `deliver`."""
         deadline_ms = self.now_ms() + self._limit_ms
         while True:
             assert self._engine is not None
             state = await self._engine.inspect(operation_id)
             if state is not None and when(state):
                 return state
-            assert self.now_ms() < deadline_ms, f"it never came to that: {state}"
+            assert self.now_ms() < deadline_ms, f"it never became true: {state}"
             await self.wait(POLL_MS)
 
-    # --- lives ---
+    # --- processes ---
 
     async def start(self, **changes: Any) -> Engine:
-        """Begin the next life on what the last one left, with some settings changed."""
-        self._lives += 1
+        """Start the engine on the data of the start before, with some settings changed."""
+        self._starts += 1
         self.settings = replace(self.settings, **changes)
 
         self.metrics = Metrics()
@@ -179,13 +179,13 @@ class World:
         await self._engine.open()
         return self._engine
 
-    def alive(self, life: int) -> bool:
-        """Whether that life is still the present one."""
-        return life == self._lives
+    def runs(self, start: int) -> bool:
+        """Whether the process of that start still runs."""
+        return start == self._starts
 
     def notifier(self) -> RecordingNotifier:
-        """The targets, as the present life tells them."""
-        return RecordingNotifier(self, self._lives)
+        """The notifier of the present start."""
+        return RecordingNotifier(self, self._starts)
 
     def another(self, notifier: Notifier | None = None) -> Engine:
         """A second engine on the same data, not open yet."""
@@ -202,18 +202,18 @@ class World:
         await (self.stop() if how == "stop" else self.kill())
 
     async def kill(self) -> None:
-        """``kill -9``: the next life finds the data as they are at this instant."""
+        """``kill -9``: the next start has the data as they are at this instant."""
         if not self.capabilities.survives_kill:
             pytest.skip("keeps nothing over a kill")
         if not self.virtual:
             pytest.skip("only a process of its own can be killed: tests/e2e")
-        self._lives += 1
-        heir = self._folder / f"data-{self._lives}"
-        shutil.copytree(self.settings.data_dir, heir)
-        self.settings = replace(self.settings, data_dir=heir)
-        await self.stop()  # only closes its files: nobody will look at what it still does
+        self._starts += 1
+        data = self._folder / f"data-{self._starts}"
+        shutil.copytree(self.settings.data_dir, data)
+        self.settings = replace(self.settings, data_dir=data)
+        await self.stop()  # only closes its files: what it still writes is not in the copy
 
-    # --- what the subscriber heard ---
+    # --- what was sent ---
 
     def keys_sent(self) -> list[str]:
         return [notify.key for _, notify in self.attempts]
@@ -221,7 +221,7 @@ class World:
     def sent_to(self, target: str) -> list[tuple[int, Notification]]:
         """Every attempt at one target, and when."""
         return [
-            sent for sent, whom in zip(self.attempts, self.attempt_targets, strict=True) if whom == target
+            sent for sent, name in zip(self.attempts, self.attempt_targets, strict=True) if name == target
         ]
 
     def outcomes_sent(self) -> list[tuple[str, str]]:
@@ -229,12 +229,16 @@ class World:
 
 
 async def deliver_all(engine: Engine, *arrivals: Arrival) -> list[Receipt | BaseException | None]:
-    """Together, as requests on as many connections."""
+    """Deliver at the same time, as requests on as many connections do."""
     return await asyncio.gather(*(engine.deliver(each) for each in arrivals), return_exceptions=True)
 
 
 def arrival_results(results: list[Receipt | BaseException | None]) -> list[ArrivalResult]:
-    """What was said of those that were taken. Whoever was not, is raised."""
+    """The results of arrivals.
+
+    Raises:
+        BaseException: the first error among them.
+    """
     for result in results:
         if isinstance(result, BaseException):
             raise result

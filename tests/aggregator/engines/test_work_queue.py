@@ -134,7 +134,7 @@ def test_credit_has_a_maximum() -> None:
 
 
 def test_urgent_work_overtakes_other_work_but_never_all_of_it() -> None:
-    """By turns: a thousand notifications that nobody accepts must not hold up a deadline."""
+    """By turns: a thousand notifications that are refused must not delay a deadline."""
 
     async def story() -> None:
         queue, done = WorkQueue(), list[str]()

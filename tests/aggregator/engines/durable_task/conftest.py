@@ -1,4 +1,4 @@
-"""One engine on trial, of which the tests here know the name."""
+"""The world of the tests here has one engine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What only the Durable Task engine can be asked: its settings, its connection, its calls."""
+"""What only the Durable Task engine has: its settings, its connection, its calls."""
 
 import asyncio
 from collections import Counter
@@ -52,7 +52,7 @@ def test_a_managed_identity_may_be_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("settings", "message"),
     [
         ({}, "FANIN_DURABLE_TASK_ADDRESS: not set; name the backend"),
         ({"ADDRESS": " "}, "FANIN_DURABLE_TASK_ADDRESS: set but empty"),
@@ -63,19 +63,19 @@ def test_a_managed_identity_may_be_named() -> None:
         ({"ADDRESS": "x:1", "WORKER": "maybe"}, "'maybe' is neither yes nor no"),
     ],
 )
-def test_a_setting_that_is_not_understood_is_refused_by_name(said: dict[str, str], complaint: str) -> None:
+def test_a_wrong_setting_is_refused_by_name(settings: dict[str, str], message: str) -> None:
     """Never a default."""
     with pytest.raises(SettingsError) as refusal:
-        DurableTaskOptions.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()})
+        DurableTaskOptions.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in settings.items()})
 
-    assert complaint in str(refusal.value)
+    assert message in str(refusal.value)
 
 
-# --- the Scheduler, as far as can be seen without Azure ---
+# --- the Scheduler, as far as it can be tested without Azure ---
 
 
 def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK's clients for the Scheduler are built with our settings, and ask for tokens late."""
+    """The SDK's clients for the Scheduler have our settings, and ask for a token when they need it."""
     identity = pytest.importorskip("azure.identity.aio")
     from durabletask.azuremanaged.client import AsyncDurableTaskSchedulerClient
 
@@ -91,13 +91,13 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
             asked.append("closed")
 
     monkeypatch.setattr(identity, "ManagedIdentityCredential", Identity)
-    said = ADDRESS | {
+    settings = ADDRESS | {
         "FANIN_DURABLE_TASK_TASK_HUB": "webhooks",
         "FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity:1234",
     }
 
     async def story() -> list[Any]:
-        hub = TaskHubClient(DurableTaskOptions.read(said))
+        hub = TaskHubClient(DurableTaskOptions.read(settings))
         clients: list[Any] = [hub._client, hub.open_stream().client, hub.open_stream().client]
         await hub.close()
         return clients
@@ -137,8 +137,8 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
     backend = Listening()
 
     async def story() -> None:
-        said = {"ADDRESS": f"http://{backend.start()}", "TASK_HUB": "webhooks"}
-        options = {f"FANIN_DURABLE_TASK_{name}": text for name, text in said.items()}
+        settings = {"ADDRESS": f"http://{backend.start()}", "TASK_HUB": "webhooks"}
+        options = {f"FANIN_DURABLE_TASK_{name}": text for name, text in settings.items()}
         engine = await world.start(engine_options=options, regions=(EAST, WEST), timeout_ms=60_000)
         await engine.deliver(arrival(EAST))
         await world.state()
@@ -154,10 +154,10 @@ def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: W
     assert hub | {("work", "workerid")} <= seen
 
 
-def test_a_backend_that_does_not_answer_is_one_clear_message(
+def test_a_backend_that_does_not_respond_is_one_sentence(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its address, after a fair while."""
+    """With its address, after some time."""
     monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.START_S", 0.5)
 
     async def story() -> None:
@@ -168,7 +168,7 @@ def test_a_backend_that_does_not_answer_is_one_clear_message(
 
 
 def test_replicas_that_start_together_share_one_local_backend(tmp_path: Path) -> None:
-    """Whoever comes second finds what the first has started."""
+    """The second one finds what the first one has started."""
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: start_backend("durable-task", tmp_path), range(4)))
 
@@ -179,7 +179,7 @@ def test_replicas_that_start_together_share_one_local_backend(tmp_path: Path) ->
     assert len(addresses) == 1
 
 
-# --- names ---
+# --- instance ids ---
 
 
 def test_an_id_that_every_backend_takes_stays_as_it_is() -> None:
@@ -189,14 +189,14 @@ def test_an_id_that_every_backend_takes_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("id_", ["@entity", "a/b", "a#b", "a?b", "x" * 101, "ü", " ", "sha256-" + "0" * 64])
 def test_any_other_id_becomes_a_digest_of_its_own(id_: str) -> None:
-    """One that looks like a digest does, too: nobody can aim at another's instance."""
+    """One that looks like a digest does, too: it must not be another operation's instance."""
     assert instance_id(id_) != id_
     assert len(instance_id(id_)) <= 100
     assert instance_id(id_) != instance_id(id_ + "x")
 
 
 def test_an_operation_with_an_awkward_id_is_found_under_it(world: World) -> None:
-    """Whatever its instance is called."""
+    """Whatever the id of its instance is."""
 
     async def story() -> None:
         engine = await world.start()
@@ -242,8 +242,8 @@ def test_a_webhook_is_one_call(world: World) -> None:
     world.play(story)
 
 
-def test_what_another_process_has_started_takes_one_call_more_once(world: World) -> None:
-    """Whoever loses the start delivers to the winner, and remembers."""
+def test_an_operation_that_another_process_started_takes_one_more_call_once(world: World) -> None:
+    """A process whose start is refused raises an event, and remembers the instance."""
 
     async def story() -> None:
         first = await world.start(timeout_ms=60_000)
@@ -264,8 +264,8 @@ def test_what_another_process_has_started_takes_one_call_more_once(world: World)
     world.play(story)
 
 
-def test_an_instance_that_was_forgotten_meanwhile_is_started_again(world: World) -> None:
-    """The memory of known ids is a guess, and a wrong one loses nothing."""
+def test_an_instance_that_was_purged_meanwhile_is_started_again(world: World) -> None:
+    """A remembered id that no longer exists loses nothing."""
 
     async def story() -> None:
         engine: Any = await world.start()
@@ -277,9 +277,7 @@ def test_an_instance_that_was_forgotten_meanwhile_is_started_again(world: World)
     world.play(story)
 
 
-def test_what_is_remembered_of_waiting_operations_is_bounded(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_of_remembered_instances_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory must not grow with them."""
     monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.KNOWN_MAX", 5)
 
@@ -292,10 +290,10 @@ def test_what_is_remembered_of_waiting_operations_is_bounded(
     world.play(story)
 
 
-def test_an_operation_that_was_ended_by_hand_is_complained_about(
+def test_an_orchestration_that_was_terminated_is_logged(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A terminated orchestration tells nobody anything, and it must not happen silently."""
+    """It sends no notification, and that must not happen silently."""
     monkeypatch.setattr("fanin.aggregator.engines.durable_task.engine.PURGE_S", 0.5)
 
     async def story() -> None:
@@ -309,7 +307,7 @@ def test_an_operation_that_was_ended_by_hand_is_complained_about(
 
 
 def test_a_backend_that_goes_away_is_a_503(world: World) -> None:
-    """Perhaps stored, perhaps not: the sender is told to come back."""
+    """It may be stored or not; the sender repeats it."""
 
     async def story() -> None:
         engine = await world.start()

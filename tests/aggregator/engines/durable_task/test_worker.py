@@ -1,4 +1,4 @@
-"""How the Durable Task engine gets its work, brings back what came of it, and writes down replays."""
+"""How the Durable Task engine gets work items, reports results, and writes down replays."""
 
 import json
 import threading
@@ -19,8 +19,10 @@ from tests.heavy import needs_engine
 pytestmark = [pytest.mark.real_time, needs_engine("durable-task")]
 
 
-def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one that is silent is opened again: what comes then is done as ever."""
+def test_an_idle_stream_is_pinged_and_a_silent_one_is_opened_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work on the new stream is done as before."""
     from fanin.aggregator.engines.durable_task import dev_backend, worker
 
     streams = Counter[str]()
@@ -53,23 +55,23 @@ def test_a_stream_on_which_nothing_happens_says_so(world: World, monkeypatch: py
         backend.stop(grace=0)
 
 
-def test_a_result_is_brought_however_long_the_backend_takes(
+def test_a_result_is_reported_however_long_the_backend_takes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was given up on the way would never be handed out again, and nobody would be told."""
+    """An item whose report was abandoned would never be handed out again, and no notification sent."""
     from fanin.aggregator.engines.durable_task.dev_backend import DevBackend
 
     monkeypatch.setattr("fanin.aggregator.engines.durable_task.client.CALL_S", 0.3)
-    go_on, brought = threading.Event(), threading.Event()
+    go_on, reported = threading.Event(), threading.Event()
 
     class Slow(DevBackend):
         def CompleteOrchestratorTask(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-            brought.set()
+            reported.set()
             go_on.wait(60)
             return super().CompleteOrchestratorTask(request, context)
 
         def GetInstance(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-            if brought.is_set():
+            if reported.is_set():
                 go_on.wait(60)
             return super().GetInstance(request, context)
 
@@ -79,7 +81,7 @@ def test_a_result_is_brought_however_long_the_backend_takes(
         options = {"FANIN_DURABLE_TASK_ADDRESS": backend.start()}
         engine = await world.start(engine_options=options, regions=(EAST,))
         await engine.deliver(arrival(EAST))
-        await world.until(brought.is_set)
+        await world.until(reported.is_set)
         with pytest.raises(StoreError):  # so long that a webhook would not wait for it
             await engine.inspect("op-1")
         go_on.set()
@@ -101,7 +103,7 @@ def _has(region: str, state: FanIn) -> bool:
 
 
 def test_replays_are_written_down_as_they_happened(world: World, tmp_path: Path) -> None:
-    """Each begins where the last one ended, and awaits that the history satisfies are told from new ones."""
+    """Each begins where the one before ended; each await says what satisfied it."""
     path = tmp_path / "replays.jsonl"
 
     async def story() -> None:

@@ -1,4 +1,4 @@
-"""The engine on Restate, as far as it can be seen without a server: what it declares, stores and is told."""
+"""The engine on Restate, as far as it can be tested without a server: services, stored states, options."""
 
 import json
 import re
@@ -36,19 +36,19 @@ def manifest() -> dict[str, Any]:
 
 
 def test_the_server_never_gives_up() -> None:
-    """However long no process of ours can be reached: its own limit is 70 attempts, some minutes."""
+    """However long no process of ours can be reached: its default is 70 attempts, some minutes."""
     for service in manifest()["services"]:
         assert service["retryPolicyMaxAttempts"] >= 1_000_000_000
         assert service["retryPolicyMaxInterval"] <= 2_000
 
 
 def test_the_server_keeps_no_journal_of_what_has_ended() -> None:
-    """A day of them, which is its default, costs disk and speed."""
+    """A day of them, which is its default, costs disk and time."""
     assert {service["journalRetention"] for service in manifest()["services"]} == {0}
 
 
-def test_only_the_server_itself_may_order_a_notification() -> None:
-    """Whoever reaches the ingress must not make us post what he likes."""
+def test_only_the_server_itself_can_call_the_sender() -> None:
+    """A client of the ingress must not make us send arbitrary notifications."""
     private = {service["name"]: service.get("ingressPrivate") for service in manifest()["services"]}
 
     assert private == {"FanIn": None, "FanInSender": True, "FanInOutbox": None}
@@ -61,7 +61,7 @@ def test_a_stored_state_is_read_back() -> None:
         assert load(dump(state)) == state
 
 
-def test_stored_states_sort_as_they_are_listed() -> None:
+def test_stored_states_sort_in_the_order_of_lists() -> None:
     """Waiting ones by deadline, then decided ones by decision, as text."""
     early, late = waiting(at_ms=1_000), waiting(at_ms=900_000_000_000)
     done = step(early, Arrived(WEST, 2_000)).state
@@ -71,20 +71,20 @@ def test_stored_states_sort_as_they_are_listed() -> None:
 
 
 def test_a_page_token_is_taken_apart_again() -> None:
-    """Also when the key has the token's own sign in it."""
+    """Also when the key contains the token's separator."""
     stored = dump(waiting("a:b")).decode()
 
     assert sort_key.split(sort_key.token(stored, "a:b")) == (stored[: sort_key.LENGTH], "a:b")
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "1-0000000000000001-w", "9-0000000000000001-w:op"])
-def test_what_is_no_token_is_refused(text: str) -> None:
-    """It goes into a query."""
+def test_an_invalid_token_is_refused(text: str) -> None:
+    """Its parts go into a query."""
     with pytest.raises(ValueError, match=re.escape(text) or "^$"):
         sort_key.split(text)
 
 
-def test_options_are_understood() -> None:
+def test_options_are_parsed() -> None:
     """Several nodes, an address to be called at, and that address as the server sees it."""
     options = RestateOptions.read(
         {
@@ -104,7 +104,7 @@ def test_options_are_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("FANIN_RESTATE_URL", "node-1:8080", "not a URL"),
         ("FANIN_RESTATE_URL", " ", "set but empty"),
@@ -115,16 +115,16 @@ def test_options_are_understood() -> None:
         ("FANIN_RESTATE_ADRESS", "x", "the nearest is FANIN_RESTATE_"),
     ],
 )
-def test_an_option_that_is_not_understood_is_named(name: str, text: str, said: str) -> None:
+def test_a_wrong_option_is_named(name: str, text: str, message: str) -> None:
     """Never a default, and never a traceback."""
-    with pytest.raises(SettingsError, match=said) as refusal:
+    with pytest.raises(SettingsError, match=message) as refusal:
         RestateOptions.read({name: text})
 
     assert refusal.value.setting == name
 
 
-def test_it_says_what_it_can_do_without_being_built() -> None:
+def test_its_capabilities_are_known_without_building_it() -> None:
     """Tests and the engine matrix ask."""
-    said = engines.capabilities("restate")
+    found = engines.capabilities("restate")
 
-    assert said == Capabilities(survives_kill=True, exclusive=False, has_retention=True, lists_outbox=True)
+    assert found == Capabilities(survives_kill=True, exclusive=False, has_retention=True, lists_outbox=True)

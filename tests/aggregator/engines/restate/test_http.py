@@ -53,8 +53,8 @@ def test_a_key_reaches_the_server_as_it_was_encoded() -> None:
 
     async def story() -> None:
         async def echo(request: web.Request) -> web.StreamResponse:
-            said = f"{request.raw_path} {request.headers['authorization']} {await request.text()}"
-            return web.Response(status=202, text=said)
+            text = f"{request.raw_path} {request.headers['authorization']} {await request.text()}"
+            return web.Response(status=202, text=text)
 
         async with node(echo) as address, client(f"http://me:secret@{address}/base/") as restate:
             response = await restate.post("/FanIn/a%2Fb%3F/arrive", b"{}")

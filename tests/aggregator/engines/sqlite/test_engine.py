@@ -1,4 +1,4 @@
-"""What only the SQLite engine can be asked: its file, its transactions, and what it does when they fail."""
+"""What only the SQLite engine has: its file, its transactions, and what it does when they fail."""
 
 import asyncio
 import re
@@ -59,8 +59,8 @@ def test_requests_that_come_together_share_a_commit(world: World) -> None:
     world.play(story, real=True)
 
 
-def test_a_crowd_is_committed_in_bounded_batches(world: World) -> None:
-    """However many wait, a transaction stays small, and everybody is answered."""
+def test_many_requests_are_committed_in_bounded_batches(world: World) -> None:
+    """However many wait, a transaction stays small, and every request gets its response."""
 
     async def story() -> None:
         engine = await world.start()
@@ -73,7 +73,7 @@ def test_a_crowd_is_committed_in_bounded_batches(world: World) -> None:
 
 
 def test_more_than_can_wait_is_refused_for_now(world: World) -> None:
-    """Memory is bounded: beyond ten thousand a sender is told to come back."""
+    """Memory is bounded: beyond ten thousand, senders are answered 503."""
 
     async def story() -> None:
         engine = await world.start()
@@ -98,8 +98,8 @@ def test_a_commit_reaches_the_disk(world: World) -> None:
     world.play(story)
 
 
-def test_the_daily_round_finds_every_row_by_an_index(world: World) -> None:
-    """A million waiting operations must cost what ten cost: no statement walks a table."""
+def test_every_statement_finds_its_rows_by_an_index(world: World) -> None:
+    """A million waiting operations must cost what ten cost: no statement scans a table."""
 
     async def refuse_first(notify: Notification) -> None:
         if world.keys_sent().count(notify.key) == 1:
@@ -129,11 +129,11 @@ def test_the_daily_round_finds_every_row_by_an_index(world: World) -> None:
     world.play(story)
 
 
-# --- trouble ---
+# --- failures ---
 
 
 def test_a_lock_held_for_a_moment_is_waited_for(world: World) -> None:
-    """A backup or a curious person must not cost a webhook."""
+    """A backup or an interactive query must not cost a webhook."""
 
     async def story() -> None:
         engine, _ = await started(world)
@@ -151,7 +151,7 @@ def test_a_lock_held_for_a_moment_is_waited_for(world: World) -> None:
 
 
 def test_a_lock_that_stays_is_a_503_and_nothing_is_stored(world: World) -> None:
-    """The sender is told to come back, and may; the deadline of nobody was set meanwhile."""
+    """The sender may repeat the webhook; no deadline was set meanwhile."""
 
     async def story() -> None:
         engine, _ = await started(world)
@@ -206,8 +206,8 @@ def test_deadlines_that_could_not_be_decided_are_decided_later(world: World) -> 
     world.play(story)
 
 
-def test_an_accepted_notification_that_cannot_be_marked_is_not_sent_again(world: World) -> None:
-    """Its 2xx was read; only the mark is tried again."""
+def test_an_accepted_notification_that_cannot_be_recorded_is_not_sent_again(world: World) -> None:
+    """Its 2xx was read; only the record is written again."""
 
     async def story() -> None:
         engine, db = await started(world)
@@ -230,7 +230,7 @@ def test_an_accepted_notification_that_cannot_be_marked_is_not_sent_again(world:
 def test_a_commit_that_failed_and_happened_has_its_deadline(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sender was told that nobody knows; what is there after all times out like any other."""
+    """The sender was answered that it may have happened; the operation has its deadline like any other."""
 
     async def story() -> None:
         engine, _ = await started(world)
@@ -252,7 +252,7 @@ def test_a_commit_that_failed_and_happened_has_its_deadline(
     world.play(story)
 
 
-def test_what_failed_for_long_is_not_looked_through_for_what_is_new(world: World) -> None:
+def test_rows_that_failed_are_not_read_to_find_new_ones(world: World) -> None:
     """After an outage the outbox is full of failed rows; new ones are found behind them."""
 
     async def refuse(_: Notification) -> None:
@@ -279,7 +279,7 @@ def test_what_failed_for_long_is_not_looked_through_for_what_is_new(world: World
 
 
 def test_a_row_that_cannot_be_read_fails_its_own_batch_only(world: World) -> None:
-    """Damage is reported, answered 503 and leaves the others alone."""
+    """Damage is reported and answered 503, and other batches are stored."""
 
     async def story() -> None:
         engine, db = await started(world)
@@ -298,7 +298,7 @@ def test_a_row_that_cannot_be_read_fails_its_own_batch_only(world: World) -> Non
 
 
 def test_a_file_from_a_newer_version_is_refused(tmp_path: Path) -> None:
-    """Reading it by old rules could lose what it holds."""
+    """Reading it by old rules could lose data."""
     Store(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
@@ -309,7 +309,7 @@ def test_a_file_from_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_programs_file_is_refused(tmp_path: Path) -> None:
-    """It happens to have our name."""
+    """It has the same name by chance."""
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("CREATE TABLE theirs (x)")
     db.close()
@@ -319,7 +319,7 @@ def test_another_programs_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    """Nor is it overwritten."""
+    """And not overwritten."""
     (tmp_path / FILE).write_bytes(b"not a database, but long enough to be looked at" * 100)
 
     with pytest.raises(StoreUnusableError, match="file is not a database"):
@@ -327,7 +327,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes().startswith(b"not a database")
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     """With the path and the reason."""
     (tmp_path / "file").touch()
 

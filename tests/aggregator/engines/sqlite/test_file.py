@@ -1,4 +1,4 @@
-"""The SQLite file as a whole: refused when it cannot be trusted, copied while it is used, put back."""
+"""The SQLite file as a whole: refused when it is damaged, copied while it is in use, restored."""
 
 import sqlite3
 from pathlib import Path
@@ -13,7 +13,7 @@ from fanin.aggregator.fanin import Arrived, FanIn, Phase, Subject, start
 
 
 def waiting(name: str, at_ms: int = 1_000) -> FanIn:
-    """An operation that has heard of one of two regions."""
+    """An operation in which one of two regions has arrived."""
     subject = Subject(action="push", repository="team/app", tag="x" * 200)
     return start(
         name, subject, Arrived("eastus", at_ms), expected=("eastus", "westus"), timeout_ms=60_000
@@ -44,8 +44,8 @@ def names(folder: Path) -> set[str]:
 # --- refused ---
 
 
-def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    """Found at the start, not when some webhook of some day meets the damage; and it is left as it is."""
+def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """At the start, not when a webhook later meets the damage; the file is not changed."""
     path = filled(tmp_path)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2 // 4096 * 4096
@@ -67,7 +67,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-def test_a_large_file_is_not_looked_through_at_the_start(
+def test_the_integrity_of_a_large_file_is_not_checked_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A start takes no longer with a million operations."""
@@ -82,7 +82,7 @@ def test_a_large_file_is_not_looked_through_at_the_start(
 
 
 def test_a_copy_is_one_state_whatever_is_written_meanwhile(tmp_path: Path) -> None:
-    """Also with the newest in the log beside the file; what comes later is not in it; the owner goes on."""
+    """With what is only in the write-ahead log, and without later writes; the owner is not interrupted."""
     filled(tmp_path / "data")
     owner = Store(tmp_path / "data")
     add(owner, "in the log")
@@ -98,7 +98,7 @@ def test_a_copy_is_one_state_whatever_is_written_meanwhile(tmp_path: Path) -> No
 
 
 def test_a_copy_is_one_file(tmp_path: Path) -> None:
-    """It can be taken away without a log that belongs to it."""
+    """It has no write-ahead log that belongs to it."""
     filled(tmp_path / "data")
     (tmp_path / "copies").mkdir()
     copy(tmp_path / "data", tmp_path / "copies" / "copy.db")
@@ -124,8 +124,8 @@ def test_a_writer_does_not_wait_for_a_copy(tmp_path: Path) -> None:
     assert "meanwhile" in names(tmp_path / "data")
 
 
-def test_a_copy_replaces_nothing(tmp_path: Path) -> None:
-    """Yesterday's is worth more than a slip of the keyboard."""
+def test_a_copy_does_not_overwrite_a_file(tmp_path: Path) -> None:
+    """Yesterday's copy must survive a typing mistake."""
     filled(tmp_path / "data", count=1)
     (tmp_path / "copy.db").write_text("yesterday's")
 
@@ -144,7 +144,7 @@ def test_a_copy_replaces_nothing(tmp_path: Path) -> None:
 def test_a_copy_that_cannot_be_made_leaves_nothing_behind(
     tmp_path: Path, folder: str, target: str, why: str
 ) -> None:
-    """One sentence, and no half of a file."""
+    """One sentence, and no partial file."""
     filled(tmp_path / "data", count=1)
 
     with pytest.raises(StoreUnusableError, match=why):
@@ -153,7 +153,7 @@ def test_a_copy_that_cannot_be_made_leaves_nothing_behind(
 
 
 def test_a_damaged_file_gives_no_copy(tmp_path: Path) -> None:
-    """A copy that is reported has been read back."""
+    """The integrity of a copy is checked before it is reported."""
     path = filled(tmp_path / "data")
     content = bytearray(path.read_bytes())
     content[-8192:] = b"\xa5" * 8192
@@ -164,10 +164,10 @@ def test_a_damaged_file_gives_no_copy(tmp_path: Path) -> None:
     assert not (tmp_path / "copy.db").exists()
 
 
-# --- put back ---
+# --- restored ---
 
 
-def test_a_copy_put_back_is_what_it_was_and_the_old_file_is_kept(tmp_path: Path) -> None:
+def test_a_restored_copy_is_what_it_was_and_the_old_file_is_kept(tmp_path: Path) -> None:
     """With its log, which must not meet the new file."""
     filled(tmp_path / "data", count=3)
     copy(tmp_path / "data", tmp_path / "copy.db")
@@ -183,8 +183,8 @@ def test_a_copy_put_back_is_what_it_was_and_the_old_file_is_kept(tmp_path: Path)
     assert names(tmp_path / "data") == {"op-0", "op-1", "op-2"}
 
 
-def test_nothing_is_put_under_a_running_service(tmp_path: Path) -> None:
-    """It would go on writing into the file that was set aside."""
+def test_no_copy_is_restored_under_a_running_service(tmp_path: Path) -> None:
+    """It would go on writing to the file that was moved aside."""
     filled(tmp_path / "data", count=1)
     copy(tmp_path / "data", tmp_path / "copy.db")
     owner = Store(tmp_path / "data")
@@ -196,8 +196,8 @@ def test_nothing_is_put_under_a_running_service(tmp_path: Path) -> None:
     assert names(tmp_path / "data") == {"op-0", "still there"}
 
 
-def test_what_is_no_sound_copy_is_not_put_back(tmp_path: Path) -> None:
-    """The file that is there stays."""
+def test_a_damaged_copy_is_not_restored(tmp_path: Path) -> None:
+    """The present file stays."""
     filled(tmp_path / "data", count=1)
     (tmp_path / "text").write_bytes(b"not a database, but long enough to be looked at" * 100)
 

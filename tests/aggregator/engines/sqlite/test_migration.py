@@ -59,8 +59,8 @@ def world(tmp_path: Path) -> World:
     return World("sqlite", tmp_path)
 
 
-def test_what_was_untold_goes_to_the_target_that_there_was(world: World) -> None:
-    """Under the same keys; what had failed keeps its attempts and its time."""
+def test_pending_notifications_go_to_the_one_target_of_version_1(world: World) -> None:
+    """Under the same keys; one that had failed keeps its attempts and the time of its next one."""
     file_of_version_1(world)
 
     async def story() -> None:
@@ -83,7 +83,7 @@ def test_what_was_untold_goes_to_the_target_that_there_was(world: World) -> None
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of it or nothing: the version before can still read it."""
+    """The version before can still read it."""
     file_of_version_1(world)
     broken = f"{schema.MIGRATIONS[1]} INSERT INTO nowhere VALUES (1);"  # noqa: S608 - fixed words
     monkeypatch.setitem(schema.MIGRATIONS, 1, broken)

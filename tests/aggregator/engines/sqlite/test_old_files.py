@@ -1,8 +1,8 @@
 """Files that earlier versions wrote, as those versions wrote them: each becomes one of this version.
 
 Each file in ``files/`` was made by the version that it is named after, from three operations: one that
-completed, one that timed out, both told in vain, and one that waits for eastus until 00:04:06. It is never
-changed; a new version of the schema adds one.
+completed, one that timed out, both with refused notifications, and one that waits for eastus until 00:04:06.
+It is never changed; a new version of the schema adds one.
 """
 
 import sqlite3
@@ -39,7 +39,7 @@ def schema(folder: Path) -> list[tuple[str, ...]]:
 
 
 def test_every_earlier_version_is_here() -> None:
-    """Whoever raises the version adds the file that the version before wrote."""
+    """A change that raises the version adds a file that the version before wrote."""
     assert [it.stem for it in FILES] == [f"version-{n}" for n in range(1, VERSION)]
 
 
@@ -54,7 +54,7 @@ async def test_an_old_file_looks_like_a_new_one(written: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("written", FILES, ids=lambda it: it.stem)
 async def test_an_old_file_goes_on_where_it_was(written: Path, tmp_path: Path) -> None:
-    """Outcomes stay, what was untold is told under the same keys, and who waits has the same deadline."""
+    """Outcomes stay, pending notifications are sent under the same keys, and deadlines stay."""
     clock = Hand()
     clock.ms += 200_000  # 00:03:20
     async with Sink() as sink:
@@ -66,10 +66,10 @@ async def test_an_old_file_goes_on_where_it_was(written: Path, tmp_path: Path) -
             await client.post("/webhooks/eastus", json=PUSH | {"id": "waiting"})
             await sink.until(lambda: len(sink.received) == 3)
 
-    told = {body["id"]: (key, body["outcome"], body["missing"]) for key, body in sink.received}
+    sent = {body["id"]: (key, body["outcome"], body["missing"]) for key, body in sink.received}
     assert late.headers["fanin-arrival"] == "duplicate"
     assert state["customStatus"]["deadline"] == "2026-03-01T00:04:06.000Z"
     assert state["customStatus"]["missing"] == ["eastus"]
-    assert told["completed"] == ("34b2e10021ddfcf416ff0bb13bcfd3d1", "completed", [])
-    assert told["timed-out"] == ("cf4bda4b58ac6c6f0e021216b8fef319", "timed_out", ["westus"])
-    assert told["waiting"][1:] == ("completed", [])
+    assert sent["completed"] == ("34b2e10021ddfcf416ff0bb13bcfd3d1", "completed", [])
+    assert sent["timed-out"] == ("cf4bda4b58ac6c6f0e021216b8fef319", "timed_out", ["westus"])
+    assert sent["waiting"][1:] == ("completed", [])

@@ -1,4 +1,4 @@
-"""Forgetting is done in small steps, between which everybody else is served."""
+"""Outcomes are deleted in small steps, between which webhooks are answered."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def world(tmp_path: Path) -> World:
     return World("sqlite", tmp_path)
 
 
-def test_webhooks_do_not_wait_for_what_is_forgotten(world: World) -> None:
-    """However much falls due at once: a webhook waits for one step at most, and all goes in the end."""
+def test_webhooks_do_not_wait_for_the_retention(world: World) -> None:
+    """However many outcomes are due: a webhook waits for one step at most, and all are deleted."""
 
     async def story() -> None:
         engine = await world.start(regions=(EAST,))
