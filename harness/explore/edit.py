@@ -139,7 +139,7 @@ def without_region(scenario: Scenario, region: str) -> Scenario:
         replication={name: delay for name, delay in scenario.replication.items() if name != region},
         webhooks={name: webhook for name, webhook in scenario.webhooks.items() if name != region},
         operations=operations,
-        faults=tuple(it for it in scenario.faults if getattr(it, "region", "") != region),
+        faults=tuple(it for it in scenario.faults if region not in it.named_regions),
         expect=tuple(_without_missing_region(it, region) for it in scenario.expect),
     )
 

@@ -13,7 +13,6 @@ import msgspec
 from fanin.harness.capabilities import OPTIONAL_CAPABILITIES, OptionalCapability, required_capabilities
 from fanin.harness.parallel import run_ordered
 from fanin.harness.verdict import Validity
-from fanin.simulator.faults.aggregator import Crash, Restart
 from fanin.simulator.language.scenario import Scenario
 
 # What every process imports before it begins.
@@ -105,7 +104,7 @@ def is_played_with(scenario: Scenario, capabilities: frozenset[OptionalCapabilit
 
 def has_crash(scenario: Scenario) -> bool:
     """Whether the aggregator crashes or restarts in it."""
-    return any(isinstance(fault, Crash | Restart) for fault in scenario.faults)
+    return any("process" in fault.needs for fault in scenario.faults)
 
 
 @cache
