@@ -1,4 +1,4 @@
-"""The engine on Durable Task beside a plain program: ``python -m benchmarks.durable_task [--rounds N]``.
+"""The engine on Durable Task and a plain program on it: ``python -m benchmarks.durable_task [--rounds N]``.
 
 First the same fan-in twice, everything of each on one core, load and sink on another, in turns:
 `benchmarks.peers.durable_task`, an orchestration as one writes it, and `fanin serve`. Both work with the same
@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import load
-from benchmarks.beside import Fleet, alone, compare
+from benchmarks.comparison import Fleet, alone, compare
 from benchmarks.machine import describe
 from benchmarks.peers.contenders import PACKAGES, REGIONS, Contender
 from benchmarks.processes import LOAD_CORE, module

@@ -2,7 +2,7 @@
 
 First the maximum, from a closed loop; then half of it, from an open one (`benchmarks.open_loop`), with
 latencies counted from the instant at which a webhook should have been sent. The service flushes every batch
-and tells a sink of every outcome meanwhile.
+and notifies a sink of every outcome meanwhile.
 """
 
 import argparse

@@ -81,7 +81,7 @@ async def run(port: int, seconds: float, rate: float, connections: int) -> dict[
         all_.pump()
         await asyncio.sleep(TICK_S)
     async with asyncio.timeout(60):
-        while len(all_.latencies_s) + all_.refused < total:  # noqa: ASYNC110 - a list tells nobody
+        while len(all_.latencies_s) + all_.refused < total:  # noqa: ASYNC110 - a list has no event
             await asyncio.sleep(TICK_S)
     ms = sorted(latency * 1000 for latency in all_.latencies_s)
     share = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "p999_ms": 0.999}

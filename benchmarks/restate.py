@@ -1,4 +1,4 @@
-"""The engine on Restate, beside a plain program on it: ``python -m benchmarks.restate [--rounds N]``.
+"""The engine on Restate, compared with a plain program on it: ``python -m benchmarks.restate [--rounds N]``.
 
 First the same fan-in twice, each with a server of its own on its core, load and sink on another, in turns:
 `benchmarks.peers.restate_object`, a virtual object written the way one writes it, and `fanin serve` on
@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks import load
-from benchmarks.beside import Fleet, alone, compare
+from benchmarks.comparison import Fleet, alone, compare
 from benchmarks.machine import describe, flush_ms
 from benchmarks.peers.contenders import CONTENDERS, REGIONS, Contender
 from benchmarks.processes import LOAD_CORE, module

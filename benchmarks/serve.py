@@ -1,8 +1,8 @@
 """What durability costs: ``python -m benchmarks.serve [--rounds N] [--seconds S]``.
 
-`fanin serve` on SQLite, with a full flush per batch and a sink that is told of every outcome, side by side
-with the same server that stores nothing and tells nobody (`benchmarks.storage_free`). Server on one core,
-load and sink on the other; rounds alternate, so that both meet the same weather; medians are compared.
+`fanin serve` on SQLite, with a full flush per batch and a sink that is notified of every outcome, compared
+with the same server that stores nothing and notifies no sink (`benchmarks.storage_free`). Server on one core,
+load and sink on the other; rounds alternate, so that both have the same conditions; medians are compared.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class Round:
     rate: float  # acknowledged webhooks per second
     p50_ms: float
     p99_ms: float
-    told_rate: float = 0.0  # notifications accepted per second, while the load lasted
+    notified_rate: float = 0.0  # notifications accepted per second, while the load lasted
     backlog: int = 0  # notifications that were still to come when it ended
     batch: float = 0.0  # rows per transaction
 
@@ -53,7 +53,7 @@ def sqlite_round(port: int, seconds: float, salt: str) -> Round:
     before = metrics(port)
     seen = load.run(port, seconds, salt)
     after = metrics(port)
-    told = 'fanin_notification_attempts_total{result="ok"}'
+    notified = 'fanin_notification_attempts_total{result="ok"}'
     rows, commits = "fanin_commit_batch_rows_sum", "fanin_commit_batch_rows_count"
     give_up = time.monotonic() + DRAIN_S
     while metrics(port)["fanin_outbox"]:
@@ -63,7 +63,7 @@ def sqlite_round(port: int, seconds: float, salt: str) -> Round:
         seen.rate,
         seen.p50_ms,
         seen.p99_ms,
-        told_rate=(after[told] - before.get(told, 0)) / seconds,
+        notified_rate=(after[notified] - before.get(notified, 0)) / seconds,
         backlog=int(after["fanin_outbox"]),
         batch=(after[rows] - before[rows]) / max(1, after[commits] - before[commits]),
     )
@@ -91,7 +91,7 @@ def measure(rounds: int, seconds: float, folder: Path) -> tuple[list[Round], lis
             durable.append(sqlite_round(service.port, seconds, f"round{number}"))
             print(
                 f"  round {number + 1}: no storage {free[-1].rate:,.0f}/s, sqlite {durable[-1].rate:,.0f}/s "
-                f"({durable[-1].rate / free[-1].rate:.0%}), notified {durable[-1].told_rate:,.0f}/s"
+                f"({durable[-1].rate / free[-1].rate:.0%}), notified {durable[-1].notified_rate:,.0f}/s"
             )
     return free, durable
 
@@ -119,7 +119,7 @@ def main() -> None:
     report("no storage", free)
     report("sqlite", durable)
     print(
-        f"  sqlite notified {median(each.told_rate for each in durable):,.0f} operations/s meanwhile, "
+        f"  sqlite notified {median(each.notified_rate for each in durable):,.0f} operations/s meanwhile, "
         f"{median(each.backlog for each in durable):,.0f} were left at the end of a round; "
         f"{median(each.batch for each in durable):.0f} rows per transaction"
     )

@@ -59,7 +59,7 @@ def wall_seconds(*command: str) -> float:
 
 def main() -> None:
     print(f"simulation: {describe()}")
-    deliveries_per_second(10)  # imports and first compilations count for nobody
+    deliveries_per_second(10)  # imports and first compilations are not measured
     heads = ("operations", "deliveries", "play s", "judge s", "deliveries/s", "ms/operation")
     print("".join(f"{head:>14}" for head in heads))
     for operations in SIZES:

@@ -31,8 +31,8 @@ from benchmarks.machine import describe
 REGIONS = ("eastus", "northeurope", "westus")
 TIMEOUT_S = 3.0
 SENDERS = 24
-# A quarter of the lives is killed at any moment of their start, the others at any moment of their work.
-STILLBORN, START_S_MAX, WORK_S_MAX = 0.25, 0.8, 1.2
+# A quarter of the processes is killed at any moment of their start, the others at any moment of their work.
+KILLED_AT_START, START_S_MAX, WORK_S_MAX = 0.25, 0.8, 1.2
 START_S, SETTLE_S = 60.0, 300.0
 # Shares of what senders lose and repeat, and of what the sink refuses, or takes without saying so.
 LOST, REPEATED, REFUSED, BROKEN = 0.02, 0.05, 0.1, 0.02
@@ -63,7 +63,7 @@ class Seen:
             )
         }
 
-    def told(self) -> set[str]:
+    def notified(self) -> set[str]:
         return {id_ for id_, posts in self.posts.items() if any(accepted for *_, accepted in posts)}
 
 
@@ -101,7 +101,7 @@ class Senders:
 
     def __init__(self, seen: Seen, draw: random.Random) -> None:
         self._seen, self._webhooks = seen, _webhooks(draw)
-        self.port: int | None = None  # of the life that listens now
+        self.port: int | None = None  # of the process that listens now
         self.running = True
 
     async def send(self) -> None:
@@ -196,17 +196,17 @@ async def soak(
     tasks = [asyncio.ensure_future(senders.send()) for _ in range(SENDERS)]
     for number in range(kills):
         process = await start(folder, sink_port)
-        life = asyncio.ensure_future(_life(process, senders))
-        if draw.random() < STILLBORN:
+        listening = asyncio.ensure_future(_listening(process, senders))
+        if draw.random() < KILLED_AT_START:
             await asyncio.sleep(draw.uniform(0, START_S_MAX))
         else:
-            await life
+            await listening
             await asyncio.sleep(draw.uniform(0, WORK_S_MAX))
         seen.counts["killed before it listened"] += senders.port is None
         senders.port = None
         process.kill()
         await process.wait()
-        await asyncio.gather(life, return_exceptions=True)
+        await asyncio.gather(listening, return_exceptions=True)
         progress(number + 1)
     process = await start(folder, sink_port)
     async with asyncio.timeout(START_S):
@@ -216,17 +216,17 @@ async def soak(
     await asyncio.gather(*tasks)
     sink.quiet = True
     give_up = time.monotonic() + SETTLE_S
-    # Two sets are compared, which nobody announces.
-    while seen.owed() - seen.told() and time.monotonic() < give_up:  # noqa: ASYNC110
+    # Two sets are compared; there is no event to wait for.
+    while seen.owed() - seen.notified() and time.monotonic() < give_up:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-    await asyncio.sleep(2 * TIMEOUT_S)  # nothing may rise from the dead
+    await asyncio.sleep(2 * TIMEOUT_S)  # no notification may come again
     process.terminate()
     code = await process.wait()
     server.close()
-    return seen, [*([f"the last life ended with {code}"] if code else []), *judge(seen)]
+    return seen, [*([f"the last process ended with {code}"] if code else []), *judge(seen)]
 
 
-async def _life(process: asyncio.subprocess.Process, senders: Senders) -> None:
+async def _listening(process: asyncio.subprocess.Process, senders: Senders) -> None:
     senders.port = await greeted(process)
 
 
@@ -237,9 +237,9 @@ def judge(seen: Seen) -> list[str]:
         posts, answers = seen.posts.get(id_, []), seen.answers.get(id_, {})
         outcomes = {(key, outcome, missing) for key, outcome, missing, _ in posts}
         if not answers:
-            wrong.append(f"{id_}: told, and never sent")
+            wrong.append(f"{id_}: notified, and its webhooks never sent")
         elif not any(accepted for *_, accepted in posts):
-            wrong.append(f"{id_}: acknowledged {dict(answers)}, and never told")
+            wrong.append(f"{id_}: acknowledged {dict(answers)}, and never notified")
         elif len(outcomes) != 1:
             wrong.append(f"{id_}: decided more than once: {sorted(outcomes)}")
         else:
@@ -270,7 +270,7 @@ def table(seen: Seen, wrong: list[str], kills: int, seconds: float) -> str:
     unanswered = sum(got.count("unanswered") for by in seen.answers.values() for got in by.values())
     rows: list[tuple[str, Any]] = [
         ("kills (SIGKILL), and seconds in all", f"{kills}, {seconds:,.0f}"),
-        ("lives killed before they listened", seen.counts["killed before it listened"]),
+        ("processes killed before they listened", seen.counts["killed before it listened"]),
         ("webhooks sent", seen.counts["webhooks sent"]),
         ("acknowledged (2xx)", seen.counts["acknowledged"]),
         *((what, n) for what, n in sorted(seen.counts.items()) if what.startswith("answered ")),
@@ -281,8 +281,8 @@ def table(seen: Seen, wrong: list[str], kills: int, seconds: float) -> str:
         ("refused by the sink (503)", seen.counts["refused by the sink"]),
         ("taken by the sink, and the connection broken", seen.counts["taken, and the connection broken"]),
         ("posted again after they had been taken (same key)", again),
-        ("acknowledged and never decided", len(owed - seen.told())),
-        ("anything else wrong", len(wrong) - len(owed - seen.told())),
+        ("acknowledged and never decided", len(owed - seen.notified())),
+        ("anything else wrong", len(wrong) - len(owed - seen.notified())),
     ]  # fmt: skip
     lines = [f"| {what} | {n if isinstance(n, str) else f'{n:,}'} |" for what, n in rows]
     return "\n".join(["| soak | |", "|---|---:|", *lines])

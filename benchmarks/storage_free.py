@@ -1,4 +1,4 @@
-"""The yardstick: the same server, routes and parsing, with an engine that stores nothing and tells nobody."""
+"""The baseline: the same server, routes and parsing, with an engine that stores and sends nothing."""
 
 import os
 

@@ -114,13 +114,13 @@ async def measure(operations: int, per_second: int, seconds: int) -> None:
     sink_port = server.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="fanin-bench-", dir=".") as name:
         folder = Path(name) / "data"
-        crowd = per_second * seconds
+        due = per_second * seconds
         began = time.perf_counter()
         await asyncio.to_thread(
-            fill, folder, waiting(operations - crowd, now_ms() + 7 * DAY_MS, 1_000, "later")
+            fill, folder, waiting(operations - due, now_ms() + 7 * DAY_MS, 1_000, "later")
         )
         first_ms = now_ms() + LEAD_S * 1_000
-        await asyncio.to_thread(fill, folder, waiting(crowd, first_ms, per_second, "soon"))
+        await asyncio.to_thread(fill, folder, waiting(due, first_ms, per_second, "soon"))
         size = forget_pages(folder)
         print(
             f"  written in {time.perf_counter() - began:.0f} s: {size / (1 << 20):,.0f} MiB on disk",
@@ -145,9 +145,9 @@ async def measure(operations: int, per_second: int, seconds: int) -> None:
             )  # fmt: skip
             said, _ = await pushing.communicate()
             give_up = time.monotonic() + 60
-            while len(sink.late_ms) < crowd and time.monotonic() < give_up:  # noqa: ASYNC110 - a list tells nobody
+            while len(sink.late_ms) < due and time.monotonic() < give_up:  # noqa: ASYNC110 - a list has no event
                 await asyncio.sleep(0.1)
-            report(sink.late_ms, crowd, per_second, json.loads(said))
+            report(sink.late_ms, due, per_second, json.loads(said))
             rss, peak = memory_mib(service.pid)
             print(
                 f"  memory with {operations:,} operations, after that: {rss:.0f} MiB, at most {peak:.0f} MiB"
@@ -167,12 +167,12 @@ async def ready(what: str, service: Running) -> None:
     )
 
 
-def report(late_ms: list[int], crowd: int, per_second: int, pushed: dict[str, float]) -> None:
+def report(late_ms: list[int], due: int, per_second: int, pushed: dict[str, float]) -> None:
     """How late notifications came."""
     ordered = sorted(late_ms)
     assert ordered, "no deadline fired"
     print(
-        f"  {len(ordered):,} of {crowd:,} deadlines fired at {per_second:,}/s; notified "
+        f"  {len(ordered):,} of {due:,} deadlines fired at {per_second:,}/s; notified "
         f"after the deadline by {ordered[len(ordered) // 2]} ms (median), "
         f"{ordered[len(ordered) * 99 // 100]} ms (p99), {ordered[-1]} ms (longest)"
     )

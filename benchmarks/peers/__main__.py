@@ -42,13 +42,13 @@ class Round:
 
     load: load.Load
     completed_rate: float  # operations per second, first webhook to last notification
-    meanwhile: float  # operations per second that were told about while the load lasted
+    meanwhile: float  # operations per second whose notification came while the load lasted
     left: int  # operations whose notification did not come in time
     work_ms: float = 0.0  # processor time per operation that was completed
 
 
 def count(sink: int) -> tuple[int, float]:
-    """Operations that the sink was told about, and when the last of them came."""
+    """Operations of which the sink got a notification, and when the last one came."""
     with urlopen(f"http://127.0.0.1:{sink}/count") as answer:
         said = json.load(answer)
     return said["keys"], said["last_s"]
@@ -76,7 +76,7 @@ def measure(contender: Contender, seconds: float) -> Round:
         settings = environment(f"http://127.0.0.1:{sink.port}/hook", folder)
         with module(SERVER_CORE, *contender.command, settings=settings) as service:
             warm = load.run(service.port, WARM_UP_S, "warm")
-            if not contender.tells:
+            if not contender.notifies:
                 worked_before_s = worked_s(service.pid)
                 loaded = load.run(service.port, seconds, "round")
                 work_ms = (worked_s(service.pid) - worked_before_s) * 3_000 / loaded.acknowledged
@@ -84,12 +84,12 @@ def measure(contender: Contender, seconds: float) -> Round:
             before, _ = drained(sink.port, _surely_full(warm))
             began_s, worked_before_s = time.time(), worked_s(service.pid)
             loaded = load.run(service.port, seconds, "round")
-            told = count(sink.port)[0] - before
+            notified = count(sink.port)[0] - before
             owed = _surely_full(loaded)
             keys, last_s = drained(sink.port, before + owed)
             done = keys - before
             work_ms = (worked_s(service.pid) - worked_before_s) * 1000 / max(1, done)
-            return Round(loaded, done / (last_s - began_s), told / seconds, max(0, owed - done), work_ms)
+            return Round(loaded, done / (last_s - began_s), notified / seconds, max(0, owed - done), work_ms)
 
 
 def measured(contender: Contender, seconds: float) -> Round:
@@ -164,7 +164,7 @@ def table(chosen: list[Contender], rounds: dict[str, list[Round]]) -> None:
             f"| {median(each.load.rate for each in mine):,.0f} "
             f"| {median(each.load.p50_ms for each in mine):,.1f} "
             f"| {median(each.load.p99_ms for each in mine):,.1f} "
-            f"| {f'{completed:,.0f}' if contender.tells else '-'}{f' ({left} left behind)' if left else ''} "
+            f"| {f'{completed:,.0f}' if contender.notifies else '-'}{f' ({left} left)' if left else ''} "
             f"| {median(each.work_ms for each in mine):,.2f} |"
         )
     print()

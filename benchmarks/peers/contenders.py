@@ -1,6 +1,6 @@
-"""Who takes part, what each needs, and how it is told about the world.
+"""The contenders: what each needs, and its environment.
 
-A contender whose parts are not there is skipped by name, with the command that gets them.
+A contender whose parts are not installed is skipped by name, with the command that installs them.
 """
 
 import re
@@ -30,12 +30,12 @@ class Contender:
     title: str
     command: tuple[str, ...]  # the module and its arguments
     durable: bool  # what it has acknowledged survives `kill -9`
-    tells: bool = True  # and sends notifications
+    notifies: bool = True  # it sends notifications
     package: str | None = None
     program: str | None = None
 
     def missing(self) -> str | None:
-        """The command that gets what is not there, or None."""
+        """The command that installs what is missing, or None."""
         try:
             if self.package:
                 version(self.package)
@@ -72,7 +72,7 @@ def environment(notify_url: str, folder: Path) -> Mapping[str, str]:
 
 
 CONTENDERS = (
-    Contender("storage-free", "no storage", ("benchmarks.storage_free",), durable=False, tells=False),
+    Contender("storage-free", "no storage", ("benchmarks.storage_free",), durable=False, notifies=False),
     Contender("fanin", "fanin on SQLite", ("fanin.aggregator",), durable=True),
     Contender(
         "restate", "Restate", ("benchmarks.peers.restate_object",),

@@ -30,7 +30,7 @@ TOPIC = "arrival"
 
 @DBOS.workflow()
 async def fan_in(operation: str, subject: dict[str, Any]) -> None:
-    """Wait for every region, or for the deadline; then tell."""
+    """Wait for every region, or for the deadline; then notify."""
     deadline_s = await now() + WORLD.timeout_s
     arrived: list[str] = []
     while len(arrived) < len(WORLD.regions):
@@ -39,7 +39,7 @@ async def fan_in(operation: str, subject: dict[str, Any]) -> None:
             break
         if region not in arrived:
             arrived.append(region)
-    await tell(operation, arrived, subject)
+    await notify(operation, arrived, subject)
 
 
 @DBOS.step()
@@ -49,7 +49,7 @@ async def now() -> float:
 
 
 @DBOS.step(retries_allowed=True, max_attempts=1_000, interval_seconds=1)
-async def tell(operation: str, arrived: list[str], subject: dict[str, Any]) -> None:
+async def notify(operation: str, arrived: list[str], subject: dict[str, Any]) -> None:
     await APP.state.send(operation, notification(operation, arrived, WORLD.regions, subject))
 
 

@@ -29,19 +29,19 @@ _threads = threading.local()
 
 
 def fan_in(ctx: task.OrchestrationContext, subject: dict[str, Any]) -> Generator[Any, Any, Any]:
-    """Wait for every region, or for the deadline; then tell."""
+    """Wait for every region, or for the deadline; then notify."""
     events = {region: ctx.wait_for_external_event(region) for region in WORLD.regions}
     deadline = ctx.create_timer(ctx.current_utc_datetime + timedelta(seconds=WORLD.timeout_s))
     yield task.when_any([task.when_all(list(events.values())), deadline])
     arrived = [region for region, event in events.items() if event.is_complete]
     policy = task.RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=1_000)
-    told = [ctx.instance_id, arrived, subject]
-    yield ctx.call_activity(notify, input=told, retry_policy=policy)
+    outcome = [ctx.instance_id, arrived, subject]
+    yield ctx.call_activity(notify, input=outcome, retry_policy=policy)
 
 
-def notify(_: task.ActivityContext, told: list[Any]) -> None:
+def notify(_: task.ActivityContext, outcome: list[Any]) -> None:
     """One attempt, over this worker thread's own connection: the leanest client that a thread can have."""
-    operation, arrived, subject = told
+    operation, arrived, subject = outcome
     body = notification(operation, arrived, WORLD.regions, subject)
     headers = {"content-type": "application/json", "webhook-id": operation}
     connection = getattr(_threads, "connection", None)

@@ -27,12 +27,12 @@ _encoder = msgspec.json.Encoder()
 
 
 class World(NamedTuple):
-    """What every contender is told, by the environment."""
+    """The environment of every contender."""
 
     regions: tuple[str, ...]
     timeout_s: float
     notify_url: str
-    data_dir: str  # exists; on the same disk for everybody
+    data_dir: str  # exists; on the same disk for every contender
 
 
 def world() -> World:
@@ -49,7 +49,7 @@ def world() -> World:
 def notification(
     operation: str, arrived: Sequence[str], expected: Sequence[str], subject: Mapping[str, Any]
 ) -> bytes:
-    """What the subscriber is told."""
+    """The body of a notification."""
     missing = sorted(set(expected) - set(arrived))
     body = {
         "id": operation,

@@ -50,22 +50,22 @@ async def expire(ctx: restate.ObjectContext) -> None:
 
 
 async def decide(ctx: restate.ObjectContext, arrived: list[str]) -> None:
-    """Decided now, told by somebody else, so that a slow subscriber holds up no arrival."""
+    """Decide; another invocation notifies, so that a slow target delays no arrival."""
     ctx.set("done", True)
     subject = await ctx.get("subject", type_hint=dict)
-    ctx.service_send(tell, {"id": ctx.key(), "arrived": arrived, "subject": subject})
+    ctx.service_send(notify, {"id": ctx.key(), "arrived": arrived, "subject": subject})
 
 
 notifier = restate.Service("Notifier")
 
 
 @notifier.handler()
-async def tell(ctx: restate.Context, told: dict[str, Any]) -> None:
+async def notify(ctx: restate.Context, outcome: dict[str, Any]) -> None:
     """Until it is accepted; Restate repeats the step with a growing pause."""
-    body = notification(told["id"], told["arrived"], WORLD.regions, told["subject"] or {})
+    body = notification(outcome["id"], outcome["arrived"], WORLD.regions, outcome["subject"] or {})
 
     async def post() -> None:
-        await APP.state.send(told["id"], body)
+        await APP.state.send(outcome["id"], body)
 
     await ctx.run_typed("post", post)
 

@@ -1,4 +1,4 @@
-"""Measurements that are the same on every engine: beside a plain program, waiting, many processes."""
+"""Measurements that are the same on every engine: with a plain program, waiting, many processes."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ WAITING = 10_000
 PROCESSES = (1, 2, 4)
 # How many webhooks are on their way at once while operations are made to wait.
 AT_ONCE = 64
-# Work lags behind the webhooks; what is still to be done is no operation that waits.
+# Work lags behind the webhooks; operations whose work is not done do not wait yet.
 SETTLE_S = 10
 
 
@@ -37,7 +37,7 @@ type Start = Callable[[int, Path], AbstractContextManager[Fleet]]  # so many, wi
 
 
 def compare(plain: Contender, ours: Contender, rounds: int, seconds: float) -> None:
-    """Both in turns, and the medians of what each round says of the two."""
+    """Measure both in turns, and print the medians of the rounds' ratios."""
     pairs: list[tuple[Round, Round]] = []
     for number in range(rounds):
         pair = measure(plain, seconds), measure(ours, seconds)
@@ -72,7 +72,7 @@ def alone(start: Start, folder: Path, seconds: float) -> None:
 
 
 def resident(pid: int) -> tuple[float, int]:
-    """What a process holds in memory, in MiB, and its threads, where the system says so."""
+    """A process's resident memory in MiB, and the number of its threads."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["VmRSS"].split()[0]) / 1024, int(fields["Threads"])
