@@ -1,7 +1,6 @@
-"""Plays and judges one run, or several side by side, and says what there is to print about each.
+"""Plays and judges the runs of ``fanin run``, and prepares what is printed about each.
 
-Rules of this file: results come in the order of the jobs, whichever process finished first; a run depends on
-nothing but its job, so it gives the same result in any process.
+Rules of this file: a result depends on its request alone, so it is the same in any process.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,36 +21,36 @@ _POOL_FROM = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class RunRequest:
     """One run to make."""
 
     scenario: Scenario
     seed: int
     replay: str  # the command that makes this run again
     history: Path | None = None  # where to write it
-    kept: bool = False  # what happened is wanted even if all is well
+    kept: bool = False  # keep history and verdict even if the verdict is as stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What there is to say about one run."""
+class RunResult:
+    """One run: its verdict, and what is printed about it."""
 
-    job: Job
+    request: RunRequest
     exit_code: Exit
-    wrong: bool  # it got another verdict than its scenario states
+    wrong: bool  # the verdict is another one than the scenario states
     line: Line
     json: str
-    history: History | None  # these two only of what is wrong, or wanted
+    history: History | None  # this and the verdict only if wrong or kept
     verdict: Verdict | None
 
     def outcome(self) -> tuple[History, Verdict]:
-        """What happened and what it means, of a run that kept it."""
-        assert self.history is not None  # noqa: S101 - only asked of those that did
+        """History and verdict of a run that kept them."""
+        assert self.history is not None  # noqa: S101 - called for such runs only
         assert self.verdict is not None  # noqa: S101 - as above
         return self.history, self.verdict
 
 
-def perform(job: Job) -> Result:
+def play_and_judge(request: RunRequest) -> RunResult:
     """Play one scenario and judge it.
 
     Raises:
@@ -60,33 +59,33 @@ def perform(job: Job) -> Result:
     from fanin.harness.oracle.oracle import judge
     from fanin.harness.world.play import play
 
-    history = play(job.scenario, seed=job.seed)
-    if job.history is not None:
-        histories.save(history, job.history)
+    history = play(request.scenario, seed=request.seed)
+    if request.history is not None:
+        histories.save(history, request.history)
     verdict = judge(history)
     wrong = not Judged(history, verdict).as_stated
-    keep = wrong or job.kept
-    return Result(
-        job=job,
+    keep = wrong or request.kept
+    return RunResult(
+        request=request,
         exit_code=Exit[verdict.validity.name],
         wrong=wrong,
         line=text.one_line(history, verdict),
-        json=jsonform.encode(history, verdict, replay=job.replay),
+        json=jsonform.encode(history, verdict, replay=request.replay),
         history=history if keep else None,
         verdict=verdict if keep else None,
     )
 
 
-def perform_all(runs: Sequence[Job], *, jobs: int | None = None) -> Iterator[Result]:
-    """Make all runs, in up to ``jobs`` processes; None: on every core. Results come in the order of the runs.
+def play_all(runs: Sequence[RunRequest], *, jobs: int | None = None) -> Iterator[RunResult]:
+    """Play and judge all runs, in up to ``jobs`` processes; None: one per core. Results come in their order.
 
     Raises:
         OSError: a history cannot be written.
     """
-    return run_ordered(perform, runs, jobs=jobs, pool_from=_POOL_FROM)
+    return run_ordered(play_and_judge, runs, jobs=jobs, pool_from=_POOL_FROM)
 
 
-def exit_code(results: Sequence[Result]) -> Exit:
+def exit_code(results: Sequence[RunResult]) -> Exit:
     """0 when every run got the verdict that its scenario states, else that of the worst that did not."""
     wrong = [result for result in results if result.wrong]
     if not wrong:

@@ -1,6 +1,7 @@
-"""What a scenario asks of whatever is judged, beyond keeping the contract with its default settings.
+"""Capabilities: what a scenario needs of a target besides the contract with default settings.
 
-Rules of this file: pure. A target says what it has; a scenario whose needs it lacks is skipped, by name.
+Rules of this file: pure. A scenario that needs a capability which the target does not have is skipped,
+and the capability is named.
 """
 
 from collections.abc import Collection
@@ -11,13 +12,13 @@ from fanin.simulator.wire import SUBSCRIBABLE
 
 Capability = Literal[
     "process",  # the harness can kill and restart it
-    "pause",  # the harness can make it stand still
+    "pause",  # the harness can pause it
     "reconfiguration",  # the harness can restart it with other settings
-    "own-sink",  # notifications come to a sink that serves one scenario alone
+    "own-sink",  # each scenario has a sink of its own
     "image-correlation",  # FANIN_CORRELATION=image
     "action-filter",  # FANIN_ACTIONS
     "function-keys",  # FANIN_KEYS
-    "own-regions",  # FANIN_REGIONS: each scenario brings its own
+    "own-regions",  # FANIN_REGIONS: each scenario has regions of its own
     "replicas",  # several processes may share one DATA_DIR
     "stepping-clock",  # deadlines do not move when the machine's clock is set
     "envelopes",  # one request may carry several events
@@ -25,15 +26,15 @@ Capability = Literal[
 ]
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
-# What the contract does not ask for. Nobody has it who does not say so.
+# Not part of the contract: a target has them only if it says so.
 OptionalCapability = Literal["replicas", "stepping-clock", "envelopes", "signatures"]
 OPTIONAL_CAPABILITIES: tuple[OptionalCapability, ...] = get_args(OptionalCapability)
-# What an application or a command has without saying so.
+# An application or a command has these unless it says otherwise.
 DEFAULT_CAPABILITIES: frozenset[Capability] = frozenset(CAPABILITIES) - frozenset(OPTIONAL_CAPABILITIES)
-# Nobody can set one process's clock in real time.
+# In real time, the clock of a single process cannot be set.
 VIRTUAL_TIME_ONLY: frozenset[Capability] = frozenset({"stepping-clock"})
 
-# What somebody may declare. A deployment is configured once, by somebody else; how, only its owner can say.
+# What can be declared of a target. How a deployment is configured, only its owner knows.
 Declarable = Literal[
     "image-correlation",
     "action-filter",
@@ -50,14 +51,14 @@ DEPLOYMENT_CAPABILITIES: tuple[Declarable, ...] = (
     "function-keys",
     "envelopes",
 )
-# What ``action-filter`` says of a deployment: it fans in these, and answers 200 to all others.
+# A deployment with ``action-filter`` fans in these, and answers 200 to all others.
 FILTERED_ACTIONS = ("push",)
 
 
 def required_capabilities(scenario: Scenario) -> tuple[Capability, ...]:
-    """What must be there for the scenario to mean anything."""
+    """The capabilities without which the scenario proves nothing, in the order of `CAPABILITIES`."""
     found: dict[Capability, None] = dict.fromkeys(need for fault in scenario.faults for need in fault.needs)
-    asks: dict[Capability, bool] = {
+    conditions: dict[Capability, bool] = {
         "reconfiguration": bool(scenario.expects),
         "image-correlation": scenario.correlation == "image",
         "action-filter": set(scenario.actions) != set(SUBSCRIBABLE),
@@ -66,10 +67,10 @@ def required_capabilities(scenario: Scenario) -> tuple[Capability, ...]:
         "envelopes": scenario.sender.envelope is not None,
         "signatures": bool(scenario.signing.secrets),
     }
-    found |= dict.fromkeys(need for need, asked in asks.items() if asked)
+    found |= dict.fromkeys(need for need, holds in conditions.items() if holds)
     return tuple(need for need in CAPABILITIES if need in found)
 
 
-def missing_capabilities(scenario: Scenario, there: Collection[str]) -> tuple[Capability, ...]:
-    """Which of its needs a target with these capabilities lacks."""
-    return tuple(need for need in required_capabilities(scenario) if need not in there)
+def missing_capabilities(scenario: Scenario, available: Collection[str]) -> tuple[Capability, ...]:
+    """The required capabilities that are not among these."""
+    return tuple(need for need in required_capabilities(scenario) if need not in available)

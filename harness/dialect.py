@@ -1,8 +1,8 @@
-"""How a target speaks: where its notifications say what, and what its answers mean.
+"""A target's dialect: where its notifications hold what, and what its responses mean.
 
-Rules of this file: pure. Everything is turned into the contract's own words (``docs/contract.md``) before it
-is written down, so that nobody behind it knows that there are dialects. What a notification does not say is
-named (`Dialect.unobservable`), never made up.
+Rules of this file: pure. Notifications and responses are translated into the contract's terms
+(``docs/contract.md``) before they are recorded, so that only this file knows dialects. What a notification
+does not hold is listed (`Dialect.unobservable`), never made up.
 """
 
 import re
@@ -18,20 +18,20 @@ from fanin.simulator.wire import normalise_region
 
 NOTHING = "nothing"
 _HEADER = "header "
-_WHERE = r"/[^\n]*|header [!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_LOCATION = r"/[^\n]*|header [!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
-Where = Annotated[
+Source = Annotated[
     str,
     Meta(
-        pattern=f"^(?:{_WHERE})$",
+        pattern=f"^(?:{_LOCATION})$",
         max_length=512,
         description="a JSON pointer such as /data/id, or a header such as 'header x-event-id'",
     ),
 ]
-WhereIfAnywhere = Annotated[
+OptionalSource = Annotated[
     str,
     Meta(
-        pattern=f"^(?:{_WHERE}|{NOTHING})$",
+        pattern=f"^(?:{_LOCATION}|{NOTHING})$",
         max_length=512,
         description=f"a JSON pointer such as /data/tag, a header such as 'header x-tag', or {NOTHING}",
     ),
@@ -41,45 +41,45 @@ Status = Annotated[int, Meta(ge=100, le=599, description="an HTTP status")]
 
 
 class NotificationDialect(Strict, frozen=True):
-    """Where a notification says what: JSON pointers into its body, or its headers.
+    """Where a notification holds what: JSON pointers into its body, or its headers.
 
     Attributes:
         id: The operation's id.
-        outcome: What came of it …
-        completed: … and how it spells that every region reported,
-        timed_out: … and that some did not.
+        outcome: The operation's outcome …
+        completed: … how it is spelled when every region has arrived,
+        timed_out: … and when some region has not.
         key: The idempotency key.
-        arrived: The regions that reported: a list, names with commas between them, or an object's keys.
-        missing: The regions that did not.
+        arrived: The regions that have arrived: a list, names separated by commas, or an object's keys.
+        missing: The regions that have not.
         action: What happened in the registry.
         repository: The image's repository.
         tag: Its tag.
         digest: Its digest.
-        deadline: When the operation would have timed out; may be nothing, because it need not be told.
+        deadline: The operation's deadline; may be nothing, because the contract does not require it.
     """
 
-    id: WhereIfAnywhere = "/id"
-    outcome: Where = "/outcome"
+    id: OptionalSource = "/id"
+    outcome: Source = "/outcome"
     completed: Annotated[tuple[Spelling, ...], Meta(min_length=1)] = ("completed",)
     timed_out: Annotated[tuple[Spelling, ...], Meta(min_length=1)] = ("timed_out",)
-    key: WhereIfAnywhere = "header webhook-id"
-    arrived: WhereIfAnywhere = "/arrived"
-    missing: WhereIfAnywhere = "/missing"
-    action: WhereIfAnywhere = "/action"
-    repository: WhereIfAnywhere = "/repository"
-    tag: WhereIfAnywhere = "/tag"
-    digest: WhereIfAnywhere = "/digest"
-    deadline: WhereIfAnywhere = "/deadline"
+    key: OptionalSource = "header webhook-id"
+    arrived: OptionalSource = "/arrived"
+    missing: OptionalSource = "/missing"
+    action: OptionalSource = "/action"
+    repository: OptionalSource = "/repository"
+    tag: OptionalSource = "/tag"
+    digest: OptionalSource = "/digest"
+    deadline: OptionalSource = "/deadline"
 
 
-class AnswerDialect(Strict, frozen=True):
-    """What the statuses of answers to webhooks mean, where that is not what HTTP says.
+class ResponseDialect(Strict, frozen=True):
+    """The meaning of statuses with which webhooks are answered, where it is not that of HTTP.
 
     Attributes:
-        accepted: It is stored, or was before; written down as 202.
-        ignored: It is fine and starts nothing, as a ping; written down as 200.
-        refused: It is not stored and never will be; written down as 400.
-        busy: It is not stored and may be sent again; written down as 503.
+        accepted: The webhook is stored, or was before; recorded as 202.
+        ignored: The webhook is valid and starts nothing, such as a ping; recorded as 200.
+        refused: The webhook is not stored and never will be; recorded as 400.
+        busy: The webhook is not stored and may be sent again; recorded as 503.
     """
 
     accepted: tuple[Status, ...] = ()
@@ -94,16 +94,16 @@ _REGIONS = ("arrived", "missing")
 
 
 class Dialect:
-    """What a target says, in the contract's words."""
+    """Translates a target's notifications and responses into the contract's terms."""
 
     def __init__(
         self,
         notification: NotificationDialect | None = None,
-        answers: AnswerDialect | None = None,
+        responses: ResponseDialect | None = None,
     ) -> None:
         self._notification = notification or NotificationDialect()
-        self._plain = self._notification == NotificationDialect()
-        meanings = answers or AnswerDialect()
+        self._is_default = self._notification == NotificationDialect()
+        meanings = responses or ResponseDialect()
         self._statuses = {
             status: recorded
             for meaning, recorded in _RECORDED.items()
@@ -113,13 +113,13 @@ class Dialect:
 
     @property
     def unobservable(self) -> tuple[NotificationPart, ...]:
-        """What its notifications never say."""
+        """The parts that its notifications never hold."""
         return tuple(
             part for part in get_args(NotificationPart) if getattr(self._notification, part, "") == NOTHING
         )
 
     def status(self, status: int) -> int:
-        """What an answer's status means, as the contract would say it."""
+        """The status of a response in the contract's terms."""
         return self._statuses.get(status, status)
 
     def notification(
@@ -130,43 +130,43 @@ class Dialect:
         Args:
             headers: By name in lower case.
             content: The body.
-            regions: Those expected. Where one of arrived and missing is not said, it is all the others.
+            regions: Those expected. Where only one of arrived and missing is held, the other is the rest.
 
         Returns:
-            Its key, and its body with the contract's names; None for what is not there or not JSON.
+            Its key, and its body with the contract's names; None for what is missing or not JSON.
         """
-        if self._plain:
+        if self._is_default:
             return headers.get("webhook-id"), _object(content)
         document = _json(content)
-        key = _found(self._notification.key, headers, document)
+        key = _value_at(self._notification.key, headers, document)
         body = {}
         for part in _BODY:
-            value = _found(getattr(self._notification, part), headers, document)
+            value = _value_at(getattr(self._notification, part), headers, document)
             if value is not None:
-                body[part] = _names(value) if part in _REGIONS else value
+                body[part] = _name_list(value) if part in _REGIONS else value
         if isinstance(body.get("id"), int):
             body["id"] = str(body["id"])
-        body = self._with_outcome(body) | self._others(body, regions)
+        body = self._with_outcome(body) | self._complement(body, regions)
         return None if key is None else str(key), body or None
 
     def _with_outcome(self, body: dict[str, Any]) -> dict[str, Any]:
-        said = body.get("outcome")
-        text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+        outcome = body.get("outcome")
+        text = outcome if isinstance(outcome, str) else msgspec.json.encode(outcome).decode()
         if text in self._notification.completed:
             return body | {"outcome": "completed"}
         return body | ({"outcome": "timed_out"} if text in self._notification.timed_out else {})
 
-    def _others(self, body: Mapping[str, Any], regions: Sequence[str]) -> dict[str, Any]:
-        """Of two lists that make up a known whole, one says the other."""
-        for silent, telling in (_REGIONS, _REGIONS[::-1]):
-            told = body.get(telling)
-            if getattr(self._notification, silent) == NOTHING and isinstance(told, list):
-                named = {normalise_region(str(name)) for name in told}
-                return {silent: [region for region in regions if normalise_region(region) not in named]}
+    def _complement(self, body: Mapping[str, Any], regions: Sequence[str]) -> dict[str, Any]:
+        """The list that the notification does not hold: the expected regions missing from the other."""
+        for absent, present in (_REGIONS, _REGIONS[::-1]):
+            names = body.get(present)
+            if getattr(self._notification, absent) == NOTHING and isinstance(names, list):
+                named = {normalise_region(str(name)) for name in names}
+                return {absent: [region for region in regions if normalise_region(region) not in named]}
         return {}
 
 
-PLAIN = Dialect()
+CONTRACT = Dialect()  # that of a target which keeps to the contract
 
 
 def _class_of(status: int) -> str:
@@ -175,15 +175,15 @@ def _class_of(status: int) -> str:
     return "refusal" if status in REFUSAL else str(status)
 
 
-def _found(where: str, headers: Mapping[str, str], document: Any) -> Any:
+def _value_at(where: str, headers: Mapping[str, str], document: Any) -> Any:
     if where == NOTHING:
         return None
     if where.startswith(_HEADER):
         return headers.get(where.removeprefix(_HEADER).lower())
-    return pointed_at(document, where)
+    return resolve_pointer(document, where)
 
 
-def pointed_at(document: Any, pointer: str) -> Any:
+def resolve_pointer(document: Any, pointer: str) -> Any:
     """The value that a JSON pointer (RFC 6901) leads to; None when there is none."""
     for step in pointer.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
@@ -196,8 +196,8 @@ def pointed_at(document: Any, pointer: str) -> Any:
     return document
 
 
-def _names(value: Any) -> Any:
-    """A list of names, however it is written; anything else stays, and is found wrong later."""
+def _name_list(value: Any) -> Any:
+    """A list of names from any of its forms; anything else is left as it is, and found wrong later."""
     if isinstance(value, str):
         return [name for part in value.split(",") if (name := part.strip())]
     return list(value) if isinstance(value, dict) else value

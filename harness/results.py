@@ -1,6 +1,6 @@
-"""The conformance card: what came of a whole pack, scenario by scenario and rule by rule.
+"""The conformance card: the results of many scenarios, by scenario and by rule.
 
-Rules of this file: pure. A rule counts as kept only where a run that went as it should put it to the test
+Rules of this file: pure. A rule counts as kept only where a run with the stated verdict exercised it
 (`fanin.harness.rule_coverage`), and where all that it is about could be seen.
 """
 
@@ -22,11 +22,11 @@ RuleStatus = Literal["kept", "BROKEN", "partly", "untested"]
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One scenario that was played."""
+    """One scenario that was played, and its verdict."""
 
     history: History
     verdict: Verdict
-    notes: tuple[str, ...] = ()  # what the harness saw besides, such as a process that ended by itself
+    notes: tuple[str, ...] = ()  # what else the harness noticed, such as a process that ended by itself
 
     @property
     def name(self) -> str:
@@ -58,33 +58,33 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """One scenario that was not, and which of its needs the target lacks."""
+    """One scenario that was not played, and the capabilities that it needs and the target does not have."""
 
     name: str
     lacks: tuple[Capability, ...]
-    why: str = ""  # in words, where the names do not say it
+    why: str = ""  # what the names of capabilities do not say
 
 
 class Card(msgspec.Struct, frozen=True):
-    """The whole run, in the pack's order."""
+    """The results of a run, in the order of its scenarios."""
 
     target: str
     results: Sequence[Judged | Skipped]
-    notes: tuple[str, ...] = ()  # what concerns the run as a whole
+    notes: tuple[str, ...] = ()  # about the run as a whole
 
     @property
     def judged(self) -> list[Judged]:
-        """What was played."""
+        """The scenarios that were played."""
         return [result for result in self.results if isinstance(result, Judged)]
 
     @property
     def skipped(self) -> list[Skipped]:
-        """What was not."""
+        """The scenarios that were not."""
         return [result for result in self.results if isinstance(result, Skipped)]
 
     @property
     def exit_code(self) -> Exit:
-        """Invalid wins; all else that is not as stated is unknown."""
+        """Invalid if a verdict is wrong, unknown if one is missing or nothing was played, else valid."""
         odd = [result for result in self.judged if not result.as_stated]
         if any(result.verdict.validity is not Validity.UNKNOWN for result in odd):
             return Exit.INVALID
@@ -92,7 +92,7 @@ class Card(msgspec.Struct, frozen=True):
 
 
 class RuleResult(msgspec.Struct, frozen=True):
-    """What the whole run says about one rule."""
+    """What all scenarios together say about one rule."""
 
     rule: Rule
     status: RuleStatus
@@ -101,7 +101,7 @@ class RuleResult(msgspec.Struct, frozen=True):
 
 
 def rule_results(card: Card) -> list[RuleResult]:
-    """Every clause of the contract that can be judged."""
+    """The result of every clause of the contract that can be judged."""
     tested: set[Rule] = set()
     for result in card.judged:
         if result.as_stated and result.verdict.validity is Validity.VALID:
@@ -125,7 +125,7 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
         status: RuleStatus = "partly" if tested and len(unobservable) < len(PARTS[rule]) else "untested"
         return RuleResult(rule, status, f"not seen: {', '.join(unobservable)}")
     if not tested:
-        return RuleResult(rule, "untested", "no scenario that went well put it to the test")
+        return RuleResult(rule, "untested", "no scenario with the stated verdict exercised it")
     return RuleResult(rule, "kept")
 
 

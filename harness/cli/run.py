@@ -27,7 +27,7 @@ from fanin.harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fanin.harness.batch import Job, Result
+    from fanin.harness.batch import RunRequest, RunResult
     from fanin.simulator.language.scenario import Scenario
 
 _EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the others their verdict
@@ -156,12 +156,12 @@ def _runs(
     *,
     history_of: "Callable[[Scenario, int], Path | None]",
     kept: bool,
-) -> "list[Job]":
+) -> "list[RunRequest]":
     """The runs to make, seed by seed."""
-    from fanin.harness.batch import Job
+    from fanin.harness.batch import RunRequest
 
     return [
-        Job(
+        RunRequest(
             scenario=scenario,
             seed=seed,
             replay=f"fanin run {shlex.quote(name)} --seed {seed}",
@@ -192,10 +192,10 @@ def _playable(
     return playable
 
 
-def _report(directory: Path, results: Sequence["Result"]) -> None:
+def _report(directory: Path, results: Sequence["RunResult"]) -> None:
     from fanin.harness.results import Card, Judged
 
-    replays = {id(result.history): result.job.replay for result in results}
+    replays = {id(result.history): result.request.replay for result in results}
     runs = [Judged(*result.outcome()) for result in results]
     reports.store(directory, Card("", runs), replay=lambda history: replays[id(history)])
 
@@ -226,10 +226,10 @@ def _run_engine(
     return Exit[verdict.validity.name]
 
 
-def _play_one(it: "Job", form: str, quiet: bool) -> "Sequence[Result]":  # noqa: FBT001 - as the flag is
-    from fanin.harness.batch import perform
+def _play_one(it: "RunRequest", form: str, quiet: bool) -> "Sequence[RunResult]":  # noqa: FBT001 - as the flag is
+    from fanin.harness.batch import play_and_judge
 
-    result = perform(it)
+    result = play_and_judge(it)
     if form == "json":
         click.echo(result.json)
     else:
@@ -237,13 +237,15 @@ def _play_one(it: "Job", form: str, quiet: bool) -> "Sequence[Result]":  # noqa:
     return [result]
 
 
-def _play_several(runs: Sequence["Job"], jobs: int | None, form: str, *, quiet: bool) -> "Sequence[Result]":
+def _play_several(
+    runs: Sequence["RunRequest"], jobs: int | None, form: str, *, quiet: bool
+) -> "Sequence[RunResult]":
     """Print one line each as they end, then the reports of what went wrong.
 
     Returns:
         The results; fewer than there are runs when Ctrl-C was pressed.
     """
-    from fanin.harness.batch import perform_all
+    from fanin.harness.batch import play_all
     from fanin.harness.cli.progress import Progress
     from fanin.harness.parallel import WorkerKilledError
     from fanin.harness.report.text import summary
@@ -252,7 +254,7 @@ def _play_several(runs: Sequence["Job"], jobs: int | None, form: str, *, quiet: 
     progress = Progress(len(runs))
     try:
         progress.show()
-        for result in perform_all(runs, jobs=jobs):
+        for result in play_all(runs, jobs=jobs):
             results.append(result)
             progress.advance()
             if form == "json":
@@ -275,10 +277,10 @@ def _play_several(runs: Sequence["Job"], jobs: int | None, form: str, *, quiet: 
     return results
 
 
-def _explain(result: "Result", *, quiet: bool) -> None:
+def _explain(result: "RunResult", *, quiet: bool) -> None:
     from fanin.harness.report.text import report
 
-    print_lines(report(*result.outcome(), replay=result.job.replay, quiet=quiet))
+    print_lines(report(*result.outcome(), replay=result.request.replay, quiet=quiet))
 
 
 def _history_paths(

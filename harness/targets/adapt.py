@@ -1,7 +1,7 @@
-"""Makes a scenario fit a deployment: its regions, its configuration, and ids that nobody had before.
+"""Adapts a scenario to a deployment: to its regions, to its configuration, and with ids of its own.
 
-Rules of this file: pure. What a scenario says about a region is said about another one instead, never left
-out; a scenario that speaks of more regions than there are does not fit.
+Rules of this file: pure. What a scenario says about a region is transferred to a region of the deployment,
+never left out; a scenario that names more regions than there are cannot be played.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from urllib.parse import quote
 from msgspec import structs
 
 from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, missing_capabilities
+from fanin.harness.results import Skipped
 from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
@@ -26,25 +27,15 @@ _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class DeploymentConfig:
-    """What a deployment was told by its owner."""
+    """How a deployment is configured, as its owner says."""
 
     regions: tuple[str, ...]
     capabilities: frozenset[Declarable] = frozenset()
-    has_sink: bool = (
-        True  # False: what it tells is read off its status (`fanin.harness.targets.status_probe`)
-    )
+    has_sink: bool = True  # False: outcomes are read from its status (`fanin.harness.targets.status_probe`)
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """Why a scenario cannot be played against a deployment."""
-
-    lacks: tuple[Capability, ...]
-    why: str = ""
-
-
-def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Misfit:
-    """The scenario as this deployment can play it, in its own time still."""
+def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Skipped:
+    """The scenario as this deployment can be judged by it, not yet scaled; or why it cannot be played."""
     lacks: list[Capability] = list(missing_capabilities(scenario, configuration.capabilities))
     if not configuration.has_sink and any(isinstance(fault, SinkFault) for fault in scenario.faults):
         lacks = list(dict.fromkeys((*lacks, "own-sink")))
@@ -52,15 +43,15 @@ def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Mis
     unfiltered = set(scenario.actions) == set(SUBSCRIBABLE)
     if filters and not unfiltered and set(scenario.actions) != set(FILTERED_ACTIONS):
         lacks.append("action-filter")
-    spoken_of = set(_spoken_of(scenario))
-    count, there = len(spoken_of), len(configuration.regions)
+    named = set(_named_regions(scenario))
+    count, there = len(named), len(configuration.regions)
     if count > there:
-        return Misfit((*lacks, "own-regions"), f"{count} regions; there are {there}")
+        return Skipped(scenario.scenario, (*lacks, "own-regions"), f"{count} regions; there are {there}")
     if lacks:
-        return Misfit(tuple(lacks))
-    # What it says nothing about can be left out, the last first.
-    silent = [region for region in scenario.regions if region not in spoken_of][: there - count]
-    kept = [region for region in scenario.regions if region in spoken_of or region in silent]
+        return Skipped(scenario.scenario, tuple(lacks))
+    # Regions that it does not name can be left out, the last first.
+    others = [region for region in scenario.regions if region not in named][: there - count]
+    kept = [region for region in scenario.regions if region in named or region in others]
     moved = _moved(scenario, _places(kept, configuration.regions), configuration.regions)
     return structs.replace(
         moved,
@@ -70,7 +61,7 @@ def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Mis
 
 
 def with_fresh_ids(scenario: Scenario, seed: int) -> Scenario:
-    """The same scenario with other ids and digests for those that it states: equal ones stay equal."""
+    """The scenario with new ids and digests in place of those that it states; equal ones stay equal."""
 
     def fresh_id(given: str) -> str:
         if not given:
@@ -89,12 +80,12 @@ def with_fresh_ids(scenario: Scenario, seed: int) -> Scenario:
 
 
 def scenario_seed(seed: int, scenario: Scenario) -> int:
-    """A seed of its own for every scenario of a run: they all meet in one deployment's memory."""
+    """A seed for each scenario of a run, so that their ids differ: one deployment sees them all."""
     digest = hashlib.sha256(f"{seed}:{scenario.scenario}".encode()).digest()
     return int.from_bytes(digest[:4])
 
 
-def _spoken_of(scenario: Scenario) -> Iterator[str]:
+def _named_regions(scenario: Scenario) -> Iterator[str]:
     yield from scenario.replication
     yield from scenario.webhooks
     for operation in scenario.operations:
@@ -107,10 +98,10 @@ def _spoken_of(scenario: Scenario) -> Iterator[str]:
 
 
 def _places(regions: Sequence[str], there: Sequence[str]) -> dict[str, str]:
-    """Which region plays which: its namesake if there is one, else the next that is free."""
-    namesakes = {normalise_region(each): each for each in there}
-    known = [each for each in regions if normalise_region(each) in namesakes]
-    places = {each: namesakes[normalise_region(each)] for each in known}
+    """The region of the deployment for each region: its namesake if there is one, else the next free one."""
+    same_name = {normalise_region(each): each for each in there}
+    known = [each for each in regions if normalise_region(each) in same_name]
+    places = {each: same_name[normalise_region(each)] for each in known}
     free = (each for each in there if each not in places.values())
     return {each: places[each] if each in places else next(free) for each in regions}
 
@@ -123,7 +114,7 @@ def _moved(scenario: Scenario, places: Mapping[str, str], there: tuple[str, ...]
 
     def operation(it: Operation) -> Operation:
         home = it.home or scenario.regions[0]
-        # Regions that the scenario does not know report when the home region does.
+        # Regions that the scenario does not have report when the home region does.
         early = it.reaches.get(home, scenario.replication.get(home, Delay(fixed=0)))
         reaches = by_region(it.reaches) | dict.fromkeys(extra, early)
         return structs.replace(it, home=places[home], reaches=reaches)
@@ -143,7 +134,7 @@ def _moved(scenario: Scenario, places: Mapping[str, str], there: tuple[str, ...]
 
 
 def _renamed(webhook: Webhook, region: str, place: str) -> Webhook:
-    """A service URI that spells its region in a way of its own spells the other one so."""
+    """The webhook for another region; a URI that spells its region oddly spells the other one alike."""
     to = address(webhook.uri, region)
     if to.spelling is None or to.region is None:
         return webhook

@@ -14,10 +14,11 @@ from typing import NamedTuple, Self
 import aiohttp
 import msgspec
 
-from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import End, Entry, History, Run
+from fanin.harness.results import Skipped
 from fanin.harness.targets import http_client
-from fanin.harness.targets.adapt import DeploymentConfig, Misfit, adapt, scenario_seed, with_fresh_ids
+from fanin.harness.targets.adapt import DeploymentConfig, adapt, scenario_seed, with_fresh_ids
 from fanin.harness.targets.endpoint import Endpoint, Secret
 from fanin.harness.targets.rate_limit import Load, RateLimiter, estimate_load, start_times
 from fanin.harness.targets.realtime import (
@@ -56,7 +57,7 @@ class Deployment:
     key: Secret = field(default_factory=lambda: Secret(""))
     headers: Mapping[str, str] = field(default_factory=dict)  # additional ones; ``{key}`` stands for the key
     configuration: DeploymentConfig
-    dialect: Dialect = PLAIN
+    dialect: Dialect = CONTRACT
     time_scale: TimeScale
     listen: tuple[str, int] = ("127.0.0.1", 0)  # of the sink
     public_url: str = ""  # at which the deployment reaches the sink
@@ -84,29 +85,22 @@ class PlannedRun(NamedTuple):
     start_ms: int
 
 
-class Unplayable(NamedTuple):
-    """One scenario that cannot be played."""
-
-    name: str
-    reason: Misfit
-
-
 def plan(
     scenarios: Sequence[Scenario], deployment: Deployment, *, seed: int
-) -> tuple[list[PlannedRun], list[Unplayable]]:
+) -> tuple[list[PlannedRun], list[Skipped]]:
     """The runs with their start times, and the scenarios that the deployment cannot be judged by."""
-    unplayable: list[Unplayable] = []
+    skipped: list[Skipped] = []
     ready: list[tuple[Scenario, int, Profile, Load]] = []
     for scenario in scenarios:
         adapted = adapt(scenario, deployment.configuration)
-        if isinstance(adapted, Misfit):
-            unplayable.append(Unplayable(scenario.scenario, adapted))
+        if isinstance(adapted, Skipped):
+            skipped.append(adapted)
             continue
         own_seed = scenario_seed(seed, scenario)
         small, profile = deployment.time_scale.scale(with_fresh_ids(adapted, own_seed))
         ready.append((small, own_seed, profile, estimate_load(small, seed=own_seed, profile=profile)))
     begins = start_times([load for *_, load in ready], deployment.webhooks_per_second)
-    return [PlannedRun(*each, start) for each, start in zip(ready, begins, strict=True)], unplayable
+    return [PlannedRun(*each, start) for each, start in zip(ready, begins, strict=True)], skipped
 
 
 def duration_ms(planned: Sequence[PlannedRun], time_scale: TimeScale) -> int:
@@ -114,7 +108,7 @@ def duration_ms(planned: Sequence[PlannedRun], time_scale: TimeScale) -> int:
     watched_ms = TIMEOUTS_WATCHED * time_scale.timeout_ms + max(
         time_scale.redelivery_grace_ms, time_scale.tolerance_ms
     )
-    return max((each.start_ms + each.load.lasts_ms for each in planned), default=0) + watched_ms
+    return max((each.start_ms + each.load.duration_ms for each in planned), default=0) + watched_ms
 
 
 class DeploymentTarget:

@@ -1,6 +1,6 @@
-"""The address of a deployment, and the key to it, which nobody else may see.
+"""The URL of a deployment, and its key, which must not appear in any output.
 
-Rules of this file: pure. A secret is a `Secret` from the moment it is read, and only ever put into requests.
+Rules of this file: pure. A secret is a `Secret` from the moment it is read, and is put into requests only.
 """
 
 import re
@@ -11,57 +11,54 @@ from fanin.simulator.wire import PLACE, Address, WebhookRequest
 KEY_PLACE = "{key}"
 KEY_ENV = "FANIN_TARGET_KEY"
 _PLACEHOLDER = re.compile("[{][^{}]*[}]")
-# Query parameters that hold secrets wherever they are used.
+# Names of query parameters and of headers that hold secrets.
 _SECRET_PARAMETER = re.compile("code|.*key|.*token|.*secret|.*password|sig|signature", re.IGNORECASE)
+_SECRET_HEADER = re.compile(".*(?:key|token|secret|password|signature|authorization|cookie)", re.IGNORECASE)
 _MASK = "…"
 
 
-# So do headers.
-_SECRET_HEADER = re.compile(".*(?:key|token|secret|password|signature|authorization|cookie)", re.IGNORECASE)
-
-
 def reveals(header: str, value: str) -> bool:
-    """Whether a header is of the kind that holds a secret, and its value is not just the place for it."""
+    """Whether a header holds a secret: by its name, unless its value has the place for the key."""
     return bool(_SECRET_HEADER.fullmatch(header)) and KEY_PLACE not in value
 
 
 class Secret:
-    """A key. It has no text of its own: whoever prints it prints nothing."""
+    """A key. It has no text, so that printing it shows nothing."""
 
     def __init__(self, value: str) -> None:
         self._value = value
         spellings = {value, quote(value, safe=""), quote(value)}
-        # The longest first, so that nothing of it is left over.
+        # The longest first, so that no part of it is left.
         self._spellings = sorted(filter(None, spellings), key=len, reverse=True)
 
     def __bool__(self) -> bool:
         return bool(self._value)
 
     def put_into(self, template: str, *, encoded: bool) -> str:
-        """Fill the template's place for the key."""
+        """The template with the key in its place."""
         return template.replace(KEY_PLACE, quote(self._value, safe="") if encoded else self._value)
 
     def hidden(self, text: str) -> str:
-        """The text without the key, however it is spelled."""
+        """The text without the key, in any spelling."""
         for spelling in self._spellings:
             text = text.replace(spelling, _MASK)
         return text
 
     def hidden_bytes(self, content: bytes) -> bytes:
-        """The same of bytes."""
+        """The bytes without the key, in any spelling."""
         for spelling in self._spellings:
             content = content.replace(spelling.encode(), _MASK.encode())
         return content
 
 
 class Endpoint:
-    """Where webhooks go.
+    """The URL to which webhooks are sent.
 
     Args:
-        url: With ``{region}``, and with ``{key}`` where the key goes.
+        url: With ``{region}`` in place of the region, and ``{key}`` in place of the key.
 
     Raises:
-        ValueError: it is not such a URL. The message is fit to be shown.
+        ValueError: it is not such a URL. The message holds no secret.
     """
 
     def __init__(self, url: str) -> None:

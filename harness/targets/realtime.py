@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import History, NotificationPart, Run
 from fanin.harness.targets.process import LOOPBACK, CommandTarget
 from fanin.harness.targets.scale import TimeScale
@@ -86,7 +86,7 @@ def run_header(
 
 
 async def play_command(
-    scenario: Scenario, command: str, *, seed: int = 0, time_scale: TimeScale, dialect: Dialect = PLAIN
+    scenario: Scenario, command: str, *, seed: int = 0, time_scale: TimeScale, dialect: Dialect = CONTRACT
 ) -> PlayedRun:
     """Play one scenario against a process, or several replicas, in a folder of its own."""
     small, profile = time_scale.scale(scenario)
@@ -188,7 +188,7 @@ async def play_pack(
     *,
     seed: int = 0,
     time_scale: TimeScale,
-    dialect: Dialect = PLAIN,
+    dialect: Dialect = CONTRACT,
 ) -> AsyncGenerator[PlayedRun]:
     """Play scenarios, up to ``time_scale.jobs`` at the same time; runs come in the order in which they end.
 

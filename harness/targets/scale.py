@@ -1,10 +1,9 @@
-"""A scenario in other time: the same things in the same order, fast enough to wait for.
+"""Scales a scenario in time: the same events in the same order, fast enough to wait for.
 
-Rules of this file: pure. Every instant and duration of the scenario shrinks by one factor, the one that makes
-its timeout what it is in the target. What lies many timeouts ahead (a copy six days later) shrinks further:
-what matters of it is that the operation was decided long ago, and nobody waits four hours for a test of that.
-Where the target's timeout is the longer one, what machines do (a slow body, a slow sink, a sender's timeout)
-does not grow with it: no front end waits hours for a body.
+Rules of this file: pure. Every instant and duration is multiplied by one factor, the one that makes the
+scenario's timeout that of the target. What lies many timeouts ahead (a copy six days later) is moved closer
+than that: it only matters that the operation was decided long before. Where the target's timeout is longer,
+what machines take (a slow body, a slow sink, a sender's timeout) does not grow with it.
 """
 
 import math
@@ -21,9 +20,9 @@ from fanin.simulator.faults.fault import Fault, Scaling
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.shapes import Delay
 
-# How long a process may take to listen.
+# How long a process may take until it listens.
 START_S = 30
-# What the judged clock may stray from the harness's: rounding to milliseconds, timers that fire a little
+# How far the target's clock may be from the harness's: rounding to milliseconds, timers that fire a little
 # early, and the half per mille by which a machine may slew its clock while it is being set.
 MARGIN_MS, MARGIN_TIMEOUTS = 20, 2_000
 # Linear up to so many timeouts, logarithmic beyond.
@@ -32,19 +31,17 @@ LINEAR_TIMEOUTS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeScale:
-    """How fast real time goes, and how strictly it is judged. Milliseconds."""
+    """How scenarios are scaled to real time, and how strictly they are judged there."""
 
     timeout_ms: int = 5_000  # what every scenario's timeout becomes
     tolerance_ms: int = 1_000  # how late a right aggregator may act
     start_grace_ms: int = 2_000  # … after a start
     failover_grace_ms: int = 10_000  # … after a replica is gone
-    redelivery_grace_ms: int = 12_000  # … after the sink is well again, its own backoff included
-    response_timeout_ms_min: int = (
-        5_000  # a sender waits so long for an answer, however short its scaled time-out
-    )
-    repeat_max: int = 100  # a thousand operations within five seconds would test the harness
-    jobs: int = 12  # side by side
-    start_s: float = START_S  # how long a command may take to listen
+    redelivery_grace_ms: int = 12_000  # … after the sink works again, its own backoff included
+    response_timeout_ms_min: int = 5_000  # a sender waits at least so long, whatever its scaled timeout
+    repeat_max: int = 100  # more operations within five seconds would test the harness
+    jobs: int = 12  # scenarios at the same time
+    start_s: float = START_S  # how long a command may take until it listens
 
     @property
     def margin_ms(self) -> int:
@@ -52,14 +49,14 @@ class TimeScale:
         return MARGIN_MS + self.timeout_ms // MARGIN_TIMEOUTS
 
     def __str__(self) -> str:
-        """Everything that is scaled or tolerated, for people."""
+        """What is scaled and what is tolerated, for people."""
         return (
             f"every timeout is {format_duration(self.timeout_ms)}, and all else in proportion;"
             f" in time is up to {format_duration(self.tolerance_ms)} late,"
             f" {format_duration(self.start_grace_ms)} after a start,"
-            f" {format_duration(self.redelivery_grace_ms)} after the sink is well again;"
+            f" {format_duration(self.redelivery_grace_ms)} after the sink works again;"
             f" clocks may differ by {format_duration(self.margin_ms)};"
-            f" senders wait {format_duration(self.response_timeout_ms_min)} for an answer;"
+            f" senders wait {format_duration(self.response_timeout_ms_min)} for a response;"
             f" at most {self.repeat_max} repeats"
         )
 
@@ -75,13 +72,13 @@ class TimeScale:
 
 
 def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
-    """The scenario with ``timeout_ms`` as its timeout, everything else in proportion."""
+    """The scenario with ``timeout_ms`` as its timeout, and everything else in proportion."""
     factor = timeout_ms / scenario.timeout
     faults = tuple(_scaled_fault(fault, scenario.timeout, factor) for fault in scenario.faults)
     operations = tuple(
         msgspec.structs.replace(it, at=compress(it.at, scenario.timeout)) for it in scenario.operations
     )
-    # The network is real: it has a latency of its own.
+    # The network is real and has a latency of its own.
     near = msgspec.structs.replace(scenario, operations=operations, faults=(), latency=Delay(fixed=0))
     result = msgspec.structs.replace(_multiplied(near, factor), timeout=timeout_ms, faults=faults)
     return result if factor <= 1 else msgspec.structs.replace(result, sender=scenario.sender)
@@ -118,10 +115,10 @@ def _compressed(value: Any, timeout_ms: int) -> Any:
 def scaled_profile(
     profile: Profile, scenario_timeout_ms: int, timeout_ms: int, *, timeout_ms_min: int
 ) -> Profile:
-    """A sender in the same proportion.
+    """The retry profile of a sender, in the same proportion.
 
-    An attempt still waits ``timeout_ms_min`` for its answer at least, and never longer than its profile says
-    where that is more: machines do not scale.
+    An attempt waits at least ``timeout_ms_min`` for its response, and otherwise no longer than its profile
+    says: machines do not scale.
     """
     factor = timeout_ms / scenario_timeout_ms
     gaps = tuple(round(compress(gap, scenario_timeout_ms) * factor) for gap in profile.gaps_ms)
@@ -130,7 +127,7 @@ def scaled_profile(
 
 
 def compress(gap_ms: int, timeout_ms: int) -> int:
-    """Leave what is up to `LINEAR_TIMEOUTS` away as it is; of what is farther keep the order only."""
+    """Keep a gap of up to `LINEAR_TIMEOUTS`; shorten longer ones, keeping their order."""
     edge = LINEAR_TIMEOUTS * timeout_ms
     if gap_ms <= edge:
         return gap_ms
@@ -138,7 +135,7 @@ def compress(gap_ms: int, timeout_ms: int) -> int:
 
 
 def _multiplied[T](value: T, factor: float, *, is_duration: bool = False) -> T:
-    """The same value with every duration in it multiplied. What took some time still takes some."""
+    """The value with every duration in it multiplied; no duration becomes 0 that was not."""
     match value:
         case msgspec.Struct():
             durations = _duration_fields(type(value))
@@ -160,7 +157,7 @@ def _multiplied[T](value: T, factor: float, *, is_duration: bool = False) -> T:
 @cache
 def _duration_fields(shape: type[msgspec.Struct]) -> frozenset[str]:
     info = inspect.type_info(shape)
-    assert isinstance(info, inspect.StructType)  # noqa: S101 - msgspec's own promise, told to mypy
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - msgspec guarantees it; for mypy
     return frozenset(each.name for each in info.fields if _is_duration(each.type))
 
 
@@ -179,8 +176,8 @@ def _is_duration(annotated: inspect.Type) -> bool:
 def cap_repeats(scenario: Scenario, repeat_max: int) -> Scenario:
     """The scenario with at most so many repeats of each operation, over the same span of time.
 
-    What its author expects is left out: on a real machine the last webhook may come after a deadline that it
-    was meant to meet, and the oracle, which sees that, is the judge.
+    Its ``expect`` is left out: on a real machine a webhook may come after a deadline that it was meant to
+    meet, and what is right then follows from the history.
     """
     operations = tuple(
         msgspec.structs.replace(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from fanin.harness.capabilities import Capability, Declarable
-from fanin.harness.dialect import AnswerDialect, NotificationDialect
+from fanin.harness.dialect import NotificationDialect, ResponseDialect
 from fanin.harness.targets.status_body import Activities
 from fanin.simulator.durations import Millis
 from fanin.simulator.language.scenario import TIMEOUT_MS_MAX
@@ -58,7 +58,7 @@ class TargetConfig(Strict, frozen=True):
         seed: Decides every random choice; when left out, a new one for every run against a deployment.
         scenarios: Names of built-in scenarios, or files; the whole pack when left out.
         report: The folder into which a report is written.
-        answers: The meaning of statuses with which it answers webhooks, where it is not that of HTTP.
+        responses: The meaning of statuses with which it answers webhooks, where it is not that of HTTP.
         notification: Where its notifications hold what.
     """
 
@@ -83,5 +83,5 @@ class TargetConfig(Strict, frozen=True):
     seed: Seed | None = None
     scenarios: tuple[Line, ...] = ()
     report: Line | None = None
-    answers: AnswerDialect = AnswerDialect()
+    responses: ResponseDialect = ResponseDialect()
     notification: NotificationDialect = NotificationDialect()

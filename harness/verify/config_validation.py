@@ -15,7 +15,7 @@ from fanin.harness.capabilities import (
     VIRTUAL_TIME_ONLY,
     Declarable,
 )
-from fanin.harness.dialect import NOTHING, AnswerDialect, NotificationDialect
+from fanin.harness.dialect import NOTHING, NotificationDialect, ResponseDialect
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
 from fanin.harness.verify.config import TargetConfig
 from fanin.simulator.text import quoted
@@ -96,7 +96,7 @@ def problems(target: TargetConfig) -> Iterator[ConfigProblem]:
         yield from _misplaced_fields(target, kind)
     for kind in kinds:
         yield from _undeclarable_capabilities(target, kind)
-    yield from _answers(target.answers)
+    yield from _responses(target.responses)
     yield from _notification(target.notification)
     yield from _deployment(target)
 
@@ -177,13 +177,13 @@ def _sink(target: TargetConfig) -> Iterator[ConfigProblem]:
             yield ConfigProblem("listen", str(exc))
 
 
-def _answers(answers: AnswerDialect) -> Iterator[ConfigProblem]:
+def _responses(responses: ResponseDialect) -> Iterator[ConfigProblem]:
     seen: dict[int, str] = {}
-    for meaning in AnswerDialect.__struct_fields__:
-        for status in getattr(answers, meaning):
+    for meaning in ResponseDialect.__struct_fields__:
+        for status in getattr(responses, meaning):
             if seen.setdefault(status, meaning) != meaning:
                 yield ConfigProblem(
-                    "answers", f"{status} is both {seen[status]} and {meaning}; it can be one"
+                    "responses", f"{status} is both {seen[status]} and {meaning}; it can be one"
                 )
 
 

@@ -1,7 +1,7 @@
-"""Plays scenarios against a target, whichever kind it is, and judges each as it ends.
+"""Plays scenarios against a target of any kind, and judges each as it ends.
 
-Rules of this file: what comes of a scenario is handed on at once, in whatever order they end; what keeps
-everything from being judged is one `VerificationError`.
+Rules of this file: each result is passed on at once, in the order in which the scenarios end; when nothing
+can be judged, there is one `VerificationError`.
 """
 
 import asyncio
@@ -44,39 +44,39 @@ from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
 COMMAND_TIME_SCALE = TimeScale()
-# A network, somebody else's machine, which may have slept, and timers that are looked at now and then.
+# There is a network in between, the machine may have to wake up, and timers may be polled.
 DEPLOYMENT_TIME_SCALE = TimeScale(
     tolerance_ms=5_000, redelivery_grace_ms=120_000, response_timeout_ms_min=15_000, repeat_max=20
 )
-# Every operation's status is asked for many times over.
+# The status of every operation is polled many times.
 PROBED_REPEAT_MAX = 5
 PER_SECOND = 50
-# What proved nothing in real time is played again so many times slower: machines do not scale.
+# A scenario that proved nothing in real time is played again so many times slower: machines do not scale.
 SLOWER = 2
-_SHOWN_UNATTRIBUTED = 3
+_SHOWN_IDS_MAX = 3
 
 
 class VerificationError(Exception):
-    """Nothing can be judged. The message is one sentence, and shows no secret."""
+    """Nothing can be judged; the message is one sentence without secrets."""
 
 
 @dataclass(slots=True)
 class Verification:
-    """One run of many scenarios."""
+    """One run of many scenarios against one target."""
 
     target: TargetConfig  # complete, without contradictions (`fanin.harness.verify.config_validation`)
     scenarios: Sequence[Scenario]
     seed: int
-    environment: Mapping[str, str] = field(repr=False)  # where the key is
-    say: Callable[[str], None]  # told what goes on
-    take: Callable[[Judged | Skipped], None]  # told what came of each scenario
-    notes: list[str] = field(default_factory=list)  # what concerns all of them
+    environment: Mapping[str, str] = field(repr=False)  # holds the key
+    say: Callable[[str], None]  # called with progress, for people
+    take: Callable[[Judged | Skipped], None]  # called with each result
+    notes: list[str] = field(default_factory=list)  # about the run as a whole
 
     def run(self) -> None:
         """Play and judge everything.
 
         Raises:
-            VerificationError: that is not possible.
+            VerificationError: nothing can be judged.
         """
         target = self.target
         if target.app is not None:
@@ -100,7 +100,7 @@ class Verification:
 
     def _command(self, command: str) -> None:
         time_scale = time_scale_from(self.target, COMMAND_TIME_SCALE)
-        self.say(f"real time, {time_scale.jobs} side by side: {time_scale}")
+        self.say(f"real time, {time_scale.jobs} at the same time: {time_scale}")
         try:
             with _sigterm_as_ctrl_c():
                 asyncio.run(self._play_command(command, time_scale))
@@ -110,7 +110,7 @@ class Verification:
             kill_leftovers()
 
     async def _play_command(self, command: str, time_scale: TimeScale) -> None:
-        """Play all; what proved nothing, because this machine was too slow for it, once more and slower."""
+        """Play all scenarios, and those that proved nothing again, slower: the machine may be slow."""
         dialect, scenarios = dialect_from(self.target), list(self._playable())
         undecided: dict[str, Judged] = {}
         async with aclosing(
@@ -125,11 +125,11 @@ class Verification:
         if not undecided:
             return
         slower = replace(time_scale, timeout_ms=time_scale.timeout_ms * SLOWER)
-        again = [scenario for scenario in scenarios if scenario.scenario in undecided]
+        repeated = [scenario for scenario in scenarios if scenario.scenario in undecided]
         takes = format_duration(slower.timeout_ms)
         self.say(f"{', '.join(undecided)} proved nothing; once more, with a timeout of {takes}")
         async with aclosing(
-            play_pack(again, command, seed=self.seed, time_scale=slower, dialect=dialect)
+            play_pack(repeated, command, seed=self.seed, time_scale=slower, dialect=dialect)
         ) as coming:
             async for played in coming:
                 judged = _judged(played)
@@ -137,9 +137,9 @@ class Verification:
                 self.take(structs.replace(judged, notes=(*judged.notes, why)))
 
     def _deployment(self, deployment: Deployment) -> None:
-        planned, unplayable = plan(self.scenarios, deployment, seed=self.seed)
-        for name, reason in unplayable:
-            self.take(Skipped(name, reason.lacks, reason.why))
+        planned, skipped = plan(self.scenarios, deployment, seed=self.seed)
+        for each in skipped:
+            self.take(each)
         webhooks = sum(sum(each.load.by_second.values()) for each in planned)
         takes = format_duration(-(-duration_ms(planned, deployment.time_scale) // 1000) * 1000)
         self.say(f"real time, all at once: {deployment.time_scale}")
@@ -148,30 +148,26 @@ class Verification:
             return
         try:
             with _sigterm_as_ctrl_c():
-                asyncio.run(self._visit(deployment, planned))
+                asyncio.run(self._play_deployment(deployment, planned))
         except UnreachableError as exc:
             raise VerificationError(deployment.key.hidden(str(exc))) from exc
 
-    async def _visit(self, deployment: Deployment, planned: Sequence[PlannedRun]) -> None:
+    async def _play_deployment(self, deployment: Deployment, planned: Sequence[PlannedRun]) -> None:
         async with DeploymentSession(deployment) as session:
             self.say(await push_once(session, self.seed))
             await self._judge_all(session.play_all(planned))
-            if unattributed := session.sink_router.unattributed:
-                shown = ", ".join(map(repr, unattributed[:_SHOWN_UNATTRIBUTED]))
-                more = (
-                    f" and {len(unattributed) - _SHOWN_UNATTRIBUTED} more"
-                    if len(unattributed) > _SHOWN_UNATTRIBUTED
-                    else ""
-                )
+            if ids := session.sink_router.unattributed:
+                shown = ", ".join(map(repr, ids[:_SHOWN_IDS_MAX]))
+                more = f" and {len(ids) - _SHOWN_IDS_MAX} more" if len(ids) > _SHOWN_IDS_MAX else ""
                 self.notes.append(
                     f"notifications about no operation of this run, which are not judged: {shown}{more}"
                 )
 
     def _playable(self) -> Iterator[Scenario]:
-        """The scenarios, less those that ask for what the target says it lacks."""
-        there = (DEFAULT_CAPABILITIES | set(self.target.capabilities)) - set(self.target.lacks)
+        """The scenarios without those that need what the target does not have."""
+        available = (DEFAULT_CAPABILITIES | set(self.target.capabilities)) - set(self.target.lacks)
         for scenario in self.scenarios:
-            if lacks := missing_capabilities(scenario, there):
+            if lacks := missing_capabilities(scenario, available):
                 self.take(Skipped(scenario.scenario, lacks))
             else:
                 yield scenario
@@ -187,26 +183,26 @@ class Verification:
 
 def _judged(played: PlayedRun) -> Judged:
     down = _start_failure(played.history)
-    notes = (*played.notes, f"it never came up: {down}") if down else played.notes
+    notes = (*played.notes, f"it never started: {down}") if down else played.notes
     return Judged(played.history, judge(played.history), notes)
 
 
 def _start_failure(history: History) -> str:
     """Why the application never started; empty when it did."""
-    lives = [entry for entry in history.entries if isinstance(entry, TargetState)]
-    if not lives or any(life.reason != "failed" for life in lives):
+    states = [entry for entry in history.entries if isinstance(entry, TargetState)]
+    if not states or any(state.reason != "failed" for state in states):
         return ""
-    # Starlette's own words are a whole traceback, whose last line says it.
-    return lives[0].error.strip().rpartition("\n")[2]
+    # Starlette reports a whole traceback, whose last line has the reason.
+    return states[0].error.strip().rpartition("\n")[2]
 
 
 def dialect_from(target: TargetConfig) -> Dialect:
-    """How the target speaks."""
-    return Dialect(target.notification, target.answers)
+    """The dialect that a target is configured with."""
+    return Dialect(target.notification, target.responses)
 
 
 def time_scale_from(target: TargetConfig, usual: TimeScale) -> TimeScale:
-    """What is usual for its kind, but for what is said."""
+    """The time scale for its kind, with what the target is configured with."""
     return replace(
         usual,
         timeout_ms=usual.timeout_ms if target.timeout is None else target.timeout,
@@ -219,7 +215,7 @@ def time_scale_from(target: TargetConfig, usual: TimeScale) -> TimeScale:
 
 
 def deployment_from(target: TargetConfig, environment: Mapping[str, str]) -> Deployment:
-    """Everything that is known about a deployment, the key included.
+    """A deployment as configured, with its key from the environment.
 
     Raises:
         VerificationError: a key is needed, and the environment has none.
@@ -260,7 +256,7 @@ def _key(target: TargetConfig, endpoint: Endpoint, environment: Mapping[str, str
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Whoever ends this process with SIGTERM, as CI does, must not leave the target's processes behind."""
+    """Treat SIGTERM, which CI sends, as Ctrl-C, so that the target's processes are ended as well."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import End, History, Run
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.foreign_app import configured_by_environment, isolated_process_state
@@ -43,7 +43,7 @@ class UnsimulatedError(Exception):
 
 
 def play_foreign_app(
-    scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str, dialect: Dialect = PLAIN
+    scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str, dialect: Dialect = CONTRACT
 ) -> History:
     """Play a scenario in virtual time against an unmodified application.
 
@@ -72,7 +72,7 @@ def play(
     factory: AppFactory = reference_aggregator,
     name: str = "aggregator (sqlite) in process",
     foreign_app: bool = False,
-    dialect: Dialect = PLAIN,
+    dialect: Dialect = CONTRACT,
 ) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
 
@@ -148,7 +148,7 @@ class World:
         now_ms: Callable[[], int],
         *,
         profile: Profile | None = None,
-        dialect: Dialect = PLAIN,
+        dialect: Dialect = CONTRACT,
         throttle: Callable[[], Awaitable[None]] | None = None,
         epoch_ms: int = EPOCH_MS,
         wall_ms: Callable[[], int] | None = None,

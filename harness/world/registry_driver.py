@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import structs
 
-from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import AttemptEnded, AttemptSent, FaultApplied, RegistryEvent, Unsent
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
@@ -55,7 +55,7 @@ class RegistryDriver:
         seed: int,
         wall_ms: Callable[[], int],
         profile: Profile | None = None,
-        dialect: Dialect = PLAIN,
+        dialect: Dialect = CONTRACT,
         throttle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._scenario, self._registry = scenario, registry

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import h11
 
-from fanin.harness.dialect import PLAIN, Dialect
+from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import ClientDisconnected, FaultApplied, NotificationReceived, SinkResponded
 from fanin.harness.world.recorder import Recorder
 from fanin.simulator.faults.sink import SinkFault, SinkResponse
@@ -63,7 +63,7 @@ class Sink:
         operation_of: FindOperation,
         before: OnNotification,
         after: OnNotification,
-        dialect: Dialect = PLAIN,
+        dialect: Dialect = CONTRACT,
     ) -> None:
         self.recorder = recorder
         self.operation_of = operation_of

@@ -47,7 +47,7 @@ def test_run_plays_what_is_declared_and_our_own_aggregator_does_not_have_it() ->
     code, out, _ = fanin("run", "zombie", "--capability", "replicas", "--quiet")
 
     assert code == 1
-    assert "replica 2 did not come up" in out
+    assert "replica 2 did not start" in out
     assert "is in use by another process" in out
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fanin.harness.dialect import PLAIN, AnswerDialect, Dialect, NotificationDialect, pointed_at
+from fanin.harness.dialect import CONTRACT, Dialect, NotificationDialect, ResponseDialect, resolve_pointer
 
 REGIONS = ("eastus", "westus", "northeurope")
 ELSEWHERE = NotificationDialect(
@@ -39,14 +39,14 @@ def read(dialect: Dialect, body: Any, **headers: str) -> tuple[str | None, dict[
 
 def test_without_a_dialect_the_body_stays_as_it_is() -> None:
     """The contract's own words need no translation, and unknown fields are kept."""
-    assert read(PLAIN, {"id": "a", "more": [1]}, webhook_id="k") == ("k", {"id": "a", "more": [1]})
-    assert PLAIN.unobservable == ()
+    assert read(CONTRACT, {"id": "a", "more": [1]}, webhook_id="k") == ("k", {"id": "a", "more": [1]})
+    assert CONTRACT.unobservable == ()
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"nonsense", b"\xff", b"[" * 100_000])
 def test_what_is_no_json_object_is_nobodys_notification(content: bytes) -> None:
     """It is written down as such, and found wrong by the judge."""
-    assert PLAIN.notification({}, content, REGIONS) == (None, None)
+    assert CONTRACT.notification({}, content, REGIONS) == (None, None)
 
 
 def test_every_part_is_found_where_the_dialect_says() -> None:
@@ -121,10 +121,10 @@ def test_json_pointers(pointer: str, value: Any) -> None:
     """RFC 6901; what leads nowhere is nothing."""
     document = {"a": {"b": 1}, "list": ["x", "y"], "a/b": 2, "m~n": 3, "": 4}
 
-    assert pointed_at(document, pointer) == value
+    assert resolve_pointer(document, pointer) == value
 
 
-ANSWERS = AnswerDialect(accepted=(201, 409), ignored=(204,), refused=(200, 401, 500), busy=(429,))
+RESPONSES = ResponseDialect(accepted=(201, 409), ignored=(204,), refused=(200, 401, 500), busy=(429,))
 
 
 @pytest.mark.parametrize(
@@ -143,5 +143,5 @@ ANSWERS = AnswerDialect(accepted=(201, 409), ignored=(204,), refused=(200, 401, 
 )
 def test_statuses_mean_what_the_target_means_by_them(status: int, meaning: int) -> None:
     """Only where HTTP would say something else is anything changed."""
-    assert Dialect(answers=ANSWERS).status(status) == meaning
-    assert PLAIN.status(status) == status
+    assert Dialect(responses=RESPONSES).status(status) == meaning
+    assert CONTRACT.status(status) == status

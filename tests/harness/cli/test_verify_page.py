@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from fanin.harness.capabilities import CAPABILITIES
 from fanin.harness.cli.main import main
-from fanin.harness.dialect import AnswerDialect, NotificationDialect
+from fanin.harness.dialect import NotificationDialect, ResponseDialect
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.status_body import Activities
 from fanin.harness.verdict import Exit
@@ -77,11 +77,11 @@ def test_the_card_that_is_shown_is_the_card_of_its_command(project: Path) -> Non
     assert result.stdout == blocks("docs/verify.md", "text")[1]
 
 
-def test_the_pace_that_is_shown_is_the_usual_one() -> None:
+def test_the_time_scale_that_is_shown_is_the_default() -> None:
     """Whoever changes a limit changes the page."""
-    assert (
-        blocks("docs/verify.md", "text")[0] == f"real time, {TimeScale().jobs} side by side: {TimeScale()}\n"
-    )
+    usual = TimeScale()
+
+    assert blocks("docs/verify.md", "text")[0] == f"real time, {usual.jobs} at the same time: {usual}\n"
 
 
 def test_the_target_file_that_is_shown_is_one(project: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_mistake_that_is_shown_is_told_so(project: Path) -> None:
     assert result.stderr.endswith(ends)
 
 
-@pytest.mark.parametrize("shape", [TargetConfig, AnswerDialect, NotificationDialect, Activities])
+@pytest.mark.parametrize("shape", [TargetConfig, ResponseDialect, NotificationDialect, Activities])
 def test_every_field_of_a_target_file_is_explained(shape: Any) -> None:
     """In the words of the shape itself."""
     described = dict(re.findall(r"^ {4}(\w+): (.+)$", cleandoc(shape.__doc__), re.MULTILINE))

@@ -1,11 +1,12 @@
-"""A scenario on somebody else's regions, under ids that nobody had before."""
+"""A scenario adapted to a deployment: other regions, its configuration, new ids."""
 
 from typing import Any
 
 import pytest
 
 from fanin.harness.capabilities import Capability, Declarable
-from fanin.harness.targets.adapt import DeploymentConfig, Misfit, adapt, scenario_seed, with_fresh_ids
+from fanin.harness.results import Skipped
+from fanin.harness.targets.adapt import DeploymentConfig, adapt, scenario_seed, with_fresh_ids
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Operation, Scenario
@@ -22,7 +23,7 @@ faults:
 """
 
 
-def fit(
+def adapted(
     scenario: Scenario, *regions: str, capabilities: tuple[Declarable, ...] = (), **known: Any
 ) -> Scenario:
     found = adapt(scenario, DeploymentConfig(regions, frozenset(capabilities), **known))
@@ -30,15 +31,15 @@ def fit(
     return found
 
 
-def misfit(scenario: Scenario, *regions: str, **known: Any) -> Misfit:
+def why_not(scenario: Scenario, *regions: str, **known: Any) -> Skipped:
     found = adapt(scenario, DeploymentConfig(regions, **known))
-    assert isinstance(found, Misfit)
+    assert isinstance(found, Skipped)
     return found
 
 
 def test_what_is_said_of_a_region_is_said_of_the_one_in_its_place() -> None:
     """Namesakes play themselves, whatever their place in the list."""
-    moved = fit(loads(THREE), "Paris", "WestEurope", "tokyo")
+    moved = adapted(loads(THREE), "Paris", "WestEurope", "tokyo")
 
     assert moved.regions == ("Paris", "WestEurope", "tokyo")
     assert moved.operations[0].home == "Paris"
@@ -52,7 +53,7 @@ def test_what_is_said_of_a_region_is_said_of_the_one_in_its_place() -> None:
 
 def test_regions_that_the_scenario_does_not_know_report_with_the_home_region() -> None:
     """So they never decide anything."""
-    moved = fit(loads(THREE), "a", "b", "c", "d", "e")
+    moved = adapted(loads(THREE), "a", "b", "c", "d", "e")
 
     reaches = moved.operations[0].reaches
     assert reaches["d"] == reaches["e"] == reaches["a"] == Delay(fixed=0)
@@ -62,7 +63,7 @@ def test_a_home_region_that_reports_by_replication_takes_them_along() -> None:
     """Its delay is wherever it is written."""
     scenario = loads("scenario: s\ntitle: t\nreplication: {northeurope: 3s}\noperations: [{image: 'a:1'}]")
 
-    moved = fit(scenario, "a", "b", "c", "d")
+    moved = adapted(scenario, "a", "b", "c", "d")
 
     assert moved.operations[0].reaches["d"] == Delay(fixed=3_000)
 
@@ -73,7 +74,7 @@ def test_regions_that_nothing_refers_to_are_left_out() -> None:
         "scenario: s\ntitle: t\nregions: [a, b, c, d]\noperations: [{image: 'x:1', reaches: {d: 1s}}]"
     )
 
-    moved = fit(scenario, "one", "two")
+    moved = adapted(scenario, "one", "two")
 
     assert moved.regions == ("one", "two")
     assert moved.operations[0].reaches == {"two": Delay(fixed=1_000)}
@@ -81,7 +82,7 @@ def test_regions_that_nothing_refers_to_are_left_out() -> None:
 
 def test_more_regions_than_there_are_do_not_fit() -> None:
     """And the reason is named."""
-    assert misfit(loads(THREE), "a", "b") == Misfit(("own-regions",), "3 regions; there are 2")
+    assert why_not(loads(THREE), "a", "b") == Skipped("s", ("own-regions",), "3 regions; there are 2")
 
 
 @pytest.mark.parametrize(
@@ -96,17 +97,17 @@ def test_more_regions_than_there_are_do_not_fit() -> None:
 )
 def test_what_a_deployment_lacks_is_named(name: str, lacks: tuple[Capability, ...]) -> None:
     """Each capability by the scenario that asks for it."""
-    assert misfit(load(find(name)), "a", "b", "c").lacks == lacks
+    assert why_not(load(find(name)), "a", "b", "c").lacks == lacks
 
 
 def test_without_a_sink_no_fault_of_the_sink_can_be_played() -> None:
     """Nobody would be there to misbehave."""
-    assert misfit(load(find("sink-hangs")), "a", "b", "c", has_sink=False).lacks == ("own-sink",)
+    assert why_not(load(find("sink-hangs")), "a", "b", "c", has_sink=False).lacks == ("own-sink",)
 
 
 def test_what_a_deployment_is_configured_for_holds_in_every_scenario() -> None:
     """It cannot be told otherwise from one scenario to the next."""
-    moved = fit(
+    moved = adapted(
         load(find("every-action")), "a", "b", "c", capabilities=("image-correlation", "action-filter")
     )
 
@@ -128,7 +129,7 @@ def test_odd_spellings_stay_odd(uri: str, moved: str) -> None:
     """Another letter case, spaces around it, or a region that nobody expects."""
     text = f"{THREE}\nwebhooks: {{northeurope: {{uri: '{uri}'}}}}"
 
-    assert fit(loads(text), "Paris", "b", "c").webhooks["Paris"].uri == moved
+    assert adapted(loads(text), "Paris", "b", "c").webhooks["Paris"].uri == moved
 
 
 def test_stated_ids_are_replaced_and_equal_ones_stay_equal() -> None:

@@ -36,7 +36,7 @@ operations: [{image: "x:1", reaches: {northeurope: 0s, westeurope: 0s, eastus: 1
 faults: [{fault: lose-answer, region: eastus, attempts: 2}]
 """)
 
-    assert estimate_load(lossy, seed=0, profile=PROFILES["retry"]).lasts_ms == 1_000 + 5_000 + 300_000
+    assert estimate_load(lossy, seed=0, profile=PROFILES["retry"]).duration_ms == 1_000 + 5_000 + 300_000
 
 
 def test_scenarios_begin_when_there_is_room_for_them() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from fanin.harness.capabilities import Capability
 from fanin.harness.cli.main import main
-from fanin.harness.dialect import PLAIN
+from fanin.harness.dialect import CONTRACT
 from fanin.harness.history import NotificationReceived, SinkResponded, encode
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Card, Judged, rule_results
@@ -61,7 +61,7 @@ async def judge_deployment(scenarios: Sequence[Scenario], bug: str = "", says: s
         per_second=400,
         activities=Activities(),
     )
-    planned, unplayable = plan(scenarios, deployment, seed=1)
+    planned, skipped = plan(scenarios, deployment, seed=1)
     try:
         async with DeploymentSession(deployment) as session:
             smoke_test = await push_once(session, 1)
@@ -71,7 +71,7 @@ async def judge_deployment(scenarios: Sequence[Scenario], bug: str = "", says: s
     judged = {
         each.history.run.scenario.scenario: Judged(each.history, judge(each.history)) for each in played
     }
-    return DeploymentResult(smoke_test, judged, {name: reason.lacks for name, reason in unplayable})
+    return DeploymentResult(smoke_test, judged, {it.name: it.lacks for it in skipped})
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def status(*events: dict[str, Any], state: str = "Completed", **fields: Any) -> 
 
 def test_an_activity_that_ran_has_told() -> None:
     """When it ended, after its execution began, by the target's own clock."""
-    found = read_status(status(PUSHED), Activities(), PLAIN)
+    found = read_status(status(PUSHED), Activities(), CONTRACT)
 
     assert found.done
     assert found.outcomes == (ReportedOutcome("completed", str(STARTED["Timestamp"]), True, 21_000),)
@@ -266,14 +266,14 @@ def test_an_activity_that_ran_has_told() -> None:
 )
 def test_nothing_else_has(events: tuple[dict[str, Any], ...]) -> None:
     """An activity that is only scheduled, an event of the same name, another activity."""
-    assert read_status(status(*events, state="Running"), Activities(), PLAIN).outcomes == ()
+    assert read_status(status(*events, state="Running"), Activities(), CONTRACT).outcomes == ()
 
 
 def test_other_names_can_be_given() -> None:
     """By whoever wrote other functions."""
     event = PUSHED | {"FunctionName": "NotifySlack"}
 
-    found = read_status(status(event), Activities(timed_out=("NotifySlack",)), PLAIN)
+    found = read_status(status(event), Activities(timed_out=("NotifySlack",)), CONTRACT)
 
     assert [it.outcome for it in found.outcomes] == ["timed_out"]
 
@@ -283,7 +283,7 @@ def test_other_names_can_be_given() -> None:
 )
 def test_rubbish_says_nothing(rubbish: Any) -> None:
     """Whatever a proxy in between answers."""
-    found = read_status(rubbish, Activities(), PLAIN)
+    found = read_status(rubbish, Activities(), CONTRACT)
 
     assert (found.done, found.outcomes) == (False, ())
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fanin.harness.dialect import AnswerDialect, NotificationDialect
+from fanin.harness.dialect import NotificationDialect, ResponseDialect
 from fanin.harness.targets.status_body import Activities
 from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_file import ScenarioError, load, loads
@@ -27,7 +27,7 @@ capabilities: [function-keys]
 seed: 7
 scenarios: [slow-region, late-region]
 report: report
-answers: {accepted: [202, 409], refused: [400]}
+responses: {accepted: [202, 409], refused: [400]}
 notification:
   id: /data/id
   outcome: header x-outcome
@@ -62,7 +62,7 @@ def test_everything_is_read() -> None:
         seed=7,
         scenarios=("slow-region", "late-region"),
         report="report",
-        answers=AnswerDialect(accepted=(202, 409), refused=(400,)),
+        responses=ResponseDialect(accepted=(202, 409), refused=(400,)),
         notification=NotificationDialect(
             id="/data/id",
             outcome="header x-outcome",
@@ -102,8 +102,8 @@ def test_everything_is_read() -> None:
         ("app: a:b\nmax_rate: 3", "target:2:1: max_rate: it has no meaning for a target given by app, only"),
         ("command: x\napp_dir: src", "target:2:1: app_dir: it has no meaning for a target given by command"),
         ("probe: durable-functions\nlisten: 'h:1'", "target:1:1: probe: it needs no sink"),
-        ("answers: {accepted: [200], refused: [200]}", "200 is both accepted and refused"),
-        ("answers: {accepted: [99]}", "target:1:22: accepted: 99 is too small; at least 100"),
+        ("responses: {accepted: [200], refused: [200]}", "200 is both accepted and refused"),
+        ("responses: {accepted: [99]}", "target:1:24: accepted: 99 is too small; at least 100"),
         ("notification: {id: data/id}", "target:1:20: id: 'data/id' is not accepted; write a JSON pointer"),
         ("notification: {outcome: nothing}", "outcome: 'nothing' is not accepted"),
         ("notification: {completed: []}", "completed: the list is empty; it needs at least 1"),
@@ -171,7 +171,7 @@ def test_another_kind_of_target_keeps_only_what_makes_sense_with_it() -> None:
         seed=7,
         scenarios=file.scenarios,
         report="report",
-        answers=file.answers,
+        responses=file.responses,
         notification=file.notification,
     )
     assert list(problems(target)) == []
@@ -206,7 +206,7 @@ def test_addresses_are_a_host_and_a_port(text: str, address: tuple[str, int]) ->
     assert loads(f"listen: '{text}'").listen == text
 
 
-@pytest.mark.parametrize("shape", [TargetConfig, AnswerDialect, NotificationDialect, Activities])
+@pytest.mark.parametrize("shape", [TargetConfig, ResponseDialect, NotificationDialect, Activities])
 def test_every_field_is_described(shape: Any) -> None:
     """The page about target files is held to these descriptions."""
     described = {line.strip().partition(":")[0] for line in (shape.__doc__ or "").splitlines()}

@@ -105,7 +105,7 @@ def write_app(folder: Path, name: str) -> None:
 
 
 @pytest.mark.usefixtures("own_modules")
-@pytest.mark.parametrize("name", ["harness", "aggregator", "simulator", "myapp"])
+@pytest.mark.parametrize("name", ["harness", "aggregator", "simulator", "shop"])
 def test_a_module_is_imported_from_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -211,4 +211,4 @@ def test_the_card_says_which_scenario_an_application_could_not_start_with() -> N
 
     assert result.exit_code == 1
     assert "valid    slow-region\n" in result.stdout
-    assert "note: one-region: it never came up: ValueError: one region is none\n" in result.stdout
+    assert "note: one-region: it never started: ValueError: one region is none\n" in result.stdout
