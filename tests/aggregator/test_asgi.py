@@ -21,7 +21,7 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def start_and_stop() -> list[Message]:
-    """What a server is told of the application's life, if it ends as soon as it has begun."""
+    """The messages of a lifespan that ends as soon as it has begun."""
     app, sent = asgi.create(), list[Message]()
     received = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 

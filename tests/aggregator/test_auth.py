@@ -1,4 +1,4 @@
-"""Who may come in, and that whoever may not learns nothing."""
+"""Authentication: what is accepted, and that a refused sender learns nothing."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -80,7 +80,7 @@ async def test_what_is_refused_does_not_say_which_lock_it_was(tmp_path: Path) ->
 async def test_keys_are_read_again_when_their_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Rotation without a restart; a file that is empty by accident locks nobody out."""
+    """Rotation without a restart; a file that is empty by accident keeps the last keys valid."""
     monkeypatch.setattr(auth, "RELOAD_S", 0.0)
     file = tmp_path / "keys"
     file.write_text("# of the registry\nold-key\n\n")
@@ -136,7 +136,7 @@ async def test_a_header_can_be_the_secret(tmp_path: Path) -> None:
 
 
 async def test_with_keys_the_header_is_asked_of_webhooks_only(tmp_path: Path) -> None:
-    """Whoever reads has a key."""
+    """Readers need a key."""
     async with service(tmp_path, FANIN_KEYS="k", FANIN_HEADER_SECRET=HEADER) as client:
         webhook = await client.post(EAST + "&code=k", json=PUSH)
         reading = await client.get("/instances?code=k")

@@ -83,7 +83,7 @@ def test_the_originals_form(text: str, ms: int) -> None:
     ],
 )
 def test_the_originals_form_refuses_the_rest(text: str, why: str) -> None:
-    """Above all the bare number: whoever writes 80 means seconds, and .NET would wait 80 days."""
+    """Above all the bare number: an 80 is meant as seconds, and .NET would wait 80 days."""
     with pytest.raises(ValueError, match=why):
         parse_time_span(text)
 

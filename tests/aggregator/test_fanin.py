@@ -98,8 +98,8 @@ def test_the_timer_names_what_is_missing() -> None:
     """A timeout says who arrived and who did not, sorted."""
     last = played(DeadlineReached(DEADLINE), expected=(WEST, NORTH, EAST))[-1]
 
-    (told,) = last.effects
-    assert (told.outcome, told.arrived, told.missing) == (Phase.TIMED_OUT, (EAST,), (NORTH, WEST))
+    (sent,) = last.effects
+    assert (sent.outcome, sent.arrived, sent.missing) == (Phase.TIMED_OUT, (EAST,), (NORTH, WEST))
     assert last.result is None
 
 
@@ -144,7 +144,7 @@ def test_late_once_then_duplicate() -> None:
 
 
 def test_an_unknown_region_starts_nothing() -> None:
-    """Nobody expects it: refused with the names of those that are expected."""
+    """It is refused with the names of the configured ones."""
     with pytest.raises(UnknownRegionError, match=r"'mars'; expected one of eastus, westeurope"):
         begun(first="mars")
 
@@ -191,10 +191,10 @@ def test_whatever_the_order_one_outcome_and_one_notification(events: list[Arrive
     """One notification when it is decided, none before, none after, and it never changes its mind."""
     steps = played(*events, expected=(EAST, NORTH, WEST))
 
-    told = [effect for each in steps for effect in each.effects]
+    sent = [effect for each in steps for effect in each.effects]
     final = steps[-1].state
-    assert len(told) == (final.phase is not Phase.WAITING)
-    assert all(effect.outcome is final.phase and effect.key == final.key for effect in told)
+    assert len(sent) == (final.phase is not Phase.WAITING)
+    assert all(effect.outcome is final.phase and effect.key == final.key for effect in sent)
     assert {each.state.deadline_ms for each in steps} == {DEADLINE}
     assert {each.state.expected for each in steps} == {(EAST, NORTH, WEST)}
 

@@ -33,7 +33,7 @@ def test_an_event_is_a_name_with_facts() -> None:
     ],
 )
 def test_a_strange_value_is_quoted(value: object, word: str) -> None:
-    """Nobody can forge a second line, or another fact, by an id."""
+    """An id cannot forge a second line, or another field."""
     assert log.line("x", key=value) == f"x key={word}"
 
 

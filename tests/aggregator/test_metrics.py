@@ -48,7 +48,7 @@ def test_an_age_that_cannot_be_read_is_left_out() -> None:
     assert "fanin_outbox_age_seconds 2.5\n" in metrics.render().decode()
 
 
-def test_what_nobody_here_can_know_is_left_out() -> None:
+def test_gauges_of_a_shared_store_are_left_out() -> None:
     """An engine whose operations are elsewhere must not say that none of them waits."""
     page = Metrics().render().decode()
 
@@ -63,7 +63,7 @@ async def test_the_service_measures_itself(tmp_path: Path) -> None:
         await client.post(EAST, json=PUSH)
         clock.ms += 30_000
         await client.post(WEST, json=PUSH)
-        await client.post(WEST, json=PUSH)  # a duplicate is not behind anybody
+        await client.post(WEST, json=PUSH)  # a duplicate has no lag
         await client.post(EAST, content=b"{")  # what is refused is no acknowledgement
         clock.ms += 7_500
         page = (await client.get("/metrics")).text

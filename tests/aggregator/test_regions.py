@@ -123,10 +123,10 @@ async def test_a_next_page_on_another_server_does_not_get_the_token(tmp_path: Pa
 # --- over time ---
 
 
-async def test_regions_are_asked_again_and_a_failure_changes_nothing(
+async def test_regions_are_refreshed_and_a_failure_changes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A new replica is expected from then on; while nobody answers, what was known stays."""
+    """A new replica is expected from then on; while queries fail, the last regions stay."""
     with management() as fake:
         known = registry_regions(tmp_path, refresh_ms=1)
         await known.start()
@@ -152,7 +152,7 @@ async def test_regions_are_asked_again_and_a_failure_changes_nothing(
     assert TOKEN not in caplog.text
 
 
-async def test_a_restart_remembers_while_nobody_answers(tmp_path: Path) -> None:
+async def test_a_restart_uses_the_cache_while_queries_fail(tmp_path: Path) -> None:
     """The management API's bad day is not ours; but another registry's regions are not taken."""
     with management() as fake:
         first = registry_regions(tmp_path)
@@ -175,7 +175,7 @@ async def test_a_restart_remembers_while_nobody_answers(tmp_path: Path) -> None:
 
 
 async def test_operations_keep_the_regions_with_which_they_started(tmp_path: Path) -> None:
-    """A replica that is added judges new operations only; a webhook of nobody's region is refused."""
+    """A replica that is added applies to new operations only; an unknown region is refused."""
     with management() as fake:
         settings: dict[str, Any] = {
             "FANIN_REGIONS": "azure:" + REGISTRY_ID,

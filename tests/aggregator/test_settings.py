@@ -19,7 +19,7 @@ def read(**environment: str) -> Settings:
 
 
 def test_the_defaults_are_the_originals() -> None:
-    """Two minutes, every action, the payload's id; a week of memory; nobody but this machine."""
+    """Two minutes, every action, the payload's id; a week of retention; loopback only."""
     settings = read()
 
     assert settings == Settings(

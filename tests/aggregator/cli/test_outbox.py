@@ -101,7 +101,7 @@ def test_an_unclear_selection_is_a_usage_error(options: list[str]) -> None:
     ("form", "printed"), [("table", "no such dead letters\n"), ("json", '{"retried": 0}\n')]
 )
 def test_no_dead_letter_is_no_error(form: str, printed: str) -> None:
-    """Somebody else may have sent them again."""
+    """Another operator may have sent them again."""
     with respx.mock as router:
         router.post(f"{URL}/outbox/retry").respond(json={"retried": 0})
         ran = CliRunner().invoke(outbox, ["retry", "--all", "--url", URL, "--format", form])

@@ -37,7 +37,7 @@ async def test_an_arrival_is_answered_as_durable_functions_would(tmp_path: Path)
     assert answer.headers["fanin-arrival"] == "counted"
 
 
-async def test_the_header_tells_duplicate_and_late_from_counted(tmp_path: Path) -> None:
+async def test_a_header_has_the_result_of_an_arrival(tmp_path: Path) -> None:
     """All three are 202: the sender has done its part."""
     clock = Hand()
     async with service(tmp_path, clock=clock) as client:
@@ -68,9 +68,7 @@ async def test_a_region_is_named_in_the_path_or_the_query(tmp_path: Path, url: s
 
 
 @pytest.mark.parametrize("url", ["/api/ImagePush", "/api/ImagePush?region=", "/api/ImagePush?region=mars"])
-async def test_a_region_that_nobody_expects_is_refused_with_the_expected_ones(
-    tmp_path: Path, url: str
-) -> None:
+async def test_an_unknown_region_is_refused_with_the_configured_ones(tmp_path: Path, url: str) -> None:
     """400, and nothing is stored."""
     async with service(tmp_path) as client:
         answer = await client.post(url, json=PUSH)
@@ -118,7 +116,7 @@ async def test_a_body_that_grows_beyond_the_limit_is_cut_off(tmp_path: Path) -> 
 
 
 async def test_a_ping_starts_nothing(tmp_path: Path) -> None:
-    """200, for an expected region; an unexpected one is worth telling whoever pings."""
+    """200 for a configured region; another one is a mistake that a ping should find."""
     async with service(tmp_path) as client:
         answer = await client.post(EAST, json={"action": "ping"})
         lost = await client.post("/webhooks/mars", json={"action": "ping"})
@@ -132,7 +130,7 @@ async def test_a_ping_starts_nothing(tmp_path: Path) -> None:
 async def test_an_unwanted_action_is_ignored(
     tmp_path: Path, action: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """200, nothing is stored, and the log says so; a region that nobody expects is refused all the same."""
+    """200, nothing is stored, and the log has it; a region that is not configured is refused all the same."""
     caplog.set_level("INFO", "fanin")
     async with service(tmp_path, FANIN_ACTIONS="push,quarantine") as client:
         answer = await client.post(EAST, json=PUSH | {"action": action})
@@ -173,7 +171,7 @@ async def test_by_image_regions_with_ids_of_their_own_meet(tmp_path: Path) -> No
         ({}, {"x-functions-key": "wrong"}, 401),
     ],
 )
-async def test_any_of_the_function_keys_opens(
+async def test_any_of_the_function_keys_will_do(
     tmp_path: Path, params: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     """In the query or in a header; otherwise 401, with no body to learn from."""
@@ -193,7 +191,7 @@ async def test_a_wrong_key_learns_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [STATUS + "5b7c", "/instances", "/metrics"])
-async def test_what_tells_about_operations_needs_a_key_too(tmp_path: Path, path: str) -> None:
+async def test_reading_needs_a_key_too(tmp_path: Path, path: str) -> None:
     """Health does not: a supervisor has no key."""
     async with service(tmp_path, FANIN_KEYS="first-key") as client:
         without = await client.get(path)
@@ -221,7 +219,9 @@ async def test_what_tells_about_operations_needs_a_key_too(tmp_path: Path, path:
         ("GET", STATUS, 404, "not-found"),
     ],
 )
-async def test_a_wrong_door_is_named(tmp_path: Path, method: str, path: str, status: int, error: str) -> None:
+async def test_a_wrong_path_or_method_is_named(
+    tmp_path: Path, method: str, path: str, status: int, error: str
+) -> None:
     """404 and 405 speak JSON, as every other error does."""
     async with service(tmp_path) as client:
         answer = await client.request(method, path)
@@ -286,7 +286,7 @@ async def test_trouble_inside_is_a_503_that_asks_to_come_back(tmp_path: Path, tr
     assert health.status_code == 200
 
 
-async def test_a_slow_body_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_body_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """408: a sender that trickles for ever holds no request for ever."""
     monkeypatch.setattr("fanin.aggregator.http.app.BODY_S", 0.01)
 

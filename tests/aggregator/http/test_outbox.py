@@ -1,4 +1,4 @@
-"""The outbox over HTTP: shown to whoever has a key, and sent again where that was clearly asked for."""
+"""The outbox over HTTP: listed with a key, and dead letters sent again on a clear request."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.aggregator.services import EAST, PUSH, WEST, Hand, service
 
 pytestmark = pytest.mark.anyio
 
-NOWHERE = "http://127.0.0.1:9/hunter2"  # the port "discard", where nobody listens
+NOWHERE = "http://127.0.0.1:9/hunter2"  # the port "discard", where nothing listens
 TARGETS = f"""
 targets:
   - {{name: deploy, url: "{NOWHERE}", attempts_max: 1}}
@@ -28,8 +28,8 @@ async def dead(client: Any) -> list[dict[str, Any]]:
     return found
 
 
-async def test_what_nobody_accepted_is_shown(tmp_path: Path) -> None:
-    """With everything that is known of it but the address."""
+async def test_a_dead_letter_is_listed(tmp_path: Path) -> None:
+    """With everything but the target's URL."""
     (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
     async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
         for region in (EAST, WEST):
@@ -81,10 +81,10 @@ async def test_dead_letters_are_sent_again(tmp_path: Path, query: str, retried: 
         ("POST", "/outbox/retry?targt=deploy", "no such parameter 'targt'; did you mean 'target'?"),
     ],
 )
-async def test_what_is_not_understood_changes_nothing(
+async def test_an_invalid_request_changes_nothing(
     tmp_path: Path, method: str, path: str, message: str
 ) -> None:
-    """A slip must not send everything again."""
+    """A misspelling must not send everything again."""
     (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
     async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
         answer = await client.request(method, path)

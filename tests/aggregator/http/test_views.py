@@ -1,4 +1,4 @@
-"""What the service tells of its operations: the status of one, and the list of all."""
+"""The bodies of responses: the status of one operation, and the list of all."""
 
 from pathlib import Path
 
@@ -59,8 +59,8 @@ async def test_a_finished_operation_shows_its_output(tmp_path: Path) -> None:
 async def test_any_id_can_be_asked_for_at_its_own_address(tmp_path: Path, id_: str) -> None:
     """Whatever the registry numbers its events with."""
     async with service(tmp_path) as client:
-        told = await client.post(EAST, json=PUSH | {"id": id_})
-        answer = await client.get(told.headers["location"])
+        accepted = await client.post(EAST, json=PUSH | {"id": id_})
+        answer = await client.get(accepted.headers["location"])
 
     assert (answer.status_code, answer.json()["instanceId"]) == (202, id_)
 

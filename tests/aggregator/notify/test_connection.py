@@ -44,7 +44,7 @@ def _over(scope: asyncio.Timeout) -> None:
 
 @pytest.mark.anyio
 async def test_an_answer_that_has_come_counts_although_a_busy_loop_reads_it_late() -> None:
-    """Whoever has accepted must not be asked again."""
+    """A notification that was accepted must not be sent again."""
 
     def answered_while_the_loop_was_busy(theirs: socket.socket, scope: asyncio.Timeout) -> None:
         theirs.sendall(OK)

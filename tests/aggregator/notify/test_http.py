@@ -20,7 +20,7 @@ from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
 
-TOLD = Notification(
+NOTIFICATION = Notification(
     key="c0ffee",
     operation_id="op-1",
     outcome=Phase.TIMED_OUT,
@@ -102,7 +102,7 @@ async def target(url: str) -> AsyncIterator[HttpTarget]:
 async def test_what_travels_is_what_the_contract_says() -> None:
     """The key, the time of this attempt, and exactly these fields."""
     async with server(says(OK)) as (url, requests), target(url) as it:
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     ((head, body),) = requests
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
@@ -129,7 +129,7 @@ async def test_any_2xx_accepts(status: int) -> None:
     """Receivers differ in what they say when they are content."""
     answer = b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status
     async with server(says(answer)) as (url, _), target(url) as it:
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
 
 @pytest.mark.anyio
@@ -139,7 +139,7 @@ async def test_nothing_else_does(status: int) -> None:
     answer = b"HTTP/1.1 %d X\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n" % status
     async with server(says(answer)) as (url, requests), target(url) as it:
         with pytest.raises(NotDeliveredError, match=f"^answered {status}$"):
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
 
     assert len(requests) == 1
 
@@ -150,8 +150,8 @@ async def test_a_2xx_whose_body_never_ends_is_a_2xx() -> None:
     stalling = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nbegin"
     async with server(says(stalling), says(OK)) as (url, requests), target(url) as it:
         async with asyncio.timeout(5):
-            await it.send(TOLD)
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
+            await it.send(NOTIFICATION)
 
     assert len(requests) == 2
 
@@ -167,19 +167,19 @@ async def test_a_connection_is_used_again() -> None:
 
     async with server(note) as (url, _), target(url) as it:
         for _ in range(5):
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
 
     assert len(ports) == 1
 
 
 @pytest.mark.anyio
-async def test_nobody_listens() -> None:
+async def test_a_refused_connection() -> None:
     """The reason names the trouble, not the URL: its path may hold a secret."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/hunter2"
     async with target(url) as it:
         with pytest.raises(NotDeliveredError) as failure:
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
 
     assert "refused" in str(failure.value).lower()
     assert "hunter2" not in str(failure.value)
@@ -192,7 +192,7 @@ async def test_nobody_listens() -> None:
     ids=["nothing", "another protocol", "half a status"],
 )
 async def test_no_answer_that_can_be_read(answer: Answer) -> None:
-    """Whether it was accepted nobody knows; so it was not, and will be told again under its key."""
+    """It is unknown whether it was accepted; so it is sent again, with its key."""
 
     async def then_hang_up(writer: asyncio.StreamWriter) -> None:
         await answer(writer)
@@ -201,7 +201,7 @@ async def test_no_answer_that_can_be_read(answer: Answer) -> None:
     async with server(then_hang_up) as (url, _), target(url) as it:
         with pytest.raises(NotDeliveredError):
             async with asyncio.timeout(5):
-                await it.send(TOLD)
+                await it.send(NOTIFICATION)
 
 
 @pytest.mark.anyio
@@ -221,9 +221,9 @@ async def test_every_way_to_say_200_is_understood(answer: Answer) -> None:
     """And whatever connection is used next, its answer belongs to its request."""
     refuse = says(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n")
     async with server(answer, refuse) as (url, requests), target(url) as it:
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
         with pytest.raises(NotDeliveredError, match="answered 500"):
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
 
     assert len(requests) == 2
 
@@ -237,12 +237,12 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> No
         writer.close()
 
     async with server(then_close, says(OK)) as (url, requests), target(url) as it:
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
         async with asyncio.timeout(5):
-            # The end of a connection is nobody's event.
+            # The end of a connection is no event that can be awaited.
             while any(each.reusable for each in it._connections._idle):  # noqa: ASYNC110
                 await asyncio.sleep(0)
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     assert len(requests) == 2
 
@@ -271,14 +271,14 @@ async def test_a_connection_whose_state_is_in_doubt_is_not_used_again(answer: by
         writer.write(answer)
 
     async with server(note) as (url, _), target(url) as it:
-        await it.send(TOLD)
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
+        await it.send(NOTIFICATION)
 
     assert len(set(peers)) == 2
 
 
 @pytest.mark.anyio
-async def test_what_comes_when_nobody_asked_closes_the_connection() -> None:
+async def test_unsolicited_bytes_close_the_connection() -> None:
     """Half an answer to nothing, then the next request: its answer is not the other half."""
     writers: list[asyncio.StreamWriter] = []
 
@@ -287,13 +287,13 @@ async def test_what_comes_when_nobody_asked_closes_the_connection() -> None:
         writer.write(OK)
 
     async with server(note) as (url, requests), target(url) as it:
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
         writers[0].write(HALF)
         async with asyncio.timeout(5):
-            # What comes unasked is nobody's event.
+            # Unsolicited bytes are no event that can be awaited.
             while any(each.reusable for each in it._connections._idle):  # noqa: ASYNC110
                 await asyncio.sleep(0)
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     assert len(requests) == len(set(writers)) == 2
 
@@ -310,7 +310,7 @@ async def test_a_connection_that_idled_too_long_is_not_used(monkeypatch: pytest.
 
     async with server(note) as (url, _), target(url) as it:
         for _ in range(3):
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
 
     assert len(peers) == 3
 
@@ -325,7 +325,7 @@ async def test_the_next_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPat
             return [("127.0.0.2", 9), ("127.0.0.1", port)]
 
         monkeypatch.setattr(Connections, "_addresses", two)
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     ((head, _),) = requests
     assert f"host: two.example:{port}" in head
@@ -336,7 +336,7 @@ async def test_a_name_that_does_not_exist() -> None:
     """The resolver's own words."""
     async with target("http://nowhere.invalid/hunter2") as it:
         with pytest.raises(NotDeliveredError) as failure:
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
 
     assert str(failure.value)
     assert "hunter2" not in str(failure.value)
@@ -353,13 +353,13 @@ async def test_over_tls_only_a_certificate_that_is_trusted_will_do(
     async with server(says(OK), tls=context) as (url, requests):
         async with target(url.replace("127.0.0.1", "localhost")) as it:
             with pytest.raises(NotDeliveredError, match="certificate"):
-                await it.send(TOLD)
+                await it.send(NOTIFICATION)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         async with target(url.replace("127.0.0.1", "localhost")) as it:
-            await it.send(TOLD)
+            await it.send(NOTIFICATION)
         async with target(url) as it:
             with pytest.raises(NotDeliveredError, match="certificate"):
-                await it.send(TOLD)
+                await it.send(NOTIFICATION)
 
     assert len(requests) == 1
 
@@ -386,11 +386,11 @@ async def test_an_attempt_that_is_cut_short_leaves_nothing_behind() -> None:
         hanging.set()
 
     async with server(hang, says(OK)) as (url, requests), target(url) as it:
-        first = asyncio.ensure_future(it.send(TOLD))
+        first = asyncio.ensure_future(it.send(NOTIFICATION))
         await hanging.wait()
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     assert len(requests) == 2

@@ -37,7 +37,7 @@ def test_the_headers_of_a_binary_event_are_shown_as_they_are_sent() -> None:
 
 
 def test_every_field_of_the_file_is_explained_and_the_example_is_valid(tmp_path: Path) -> None:
-    """Whoever copies it must not meet an error first."""
+    """A copy of it must work."""
     example = re.findall(r"```yaml\n(targets:.*?)```", PAGE, re.DOTALL)[0]
     (tmp_path / "targets.yaml").write_text(example, encoding="utf-8")
     environment = {

@@ -10,7 +10,7 @@ from fanin.aggregator.notify.formats import FORMATS, load
 from fanin.aggregator.notify.http import HttpTarget, parse_retry_after
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
-from tests.aggregator.notify.test_http import OK, TOLD, says, server
+from tests.aggregator.notify.test_http import NOTIFICATION, OK, says, server
 from tests.aggregator.services import Hand
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ def refuses(status: int, *headers: str) -> bytes:
 
 async def refusal(it: HttpTarget) -> NotDeliveredError:
     with pytest.raises(NotDeliveredError) as refused:
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
     return refused.value
 
 
@@ -91,7 +91,7 @@ async def test_receivers_with_a_limit_are_left_alone_for_so_long(form: str) -> N
         early = await refusal(it)
         assert (early.sent, early.retry_after_ms) == (False, 1_000)
         clock.ms += 1_000
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     assert len(requests) == 2
 
@@ -103,12 +103,12 @@ async def test_others_are_asked_about_each_notification() -> None:
         target(url, "json", Hand()) as it,
     ):
         await refusal(it)
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     assert len(requests) == 2
 
 
-async def test_nobody_is_left_alone_for_longer_than_an_hour() -> None:
+async def test_no_pause_is_longer_than_an_hour() -> None:
     """A slip at the receiver's end must not silence us for a day."""
     clock = Hand()
     async with (
@@ -117,7 +117,7 @@ async def test_nobody_is_left_alone_for_longer_than_an_hour() -> None:
     ):
         await refusal(it)
         clock.ms += 3_600_000
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
 
 FINAL = {("slack", 410), ("discord", 404)}
@@ -126,14 +126,14 @@ FINAL = {("slack", 410), ("discord", 404)}
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413, 422, 500])
 async def test_only_what_is_documented_as_final_is_final(form: str, status: int) -> None:
-    """Everything else may be a slip that somebody repairs, so it is tried again."""
+    """Any other status may be a mistake that is repaired, so it is tried again."""
     async with server(says(refuses(status))) as (url, _), target(url, form, Hand()) as it:
         refused = await refusal(it)
 
     assert refused.final is ((form, status) in FINAL)
 
 
-async def test_410_is_final_for_whoever_checks_signatures() -> None:
+async def test_410_is_final_for_targets_with_signatures() -> None:
     """Standard Webhooks says so, whatever the body's format."""
     async with (
         server(says(refuses(410))) as (url, _),
@@ -149,7 +149,7 @@ async def test_a_signature_goes_with_any_format(form: str) -> None:
         server(says(OK)) as (url, requests),
         target(url, form, Hand(), signing_secrets=(SECRET,), headers=(("x-team", "images"),)) as it,
     ):
-        await it.send(TOLD)
+        await it.send(NOTIFICATION)
 
     ((head, body),) = requests
     headers = dict(line.split(": ", 1) for line in head[1:] if line)

@@ -117,7 +117,7 @@ def test_a_mistake_names_its_place_and_what_would_be_right(tmp_path: Path, text:
 
 @pytest.mark.parametrize("value", ["two\nlines hunter2", "ünicode hunter2"])
 def test_a_header_that_would_break_the_request_is_refused(tmp_path: Path, value: str) -> None:
-    """A line break in a variable is no header of somebody else's."""
+    """A line break in a variable must not make another header."""
     with pytest.raises(SettingsError, match="not printable ASCII on one line") as refusal:
         read(tmp_path, f"{A}, bearer_env: TOKEN}}", TOKEN=value)
 

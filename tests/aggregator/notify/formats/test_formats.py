@@ -18,7 +18,7 @@ NASTY = "te*am_/`a`~p[p](http://x)<!channel>&@everyone|:smile:\\#"
 
 
 def notify(**changes: Any) -> Notification:
-    told = Notification(
+    notification = Notification(
         key="c0ffee",
         operation_id="op-1",
         outcome=Phase.TIMED_OUT,
@@ -31,7 +31,7 @@ def notify(**changes: Any) -> Notification:
         deadline_ms=1_772_323_320_000,
         decided_ms=DECIDED_MS,
     )
-    return msgspec.structs.replace(told, **changes)
+    return msgspec.structs.replace(notification, **changes)
 
 
 def nasty(**changes: Any) -> Notification:
@@ -51,17 +51,17 @@ def huge() -> Notification:
     )
 
 
-def written(name: str, told: Notification) -> Message:
-    return load(name).render(told)
+def written(name: str, notification: Notification) -> Message:
+    return load(name).render(notification)
 
 
-def body(name: str, told: Notification) -> Any:
-    return msgspec.json.decode(written(name, told).body)
+def body(name: str, notification: Notification) -> Any:
+    return msgspec.json.decode(written(name, notification).body)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
-    "told",
+    "notification",
     [
         notify(),
         notify(outcome=Phase.COMPLETED, missing=(), arrived=("eastus",)),
@@ -73,17 +73,17 @@ def body(name: str, told: Notification) -> Any:
     ],
     ids=["image", "completed", "chart", "digest", "nothing", "nasty", "huge"],
 )
-def test_whatever_the_operation_every_format_can_say_it(name: str, told: Notification) -> None:
+def test_whatever_the_operation_every_format_can_say_it(name: str, notification: Notification) -> None:
     """JSON in UTF-8, headers that are headers, the same bytes for the same decision, the operation named."""
-    message = written(name, told)
+    message = written(name, notification)
 
-    assert message == written(name, told)
+    assert message == written(name, notification)
     assert msgspec.json.decode(message.body)
     assert "json" in message.headers["content-type"]
     for header, value in message.headers.items():
         assert re.fullmatch(r"[a-z0-9-]+", header)
         assert re.fullmatch(r"[\x20-\x7e]+", value)
-    assert told.operation_id[:50] in message.body.decode()
+    assert notification.operation_id[:50] in message.body.decode()
 
 
 # --- CloudEvents: specification 1.0.2, its JSON schema reduced to the attributes that we use ---
@@ -124,10 +124,10 @@ def test_a_structured_cloud_event_is_one_document() -> None:
 
 def test_a_binary_cloud_event_has_its_attributes_in_headers() -> None:
     """The body is the plain notification; what no header may hold is percent-encoded (binding, 3.1.3.2)."""
-    told = notify(subject=Subject(action="push", repository='Euro "€" 100%', tag="ü 😀"))
-    message = written("cloudevents-binary", told)
+    notification = notify(subject=Subject(action="push", repository='Euro "€" 100%', tag="ü 😀"))
+    message = written("cloudevents-binary", notification)
 
-    assert message.body == written("json", told).body
+    assert message.body == written("json", notification).body
     assert message.headers == {
         "content-type": "application/json",
         "ce-specversion": "1.0",
@@ -141,17 +141,17 @@ def test_a_binary_cloud_event_has_its_attributes_in_headers() -> None:
 
 
 @pytest.mark.parametrize("name", ["cloudevents", "cloudevents-binary"])
-@pytest.mark.parametrize("told", [notify(), nasty(), huge()], ids=["image", "nasty", "huge"])
-def test_a_library_of_the_receivers_reads_the_event(name: str, told: Notification) -> None:
+@pytest.mark.parametrize("notification", [notify(), nasty(), huge()], ids=["image", "nasty", "huge"])
+def test_a_library_of_the_receivers_reads_the_event(name: str, notification: Notification) -> None:
     """The SDK of CloudEvents finds every attribute and the data as they were meant, in either mode."""
-    message = written(name, told)
+    message = written(name, notification)
 
     event = from_http_event(HTTPMessage(dict(message.headers), message.body))
 
     assert (event.get_id(), event.get_source(), event.get_specversion()) == ("c0ffee", "/fanin", "1.0")
-    assert event.get_subject() == image(told)
+    assert event.get_subject() == image(notification)
     assert event.get_datacontenttype() == "application/json"
-    assert event.get_data() == body("json", told)
+    assert event.get_data() == body("json", notification)
 
 
 def test_brigade_gets_a_structured_event() -> None:
@@ -169,9 +169,9 @@ def test_a_source_of_ones_own() -> None:
 # --- Slack: the Block Kit reference ---
 
 
-def slack_texts(told: Notification) -> tuple[str, str, list[str]]:
+def slack_texts(notification: Notification) -> tuple[str, str, list[str]]:
     """Text, header and fields of a message, after their shape was checked."""
-    message = body("slack", told)
+    message = body("slack", notification)
     assert set(message) == {"text", "mrkdwn", "blocks"}
     header, section = message["blocks"]
     assert header["type"] == "header"
@@ -185,10 +185,10 @@ def slack_texts(told: Notification) -> tuple[str, str, list[str]]:
     return message["text"], header["text"]["text"], [field["text"] for field in section["fields"]]
 
 
-@pytest.mark.parametrize("told", [notify(), nasty(), huge()], ids=["image", "nasty", "huge"])
-def test_slacks_own_library_finds_no_fault_with_the_blocks(told: Notification) -> None:
+@pytest.mark.parametrize("notification", [notify(), nasty(), huge()], ids=["image", "nasty", "huge"])
+def test_slacks_own_library_finds_no_fault_with_the_blocks(notification: Notification) -> None:
     """It knows the limits of every block."""
-    for block in Block.parse_all(body("slack", told)["blocks"]):
+    for block in Block.parse_all(body("slack", notification)["blocks"]):
         block.validate_json()
 
 
@@ -219,7 +219,7 @@ def test_slack_reads_no_markup_out_of_a_name() -> None:
     assert body("slack", nasty())["mrkdwn"] is False
 
 
-def test_slack_is_told_of_as_many_regions_as_fit() -> None:
+def test_slack_gets_as_many_regions_as_fit() -> None:
     """And how many more there are."""
     _, _, fields = slack_texts(huge())
 
@@ -268,8 +268,8 @@ CARD = {
 }
 
 
-def card(told: Notification) -> Any:
-    message = body("teams", told)
+def card(notification: Notification) -> Any:
+    message = body("teams", notification)
     (attachment,) = message["attachments"]
     assert (message["type"], attachment["contentType"]) == (
         "message",
@@ -306,8 +306,8 @@ def test_teams_takes_it_even_at_its_longest() -> None:
 # --- Discord ---
 
 
-def embed(told: Notification) -> Any:
-    message = body("discord", told)
+def embed(notification: Notification) -> Any:
+    message = body("discord", notification)
     assert message["allowed_mentions"] == {"parse": []}
     (found,) = message["embeds"]
     assert 1 <= len(found["title"]) <= 256
@@ -363,16 +363,16 @@ def test_github_gets_a_dispatch() -> None:
     assert message.headers["x-github-api-version"] == "2022-11-28"
 
 
-@pytest.mark.parametrize("told", [notify(), huge()], ids=["short", "huge"])
-def test_github_takes_it_even_at_its_longest(told: Notification) -> None:
+@pytest.mark.parametrize("notification", [notify(), huge()], ids=["short", "huge"])
+def test_github_takes_it_even_at_its_longest(notification: Notification) -> None:
     """A type of at most 100 characters, at most ten properties, less than 64 KB; what was cut says so."""
-    dispatch = body("github", told)
+    dispatch = body("github", notification)
     payload = dispatch["client_payload"]
 
     assert len(dispatch["event_type"]) <= 100
     assert len(payload) <= 10
     assert len(msgspec.json.encode(payload)) < 64_000
-    cut = len(payload["missing"]) < len(told.missing)
+    cut = len(payload["missing"]) < len(notification.missing)
     assert payload.get("truncated", False) is cut
-    assert payload["missing"] == list(told.missing[: len(payload["missing"])])
+    assert payload["missing"] == list(notification.missing[: len(payload["missing"])])
     assert payload["missing"]
