@@ -335,7 +335,7 @@ MUTANTS = (
         ("B47",),
         "Writes the notification when it is sent instead of when the outcome is decided, so a timeout that"
         " was pending names a region as arrived that was late.",
-        "late-while-untold",
+        "late-before-notification",
         vary(engine=_RenderedAtDelivery),
     ),
     Mutant(

@@ -28,7 +28,7 @@ BEYOND_IT = {
         "crash-before-answer", "crash-in-a-burst", "crash-mid-request", "down-over-the-deadline",
         "endless-retries", "restart-every-30s", "storm",
     },
-    "own-sink": {"late-while-untold", "sink-down"},
+    "own-sink": {"late-before-notification", "sink-down"},
     "image-correlation": {"distinct-ids"},
     "action-filter": {"ping-and-unwanted"},
 }  # fmt: skip
