@@ -137,7 +137,8 @@ class Operations:
             else:
                 result = step(before, event)
         except RequestError as exc:
-            log.event(logging.WARNING, "passed-over", operation=call.key, region=message.region, reason=exc)
+            region = message.region
+            log.event(logging.WARNING, "arrival-ignored", operation=call.key, region=region, reason=exc)
             call.finish(_encode(ArriveResponse(before)) if message.wants_response else b"")
             return
         call.set(STATE, dump(result.state))

@@ -52,9 +52,9 @@ class OutboxTable:
     def enqueue(self, entries: Iterable[tuple[Notification, Sequence[str]]]) -> None:
         """Add notifications, one row for each of their targets."""
         rows = []
-        for notify, targets in entries:
-            text = _encoder.encode(notify).decode()
-            rows += [(target, notify.operation_id, text) for target in targets]
+        for notification, targets in entries:
+            text = _encoder.encode(notification).decode()
+            rows += [(target, notification.operation_id, text) for target in targets]
         self._db.executemany("INSERT INTO outbox (target, operation, notify) VALUES (?, ?, ?)", rows)
 
     def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
