@@ -1,0 +1,410 @@
+"""What outages and faults allow, asked directly and through verdicts."""
+
+from typing import Any
+
+import pytest
+
+from fanin.harness.history import History
+from fanin.harness.oracle.allowances import Allowances
+from fanin.harness.oracle.bounds import FOREVER
+from fanin.harness.oracle.evidence import collect
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.verdict import Rule
+from fanin.simulator.language.scenario import (
+    Drop,
+    Fault,
+    LoseAnswer,
+    LoseRequest,
+    SinkDown,
+    SinkHangs,
+    SinkLosesAnswer,
+    SinkRefuses,
+    SinkStalls,
+    SlowClient,
+)
+from tests.harness.oracle.histories import (
+    EAST,
+    WEST,
+    Line,
+    both,
+    crash,
+    down,
+    fault_applied,
+    history,
+    notified,
+    occurred,
+    pause,
+    sent,
+    up,
+)
+
+TWO = (up(0, replica=1), up(0, replica=2))
+DAY_MS = 86_400_000
+GRACES = {"start_grace": 5_000, "failover_grace": 30_000, "redelivery_grace": 600_000}
+
+
+def allowances_of(*lines: Line, **played: Any) -> Allowances:
+    """Of one run. Instants that are asked for are milliseconds, those of lines seconds."""
+    return Allowances(collect(history(*lines, run=GRACES, **played)))
+
+
+# --- the aggregator ---
+
+
+@pytest.mark.parametrize(
+    ("lines", "ever_up"),
+    [((), False), ((down(1, "failed"),), False), ((up(0),), True), ((up(0), down(1)), True)],
+    ids=["nothing", "a failed start", "a start", "a start and a crash"],
+)
+def test_it_was_ever_up_if_it_started(lines: tuple[Line, ...], *, ever_up: bool) -> None:
+    """A start that fails is none."""
+    assert allowances_of(*lines, boot=False).ever_up is ever_up
+
+
+@pytest.mark.parametrize(
+    ("lines", "since", "until", "died", "interrupted"),
+    [
+        pytest.param((), 0, 99_000, False, False, id="it stays up"),
+        pytest.param((crash(10, 20),), 10_000, 10_000, True, True, id="at the instant of a crash"),
+        pytest.param((crash(10, 20),), 9_000, 9_999, False, False, id="before a crash"),
+        pytest.param((crash(10, 20),), 10_001, 30_000, False, False, id="after a crash"),
+        pytest.param((pause(10, 20),), 9_000, 11_000, False, True, id="at the beginning of a pause"),
+        pytest.param((down(10, "stop"), up(20)), 9_000, 11_000, True, True, id="when a stop begins"),
+        pytest.param((down(10, "stop"), up(20)), 15_000, 16_000, False, True, id="while it stops"),
+        pytest.param((down(10, "stop"), up(20)), 20_001, 30_000, False, False, id="after the next start"),
+        pytest.param((down(10, "stop"),), 15_000, 16_000, False, False, id="a stop that no start follows"),
+    ],
+)
+def test_it_died_or_was_interrupted_in_an_interval(
+    lines: tuple[Line, ...], since: int, until: int, *, died: bool, interrupted: bool
+) -> None:
+    """A pause interrupts, but kills nothing; a stop may last until the next start."""
+    found = allowances_of(*lines)
+
+    assert (found.died(since, until), found.interrupted(since, until)) == (died, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("at", "one", "both_down"),
+    [
+        (9_999, False, False), (10_000, True, False), (14_999, True, False),
+        (15_000, True, True), (19_999, True, True), (20_000, False, False),
+    ],
+)  # fmt: skip
+def test_all_are_down_from_the_last_crash_to_the_first_start(at: int, *, one: bool, both_down: bool) -> None:
+    """At the instant of the start one is up, and before the first start nothing was ever up."""
+    alone = allowances_of(crash(10, 20))
+    first = (down(10, replica=1), up(20, replica=1))
+    two = allowances_of(*TWO, *first, down(15, replica=2), up(30, replica=2), boot=False, replicas=2)
+
+    assert (alone.all_down(at), two.all_down(at)) == (one, both_down)
+    assert not allowances_of(up(60), boot=False).all_down(at)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "resumed"),
+    [
+        (10_000, 20_000, True),
+        (10_000, 21_000, True),
+        (10_000, 21_001, False),
+        (10_000, 19_999, False),
+        (10_001, 20_500, False),
+    ],
+)
+def test_it_resumed_shortly_before_if_it_was_paused_after(since: int, until: int, *, resumed: bool) -> None:
+    """It was paused at 10 s and resumed at 20 s; a second before is shortly before. A crash is no pause."""
+    assert allowances_of(pause(10, 20)).resumed(since, until, 1_000) is resumed
+    assert not allowances_of(crash(10, 20)).resumed(since, until, 1_000)
+    assert not allowances_of(down(10, "pause")).resumed(since, until, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "was_down"),
+    [
+        pytest.param(sent(EAST, 9, ok=999), False, id="before"),
+        pytest.param(sent(EAST, 9, ok=1_000), True, id="until the instant of the crash"),
+        pytest.param(sent(EAST, 15, ok=None), True, id="in between"),
+        pytest.param(sent(EAST, 20), True, id="at the instant of the start"),
+        pytest.param(sent(EAST, 20.001), False, id="after"),
+    ],
+)
+def test_an_attempt_met_an_outage_if_they_share_an_instant(attempt: Line, *, was_down: bool) -> None:
+    """Whichever of the two was first."""
+    evidence = collect(history(attempt, crash(10, 20)))
+
+    assert Allowances(evidence).was_down(evidence.attempts[0]) is was_down
+
+
+def test_an_attempt_meets_the_outage_of_its_own_replica() -> None:
+    """One that went to no certain replica meets those that all share."""
+    lines = (*TWO, down(10, replica=1), up(20, replica=1))
+    attempts = (sent(EAST, 15, replica=1), sent(EAST, 15, replica=2), sent(EAST, 15))
+
+    evidence = collect(history(*lines, *attempts, boot=False, replicas=2))
+
+    assert [Allowances(evidence).was_down(it) for it in evidence.attempts] == [True, False, True]
+
+
+# --- faults of deliveries ---
+
+
+@pytest.mark.parametrize(
+    ("fault", "silenced"),
+    [(LoseRequest(), True), (LoseAnswer(), True), (SlowClient(over=60_000), True), (Drop(), False)],
+    ids=lambda it: type(it).__name__,
+)
+def test_a_fault_explains_an_attempt_without_a_response(fault: Fault, *, silenced: bool) -> None:
+    """If it takes a request or its response away, and took effect on this attempt or its delivery."""
+    lines = (sent(EAST, 0), sent(EAST, 1, retry=1), sent(WEST, 2))
+
+    def explained(**where: Any) -> list[bool]:
+        evidence = collect(history(*lines, fault_applied(0, **where), faults=(fault,)))
+        return [Allowances(evidence).silenced(it) for it in evidence.attempts]
+
+    assert explained(attempt=2) == [False, silenced, False]
+    assert explained(op="op1", region=EAST) == [silenced, silenced, False]
+
+
+@pytest.mark.parametrize("fault", [-1, 7])
+def test_a_fault_that_the_scenario_does_not_have_explains_nothing(fault: int) -> None:
+    """A history may come from a newer version."""
+    evidence = collect(history(sent(EAST, 0), fault_applied(0, fault, attempt=1), faults=(LoseAnswer(),)))
+
+    assert not Allowances(evidence).silenced(evidence.attempts[0])
+
+
+# --- faults of the sink ---
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        SinkDown(since=10_000, until=20_000),
+        SinkRefuses(since=10_000, until=20_000),
+        SinkStalls(by=1, since=10_000, until=20_000),
+        SinkHangs(since=10_000, until=20_000),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+@pytest.mark.parametrize(
+    ("since", "until", "blocked"),
+    [(0, 9_999, False), (0, 10_000, True), (20_000, 30_000, True), (20_001, 30_000, False)],
+)
+def test_a_fault_blocks_the_sink_while_it_lasts(
+    fault: Fault, since: int, until: int, *, blocked: bool
+) -> None:
+    """Both of its ends are in."""
+    evidence = collect(history(occurred(), faults=(fault,)))
+    found = Allowances(evidence)
+
+    assert found.sink_blocked(evidence.operations[0], since, until) is blocked
+    assert found.sink_blocked_for_any(since, until) is blocked
+    assert not found.sink_blocked_for_others(evidence.operations[0], since, until)
+
+
+def test_a_fault_that_loses_the_sinks_response_blocks_nothing() -> None:
+    """The sink has read the notification."""
+    assert not allowances_of(occurred(), faults=(SinkLosesAnswer(),)).sink_blocked_for_any(0, FOREVER)
+
+
+def test_a_fault_may_block_the_sink_for_one_operation_alone() -> None:
+    """For all of its repetitions, or for one that it names."""
+    lines = (occurred("a/1"), occurred("a/2"), occurred("b"))
+
+    def blocked(name: str) -> list[tuple[bool, bool]]:
+        evidence = collect(history(*lines, faults=(SinkRefuses(operation=name),)))
+        found = Allowances(evidence)
+        return [
+            (found.sink_blocked(it, 0, 1), found.sink_blocked_for_others(it, 0, 1))
+            for it in evidence.operations
+        ]
+
+    assert blocked("a") == [(True, False), (True, False), (False, True)]
+    assert blocked("a/2") == [(False, True), (True, False), (False, True)]
+
+
+GIVEN_UP: dict[str, tuple[tuple[Fault, ...], bool]] = {
+    "three days": ((SinkDown(until=3 * DAY_MS),), True),
+    "three days but for the longest pause": ((SinkDown(until=3 * DAY_MS - 600_000),), True),
+    "a millisecond less": ((SinkDown(until=3 * DAY_MS - 600_001),), False),
+    "for ever": ((SinkDown(),), True),
+    "faults that come to three days": (
+        (SinkDown(until=2 * DAY_MS), SinkRefuses(since=3 * DAY_MS, until=4 * DAY_MS)), True,
+    ),
+    "faults that overlap, and come to less": (
+        (SinkDown(until=2 * DAY_MS), SinkRefuses(since=DAY_MS, until=2 * DAY_MS + 1)), False,
+    ),
+    "another operation's fault": ((SinkRefuses(operation="other"),), False),
+    "no fault": ((), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GIVEN_UP)
+def test_a_notification_may_be_given_up_after_three_days_of_faults(name: str) -> None:
+    """Contract, clause 7. A pause that would end too late need not begin."""
+    faults, given_up = GIVEN_UP[name]
+    evidence = collect(history(occurred(), faults=faults, run=GRACES))
+
+    assert Allowances(evidence).may_give_up(evidence.operations[0], 0, 10 * DAY_MS) is given_up
+
+
+UNTIL: dict[str, tuple[tuple[Line, ...], tuple[Fault, ...], int]] = {
+    "nothing is in the way": ((), (), 101_000),
+    "an outage before": ((crash(50, 60),), (), 101_000),
+    "an outage that ended just before": ((crash(50, 99.9),), (), 104_900),
+    "an outage over the instant": ((crash(99, 120),), (), 125_000),
+    "an outage within the grace": ((crash(101, 130),), (), 135_000),
+    "an outage after the grace": ((crash(101.001, 130),), (), 101_000),
+    "an outage within the grace of another": ((crash(99, 120), crash(124, 140)), (), 145_000),
+    "an outage that never ends": ((down(99),), (), FOREVER),
+    "a fault before": ((), (SinkDown(until=89_999),), 101_000),
+    "a fault since it may have been pending": ((), (SinkDown(until=90_000),), 690_000),
+    "a fault, and an outage within its grace": ((crash(600, 700),), (SinkDown(until=90_000),), 705_000),
+    "an outage, and a fault within its grace": (
+        (crash(99, 120),), (SinkDown(since=124_000, until=130_000),), 730_000,
+    ),
+    "a fault for ever": ((), (SinkDown(),), FOREVER),
+    "a fault for three days": ((), (SinkDown(until=4 * DAY_MS),), FOREVER),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNTIL)
+def test_what_was_due_may_come_later_after_what_was_in_the_way(name: str) -> None:
+    """It was pending from 90 s at the earliest, was due at 100 s, and a second later is still in time."""
+    lines, faults, until = UNTIL[name]
+    evidence = collect(history(occurred(), *lines, faults=faults, run=GRACES))
+
+    assert Allowances(evidence).allowed_until(evidence.operations[0], 90_000, 100_000, 1_000) == until
+
+
+def test_three_days_count_from_the_first_attempt() -> None:
+    """Which may have been long before the pause that is asked about."""
+    evidence = collect(history(occurred(), faults=(SinkDown(until=3 * DAY_MS),), run=GRACES))
+    found, operation = Allowances(evidence), evidence.operations[0]
+
+    assert found.allowed_until(operation, 2 * DAY_MS, 2 * DAY_MS, 0) == 3 * DAY_MS + 600_000
+    assert found.allowed_until(operation, 2 * DAY_MS, 2 * DAY_MS, 0, tried_from=0) == FOREVER
+
+
+# --- in verdicts ---
+
+
+def rules(played: History) -> list[Rule]:
+    """What was broken; and that all else is beyond doubt."""
+    verdict = judge(played)
+    assert verdict.doubts == ()
+    return [finding.rule for finding in verdict.findings]
+
+
+def replicated(*lines: Line) -> History:
+    return history(*TWO, *lines, boot=False, replicas=2)
+
+
+def test_a_request_to_a_paused_aggregator_may_have_no_response() -> None:
+    """It lies in a socket, and whether it will count cannot be seen."""
+    lines = (sent(EAST, 0), sent(WEST, 10, error="timeout", after=10_000), notified("timed_out", 120, WEST))
+
+    assert rules(history(*lines, pause(9, 30))) == []
+    assert rules(history(*lines)) == [Rule.ACKNOWLEDGEMENT]
+
+
+@pytest.mark.parametrize(("at", "broken"), [(40.5, []), (45.5, [Rule.NOTIFICATION])])
+def test_what_falls_due_in_a_pause_may_come_after_it(at: float, broken: list[Rule]) -> None:
+    """With the grace of a start, and no more."""
+    assert rules(history(sent(EAST, 0), sent(WEST, 10), pause(10.1, 40), notified("completed", at))) == broken
+
+
+def test_a_pause_loses_nothing() -> None:
+    """It is no crash: what was acknowledged is in memory still."""
+    played = history(sent(EAST, 0), sent(WEST, 10), pause(10.1, 40), notified("timed_out", 120, WEST))
+
+    assert rules(played) == [Rule.OUTCOME]
+    assert "crash" not in judge(played).findings[0].message
+
+
+PAUSED = pause(10.01, 70, replica=1)
+
+
+@pytest.mark.parametrize(
+    ("paused", "again", "broken"),
+    [
+        pytest.param(PAUSED, notified("completed", 70.5), [], id="it resumes and sends"),
+        pytest.param(PAUSED, notified("completed", 75), [Rule.NOTIFICATION], id="long after it resumed"),
+        pytest.param(
+            PAUSED, notified("completed", 70.5, key="b"), [Rule.NOTIFICATION], id="under another key"
+        ),
+        pytest.param(PAUSED, notified("timed_out", 70.5, WEST), [Rule.OUTCOME], id="another outcome"),
+        pytest.param(
+            pause(5, 70, replica=2),
+            notified("completed", 70.5),
+            [Rule.NOTIFICATION],
+            id="it was paused before there was an outcome",
+        ),
+    ],
+)
+def test_a_process_may_send_after_a_pause_what_it_had_begun(
+    paused: Line, again: Line, broken: list[Rule]
+) -> None:
+    """Nothing can prevent a request whose sender was paused just before it; the sink can tell by its key."""
+    lines = (sent(EAST, 0, replica=1), sent(WEST, 10, replica=1), notified("completed", 12))
+
+    assert rules(replicated(*lines, paused, again)) == broken
+
+
+@pytest.mark.parametrize(
+    ("down_at", "notified_at", "broken"),
+    [
+        pytest.param(60, 120.5, [], id="noticed long ago"),
+        pytest.param(60, 140, [Rule.DEADLINE], id="noticed and late"),
+        pytest.param(110, 140, [], id="not noticed yet"),
+        pytest.param(110, 150, [Rule.DEADLINE], id="not noticed in time"),
+    ],
+)
+def test_other_replicas_have_a_while_until_they_do_the_work(
+    down_at: float, notified_at: float, broken: list[Rule]
+) -> None:
+    """However long the one that is down stays away."""
+    lines = (sent(EAST, 0, replica=1), down(down_at, replica=1), notified("timed_out", notified_at, WEST))
+
+    assert rules(replicated(*lines)) == broken
+
+
+def test_while_all_replicas_are_down_nothing_is_due() -> None:
+    """One goes down after the other, and comes back after the other."""
+    lines = (
+        sent(EAST, 0, replica=1),
+        *(down(100, replica=1), down(101, replica=2), up(300, replica=2), up(400, replica=1)),
+    )
+
+    assert rules(replicated(*lines, notified("timed_out", 304, WEST))) == []
+    assert rules(replicated(*lines, notified("timed_out", 320, WEST))) == [Rule.DEADLINE]
+
+
+def test_only_the_replica_that_is_down_may_refuse() -> None:
+    """No outage explains it for the other one."""
+    lines = (
+        down(5, replica=2),
+        up(30, replica=2),
+        sent(EAST, 0, replica=1),
+        notified("timed_out", 120, WEST),
+    )
+
+    assert rules(replicated(*lines, sent(WEST, 10, error="refused", replica=2))) == []
+    assert rules(replicated(*lines, sent(WEST, 10, error="refused", replica=1))) == [Rule.ACKNOWLEDGEMENT]
+
+
+def test_two_replicas_that_notify_at_once_are_one_too_many() -> None:
+    """Neither died, and neither was paused."""
+    assert rules(replicated(both(), notified("completed", 1), notified("completed", 1.5))) == [
+        Rule.NOTIFICATION
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stop", "back", "broken"), [(60, 68, []), (50, 55, [Rule.NOTIFICATION]), (67.5, 68, [Rule.NOTIFICATION])]
+)
+def test_a_2xx_may_be_lost_while_it_stops(stop: float, back: float, broken: list[Rule]) -> None:
+    """From SIGTERM on it may be gone at any time; it stopped waiting before the response came."""
+    lines = (sent(EAST, 0), sent(WEST, 63), down(stop, "stop"), up(back))
+
+    assert rules(history(*lines, notified("completed", 63, after=3_000), notified("completed", 69))) == broken

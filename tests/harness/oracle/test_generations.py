@@ -1,0 +1,175 @@
+"""Which operations may have had one key, one after the other, and which notification is whose."""
+
+import pytest
+
+from fanin.harness.oracle.evidence import collect
+from fanin.harness.oracle.generations import Generation, generations
+from tests.harness.oracle.histories import (
+    EAST,
+    NORTH,
+    WEST,
+    Line,
+    both,
+    history,
+    notified,
+    occurred,
+    sent,
+)
+
+DAY = 86_400
+DONE = (both(), notified("completed", 0.1))
+REFUSED = (both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(1383)))  # for eight days
+
+
+def generations_of(*lines: Line, clock_drift: int = 0) -> list[Generation]:
+    evidence = collect(history(*lines))
+    return generations(evidence.operations[0], evidence.scenario, clock_drift=clock_drift)
+
+
+# By case: how many notifications each generation has.
+SPLIT: dict[str, tuple[tuple[Line, ...], list[int]]] = {
+    "no notification": ((both(),), [0]),
+    "one": (DONE, [1]),
+    "repeated": ((both(), notified("completed", 1, status=503), notified("completed", 2)), [2]),
+    "two outcomes within the retention": ((*DONE, both(5), notified("timed_out", 125, WEST)), [2]),
+    "a second outcome after the retention, and no delivery": ((*DONE, notified("completed", 8 * DAY)), [2]),
+    "a second outcome after a delivery after the retention": (
+        (*DONE, both(8 * DAY), notified("completed", 8 * DAY + 1, key="b")), [1, 1],
+    ),
+    "under the same key": ((*DONE, both(8 * DAY), notified("completed", 8 * DAY + 1)), [1, 1]),
+    "after a delivery that was acknowledged when the retention was over": (
+        (*DONE, sent(EAST, 7 * DAY - 0.003), notified("completed", 7 * DAY + 1, key="b")), [1, 1],
+    ),
+    "after a delivery that was acknowledged a millisecond before": (
+        (*DONE, sent(EAST, 7 * DAY - 0.004), notified("completed", 7 * DAY + 1, key="b")), [2],
+    ),
+    "after a delivery without a response, which may count ten minutes later": (
+        (*DONE, sent(EAST, 7 * DAY - 600, ok=None), notified("completed", 7 * DAY + 1, key="b")), [1, 1],
+    ),
+    "after a delivery without a response, more than ten minutes before": (
+        (*DONE, sent(EAST, 7 * DAY - 601, ok=None), notified("completed", 7 * DAY + 1, key="b")), [2],
+    ),
+    "after a delivery that was refused": (
+        (*DONE, sent(EAST, 8 * DAY, status=400), notified("completed", 8 * DAY + 1, key="b")), [2],
+    ),
+    "before its delivery": ((*DONE, notified("completed", 8 * DAY, key="b"), both(8 * DAY + 1)), [2]),
+    "twice": (
+        (*DONE, both(8 * DAY), notified("completed", 8 * DAY + 1, key="b"),
+         both(16 * DAY), notified("completed", 16 * DAY + 1, key="c")), [1, 1, 1],
+    ),
+    "twice, the second time too early": (
+        (*DONE, both(8 * DAY), notified("completed", 8 * DAY + 1, key="b"),
+         both(14 * DAY), notified("completed", 14 * DAY + 1, key="c")), [1, 2],
+    ),
+    "the first repeated beside the second's, as it was refused": (
+        (*REFUSED, sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, key="b", status=503),
+         notified("completed", 8 * DAY + 200), notified("timed_out", 8 * DAY + 300, WEST, key="b")),
+        [1384, 2],
+    ),
+    "the first repeated beside the second's, though it was accepted": (
+        (*DONE, sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, key="b"),
+         notified("completed", 8 * DAY + 200)), [2, 1],
+    ),
+    "refused for longer than the retention, then accepted": (
+        (*REFUSED, both(8 * DAY), notified("completed", 8 * DAY + 1)), [1384],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_a_notification_belongs_to_the_operation_that_may_have_sent_it(name: str) -> None:
+    """Only after the retention, and only after a delivery then, may there be another operation."""
+    lines, counts = SPLIT[name]
+
+    found = generations_of(*lines)
+
+    assert [len(it.notifications) for it in found] == counts
+    assert [it.first for it in found] == [True] + [False] * (len(found) - 1)
+
+
+# By case: the last generation's bounds, as the window of its deadline since the retention's end, in ms.
+AGAIN: dict[str, tuple[tuple[Line, ...], tuple[int, int]]] = {
+    "one delivery, whose deadline explains it": (
+        (sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, key="b")), (120_000, -1),
+    ),
+    "one delivery, and too early": (
+        (sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 5, WEST, key="b")), (120_000, 120_003),
+    ),
+    "two deliveries, of which the second may have started it": (
+        (sent(EAST, 8 * DAY), both(8 * DAY + 100), notified("completed", 8 * DAY + 101, key="b")),
+        (120_000, -1),
+    ),
+    "completed with one that came a day later": (
+        (sent(EAST, 8 * DAY), sent(WEST, 9 * DAY), notified("completed", 9 * DAY + 1, key="b")),
+        (120_000, 120_003),
+    ),
+    "without the one that started it": (
+        (sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, EAST, key="b")), (120_000, -1),
+    ),
+    "a delivery without a response, which may have started it later": (
+        (sent(EAST, 8 * DAY, ok=None), sent(WEST, 8 * DAY + 60),
+         notified("timed_out", 8 * DAY + 180, EAST, key="b")), (120_000, -1),
+    ),
+    "no outcome that anything could explain": (
+        (sent(EAST, 8 * DAY), notified("done", 8 * DAY + 1, key="b")), (120_000, -1),
+    ),
+    "no region is named": (
+        (sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, key="b", missing=None)), (120_000, 120_003),
+    ),
+    "a refused delivery before": (
+        (sent(WEST, 8 * DAY - 60, status=400), sent(EAST, 8 * DAY),
+         notified("timed_out", 8 * DAY + 5, WEST, key="b")), (120_000, 120_003),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_a_later_operation_is_measured_by_the_attempt_that_may_have_started_it(name: str) -> None:
+    """By bounds that allow its outcome, or else by some that do not; -1: the window has no end."""
+    lines, (earliest, latest) = AGAIN[name]
+
+    bounds = generations_of(*DONE, *lines)[-1].bounds
+
+    assert bounds.deadline_from == 8 * DAY * 1000 + earliest
+    if latest >= 0:
+        assert bounds.deadline_until == 8 * DAY * 1000 + latest
+    else:
+        assert bounds.must == {}
+
+
+def test_a_clock_that_drifts_may_fire_a_later_operations_deadline_early() -> None:
+    """As it may the first one's."""
+    early = (*DONE, sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 119.98, WEST, key="b"))
+
+    assert generations_of(*early)[1].bounds.must != {}
+    assert generations_of(*early, clock_drift=20)[1].bounds.must == {}
+
+
+OPENERS: dict[str, tuple[tuple[Line, ...], list[str]]] = {
+    "nothing was sent": ((occurred(),), ["op1"]),
+    "one event": (DONE, ["op1"]),
+    "two events under one key": ((occurred("op2", 1, ids="id-op1"), *DONE), ["op1"]),
+    "the first event's delivery was refused": (
+        (occurred(), occurred("op2", 1, ids="id-op1"), sent(EAST, 0, status=400), sent(EAST, 2, op="op2")),
+        ["op2"],
+    ),
+    "the second event after the retention": (
+        (occurred("op2", 8 * DAY, ids="id-op1"), *DONE, both(8 * DAY, op="op2"),
+         notified("completed", 8 * DAY + 1, op="op2")), ["op1", "op2"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPENERS)
+def test_a_generation_is_the_event_whose_delivery_may_have_started_it(name: str) -> None:
+    """The first that may have counted; where none may, the first event."""
+    lines, openers = OPENERS[name]
+
+    assert [it.opener for it in generations_of(*lines)] == openers
+
+
+def test_a_region_that_is_not_expected_is_not_missing() -> None:
+    """A notification that names one is judged by the others."""
+    lines = (*DONE, sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, NORTH, key="b"))
+
+    assert len(generations_of(*lines)) == 2
