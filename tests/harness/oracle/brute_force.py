@@ -26,7 +26,7 @@ from tests.harness.oracle.histories import (
 REGIONS = (EAST, WEST, NORTH)
 TIMEOUT_MS, TOLERANCE_MS = 10, 2
 # How late the last delivery is sent, and the first notification.
-SENT_MS_MAX, TOLD_MS_MAX = 24, 40
+SENT_MS_MAX, REPORTED_MS_MAX = 24, 40
 NEVER = 10**6
 
 
@@ -38,8 +38,8 @@ class Delivery(NamedTuple):
     acknowledged_ms: int | None
 
 
-class Told(NamedTuple):
-    """What the sink was told, once."""
+class Reported(NamedTuple):
+    """What the sink read, once."""
 
     at_ms: int
     missing: frozenset[str]  # empty: completed
@@ -50,12 +50,12 @@ class World(NamedTuple):
 
     regions: tuple[str, ...]
     deliveries: tuple[Delivery, ...]
-    told: Told | None
+    reported: Reported | None
 
     def history(self) -> History:
-        """As the harness would have written it down."""
+        """As the harness would have recorded it."""
         lines = [occurred(), *self.lines()]
-        return judged(lines if self.told is None else [*lines, told_as(self.told)], self.regions)
+        return judged(lines if self.reported is None else [*lines, notified_as(self.reported)], self.regions)
 
     def lines(self, from_ms: int = 0) -> list[Line]:
         """The deliveries. The scenario explains that some had no answer."""
@@ -72,7 +72,7 @@ class World(NamedTuple):
         return lines
 
     def is_legal(self) -> bool:
-        """Whether some choice of instants explains what was told, or that nothing was."""
+        """Whether some choice of instants explains what was reported, or that nothing was."""
         return any(self._explains(dict(zip(self.regions, chosen, strict=True))) for chosen in self._choices())
 
     def _choices(self) -> Iterator[Sequence[int]]:
@@ -84,29 +84,29 @@ class World(NamedTuple):
         mine = [it for it in self.deliveries if it.region == region]
         by = min((it.acknowledged_ms for it in mine if it.acknowledged_ms is not None), default=NEVER)
         first = min((it.sent_ms for it in mine), default=NEVER)
-        return [*range(first, min(by, TOLD_MS_MAX + 1) + 1), *([NEVER] if by == NEVER else [])]
+        return [*range(first, min(by, REPORTED_MS_MAX + 1) + 1), *([NEVER] if by == NEVER else [])]
 
     def _explains(self, counted: dict[str, int]) -> bool:
         start = min(counted.values())
         if start == NEVER:
-            return self.told is None
-        if self.told is None:
+            return self.reported is None
+        if self.reported is None:
             return False
         deadline = start + TIMEOUT_MS
         on_time = {region for region, at in counted.items() if at < deadline}
         tied = {region for region, at in counted.items() if at == deadline}
-        if not self.told.missing:
+        if not self.reported.missing:
             decided = max(counted.values())
-            return on_time | tied == set(counted) and decided <= self.told.at_ms <= decided + TOLERANCE_MS
-        named = self.told.missing
+            return on_time | tied == set(counted) and decided <= self.reported.at_ms <= decided + TOLERANCE_MS
+        named = self.reported.missing
         return (
             not named & on_time
             and named | tied | on_time == set(counted)
-            and deadline <= self.told.at_ms <= deadline + TOLERANCE_MS
+            and deadline <= self.reported.at_ms <= deadline + TOLERANCE_MS
         )
 
 
-def told_as(it: Told, from_ms: int = 0, key: str = "") -> Line:
+def notified_as(it: Reported, from_ms: int = 0, key: str = "") -> Line:
     """The notification."""
     outcome = "timed_out" if it.missing else "completed"
     return notified(outcome, (from_ms + it.at_ms) / 1000, *sorted(it.missing), key=key)
@@ -121,60 +121,61 @@ def judged(lines: Sequence[Line], regions: tuple[str, ...]) -> History:
 
 
 def drawn(seed: int) -> World:
-    """A world from a seed. What is told is nearly right, because that is where judges err."""
-    dice = random.Random(seed)
-    regions = REGIONS[: dice.choice((1, 2, 2, 3))]
+    """A world from a seed. What is reported is nearly right, because that is where judges err."""
+    rng = random.Random(seed)
+    regions = REGIONS[: rng.choice((1, 2, 2, 3))]
     deliveries = tuple(
-        Delivery(region, at, at + dice.randrange(4) if dice.random() < 0.65 else None)
+        Delivery(region, at, at + rng.randrange(4) if rng.random() < 0.65 else None)
         for region in regions
-        for at in (dice.randrange(SENT_MS_MAX + 1) for _ in range(dice.choice((0, 1, 1, 1, 2))))
+        for at in (rng.randrange(SENT_MS_MAX + 1) for _ in range(rng.choice((0, 1, 1, 1, 2))))
     )
-    return World(regions, deliveries, _told(dice, World(regions, deliveries, None)))
+    return World(regions, deliveries, _reported(rng, World(regions, deliveries, None)))
 
 
-def _told(dice: random.Random, world: World) -> Told | None:
+def _reported(rng: random.Random, world: World) -> Reported | None:
     """What would be right for some instants, give or take a millisecond or three, or a region."""
-    if dice.random() < 0.1:
+    if rng.random() < 0.1:
         return None
-    counted = {region: dice.choice(world.instants(region)) for region in world.regions}
+    counted = {region: rng.choice(world.instants(region)) for region in world.regions}
     start = min(counted.values())
     if start == NEVER:
-        return Told(dice.randrange(TOLD_MS_MAX), frozenset(world.regions[:1]))
+        return Reported(rng.randrange(REPORTED_MS_MAX), frozenset(world.regions[:1]))
     missing = {region for region, at in counted.items() if at > start + TIMEOUT_MS}
     decided = start + TIMEOUT_MS if missing else max(counted.values())
-    if dice.random() < 0.3:
-        missing ^= {dice.choice(world.regions)}
-    return Told(min(max(0, decided + dice.randrange(-2, 5)), TOLD_MS_MAX), frozenset(missing))
+    if rng.random() < 0.3:
+        missing ^= {rng.choice(world.regions)}
+    return Reported(min(max(0, decided + rng.randrange(-2, 5)), REPORTED_MS_MAX), frozenset(missing))
 
 
 # --- a second operation under the same key ---
 
 RETENTION_MS = 7 * 86_400_000
-LATE_MS = 32  # after the retention, nothing is told later
+LATE_MS = 32  # after the retention, nothing is reported later
 
 
 class Sequel(NamedTuple):
-    """An operation that completed at once, deliveries when it may be forgotten, and what is told then.
+    """An operation that completed at once, deliveries when it may be forgotten, and what is reported then.
 
     Instants count from the end of the retention.
     """
 
     regions: tuple[str, ...]
     deliveries: tuple[Delivery, ...]
-    told: Told
+    reported: Reported
 
     def history(self) -> History:
-        """As the harness would have written it down."""
+        """As the harness would have recorded it."""
         world = World(self.regions, self.deliveries, None)
         lines: list[Line] = [occurred(), *(sent(region, 0, ok=0) for region in self.regions)]
         lines += [notified("completed", 0), *world.lines(RETENTION_MS)]
-        lines += [told_as(self.told, RETENTION_MS, key="second")]
+        lines += [notified_as(self.reported, RETENTION_MS, key="second")]
         return judged(lines, self.regions)
 
     def is_legal(self) -> bool:
         """Whether some choice of instants, and of the one in which the first was forgotten, explains it.
 
-        What counted in that very instant may have met either operation. When it must be told nobody says.
+        What counted in that very instant may have met either operation. The contract does not say when it
+        must be reported.
         """
         for chosen in product(*(self._instants(it) for it in self.deliveries)):
             for forgotten in {0, *(at for at in chosen if 0 <= at < NEVER)}:
@@ -201,20 +202,22 @@ class Sequel(NamedTuple):
         deadline = min(counted.values()) + TIMEOUT_MS
         on_time = {region for region, at in counted.items() if at < deadline}
         tied = {region for region, at in counted.items() if at == deadline}
-        named = self.told.missing
+        named = self.reported.missing
         if not named:
-            return on_time | tied == set(counted) and max(counted.values()) <= self.told.at_ms
-        return not named & on_time and named | tied | on_time == set(counted) and deadline <= self.told.at_ms
+            return on_time | tied == set(counted) and max(counted.values()) <= self.reported.at_ms
+        return (
+            not named & on_time and named | tied | on_time == set(counted) and deadline <= self.reported.at_ms
+        )
 
 
 def drawn_sequel(seed: int) -> Sequel:
-    """A sequel from a seed, told something at an instant that matters."""
-    dice = random.Random(seed)
-    regions = REGIONS[: dice.choice((2, 2, 3))]
+    """A sequel from a seed, with a report at an instant that matters."""
+    rng = random.Random(seed)
+    regions = REGIONS[: rng.choice((2, 2, 3))]
     deliveries = tuple(
-        Delivery(dice.choice(regions), at, at + dice.randrange(4) if dice.random() < 0.8 else None)
-        for at in (dice.randrange(-3, 16) for _ in range(dice.choice((1, 2, 2, 3, 3))))
+        Delivery(rng.choice(regions), at, at + rng.randrange(4) if rng.random() < 0.8 else None)
+        for at in (rng.randrange(-3, 16) for _ in range(rng.choice((1, 2, 2, 3, 3))))
     )
-    missing = frozenset(region for region in regions if dice.random() < 0.35)
-    at_ms = dice.choice(deliveries).sent_ms + dice.choice((0, TIMEOUT_MS)) + dice.randrange(6)
-    return Sequel(regions, deliveries, Told(min(max(0, at_ms), LATE_MS - 1), missing))
+    missing = frozenset(region for region in regions if rng.random() < 0.35)
+    at_ms = rng.choice(deliveries).sent_ms + rng.choice((0, TIMEOUT_MS)) + rng.randrange(6)
+    return Sequel(regions, deliveries, Reported(min(max(0, at_ms), LATE_MS - 1), missing))

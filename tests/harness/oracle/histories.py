@@ -30,8 +30,8 @@ ABSENT = object()  # a field that a body does not have
 
 
 @dataclass
-class Book:
-    """What was written down so far."""
+class Records:
+    """The records of the lines so far."""
 
     regions: tuple[str, ...]
     entries: list[Entry] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Book:
         return self.ops[name]
 
 
-type Line = Callable[[Book], None]
+type Line = Callable[[Records], None]
 
 
 def ms(seconds: float) -> int:
@@ -59,14 +59,14 @@ def ms(seconds: float) -> int:
 def occurred(op: str = "op1", at: float = 0, *, ids: dict[str, str] | str = "", **image: Any) -> Line:
     """A push, unless ``action`` says otherwise. ``ids``: by region, or one for all."""
 
-    def write(book: Book) -> None:
-        by_region = ids if isinstance(ids, dict) else dict.fromkeys(book.regions, ids or f"id-{op}")
+    def write(records: Records) -> None:
+        by_region = ids if isinstance(ids, dict) else dict.fromkeys(records.regions, ids or f"id-{op}")
         fields = {
             "action": "push", "host": "demo.azurecr.io", "repository": "team/app", "tag": op,
             "digest": "sha256:11",
         } | image  # fmt: skip
-        book.ops[op] = RegistryEvent(ms(at), op, **fields, ids=by_region)
-        book.entries.append(book.ops[op])
+        records.ops[op] = RegistryEvent(ms(at), op, **fields, ids=by_region)
+        records.entries.append(records.ops[op])
 
     return write
 
@@ -86,26 +86,26 @@ def sent(
 ) -> Line:
     """One attempt. ``ok``: answered 202 after so long, None: never; or it had ``status`` or ``error``."""
 
-    def write(book: Book) -> None:
-        it, number = book.op(op, ms(at)), book.number()
+    def write(records: Records) -> None:
+        it, number = records.op(op, ms(at)), records.number()
         known = {
             "id": it.ids.get(region, "unknown"),
             "url_region": region,
             "invalid_because": invalid,
         } | fields
-        book.entries.append(AttemptSent(ms(at), number, op, region, **known))
+        records.entries.append(AttemptSent(ms(at), number, op, region, **known))
         if status is not None or error:
-            book.entries.append(AttemptEnded(ms(at) + after, number, status, error, retry_after))  # type: ignore[arg-type]
+            records.entries.append(AttemptEnded(ms(at) + after, number, status, error, retry_after))  # type: ignore[arg-type]
         elif ok is not None:
-            book.entries.append(AttemptEnded(ms(at) + ok, number, 202))
+            records.entries.append(AttemptEnded(ms(at) + ok, number, 202))
 
     return write
 
 
-def unsent(region: str, at: float, why: Any = "dropped", op: str = "op1") -> Line:
-    def write(book: Book) -> None:
-        book.op(op, ms(at))
-        book.entries.append(Unsent(ms(at), op, region, why))
+def unsent(region: str, at: float, reason: Any = "dropped", op: str = "op1") -> Line:
+    def write(records: Records) -> None:
+        records.op(op, ms(at))
+        records.entries.append(Unsent(ms(at), op, region, reason))
 
     return write
 
@@ -128,22 +128,22 @@ def notified(
     ``disconnected``: so long after a late answer its connection was closed.
     """
 
-    def write(book: Book) -> None:
-        it, number = book.op(op, ms(at)), book.number()
+    def write(records: Records) -> None:
+        it, number = records.op(op, ms(at)), records.number()
         content: dict[str, Any] = {
-            "id": next(iter(it.ids.values())), "outcome": outcome, "action": it.action,
+            "id": next(iter(it.ids.values()), None), "outcome": outcome, "action": it.action,
             "repository": it.repository, "tag": it.tag, "digest": it.digest, "missing": list(missing),
-            "arrived": [region for region in book.regions if region not in missing],
+            "arrived": [region for region in records.regions if region not in missing],
         } | body  # fmt: skip
         content = {name: value for name, value in content.items() if value is not ABSENT}
-        book.entries.append(
+        records.entries.append(
             NotificationReceived(ms(at), number, f"key-{op}" if key == "" else key, content, op)
         )
         if after is not None:
             sent_status = None if error else status
-            book.entries.append(SinkResponded(ms(at) + after, number, sent_status, error))  # type: ignore[arg-type]
+            records.entries.append(SinkResponded(ms(at) + after, number, sent_status, error))  # type: ignore[arg-type]
             if disconnected is not None:
-                book.entries.append(ClientDisconnected(ms(at) + after + disconnected, number))
+                records.entries.append(ClientDisconnected(ms(at) + after + disconnected, number))
 
     return write
 
@@ -151,47 +151,48 @@ def notified(
 def unattributed(at: float, body: dict[str, Any] | None = None, key: str | None = "key-garbage") -> Line:
     """A notification that no operation explains."""
 
-    def write(book: Book) -> None:
-        number = book.number()
-        book.entries.extend(
+    def write(records: Records) -> None:
+        number = records.number()
+        records.entries.extend(
             [NotificationReceived(ms(at), number, key, body), SinkResponded(ms(at), number, 200)]
         )
 
     return write
 
 
-def up(at: float, why: Any = "start", **told: Any) -> Line:
-    return _turn(TargetState(ms(at), "up", why, **told))
+def up(at: float, reason: Any = "start", **changed: Any) -> Line:
+    """The aggregator comes up. ``changed``: its replica, and what it is configured with from then on."""
+    return _state(TargetState(ms(at), "up", reason, **changed))
 
 
-def down(at: float, why: Any = "crash", error: str = "", **whom: Any) -> Line:
-    return _turn(TargetState(ms(at), "down", why, error, **whom))
+def down(at: float, reason: Any = "crash", error: str = "", *, replica: int = 0) -> Line:
+    return _state(TargetState(ms(at), "down", reason, error, replica=replica))
 
 
-def _turn(entry: TargetState) -> Line:
-    return lambda book: book.entries.append(entry)
+def _state(entry: TargetState) -> Line:
+    return lambda records: records.entries.append(entry)
 
 
 def fault_applied(at: float, fault: int = 0, **where: Any) -> Line:
-    return lambda book: book.entries.append(FaultApplied(ms(at), fault, **where))
+    return lambda records: records.entries.append(FaultApplied(ms(at), fault, **where))
 
 
 def crash(at: float, back: float) -> Line:
     """``kill -9`` and a new start."""
 
-    def write(book: Book) -> None:
-        down(at)(book)
-        up(back)(book)
+    def write(records: Records) -> None:
+        down(at)(records)
+        up(back)(records)
 
     return write
 
 
-def pause(at: float, until: float, **whom: Any) -> Line:
-    """It stands still."""
+def pause(at: float, until: float, *, replica: int = 0) -> Line:
+    """SIGSTOP, and SIGCONT."""
 
-    def write(book: Book) -> None:
-        down(at, "pause", **whom)(book)
-        up(until, "resume", **whom)(book)
+    def write(records: Records) -> None:
+        down(at, "pause", replica=replica)(records)
+        up(until, "resume", replica=replica)(records)
 
     return write
 
@@ -199,9 +200,9 @@ def pause(at: float, until: float, **whom: Any) -> Line:
 def both(at: float = 0, *, op: str = "op1") -> Line:
     """Both regions of the default scenario report at once."""
 
-    def write(book: Book) -> None:
-        sent(EAST, at, op=op)(book)
-        sent(WEST, at, op=op)(book)
+    def write(records: Records) -> None:
+        sent(EAST, at, op=op)(records)
+        sent(WEST, at, op=op)(records)
 
     return write
 
@@ -226,19 +227,19 @@ def history(
         run: Fields of the header.
         scenario: Fields of the scenario.
     """
-    book = Book(regions)
+    records = Records(regions)
     if boot:
-        up(0)(book)
+        up(0)(records)
     for line in lines:
-        line(book)
+        line(records)
     played = Scenario("by-hand", "Written by hand", regions=regions, **scenario)
     header = Run(played, 0, **(run or {}))
-    last = max((entry.at for entry in book.entries), default=0)
+    last = max((entry.at for entry in records.entries), default=0)
     if end is not None:
         enough = last + 3 * played.timeout + header.redelivery_grace
-        book.entries.append(End(ms(end) if end else enough, complete))
+        records.entries.append(End(ms(end) if end else enough, complete))
     # Stable: what was written first for one instant comes first, but an operation occurs before all else.
-    book.entries.sort(
+    records.entries.sort(
         key=lambda entry: (entry.at, not isinstance(entry, TargetState), not isinstance(entry, RegistryEvent))
     )
-    return History(header, book.entries)
+    return History(header, records.entries)

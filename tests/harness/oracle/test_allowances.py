@@ -10,18 +10,9 @@ from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule
-from fanin.simulator.language.scenario import (
-    Drop,
-    Fault,
-    LoseAnswer,
-    LoseRequest,
-    SinkDown,
-    SinkHangs,
-    SinkLosesAnswer,
-    SinkRefuses,
-    SinkStalls,
-    SlowClient,
-)
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.transport import Drop, LoseAnswer, LoseRequest, SlowClient
 from tests.harness.oracle.histories import (
     EAST,
     WEST,

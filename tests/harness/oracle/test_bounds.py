@@ -75,7 +75,7 @@ def test_a_drifting_clock_widens_every_interval_at_both_ends() -> None:
 
 
 def test_an_operation_that_came_later_counts_nothing_from_before() -> None:
-    """And only those attempts for certain that it is told."""
+    """And of the acknowledged attempts, for certain only those that cannot have counted before."""
     found = bounds_for(both(1), since=1_002, certain=frozenset({2}))
 
     assert (found.may, found.must) == ({EAST: 1_002, WEST: 1_002}, {EAST: 1_003})

@@ -30,7 +30,7 @@ def test_the_judge_accuses_exactly_those_that_nothing_explains() -> None:
 def test_the_worlds_are_worth_a_comparison() -> None:
     """Right ones, wrong ones, and silence that is right; each often."""
     counts = Counter(drawn(seed).is_legal() for seed in range(MANY))
-    silent = [seed for seed in range(MANY) if drawn(seed).told is None and drawn(seed).is_legal()]
+    silent = [seed for seed in range(MANY) if drawn(seed).reported is None and drawn(seed).is_legal()]
 
     assert min(counts.values()) > MANY // 4
     assert len(silent) > MANY // 200

@@ -114,7 +114,8 @@ AGAIN: dict[str, tuple[tuple[Line, ...], tuple[int, int]]] = {
         (sent(EAST, 8 * DAY), notified("done", 8 * DAY + 1, key="b")), (120_000, -1),
     ),
     "no region is named": (
-        (sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, key="b", missing=None)), (120_000, 120_003),
+        (sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, key="b", missing=None)),
+        (120_000, 120_003),
     ),
     "a refused delivery before": (
         (sent(WEST, 8 * DAY - 60, status=400), sent(EAST, 8 * DAY),

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from fanin.harness.oracle.notification_body import NotificationBody, instant_ms, normalise_region, read_body
+from fanin.harness.oracle.notification_body import NotificationBody, instant_ms, read_body
+from fanin.simulator.wire import normalise_region
 
 FULL = {
     "id": "x", "outcome": "timed_out", "arrived": ["EastUS"], "missing": ["westus", " NorthEurope "],

@@ -1,0 +1,123 @@
+"""The oracle on what the scenario's author expects, beside the contract."""
+
+from typing import Any
+
+import pytest
+
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.verdict import Rule, Validity
+from fanin.simulator.language.scenario import Expectation
+from tests.harness.oracle.histories import (
+    EAST,
+    NORTH,
+    WEST,
+    Line,
+    both,
+    history,
+    notified,
+    occurred,
+    sent,
+)
+
+DAY = 86_400
+COMPLETED = (both(), notified("completed", 0.1))
+TIMED_OUT = (sent(EAST, 0), notified("timed_out", 120, WEST), occurred("op2"))
+REUSED = (*COMPLETED, occurred("op2", 10, ids="id-op1"), both(10, op="op2"))
+FORGOTTEN = (
+    *COMPLETED,
+    occurred("op2", 8 * DAY, ids="id-op1"),
+    both(8 * DAY, op="op2"),
+    notified("completed", 8 * DAY + 1, op="op2"),
+)
+
+MET: dict[str, tuple[tuple[Line, ...], tuple[Expectation, ...]]] = {
+    "nothing is expected": (TIMED_OUT, ()),
+    "an outcome": (TIMED_OUT, (Expectation("op1", "timed_out"),)),
+    "an outcome, and its missing regions": (TIMED_OUT,
+        (Expectation("op1", "timed_out", missing=("WestUS",)),)),
+    "no outcome": (TIMED_OUT, (Expectation("op2", "none"),)),
+    "an outcome from an instant on": (TIMED_OUT, (Expectation("op1", "timed_out", at=120_000),)),
+    "an outcome up to an instant": (TIMED_OUT, (Expectation("op1", "timed_out", at=119_000, within=1_000),)),
+    "nothing of an event whose key was taken": (
+        REUSED, (Expectation("op1", "completed"), Expectation("op2", "none")),
+    ),
+    "something of an event whose key was forgotten": (FORGOTTEN, (Expectation("op2", "completed"),)),
+}  # fmt: skip
+
+BROKEN: dict[str, tuple[tuple[Line, ...], Expectation, str]] = {
+    "another outcome": (
+        TIMED_OUT, Expectation("op1", "completed"),
+        "op1 was reported timed_out at +2m00s, though completed is expected",
+    ),
+    "an outcome at all": (
+        TIMED_OUT, Expectation("op1", "none"),
+        "op1 was reported timed_out at +2m00s, though none is expected",
+    ),
+    "no outcome": (
+        TIMED_OUT, Expectation("op2", "timed_out"), "op2 was not reported, though timed_out is expected",
+    ),
+    "other missing regions": (
+        TIMED_OUT, Expectation("op1", "timed_out", missing=("WestUS", NORTH)),
+        "op1 names westus missing, though northeurope and westus is expected",
+    ),
+    "no missing regions": (
+        COMPLETED, Expectation("op1", "completed", missing=(WEST,)),
+        "op1 names no region missing, though westus is expected",
+    ),
+    "a later instant": (
+        TIMED_OUT, Expectation("op1", "timed_out", at=120_001),
+        "op1 was reported timed_out at +2m00s, though +2m00.001s to +2m01.001s is expected",
+    ),
+    "an earlier instant": (
+        TIMED_OUT, Expectation("op1", "timed_out", at=60_000),
+        "op1 was reported timed_out at +2m00s, though +1m00s to +1m01s is expected",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MET)
+def test_what_the_scenario_expects_may_come(name: str) -> None:
+    """Then there is nothing to say."""
+    lines, expect = MET[name]
+
+    assert judge(history(*lines, expect=expect)).findings == ()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_the_scenario_expects_is_checked_besides(name: str) -> None:
+    """The author may be wrong as well; so the finding says what was expected."""
+    lines, expectation, message = BROKEN[name]
+
+    verdict = judge(history(*lines, expect=(expectation,)))
+
+    assert [(it.rule, it.message) for it in verdict.findings] == [(Rule.EXPECTATION, message)]
+
+
+def test_an_unknown_outcome_is_not_the_expected_one() -> None:
+    """It is quoted as it stands there."""
+    verdict = judge(history(both(), notified("done", 0.1), expect=(Expectation("op1", "completed"),)))
+
+    assert [it.rule for it in verdict.findings] == [Rule.CONTENT, Rule.EXPECTATION]
+    assert verdict.findings[1].message == "op1 was reported 'done' at +0.1s, though completed is expected"
+
+
+@pytest.mark.parametrize(("last", "broken"), [(30.5, []), (30.7, ["op1/3"])])
+def test_an_expectation_is_about_every_repetition_at_its_own_time(last: float, broken: list[str]) -> None:
+    """The instant is meant for the first; the others are as much later as they occurred."""
+    lines: list[Any] = [both(10 * n, op=f"op1/{n}") for n in (1, 2, 3)]
+    reports = [notified("completed", at, op=f"op1/{n}") for n, at in ((1, 10.5), (2, 20.5), (3, last))]
+    expect = (Expectation("op1", "completed", at=10_400, within=200),)
+
+    assert [it.op for it in judge(history(*lines, *reports, expect=expect)).findings] == broken
+
+
+def test_an_expectation_of_what_never_occurred_is_a_doubt_and_no_finding() -> None:
+    """Nothing came that could be compared with it."""
+    verdict = judge(history(*COMPLETED, expect=(Expectation("op9", "completed"),)))
+
+    assert (verdict.findings, verdict.validity) == ((), Validity.UNKNOWN)
+
+
+def test_without_any_operation_nothing_is_checked() -> None:
+    """The history is empty, and the verdict unknown."""
+    assert judge(history(expect=(Expectation("op1", "completed"),))).findings == ()
