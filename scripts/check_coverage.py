@@ -19,7 +19,12 @@ from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 # Paths and patterns, relative to the root.
-MODULES = ("aggregator/fanin.py", "simulator/delivery.py", "harness/oracle/**/*.py")
+MODULES = (
+    "aggregator/fanin.py",
+    "simulator/delivery.py",
+    "simulator/faults/apply.py",
+    "harness/oracle/**/*.py",
+)
 ON_IMPORT = ""  # the context of what no test module ran
 
 

@@ -6,7 +6,7 @@ from fanin.simulator.faults.aggregator import Crash
 from fanin.simulator.faults.apply import _takes_effect
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import SinkDown
-from fanin.simulator.faults.transport import DelayBy, Drop, Reorder
+from fanin.simulator.faults.transport import DelayBy, Drop, Duplicate, Reorder
 from fanin.simulator.shapes import Delay
 from tests.simulator.faults.pushes import EAST, SOUND, WEST, deliveries, in_east
 
@@ -92,3 +92,10 @@ def test_faults_draw_apart_from_each_other() -> None:
     second = {(it.op, it.region) for it in alone}
     assert set() < {(it.op, it.region) for it in both if it.fault == 1} < second
     assert {(it.op, it.region) for it in behind} == second
+
+
+def test_a_copy_that_is_dropped_beside_others_is_noted_on_the_first_that_is_left() -> None:
+    """Nothing is unsent, but the fault took effect."""
+    sent = in_east(Duplicate(after=(1,) * 6), Drop(chance=0.5))
+
+    assert [(it.copy, it.faults) for it in sent] == [(0, (1,)), *((n, (0,)) for n in (1, 2, 4, 5, 6))]
