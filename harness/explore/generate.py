@@ -13,7 +13,7 @@ from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.faults import DAY, SECOND, FaultGenerator
 from fanin.harness.explore.predict import predict
 from fanin.harness.explore.repair import repair
-from fanin.simulator.language.scenario import Operation, Profile, Scenario, Sender, Webhook
+from fanin.simulator.language.scenario import Operation, ProfileName, Scenario, Sender, Webhook
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk
 
@@ -116,7 +116,7 @@ def draw_latency(draw: Draw) -> Delay:
 
 def draw_sender(draw: Draw) -> Sender:
     """The sender's profile, mostly one with a single attempt."""
-    profile: Profile = draw.choice(("acr", "acr", "acr", *get_args(Profile)))
+    profile: ProfileName = draw.choice(("acr", "acr", "acr", *get_args(ProfileName)))
     return Sender(
         profile,
         attempts=draw.choice(range(1, 7)) if draw.chance(0.2) else None,

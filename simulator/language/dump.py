@@ -30,7 +30,7 @@ def dumps(scenario: Scenario) -> str:
     Multiples of the timeout are multiplied out: what was ``0.5 timeout`` has become a duration.
     """
     text = yaml.serialize(
-        _Writer(scenario).document(), Dumper=_Dumper, width=_WIDTH, allow_unicode=True, indent=2
+        _YamlWriter(scenario).document(), Dumper=_Dumper, width=_WIDTH, allow_unicode=True, indent=2
     )
     assert isinstance(text, str)  # noqa: S101 - without an encoding PyYAML returns text; for mypy
     return text
@@ -52,7 +52,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-class _Writer:
+class _YamlWriter:
     """Turns one scenario into YAML's nodes."""
 
     def __init__(self, scenario: Scenario) -> None:

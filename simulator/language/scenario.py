@@ -88,7 +88,7 @@ class Operation(Strict, frozen=True):
     quirks: tuple[Quirk, ...] = ()
 
 
-Profile = Literal["acr", "retry", "standard-webhooks", "cncf-distribution"]
+ProfileName = Literal["acr", "retry", "standard-webhooks", "cncf-distribution"]
 
 
 class Sender(Strict, frozen=True):
@@ -101,7 +101,7 @@ class Sender(Strict, frozen=True):
         envelope: How long it gathers what a region has to send, to send it as one request.
     """
 
-    profile: Profile = "acr"
+    profile: ProfileName = "acr"
     attempts: Count | None = None
     timeout: Some | None = None
     envelope: Some | None = None

@@ -53,7 +53,7 @@ _TOGETHER: dict[type[Struct], dict[str, Any]] = {
 
 def schema() -> dict[str, Any]:
     """The schema, in JSON Schema's dialect 2020-12."""
-    writer = _Writer()
+    writer = _SchemaWriter()
     root = writer.struct(shape_of(Scenario))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -87,7 +87,7 @@ def _plain(docstring: str) -> str:
     return re.sub(r"\s*\n\s*", " ", docstring.strip()).replace("``", "`")
 
 
-class _Writer:
+class _SchemaWriter:
     """Writes types as schemas. Shapes end in ``defs``, once each."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.json")))
 def test_every_example_is_understood(name: str) -> None:
-    """Nobody adds a payload that the aggregator has not been shown."""
+    """No payload is added that the aggregator has not been shown."""
     event = decode((HERE / f"{name}.json").read_bytes())
 
     assert event.action == ("push" if name == "push_by_digest" else name)
@@ -32,7 +32,7 @@ def test_every_example_is_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_what_is_in_it_is_what_will_be_told(name: str) -> None:
+def test_what_is_in_it_is_what_will_be_notified(name: str) -> None:
     """Repository, tag, digest, chart name and version all come through."""
     subject = subject_of(decode((HERE / f"{name}.json").read_bytes()))
 

@@ -47,7 +47,7 @@ def test_both_read_it_alike(text: str, ms: int) -> None:
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_both_refuse_it(text: str) -> None:
-    """What one side cannot read, nobody can copy to the other."""
+    """What one side cannot read cannot be copied from the other."""
     with pytest.raises(ValueError):  # noqa: PT011 - each side has words of its own
         simulator.parse_duration(text)
     with pytest.raises(ValueError):  # noqa: PT011 - as above

@@ -18,7 +18,7 @@ from tests.simulator.registries import EAST, NORTH, PUSH, REGIONS, WEST, bodies,
 
 
 def test_one_push_is_announced_once_in_every_region_by_identical_bodies() -> None:
-    """Only the URL tells the regions apart; the id is the same everywhere, as the original relies upon."""
+    """Only the URL names the region; the id is the same everywhere, as the original relies upon."""
     (push,) = played(PUSH)
 
     assert {it.region: it.request.target for it in push.deliveries} == {
@@ -96,7 +96,7 @@ def test_what_a_scenario_spells_out_is_taken_as_it_is() -> None:
     assert [bodies(push)[0]["id"] for push in pushes] == ["event-1", "event-2"]
 
 
-def test_a_spelt_out_id_can_be_told_apart_by_region() -> None:
+def test_a_spelt_out_id_names_its_region() -> None:
     """Distinct ids are asked for, so one spelling cannot serve three regions."""
     (push,) = played(Operation(name="push", id="event"), ids="distinct")
 
@@ -139,7 +139,7 @@ def test_each_action_has_its_own_target(
 
 
 def test_a_push_by_digest_without_one_gets_one_of_its_own() -> None:
-    """Two children of an index are two contents, although neither has a tag to be told apart by."""
+    """Two children of an index are two contents, although neither has a tag."""
     first, second = played(Operation(name="a", image="team/app@"), Operation(name="b", image="team/app@"))
 
     assert first.tag is None
@@ -327,7 +327,7 @@ def test_each_region_has_its_own_webhook() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "flaw"),
+    ("uri", "invalid_because"),
     [
         ("/api/ImagePush?region=WestEurope", ""),
         ("/api/ImagePush?region=%20westeurope", ""),
@@ -335,11 +335,15 @@ def test_each_region_has_its_own_webhook() -> None:
         ("/api/ImagePush", "unknown-region"),
     ],
 )
-def test_a_misconfigured_uri_is_a_flaw_from_the_start(uri: str, flaw: str) -> None:
-    """Names compare without case and surrounding space; one that nobody expects must be refused."""
+def test_a_misconfigured_uri_makes_deliveries_invalid_from_the_start(uri: str, invalid_because: str) -> None:
+    """Names compare without case and surrounding space; one that is not expected must be refused."""
     (push,) = played(PUSH, webhooks={WEST: Webhook(uri=uri)})
 
-    assert {it.region: it.invalid_because for it in push.deliveries} == {NORTH: "", WEST: flaw, EAST: ""}
+    assert {it.region: it.invalid_because for it in push.deliveries} == {
+        NORTH: "",
+        WEST: invalid_because,
+        EAST: "",
+    }
 
 
 # --- by default ---

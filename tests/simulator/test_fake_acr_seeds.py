@@ -26,7 +26,7 @@ def test_the_same_seed_plays_the_same_and_another_seed_does_not() -> None:
 
 
 def test_another_process_plays_the_same() -> None:
-    """No order that nobody chose gets in, whatever PYTHONHASHSEED is."""
+    """No accidental order gets in, whatever PYTHONHASHSEED is."""
     program = (
         "import hashlib; from fanin.simulator.fake_acr import FakeRegistry;"
         "from fanin.simulator.faults.transport import Drop;"
@@ -48,7 +48,7 @@ def test_another_process_plays_the_same() -> None:
     assert len(digests) == 1
 
 
-def test_a_fault_that_never_bites_changes_nothing() -> None:
+def test_a_fault_that_never_takes_effect_changes_nothing() -> None:
     """Its draws are its own."""
     operation = Operation(name="push", repeat=20)
     drop = (Drop(chance=0.5),)

@@ -1,4 +1,4 @@
-"""Signatures, as whoever implements Standard Webhooks will check them."""
+"""Signatures, as implementations of Standard Webhooks check them."""
 
 from fanin.simulator.signing import HEADERS, message_id, secret_at, signature, signed
 from fanin.simulator.wire import address, webhook_request

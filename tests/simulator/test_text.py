@@ -1,4 +1,4 @@
-"""How messages show what somebody wrote: safe to print, not too long, and with a hint at what was meant."""
+"""How messages show names and values: safe to print, not too long, and with a hint at what was meant."""
 
 import pytest
 

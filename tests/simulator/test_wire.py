@@ -48,7 +48,7 @@ PUSH = Event(
 
 
 def event_of(example: dict[str, Any]) -> Event:
-    """The event that a documented payload tells of."""
+    """The event of a documented payload."""
     target, request = example.get("target", {}), example.get("request", {})
     return Event(
         action=example["action"],

@@ -19,7 +19,7 @@ class Zeros:
 
 
 def test_without_faults_a_delivery_is_sound() -> None:
-    """No flaw, no bites, nothing lost on the way."""
+    """Valid, changed by no fault, nothing lost on the way."""
     sent, losses = deliveries()
 
     assert [(it.region, it.due_ms, it.copy, it.invalid_because, it.faults) for it in sent] == [
@@ -31,7 +31,7 @@ def test_without_faults_a_delivery_is_sound() -> None:
 
 
 def test_faults_of_sink_and_aggregator_are_not_the_registrys() -> None:
-    """They stay in the numbering: a delivery's bites are indices into the whole list."""
+    """They stay in the numbering: a delivery's faults are indices into the whole list."""
     sent = in_east(SinkDown(), Crash(at=5), DelayBy(by=Delay(fixed=7)))
 
     assert (sent[0].due_ms, sent[0].faults) == (7, (2,))
@@ -54,8 +54,8 @@ def test_a_fault_selects_by_region_and_operation(fault: Fault, bitten: list[tupl
     assert [(it.op, it.region) for it in losses] == bitten
 
 
-def test_chance_0_never_bites_and_chance_1_always_does() -> None:
-    """A fault with probability 0 that bites has been seen elsewhere."""
+def test_chance_0_never_takes_effect_and_chance_1_always_does() -> None:
+    """A fault with probability 0 that takes effect has been seen elsewhere."""
     never, _ = deliveries(Drop(chance=0), repeat=500)
     always, _ = deliveries(Drop(chance=1), repeat=500)
 
@@ -82,7 +82,7 @@ def test_chance_1_draws_nothing() -> None:
 
 
 def test_faults_draw_apart_from_each_other() -> None:
-    """Two equal faults bite different deliveries, and the first one's draws do not move the second's."""
+    """Two equal faults change different deliveries, and the first one's draws do not move the second's."""
     half = Drop(chance=0.5)
     pairs: list[tuple[Fault, Fault]] = [
         (Drop(chance=0), half), (half, half), (DelayBy(by=Delay(min=1, max=9)), half),

@@ -30,7 +30,7 @@ def broken(how: Malformation, action: Action = "push") -> Delivery:
 
 @pytest.mark.parametrize("how", get_args(Malformation))
 def test_a_malformed_body_says_so_and_is_framed_right(how: Malformation) -> None:
-    """The flaw names the way it is broken; the length is the broken body's own."""
+    """The reason names the way it is broken; the length is the broken body's own."""
     sent = broken(how)
 
     assert sent.invalid_because == f"malformed:{how}"
@@ -88,7 +88,7 @@ def test_the_other_bodies_are_json_of_the_wrong_shape() -> None:
 
 
 def test_a_ping_is_only_broken_where_a_ping_can_be() -> None:
-    """It needs no target and, for all that is known, no id; what leaves it sound does not bite."""
+    """It needs no target and, for all that is known, no id; what leaves it valid has no effect."""
     hows: tuple[Malformation, ...] = get_args(Malformation)
 
     sound = {how for how in hows if not broken(how, "ping").faults}
@@ -98,7 +98,7 @@ def test_a_ping_is_only_broken_where_a_ping_can_be() -> None:
     assert decoded("no-action", "ping").keys() == {"id", "timestamp"}
 
 
-def test_a_body_breaks_once_and_a_delivery_keeps_its_first_flaw() -> None:
+def test_a_body_breaks_once_and_a_delivery_stays_invalid_for_the_first_reason() -> None:
     """One reason to refuse it is enough, and every fault that took effect is named."""
     (twice,) = in_east(Malform(how="no-id"), Malform(how="empty"))
     (mixed,) = in_east(WrongKey(), Malform(how="no-id"), UnknownRegion(), key="k")
@@ -109,7 +109,7 @@ def test_a_body_breaks_once_and_a_delivery_keeps_its_first_flaw() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url_region", "target", "claimed", "flaw"),
+    ("url_region", "target", "claimed", "invalid_because"),
     [
         ("mars", "/api/ImagePush?region=mars", "mars", "unknown-region"),
         ("", "/api/ImagePush", None, "unknown-region"),
@@ -119,17 +119,21 @@ def test_a_body_breaks_once_and_a_delivery_keeps_its_first_flaw() -> None:
     ],
 )
 def test_a_delivery_may_claim_another_region(
-    url_region: str, target: str, claimed: str | None, flaw: str
+    url_region: str, target: str, claimed: str | None, invalid_because: str
 ) -> None:
-    """Unknown or missing is a flaw; an expected region, however it is spelt, is none."""
+    """Unknown or missing is invalid; an expected region, however it is spelt, is valid."""
     (sent,) = in_east(UnknownRegion(url_region=url_region))
 
-    assert (sent.request.target, sent.request.url_region, sent.invalid_because) == (target, claimed, flaw)
+    assert (sent.request.target, sent.request.url_region, sent.invalid_because) == (
+        target,
+        claimed,
+        invalid_because,
+    )
     assert (sent.region, sent.faults) == (EAST, (0,))
 
 
 def test_a_region_is_replaced_wherever_the_url_names_it() -> None:
-    """In the path, in a literal parameter; a URI that names none cannot lie, and the fault does not bite."""
+    """In the path, in a literal parameter; a URI that names none cannot lie, and the fault has no effect."""
     (path,) = in_east(UnknownRegion(), uri="/webhooks/{region}")
     (literal,) = in_east(UnknownRegion(), uri="/api/ImagePush?region=eastus&x=1", key="k")
     (nowhere,) = in_east(UnknownRegion(), uri="/hook")
@@ -142,7 +146,7 @@ def test_a_region_is_replaced_wherever_the_url_names_it() -> None:
 
 
 def test_a_known_region_heals_a_url_that_was_wrong_from_the_start() -> None:
-    """The flaw is the aggregator's to see, so it follows what the URL says in the end."""
+    """What is invalid is what the aggregator sees, so it follows what the URL says in the end."""
     (wrong,) = in_east(uri="/api/ImagePush?region=mars")
     (healed,) = in_east(UnknownRegion(url_region=WEST), uri="/api/ImagePush?region=mars")
 

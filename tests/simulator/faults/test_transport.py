@@ -18,7 +18,7 @@ from tests.simulator.faults.pushes import EAST, SOUND, WEST, deliveries, in_east
 
 
 def test_a_dropped_delivery_is_a_loss_that_names_the_fault() -> None:
-    """Nobody recovers what a sender never sends."""
+    """What a sender never sends cannot be recovered."""
     sent, losses = deliveries(SinkDown(), Drop(region=EAST))
 
     assert [it.region for it in sent] == [WEST]
@@ -30,7 +30,7 @@ def test_a_delayed_delivery_is_due_later() -> None:
     assert in_east(DelayBy(by=Delay(fixed=90)), DelayBy(by=Delay(fixed=10)))[0].due_ms == 100
 
 
-def test_a_delay_of_nothing_does_not_bite() -> None:
+def test_a_delay_of_nothing_has_no_effect() -> None:
     """A run in which a fault changed nothing must be able to say so."""
     assert in_east(DelayBy(by=Delay(fixed=0)), Reorder(within=0), SlowClient(over=0)) == [SOUND]
     assert in_east(LoseRequest(attempts=0), LoseAnswer(attempts=0), Duplicate(after=())) == [SOUND]
@@ -73,7 +73,7 @@ def test_a_copy_has_its_own_way_through_the_network() -> None:
     assert copy.body_over_ms == 9
 
 
-def test_losing_one_of_two_copies_is_no_loss_but_a_bite() -> None:
+def test_dropping_one_of_two_copies_takes_effect_and_leaves_nothing_unsent() -> None:
     """The region's webhook still gets through; the drop took effect all the same."""
     seeds = [
         deliveries(Duplicate(region=EAST), Drop(region=EAST, chance=0.5), seed=seed) for seed in range(40)
@@ -106,8 +106,8 @@ def test_reordered_deliveries_overtake_each_other_within_their_limit() -> None:
     assert set(firsts) == {EAST, WEST}
 
 
-def test_lost_requests_and_answers_are_the_players_to_record() -> None:
-    """They bite when an attempt is really lost, so the fault stands beside the number, not in ``bites``."""
+def test_lost_requests_and_answers_are_recorded_when_they_happen() -> None:
+    """Each loss is recorded when it happens, so its fault stands beside the number, not in ``faults``."""
     (sent,) = in_east(SinkDown(), LoseRequest(attempts=2), LoseAnswer(attempts=3))
 
     assert (sent.lose_requests, sent.lose_requests_fault) == (2, 1)

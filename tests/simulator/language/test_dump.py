@@ -58,7 +58,7 @@ def test_it_reads_as_if_a_person_had_written_it() -> None:
 
 
 def test_what_does_not_fit_a_line_gets_one_for_each_part() -> None:
-    """A line that nobody can see whole is no better than a long block."""
+    """A line that does not fit a screen is no better than a long block."""
     regions = tuple(f"a-region-with-a-long-name-{n}" for n in range(6))
     reaches: dict[str, Delay | None] = {region: Delay(fixed=1_234_567) for region in regions}
     scenario = loads(

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a row of the table is one line, whatever its length
-"""Faults that cannot be meant, above all those that could never bite; and those that look so and can."""
+"""Faults that cannot be meant, above all those that could never take effect; and those that look so and can."""
 
 import pytest
 
@@ -25,7 +25,7 @@ WRONG = {
         "webhooks: {eastus: {status: disabled}}\noperations: [{name: push}]\nfaults: [{fault: drop, region: eastus, operation: push}]",
         "5:10: it never takes effect: no webhook of operation 'push' is ever sent by region 'eastus'",
     ),
-    "a fault for an action that nobody subscribed to": (
+    "a fault for an action that is not subscribed to": (
         "webhooks: {eastus: {actions: [push]}}\noperations: [{action: delete}]\nfaults: [{fault: drop, region: eastus}]",
         "5:10: it never takes effect: no webhook is ever sent by region 'eastus'",
     ),
@@ -53,7 +53,7 @@ WRONG = {
         "operations: [{}]\nfaults: [{fault: sink-down, since: 10s, until: 10s}]",
         "4:48: until: 10s is not after since, 10s",
     ),
-    "a sink that is told nothing": (
+    "a sink that is notified of nothing": (
         "actions: [push]\noperations: [{name: gone, action: delete}]\nfaults: [{fault: sink-hangs, operation: gone}]",
         "5:10: it never takes effect: the sink is never notified of operation 'gone'",
     ),
@@ -73,7 +73,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=list(WRONG))
-def test_a_fault_that_cannot_be_meant_is_told_where_it_stands(text: str, message: str) -> None:
+def test_a_fault_that_cannot_be_meant_is_reported_where_it_stands(text: str, message: str) -> None:
     """One line: file, line, column, what was found, what is accepted, the nearest valid name."""
     with pytest.raises(ScenarioError) as caught:
         loads(HEAD + text, "example.yaml")
@@ -96,6 +96,6 @@ def test_a_fault_that_cannot_be_meant_is_told_where_it_stands(text: str, message
         "faults: [{fault: crash, at: 3s}, {fault: restart, at: 9s}]",
     ],
 )
-def test_a_fault_that_can_bite_is_taken(text: str) -> None:
+def test_a_fault_that_can_take_effect_is_taken(text: str) -> None:
     """Only what is certain to do nothing is refused."""
     assert loads(HEAD + text).faults

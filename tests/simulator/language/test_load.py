@@ -199,7 +199,7 @@ def test_names_and_homes_are_filled_in() -> None:
 
 
 def test_regions_are_spelled_as_in_their_list() -> None:
-    """Whoever reads the scenario later compares names as they are."""
+    """Later, names are compared as they are."""
     scenario = loads(
         HEAD
         + dedent("""\

@@ -78,7 +78,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_told_where_it_stands(text: str, message: str) -> None:
+def test_what_is_wrong_is_reported_where_it_stands(text: str, message: str) -> None:
     """One line: file, line, column, what was found, what is accepted."""
     with pytest.raises(ScenarioError) as caught:
         loads(HEAD + text, "example.yaml")

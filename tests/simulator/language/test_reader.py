@@ -28,7 +28,7 @@ WRONG = {
         "tmeout: 60s",
         f"3:1: no field 'tmeout'; there are {FIELDS}; did you mean 'timeout'?",
     ),
-    "a field nobody has": ("zebra: 1", f"3:1: no field 'zebra'; there are {FIELDS}"),
+    "an unknown field": ("zebra: 1", f"3:1: no field 'zebra'; there are {FIELDS}"),
     "a misspelt field of an operation": (
         "operations:\n  - {imag: team/app:1}",
         "4:6: operations: no field 'imag'; there are image, name, at, action, home, reaches, id, repeat, every, quirks; did you mean 'image'?",
@@ -312,7 +312,7 @@ MISSPELT = {
 
 
 @pytest.mark.parametrize(("text", "message"), [*WRONG.values(), *MISSPELT.values()], ids=[*WRONG, *MISSPELT])
-def test_a_wrong_shape_is_told_where_it_stands(text: str, message: str) -> None:
+def test_a_wrong_shape_is_reported_where_it_stands(text: str, message: str) -> None:
     """One line: file, line, column, what was found, what is accepted, the nearest valid name."""
     with pytest.raises(ScenarioError) as caught:
         loads(HEAD + text, "example.yaml")
@@ -336,7 +336,7 @@ def reported(text: str) -> list[str]:
 
 
 def test_every_wrong_shape_is_reported_in_file_order() -> None:
-    """One reading is enough for all that can be told without knowing what names mean."""
+    """One reading is enough for all that is wrong whatever the names mean."""
     text = """\
 scenario: example
 title: An example

@@ -27,7 +27,7 @@ def whole(example: str) -> str:
 
 
 def spoken_of(wanted: inspect.Type) -> Iterator[str]:
-    """Everything that somebody has to know to write such a value: fields, faults, choices, words."""
+    """Everything that one has to know to write such a value: fields, faults, choices, words."""
     want = FieldType.of(wanted)
     if want.word:
         yield want.word
@@ -72,15 +72,15 @@ def test_every_field_fault_and_choice_has_an_example_or_a_row(name: str) -> None
     assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", code)
 
 
-def test_it_tells_the_defaults_that_hold() -> None:
+def test_it_states_the_defaults_that_hold() -> None:
     """A table's defaults are those of the shapes."""
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| `?([^|`]+)`? \|$", PAGE, re.MULTILINE))
 
-    told = {
+    stated = {
         name: rows[name] for name in ("regions", "timeout", "registry", "correlation", "ids", "uri", "image")
     }
     default = loads("scenario: x\ntitle: x\noperations: [{}]\nwebhooks: {eastus: {}}\n")
-    assert told == {
+    assert stated == {
         "regions": f"[{', '.join(default.regions)}]",
         "timeout": f"{default.timeout // 1000}s",
         "registry": default.registry,

@@ -44,7 +44,7 @@ def test_the_file_in_the_docs_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_the_pack_is_valid_by_it(name: str) -> None:
-    """Whoever opens a built-in scenario sees nothing underlined."""
+    """In an editor, nothing of a built-in scenario is underlined."""
     document = yaml.safe_load(find(name).read_text(encoding="utf-8"))
 
     jsonschema.Draft202012Validator(schema()).validate(document)

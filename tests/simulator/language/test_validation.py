@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a row of the table is one line, whatever its length
-"""Wrong meanings outside of faults: names that nobody has, durations out of bounds, what excludes each other."""
+"""Wrong meanings outside of faults: unknown names, durations out of bounds, what excludes each other."""
 
 import json
 
@@ -99,7 +99,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=list(WRONG))
-def test_a_wrong_meaning_is_told_where_it_stands(text: str, message: str) -> None:
+def test_a_wrong_meaning_is_reported_where_it_stands(text: str, message: str) -> None:
     """One line: file, line, column, what was found, what is accepted, the nearest valid name."""
     with pytest.raises(ScenarioError) as caught:
         loads(HEAD + text, "example.yaml")

@@ -92,7 +92,7 @@ def test_a_tag_executes_nothing(tmp_path: Path) -> None:
         ("scenario: example\n", "field 'title' is missing"),
     ],
 )
-def test_what_is_no_scenario_at_all_is_told(text: str, message: str) -> None:
+def test_what_is_no_scenario_at_all_is_reported(text: str, message: str) -> None:
     """A scenario is one mapping."""
     assert problems(text).startswith(f"example.yaml:1:1: {message}")
 
@@ -129,13 +129,13 @@ def test_aliases_stand_for_what_their_anchor_names() -> None:
 
 
 @pytest.mark.usefixtures("parser")
-def test_a_problem_behind_an_alias_is_told_once_where_it_stands() -> None:
+def test_a_problem_behind_an_alias_is_reported_once_where_it_stands() -> None:
     """Two aliases of one mistake are one mistake."""
     text = HEAD + "replication: {northeurope: &slow {median: 3}, westeurope: *slow, eastus: *slow}\n"
 
-    told = problems(text).splitlines()
+    lines = problems(text).splitlines()
 
-    assert [line.partition(" ")[0] for line in told] == ["example.yaml:3:43:"] * len(told)
+    assert [line.partition(" ")[0] for line in lines] == ["example.yaml:3:43:"] * len(lines)
 
 
 @pytest.mark.usefixtures("parser")
@@ -184,7 +184,7 @@ def test_files_of_other_systems_are_read(newline: str, mark: str, tmp_path: Path
         ),
     ],
 )
-def test_a_file_that_is_no_text_is_told(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_reported(content: bytes, message: str, tmp_path: Path) -> None:
     """Bytes that are no UTF-8, control characters, or far too many of them."""
     file = tmp_path / "example.yaml"
     file.write_bytes(content)
@@ -195,7 +195,7 @@ def test_a_file_that_is_no_text_is_told(content: bytes, message: str, tmp_path: 
     assert str(caught.value) == f"{file}{message}"
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     """Missing, a directory, an impossible name: the file is named, and there is no traceback."""
     missing, impossible = tmp_path / "missing.yaml", Path("a\0b.yaml")
 
@@ -217,13 +217,13 @@ def test_a_text_may_not_be_larger_than_a_file() -> None:
 @pytest.mark.parametrize("escape", [r"\UFFFFFFFF", r"\ud800", r"\e[31m", r"\x85"])
 @pytest.mark.usefixtures("parser")
 def test_escapes_cannot_smuggle_anything_in(escape: str) -> None:
-    """No half characters that nobody can encode, no sequences that a terminal obeys."""
+    """No half characters that cannot be encoded, no sequences that a terminal obeys."""
     assert problems(f'{HEAD}description: "{escape}"\n').startswith("example.yaml:")
 
 
 def test_a_problem_is_one_line_whatever_it_quotes() -> None:
     """Line breaks and long texts are escaped and cut."""
-    told = problems(HEAD + 'replication: {"a\\nb": ' + "x" * 5_000 + "}\n" + f"{'k' * 120}: 1\n")
+    text = problems(HEAD + 'replication: {"a\\nb": ' + "x" * 5_000 + "}\n" + f"{'k' * 120}: 1\n")
 
-    assert all(line.startswith("example.yaml:") and len(line) < 400 for line in told.splitlines())
-    assert sys.getsizeof(told) < 2_000
+    assert all(line.startswith("example.yaml:") and len(line) < 400 for line in text.splitlines())
+    assert sys.getsizeof(text) < 2_000
