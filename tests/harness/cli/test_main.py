@@ -1,186 +1,21 @@
-"""The command line: what it prints, where, and what it exits with."""
+"""The commands of ``fanin`` that have no file of their own, and its help."""
 
 import json
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from fanin.harness.cli.main import main
-from fanin.harness.history import History
 from fanin.harness.world import play as world
 from fanin.simulator.pack import names
-from tests.harness.toy_aggregator import toy
 
 VALID, INVALID, USAGE, UNKNOWN = 0, 1, 2, 3
 
 
 def fanin(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="fanin")
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is played meets an aggregator that counts deliveries instead of regions."""
-    monkeypatch.setattr(world, "play", partial(world.play, factory=toy("counts-deliveries")))
-
-
-# --- one run ---
-
-
-def test_a_valid_run_prints_its_timeline_and_its_verdict_and_exits_0() -> None:
-    """The first thing that anybody runs."""
-    result = fanin("run", "slow-region")
-
-    assert result.exit_code == VALID
-    assert result.stdout.startswith("slow-region: ")
-    assert "3 of 3: all" in result.stdout
-    assert "\nVALID  slow-region" in result.stdout
-    assert result.stderr == ""
-
-
-@pytest.mark.usefixtures("broken")
-def test_an_invalid_run_ends_in_its_replay_command_and_exits_1() -> None:
-    """A failing run leaves behind what is needed to see it again."""
-    result = fanin("run", "duplicate-not-quorum", "--seed", "7")
-
-    assert result.exit_code == INVALID
-    assert "INVALID  duplicate-not-quorum" in result.stdout
-    assert result.stdout.endswith("  replay: fanin run duplicate-not-quorum --seed 7\n")
-
-
-def test_an_unknown_run_exits_3_although_its_scenario_states_it() -> None:
-    """One run exits with its verdict; 2 is a usage error."""
-    result = fanin("run", "nothing-happened")
-
-    assert result.exit_code == UNKNOWN
-    assert "UNKNOWN  nothing-happened" in result.stdout
-
-
-def test_quiet_prints_the_verdict_alone() -> None:
-    """For scripts."""
-    result = fanin("run", "slow-region", "--quiet")
-
-    assert result.stdout.startswith("VALID  slow-region")
-
-
-def test_json_is_one_object_with_stable_keys() -> None:
-    """Programs rely on the keys."""
-    result = fanin("run", "slow-region", "--seed", "7", "--format", "json")
-
-    found = json.loads(result.stdout)
-    assert list(found) == [
-        "scenario", "seed", "verdict", "stated", "target", "time", "version", "trace", "findings", "doubts",
-        "judgements", "replay",
-    ]  # fmt: skip
-    assert (found["scenario"], found["seed"], found["verdict"]) == ("slow-region", 7, "valid")
-    assert found["judgements"][0]["outcome"] == "completed"
-
-
-@pytest.mark.usefixtures("broken")
-def test_json_holds_the_deciding_records_of_a_finding() -> None:
-    """An index alone would need the history beside it."""
-    result = fanin("run", "duplicate-not-quorum", "--format", "json")
-
-    finding = json.loads(result.stdout)["findings"][0]
-    assert result.exit_code == INVALID
-    assert {"index", "type", "at"} <= set(finding["evidence"][0])
-
-
-def test_another_seed_is_another_run() -> None:
-    """The seed is not decoration."""
-    traces = {
-        json.loads(fanin("run", "duplicate-not-quorum", "--seed", seed, "--format", "json").stdout)["trace"]
-        for seed in "12"
-    }
-
-    assert len(traces) == 2
-
-
-def test_a_file_is_played_like_a_name(tmp_path: Path) -> None:
-    """The pack is data like anybody's."""
-    file = tmp_path / "my-own.yaml"
-    file.write_text(
-        "scenario: my-own\ntitle: Mine\noperations:\n  - reaches: {eastus: never}\n", encoding="utf-8"
-    )
-
-    result = fanin("run", file, "--quiet")
-
-    assert result.exit_code == VALID
-    assert result.stdout.startswith("VALID  my-own")
-
-
-# --- several runs ---
-
-
-def test_several_runs_print_one_line_each_in_order_and_a_summary() -> None:
-    """Whoever plays many wants to see which one differs."""
-    result = fanin("run", "slow-region", "nothing-happened", "dropped-region")
-
-    lines = result.stdout.splitlines()
-    assert [line.split()[:2] for line in lines[:3]] == [
-        ["VALID", "slow-region"], ["UNKNOWN", "nothing-happened"], ["VALID", "dropped-region"],
-    ]  # fmt: skip
-    assert lines[-1] == "3 runs, each with the verdict that its scenario states"
-    assert result.exit_code == VALID  # unknown is what it states
-
-
-@pytest.mark.usefixtures("broken")
-def test_of_several_those_that_went_wrong_are_explained_and_decide_the_exit_code() -> None:
-    """A summary that hides the reason would cost a second run."""
-    result = fanin("run", "slow-region", "duplicate-not-quorum")
-
-    assert result.exit_code == INVALID
-    assert "must be valid" in result.stdout
-    assert "\nINVALID  duplicate-not-quorum" in result.stdout
-    assert "\nVALID  slow-region  target" not in result.stdout
-    assert result.stdout.splitlines()[-1] == "2 runs, 1 with another verdict than the scenario states"
-
-
-def test_a_run_that_proves_nothing_where_it_should_exits_3(tmp_path: Path) -> None:
-    """Unknown is no pass."""
-    file = tmp_path / "empty-world.yaml"
-    text = "scenario: empty-world\ntitle: Lost\noperations: [{}]\nfaults: [{fault: lose-request}]\n"
-    file.write_text(text, encoding="utf-8")
-
-    assert fanin("run", file, "slow-region").exit_code == UNKNOWN
-
-
-def test_a_scenario_that_states_a_defect_and_is_found_valid_has_failed(tmp_path: Path) -> None:
-    """Otherwise the judge could go blind unnoticed."""
-    file = tmp_path / "must-break.yaml"
-    file.write_text(
-        "scenario: must-break\ntitle: Breaks\noperations: [{}]\nverdict: invalid\n", encoding="utf-8"
-    )
-
-    assert fanin("run", file, "slow-region").exit_code == INVALID
-
-
-def test_seeds_count_up_from_the_seed() -> None:
-    """Races hide behind seeds."""
-    result = fanin("run", "slow-region", "--seed", "5", "--seeds", "3", "--format", "json")
-
-    assert [json.loads(line)["seed"] for line in result.stdout.splitlines()] == [5, 6, 7]
-
-
-def test_runs_side_by_side_give_what_runs_one_by_one_give() -> None:
-    """Another process, another hash seed, another order of finishing: same traces, same order."""
-    together = fanin(
-        "run", "original-simple", "slow-region", "--seeds", "5", "--format", "json"
-    ).stdout.splitlines()
-    alone = [
-        fanin("run", name, "--seed", seed, "--format", "json").stdout.strip()
-        for name in ("original-simple", "slow-region")
-        for seed in "01234"
-    ]
-
-    assert together == alone
-
-
-# --- stored histories ---
 
 
 def test_a_stored_history_is_judged_to_the_same_report(tmp_path: Path) -> None:
@@ -194,16 +29,6 @@ def test_a_stored_history_is_judged_to_the_same_report(tmp_path: Path) -> None:
     assert judged.stdout == played.stdout
 
 
-def test_a_history_is_json_lines(tmp_path: Path) -> None:
-    """Header first, end last, so that any tool can read it."""
-    file = tmp_path / "run.jsonl"
-
-    fanin("run", "slow-region", "--history", file)
-
-    kinds = [json.loads(line)["type"] for line in file.read_text(encoding="utf-8").splitlines()]
-    assert (kinds[0], kinds[-1]) == ("run", "end")
-
-
 def test_judging_exits_with_the_verdict(tmp_path: Path) -> None:
     """As the run itself did."""
     file = tmp_path / "run.jsonl"
@@ -212,33 +37,6 @@ def test_judging_exits_with_the_verdict(tmp_path: Path) -> None:
 
     assert fanin("judge", file).exit_code == UNKNOWN
     assert json.loads(fanin("judge", file, "--format", "json").stdout)["verdict"] == "unknown"
-
-
-def test_several_histories_go_into_a_folder(tmp_path: Path) -> None:
-    """One file each, named after scenario and seed."""
-    fanin("run", "slow-region", "dropped-region", "--seeds", "2", "--history", tmp_path / "runs")
-
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
-        "dropped-region.seed-0.jsonl", "dropped-region.seed-1.jsonl",
-        "slow-region.seed-0.jsonl", "slow-region.seed-1.jsonl",
-    ]  # fmt: skip
-
-
-def test_histories_of_scenarios_with_one_name_would_overwrite_each_other(tmp_path: Path) -> None:
-    """So neither is played."""
-    files = [tmp_path / folder / "mine.yaml" for folder in "ab"]
-    for file in files:
-        file.parent.mkdir()
-        file.write_text("scenario: mine\ntitle: Mine\noperations: [{}]\n", encoding="utf-8")
-
-    result = fanin("run", *files, "--history", tmp_path / "runs")
-
-    assert result.exit_code == USAGE
-    assert "have one name" in result.stderr
-    assert not (tmp_path / "runs").exists()
-
-
-# --- the pack ---
 
 
 def test_the_pack_is_listed_one_line_each() -> None:
@@ -266,73 +64,6 @@ def test_every_scenario_of_the_pack_can_be_explained(name: str) -> None:
 def test_the_schema_is_json() -> None:
     """Editors read it."""
     assert json.loads(fanin("schema").stdout)["type"] == "object"
-
-
-# --- mistakes ---
-
-
-def test_a_misspelt_scenario_is_answered_with_the_nearest_name() -> None:
-    """And with no traceback, and nothing on stdout."""
-    result = fanin("run", "slow-regoin")
-
-    assert result.exit_code == USAGE
-    assert "did you mean 'slow-region'?" in result.stderr
-    assert result.stdout == ""
-
-
-def test_a_mistake_in_a_scenario_is_named_by_file_line_and_column(tmp_path: Path) -> None:
-    """Before anything is played."""
-    file = tmp_path / "bad.yaml"
-    file.write_text("scenario: bad\ntitle: Bad\ntimeuot: 3s\n", encoding="utf-8")
-
-    result = fanin("run", file)
-
-    assert result.exit_code == USAGE
-    assert f"{file}:3:1" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ((), "name scenarios or files, or say --all"),
-        (("slow-region", "--all"), "name scenarios or files, or say --all"),
-        (("slow-region", "--seed", "-1"), "--seed"),
-        (("slow-region", "--seeds", "0"), "--seeds"),
-        (("slow-region", "--format", "xml"), "'xml' is not one of 'text', 'json'"),
-        (("/",), "/"),
-    ],
-)
-def test_what_run_cannot_do_is_a_usage_error(arguments: tuple[str, ...], complaint: str) -> None:
-    """2, and the message says what would have been accepted."""
-    result = fanin("run", *arguments)
-
-    assert result.exit_code == USAGE
-    assert complaint in result.stderr
-
-
-def test_a_history_that_cannot_be_written_is_complained_about_before_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not after minutes."""
-    monkeypatch.setattr(world, "play", lambda *_, **__: pytest.fail("it was played all the same"))
-
-    missing = fanin("run", "slow-region", "--history", tmp_path / "none" / "run.jsonl")
-    folder = fanin("run", "slow-region", "--history", tmp_path)
-
-    assert (missing.exit_code, folder.exit_code) == (USAGE, USAGE)
-    assert "No such file or directory" in missing.stderr
-    assert "Is a directory; one run needs a file" in folder.stderr
-
-
-def test_several_histories_need_a_folder(tmp_path: Path) -> None:
-    """One file cannot hold two."""
-    file = tmp_path / "taken"
-    file.touch()
-
-    result = fanin("run", "slow-region", "dropped-region", "--history", file)
-
-    assert result.exit_code == USAGE
-    assert "several runs need a folder" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -383,41 +114,6 @@ def test_an_interrupted_run_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch)
     result = fanin("run", "slow-region")
 
     assert (result.exit_code, result.stderr) == (130, "fanin: interrupted\n")
-
-
-def test_runs_before_an_interrupt_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Minutes of work are not thrown away: a summary, and the folder."""
-    playing, runs = world.play, iter(range(3))
-
-    def play(*arguments: Any, **options: Any) -> History:
-        if next(runs) == 2:
-            raise KeyboardInterrupt
-        return playing(*arguments, **options)
-
-    monkeypatch.setattr(world, "play", play)
-
-    result = fanin("run", "slow-region", "dropped-region", "one-region", "--report", tmp_path)
-
-    assert result.exit_code == 130
-    assert result.stdout.splitlines()[-1] == "2 runs, each with the verdict that its scenario states"
-    assert result.stderr.splitlines()[-1] == "fanin: interrupted after 2 of 3 runs"
-    assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
-
-
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_the_number_of_processes_changes_nothing(jobs: str) -> None:
-    """One on a laptop that does something else, or as many as one likes."""
-    names = ("slow-region", "dropped-region", "nothing-happened")
-
-    result = fanin("run", *names, "--jobs", jobs, "--format", "json")
-
-    assert [json.loads(line)["scenario"] for line in result.stdout.splitlines()] == list(names)
-    assert {json.loads(line)["trace"] for line in result.stdout.splitlines()} == {
-        json.loads(fanin("run", name, "--format", "json").stdout)["trace"] for name in names
-    }
-
-
-# --- help ---
 
 
 def commands() -> list[tuple[str, click.Command]]:

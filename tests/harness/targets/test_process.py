@@ -1,4 +1,4 @@
-"""Aggregators that are processes: started, killed with all that they started, and never left behind."""
+"""Aggregators that are processes: started, paused, killed as a group, and never left behind."""
 
 import asyncio
 import os
@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,14 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from fanin.harness.cli.main import main
-from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.process import CommandTarget
-from fanin.harness.targets.realtime import LoopLag, PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
-from fanin.harness.verdict import Validity
 from fanin.harness.world.target import StartError
-from fanin.simulator.language.load import load
-from fanin.simulator.pack import find
 from tests.paths import FOREIGN_APPS
 
 pytestmark = pytest.mark.real_time
@@ -72,9 +66,6 @@ def why_it_does_not_start(folder: Path, text: str, start_s: float = LIMIT_S) -> 
     return asyncio.run(start())
 
 
-# --- a command that does not start ---
-
-
 def test_a_command_that_does_not_exist_is_quoted_with_what_the_shell_said(tmp_path: Path) -> None:
     """Exit code 127, and the shell's own words."""
     message = why_it_does_not_start(tmp_path, "no-such-program --serve")
@@ -121,9 +112,6 @@ def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
     assert result.stderr.endswith(
         "Error: 'echo no database >&2; exit 5' exited with 5; its last output:\n  no database\n"
     )
-
-
-# --- its life and its end ---
 
 
 def test_what_happens_to_one_happens_to_all(tmp_path: Path) -> None:
@@ -178,55 +166,36 @@ def test_the_harnesss_own_secrets_are_not_handed_down(
     assert "WebhookRegions=eastus,westus" in told
 
 
-# --- judged ---
+def state_of(pid: int) -> str:
+    """As the kernel has it: S sleeps, R runs, T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
-@pytest.fixture(scope="module")
-def played() -> dict[str, PlayedRun]:
-    """Some of the pack against a foreign app, at the same time, because real time is long."""
-    names = ("slow-region", "dropped-region", "crash-after-ack", "restart-every-30s", "rude-traffic")
-
-    async def play() -> dict[str, PlayedRun]:
-        scenarios = [load(find(name)) for name in names]
-        coming = play_pack(scenarios, RUN, time_scale=TIME_SCALE)
-        return {each.history.run.scenario.scenario: each async for each in coming}
-
-    return asyncio.run(play())
+async def until_it_is(pid: int, states: str) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while state_of(pid) not in states:  # noqa: ASYNC110 - the system reports children only
+            await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    "name", ["slow-region", "dropped-region", "crash-after-ack", "restart-every-30s", "rude-traffic"]
-)
-def test_a_right_foreign_app_is_valid_in_real_time(played: dict[str, PlayedRun], name: str) -> None:
-    """Threads, SQLite, a blocking client: no line of it knows the harness."""
-    verdict = judge(played[name].history)
+def test_a_pause_is_a_signal_that_nobody_can_ignore(tmp_path: Path) -> None:
+    """The process is stopped, all of its group with it, and goes on where it was."""
 
-    assert verdict.findings == ()
-    assert verdict.validity is Validity.VALID, verdict.doubts
-    assert not [note for note in played[name].notes if "its process" in note]
+    async def live() -> list[str]:
+        judged = target(tmp_path, f"echo $$ > {tmp_path}/pid; exec {RUN}")
+        try:
+            await judged.start()
+            pid = int((tmp_path / "pid").read_text())
+            judged.pause()
+            await until_it_is(pid, "T")
+            stopped = state_of(pid)
+            judged.resume()
+            await until_it_is(pid, "SR")
+            os.kill(pid, 0)
+            return [stopped]
+        finally:
+            await judged.close()
 
-
-def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, PlayedRun]) -> None:
-    """The scale and the tolerance are part of every report."""
-    run = played["slow-region"].history.run
-
-    assert (run.time, run.scenario.timeout) == ("real", 1_500)
-    assert run.tolerance >= TIME_SCALE.tolerance_ms
-
-
-def test_a_busy_machine_is_noticed() -> None:
-    """What keeps the harness from being on time keeps the aggregator from it as well."""
-
-    async def be_busy() -> int:
-        lag = LoopLag()
-        measuring = asyncio.create_task(lag.measure())
-        await asyncio.sleep(0)
-        time.sleep(0.3)  # noqa: ASYNC251 - to block the loop is the point
-        await until(lambda: lag.max_ms)
-        measuring.cancel()
-        return lag.max_ms
-
-    assert asyncio.run(be_busy()) >= 200
+    assert asyncio.run(live()) == ["T"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])

@@ -3,14 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
 
 from fanin.harness.capabilities import Capability
 from fanin.harness.cli.main import main
-from fanin.harness.dialect import CONTRACT
 from fanin.harness.history import NotificationReceived, SinkResponded, encode
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.results import Card, Judged, rule_results
@@ -19,7 +18,7 @@ from fanin.harness.targets.deployment import Deployment, DeploymentSession, Unre
 from fanin.harness.targets.endpoint import Endpoint
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
-from fanin.harness.targets.status_body import Activities, ReportedOutcome, parse_timestamp, read_status
+from fanin.harness.targets.status_body import Activities
 from fanin.harness.verdict import Rule, Validity
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Scenario
@@ -225,80 +224,3 @@ def test_the_command_line_needs_an_address_and_no_sink(address: str) -> None:
     assert "  untested 7-notification         not seen: key, repetition\n" in result.stdout
     assert f"VALID  {address}: " in result.stdout
     assert SYSTEM_KEY not in result.output
-
-
-# --- found ---
-
-STARTED = {
-    "EventType": "ExecutionStarted",
-    "FunctionName": "WaitForAllRegions",
-    "Timestamp": "2026-03-01T10:00:00.1234567Z",
-}
-PUSHED = {
-    "EventType": "TaskCompleted",
-    "FunctionName": "FirePushNotification",
-    "ScheduledTime": "2026-03-01T10:00:20.1Z",
-    "Timestamp": "2026-03-01T10:00:21.1234567Z",
-    "Result": "All regions are sync'd!",
-}
-
-
-def status(*events: dict[str, Any], state: str = "Completed", **fields: Any) -> dict[str, Any]:
-    return {"runtimeStatus": state, "historyEvents": [STARTED, *events], **fields}
-
-
-def test_an_activity_that_ran_has_told() -> None:
-    """When it ended, after its execution began, by the target's own clock."""
-    found = read_status(status(PUSHED), Activities(), CONTRACT)
-
-    assert found.done
-    assert found.outcomes == (ReportedOutcome("completed", str(STARTED["Timestamp"]), True, 21_000),)
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        (),
-        ({"EventType": "TaskScheduled", "Name": "FirePushNotification"},),
-        ({"EventType": "EventRaised", "Name": "FirePushNotification"},),
-        (PUSHED | {"FunctionName": "SomethingElse"},),
-    ],
-)
-def test_nothing_else_has(events: tuple[dict[str, Any], ...]) -> None:
-    """An activity that is only scheduled, an event of the same name, another activity."""
-    assert read_status(status(*events, state="Running"), Activities(), CONTRACT).outcomes == ()
-
-
-def test_other_names_can_be_given() -> None:
-    """By whoever wrote other functions."""
-    event = PUSHED | {"FunctionName": "NotifySlack"}
-
-    found = read_status(status(event), Activities(timed_out=("NotifySlack",)), CONTRACT)
-
-    assert [it.outcome for it in found.outcomes] == ["timed_out"]
-
-
-@pytest.mark.parametrize(
-    "rubbish", [None, [], "Completed", {}, {"historyEvents": 7}, {"historyEvents": [None]}]
-)
-def test_rubbish_says_nothing(rubbish: Any) -> None:
-    """Whatever a proxy in between answers."""
-    found = read_status(rubbish, Activities(), CONTRACT)
-
-    assert (found.done, found.outcomes) == (False, ())
-
-
-@pytest.mark.parametrize(
-    ("text", "ms"),
-    [
-        ("2026-03-01T10:00:00.1234567Z", 1_772_359_200_123),
-        ("2026-03-01T10:00:00Z", 1_772_359_200_000),
-        ("2026-03-01T11:00:00.5+01:00", 1_772_359_200_500),
-        ("2026-03-01T10:00:00", 1_772_359_200_000),
-        ("yesterday", None),
-        (17, None),
-    ],
-)
-def test_timestamps_are_read_as_dotnet_writes_them(text: Any, ms: int | None) -> None:
-    """Seven fractional digits are one more than Python takes."""
-    assert parse_timestamp(text) == ms

@@ -16,7 +16,6 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
 from fanin.harness.world.foreign_app import AppLoadError, isolated_process_state, load_factory
 from fanin.harness.world.play import UnsimulatedError, play_foreign_app
-from fanin.harness.world.target import timespan
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
 from tests.paths import FOREIGN_APPS
@@ -161,20 +160,6 @@ def test_a_foreign_app_leaves_the_process_as_it_was() -> None:
     assert draws[0] == draws[1]
     assert dict(os.environ) == before
     assert random.getstate() == numbers
-
-
-@pytest.mark.parametrize(
-    ("ms", "text"),
-    [
-        (80_000, "0:01:20"),
-        (2_500, "0:00:02.500"),
-        (24 * 3_600_000, "1.0:00:00"),
-        (30 * 24 * 3_600_000 + 1, "30.0:00:00.001"),
-    ],
-)
-def test_timeouts_are_written_as_dotnet_reads_them(ms: int, text: str) -> None:
-    """Hours end at 23; days have a dot."""
-    assert timespan(ms) == text
 
 
 def verify(reference: str, *names: str) -> Result:

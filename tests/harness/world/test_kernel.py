@@ -1,9 +1,10 @@
 """Virtual time and seeded scheduling, as far as the harness relies on them."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel, clock_offset_ms, elapsed_ms
 
 
 def run(main: Callable[[], Awaitable[None]], *, seed: int = 0) -> str:
@@ -75,3 +76,135 @@ def test_tasks_left_behind_are_ended() -> None:
     run(main)
 
     assert ended == [True]
+
+
+# --- paused hosts, and a clock that is set ---
+
+
+def test_tasks_and_timers_wait_and_then_are_overdue() -> None:
+    """What was due meanwhile happens when the machine goes on, and what was not yet due, on time."""
+    kernel = VirtualKernel(0)
+    seen: list[tuple[str, int]] = []
+
+    async def tick(name: str, every_s: float) -> None:
+        for _ in range(3):
+            await asyncio.sleep(every_s)
+            seen.append((name, elapsed_ms()))
+
+    async def main() -> None:
+        still = kernel.host("still")
+        ticking = [still.create_task(tick("still", 1)), asyncio.ensure_future(tick("world", 2))]
+        await asyncio.sleep(1.5)
+        kernel.pause(still)
+        await asyncio.sleep(3)
+        kernel.resume(still)
+        await asyncio.gather(*ticking)
+
+    kernel.run(main())
+
+    assert seen == [
+        ("still", 1_000), ("world", 2_000), ("world", 4_000),
+        ("still", 4_500), ("still", 5_500), ("world", 6_000),
+    ]  # fmt: skip
+
+
+def test_what_the_network_brings_waits_in_the_socket() -> None:
+    """A packet that has left arrives; a machine that stands still does not read it before it goes on."""
+    kernel = VirtualKernel(0)
+    read: list[tuple[bytes, int]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while content := await reader.read(100):
+            read.append((content, elapsed_ms()))
+        writer.close()
+
+    async def listen() -> None:
+        await asyncio.start_server(serve, "0.0.0.0", 80)  # noqa: S104 - a simulated network
+
+    async def main() -> None:
+        server = kernel.host("server")
+        await server.create_task(listen())
+        _, writer = await asyncio.open_connection("server", 80)
+        writer.write(b"before")
+        await asyncio.sleep(1)
+        kernel.pause(server)
+        writer.write(b"during")
+        await asyncio.sleep(9)
+        assert [content for content, _ in read] == [b"before"]
+        kernel.resume(server)
+        await asyncio.sleep(1)
+        writer.close()
+
+    kernel.run(main())
+
+    assert read[1] == (b"during", 10_000)
+
+
+def test_a_world_ends_although_a_machine_stands_still() -> None:
+    """What the judged application left behind is ended, wherever it stands."""
+    kernel = VirtualKernel(0)
+    ended: list[bool] = []
+
+    async def for_ever() -> None:
+        try:
+            await asyncio.sleep(10**6)
+        finally:
+            ended.append(True)
+
+    async def main() -> None:
+        still = kernel.host("still")
+        still.create_task(for_ever())
+        await asyncio.sleep(1)
+        kernel.pause(still)
+
+    kernel.run(main())
+
+    assert ended == [True]
+
+
+def test_the_same_seed_wakes_up_in_the_same_way() -> None:
+    """Many timers are overdue at once; the seed decides their order, and nothing else does."""
+
+    def play(seed: int) -> list[int]:
+        kernel, woken = VirtualKernel(seed), list[int]()
+
+        async def sleep(number: int) -> None:
+            await asyncio.sleep(2)
+            woken.append(number)
+
+        async def main() -> None:
+            still = kernel.host("still")
+            tasks = [still.create_task(sleep(number)) for number in range(8)]
+            await asyncio.sleep(1)
+            kernel.pause(still)
+            await asyncio.sleep(9)
+            kernel.resume(still)
+            await asyncio.gather(*tasks)
+
+        kernel.run(main())
+        return woken
+
+    assert play(3) == play(3)
+    assert len({tuple(play(seed)) for seed in range(5)}) > 1
+    assert sorted(play(0)) == list(range(8))
+
+
+def test_the_wall_clock_is_set_and_time_goes_on_evenly() -> None:
+    """For what reads the time of day, and not for what measures it."""
+    kernel = VirtualKernel(0)
+    seen: list[tuple[int, int, float]] = []
+
+    async def main() -> None:
+        for by_ms in (0, 3_600_000, -3_600_000):
+            kernel.set_clock(by_ms)
+            await asyncio.sleep(10)
+            seen.append((elapsed_ms(), clock_offset_ms(), time.time()))
+
+    with kernel.foreign_app_sandbox(1_000_000_000_000):
+        kernel.run(main())
+
+    assert seen == [
+        (10_000, 0, 1_000_000_010),
+        (20_000, 3_600_000, 1_000_003_620),
+        (30_000, 0, 1_000_000_030),
+    ]
