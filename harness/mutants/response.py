@@ -200,7 +200,7 @@ MUTANTS = (
     Mutant(
         "fans-in-pings",
         (),
-        "Treats a ping as an event, so the test of a webhook starts an operation that times out.",
+        "Treats a ping as an event, so the test of a webhook starts an operation, and leads to a notification.",
         "ping-and-unwanted",
         vary(middleware=intercept(_treat_ping_as_push)),
     ),

@@ -90,7 +90,7 @@ def _start_without_first_event(*args: Any, **kwargs: Any) -> Step:
     """Start the operation; events are received only after that."""
     started = start(*args, **kwargs).state
     waiting = msgspec.structs.replace(started, arrived={}, phase=Phase.WAITING, decided_ms=None)
-    return Step(waiting, (), ArrivalResult.COUNTED)
+    return Step(waiting, (), ArrivalResult.DUPLICATE)  # the engine asks for the time of what counted
 
 
 class _OneMessageInFlight(VariedEngine):
