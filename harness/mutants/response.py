@@ -200,7 +200,8 @@ MUTANTS = (
     Mutant(
         "fans-in-pings",
         (),
-        "Treats a ping as an event, so the test of a webhook starts an operation, and leads to a notification.",
+        "Treats a ping as an event, so the test of a webhook starts an operation and leads to a"
+        " notification.",
         "ping-and-unwanted",
         vary(middleware=intercept(_treat_ping_as_push)),
     ),

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.registry import HEALTHY
+from fanin.harness.parallel import frozen_garbage_collector
 from fanin.harness.world.play import play
 from fanin.harness.world.target import AppFactory, reference_aggregator
 from fanin.simulator.language.load import loads
 from fanin.simulator.language.scenario import Scenario
 
+BUSY = 503
 HEAD = """\
 scenario: small
 title: Small
@@ -35,8 +37,8 @@ def run(scenario: str, difference: str) -> Run:
 
     Args:
         scenario: YAML; two regions, east and west, and no latency, unless it says otherwise.
-        difference: Lines of the right aggregator begin with ``-``, those of the mutant with ``+``. Instants are
-            in seconds.
+        difference: Lines of the right aggregator begin with ``-``, those of the mutant with ``+``. Instants
+            are in seconds.
     """
     return Run(cleandoc(scenario) + "\n", cleandoc(difference) + "\n")
 
@@ -60,7 +62,8 @@ def _right(variant: Mutant | Healthy) -> AppFactory:
 
 
 def _behaviour(factory: AppFactory, text: str) -> list[str]:
-    return list(_lines(play(small(text), factory=factory)))
+    with frozen_garbage_collector():
+        return list(_lines(play(small(text), factory=factory)))
 
 
 def _lines(history: History) -> Iterator[str]:
@@ -74,13 +77,14 @@ def _lines(history: History) -> Iterator[str]:
                 sent[it.attempt] = it
             case AttemptEnded():
                 attempt = sent[it.attempt]
-                hint = f" retry after {it.retry_after}" if it.retry_after and it.status == 503 else ""  # noqa: PLR2004
+                hint = f" retry after {it.retry_after}" if it.status == BUSY and it.retry_after else ""
                 yield f"{at} {attempt.op} {attempt.region}: {it.status or it.error}{hint}"
             case NotificationReceived():
                 key = f"key {keys.setdefault(it.key, len(keys) + 1)}" if it.key else "no key"
                 body = it.body or {}
                 missing = f" without {', '.join(body['missing'])}" if body.get("missing") else ""
-                yield f"{at} notified: {it.op} {body.get('outcome')}{missing}, {body.get('repository')}:{body.get('tag')}, {key}"
+                image = f"{body.get('repository')}:{body.get('tag')}"
+                yield f"{at} notified: {it.op} {body.get('outcome')}{missing}, {image}, {key}"
 
 
 def _changes(right: list[str], wrong: list[str]) -> Iterator[tuple[str, str]]:

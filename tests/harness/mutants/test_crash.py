@@ -1,0 +1,87 @@
+"""Crashes and restarts: each mutant differs from a right aggregator in one way."""
+
+import pytest
+
+from fanin.harness.mutants.registry import MUTANTS
+from tests.harness.mutants.behaviour import difference, run
+
+RUNS = {
+    "answers-before-storing": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: crash, at: 1.01s, down_for: 1s}
+        """,
+        """
+        - 1.000 notified: op1 completed, a:1, key 1
+        - 2.010 notified: op1 completed, a:1, key 1
+        + 120.020 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
+    "loses-start-event": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 20s}}
+        faults:
+          - {fault: crash, at: 10s, down_for: 1s}
+        """,
+        """
+        - 20.000 notified: op1 completed, a:1, key 1
+        + 120.000 notified: op1 timed_out without east, a:1, key 1
+        """,
+    ),
+    "outbox-in-memory": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: crash, step: before-notify, down_for: 1s}
+        """,
+        """
+        - 2.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "outbox-in-second-transaction": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: crash, at: 1.01s, down_for: 1s}
+        """,
+        """
+        - 1.000 notified: op1 completed, a:1, key 1
+        - 2.010 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "notifies-all-after-restart": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: restart, at: 10s}
+        """,
+        """
+        + 11.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "stale-lock-file": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 20s}}
+        faults:
+          - {fault: crash, at: 10s, down_for: 1s}
+        """,
+        """
+        - 20.000 op1 west: 202
+        - 20.000 notified: op1 completed, a:1, key 1
+        + 20.000 op1 west: refused
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_mutant_differs_from_a_right_aggregator_in_one_way(name: str) -> None:
+    """Responses and notifications of a small scenario are the same except for these."""
+    assert difference(MUTANTS[name], RUNS[name].scenario) == RUNS[name].difference
