@@ -1,1 +1,1 @@
-"""Scenarios nobody wrote: drawn from a seed, and shrunk to the smallest that still shows the finding."""
+"""Random scenarios: drawn from a seed, and shrunk while they still break a rule."""

@@ -108,6 +108,20 @@ RUNS = {
         + 1.000 op1 west: 400
         """,
     ),
+    "loses-body-at-upgrade": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: upgrade-h2c, region: west}
+        """,
+        """
+        - 1.000 op1 west: 202
+        - 1.000 notified: op1 completed, a:1, key 1
+        + 1.000 op1 west: 400
+        + 120.000 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
     "accepts-any-key": run(
         """
         key: open-sesame
