@@ -61,7 +61,7 @@ def nothing(*_: object, **__: object) -> Iterator[Any]:
 
 # --- it passes because nothing happened during the fault ---
 
-BITING = (
+EFFECTIVE = (
     "ack-lost",
     "crash-after-ack",
     "crash-at-notify",
@@ -72,21 +72,23 @@ BITING = (
 
 
 def a_fault_that_did_nothing_leaves_a_doubt() -> None:
-    """Whatever else was right, a run without the bite of a certain fault proves nothing."""
-    for name in BITING:
+    """Whatever else was right, a run in which a certain fault had no effect proves nothing."""
+    for name in EFFECTIVE:
         history = played(name)
         assert judge(history).validity is Validity.VALID, name
         for index in range(len(history.run.scenario.faults)):
-            tame = [it for it in history.entries if not (isinstance(it, FaultApplied) and it.fault == index)]
-            assert judge(with_entries(history, tame)).validity is not Validity.VALID, (name, index)
+            without = [
+                it for it in history.entries if not (isinstance(it, FaultApplied) and it.fault == index)
+            ]
+            assert judge(with_entries(history, without)).validity is not Validity.VALID, (name, index)
 
 
-def silence_is_no_success() -> None:
-    """A scenario in which nobody ever reaches the aggregator is no success of the aggregator's."""
+def nothing_is_no_success() -> None:
+    """A scenario in which no request ever reaches the aggregator is no success of the aggregator's."""
     assert judge(played("nothing-happened")).validity is Validity.UNKNOWN
 
 
-def _faults_need_not_bite(patch: Patch) -> None:
+def _faults_need_no_effect(patch: Patch) -> None:
     patch.setattr(doubts, "_ineffective_faults", nothing)
 
 
@@ -98,15 +100,17 @@ def _nothing_need_happen(patch: Patch) -> None:
 
 
 def what_is_lost_is_missed() -> None:
-    """Forty of a hundred notifications gone: as many operations were never told, by name."""
+    """Forty of a hundred notifications gone: as many operations were never reported, by name."""
     history = play(load(find("thousand-ops")))
     ops = [it.op for it in history.entries if isinstance(it, RegistryEvent)]
     gone = set(random.Random(0).sample(ops, len(ops) * 4 // 10))
-    posts = {it.request for it in history.entries if isinstance(it, NotificationReceived) and it.op in gone}
+    requests = {
+        it.request for it in history.entries if isinstance(it, NotificationReceived) and it.op in gone
+    }
     kept = [
         it
         for it in history.entries
-        if not (isinstance(it, NotificationReceived | SinkResponded) and it.request in posts)
+        if not (isinstance(it, NotificationReceived | SinkResponded) and it.request in requests)
     ]
 
     verdict = judge(with_entries(history, kept))
@@ -122,7 +126,7 @@ def _found(findings: Sequence[Finding]) -> int:
     return sum(int(it[1]) if it else 1 for it in counted)
 
 
-def _only_what_was_told_is_looked_at(patch: Patch) -> None:
+def _only_what_was_reported_is_looked_at(patch: Patch) -> None:
     def lenient(history: History) -> Any:
         evidence = collect(history)
         return replaced(evidence, operations=tuple(it for it in evidence.operations if it.notifications))
@@ -130,22 +134,22 @@ def _only_what_was_told_is_looked_at(patch: Patch) -> None:
     patch.setattr(oracle, "collect", lenient)
 
 
-# --- the judge accepts an illegal answer ---
+# --- the judge accepts an illegal history ---
 
 
-def _told(history: History) -> tuple[int, NotificationReceived]:
+def _first_notification(history: History) -> tuple[int, NotificationReceived]:
     return next((n, it) for n, it in enumerate(history.entries) if isinstance(it, NotificationReceived))
 
 
 def _with_body(history: History, **fields: Any) -> History:
-    n, told = _told(history)
+    n, first = _first_notification(history)
     entries = [*history.entries]
-    entries[n] = msgspec.structs.replace(told, body=told.body and told.body | fields)
+    entries[n] = msgspec.structs.replace(first, body=first.body and first.body | fields)
     return with_entries(history, entries)
 
 
 def _moved(history: History, by_ms: int) -> History:
-    """The notification and its answer at another time."""
+    """The notification and its response at another time."""
     entries = [
         msgspec.structs.replace(it, at=it.at + by_ms)
         if isinstance(it, NotificationReceived | SinkResponded)
@@ -156,17 +160,17 @@ def _moved(history: History, by_ms: int) -> History:
 
 
 def _again(history: History, **fields: Any) -> History:
-    """Told once more, a minute later, with something else in it."""
-    _, told = _told(history)
-    key, body = fields.pop("key", told.key), (told.body or {}) | fields
+    """Sent once more, a minute later, with something else in it."""
+    _, first = _first_notification(history)
+    key, body = fields.pop("key", first.key), (first.body or {}) | fields
     more: list[Entry] = [
-        NotificationReceived(told.at + 60_000, 77, key, body, told.op),
-        SinkResponded(told.at + 60_000, 77, 200),
+        NotificationReceived(first.at + 60_000, 77, key, body, first.op),
+        SinkResponded(first.at + 60_000, 77, 200),
     ]
     return with_entries(history, sorted([*history.entries, *more], key=lambda it: it.at))
 
 
-def _silent(history: History) -> History:
+def _without_notifications(history: History) -> History:
     return with_entries(
         history, [it for it in history.entries if not isinstance(it, NotificationReceived | SinkResponded)]
     )
@@ -175,10 +179,10 @@ def _silent(history: History) -> History:
 REGIONS = ["northeurope", "westeurope", "eastus"]
 COMPLETED, LOST = "slow-region", "dropped-region"
 ILLEGAL: dict[str, tuple[str, Callable[[History], History]]] = {
-    "never told": (COMPLETED, _silent),
-    "never told of the timeout": (LOST, _silent),
-    "told before it can be known": (COMPLETED, lambda it: _moved(it, -60_000)),
-    "told an hour late": (COMPLETED, lambda it: _moved(it, 600_000)),
+    "never reported": (COMPLETED, _without_notifications),
+    "never reported that it timed out": (LOST, _without_notifications),
+    "reported before it can be known": (COMPLETED, lambda it: _moved(it, -60_000)),
+    "reported ten minutes late": (COMPLETED, lambda it: _moved(it, 600_000)),
     "timed out early": (LOST, lambda it: _moved(it, -60_000)),
     "timed out late": (LOST, lambda it: _moved(it, 60_000)),
     "timed out though complete": (
@@ -193,17 +197,17 @@ ILLEGAL: dict[str, tuple[str, Callable[[History], History]]] = {
         LOST, lambda it: _with_body(it, arrived=REGIONS[1:], missing=REGIONS[:1]),
     ),
     "all are missing": (LOST, lambda it: _with_body(it, arrived=[], missing=REGIONS)),
-    "told again after it was accepted": (COMPLETED, _again),
-    "told under two keys": (COMPLETED, lambda it: _again(it, key="another")),
-    "told two outcomes": (
+    "reported again after it was accepted": (COMPLETED, _again),
+    "reported under two keys": (COMPLETED, lambda it: _again(it, key="another")),
+    "two outcomes": (
         COMPLETED, lambda it: _again(it, outcome="timed_out", arrived=REGIONS[:2], missing=REGIONS[2:]),
     ),
     "another image": (COMPLETED, lambda it: _with_body(it, digest="sha256:00")),
-    "a region that nobody knows": (COMPLETED, lambda it: _with_body(it, arrived=[*REGIONS, "mars"])),
+    "an unknown region": (COMPLETED, lambda it: _with_body(it, arrived=[*REGIONS, "mars"])),
 }  # fmt: skip
 
 
-def every_illegal_answer_is_refused() -> None:
+def every_illegal_history_is_invalid() -> None:
     """One thing wrong in the history of a right run is enough."""
     right = {name: played(name) for name in (COMPLETED, LOST)}
     assert {judge(it).validity for it in right.values()} == {Validity.VALID}
@@ -224,20 +228,20 @@ def _anything_goes(patch: Patch) -> None:
     patch.setattr(Bounds, "allows", lambda *_: True)
 
 
-# --- it is over before everybody was there ---
+# --- it is over before everything came ---
 
 LATE = ("duplicate-after-done", "long-retry-horizon", "resurrection", "same-key-next-week", "thirty-days")
 
 
 def the_watch_outlasts_everything() -> None:
-    """Two timeouts after every outcome and one after every delivery, or else silence is no evidence."""
+    """Two timeouts after every outcome and one after every delivery, or else an absence is no evidence."""
     for name in LATE:
         history = played(name)
         timeout, end = history.run.scenario.timeout, history.entries[-1]
-        told = max(it.at for it in history.entries if isinstance(it, NotificationReceived))
+        notified = max(it.at for it in history.entries if isinstance(it, NotificationReceived))
         sent = max(it.at for it in history.entries if isinstance(it, AttemptSent))
         assert isinstance(end, End)
-        assert end.at >= max(told + 2 * timeout, sent + timeout), name
+        assert end.at >= max(notified + 2 * timeout, sent + timeout), name
 
 
 def a_run_that_was_cut_short_is_not_valid() -> None:
@@ -250,7 +254,7 @@ def a_run_that_was_cut_short_is_not_valid() -> None:
         assert short.validity is Validity.UNKNOWN, size
 
 
-def _nobody_watches(patch: Patch) -> None:
+def _nothing_is_watched(patch: Patch) -> None:
     async def over(_: World) -> None:
         return None
 
@@ -268,8 +272,8 @@ def every_seed_is_another_schedule_of_faults() -> None:
     """Which deliveries are hit, in one scenario; and what goes wrong at all, in those that are drawn."""
     hit = set()
     for seed in range(10):
-        bits = [it for it in played("storm", seed).entries if isinstance(it, FaultApplied)]
-        hit.add(tuple(sorted({(it.fault, it.op or "", it.region or "") for it in bits if it.fault < 4})))
+        applied = [it for it in played("storm", seed).entries if isinstance(it, FaultApplied)]
+        hit.add(tuple(sorted({(it.fault, it.op or "", it.region or "") for it in applied if it.fault < 4})))
     drawn = {repr((it.faults, it.operations, it.regions)) for it in map(generate, range(40))}
 
     assert (len(hit), len(drawn)) == (10, 40)
@@ -320,19 +324,19 @@ def _another_seed_is_printed(patch: Patch) -> None:
 
 
 LIES = {
-    "H1 vacuous fault": Lie(a_fault_that_did_nothing_leaves_a_doubt, _faults_need_not_bite),
-    "H1 vacuous run": Lie(silence_is_no_success, _nothing_need_happen),
-    "H2 circular expectation": Lie(what_is_lost_is_missed, _only_what_was_told_is_looked_at),
-    "H3 any outcome": Lie(every_illegal_answer_is_refused, _anything_goes),
-    "H3 second outcomes": Lie(every_illegal_answer_is_refused, _without(outcome, "_other_outcomes")),
-    "H3 repetitions": Lie(every_illegal_answer_is_refused, _without(notification, "_sent_after_acceptance")),
-    "H3 content": Lie(every_illegal_answer_is_refused, _without(content, "check")),
-    "H3 silence": Lie(every_illegal_answer_is_refused, _without(timing, "_never_notified")),
-    "H3 lateness": Lie(every_illegal_answer_is_refused, _without(timing, "_notified_late")),
+    "H1 vacuous fault": Lie(a_fault_that_did_nothing_leaves_a_doubt, _faults_need_no_effect),
+    "H1 vacuous run": Lie(nothing_is_no_success, _nothing_need_happen),
+    "H2 circular expectation": Lie(what_is_lost_is_missed, _only_what_was_reported_is_looked_at),
+    "H3 any outcome": Lie(every_illegal_history_is_invalid, _anything_goes),
+    "H3 second outcomes": Lie(every_illegal_history_is_invalid, _without(outcome, "_other_outcomes")),
+    "H3 repetitions": Lie(every_illegal_history_is_invalid, _without(notification, "_sent_after_acceptance")),
+    "H3 content": Lie(every_illegal_history_is_invalid, _without(content, "check")),
+    "H3 absence": Lie(every_illegal_history_is_invalid, _without(timing, "_never_notified")),
+    "H3 lateness": Lie(every_illegal_history_is_invalid, _without(timing, "_notified_late")),
     "H4 one schedule": Lie(every_seed_is_another_schedule_of_faults, _one_registry_for_all),
     "H5 hidden chance": Lie(what_is_printed_brings_it_back, _chance_of_its_own),
     "H5 another seed printed": Lie(what_is_printed_brings_it_back, _another_seed_is_printed),
-    "H11 no watch": Lie(the_watch_outlasts_everything, _nobody_watches),
+    "H11 no watch": Lie(the_watch_outlasts_everything, _nothing_is_watched),
     "H11 cut short": Lie(a_run_that_was_cut_short_is_not_valid, _any_end_will_do),
 }
 

@@ -64,7 +64,7 @@ class Observer:
     """Stands between harness and aggregator, and writes down what passes."""
 
     arrived: list[tuple[int, str, str]] = field(default_factory=list)  # when, region, payload id
-    told: list[bool] = field(default_factory=list)  # each attempt at a notification: was it accepted?
+    accepted: list[bool] = field(default_factory=list)  # each attempt at a notification: was it accepted?
 
     def around(self, app: AsgiApp) -> AsgiApp:
         async def observed(scope: Any, receive: Any, send: Any) -> None:
@@ -96,7 +96,7 @@ class Observer:
                 await send(notification)
                 accepted = True
             finally:  # it may also be given up from outside
-                self.told.append(accepted)
+                self.accepted.append(accepted)
 
         return observed
 
@@ -116,7 +116,7 @@ def observed(scenario: Scenario, seed: int = 0) -> tuple[Observer, History]:
     return observer, play(scenario, seed=seed, factory=factory)
 
 
-# --- a fault of probability 0 bites ---
+# --- a fault of probability 0 takes effect ---
 
 KINDS: tuple[Callable[[float], DeliveryFault], ...] = (
     lambda chance: Drop(chance=chance),
@@ -173,16 +173,16 @@ ON_THE_SINK: tuple[tuple[Fault, list[int | str], list[bool]], ...] = (
 )
 
 
-def a_fault_hits_whom_it_names() -> None:
+def a_fault_hits_what_it_names() -> None:
     """Seen from the other side: did the request arrive although its sender thinks not?"""
     for fault, expected in ON_DELIVERIES:
         observer, history = observed(world(*([fault] if fault else [])))
         arrived = sum(region == WEST for _, region, _ in observer.arrived)
         assert (arrived, _fate(history), _outcome(history)) == expected, fault
-    for fault, replies, told in ON_THE_SINK:
+    for fault, replies, accepted in ON_THE_SINK:
         observer, history = observed(world(fault))
         answered = [it.error or it.status for it in history.entries if isinstance(it, SinkResponded)]
-        assert (answered, observer.told) == (replies, told), fault
+        assert (answered, observer.accepted) == (replies, accepted), fault
 
 
 def _fate(history: History) -> int | str | None:
@@ -223,7 +223,7 @@ def _lost_answers_are_sent(patch: Patch) -> None:
 
 
 def everything_happens_at_its_time() -> None:
-    """Webhooks leave when the plan says so, and the timeout is told when it is due, a month from now too."""
+    """Webhooks leave when the plan says so, and a timeout is reported when it is due, also in a month."""
     for name in ("dropped-region", "thirty-days", "duplicate-after-done"):
         scenario = scenario_of(name)
         plan = FakeRegistry(scenario, seed=0, epoch_ms=EPOCH_MS).occurrences()
@@ -231,8 +231,8 @@ def everything_happens_at_its_time() -> None:
         history = play(scenario)
         assert sorted(it.at for it in history.entries if isinstance(it, AttemptSent)) == due
     observer, history = observed(world(Drop(region=WEST)))
-    told = [it.at for it in history.entries if isinstance(it, NotificationReceived)]
-    assert told == [observer.arrived[0][0] + 60_000]
+    notified = [it.at for it in history.entries if isinstance(it, NotificationReceived)]
+    assert notified == [observer.arrived[0][0] + 60_000]
 
 
 def foreign_apps_see_the_same_time() -> None:
@@ -271,7 +271,7 @@ def _leaves_the_wall_clock_behind(patch: Patch) -> None:
     patch.setattr(kernel._Loop, "_advance_clock", simloop.SimLoop._advance_clock)
 
 
-def test_a_world_in_which_nobody_will_ever_wake_is_an_error() -> None:
+def test_a_world_in_which_nothing_will_ever_happen_again_is_an_error() -> None:
     """Waiting for ever costs no virtual time, so it must not be done silently."""
 
     async def asleep() -> None:
@@ -327,11 +327,11 @@ def what_is_sent_arrives() -> None:
     ]
     assert len(sent) > 60
     assert sorted(observer.arrived) == sorted(sent)
-    assert observer.told == [True] * 30
+    assert observer.accepted == [True] * 30
 
     observer, history = observed(scenario_of("poisoned-sink"))
     replies = [it.status == 200 for it in history.entries if isinstance(it, SinkResponded)]
-    assert sorted(observer.told) == sorted(replies)
+    assert sorted(observer.accepted) == sorted(replies)
 
 
 type Ask = Callable[..., Awaitable[WebhookResponse]]
@@ -367,8 +367,8 @@ async def _hold_some_back(n: int) -> None:
 
 LIES = {
     "H6 chance 0": Lie(a_fault_that_cannot_happen_changes_nothing, _nothing_said_means_always),
-    "H7 the sender's side": Lie(a_fault_hits_whom_it_names, _answers_are_lost_on_the_way_there),
-    "H7 the sink's side": Lie(a_fault_hits_whom_it_names, _lost_answers_are_sent),
+    "H7 the sender's side": Lie(a_fault_hits_what_it_names, _answers_are_lost_on_the_way_there),
+    "H7 the sink's side": Lie(a_fault_hits_what_it_names, _lost_answers_are_sent),
     "H8 skips": Lie(everything_happens_at_its_time, _skips_too_far),
     "H8 two clocks": Lie(foreign_apps_see_the_same_time, _leaves_the_wall_clock_behind),
     "H9 shared state": Lie(a_run_leaves_nothing_behind, _the_sink_keeps_count_for_all),
