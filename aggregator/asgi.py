@@ -21,7 +21,8 @@ from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
-from fanin.aggregator.http.protocol import EXTENSION, OUR_HTTP, HttpProtocol
+from fanin.aggregator.http.protocol import OUR_HTTP, HttpProtocol
+from fanin.aggregator.http.uvicorn_context import EXTENSION
 from fanin.aggregator.settings import Settings
 
 _ONE_PROCESS = (

@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
+import msgspec
+
+from fanin.aggregator.errors import AggregatorError
 from fanin.aggregator.http.request_parser import RequestHead
 
 type Message = MutableMapping[str, Any]
@@ -28,14 +31,21 @@ _BODILESS = frozenset((HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED))
 _LOGGER = logging.getLogger("uvicorn.error")
 
 
-def status_line(status: int) -> bytes:
-    """The first line of a response."""
+def _status_line(status: int) -> bytes:
     phrase = HTTPStatus(status).phrase if status in _STATUSES else ""
     return f"HTTP/1.1 {status} {phrase}\r\n".encode()
 
 
 _STATUSES = frozenset(map(int, HTTPStatus))
-_STATUS_LINES = {status: status_line(status) for status in range(200, 600)}
+_STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
+
+
+def refusal(error: AggregatorError) -> bytes:
+    """A whole response to what no application will see; it says that the connection closes."""
+    body = msgspec.json.encode({"error": error.code, "message": str(error)})
+    retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % error.retry_after_s
+    head = b"%bconnection: close\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b"
+    return head % (_STATUS_LINES[error.status], retry, len(body), body)
 
 
 class Channel(Protocol):

@@ -11,27 +11,17 @@ could be taken for the answer to a webhook that is on disk.
 import asyncio
 import logging
 import math
-from typing import Any, cast
-from urllib.parse import unquote
-from weakref import WeakKeyDictionary
+from typing import Any
 
-import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import service_unavailable
-from uvicorn.protocols.utils import (
-    get_client_addr,
-    get_local_addr,
-    get_path_with_query_string,
-    get_remote_addr,
-    is_ssl,
-)
 from uvicorn.server import ServerState
 
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, MemoryBudgetError, NotHttpError, RequestError
-from fanin.aggregator.http.exchange import PIECE_BYTES, AsgiApp, Exchange, Message, status_line
-from fanin.aggregator.http.fairness import FREE_BYTES, MemoryBudget, TurnQueue
-from fanin.aggregator.http.request_parser import RequestHead, RequestParser
+from fanin.aggregator.http.exchange import PIECE_BYTES, Exchange, Message, refusal
+from fanin.aggregator.http.fairness import FREE_BYTES, MemoryBudget
+from fanin.aggregator.http.request_parser import RequestParser
+from fanin.aggregator.http.uvicorn_context import UvicornContext
 from fanin.aggregator.wire import BODY_BYTES_MAX
 
 # How long a head may take once it has begun, an answer to be read, and the rest of a body whose answer does
@@ -45,21 +35,12 @@ SPILL_BYTES_MAX = 16 << 20
 
 # As uvicorn's option ``http`` wants it.
 OUR_HTTP = f"{__name__}:HttpProtocol"
-# What an application finds in its scope that is served by this class: requests are those that a strict
-# parser sees, and memory is bounded.
-EXTENSION = "fanin.http"
-_EXTENSIONS: dict[str, dict[str, object]] = {EXTENSION: {}}
-
-_ACCESS_LOGGER = logging.getLogger("uvicorn.access")
-
 # So much is received of one connection before the next has its turn. Event loops would take four times as
 # much, and of some connections again and again, and webhooks would wait for a crowd of large requests.
 _RECEIVED = memoryview(bytearray(65_536))
 
 # Of all connections, because the memory is the process's.
 _BUDGET = MemoryBudget()
-# By server, which has an event loop.
-_TURNS: WeakKeyDictionary[ServerState, TurnQueue] = WeakKeyDictionary()
 
 
 class HttpProtocol(asyncio.BufferedProtocol):
@@ -75,21 +56,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        if not config.loaded:
-            config.load()
-        self._app, self._concurrency_max = config.loaded_app, config.limit_concurrency
-        self._root_path = config.root_path
-        self._keep_alive_s = float(config.timeout_keep_alive)
-        self._asgi = {"version": config.asgi_version, "spec_version": "2.3"}
-        self._server_state, self._app_state = server_state, app_state
-        self._connections = cast("set[Any]", server_state.connections)
         self._loop = _loop or asyncio.get_running_loop()
-        turns = _TURNS.get(server_state)
-        if turns is None:
-            turns = _TURNS[server_state] = TurnQueue(self._loop)
-        self._turns = turns
-        self._logs_access = _ACCESS_LOGGER.hasHandlers()
-
+        self._uvicorn = UvicornContext(config, server_state, app_state, self._loop)
         self._parser = RequestParser()
         self._exchange: Exchange | None = None  # under way; None between two requests
         self._body_bytes = 0  # of its body, so far
@@ -110,14 +78,12 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
         self._transport = transport
-        self._connections.add(self)
-        self._server, self._client = get_local_addr(transport), get_remote_addr(transport)
-        self._scheme = "https" if is_ssl(transport) else "http"
-        self._deadline_s = self._loop.time() + self._keep_alive_s
+        self._uvicorn.opened(self, transport)
+        self._deadline_s = self._loop.time() + self._uvicorn.keep_alive_s
         self._look_at(self._deadline_s)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it was lost does not matter
-        self._connections.discard(self)
+        self._uvicorn.closed(self)
         self._timer.cancel()
         _BUDGET.release(self)
         self._lingering = True
@@ -186,7 +152,10 @@ class HttpProtocol(asyncio.BufferedProtocol):
                 if head is None:
                     self._await_head()
                     return
-                exchange = self._begin(head)
+                self._in_head = False
+                self._deadline_s = math.inf
+                exchange = self._exchange = Exchange(self, self._uvicorn.scope(head), head)
+                self._uvicorn.run(exchange)
             if not self._parser.body_ended:
                 self._read_body(exchange)
         except RequestError as error:
@@ -198,7 +167,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         """Go on when others have had their turn."""
         if not self._waits_for_turn:
             self._waits_for_turn = True
-            self._turns.add(self._go_on)
+            self._uvicorn.turns.add(self._go_on)
 
     def _go_on(self) -> None:
         self._waits_for_turn = False
@@ -216,39 +185,6 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._end_in(STALL_S)
         self._hold()
         self._resume_reading()
-
-    def _begin(self, head: RequestHead) -> Exchange:
-        """Let the application answer one request."""
-        self._in_head = False
-        self._deadline_s = math.inf
-        path = head.path.decode()
-        if "%" in path:
-            path = unquote(path)
-        root = self._root_path
-        scope: Message = {
-            "type": "http",
-            "asgi": self._asgi,
-            "http_version": "1.1" if head.minor_version else "1.0",
-            "server": self._server,
-            "client": self._client,
-            "scheme": self._scheme,
-            "method": head.method,
-            "root_path": root,
-            "path": root + path,
-            "raw_path": root.encode() + head.path,
-            "query_string": head.query,
-            "headers": head.headers,
-            "state": self._app_state.copy(),
-            "extensions": _EXTENSIONS,
-        }
-        exchange = self._exchange = Exchange(self, scope, head)
-        app, tasks, most = self._app, self._server_state.tasks, self._concurrency_max
-        if most is not None and (len(self._connections) >= most or len(tasks) >= most):
-            app = cast("AsgiApp", service_unavailable)
-        task = self._loop.create_task(exchange.run(app))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        return exchange
 
     def _read_body(self, exchange: Exchange) -> None:
         parser = self._parser
@@ -352,7 +288,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def default_headers(self) -> list[tuple[bytes, bytes]]:
         """What every response carries, such as its date."""
-        return self._server_state.default_headers
+        return self._uvicorn.default_headers()
 
     def write(self, data: bytes) -> None:
         """Send bytes of a response."""
@@ -370,7 +306,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def response_ended(self, exchange: Exchange) -> None:
         """The last byte of a response has been written."""
         parser = self._parser
-        self._server_state.total_requests += 1
+        self._uvicorn.answered()
         if self._lingering or self._transport.is_closing():
             return
         if not exchange.keep_alive:
@@ -396,7 +332,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         elif self._ended:
             self._transport.close()
         else:
-            self._deadline_s = self._loop.time() + self._keep_alive_s
+            self._deadline_s = self._loop.time() + self._uvicorn.keep_alive_s
             self._resume_reading()
 
     def _refuse(self, error: AggregatorError) -> None:
@@ -411,7 +347,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
                 self._transport.abort()
                 return
         if answerable:
-            self._transport.write(_response(error))
+            self._transport.write(refusal(error))
         self._close(linger=True)
 
     def _close(self, *, linger: bool) -> None:
@@ -431,17 +367,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def log_access(self, scope: Message, status: int) -> None:
-        """Log a request as uvicorn does, where that is wanted."""
-        if self._logs_access:
-            scope_ = cast("Any", scope)
-            _ACCESS_LOGGER.info(
-                '%s - "%s %s HTTP/%s" %d',
-                get_client_addr(scope_),
-                scope["method"],
-                get_path_with_query_string(scope_),
-                scope["http_version"],
-                status,
-            )
+        """Log a request, where that is wanted."""
+        self._uvicorn.log_access(scope, status)
 
     # --- time ---
 
@@ -460,19 +387,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         """Close if the deadline has passed; it may have been moved since the timer was set."""
         now_s = self._loop.time()
         if now_s < self._deadline_s:
-            self._look_at(min(self._deadline_s, now_s + max(self._keep_alive_s, STALL_S)))
+            self._look_at(min(self._deadline_s, now_s + max(self._uvicorn.keep_alive_s, STALL_S)))
         elif self._exchange is None and not self._parser.pending and not self._lingering:
             self._transport.close()
         else:
             self._transport.abort()  # closing would wait for whatever nobody reads
-
-
-def _response(error: AggregatorError) -> bytes:
-    body = msgspec.json.encode({"error": error.code, "message": str(error)})
-    retry = b"" if error.retry_after_s is None else b"retry-after: %d\r\n" % error.retry_after_s
-    return (b"%bconnection: close\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b") % (
-        status_line(error.status),
-        retry,
-        len(body),
-        body,
-    )
