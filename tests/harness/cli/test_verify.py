@@ -1,23 +1,129 @@
 """``fanin verify``: its options, what it prints, and how it ends."""
 
-from click.testing import CliRunner
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
 
 from fanin.harness.cli.main import main
+from fanin.harness.verify import verification
+from fanin.harness.world.play import play_foreign_app
 from tests.paths import FOREIGN_APPS
 
 APP = ("--app", "unmodified:create_app", "--app-dir", str(FOREIGN_APPS))
 
 
-def fanin(*words: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, words)
-    return result.exit_code, result.stdout, result.stderr
+def verify(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, ["verify", *map(str, words)], prog_name="fanin")
 
 
-def test_verify_plays_an_application_by_what_it_declares() -> None:
-    """Without a word it is spared; with it, it is judged and found wanting."""
-    _, silent, _ = fanin("verify", *APP, "envelopes")
-    code, declared, _ = fanin("verify", *APP, "envelopes", "--capability", "envelopes")
+def test_an_application_is_judged_by_what_it_declares() -> None:
+    """Without a word the scenario is skipped; with it, the application is judged, and found wanting."""
+    silent = verify(*APP, "envelopes")
+    declared = verify(*APP, "envelopes", "--capability", "envelopes")
 
-    assert "needs envelopes" in silent
-    assert code == 1
-    assert "invalid  envelopes" in declared
+    assert "needs envelopes" in silent.stdout
+    assert declared.exit_code == 1
+    assert "invalid  envelopes" in declared.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "say what to judge: --app MODULE:FACTORY, --command CMD, or --url URL"),
+        (("--app", "a:b", "--command", "x"), "app is given as well; a target is one of app, command, url"),
+        (
+            ("--app", "a:b", "--jobs", "3"),
+            "--jobs: it has no meaning for a target given by app, only by command",
+        ),
+        (("--app", "nothing"), "--app: 'nothing' is not accepted; write"),
+        (("--command", "x", "--tolerance", "soon"), "Invalid value for '--tolerance'"),
+        (("--url", "https://h/{region}"), "say which regions the deployment is configured with"),
+        (("--url", "https://h/{region}", "--regions", "a,,b"), "--regions: 'a,,b' is not accepted; write"),
+        ((*APP, "slow-region", "slow-regoin"), "slow-regoin: neither a built-in scenario nor a file"),
+        (("--target", "nowhere.yaml"), "does not exist"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(words: tuple[str, ...], complaint: str) -> None:
+    """2, and the message names the option."""
+    result = verify(*words)
+
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
+def test_two_scenarios_of_one_name_cannot_be_told_apart_on_a_card(tmp_path: Path) -> None:
+    """A copy of a built-in one is given another name first."""
+    copy = tmp_path / "copy.yaml"
+    copy.write_text("scenario: slow-region\ntitle: A copy\noperations: [{}]\n", encoding="utf-8")
+
+    result = verify(*APP, "slow-region", copy)
+
+    assert result.exit_code == 2
+    assert "two of these scenarios are called 'slow-region'" in result.stderr
+
+
+def test_the_card_in_json_is_one_object_and_nothing_else_is_printed() -> None:
+    """Programs read stdout; progress would be in their way."""
+    result = verify(*APP, "slow-region", "--format", "json")
+
+    card = json.loads(result.stdout)
+    assert (card["target"], card["exit_code"]) == ("unmodified:create_app", 0)
+    assert [it["scenario"] for it in card["scenarios"]] == ["slow-region"]
+    assert result.stderr == ""
+
+
+def test_a_report_ends_in_the_same_command_for_one_scenario(tmp_path: Path) -> None:
+    """With every option as it was given, and without those that another run decides anew."""
+    report = tmp_path / "report"
+
+    verify(
+        *APP, "--lacks", "function-keys", "--report", report, "--seed", "7", "slow-region", "crash-after-ack"
+    )
+
+    runs = json.loads((report / "report.json").read_bytes())["runs"]
+    assert [run["replay"] for run in runs] == [
+        f"fanin verify --app unmodified:create_app --app-dir {FOREIGN_APPS}"
+        f" --lacks function-keys --seed 7 {name}"
+        for name in ("slow-region", "crash-after-ack")
+    ]
+
+
+def interrupted_after(runs: int) -> Callable[..., Any]:
+    playing, left = play_foreign_app, iter(range(runs))
+
+    def play(*arguments: Any, **options: Any) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return playing(*arguments, **options)
+
+    return play
+
+
+def test_ctrl_c_prints_a_card_of_what_is_judged_and_writes_the_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a note that it is not all."""
+    monkeypatch.setattr(verification, "play_foreign_app", interrupted_after(2))
+
+    result = verify(*APP, "slow-region", "dropped-region", "late-region", "--report", tmp_path)
+
+    assert result.exit_code == 130
+    assert "note: interrupted when 2 of 3 scenarios were judged\n" in result.stdout
+    assert "VALID  unmodified:create_app: 2 valid\n" in result.stdout
+    assert result.stderr.endswith("fanin: interrupted\n")
+    assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
+
+
+def test_ctrl_c_before_anything_is_judged_prints_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would say nothing about any rule."""
+    monkeypatch.setattr(verification, "play_foreign_app", interrupted_after(0))
+
+    result = verify(*APP, "slow-region")
+
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.endswith("fanin: interrupted\n")

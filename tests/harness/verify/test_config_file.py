@@ -1,16 +1,13 @@
 """Target files: what is read from them, and what is said about those that make no sense."""
 
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from fanin.harness.dialect import NotificationDialect, ResponseDialect
-from fanin.harness.targets.status_body import Activities
 from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_file import ScenarioError, load, loads
-from fanin.harness.verify.config_validation import missing_settings, parse_address, problems, with_options
+from fanin.harness.verify.config_validation import missing_settings
 
 WHOLE = """
 url: https://acr.example/api/ImagePush?region={region}&code={key}
@@ -146,69 +143,3 @@ def test_files_are_read_and_those_that_cannot_be_are_named(tmp_path: Path) -> No
         load(bad)
     with pytest.raises(ScenarioError, match=r"none\.yaml: cannot be read: No such file"):
         load(tmp_path / "none.yaml")
-
-
-def test_the_command_line_wins_field_by_field() -> None:
-    """What it does not say stays as the file has it."""
-    target = with_options(loads(WHOLE), {"timeout": 5_000, "regions": ("a",), "seed": 1})
-
-    assert (target.timeout, target.regions, target.seed) == (5_000, ("a",), 1)
-    assert target.redelivery_grace == 120_000
-    assert list(problems(target)) == []
-
-
-def test_another_kind_of_target_keeps_only_what_makes_sense_with_it() -> None:
-    """The file's dialect is still the aggregator's; its address is not."""
-    file = loads(WHOLE)
-
-    target = with_options(file, {"command": "node server.js"})
-
-    assert target == TargetConfig(
-        command="node server.js",
-        timeout=80_000,
-        tolerance=5_000,
-        redelivery_grace=120_000,
-        seed=7,
-        scenarios=file.scenarios,
-        report="report",
-        responses=file.responses,
-        notification=file.notification,
-    )
-    assert list(problems(target)) == []
-
-
-@pytest.mark.parametrize(
-    ("target", "sentence"),
-    [
-        (TargetConfig(), "say what to judge: --app"),
-        (TargetConfig(url="https://h/{region}", timeout=1, listen="h:1"), "say which regions"),
-        (TargetConfig(url="https://h/{region}", regions=("a",), listen="h:1"), "say which timeout"),
-        (
-            TargetConfig(url="https://h/{region}", regions=("a",), timeout=1),
-            "say where the deployment's notifica",
-        ),
-    ],
-)
-def test_what_nobody_said_and_must_be_known_is_asked_for(target: TargetConfig, sentence: str) -> None:
-    """A file alone may lack it; the command line may add it."""
-    (said,) = missing_settings(target)
-
-    assert said.startswith(sentence)
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [("0.0.0.0:9000", ("0.0.0.0", 9000)), ("[::1]:80", ("::1", 80)), ("sink.local:0", ("sink.local", 0))],  # noqa: S104 - an example
-)
-def test_addresses_are_a_host_and_a_port(text: str, address: tuple[str, int]) -> None:
-    """IPv6 in brackets."""
-    assert parse_address(text) == address
-    assert loads(f"listen: '{text}'").listen == text
-
-
-@pytest.mark.parametrize("shape", [TargetConfig, ResponseDialect, NotificationDialect, Activities])
-def test_every_field_is_described(shape: Any) -> None:
-    """The page about target files is held to these descriptions."""
-    described = {line.strip().partition(":")[0] for line in (shape.__doc__ or "").splitlines()}
-
-    assert {field.encode_name for field in msgspec.structs.fields(shape)} <= described

@@ -1,0 +1,40 @@
+"""Progress on a terminal, and nowhere else."""
+
+import io
+import sys
+
+import pytest
+
+from fanin.harness.cli.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def advance(progress: Progress) -> None:
+    progress.show()
+    progress.advance()
+    progress.show()
+    progress.wipe()
+
+
+def test_a_terminal_shows_how_much_is_done_and_nothing_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is removed before a result is printed, which may go to the same screen."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    advance(Progress(2))
+
+    assert screen.getvalue() == "\r\x1b[K0/2" + "\r\x1b[K" + "\r\x1b[K1/2" + "\r\x1b[K"
+
+
+def test_a_file_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs of CI are not for control characters."""
+    file = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
+
+    advance(Progress(2))
+
+    assert file.getvalue() == ""
