@@ -1,15 +1,15 @@
 """HTTP/1.1 connections that only POST, and read only the status and ``Retry-After`` of a response.
 
-Why not a client library: sending a notification costs as much as receiving all webhooks of an operation, and
-most of the cost of a library's request is for features that a notification must not use (redirects, cookies,
-sessions) or does not need (bodies of responses). In the running service, a POST cost 90 µs less here.
-The module is small because `httptools` parses and the event loop does TLS.
+Why not a client library: docs/decisions/0003-notification-client.md. The module is small because `httptools`
+parses and the event loop does TLS.
+
+Rules of this file: a receiver is not trusted. What it sends is parsed up to `RESPONSE_BYTES_MAX` per request
+and not at all when no request waits for it; then the connection is closed, and its socket with it.
 
 Not supported: proxies.
 """
 
 import asyncio
-import socket
 import ssl
 from collections import deque
 from typing import Any, NamedTuple
@@ -17,11 +17,19 @@ from typing import Any, NamedTuple
 import httptools
 
 from fanin.aggregator.notify.address import Address
+from fanin.aggregator.notify.name_lookup import NameLookup, lookup_on_loop
 
 # How long connecting to one address of a host may take, with TLS, before the next address is tried.
 CONNECT_S = 3.0
 # An idle connection is not reused after this time. Servers close theirs after 5 s (uvicorn, Node.js) or more.
 IDLE_S = 4.0
+# How much of a response is parsed: informational responses, head, and what has arrived of the body with them.
+# Servers' own limits for heads are 8 to 64 KiB.
+RESPONSE_BYTES_MAX = 65_536
+# How many informational responses (RFC 9110, section 15.2) may precede a response.
+INFORMATIONAL_MAX = 16
+# How many addresses of a host are tried.
+ADDRESSES_MAX = 8
 _INFORMATIONAL = range(100, 200)
 _RETRY_AFTER = b"retry-after"
 _RETRY_AFTER_LENGTH = len(_RETRY_AFTER)  # compared first, because lower-casing every name costs more
@@ -46,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Response] | None = None  # of the request in progress
         self._response: Response | None = None  # to the last request
         self._retry_after: str | None = None  # of the response that is being read
+        self._unread = RESPONSE_BYTES_MAX  # how much more of the response may be parsed
+        self._informational = 0  # responses of that kind to the request in progress
         self._complete = True  # the last response was read to its end …
         self._keep_alive = False  # … and the server keeps the connection open
         self._unsolicited = False  # the server sent more than one response to a request
@@ -66,6 +76,7 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._waiter, self._response = loop.create_future(), None
         self._complete = self._keep_alive = False
+        self._unread, self._informational = RESPONSE_BYTES_MAX, 0
         self._transport.write(request)
         try:
             return await self._waiter
@@ -94,10 +105,20 @@ class Connection(asyncio.Protocol):
         self._transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
+        if self._waiter is None or self._closed:
+            self.abort()  # nothing was requested
+            return
+        parsed, self._unread = data[: self._unread], self._unread - len(data)
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(parsed)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("the response is not HTTP")
+            self._fail(
+                "too many informational responses"
+                if self._informational > INFORMATIONAL_MAX
+                else "the response is not HTTP"
+            )
+        if self._unread < 0:
+            self._fail(f"the response is longer than {RESPONSE_BYTES_MAX >> 10} KiB")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
@@ -122,7 +143,12 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
-        if status in _INFORMATIONAL or self._waiter is None:
+        if status in _INFORMATIONAL:
+            self._informational += 1
+            if self._informational > INFORMATIONAL_MAX:
+                raise ConnectionFailedError  # ends the parsing
+            return
+        if self._waiter is None or self._complete:
             return
         self._response = Response(status, self._retry_after)
         if not self._waiter.done():
@@ -134,10 +160,13 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """A pool of connections to one address. It has no limit; idle connections are kept for `IDLE_S`."""
+    """A pool of connections to one address. Idle connections are kept for `IDLE_S`.
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    It has no limit of its own: there are as many connections as attempts run at once.
+    """
+
+    def __init__(self, address: Address, lookup: NameLookup = lookup_on_loop) -> None:
+        self._address, self._lookup = address, lookup
         self._idle: deque[Connection] = deque()  # the most recently used last
         self._tls = ssl.create_default_context() if address.tls else None
 
@@ -172,6 +201,7 @@ class Connections:
             connection = self._idle.pop()
             if connection.reusable:
                 return connection
+            connection.abort()
         return None
 
     async def _connect(self) -> Connection:
@@ -179,7 +209,8 @@ class Connections:
         loop = asyncio.get_running_loop()
         name = self._address.host if self._tls else None  # that the certificate must have
         failure: OSError = OSError(f"{self._address.host} has no address")
-        for host, port in await self._addresses():
+        address = self._address
+        for host, port in (await self._lookup(address.host, address.port))[:ADDRESSES_MAX]:
             try:
                 async with asyncio.timeout(CONNECT_S):
                     _, connection = await loop.create_connection(
@@ -192,10 +223,3 @@ class Connections:
             else:
                 return connection
         raise failure
-
-    async def _addresses(self) -> list[tuple[str, int]]:
-        address = self._address
-        found = await asyncio.get_running_loop().getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM
-        )
-        return [(str(where[0]), int(where[1])) for *_, where in found]

@@ -11,6 +11,7 @@ from fanin.aggregator.clock import Clock
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.connection import ConnectionFailedError, Connections
 from fanin.aggregator.notify.formats import Message, Render
+from fanin.aggregator.notify.name_lookup import NameLookup, lookup_on_loop
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RETRY_AFTER_MS_MAX
 from fanin.aggregator.notify.target import Target
@@ -37,13 +38,14 @@ class HttpTarget:
         *,
         gone: frozenset[int] = frozenset(),
         rate_limited: bool = False,
+        lookup: NameLookup = lookup_on_loop,
     ) -> None:
         self._render, self._clock, self._rate_limited = render, clock, rate_limited
         self._signer = Signer(target.signing_secrets) if target.signing_secrets else None
         self._gone = gone | (_GONE_IF_SIGNED if self._signer else frozenset())
         self._paused_until_ms = 0  # Unix epoch; nothing is sent before, if the receiver limits the rate
         address = target.address
-        self._connections = Connections(address)
+        self._connections = Connections(address, lookup)
         lines = [
             f"POST {address.path} HTTP/1.1",
             f"host: {address.host_header}",

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from fanin.aggregator.clock import Clock
+from fanin.aggregator.clock import Clock, SystemClock
 from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify import formats
 from fanin.aggregator.notify.formats import Format
 from fanin.aggregator.notify.http import HttpTarget
+from fanin.aggregator.notify.name_lookup import LookupThread, lookup_on_loop
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import OUTCOMES, Target
 
@@ -46,4 +47,6 @@ def _open(target: Target, form: Format, clock: Clock) -> HttpTarget:
     render = form.render
     if form.has_source and target.source:
         render = partial(render, source=target.source)
-    return HttpTarget(target, render, clock, gone=form.gone, rate_limited=form.rate_limited)
+    # Other clocks belong to simulated worlds, which have no threads, and whose names their loop knows.
+    lookup = LookupThread() if isinstance(clock, SystemClock) else lookup_on_loop
+    return HttpTarget(target, render, clock, gone=form.gone, rate_limited=form.rate_limited, lookup=lookup)

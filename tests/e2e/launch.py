@@ -1,4 +1,8 @@
-"""``fanin serve`` with limits or a clock of its own: ``[--set MODULE.NAME=NUMBER] [--clock FILE] ...``.
+"""``fanin serve`` with limits, a clock or name servers of its own: ``[OPTION VALUE] ... [ARGUMENT] ...``.
+
+    --set MODULE.NAME=NUMBER  a limit
+    --clock FILE              a clock
+    --hanging-names DOMAIN    names in this domain have a name server that does not respond
 
 Options of this launcher come first; everything else goes to the command as a user would type it.
 A clock's file holds how many milliseconds the service's clock is ahead of the machine's, and is read at every
@@ -7,8 +11,11 @@ set, without a library that is loaded before everything else, and without touchi
 """
 
 import importlib
+import socket
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from fanin.aggregator.clock import SystemClock
 from fanin.harness.cli.main import main
@@ -33,13 +40,28 @@ def set_clock(file: Path) -> None:
     setattr(SystemClock, SystemClock.now_ms.__name__, now_ms)
 
 
+def hang_names(domain: str) -> None:
+    """Let lookups in a domain block, as the system's resolver does while a name server does not respond."""
+    truly = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        if str(host).endswith(domain):
+            time.sleep(120)
+        return truly(host, *arguments, **options)
+
+    socket.getaddrinfo = getaddrinfo
+
+
+OPTIONS = {
+    "--set": set_constant,
+    "--clock": lambda value: set_clock(Path(value)),
+    "--hanging-names": hang_names,
+}
+
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    while arguments and arguments[0] in ("--set", "--clock"):
+    while arguments and arguments[0] in OPTIONS:
         option, value, *arguments = arguments
-        if option == "--set":
-            set_constant(value)
-        else:
-            set_clock(Path(value))
+        OPTIONS[option](value)
     sys.argv[1:] = ["serve", *arguments]
     main()

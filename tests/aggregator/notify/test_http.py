@@ -14,7 +14,6 @@ import pytest
 
 from fanin.aggregator.fanin import Notification, Phase, Subject
 from fanin.aggregator.notify.address import parse
-from fanin.aggregator.notify.connection import Connections
 from fanin.aggregator.notify.formats.json import render
 from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.port import NotDeliveredError
@@ -229,6 +228,32 @@ async def test_every_way_to_say_200_is_understood(answer: Answer) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"HTTP/1.1 103 X\r\n\r\n" * 17 + OK, "too many informational responses"),
+        (b"HTTP/1.1 200 " + b"a" * 70_000, "longer than 64 KiB"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 12_000, "longer than 64 KiB"),
+        (b"HTTP/1.1 200 OK\r\na: " + b"b" * 70_000, "longer than 64 KiB"),
+    ],
+    ids=["informational", "reason", "fields", "field"],
+)
+async def test_a_response_has_limits(sent: bytes, reason: str) -> None:
+    """A receiver that sends without an end costs one attempt of its own."""
+    async with server(says(sent)) as (url, _), target(url) as it:
+        with pytest.raises(NotDeliveredError, match=reason):
+            async with asyncio.timeout(5):
+                await it.send(NOTIFICATION)
+
+
+@pytest.mark.anyio
+async def test_sixteen_informational_responses_are_read() -> None:
+    """More than any server sends."""
+    async with server(says(b"HTTP/1.1 103 X\r\n\r\n" * 16 + OK)) as (url, _), target(url) as it:
+        await it.send(NOTIFICATION)
+
+
+@pytest.mark.anyio
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
     """Servers close what is idle; that must not cost the next notification an attempt."""
 
@@ -316,16 +341,17 @@ async def test_a_connection_that_idled_too_long_is_not_used(monkeypatch: pytest.
 
 
 @pytest.mark.anyio
-async def test_the_next_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_address_of_a_host_is_tried() -> None:
     """A name may have an address that does not work from here, IPv6 above all."""
-    async with server(says(OK)) as (url, requests), target(url.replace("127.0.0.1", "two.example")) as it:
+
+    async def two(_: str, port: int) -> list[tuple[str, int]]:
+        return [("127.0.0.2", 9), ("127.0.0.1", port)]
+
+    async with server(says(OK)) as (url, requests):
         port = int(url.split(":")[2].split("/")[0])
-
-        async def two(_: Connections) -> list[tuple[str, int]]:
-            return [("127.0.0.2", 9), ("127.0.0.1", port)]
-
-        monkeypatch.setattr(Connections, "_addresses", two)
-        await it.send(NOTIFICATION)
+        address = parse(url.replace("127.0.0.1", "two.example"))
+        with closing(HttpTarget(Target(address=address), render, At(), lookup=two)) as it:
+            await it.send(NOTIFICATION)
 
     ((head, _),) = requests
     assert f"host: two.example:{port}" in head

@@ -1,0 +1,156 @@
+"""A receiver that does harm delays neither webhooks nor other targets, and fills neither memory nor files."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.bad_day import BadDay
+from tests.e2e.hostile_receiver import KINDS
+from tests.e2e.serving import LIMIT_S, Sink
+
+OPERATIONS = 40
+PAUSE_S = 0.02
+# How long a webhook may take, and a notification of another target, on a machine that does nothing else.
+WEBHOOK_S_MAX, NOTIFICATION_S_MAX = 0.25, 1.0
+# A service that idles has some 50 MiB, and 20 files.
+MEMORY_MIB_MAX, FILES_MAX = 120, 150
+# Attempts that hang get a grace of 3 s at the stop.
+STOP_S_MAX = 8
+
+TARGETS = """
+targets:
+  - {{name: good, url: "{good}"}}
+  - {{name: hostile, url: "{hostile}"}}
+"""
+
+
+@contextmanager
+def hostile(kind: str) -> Iterator[str]:
+    """A hostile receiver; its URL."""
+    command = [sys.executable, "-m", "tests.e2e.hostile_receiver", kind]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/hook"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class Noise:
+    """The longest time for which the machine kept this process from running."""
+
+    longest_s = 0.0
+
+    async def watch(self) -> None:
+        while True:
+            before_s = time.monotonic()
+            await asyncio.sleep(0.01)
+            self.longest_s = max(self.longest_s, time.monotonic() - before_s - 0.01)
+
+
+@asynccontextmanager
+async def noise() -> AsyncIterator[Noise]:
+    found = Noise()
+    watching = asyncio.create_task(found.watch())
+    try:
+        yield found
+    finally:
+        watching.cancel()
+
+
+class Slowest:
+    """The slowest webhook, and the slowest notification of the good target."""
+
+    def __init__(self) -> None:
+        self.webhook_s = self.notification_s = 0.0
+
+    async def play(self, service: BadDay, good: Sink, operations: int = OPERATIONS) -> None:
+        """Send webhooks that decide an operation each, at an even pace."""
+        notified = []
+        for number in range(operations):
+            began_s = time.monotonic()
+            status, _ = await service.push("eastus", f"op-{number}")
+            assert status == 202
+            self.webhook_s = max(self.webhook_s, time.monotonic() - began_s)
+            notified.append(asyncio.create_task(self._notified(good, f"op-{number}")))
+            await asyncio.sleep(PAUSE_S)
+        await asyncio.gather(*notified)
+
+    async def _notified(self, good: Sink, operation: str) -> None:
+        began_s = time.monotonic()
+        async with asyncio.timeout(LIMIT_S):
+            while all(body["id"] != operation for _, body in good.received):  # noqa: ASYNC110 - as often
+                await asyncio.sleep(0.01)
+        self.notification_s = max(self.notification_s, time.monotonic() - began_s)
+
+
+def count(service: BadDay, what: str) -> int:
+    """How many open files (``fd``) or threads (``task``) the service has."""
+    return len(list(Path(f"/proc/{service.process.pid}/{what}").iterdir()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hostile_receiver_harms_itself_alone(tmp_path: Path, kind: str) -> None:
+    """Webhooks under 250 ms, other targets under a second, memory and files bounded."""
+
+    async def story() -> None:
+        async with Sink() as good:
+            with hostile(kind) as url:
+                (tmp_path / "targets.yaml").write_text(TARGETS.format(good=good.url, hostile=url))
+                service = BadDay.begin(
+                    tmp_path, FANIN_REGIONS="eastus", FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")
+                )
+                slowest = Slowest()
+                try:
+                    async with noise() as machine:
+                        await slowest.play(service, good)
+                    memory_mib, open_files = service.memory_mib(), count(service, "fd")
+                finally:
+                    service.end(signal.SIGKILL)
+
+        assert slowest.webhook_s < WEBHOOK_S_MAX + machine.longest_s
+        assert slowest.notification_s < NOTIFICATION_S_MAX + machine.longest_s
+        assert memory_mib < MEMORY_MIB_MAX
+        assert open_files < FILES_MAX
+
+    asyncio.run(story())
+
+
+def test_a_name_server_that_hangs_delays_its_target_alone(tmp_path: Path) -> None:
+    """Other names are looked up meanwhile, and SIGTERM does not wait for the name server."""
+
+    async def story() -> None:
+        async with Sink() as good:
+            by_name = good.url.replace("127.0.0.1", "localhost")
+            (tmp_path / "targets.yaml").write_text(
+                TARGETS.format(good=by_name, hostile="http://receiver.hanging.example/hook")
+            )
+            service = BadDay.begin(
+                tmp_path,
+                launch=("--hanging-names", ".hanging.example"),
+                FANIN_REGIONS="eastus",
+                FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml"),
+            )
+            slowest = Slowest()
+            async with noise() as machine:
+                await slowest.play(service, good)
+            threads = count(service, "task")
+            began_s = time.monotonic()
+            code, _ = service.end(signal.SIGTERM)
+            stop_s = time.monotonic() - began_s
+
+        assert slowest.webhook_s < WEBHOOK_S_MAX + machine.longest_s
+        assert slowest.notification_s < NOTIFICATION_S_MAX + machine.longest_s
+        assert threads < 10
+        assert code == 0
+        assert stop_s < STOP_S_MAX
+
+    asyncio.run(story())
