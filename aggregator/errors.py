@@ -18,6 +18,7 @@
         ├── StoreBusyError       locked, or too many arrivals are waiting
         ├── StoreFullError       no space, or no permission to write
         ├── StoreFailedError     the commit failed: it may have happened
+        ├── StoreUnreadableError  the operation's row cannot be read
         └── StoreUnusableError   cannot be opened
             └── StoreOwnedError  another process uses it
 
@@ -175,6 +176,15 @@ class StoreFailedError(StoreError):
     """The commit failed, and may have happened."""
 
     definite = False
+
+
+class StoreUnreadableError(StoreError):
+    """The operation is stored, and its row cannot be read. Others are not affected."""
+
+    retry_after_s = 30
+
+    def __init__(self, file: str, operation_id: str, row: int) -> None:
+        super().__init__(f"{file}: operation {quoted(operation_id)} cannot be read (row {row})")
 
 
 class StoreUnusableError(StoreError):

@@ -64,6 +64,7 @@ class Metrics:
         self.commit_s = Histogram(LATENCY_BOUNDS_S)
         self.lag_s: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(LAG_BOUNDS_S))  # by region
         self.region_refreshes: Counter[str] = Counter()  # of the registry: ok or failed
+        self.unreadable_rows: Counter[str] = Counter()  # of the file, by table
         # An engine that shares its store does not know what it holds, and shows no gauge instead of a 0.
         self.owns_store = False
         self.waiting = 0
@@ -133,6 +134,12 @@ class Metrics:
         )
         if (age_s := self.outbox_age_s()) is not None:
             yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest in the outbox.", age_s)
+        yield _counter(
+            "fanin_unreadable_rows",
+            "Rows of the file that cannot be read, each counted once.",
+            ("table",),
+            self.unreadable_rows,
+        )
 
 
 def _counter(name: str, doc: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> "Metric":

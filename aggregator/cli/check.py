@@ -6,8 +6,12 @@ from fanin.aggregator.cli.backup import described
 from fanin.aggregator.durations import format_duration
 from fanin.aggregator.engines.sqlite.file import FILE, check_integrity, contents, open_readonly
 from fanin.aggregator.engines.sqlite.schema import VERSION
+from fanin.aggregator.engines.sqlite.unreadable import findings
 from fanin.aggregator.regions import RegistryRegions
 from fanin.aggregator.settings import Settings
+
+# How many of the rows that cannot be read are shown.
+ROWS_SHOWN_MAX = 10
 
 
 def checked(settings: Settings) -> str:
@@ -16,7 +20,7 @@ def checked(settings: Settings) -> str:
     Raises:
         AggregatorError: the service would not start; the message says why.
     """
-    return "\n".join((*_settings(settings), _data(settings)))
+    return "\n".join((*_settings(settings), *_data(settings)))
 
 
 def _settings(settings: Settings) -> list[str]:
@@ -38,14 +42,20 @@ def _settings(settings: Settings) -> list[str]:
     ]
 
 
-def _data(settings: Settings) -> str:
+def _data(settings: Settings) -> list[str]:
     path = settings.data_dir / FILE
     if settings.engine != "sqlite":
-        return f"keeps operations in {settings.engine}"
+        return [f"keeps operations in {settings.engine}"]
     if not path.exists():
-        return f"{path} does not exist yet and would be created"
+        return [f"{path} does not exist yet and would be created"]
     with open_readonly(path) as connection:
         check_integrity(connection, path)
         found = contents(connection, path)
+        count, rows = (0, []) if found.version != VERSION else findings(connection, ROWS_SHOWN_MAX)
     change = "" if found.version == VERSION else f"; it would be migrated to schema {VERSION}"
-    return f"{path} is intact and holds {described(found)}{change}"
+    report = [f"{path} is intact and holds {described(found)}{change}"]
+    if count:
+        which = "1 row cannot be read and is" if count == 1 else f"{count:,} rows cannot be read and are"
+        report.append(f"warning: {which} set aside; everything else is served")
+        report += [f"  {it.table} {it.n}: operation {it.operation}: {it.reason}" for it in rows]
+    return report

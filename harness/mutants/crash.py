@@ -77,7 +77,7 @@ class _OutboxInSecondTransaction(VariedEngine):
 class _NotifiesAllAfterRestart(VariedEngine):
     async def open(self) -> None:
         await super().open()
-        states = [state for _, state in self.store.page(None, None, ALL)]
+        states = self.store.page(None, None, ALL).states
         self.enqueue(
             *(notification_of(it, decided_ms=it.decided_ms) for it in states if it.decided_ms is not None)
         )

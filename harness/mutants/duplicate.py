@@ -7,7 +7,7 @@ import msgspec
 
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.errors import RequestError
+from fanin.aggregator.errors import AggregatorError
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
@@ -39,7 +39,7 @@ class _CountsUnseen(Transaction):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, step=self._count)
 
-    def deliver(self, arrival: Arrival) -> Receipt | RequestError:
+    def deliver(self, arrival: Arrival) -> Receipt | AggregatorError:
         self._unseen = isinstance(arrival, _UnseenArrival)
         return super().deliver(arrival)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.errors import RequestError
+from fanin.aggregator.errors import AggregatorError, RequestError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Phase, Step, start
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
@@ -28,7 +28,7 @@ class _StartsAgain(Transaction):
 
     _ignores_stored = False
 
-    def deliver(self, arrival: Arrival) -> Receipt | RequestError:
+    def deliver(self, arrival: Arrival) -> Receipt | AggregatorError:
         self._ignores_stored = isinstance(arrival, _FirstArrival)
         return super().deliver(arrival)
 
@@ -122,7 +122,7 @@ class _AppliesToOldState(Transaction):
 
     _before: FanIn | None = None
 
-    def deliver(self, arrival: Arrival) -> Receipt | RequestError:
+    def deliver(self, arrival: Arrival) -> Receipt | AggregatorError:
         self._before = arrival.before if isinstance(arrival, _ArrivalWithState) else None
         return super().deliver(arrival)
 

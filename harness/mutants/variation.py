@@ -17,6 +17,7 @@ from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher, DispatcherFac
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine, TransactionFactory
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
+from fanin.aggregator.errors import StoreUnreadableError
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
@@ -66,9 +67,9 @@ class VariedStore(Store):
 
     def waiting(self) -> list[StoredOperation]:
         """All operations that wait, by their deadline."""
-        ids = [state.operation_id for _, state in self.page(Phase.WAITING, None, ALL)]
+        ids = [state.operation_id for state in self.page(Phase.WAITING, None, ALL).states]
         known = self.load(ids)
-        return [known[id_] for id_ in ids]
+        return [it for id_ in ids if not isinstance(it := known[id_], StoreUnreadableError)]
 
     def rewrite(self, waiting: Iterable[StoredOperation]) -> None:
         """Replace operations that wait, including their deadlines, which `update` does not write."""

@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
-
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, SystemClock, watch
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
@@ -30,7 +28,7 @@ from fanin.aggregator.engines.sqlite.retention import Retention
 from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.engines.sqlite.writer import Request, Requeue, Result, Writer
-from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError
+from fanin.aggregator.errors import StoreBusyError, StoreError, StoreUnreadableError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
 from fanin.aggregator.metrics import Metrics, record_outcome
 from fanin.aggregator.notify.port import Notifier
@@ -113,8 +111,8 @@ class SqliteEngine:
         self._store = self._open_store(self._settings.data_dir)
         self._retention = self._retention_of(self._store, self._settings.retention_ms)
         try:
-            self._metrics.waiting = self._store.waiting_count()
-            self._metrics.pending, self._metrics.dead = self._store.outbox.counts()
+            self._count_rows()
+            self._begin_with_unreadable_rows()
             self._metrics.outbox_age_s, self._metrics.owns_store = self._outbox_age_s, True
             self._warn_of_unknown_targets()
             self._writer = Writer(self._store, self._clock, self._metrics, self._begin, self._committed)
@@ -152,16 +150,16 @@ class SqliteEngine:
         return receipt
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
-        known = self._read(lambda: self._store.load((operation_id,)))
-        return known[operation_id][1] if known else None
+        known = self._read(lambda: self._store.load((operation_id,))).get(operation_id)
+        if isinstance(known, StoreUnreadableError):
+            raise known
+        return known[1] if known else None
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
-        rows = self._read(lambda: self._store.page(phase, after, limit))
-        return Page([state for _, state in rows], rows[-1][0] if len(rows) == limit else None)
+        return self._read(lambda: self._store.page(phase, after, limit))
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
-        rows = self._read(lambda: self._store.outbox.page(dead=dead, after=after, limit=limit))
-        return OutboxPage([entry for _, entry in rows], rows[-1][0] if len(rows) == limit else None)
+        return self._read(lambda: self._store.outbox.page(dead=dead, after=after, limit=limit))
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = self._dispatchers.targets if self._dispatchers else ()
@@ -219,11 +217,27 @@ class SqliteEngine:
         if not self._open:
             raise StoreBusyError("the service is stopping")
         try:
-            return read()
+            found = read()
+            if self._store.unreadable.changed:
+                self._count_rows()
         except sqlite3.Error as exc:
             raise store_error(exc, self._store.path) from exc
-        except msgspec.MsgspecError as exc:
-            raise StoreFailedError(f"{self._store.path.name} holds a row that cannot be read: {exc}") from exc
+        return found
+
+    def _count_rows(self) -> None:
+        """Set the gauges from the file: at the start, and when rows were set aside."""
+        self._metrics.waiting = self._store.waiting_count()
+        self._metrics.pending, self._metrics.dead = self._store.outbox.counts()
+        self._store.unreadable.changed = False
+
+    def _begin_with_unreadable_rows(self) -> None:
+        """Count operations that an earlier process set aside."""
+        unreadable = self._store.unreadable
+        unreadable.now_ms = self._clock.now_ms
+        self._metrics.unreadable_rows = unreadable.counts
+        if count := self._store.set_aside_count():
+            unreadable.counts["operation"] += count
+            log.event(logging.ERROR, "rows-set-aside", operations=count)
 
     # --- writing ---
 
@@ -249,6 +263,8 @@ class SqliteEngine:
         metrics.waiting += transaction.started - len(transaction.effects)
         metrics.pending += transaction.enqueued.total() - transaction.delivered - transaction.dead_lettered
         metrics.dead += transaction.dead_lettered - transaction.requeued
+        if self._store.unreadable.changed:
+            self._count_rows()
         every = log.LOGGER.isEnabledFor(logging.DEBUG)
         lines = []
         for request, result in zip(batch, results, strict=True):

@@ -8,8 +8,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from fanin.aggregator.engine import OutboxEntry
+from fanin.aggregator.engine import OutboxEntry, OutboxPage
 from fanin.aggregator.engines.sqlite.dispatcher import DeadLettered, Failed, OutboxRow
+from fanin.aggregator.engines.sqlite.unreadable import (
+    UnreadableRowError,
+    UnreadableRows,
+    decode_notification,
+    text_of,
+)
 from fanin.aggregator.errors import MalformedError
 from fanin.aggregator.fanin import Notification, OperationId
 from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
@@ -19,7 +25,6 @@ from fanin.aggregator.notify.retry_record import RetryRecord
 TOKEN_LENGTH_MAX = 39
 
 _encoder = msgspec.json.Encoder()
-_notifications = msgspec.json.Decoder(Notification)
 # Which of the two tables a page's token continues.
 _PENDING, _DEAD = 0, 1
 
@@ -38,14 +43,15 @@ def split(after: str | None) -> tuple[int, int]:
     return int(order), int(n)
 
 
-type _Entry = tuple[str, OutboxEntry]  # with the token that asks for what follows
+# With the token that asks for what follows; None in place of an entry that cannot be read.
+type _Entry = tuple[str, OutboxEntry | None]
 
 
 class OutboxTable:
     """Pending notifications and dead letters. The caller begins and ends transactions."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, unreadable: UnreadableRows) -> None:
+        self._db, self._unreadable = db, unreadable
 
     # --- pending ---
 
@@ -60,8 +66,7 @@ class OutboxTable:
     def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
         """Notifications that were never attempted, in order."""
         return self._rows(
-            "SELECT n, notify, attempts, tried_ms FROM outbox WHERE n > ? AND due_ms IS NULL AND target = ?"
-            " ORDER BY n LIMIT ?",
+            "WHERE n > ? AND due_ms IS NULL AND target = ? ORDER BY n LIMIT ?",
             (after, target, limit),
         )
 
@@ -75,10 +80,7 @@ class OutboxTable:
         One that is due later than the longest pause allows was rescheduled before the clock was set back; it
         is due now.
         """
-        due = (
-            "SELECT n, notify, attempts, tried_ms FROM outbox WHERE target = ? AND due_ms {} ?"
-            " ORDER BY due_ms LIMIT ?"
-        )
+        due = "WHERE target = ? AND due_ms {} ? ORDER BY due_ms LIMIT ?"
         rows = self._rows(due.format("<="), (target, now_ms, limit))
         misplaced_ms = now_ms + PAUSE_MS_MAX
         return rows + self._rows(due.format(">"), (target, misplaced_ms, limit - len(rows)))
@@ -100,8 +102,8 @@ class OutboxTable:
 
     def oldest_decided_ms(self) -> int | None:
         """When the oldest pending notification was decided; None when the outbox is empty."""
-        row = self._db.execute("SELECT notify FROM outbox ORDER BY n LIMIT 1").fetchone()
-        return None if row is None else _notifications.decode(row[0]).decided_ms
+        rows = self._rows("ORDER BY n LIMIT 1", ())
+        return rows[0].notification.decided_ms if rows else None
 
     # --- dead ---
 
@@ -149,8 +151,8 @@ class OutboxTable:
 
     # --- both ---
 
-    def page(self, *, dead: bool | None, after: str | None, limit: int) -> list[_Entry]:
-        """Entries with the token that asks for what follows them, dead letters after the pending.
+    def page(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
+        """A page of entries, dead letters after the pending; those that cannot be read are left out.
 
         Raises:
             MalformedError: ``after`` is no such token.
@@ -162,7 +164,9 @@ class OutboxTable:
             n = 0
         if dead is not False and len(found) < limit:
             found += self._entries(_DEAD, "dead_letter", "NULL, dead_ms", n, limit - len(found))
-        return found
+        return OutboxPage(
+            [entry for _, entry in found if entry], found[-1][0] if len(found) == limit else None
+        )
 
     def counts(self) -> tuple[int, int]:
         """How many notifications are pending, and how many dead letters there are."""
@@ -171,26 +175,63 @@ class OutboxTable:
 
     def pending_by_target(self) -> dict[str, int]:
         """How many notifications are pending, by target."""
-        return dict(self._db.execute("SELECT target, count(*) FROM outbox GROUP BY target").fetchall())
+        rows = self._db.execute("SELECT CAST(target AS BLOB), count(*) FROM outbox GROUP BY target")
+        return {text_of(target): count for target, count in rows}
 
     def _entries(self, kind: int, table: str, times: str, n: int, limit: int) -> list[_Entry]:
         rows = self._db.execute(
-            f"SELECT n, target, notify, attempts, error, {times} FROM {table}"  # noqa: S608 - our own words
-            " WHERE n > ? ORDER BY n LIMIT ?",
+            "SELECT n, CAST(target AS BLOB), CAST(operation AS BLOB), CAST(notify AS BLOB), attempts,"  # noqa: S608 - our own words
+            f" CAST(error AS BLOB), {times} FROM {table} WHERE n > ? ORDER BY n LIMIT ?",
             (n, limit),
         )
-        entries = []
-        for number, target, text, attempts, error, due_ms, dead_ms in rows:
-            record = RetryRecord(attempts=attempts, due_ms=due_ms, error=error, dead_ms=dead_ms)
-            entry = OutboxEntry.of(target, _notifications.decode(text), record)
+        entries: list[_Entry] = []
+        for number, target, operation, notify, attempts, error, due_ms, dead_ms in rows:
+            reason = None if error is None else text_of(error)
+            record = RetryRecord(attempts=attempts, due_ms=due_ms, error=reason, dead_ms=dead_ms)
+            entry = None
+            try:
+                entry = OutboxEntry.of(text_of(target), decode_notification(operation, notify), record)
+            except UnreadableRowError as exc:
+                self._unreadable.note(table, number, operation, exc)
             entries.append((f"{kind}.{number}", entry))
         return entries
 
-    def _rows(self, query: str, values: tuple[int | str, ...]) -> list[OutboxRow]:
-        return [
-            OutboxRow(n, _notifications.decode(text), RetryRecord(attempts=attempts, tried_ms=tried_ms))
-            for n, text, attempts, tried_ms in self._db.execute(query, values)
-        ]
+    def _rows(self, where: str, values: tuple[int | str, ...]) -> list[OutboxRow]:
+        """Rows of the outbox. Those that cannot be read become dead letters, and the next ones are read."""
+        columns = "n, CAST(operation AS BLOB), CAST(notify AS BLOB), attempts, tried_ms"
+        query = f"SELECT {columns} FROM outbox {where}"  # noqa: S608 - our own words
+        while True:
+            found, unreadable = [], []
+            for n, operation, notify, attempts, tried_ms in self._db.execute(query, values):
+                try:
+                    notification = decode_notification(operation, notify)
+                except UnreadableRowError as exc:
+                    self._unreadable.note("outbox", n, operation, exc)
+                    unreadable.append((n, str(exc)))
+                else:
+                    record = RetryRecord(attempts=attempts, tried_ms=tried_ms)
+                    found.append(OutboxRow(n, notification, record))
+            if not unreadable:
+                return found
+            self._set_aside(unreadable)
+
+    def _set_aside(self, rows: Sequence[tuple[int, str]]) -> None:
+        """Make dead letters of rows that cannot be read, in a transaction of their own."""
+        dead_ms = self._unreadable.now_ms()
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(
+                "INSERT INTO dead_letter (target, operation, notify, attempts, dead_ms, error)"
+                " SELECT target, operation, notify, attempts, ?, ? FROM outbox WHERE n = ?",
+                [(dead_ms, f"the row cannot be read: {reason}", n) for n, reason in rows],
+            )
+            self.delete_delivered([n for n, _ in rows])
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._unreadable.changed = True
 
     def _integer(self, query: str, *values: int | str) -> int | None:
         value: int | None = self._db.execute(query, values).fetchone()[0]

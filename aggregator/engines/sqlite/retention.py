@@ -5,7 +5,7 @@ start a second operation while the outcome of the first one is being sent. A dea
 """
 
 from fanin.aggregator.engines.sqlite.store import Store
-from fanin.aggregator.fanin import Phase
+from fanin.aggregator.engines.sqlite.unreadable import SET_ASIDE
 from fanin.aggregator.notify.target import OUTCOMES
 
 # How many rows a step reads, the pause between steps, and how often deletions are due.
@@ -15,6 +15,8 @@ GRAIN_MS = 60_000
 SLEEP_S_MAX = 3_600.0
 
 _BEGINNING = (-1, -1)
+# As the file has them.
+_OUTCOMES = (*map(str, OUTCOMES), SET_ASIDE)
 
 
 class Retention:
@@ -24,7 +26,7 @@ class Retention:
         self._store, self._retention_ms = store, retention_ms
         # Where the scan of each outcome stands. What is kept beyond its retention is read once per scan, so
         # that a step stays small however much of it there is.
-        self._passed: dict[Phase, tuple[int, int]] = dict.fromkeys(OUTCOMES, _BEGINNING)
+        self._passed: dict[str, tuple[int, int]] = dict.fromkeys(_OUTCOMES, _BEGINNING)
 
     def step(self, now_ms: int) -> float | None:
         """Delete a few; return the seconds until the next step, or None when there are no outcomes."""
@@ -34,7 +36,7 @@ class Retention:
         due_ms = -(-(oldest_ms + self._retention_ms + 1) // GRAIN_MS) * GRAIN_MS
         if now_ms < due_ms:
             return min((due_ms - now_ms) / 1000, SLEEP_S_MAX)
-        ended = [self._scan(outcome, now_ms - self._retention_ms) for outcome in OUTCOMES]
+        ended = [self._scan(outcome, now_ms - self._retention_ms) for outcome in _OUTCOMES]
         if not all(ended):
             return PAUSE_S
         kept_ms = self._store.oldest_decided_ms()
@@ -42,7 +44,7 @@ class Retention:
             return GRAIN_MS / 1000  # until its notification is accepted
         return PAUSE_S
 
-    def _scan(self, outcome: Phase, before_ms: int) -> bool:
+    def _scan(self, outcome: str, before_ms: int) -> bool:
         """Take one step of the scan of one outcome; return whether it was the last one."""
         found = self._store.purgeable(outcome, before_ms=before_ms, after=self._passed[outcome], limit=STEP)
         if found:

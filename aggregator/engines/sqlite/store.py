@@ -11,10 +11,24 @@ from pathlib import Path
 
 import msgspec
 
+from fanin.aggregator.engine import Page
 from fanin.aggregator.engines.sqlite.file import FILE, acquire, open_store, opening
 from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
 from fanin.aggregator.engines.sqlite.schema import VERSION
-from fanin.aggregator.errors import StoreBusyError, StoreError, StoreFailedError, StoreFullError
+from fanin.aggregator.engines.sqlite.unreadable import (
+    SET_ASIDE,
+    UnreadableRowError,
+    UnreadableRows,
+    decode_state,
+    text_of,
+)
+from fanin.aggregator.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreFailedError,
+    StoreFullError,
+    StoreUnreadableError,
+)
 from fanin.aggregator.fanin import FanIn, Phase
 
 StoredOperation = tuple[int, FanIn]  # an operation's row number and state
@@ -28,8 +42,12 @@ _NOT_WRITABLE = {
     sqlite3.SQLITE_PERM,
 }
 
+# What `decode_state` needs of a row. A text that is no UTF-8 would fail the whole query, a BLOB does not.
+_COLUMNS = "n, CAST(operation.id AS BLOB), deadline_ms, CAST(outcome AS BLOB), CAST(state AS BLOB)"
+
 _encoder = msgspec.json.Encoder()
-_states = msgspec.json.Decoder(FanIn)
+
+type _Row = tuple[int, bytes, int, bytes | None, bytes]
 
 
 def _text(value: FanIn | Sequence[str]) -> str:
@@ -54,7 +72,8 @@ class Store:
             except BaseException:
                 self._owner.close()
                 raise
-            self.outbox = OutboxTable(self._db)
+            self.unreadable = UnreadableRows()
+            self.outbox = OutboxTable(self._db, self.unreadable)
 
     def close(self) -> None:
         """Close the file, and give up its ownership."""
@@ -94,23 +113,49 @@ class Store:
 
     # --- operations ---
 
-    def load(self, ids: Sequence[str]) -> dict[str, StoredOperation]:
-        """The stored operations among ``ids``, by id."""
+    def load(self, ids: Sequence[str]) -> dict[str, StoredOperation | StoreUnreadableError]:
+        """The stored operations among ``ids``, by id; in place of one that cannot be read, the error."""
         rows = self._db.execute(
-            "SELECT o.id, o.n, o.state FROM json_each(?) AS wanted CROSS JOIN operation AS o"
-            " ON o.id = wanted.value",
+            f"SELECT wanted.value, {_COLUMNS} FROM json_each(?) AS wanted CROSS JOIN operation"  # noqa: S608 - our own words
+            " ON operation.id = wanted.value",
             (_text(ids),),
         )
-        return {id_: (n, _states.decode(state)) for id_, n, state in rows}
+        found: dict[str, StoredOperation | StoreUnreadableError] = {}
+        for id_, *row in rows:
+            n, *_ = row
+            state = self._decoded(tuple(row))
+            found[id_] = (n, state) if state else StoreUnreadableError(self.path.name, id_, n)
+        return found
 
     def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
-        """Waiting operations whose deadline has come, the longest overdue first."""
+        """Waiting operations whose deadline has come, the longest overdue first.
+
+        Those that cannot be read are set aside, in the caller's transaction.
+        """
         rows = self._db.execute(
-            "SELECT n, state FROM operation WHERE outcome IS NULL AND deadline_ms <= ?"
+            f"SELECT {_COLUMNS} FROM operation WHERE outcome IS NULL AND deadline_ms <= ?"  # noqa: S608 - our own words
             " ORDER BY deadline_ms LIMIT ?",
             (now_ms, limit),
-        )
-        return [(n, _states.decode(state)) for n, state in rows]
+        ).fetchall()
+        states = [(row[0], self._decoded(row)) for row in rows]
+        unreadable = [n for n, state in states if state is None]
+        if unreadable:
+            self.unreadable.changed = True
+            self._db.executemany(
+                "UPDATE operation SET outcome = ?, decided_ms = ? WHERE n = ?",
+                [(SET_ASIDE, now_ms, n) for n in unreadable],
+            )
+        return [(n, state) for n, state in states if state]
+
+    def _decoded(self, row: _Row) -> FanIn | None:
+        """An operation's state; None if the row cannot be read, which is counted and logged."""
+        n, id_, deadline_ms, outcome, state = row
+        try:
+            return decode_state(id_, deadline_ms, None if outcome is None else text_of(outcome), state)
+        except UnreadableRowError as exc:
+            if outcome != SET_ASIDE.encode():  # it was counted at the start
+                self.unreadable.note("operation", n, id_, exc)
+            return None
 
     def next_deadline_ms(self) -> int | None:
         """The earliest deadline of a waiting operation."""
@@ -136,29 +181,28 @@ class Store:
             [(_text(state), _outcome(state), state.decided_ms, n) for n, state in known],
         )
 
-    def page(self, phase: Phase | None, after: str | None, limit: int) -> list[tuple[str, FanIn]]:
-        """States with the token that asks for what follows them.
+    def page(self, phase: Phase | None, after: str | None, limit: int) -> Page:
+        """A page of operations; those that cannot be read are left out.
 
         Raises:
-            MalformedError: ``after`` is no such token.
+            MalformedError: ``after`` is not the token of such a page.
         """
         order, n = split(after)
+        values: tuple[int | str, ...] = (order, n)
         if phase is None:
-            query = "SELECT 0, n, state FROM operation WHERE n > ? ORDER BY n LIMIT ?"
-            rows = self._db.execute(query, (n, limit))
+            where, key, values = "n > ?", "0", (n,)
         elif phase is Phase.WAITING:
-            rows = self._db.execute(
-                "SELECT deadline_ms, n, state FROM operation WHERE outcome IS NULL"
-                " AND (deadline_ms, n) > (?, ?) ORDER BY deadline_ms, n LIMIT ?",
-                (order, n, limit),
-            )
+            where, key = "outcome IS NULL AND (deadline_ms, n) > (?, ?)", "deadline_ms"
         else:
-            rows = self._db.execute(
-                "SELECT decided_ms, n, state FROM operation WHERE outcome = ?"
-                " AND (decided_ms, n) > (?, ?) ORDER BY decided_ms, n LIMIT ?",
-                (phase.value, order, n, limit),
-            )
-        return [(f"{order}.{n}", _states.decode(state)) for order, n, state in rows]
+            where, key = "outcome = ? AND (decided_ms, n) > (?, ?)", "decided_ms"
+            values = (phase, order, n)
+        by = "n" if phase is None else f"{key}, n"
+        rows = self._db.execute(
+            f"SELECT {key}, {_COLUMNS} FROM operation WHERE {where} ORDER BY {by} LIMIT ?",  # noqa: S608 - our own words
+            (*values, limit),
+        ).fetchall()
+        states = [state for _, *row in rows if (state := self._decoded(tuple(row)))]
+        return Page(states, f"{rows[-1][0]}.{rows[-1][1]}" if len(rows) == limit else None)
 
     # --- retention, and figures ---
 
@@ -166,12 +210,12 @@ class Store:
         """When the oldest stored outcome was decided, Unix epoch."""
         oldest = [
             self._integer("SELECT min(decided_ms) FROM operation WHERE outcome = ?", outcome)
-            for outcome in (Phase.COMPLETED, Phase.TIMED_OUT)
+            for outcome in (Phase.COMPLETED, Phase.TIMED_OUT, SET_ASIDE)
         ]
         return min((ms for ms in oldest if ms is not None), default=None)
 
     def purgeable(
-        self, outcome: Phase, *, before_ms: int, after: tuple[int, int], limit: int
+        self, outcome: str, *, before_ms: int, after: tuple[int, int], limit: int
     ) -> list[tuple[int, int]]:
         """When and which operations were decided before ``before_ms``, in order, from behind ``after`` on."""
         rows = self._db.execute(
@@ -192,6 +236,10 @@ class Store:
     def waiting_count(self) -> int:
         """How many operations wait."""
         return self._integer("SELECT count(*) FROM operation WHERE outcome IS NULL") or 0
+
+    def set_aside_count(self) -> int:
+        """How many operations were set aside because they could not be read."""
+        return self._integer("SELECT count(*) FROM operation WHERE outcome = ?", SET_ASIDE) or 0
 
     def _integer(self, query: str, *values: int | str) -> int | None:
         value: int | None = self._db.execute(query, values).fetchone()[0]

@@ -10,7 +10,7 @@ from typing import Protocol
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
-from fanin.aggregator.errors import RequestError
+from fanin.aggregator.errors import AggregatorError, RequestError, StoreUnreadableError
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
@@ -72,6 +72,7 @@ class Transaction:
         self._notifier = notifier
         self._start, self._step = start, step
         self._stored: dict[str, StoredOperation] = {}  # as the file has them, by id
+        self._unreadable: dict[str, StoreUnreadableError] = {}
         self._changed: dict[str, FanIn] = {}  # as they stand after the events so far, by id
         self.effects: list[Notification] = []
         self.started = 0
@@ -85,10 +86,16 @@ class Transaction:
         """Read the operations that the arrivals are for."""
         ids = dict.fromkeys(arrival.operation_id for arrival in arrivals)  # each once, in order
         if ids:
-            self._stored = self.store.load(tuple(ids))
+            for id_, known in self.store.load(tuple(ids)).items():
+                if isinstance(known, StoreUnreadableError):
+                    self._unreadable[id_] = known
+                else:
+                    self._stored[id_] = known
 
-    def deliver(self, arrival: Arrival) -> Receipt | RequestError:
+    def deliver(self, arrival: Arrival) -> Receipt | AggregatorError:
         """Apply one arrival; an arrival that is refused changes nothing."""
+        if arrival.operation_id in self._unreadable:
+            return self._unreadable[arrival.operation_id]
         event = Arrived(arrival.region, self.at_ms)
         state = self.current(arrival.operation_id)
         try:

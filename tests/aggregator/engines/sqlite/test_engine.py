@@ -278,22 +278,6 @@ def test_rows_that_failed_are_not_read_to_find_new_ones(world: World) -> None:
     world.play(story)
 
 
-def test_a_row_that_cannot_be_read_fails_its_own_batch_only(world: World) -> None:
-    """Damage is reported and answered 503, and other batches are stored."""
-
-    async def story() -> None:
-        engine, db = await started(world)
-        await engine.deliver(arrival(EAST, "damaged"))
-        db.execute("UPDATE operation SET state = '{' WHERE id = 'damaged'")
-        (result,) = await deliver_all(engine, arrival(NORTH, "damaged"))
-        sound = await engine.deliver(arrival(NORTH, "sound"))
-
-        assert getattr(result, "status", None) == 503
-        assert sound.state.arrived
-
-    world.play(story)
-
-
 # --- the file ---
 
 

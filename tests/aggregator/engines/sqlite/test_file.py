@@ -36,7 +36,7 @@ def add(store: Store, *names: str) -> None:
 
 def names(folder: Path) -> set[str]:
     store = Store(folder)
-    found = {state.operation_id for _, state in store.page(Phase.WAITING, None, 10_000)}
+    found = {state.operation_id for state in store.page(Phase.WAITING, None, 10_000).states}
     store.close()
     return found
 
