@@ -53,10 +53,13 @@ lint: $(VENV)/.installed-dev ## Style and import contracts
 types: $(VENV)/.installed-dev ## mypy --strict over code and tests
 	@$(VENV)/bin/mypy
 
+coverage: $(VENV)/.installed-dev ## Does each module that decides have all its branches covered by its own tests?
+	@$(VENV)/bin/python scripts/check_coverage.py
+
 matrix: $(VENV)/.installed ## Play the whole zoo through the whole pack: is docs/bug-matrix.md true?
 	@$(VENV)/bin/fanin matrix --check docs/bug-matrix.md
 
-check: lint types matrix test test-real-time ## What CI runs, in CI's order
+check: lint types coverage test matrix test-real-time ## What CI runs, in CI's order
 
 docs: $(VENV)/.installed-dev ## Write the generated pages anew
 	@$(VENV)/bin/fanin schema > $(VENV)/page && mv $(VENV)/page docs/scenario.schema.json
