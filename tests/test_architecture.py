@@ -9,7 +9,6 @@ import pytest
 from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.notify import formats
 from fanin.aggregator.notify.formats import FORMATS
-from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.registry import kinds
 from tests.paths import DOCS, ROOT
@@ -43,13 +42,9 @@ def users(*wanted: str, beside: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [it for it in kinds(Fault) if it.__module__.endswith(("request", "transport"))],
-    ids=lambda it: it.__name__,
-)
-def test_a_fault_of_deliveries_is_known_in_its_own_module_only(kind: type[DeliveryFault]) -> None:
-    """The loader, the judge, reports, scaling and the explorer ask the class."""
+@pytest.mark.parametrize("kind", kinds(Fault), ids=lambda it: it.__name__)
+def test_a_fault_is_known_in_its_own_module_only(kind: type[Fault]) -> None:
+    """The loader, the sink, the nemesis, the judge, reports, scaling and the explorer ask the class."""
     module = ROOT / (kind.__module__.removeprefix("fanin.").replace(".", "/") + ".py")
 
     assert users(kind.__name__, beside=module) == []

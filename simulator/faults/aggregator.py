@@ -142,6 +142,7 @@ class Crash(AggregatorFault, frozen=True, tag_field="fault", tag="crash"):
 
     effect = "crash"
     requires = ("process",)
+    one_of = ("at", "step")
     draw_weight = 3
     _STEP_CHANCE: ClassVar[float] = 1 / 3  # of what is drawn
 
@@ -274,6 +275,7 @@ class Pause(AggregatorFault, frozen=True, tag_field="fault", tag="pause", kw_onl
 
     effect = "pause"
     requires = ("pause",)
+    one_of = ("at", "step")
 
     @property
     def at_ms(self) -> int:
@@ -321,6 +323,7 @@ class ClockJump(AggregatorFault, frozen=True, tag_field="fault", tag="clock-jump
 
     effect = "clock"
     requires = ("stepping-clock",)
+    one_of = ("forward", "back")
 
     @property
     def at_ms(self) -> int:
@@ -336,9 +339,7 @@ class ClockJump(AggregatorFault, frozen=True, tag_field="fault", tag="clock-jump
         return f"the aggregator's clock is put {way} by {by} at {clock(self.at)}"
 
     def check(self, checks: FaultChecks) -> None:
-        if (self.forward is None) == (self.back is None):
-            found = "neither forward nor back" if self.back is None else "both forward and back"
-            checks.problem(f"clock-jump: {found}; write one of them")
+        self.has_one_of(checks)
 
 
 # --- what faults with a step have in common ---
@@ -372,9 +373,7 @@ def _ordinal(number: int) -> str:
 
 def _check_step(fault: Crash | Pause, checks: FaultChecks) -> None:
     checks.replica(fault.replica, "replica")
-    if (fault.at is None) == (fault.step is None):
-        found = "neither at nor step" if fault.at is None else "both at and step"
-        checks.problem(f"{fault.tag}: {found}; write one of them")
+    if not fault.has_one_of(checks):
         return
     known = checks.selects(fault.region, fault.operation)
     if fault.step is None:

@@ -102,6 +102,8 @@ class Fault(Strict, frozen=True):
     requires: ClassVar[tuple[Need, ...]] = ()
     # By field; what is not listed is in proportion.
     scaling: ClassVar[Mapping[str, Scaling]] = {}
+    # Two fields of which exactly one is given; the JSON Schema says so as well.
+    one_of: ClassVar[tuple[str, ...]] = ()
     # How often the explorer draws it, compared with other faults of its family; 0: never.
     draw_weight: ClassVar[int] = 1
 
@@ -141,3 +143,12 @@ class Fault(Strict, frozen=True):
         playing. Chances, scopes and instants cannot be known here; a run whose fault never took effect gets
         the verdict unknown.
         """
+
+    def has_one_of(self, checks: FaultChecks) -> bool:
+        """Whether exactly one of the two fields is given, as `one_of` demands; if not, that is reported."""
+        given = [name for name in self.one_of if getattr(self, name) is not None]
+        if len(given) == 1:
+            return True
+        found = f"both {' and '.join(given)}" if given else f"neither {' nor '.join(self.one_of)}"
+        checks.problem(f"{self.tag}: {found}; write one of them")
+        return False

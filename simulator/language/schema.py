@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, inspect
 
 from fanin.simulator.durations import ABSOLUTE_EXAMPLES, DURATION, MULTIPLE, format_duration
-from fanin.simulator.faults.aggregator import ClockJump, Crash, Pause
+from fanin.simulator.faults.fault import Fault
 from fanin.simulator.language.field_types import FieldType, field_names, shape_of, shorthand, tags
 from fanin.simulator.language.scenario import Expectation, Operation, Scenario, Signing
 from fanin.simulator.shapes import Delay
@@ -36,16 +36,13 @@ _DURATIONS: dict[str, Any] = {
     },
 }
 
-# Which fields go together, as `language.validation` and `language.fault_validation` have it.
+# Which fields go together, as `language.validation` has it; faults say it themselves (`Fault.one_of`).
 _TOGETHER: dict[type[Struct], dict[str, Any]] = {
     Delay: {
         "oneOf": [{"required": ["fixed"]}, {"required": ["min", "max"]}, {"required": ["median"]}],
         "dependentRequired": {"min": ["max"], "max": ["min"], "sigma": ["median"]},
     },
     Operation: {"dependentRequired": {"every": ["repeat"]}},
-    Crash: {"oneOf": [{"required": ["at"]}, {"required": ["step"]}]},
-    Pause: {"oneOf": [{"required": ["at"]}, {"required": ["step"]}]},
-    ClockJump: {"oneOf": [{"required": ["forward"]}, {"required": ["back"]}]},
     Signing: {"dependentRequired": {"rotates": ["secrets"]}},
     Expectation: {"dependentRequired": {"within": ["at"]}},
 }
@@ -110,7 +107,7 @@ class _SchemaWriter:
             "properties": properties,
             "required": [name for name in field_names(shape) if name in (*required, shape.tag_field)],
             "additionalProperties": False,
-            **_TOGETHER.get(shape.cls, {}),
+            **_fields_together(shape.cls),
         }
 
     def value(self, annotated: inspect.Type) -> dict[str, Any]:
@@ -171,6 +168,12 @@ class _SchemaWriter:
         )
         # A bare duration is a list of one.
         return {"anyOf": [self.value(wanted.item_type), array]} if item.duration else array
+
+
+def _fields_together(struct: type[Struct]) -> dict[str, Any]:
+    if issubclass(struct, Fault) and struct.one_of:
+        return {"oneOf": [{"required": [name]} for name in struct.one_of]}
+    return _TOGETHER.get(struct, {})
 
 
 def _without_none(schema: dict[str, Any]) -> dict[str, Any]:
