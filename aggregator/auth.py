@@ -24,6 +24,8 @@ from fanin.aggregator.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_
 
 # The shortest time between two checks of the file of keys: a request after it sees a change.
 RELOAD_S = 1.0
+# More than a thousand of the longest keys.
+KEYS_BYTES_MAX = 1 << 20
 # RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # No key or header needs more, and the cost of a comparison grows with the length.
@@ -59,7 +61,8 @@ def read_keys(path: Path) -> tuple[str, ...]:
         ValueError: the file cannot be read, has no key, or has one that cannot be sent in a request.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open("rb") as file:
+            lines = file.read(KEYS_BYTES_MAX).decode().splitlines()
     except OSError as exc:
         raise ValueError(f"cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
@@ -131,8 +134,9 @@ class Authenticator:
         """Use the credentials of the settings; ``keys`` is the content of ``keys_file`` at the start."""
         self.keys = keys
         self._digests = [_digest(key) for key in keys]
-        self._file = keys_file
-        self._file_state = _file_state(keys_file) if keys_file else None
+        # A pipe (``--keys-file <(…)``) can be read once only.
+        self._file = keys_file if keys_file is None or not keys_file.is_fifo() else None
+        self._problem = ""  # why the file could not be read the last time
         self._checked_s = 0.0  # loop time
         self._header = (header.name, _digest(header.value)) if header else None
         self._signing = [Webhook(secret) for secret in signing]
@@ -188,33 +192,30 @@ class Authenticator:
         raise UnauthorizedError(f"no valid signature: {reason}")
 
     def _reload(self, path: Path) -> None:
-        """Reload the keys if their file has changed. If it cannot be read, the last keys stay valid."""
+        """Reload the keys if their file has changed. If it cannot be read, the last keys stay valid.
+
+        The file itself is compared, not its time or size: one that is replaced between a look at those and
+        the reading, or twice within the clock's grain, would never be read again.
+        """
         now_s = asyncio.get_running_loop().time()
         if now_s < self._checked_s + RELOAD_S:
             return
         self._checked_s = now_s
-        state = _file_state(path)
-        if state == self._file_state:
-            return
-        self._file_state = state
         try:
-            self.keys = read_keys(path)
+            keys = read_keys(path)
         except ValueError as exc:
-            log.event(logging.ERROR, "keys-unreadable", reason=exc, keys=len(self.keys))
+            if str(exc) != self._problem:
+                self._problem = str(exc)
+                log.event(logging.ERROR, "keys-unreadable", reason=exc, keys=len(self.keys))
             return
-        self._digests = [_digest(key) for key in self.keys]
-        log.event(logging.WARNING, "keys-reloaded", keys=len(self.keys))
+        self._problem = ""
+        if keys == self.keys:
+            return
+        self.keys = keys
+        self._digests = [_digest(key) for key in keys]
+        log.event(logging.WARNING, "keys-reloaded", keys=len(keys))
 
 
 def _digest(secret: str) -> bytes:
     """Digests have one length, so the time of a comparison does not reveal a secret's length."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _file_state(path: Path) -> tuple[int, int, int] | None:
-    """Changes with the file, also when another file takes its name, as mounted secrets do."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino

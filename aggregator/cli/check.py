@@ -4,7 +4,7 @@ import asyncio
 
 from fanin.aggregator.cli.backup import described
 from fanin.aggregator.durations import format_duration
-from fanin.aggregator.engines.sqlite.file import FILE, check_integrity, contents, open_readonly
+from fanin.aggregator.engines.sqlite.file import FILE, RESTORED, check_integrity, contents, open_readonly
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.unreadable import findings
 from fanin.aggregator.regions import RegistryRegions
@@ -46,6 +46,8 @@ def _data(settings: Settings) -> list[str]:
     path = settings.data_dir / FILE
     if settings.engine != "sqlite":
         return [f"keeps operations in {settings.engine}"]
+    if path.with_name(RESTORED).exists():
+        return [f"{path}: a restore was interrupted; the start or `fanin restore` would complete it"]
     if not path.exists():
         return [f"{path} does not exist yet and would be created"]
     with open_readonly(path) as connection:

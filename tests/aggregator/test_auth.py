@@ -9,7 +9,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from fanin.aggregator import auth
-from fanin.aggregator.auth import Authenticator, parse_header_secret, parse_signing_secrets
+from fanin.aggregator.auth import Authenticator, parse_header_secret, parse_signing_secrets, read_keys
+from fanin.aggregator.errors import UnauthorizedError
 from tests.aggregator.services import EAST, PUSH, STATUS, service
 
 pytestmark = pytest.mark.anyio
@@ -102,6 +103,41 @@ async def test_keys_are_read_again_when_their_file_changes(
     assert (before, both, kept, after) == ([200, 401, 401, 401], [200, 200], [200, 200], [401, 200])
     assert f'keys-unreadable reason="{file} has no key; expected one per line"' in caplog.text
     assert "new-key" not in caplog.text
+
+
+async def test_keys_that_change_while_the_service_starts_are_read(tmp_path: Path) -> None:
+    """Between the reading of the settings and the first request, in place, with the same size and time."""
+    file = tmp_path / "keys"
+    file.write_text("old-key")
+    read = read_keys(file)
+    state = file.stat()
+    file.write_text("new-key")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    entry = Authenticator(keys=read, keys_file=file)
+
+    entry.require_key({"x-functions-key": "new-key"}, {})
+    with pytest.raises(UnauthorizedError):
+        entry.require_key({"x-functions-key": "old-key"}, {})
+
+
+async def test_a_file_of_keys_that_stays_unreadable_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is looked at every second."""
+    monkeypatch.setattr(auth, "RELOAD_S", 0.0)
+    entry = Authenticator(keys=("key",), keys_file=tmp_path / "gone")
+    for _ in range(3):
+        entry.require_key({"x-functions-key": "key"}, {})
+
+    assert caplog.text.count("keys-unreadable") == 1
+
+
+async def test_keys_from_a_pipe_are_read_once(tmp_path: Path) -> None:
+    """A second look would wait for a writer that never comes."""
+    os.mkfifo(tmp_path / "keys")
+    entry = Authenticator(keys=("key",), keys_file=tmp_path / "keys")
+
+    entry.require_key({"x-functions-key": "key"}, {})
 
 
 async def test_a_file_of_keys_is_looked_at_now_and_then(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from fanin.aggregator.engines.sqlite.schema import APPLICATION_ID, MIGRATIONS, S
 from fanin.aggregator.errors import StoreOwnedError, StoreUnusableError
 
 FILE = "fanin.db"
+# A complete copy that `restore` has put here takes the place of `FILE`, now or at the next start.
+RESTORED = "fanin.db.restored"
 OWNER_FILE = "fanin.owner"
 OWNER_NOTE = "fanin.owner.txt"
 NOTE_LENGTH_MAX = 120
@@ -238,6 +240,9 @@ def copy(folder: Path, target: Path) -> FileContents:
 def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
     """Replace the folder's file by a copy; return what the copy contains, and where the old file is now.
 
+    When it is killed before the copy is complete, the old file is as it was; after that, the next start or
+    the next `restore` does the rest. Nothing between the two leaves the folder without data.
+
     Raises:
         StoreUnusableError: the copy is damaged, or a process owns the folder.
     """
@@ -248,12 +253,44 @@ def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
     with opening(path):
         folder.mkdir(parents=True, exist_ok=True)
         with closing(acquire(folder)):
+            finish_restore(folder)
+            partial.unlink(missing_ok=True)
             with open_readonly(source) as copied, closing(sqlite3.connect(partial)) as placed:
                 copied.backup(placed)
                 placed.execute("PRAGMA journal_mode = DELETE")
-            kept = _move_aside(path)
-            _rename_durably(partial, path)
+            _give_to_owner(folder, partial)
+            _rename_durably(partial, folder / RESTORED)
+            kept = finish_restore(folder)
     return found, kept
+
+
+def finish_restore(folder: Path) -> Path | None:
+    """Put a complete restored copy in its place, if there is one; return where the old file is now.
+
+    Only for the folder's owner. What an interrupted call has done already is not done again.
+    """
+    restored, path = folder / RESTORED, folder / FILE
+    if not restored.exists():
+        return None
+    kept = _move_aside(path)
+    _flush(folder)
+    _rename_durably(restored, path)
+    return kept
+
+
+def _give_to_owner(folder: Path, partial: Path) -> None:
+    """Give the files that this process has created the owner and the permissions of the service's.
+
+    An administrator restores, and the service runs under another name.
+    """
+    path = folder / FILE
+    model = (path if path.exists() else folder).stat()
+    partial.chmod(model.st_mode & 0o666 if path.exists() else 0o600)
+    if os.name == "nt" or os.geteuid() != 0:
+        return
+    for made in (partial, folder / OWNER_FILE, folder / OWNER_NOTE):
+        if made.exists():
+            os.chown(made, model.st_uid, model.st_gid)
 
 
 def _move_aside(path: Path) -> Path | None:
@@ -269,11 +306,15 @@ def _move_aside(path: Path) -> Path | None:
 
 def _rename_durably(partial: Path, target: Path) -> None:
     """Give a complete file its name, durably."""
-    for flushed in (partial, partial.parent):
-        descriptor = os.open(flushed, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if flushed is partial:
-            partial.rename(target)
+    _flush(partial)
+    partial.rename(target)
+    _flush(target.parent)
+
+
+def _flush(path: Path) -> None:
+    """Make a file's content, or a folder's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

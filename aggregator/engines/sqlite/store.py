@@ -4,6 +4,7 @@ Rules of this file: it decides nothing; every call is one statement or a few on 
 statement for many rows is prepared once and run for all of them. The caller begins and ends transactions.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from fanin.aggregator import log
 from fanin.aggregator.engine import Page
-from fanin.aggregator.engines.sqlite.file import FILE, acquire, open_store, opening
+from fanin.aggregator.engines.sqlite.file import FILE, acquire, finish_restore, open_store, opening
 from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.unreadable import (
@@ -68,6 +70,8 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             self._owner = acquire(folder)
             try:
+                if kept := finish_restore(folder):
+                    log.event(logging.WARNING, "restore-finished", replaced=kept)
                 self._db = open_store(self.path)
             except BaseException:
                 self._owner.close()

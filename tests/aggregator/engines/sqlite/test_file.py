@@ -1,7 +1,13 @@
 """The SQLite file as a whole: refused when it is damaged, copied while it is in use, restored."""
 
+import os
+import shutil
 import sqlite3
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -10,6 +16,8 @@ from fanin.aggregator.engines.sqlite.file import FILE, copy, restore
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.errors import StoreUnusableError
 from fanin.aggregator.fanin import Arrived, FanIn, Phase, Subject, start
+
+type TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 def waiting(name: str, at_ms: int = 1_000) -> FanIn:
@@ -204,3 +212,91 @@ def test_a_damaged_copy_is_not_restored(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusableError, match="file is not a database"):
         restore(tmp_path / "text", tmp_path / "data")
     assert names(tmp_path / "data") == {"op-0"}
+
+
+# The functions that change something.
+STEPS = ("restore", "finish_restore", "_give_to_owner", "_move_aside", "_rename_durably", "_flush")
+
+
+def killed_at(line: int, source: Path, folder: Path) -> bool:
+    """Restore in a process that is killed before it runs the ``line``-th line; return whether it was."""
+    child = os.fork()
+    if child == 0:
+        left = line
+
+        def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+            nonlocal left
+            code = frame.f_code
+            if code.co_filename != file.__file__ or code.co_name not in STEPS:
+                return None
+            left -= event == "line"
+            if left < 0:
+                os._exit(9)
+            return trace
+
+        sys.settrace(trace)
+        restore(source, folder)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.real_time
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("log_left", [False, True], ids=["stopped in order", "killed"])
+def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(tmp_path: Path, *, log_left: bool) -> None:
+    """At whatever line: the next start has one of the two, whole, and never an empty file."""
+    filled(tmp_path / "new", count=3)
+    copy(tmp_path / "new", tmp_path / "copy.db")
+    filled(tmp_path / "old", count=1)
+    if log_left:
+        owner = Store(tmp_path / "old")
+        add(owner, "in the log")
+        shutil.copytree(tmp_path / "old", tmp_path / "model")
+        owner.close()
+    else:
+        shutil.copytree(tmp_path / "old", tmp_path / "model")
+    old, new = {"op-0", *(("in the log",) if log_left else ())}, {"op-0", "op-1", "op-2"}
+    seen = []
+    for line in range(1_000):
+        folder = tmp_path / f"killed-{line}"
+        shutil.copytree(tmp_path / "model", folder)
+        killed = killed_at(line, tmp_path / "copy.db", folder)
+        seen.append(names(folder))
+        assert seen[-1] in (old, new), line
+        if not killed:
+            break
+        restore(tmp_path / "copy.db", folder)
+        assert names(folder) == new
+        shutil.rmtree(folder)
+
+    assert seen[0] == old
+    assert seen[-1] == seen[-5] == new
+    assert len(seen) > 40
+
+
+def test_a_restored_file_has_the_permissions_of_the_one_that_it_replaces(tmp_path: Path) -> None:
+    """A first one can be read by its owner alone."""
+    path = filled(tmp_path / "data", count=1)
+    copy(tmp_path / "data", tmp_path / "copy.db")
+    path.chmod(0o640)
+
+    restore(tmp_path / "copy.db", tmp_path / "data")
+    restore(tmp_path / "copy.db", tmp_path / "other")
+
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "other" / FILE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_an_administrator_restores_for_the_service(tmp_path: Path) -> None:
+    """The service could not open what belongs to root."""
+    path = filled(tmp_path / "data", count=1)
+    copy(tmp_path / "data", tmp_path / "copy.db")
+    for it in (path.parent, path):
+        os.chown(it, 12_345, 12_346)
+    (tmp_path / "data" / "fanin.owner").unlink()
+
+    restore(tmp_path / "copy.db", tmp_path / "data")
+
+    placed = {it.name: (it.stat().st_uid, it.stat().st_gid) for it in (tmp_path / "data").iterdir()}
+    assert placed[FILE] == placed["fanin.owner"] == (12_345, 12_346)
