@@ -275,9 +275,6 @@ def _other_outcome(
 
 
 def _deliveries_between(view: OperationView, first: Notification, other: Notification) -> list[int]:
-    """When deliveries were sent between two notifications. They are late, or duplicates."""
-    return [
-        it.sent.at
-        for it in view.operation.attempts
-        if it.counts is not False and first.at <= it.sent.at <= other.at
-    ]
+    """When deliveries were sent between two notifications. They are late for the first."""
+    sent = [it.sent.at for it in view.operation.attempts if it.counts is not False]
+    return [at for at in sent if at <= other.at and is_late(at, deadline_until=None, notified_at=first.at)]

@@ -237,6 +237,11 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
                 notified("completed", 125.1)),
         Rule.OUTCOME, ("B47",),
     ),
+    "two outcomes, with a delivery in the very instant of the first": (
+        history(
+            both(), notified("completed", 0.5), sent(WEST, 0.5, copy=1), notified("timed_out", 120.5, EAST)
+        ), Rule.OUTCOME, ("B36",),
+    ),
     "a late delivery starts it again": (
         history(
             sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 125),
