@@ -170,7 +170,7 @@ def _prepare(preload: Sequence[str]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A process that waits for work does not notice that whoever would send it was killed."""
+    """End when the first process is killed: one that waits for work does not notice otherwise."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
@@ -185,7 +185,7 @@ def _attempt[Item, Result](work: Callable[[Item], Result], item: Item) -> Result
         raised = _Raised(exc, exc.__cause__)
         try:
             pickle.loads(pickle.dumps(raised))  # noqa: S301 - our own bytes
-        except Exception:  # noqa: BLE001 - anything may go wrong in somebody else's __reduce__
+        except Exception:  # noqa: BLE001 - a foreign __reduce__ may raise anything
             lost = WorkerError(f"{type(exc).__name__}: {exc}")
             lost.add_note(exc.__notes__[-1])
             return _Raised(lost, None)

@@ -126,7 +126,7 @@ def _wait_ms_max(deployment: Deployment) -> int:
 
 
 async def _no_notification(session: DeploymentSession, accepted: str) -> str:
-    """Why no notification came, as far as this machine can tell."""
+    """Why no notification came, as far as it can be found out from here."""
     host, port = session.address
     waited = format_duration(_wait_ms_max(session.deployment))
     message = f"{accepted}, but no notification came to the sink at {host}:{port} within {waited}"

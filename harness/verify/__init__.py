@@ -1,1 +1,1 @@
-"""Somebody's aggregator against the whole pack: the target, the runs, the conformance card."""
+"""Judges a target of any kind by many scenarios: its configuration, the runs, the results."""

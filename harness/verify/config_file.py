@@ -61,7 +61,7 @@ def _read(text: str, report: Report) -> TargetConfig:
         report.stop(START, f"this is no mapping; a target has the fields {', '.join(field_names(_SHAPE))}")
     parsed = NodeReader(report, timeout_ms=1).fields(root, _SHAPE, "")
     report.close()
-    assert parsed is not None  # noqa: S101 - otherwise there were problems; told to mypy
+    assert parsed is not None  # noqa: S101 - otherwise there were problems; for mypy
     target = TargetConfig(**parsed.value)
     for problem in problems(target):
         report.add(parsed.location.at(problem.field).name, f"{problem.field}: {problem.message}")
@@ -78,7 +78,7 @@ def _one_document(text: str, report: Report) -> None:
             if isinstance(event, DocumentStartEvent)
         ]
     except (yaml.YAMLError, ValueError, OverflowError):
-        return  # told where it is read
+        return  # reported where it is read
     if not starts:
         report.stop(START, "the file is empty; a target begins with app, command or url")
     if len(starts) > 1:

@@ -35,7 +35,7 @@ class RegistryDriver:
         scenario: Says how the sender behaves, and how its network does.
         registry: Plans what is delivered when.
         targets: The aggregator, or its replicas.
-        nemesis: Is told of every step of a request at which a fault may happen.
+        nemesis: Called at every step of a request at which a fault may happen.
         recorder: Records every attempt.
         seed: Of the network's latency.
         wall_ms: The clock of the senders, Unix milliseconds.

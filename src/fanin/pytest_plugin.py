@@ -6,8 +6,8 @@
     def test_the_pack(fanin, fanin_scenario):
         fanin.check(fanin_scenario, app=create_app)
 
-Rules of this file: it is loaded in every test run of whoever has fanin installed, so it imports nothing of
-the harness before a test asks for it; a failure is a report, never a stack trace of ours.
+Rules of this file: pytest loads it in every test run of an environment with fanin, so nothing of the harness
+is imported before a test uses it; a failure is a report, never a stack trace of ours.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fanin", "fanin_pack"]
 
-# What was checked so far, and the command that checks it again.
+# The runs that were checked, each with the command that checks it again.
 _RUNS = pytest.StashKey[list[tuple["History", "Verdict", str]]]()
 
 
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whoever asks for ``fanin_scenario`` gets one test for each scenario of the pack."""
+    """Parametrise a test that takes ``fanin_scenario`` with every scenario of the pack."""
     if "fanin_scenario" not in metafunc.fixturenames:
         return
     marks = metafunc.definition.iter_markers("parametrize")
@@ -67,7 +67,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write what ``--fanin-report`` asks for; each worker of pytest-xdist into a folder of its own."""
+    """Write the report of ``--fanin-report``; each worker of pytest-xdist into a folder of its own."""
     directory: Path | None = session.config.getoption("--fanin-report")
     runs = session.config.stash[_RUNS]
     if directory is None or not runs:
@@ -83,12 +83,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def fanin(request: pytest.FixtureRequest) -> "Fanin":
-    """Plays scenarios against an ASGI application and fails the test when it breaks the contract."""
+    """Play scenarios against an ASGI application; fail the test when it breaks the contract."""
     return Fanin(request)
 
 
 class Fanin:
-    """What the fixture `fanin` is."""
+    """The fixture `fanin`: checks applications in one test."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
@@ -104,25 +104,23 @@ class Fanin:
     ) -> "Verdict":
         """Play a scenario in virtual time; fail unless it gets the verdict that it states.
 
-        Before each of the application's lives the environment is told ``WebhookRegions``,
-        ``WebhookTimeout`` (``[d.]h:mm:ss[.fff]``), ``NOTIFY_URL``, ``DATA_DIR`` and their ``FANIN_`` twins.
-        Afterwards it is as it was. ``unknown`` is a failure unless the scenario states it.
+        Before each start of the application, ``WebhookRegions``, ``WebhookTimeout``
+        (``[d.]h:mm:ss[.fff]``), ``NOTIFY_URL``, ``DATA_DIR`` and their ``FANIN_`` twins are set in the
+        environment, which is restored afterwards. ``unknown`` is a failure unless the scenario states it.
 
         Args:
-            scenario: The name of a built-in scenario, or a file; one that is not found from the current
-                folder is looked for beside the test.
+            scenario: The name of a built-in scenario, or a file, in the current folder or beside the test.
             app: The application's factory, without arguments.
             seed: Decides every random choice.
-            has: What it has beyond the contract; the test of a scenario that needs more is skipped.
-            lacks: What the application does not have (`capabilities`); the test of a scenario that needs
-                it is skipped.
+            lacks: Capabilities that it does not have; a scenario that needs one is skipped.
+            has: Capabilities beyond the contract that it has; a scenario that needs another is skipped.
 
         Returns:
-            The verdict, for whoever wants to look closer.
+            The verdict.
         """
         __tracebackhide__ = True
         played = self._load(scenario)
-        self._skip_what_is_lacking(played, lacks, has)
+        self._skip_unless_capable(played, lacks, has)
         history = _play(played, app, seed)
         return self._judge(history)
 
@@ -140,7 +138,7 @@ class Fanin:
             complaint = str(exc)
         pytest.fail(complaint, pytrace=False)
 
-    def _skip_what_is_lacking(
+    def _skip_unless_capable(
         self, scenario: "Scenario", lacks: "Collection[Capability]", has: "Collection[OptionalCapability]"
     ) -> None:
         __tracebackhide__ = True
@@ -156,8 +154,8 @@ class Fanin:
             ("has", has, OPTIONAL_CAPABILITIES),
         )
         for option, given, known in there:
-            if unheard_of := sorted(set(given) - set(known)):
-                message = f"{option}={unheard_of[0]!r} is no capability; there are {', '.join(known)}"
+            if unknown := sorted(set(given) - set(known)):
+                message = f"{option}={unknown[0]!r} is no capability; there are {', '.join(known)}"
                 pytest.fail(message, pytrace=False)
         missing = missing_capabilities(scenario, (DEFAULT_CAPABILITIES | set(has)) - set(lacks))
         if missing:

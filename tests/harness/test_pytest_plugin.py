@@ -150,6 +150,26 @@ def test_a_scenario_file_lies_beside_the_test_or_anywhere(suite: pytest.Pytester
     suite.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=2)
 
 
+def test_a_project_may_have_packages_that_are_called_like_ours(suite: pytest.Pytester) -> None:
+    """All of ours are below ``fanin``: a project's ``harness`` is neither shadowed nor mixed up with them."""
+    for name in ("harness", "aggregator", "simulator"):
+        package = suite.mkpydir(name)
+        (package / "main.py").write_text(
+            f"from right import create_app\nOWNER = {name!r}\n", encoding="utf-8"
+        )
+    suite.makepyfile("""
+        import aggregator.main, harness.main, simulator.main
+
+        def test_it(fanin):
+            assert [it.main.OWNER for it in (aggregator, harness, simulator)] == [
+                "aggregator", "harness", "simulator"
+            ]
+            fanin.check("slow-region", app=harness.main.create_app)
+    """)
+
+    suite.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=1)
+
+
 def test_a_mistake_is_one_sentence(suite: pytest.Pytester) -> None:
     """A misspelt name, no factory, an unknown capability, a coroutine: what is wrong, what would be right."""
     suite.makepyfile("""
