@@ -23,7 +23,7 @@ def request(scenario: Scenario = SLOW, **options: object) -> RunRequest:
 
 
 def test_only_what_went_wrong_or_is_wanted_keeps_its_history() -> None:
-    """A thousand histories that nobody looks at would fill the memory."""
+    """A thousand histories would fill the memory."""
     plain, kept = play_and_judge(request()), play_and_judge(request(kept=True))
 
     assert (plain.history, plain.verdict, plain.wrong) == (None, None, False)

@@ -40,17 +40,17 @@ def test_a_scenario_needs_what_happens_in_it(name: str, needed: tuple[Capability
 
 
 def test_a_target_with_everything_lacks_nothing() -> None:
-    """There is no scenario that nobody could ever play."""
+    """Every scenario can be played against some target."""
     assert [name for name in names() if missing_capabilities(load(find(name)), CAPABILITIES)] == []
 
 
-def test_nobody_has_what_is_beyond_the_contract_without_saying_so() -> None:
-    """An application and a command bring all of the rest along."""
+def test_optional_capabilities_have_to_be_declared() -> None:
+    """An application and a command have all others."""
     beyond = {name for name in names() if missing_capabilities(load(find(name)), DEFAULT_CAPABILITIES)}
 
     assert beyond == {"two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes", "signed"}
 
 
 def test_what_is_lacking_is_named() -> None:
-    """So that whoever reads the card knows what was not tried."""
+    """So that the card says what was not tried."""
     assert missing_capabilities(load(find("wrong-key")), ("process", "own-sink")) == ("function-keys",)

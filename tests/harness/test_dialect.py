@@ -84,17 +84,17 @@ def test_an_outcome_may_be_a_truth() -> None:
     assert read(dialect, {"id": "a", "ok": False})[1] == {"id": "a", "outcome": "timed_out"}
 
 
-@pytest.mark.parametrize("silent", ["arrived", "missing"])
-def test_of_two_lists_that_make_a_whole_one_says_the_other(silent: str) -> None:
+@pytest.mark.parametrize("absent", ["arrived", "missing"])
+def test_of_two_lists_that_make_a_whole_one_says_the_other(absent: str) -> None:
     """Whoever names only the missing regions has named those that arrived."""
-    telling = "missing" if silent == "arrived" else "arrived"
-    dialect = Dialect(NotificationDialect(**{silent: "nothing"}))  # type: ignore[arg-type]
+    present = "missing" if absent == "arrived" else "arrived"
+    dialect = Dialect(NotificationDialect(**{absent: "nothing"}))  # type: ignore[arg-type]
 
-    _, body = read(dialect, {"id": "a", "outcome": "timed_out", telling: ["WestUS "]})
+    _, body = read(dialect, {"id": "a", "outcome": "timed_out", present: ["WestUS "]})
 
     assert body is not None
-    assert body[silent] == ["eastus", "northeurope"]
-    assert dialect.unobservable == (silent,)
+    assert body[absent] == ["eastus", "northeurope"]
+    assert dialect.unobservable == (absent,)
 
 
 def test_what_is_not_said_is_named_and_not_made_up() -> None:

@@ -1,7 +1,7 @@
 """What the harness itself must never do wrong, second half: the world that it builds around an aggregator.
 
 As in the first half, each check is made twice: with the harness as it is, and with the bug that it is about.
-What really reached the aggregator is written down by somebody who is no part of the harness: a layer around
+What really reached the aggregator is recorded by code that is no part of the harness: a layer around
 the application, and one around its notifier.
 """
 
@@ -236,7 +236,7 @@ def everything_happens_at_its_time() -> None:
 
 
 def foreign_apps_see_the_same_time() -> None:
-    """`time.time()` in somebody else's code is the scenario's time, at every request."""
+    """`time.time()` in a foreign app is the scenario's time, at every request."""
     seen: list[tuple[float, int]] = []
     build = load_factory("unmodified:create_app", FOREIGN_APPS)
 
@@ -285,7 +285,7 @@ def test_a_world_in_which_nothing_will_ever_happen_again_is_an_error() -> None:
 
 
 def a_run_leaves_nothing_behind() -> None:
-    """Whatever was played in between, and whoever was a isolated_process_state."""
+    """Whatever was played in between, and whichever foreign app was judged."""
     answers_lost = scenario_of("sink-answer-lost")
     before = play(answers_lost)
     environment, numbers = dict(os.environ), random.getstate()

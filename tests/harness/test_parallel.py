@@ -42,7 +42,7 @@ def fail_unpicklably(item: int) -> int:
     raise UnpicklableError("item", value=item)
 
 
-def die(item: int) -> int:
+def kill_itself(item: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return item
 
@@ -105,11 +105,11 @@ def test_an_exception_that_cannot_be_sent_is_told_in_words() -> None:
 def test_a_process_that_is_killed_is_one_sentence() -> None:
     """Not a stack of futures."""
     with pytest.raises(WorkerKilledError, match="a process was killed before it had a result"):
-        drain(die)
+        drain(kill_itself)
 
 
-def test_whoever_stops_early_leaves_no_process_behind() -> None:
-    """Nor does it wait for what nobody wants any more."""
+def test_an_iteration_that_stops_early_leaves_no_process_behind() -> None:
+    """Nor does it wait for results that are no longer wanted."""
     began = time.monotonic()
     results = run_ordered(slow_after_four, range(8), jobs=2)
 

@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 INSTALLED = any(it.value == "fanin.pytest_plugin" for it in entry_points(group="pytest11"))
 ARGUMENTS = ("-p", "no:cacheprovider", *(() if INSTALLED else ("-p", "fanin.pytest_plugin")))
 
-# An application of a user's: all that it knows of fanin is what the environment tells it.
+# An application of a user's: all that it knows of fanin is in its environment.
 APPLICATION = """
 import os
 from fanin.aggregator.http.app import create_app as build
@@ -243,10 +243,10 @@ def test_an_application_that_leaves_the_simulated_world_is_told_what_to_do(suite
     result.stdout.fnmatch_lines(["*threaded cannot run in virtual time: *--command*"])
 
 
-def test_each_life_is_told_its_settings_and_the_environment_is_as_it_was(
+def test_each_start_has_its_settings_and_the_environment_is_as_it_was(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The original's names and ours, set before each life; afterwards not a trace."""
+    """The original's names and ours, set before each start; afterwards not a trace."""
     monkeypatch.setenv("WebhookRegions", "mine")
     monkeypatch.delenv("NOTIFY_URL", raising=False)
     suite.makepyfile("""
@@ -254,10 +254,10 @@ def test_each_life_is_told_its_settings_and_the_environment_is_as_it_was(
         from pathlib import Path
         import right
 
-        lives = []
+        starts = []
 
         def create_app():
-            lives.append(dict(os.environ))
+            starts.append(dict(os.environ))
             assert Path(os.environ["DATA_DIR"]).is_dir()
             os.environ["LEFT_BEHIND"] = "by the application"
             return right.create_app()
@@ -266,12 +266,12 @@ def test_each_life_is_told_its_settings_and_the_environment_is_as_it_was(
             before = dict(os.environ)
             fanin.check("restart-every-30s", app=create_app)
             assert dict(os.environ) == before
-            assert len(lives) == 5
-            for life in lives:
-                assert life["WebhookRegions"] == life["FANIN_REGIONS"] == "northeurope,westeurope,eastus"
-                assert life["WebhookTimeout"] == "0:02:00" and life["FANIN_TIMEOUT"] == "2m"
-                assert life["NOTIFY_URL"] == life["FANIN_NOTIFY_URL"]
-                assert life["DATA_DIR"] == life["FANIN_DATA_DIR"]
+            assert len(starts) == 5
+            for it in starts:
+                assert it["WebhookRegions"] == it["FANIN_REGIONS"] == "northeurope,westeurope,eastus"
+                assert it["WebhookTimeout"] == "0:02:00" and it["FANIN_TIMEOUT"] == "2m"
+                assert it["NOTIFY_URL"] == it["FANIN_NOTIFY_URL"]
+                assert it["DATA_DIR"] == it["FANIN_DATA_DIR"]
     """)
     before = dict(os.environ)
 

@@ -33,16 +33,16 @@ def test_the_first_screen_of_the_readme_shows_a_run_that_goes_wrong() -> None:
 
 def test_the_page_about_exploring_shows_a_real_run() -> None:
     """Its application is called what most people's are."""
-    strangers = [
+    application = [
         "--app",
         "unmodified:create_app",
         "--app-dir",
         str(ROOT / "tests/harness/world/foreign_apps"),
     ]
     asked = ["--lacks", "process", "--seed", "2", "--runs", "1"]
-    said = CliRunner().invoke(main, ["explore", *strangers, *asked]).stdout
+    said = CliRunner().invoke(main, ["explore", *application, *asked]).stdout
 
-    theirs = said.replace(" ".join(strangers), "--app myapp.main:create_app --app-dir src")
+    theirs = said.replace(" ".join(application), "--app myapp.main:create_app --app-dir src")
     assert blocks("docs/exploring.md", "text") == [theirs]
 
 

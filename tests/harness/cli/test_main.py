@@ -78,7 +78,7 @@ def test_the_schema_is_json() -> None:
 def test_a_history_that_cannot_be_read_is_named_by_file_and_line(
     tmp_path: Path, content: str | None, complaint: str
 ) -> None:
-    """No traceback for somebody else's file."""
+    """No traceback for a file that came from elsewhere."""
     file = tmp_path / "run.jsonl"
     if content is not None:
         file.write_text(content, encoding="utf-8")

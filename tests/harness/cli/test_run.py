@@ -331,7 +331,7 @@ def test_run_skips_in_json_too() -> None:
 
 
 def test_run_plays_what_is_declared_and_our_own_aggregator_does_not_have_it() -> None:
-    """A second process on its data is refused, and that is told."""
+    """A second process on its data is refused, and the verdict says so."""
     result = fanin("run", "zombie", "--capability", "replicas", "--quiet")
 
     assert result.exit_code == 1

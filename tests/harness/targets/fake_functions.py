@@ -5,7 +5,7 @@ Its function does what the sample's does: look the instance up, start it if ther
 and each of these takes storage some time. It is right, because one webhook of an instance waits for another,
 or wrong in chosen ways: ``looks-then-starts`` where none waits, as in the sample, so that a second start
 wipes out the first with its events; ``waits-twice`` as the sample's orchestration; ``rises-again`` where a
-late webhook starts a finished instance anew; ``activity-fails`` where nobody can be told.
+late webhook starts a finished instance anew; ``activity-fails`` where the notification cannot be sent.
 """
 
 import asyncio

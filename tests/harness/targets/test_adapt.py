@@ -37,7 +37,7 @@ def why_not(scenario: Scenario, *regions: str, **known: Any) -> Skipped:
     return found
 
 
-def test_what_is_said_of_a_region_is_said_of_the_one_in_its_place() -> None:
+def test_what_a_scenario_says_of_a_region_is_transferred() -> None:
     """Namesakes play themselves, whatever their place in the list."""
     moved = adapted(loads(THREE), "Paris", "WestEurope", "tokyo")
 
@@ -106,7 +106,7 @@ def test_without_a_sink_no_fault_of_the_sink_can_be_played() -> None:
 
 
 def test_what_a_deployment_is_configured_for_holds_in_every_scenario() -> None:
-    """It cannot be told otherwise from one scenario to the next."""
+    """It cannot be configured anew from one scenario to the next."""
     moved = adapted(
         load(find("every-action")), "a", "b", "c", capabilities=("image-correlation", "action-filter")
     )
@@ -126,7 +126,7 @@ def test_what_a_deployment_is_configured_for_holds_in_every_scenario() -> None:
     ],
 )
 def test_odd_spellings_stay_odd(uri: str, moved: str) -> None:
-    """Another letter case, spaces around it, or a region that nobody expects."""
+    """Another letter case, spaces around it, or a region that is not expected."""
     text = f"{THREE}\nwebhooks: {{northeurope: {{uri: '{uri}'}}}}"
 
     assert adapted(loads(text), "Paris", "b", "c").webhooks["Paris"].uri == moved

@@ -74,7 +74,7 @@ def test_a_command_that_does_not_exist_is_quoted_with_what_the_shell_said(tmp_pa
     assert "no-such-program: not found" in message or "no-such-program: command not found" in message
 
 
-def test_a_command_that_ends_at_once_is_told_with_the_end_of_its_output(tmp_path: Path) -> None:
+def test_a_command_that_ends_at_once_is_quoted_with_the_end_of_its_output(tmp_path: Path) -> None:
     """The last lines only: that is where the reason stands."""
     program = "for n in 1 2 3 4 5 6 7 8; do echo line $n >&2; done; exit 3"
 
@@ -85,14 +85,14 @@ def test_a_command_that_ends_at_once_is_told_with_the_end_of_its_output(tmp_path
 
 
 def test_a_command_that_goes_to_the_background_must_stay(tmp_path: Path) -> None:
-    """Exit code 0 is no failure of its own, but nobody is left to kill."""
+    """Exit code 0 is no failure of its own, but then there is no process to kill."""
     message = why_it_does_not_start(tmp_path, f"sleep {LIMIT_S} & echo $! > {tmp_path}/pid")
 
     assert message.endswith("exited with 0; it must stay in the foreground; it printed nothing")
     assert not is_running(int((tmp_path / "pid").read_text()))
 
 
-def test_a_command_that_never_listens_is_told_where_it_should(tmp_path: Path) -> None:
+def test_a_command_that_never_listens_is_quoted_with_its_port(tmp_path: Path) -> None:
     """And is killed."""
     program = f"echo $$ > {tmp_path}/pid; echo listening on 8080; sleep {LIMIT_S}"
 
@@ -130,10 +130,10 @@ def test_what_happens_to_one_happens_to_all(tmp_path: Path) -> None:
     assert not is_running(int((tmp_path / "server").read_text()))
 
 
-def test_whoever_has_ended_by_itself_is_never_signalled_again(
+def test_a_process_that_has_ended_by_itself_is_never_signalled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its number may be somebody else's by then. That it ended is told."""
+    """Its number may belong to another process by then. That it ended is noted."""
     signalled: list[int] = []
 
     async def end_by_itself() -> str:
@@ -155,15 +155,15 @@ def test_whoever_has_ended_by_itself_is_never_signalled_again(
 def test_the_harnesss_own_secrets_are_not_handed_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key for a deployment is nobody else's business."""
+    """A key for a deployment is not for the processes of other targets."""
     monkeypatch.setenv("FANIN_TARGET_KEY", "sesame")
 
-    message = why_it_does_not_start(tmp_path, f"env > {tmp_path}/told; exit 1")
+    message = why_it_does_not_start(tmp_path, f"env > {tmp_path}/environment; exit 1")
 
-    told = (tmp_path / "told").read_text(encoding="utf-8")
+    environment = (tmp_path / "environment").read_text(encoding="utf-8")
     assert "exited with 1" in message
-    assert "sesame" not in told
-    assert "WebhookRegions=eastus,westus" in told
+    assert "sesame" not in environment
+    assert "WebhookRegions=eastus,westus" in environment
 
 
 def state_of(pid: int) -> str:

@@ -93,7 +93,7 @@ def test_a_busy_machine_is_noticed() -> None:
 
 
 def test_results_come_as_they_end_and_no_more_than_the_limit_run() -> None:
-    """Whoever is quick does not wait for whoever is slow."""
+    """A quick one does not wait for a slow one."""
     running, most = 0, 0
 
     async def work(name: str, seconds: float) -> str:

@@ -59,7 +59,7 @@ def test_a_senders_schedule_shrinks_but_its_patience_has_a_floor() -> None:
 
 
 def test_what_took_some_time_still_takes_some() -> None:
-    """A reordering within nothing would never bite, and the run would prove nothing."""
+    """A reordering within nothing would never take effect, and the run would prove nothing."""
     scenario = Scenario(scenario="s", title="t", timeout=2 * MINUTE, faults=(Reorder(within=40),))
 
     assert scaled(scenario, 600).faults == (Reorder(within=1),)

@@ -25,7 +25,7 @@ def status(*events: dict[str, Any], state: str = "Completed", **fields: Any) -> 
     return {"runtimeStatus": state, "historyEvents": [STARTED, *events], **fields}
 
 
-def test_an_activity_that_ran_has_told() -> None:
+def test_an_activity_that_ran_has_reported_an_outcome() -> None:
     """When it ended, after its execution began, by the target's own clock."""
     found = read_status(status(PUSHED), Activities(), CONTRACT)
 
@@ -42,13 +42,13 @@ def test_an_activity_that_ran_has_told() -> None:
         (PUSHED | {"FunctionName": "SomethingElse"},),
     ],
 )
-def test_nothing_else_has(events: tuple[dict[str, Any], ...]) -> None:
+def test_nothing_else_has_reported_one(events: tuple[dict[str, Any], ...]) -> None:
     """An activity that is only scheduled, an event of the same name, another activity."""
     assert read_status(status(*events, state="Running"), Activities(), CONTRACT).outcomes == ()
 
 
 def test_other_names_can_be_given() -> None:
-    """By whoever wrote other functions."""
+    """For other functions than those of the sample."""
     event = PUSHED | {"FunctionName": "NotifySlack"}
 
     found = read_status(status(event), Activities(timed_out=("NotifySlack",)), CONTRACT)

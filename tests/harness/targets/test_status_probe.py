@@ -154,7 +154,7 @@ def test_an_instance_that_rises_again_is_seen(results: dict[str, DeploymentResul
 
 
 def test_a_failed_activity_has_told_nobody_for_certain(results: dict[str, DeploymentResult]) -> None:
-    """And nobody tries again."""
+    """And it is not tried again."""
     failed = only(results["activity-fails"])
 
     replies = [entry for entry in failed.history.entries if isinstance(entry, SinkResponded)]

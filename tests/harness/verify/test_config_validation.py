@@ -167,7 +167,7 @@ def test_a_contradiction_is_named_with_its_field(target: TargetConfig, field: st
     ],
 )
 def test_what_a_kind_of_target_cannot_have_is_refused(text: str, message: str) -> None:
-    """It would be skipped for ever, and nobody would know why."""
+    """Its scenarios would be skipped for ever, without a reason."""
     with pytest.raises(ScenarioError) as caught:
         loads(text)
 

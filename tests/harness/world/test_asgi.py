@@ -1,4 +1,4 @@
-"""An ASGI application's life in process: what it is told, and what its peers see."""
+"""An instance of an ASGI application in process: what it receives, and what its clients see."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -41,7 +41,7 @@ def app(**options: Any) -> Starlette:
 
 
 def live(play: Callable[[AppInstance], Awaitable[None]], application: Any = None) -> None:
-    """Run one life of an application in virtual time."""
+    """Run one instance of an application in virtual time."""
     kernel = VirtualKernel(0)
 
     async def main() -> None:
@@ -51,9 +51,9 @@ def live(play: Callable[[AppInstance], Awaitable[None]], application: Any = None
 
 
 async def ask(
-    life: AppInstance, request: WebhookRequest = HELLO, *, over_ms: int = 0, dies: bool = False
+    instance: AppInstance, request: WebhookRequest = HELLO, *, over_ms: int = 0, killed: bool = False
 ) -> WebhookResponse:
-    return await life.request(request, body_over_ms=over_ms, on_response=lambda _status: dies)
+    return await instance.request(request, body_over_ms=over_ms, on_response=lambda _status: killed)
 
 
 def at(target: str) -> WebhookRequest:
@@ -63,9 +63,9 @@ def at(target: str) -> WebhookRequest:
 def test_a_request_arrives_as_it_would_over_http() -> None:
     """Path and query decoded by the application, headers in lower case, the body whole."""
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
-        answer = await ask(life)
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
+        answer = await ask(instance)
         assert (answer.status, answer.headers["x-note"]) == (200, "n")
 
     live(play)
@@ -74,9 +74,9 @@ def test_a_request_arrives_as_it_would_over_http() -> None:
 def test_a_slow_clients_body_takes_its_time() -> None:
     """The application has the whole body only when the last piece has come."""
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
-        await ask(life, over_ms=4_000)
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
+        await ask(instance, over_ms=4_000)
         assert elapsed_ms() == 4_000
 
     live(play)
@@ -85,28 +85,28 @@ def test_a_slow_clients_body_takes_its_time() -> None:
 def test_an_exception_is_a_500_as_under_uvicorn() -> None:
     """It neither ends the world nor leaves the client waiting."""
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
-        assert (await ask(life, at("/fail"))).status == 500
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
+        assert (await ask(instance, at("/fail"))).status == 500
 
     live(play)
 
 
-def test_nobody_listens_before_the_start_and_after_the_stop() -> None:
+def test_connections_are_refused_before_the_start_and_after_the_stop() -> None:
     """A connection refused is a request that certainly did not count."""
 
-    async def play(life: AppInstance) -> None:
+    async def play(instance: AppInstance) -> None:
         with pytest.raises(ConnectionRefusedError):
-            await ask(life)
-        await life.startup()
-        await life.shutdown()
+            await ask(instance)
+        await instance.startup()
+        await instance.shutdown()
         with pytest.raises(ConnectionRefusedError):
-            await ask(life)
+            await ask(instance)
 
     live(play)
 
 
-def test_a_stop_waits_for_the_requests_under_way() -> None:
+def test_a_stop_waits_for_the_requests_in_flight() -> None:
     """As uvicorn drains on SIGTERM; the lifespan ends after them."""
     order: list[str] = []
 
@@ -116,40 +116,40 @@ def test_a_stop_waits_for_the_requests_under_way() -> None:
         yield
         order.append(f"down at {elapsed_ms()}")
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
-        under_way = asyncio.create_task(ask(life, at("/linger")))
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
+        in_flight = asyncio.create_task(ask(instance, at("/linger")))
         await asyncio.sleep(1)
-        await life.shutdown()
-        order.append(str((await under_way).status))
+        await instance.shutdown()
+        order.append(str((await in_flight).status))
 
     live(play, app(lifespan=lifespan))
 
     assert order == ["up", "down at 30000", "200"]
 
 
-def test_a_death_breaks_the_requests_under_way() -> None:
+def test_a_kill_breaks_the_requests_in_flight() -> None:
     """The client sees a broken connection, at that very instant."""
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
-        under_way = asyncio.create_task(ask(life, at("/linger")))
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
+        in_flight = asyncio.create_task(ask(instance, at("/linger")))
         await asyncio.sleep(1)
-        life.kill()
+        instance.kill()
         with pytest.raises(ConnectionResetError):
-            await under_way
+            await in_flight
         assert elapsed_ms() == 1_000
 
     live(play)
 
 
-def test_a_death_at_the_answer_keeps_the_answer_from_leaving() -> None:
+def test_a_kill_at_the_response_keeps_it_from_leaving() -> None:
     """`before-answer`: the work is done, the client never learns."""
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
         with pytest.raises(ConnectionResetError):
-            await ask(life, dies=True)
+            await ask(instance, killed=True)
 
     live(play)
 
@@ -162,9 +162,9 @@ def test_a_start_that_fails_says_why() -> None:
         raise RuntimeError("the data folder is read-only")
         yield
 
-    async def play(life: AppInstance) -> None:
+    async def play(instance: AppInstance) -> None:
         with pytest.raises(StartError, match="the data folder is read-only"):
-            await life.startup()
+            await instance.startup()
 
     live(play, app(lifespan=lifespan))
 
@@ -182,19 +182,19 @@ async def returns_at_the_lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("application", [raises_at_the_lifespan, returns_at_the_lifespan])
 def test_an_application_without_a_lifespan_is_up_at_once(application: Any) -> None:
-    """As in uvicorn: whoever refuses the lifespan, or ignores it, has none. It can be stopped, too."""
+    """As in uvicorn: one that refuses the lifespan, or ignores it, has none. It can be stopped, too."""
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
-        assert (await ask(life)).status == 204
-        await life.shutdown()
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
+        assert (await ask(instance)).status == 204
+        await instance.shutdown()
 
     live(play, application)
 
 
 def test_a_client_that_gives_up_is_a_disconnect() -> None:
-    """The application is told, and may go on."""
-    told: list[str] = []
+    """The application is notified, and may go on."""
+    received: list[str] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -202,15 +202,15 @@ def test_a_client_that_gives_up_is_a_disconnect() -> None:
             await send({"type": "lifespan.startup.complete"})
             return
         await receive()
-        told.append((await receive())["type"])
+        received.append((await receive())["type"])
 
-    async def play(life: AppInstance) -> None:
-        await life.startup()
+    async def play(instance: AppInstance) -> None:
+        await instance.startup()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(10):
-                await ask(life)
+                await ask(instance)
         await asyncio.sleep(0.01)
 
     live(play, application)
 
-    assert told == ["http.disconnect"]
+    assert received == ["http.disconnect"]

@@ -1,4 +1,4 @@
-"""What befalls the aggregator: when it strikes, and what is written down."""
+"""Faults of the aggregator: when they are applied, and what is recorded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,10 +13,10 @@ from fanin.simulator.faults.fault import Fault
 from fanin.simulator.wire import WebhookRequest
 
 
-class Puppet:
+class RecordingTarget:
     """A target that only remembers what was done to it."""
 
-    name = "puppet"
+    name = "target"
 
     def __init__(self, *, starts: int = 1_000) -> None:
         self.done: list[str] = []
@@ -24,7 +24,7 @@ class Puppet:
 
     async def start(self) -> None:
         if not self.starts:
-            raise StartError("no more lives")
+            raise StartError("no more starts")
         self.starts -= 1
         self.done.append(f"start {elapsed_ms()}")
 
@@ -52,18 +52,18 @@ class Puppet:
         self.done.append(f"clock {by_ms:+}")
 
 
-def strike(
+def run_faults(
     *faults: Fault,
-    target: Puppet | None = None,
-    second: Puppet | None = None,
+    target: RecordingTarget | None = None,
+    second: RecordingTarget | None = None,
     meanwhile: Callable[[Nemesis], Awaitable[None]] | None = None,
 ) -> tuple[list[str], list[Entry]]:
-    """Run the nemesis to the end of its faults; return what befell the target and what was written."""
-    puppet = target or Puppet()
+    """Run the nemesis to the end of its faults; return what was done to the target and what was recorded."""
+    first = target or RecordingTarget()
     recorder = Recorder(elapsed_ms)
 
     async def main() -> None:
-        nemesis = Nemesis([puppet, *([second] if second else [])], faults, recorder)
+        nemesis = Nemesis([first, *([second] if second else [])], faults, recorder)
         recovery = asyncio.create_task(nemesis.recover())
         await nemesis.start_targets()
         if meanwhile:
@@ -73,12 +73,12 @@ def strike(
         recovery.cancel()
 
     VirtualKernel(0).run(main())
-    return puppet.done, recorder.entries
+    return first.done, recorder.entries
 
 
 def test_a_crash_at_an_instant_and_the_way_back() -> None:
     """Killed at its time, started again on time."""
-    done, entries = strike(Crash(at=10_000, down_for=5_000))
+    done, entries = run_faults(Crash(at=10_000, down_for=5_000))
 
     assert done == ["start 0", "kill 10000", "start 15000"]
     assert entries[1:] == [
@@ -90,23 +90,23 @@ def test_a_crash_at_an_instant_and_the_way_back() -> None:
 
 def test_a_restart_is_an_orderly_stop() -> None:
     """SIGTERM, not SIGKILL."""
-    done, entries = strike(Restart(at=1_000, down_for=0))
+    done, entries = run_faults(Restart(at=1_000, down_for=0))
 
     assert done == ["start 0", "stop 1000", "start 1000"]
     assert TargetState(1_000, "down", "stop") in entries
 
 
-def test_nobody_is_killed_twice() -> None:
-    """A crash that falls into another one's down time does not bite, and the oracle will say so."""
-    done, entries = strike(Crash(at=1_000, down_for=5_000), Crash(at=2_000))
+def test_a_target_that_is_down_is_not_killed_again() -> None:
+    """A crash that falls into another one's down time takes no effect, and the oracle will say so."""
+    done, entries = run_faults(Crash(at=1_000, down_for=5_000), Crash(at=2_000))
 
     assert done == ["start 0", "kill 1000", "start 6000"]
     assert [entry.fault for entry in entries if isinstance(entry, FaultApplied)] == [0]
 
 
-def test_a_step_is_reached_by_the_answer_that_matches() -> None:
+def test_a_step_is_reached_by_the_response_that_matches() -> None:
     """Region, operation (with its repeats), success, and the nth time."""
-    struck: list[bool] = []
+    killed: list[bool] = []
 
     async def answers(nemesis: Nemesis) -> None:
         for op, region, status in [
@@ -117,14 +117,14 @@ def test_a_step_is_reached_by_the_answer_that_matches() -> None:
             ("op1/2", "eastus", 202),
             ("op1/3", "eastus", 202),
         ]:
-            struck.append(nemesis.on_response(op, region, status))
+            killed.append(nemesis.on_response(op, region, status))
 
-    done, entries = strike(
+    done, entries = run_faults(
         Crash(step="before-answer", operation="op1", region="eastus", nth=2, down_for=2_000),
         meanwhile=answers,
     )
 
-    assert struck == [False, False, False, False, True, False]
+    assert killed == [False, False, False, False, True, False]
     assert done == ["start 0", "kill 0", "start 2000"]
     assert entries[1] == FaultApplied(0, 0, "op1/2", "eastus")
 
@@ -139,7 +139,7 @@ def test_the_steps_of_a_notification_are_told_apart() -> None:
         assert not nemesis.on_notification("a")
         assert nemesis.on_notified("b")
 
-    done, _ = strike(
+    done, _ = run_faults(
         Crash(step="before-notify", operation="a", down_for=500),
         Crash(step="after-notify", operation="b", down_for=500),
         meanwhile=notifications,
@@ -148,16 +148,16 @@ def test_the_steps_of_a_notification_are_told_apart() -> None:
     assert done == ["start 0", "kill 0", "start 500", "kill 1000", "start 1500"]
 
 
-def test_a_start_that_fails_is_written_down_with_its_reason() -> None:
+def test_a_start_that_fails_is_recorded_with_its_reason() -> None:
     """The world goes on without an aggregator; the oracle decides what that means."""
-    _, entries = strike(Crash(at=1_000, down_for=1_000), target=Puppet(starts=1))
+    _, entries = run_faults(Crash(at=1_000, down_for=1_000), target=RecordingTarget(starts=1))
 
-    assert entries[-1] == TargetState(2_000, "down", "failed", "no more lives")
+    assert entries[-1] == TargetState(2_000, "down", "failed", "no more starts")
 
 
 def test_a_pause_at_an_instant_and_its_end() -> None:
-    """Nobody is killed and nobody is started."""
-    done, entries = strike(Pause(at=1_000, lasts=4_000))
+    """Nothing is killed and nothing is started."""
+    done, entries = run_faults(Pause(at=1_000, lasts=4_000))
 
     assert done == ["start 0", "pause 1000", "resume 5000"]
     assert entries[1:] == [
@@ -167,7 +167,7 @@ def test_a_pause_at_an_instant_and_its_end() -> None:
     ]
 
 
-def test_a_pause_at_a_step_lets_the_answer_leave() -> None:
+def test_a_pause_at_a_step_lets_the_response_leave() -> None:
     """It is stopped right after its answer, so the answer itself is not held back."""
 
     async def answers(nemesis: Nemesis) -> None:
@@ -175,7 +175,7 @@ def test_a_pause_at_a_step_lets_the_answer_leave() -> None:
         assert not nemesis.on_response("op1", "eastus", 202)
         assert not nemesis.on_notified("op1")
 
-    done, entries = strike(
+    done, entries = run_faults(
         Pause(step="after-answer", region="eastus", lasts=1_000),
         Pause(step="after-notify", lasts=1_000),
         meanwhile=answers,
@@ -185,18 +185,18 @@ def test_a_pause_at_a_step_lets_the_answer_leave() -> None:
     assert [entry.fault for entry in entries if isinstance(entry, FaultApplied)] == [0]
 
 
-def test_a_restart_with_news_tells_them_and_writes_them_down() -> None:
-    """The target is told before it starts, and the oracle learns what it was told."""
-    done, entries = strike(Restart(at=1_000, expects=("a", "b"), timeout=90_000))
+def test_a_restart_with_new_settings_records_them() -> None:
+    """The target is reconfigured before it starts, and the history has the new settings."""
+    done, entries = run_faults(Restart(at=1_000, expects=("a", "b"), timeout=90_000))
 
     assert done == ["start 0", "FANIN_REGIONS=a,b", "FANIN_TIMEOUT=1m30s", "stop 1000", "start 2000"]
     assert entries[-1] == TargetState(2_000, "up", "start", expects=("a", "b"), timeout=90_000)
 
 
 def test_a_clock_is_set_once_for_a_machine() -> None:
-    """Forward and back; nobody goes down, and replicas share the machine."""
-    done, entries = strike(
-        ClockJump(at=1_000, forward=60_000), ClockJump(at=2_000, back=30_000), second=Puppet()
+    """Forward and back; no target goes down, and replicas share the machine."""
+    done, entries = run_faults(
+        ClockJump(at=1_000, forward=60_000), ClockJump(at=2_000, back=30_000), second=RecordingTarget()
     )
 
     assert done == ["start 0", "clock +60000", "clock -30000"]
@@ -206,11 +206,11 @@ def test_a_clock_is_set_once_for_a_machine() -> None:
     ]
 
 
-def test_a_replica_is_struck_alone_where_it_is_named() -> None:
+def test_a_replica_is_killed_alone_where_it_is_named() -> None:
     """Counted from 1; all of them where none is named."""
-    second = Puppet()
+    second = RecordingTarget()
 
-    done, entries = strike(Crash(at=1_000, replica=2, down_for=1_000), Restart(at=9_000), second=second)
+    done, entries = run_faults(Crash(at=1_000, replica=2, down_for=1_000), Restart(at=9_000), second=second)
 
     assert done == ["start 0", "stop 9000", "start 10000"]
     assert second.done == ["start 0", "kill 1000", "start 2000", "stop 9000", "start 10000"]
@@ -218,15 +218,15 @@ def test_a_replica_is_struck_alone_where_it_is_named() -> None:
     assert sum(isinstance(entry, FaultApplied) for entry in entries) == 2
 
 
-def test_the_replica_that_answered_is_struck_at_the_step_of_an_answer() -> None:
+def test_the_replica_that_answered_is_killed_at_the_step_of_a_response() -> None:
     """Unless another one is named, whose answer it then has to be."""
-    second = Puppet()
+    second = RecordingTarget()
 
     async def answers(nemesis: Nemesis) -> None:
         assert not nemesis.on_response("op1", "eastus", 202, 0)
         nemesis.on_response_received("op1", "eastus", 202, 1)
 
-    done, _ = strike(
+    done, _ = run_faults(
         Crash(step="before-answer", replica=2),
         Crash(step="after-answer", down_for=1_000),
         second=second,

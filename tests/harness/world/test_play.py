@@ -75,11 +75,11 @@ def test_a_wrong_one_is_caught_by_the_scenario_that_teaches_it(bug: str, name: s
 
 
 def test_a_crash_loses_what_was_only_in_memory() -> None:
-    """The next life knows nothing; the harness gives it only the folder."""
+    """The next start knows nothing; the harness gives it only the folder."""
     history = played("crash-after-ack")
 
-    lives = [entry for entry in history.entries if isinstance(entry, TargetState)]
-    assert [(life.at, life.state, life.reason) for life in lives] == [
+    states = [entry for entry in history.entries if isinstance(entry, TargetState)]
+    assert [(it.at, it.state, it.reason) for it in states] == [
         (0, "up", "start"),
         (10_000, "down", "crash"),
         (15_000, "up", "start"),
@@ -90,11 +90,11 @@ def test_the_watch_goes_on_for_two_timeouts_after_the_last_outcome() -> None:
     """Silence must be long enough to mean something."""
     history = played("slow-region")
 
-    told = max(entry.at for entry in history.entries if isinstance(entry, NotificationReceived))
+    notified_at = max(entry.at for entry in history.entries if isinstance(entry, NotificationReceived))
     end = history.entries[-1]
     assert isinstance(end, End)
     assert end.complete
-    assert end.at >= told + 2 * history.run.scenario.timeout
+    assert end.at >= notified_at + 2 * history.run.scenario.timeout
 
 
 def test_a_sender_that_retries_is_answered_in_the_end() -> None:

@@ -1,4 +1,4 @@
-"""The sink over a simulated network: what it writes down, and how it misbehaves."""
+"""The sink over a simulated network: what it records, and how it fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ URL = "http://sink/"
 def played(
     client: Client, *faults: Fault, kills_before: bool = False, kills_after: bool = False
 ) -> list[Entry]:
-    """Let the client talk to a sink with these faults; return what the sink wrote down."""
+    """Let the client talk to a sink with these faults; return what the sink recorded."""
     kernel = VirtualKernel(0)
     recorder = Recorder(elapsed_ms)
     scenario = Scenario(scenario="s", title="t", faults=faults)
@@ -48,7 +48,7 @@ async def post(session: aiohttp.ClientSession, op: str = "a") -> int:
         return response.status
 
 
-def test_a_notification_is_written_down_and_answered() -> None:
+def test_a_notification_is_recorded_and_answered() -> None:
     """Key, body and operation are kept; the answer is 200."""
     statuses = []
 
@@ -109,10 +109,10 @@ def test_a_sink_that_hangs_is_given_up_by_the_client() -> None:
 
 
 @pytest.mark.parametrize(("late_s", "noticed"), [(0, True), (0.9, True), (1.1, False)])
-def test_who_hangs_up_when_the_answer_comes_at_last_may_not_have_read_it(
+def test_a_client_that_disconnects_at_a_late_response_may_not_have_read_it(
     late_s: float, *, noticed: bool
 ) -> None:
-    """A client's limit and the answer may meet: nobody knows which was first, so it says what it saw."""
+    """A client's limit and the answer may meet: it is unknown which was first, so both are recorded."""
 
     async def client(session: aiohttp.ClientSession) -> None:
         await post(session)
@@ -125,8 +125,8 @@ def test_who_hangs_up_when_the_answer_comes_at_last_may_not_have_read_it(
     assert (entries[-1] == ClientDisconnected(3_000 + round(late_s * 1000), 1)) == noticed
 
 
-def test_who_goes_on_talking_has_read_the_answer() -> None:
-    """And whoever was answered at once had nothing to give up."""
+def test_a_client_that_sends_the_next_request_has_read_the_response() -> None:
+    """And a client that was answered at once had nothing to give up."""
 
     async def client(session: aiohttp.ClientSession) -> None:
         await post(session)
@@ -187,7 +187,7 @@ def test_a_notification_whose_sender_dies_on_arrival_counts_as_never_received() 
 
 
 def test_a_notification_whose_sender_dies_after_arrival_is_received() -> None:
-    """`after-notify`: received, and nobody reads the answer."""
+    """`after-notify`: received, and the response has no reader."""
 
     async def client(session: aiohttp.ClientSession) -> None:
         with pytest.raises(TimeoutError):

@@ -22,8 +22,8 @@ class Translated:
     async def post(self, url: str, *, json: dict[str, Any], headers: dict[str, str]) -> Any:
         image = {name: json[name] for name in ("repository", "tag", "digest")}
         body = {"data": {"push": json["id"], "late": ", ".join(json["missing"]), "image": image}}
-        told = {"x-event-key": headers["webhook-id"], "x-outcome": SPELLED[json["outcome"]]}
-        return await self._session.post(url, json=body, headers=told)
+        named = {"x-event-key": headers["webhook-id"], "x-outcome": SPELLED[json["outcome"]]}
+        return await self._session.post(url, json=body, headers=named)
 
 
 def create_app() -> Starlette:

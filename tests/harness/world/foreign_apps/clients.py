@@ -63,10 +63,10 @@ class FanIn:
         body = {"id": event["id"], "outcome": outcome, "arrived": arrived, "action": event["action"]}
         body["missing"] = [region for region in self.regions if region not in arrived]
         self.spawn(
-            self.tell(body | {name: event["target"].get(name) for name in ("repository", "tag", "digest")})
+            self.notify(body | {name: event["target"].get(name) for name in ("repository", "tag", "digest")})
         )
 
-    async def tell(self, body: dict[str, Any]) -> None:
+    async def notify(self, body: dict[str, Any]) -> None:
         while await self.post(body) != 200:  # noqa: ASYNC110 - the sink decides
             await asyncio.sleep(1)
 

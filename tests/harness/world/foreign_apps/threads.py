@@ -1,6 +1,6 @@
 """An aggregator in another style: the standard library alone, threads, SQLite, a blocking client.
 
-Run it as a script. It is told `WebhookRegions`, `WebhookTimeout`, `NOTIFY_URL`, `DATA_DIR` and `PORT`.
+Run it as a script. Its settings are `WebhookRegions`, `WebhookTimeout`, `NOTIFY_URL`, `DATA_DIR`, `PORT`.
 """
 
 import json
@@ -24,7 +24,7 @@ DB = sqlite3.connect(
 DB.executescript("""
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    CREATE TABLE IF NOT EXISTS operation (id PRIMARY KEY, event, until REAL, outcome, told DEFAULT 0);
+    CREATE TABLE IF NOT EXISTS operation (id PRIMARY KEY, event, until REAL, outcome, notified DEFAULT 0);
     CREATE TABLE IF NOT EXISTS arrival (id, region, PRIMARY KEY (id, region));
 """)
 TELLING: set[str] = set()
@@ -57,7 +57,7 @@ def arrived(event: dict[str, Any], region: str) -> None:
 
 
 def watch() -> None:
-    """What is due times out; what is decided is told, each operation by a thread of its own."""
+    """What is due times out; what is decided is notified, each operation by a thread of its own."""
     while True:
         with LOCK:
             DB.execute(
@@ -65,16 +65,16 @@ def watch() -> None:
                 (time.time(),),
             )
             decided = DB.execute(
-                "SELECT id, event, outcome FROM operation WHERE outcome IS NOT NULL AND NOT told"
+                "SELECT id, event, outcome FROM operation WHERE outcome IS NOT NULL AND NOT notified"
             ).fetchall()
         for row in decided:
             if row[0] not in TELLING:
                 TELLING.add(row[0])
-                threading.Thread(target=tell, args=row, daemon=True).start()
+                threading.Thread(target=notify, args=row, daemon=True).start()
         time.sleep(0.02)
 
 
-def tell(operation: str, event: str, outcome: str) -> None:
+def notify(operation: str, event: str, outcome: str) -> None:
     """Until the sink takes it."""
     with LOCK:
         rows = DB.execute("SELECT region FROM arrival WHERE id = ?", (operation,)).fetchall()
@@ -85,7 +85,7 @@ def tell(operation: str, event: str, outcome: str) -> None:
         name: said.get("target", {}).get(name) for name in ("repository", "tag", "digest")
     }
     headers = {"content-type": "application/json", "webhook-id": operation}
-    request = urllib.request.Request(NOTIFY_URL, json.dumps(body).encode(), headers)  # noqa: S310 - told by its operator
+    request = urllib.request.Request(NOTIFY_URL, json.dumps(body).encode(), headers)  # noqa: S310 - configured by its operator
     while True:
         try:
             with urllib.request.urlopen(request, timeout=2):  # noqa: S310 - as above
@@ -93,7 +93,7 @@ def tell(operation: str, event: str, outcome: str) -> None:
         except (OSError, urllib.error.URLError):
             time.sleep(0.3)
     with LOCK:
-        DB.execute("UPDATE operation SET told = 1 WHERE id = ?", (operation,))
+        DB.execute("UPDATE operation SET notified = 1 WHERE id = ?", (operation,))
 
 
 class Door(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""An aggregator as somebody else might have written it: environment, wall clock, one task per operation."""
+"""An aggregator as anybody might have written it: environment, wall clock, one task per operation."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ def create_app() -> Starlette:
         if "outcome" not in operation:
             arrived.add(region)
             if len(arrived) == len(regions):
-                await tell(request.app, event["id"], "completed")
+                await notify(request.app, event["id"], "completed")
         return JSONResponse({"id": event["id"]}, 202)
 
     async def expire(app: Starlette, operation_id: str) -> None:
@@ -61,9 +61,9 @@ def create_app() -> Starlette:
         while time.time() < until:  # noqa: ASYNC110 - the wall clock decides
             await asyncio.sleep(until - time.time())
         if "outcome" not in operations[operation_id]:
-            await tell(app, operation_id, "timed_out")
+            await notify(app, operation_id, "timed_out")
 
-    async def tell(app: Starlette, operation_id: str, outcome: str) -> None:
+    async def notify(app: Starlette, operation_id: str, outcome: str) -> None:
         operation = operations[operation_id]
         operation["outcome"] = outcome
         event, arrived = operation["event"], operation["arrived"]
