@@ -5,12 +5,12 @@ written as a JSON string. As JSON, it is one object: ``{time, level, event, …}
 Fields that are None are left out. Never log a URL, a header or a body: they may hold secrets.
 """
 
-import asyncio
 import json
 import logging
 import re
-import sys
 from datetime import UTC, datetime
+
+from fanin.aggregator.log_queue import LogQueue
 
 FORMATS = {"text": "for people", "json": "for collectors"}
 
@@ -50,27 +50,37 @@ def _text(value: object) -> str:
 
 
 class _Lines(logging.Handler):
-    """Writes to stderr, all lines of one turn of the event loop in one write."""
+    """Writes lines to stderr through a queue: logging neither waits nor fails, whatever becomes of stderr."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[str] = []
+        self._queue = LogQueue()
+        self._reported = 0  # dropped lines that a line has reported
         self._second, self._stamp = -1.0, ""
 
+    @property
+    def dropped(self) -> int:
+        """How many lines could not be written."""
+        return self._queue.dropped
+
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(self._line(record))
-        if len(self._lines) > 1:
-            return  # the turn's first line has scheduled the write
-        try:
-            asyncio.get_running_loop().call_soon(self.flush)
-        except RuntimeError:
-            self.flush()
+        dropped = self._queue.dropped
+        text = self._line(record)
+        if dropped > self._reported:
+            name = line("log-lines-dropped", lines=dropped - self._reported)
+            report = logging.makeLogRecord(
+                {"name": LOGGER.name, "levelno": logging.WARNING, "levelname": "WARNING", "msg": name}
+            )
+            text = self._line(report) + text
+        if self._queue.add(text):
+            self._reported = dropped
 
     def flush(self) -> None:
-        if self._lines:
-            text, self._lines = "".join(self._lines), []
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        self._queue.flush()
+
+    def close(self) -> None:
+        self._queue.close()
+        super().close()
 
     def _line(self, record: logging.LogRecord) -> str:
         second, rest = divmod(record.created, 1)
@@ -106,9 +116,18 @@ def configure(level: int, form: str = "text") -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined] # typeshed does not know it
     root = logging.getLogger()
-    for earlier in [it for it in root.handlers if isinstance(it, _Lines)]:
-        earlier.flush()
+    for earlier in _handlers():
         root.removeHandler(earlier)
+        earlier.close()
     root.addHandler(_Lines())
     root.setLevel(logging.WARNING)
     LOGGER.setLevel(level)
+
+
+def dropped_lines() -> int:
+    """How many lines could not be written since `configure`."""
+    return sum(handler.dropped for handler in _handlers())
+
+
+def _handlers() -> list[_Lines]:
+    return [it for it in logging.getLogger().handlers if isinstance(it, _Lines)]

@@ -107,6 +107,8 @@ class Metrics:
         )
         if self.owns_store:
             yield from self._stored()
+        doc = "Lines of the log that could not be written."
+        yield _counter("fanin_log_lines_dropped", doc, (), {(): log.dropped_lines()})
         if self.region_refreshes:
             doc = "Queries of the registry for its regions, by result."
             yield _counter("fanin_region_refreshes", doc, ("result",), self.region_refreshes)

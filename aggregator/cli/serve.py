@@ -225,7 +225,8 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
             await super().startup(sockets)
             if self.started:
                 _tune_garbage_collection()
-                click.echo(_start_message(settings, listener))
+                with suppress(OSError):  # a full disk, or nothing that reads it
+                    click.echo(_start_message(settings, listener))
 
     server = Server(config)
 

@@ -44,6 +44,7 @@ def test_every_line_carries_its_time_and_level(capsys: pytest.CaptureFixture[str
     record.created = 1_772_323_320.042
 
     handler.handle(record)
+    handler.flush()
 
     assert capsys.readouterr().err == (
         "2026-03-01T00:02:00.042Z warning a x=1\n2026-03-01T00:02:00.042Z warning b y=2\n"
@@ -56,7 +57,9 @@ def test_an_exception_is_logged_with_its_traceback(capsys: pytest.CaptureFixture
     crash = ZeroDivisionError("by zero")
     record.exc_info = (type(crash), crash, None)
 
-    log._Lines().handle(record)
+    handler = log._Lines()
+    handler.handle(record)
+    handler.flush()
 
     assert "ZeroDivisionError: by zero" in capsys.readouterr().err
 
@@ -73,6 +76,7 @@ def test_a_collector_gets_one_object_a_line(
     ]
     handler.handle(logging.LogRecord("fanin", logging.INFO, "", 0, "\n".join(said), None, None))
     handler.handle(logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "two\nlines", None, None))
+    handler.flush()
 
     rows = [json.loads(row) for row in capsys.readouterr().err.splitlines()]
     assert all(row.pop("time").endswith("Z") for row in rows)
