@@ -3,7 +3,6 @@
 import pytest
 
 from fanin.harness.capabilities import Capability, required_capabilities
-from fanin.harness.cli.explore import LACKS
 from fanin.harness.explore.search import Search, scenario_of
 from fanin.harness.explore.without_capabilities import REMOVABLE, without_capabilities
 from fanin.simulator.faults.aggregator import Crash, Restart
@@ -47,8 +46,3 @@ def test_only_what_needs_the_capability_is_removed() -> None:
     by_id = without("image-correlation")
     assert (by_id.correlation, by_id.ids) == ("event-id", "same")
     assert without() == full
-
-
-def test_the_command_offers_what_can_be_removed() -> None:
-    """The names are written twice, because importing them takes time."""
-    assert LACKS == REMOVABLE
