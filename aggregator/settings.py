@@ -22,6 +22,7 @@ from fanin.aggregator.azure import TOKEN_NAME
 from fanin.aggregator.durations import parse_duration, parse_time_span
 from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.errors import SettingsError, quoted
+from fanin.aggregator.injected import without_injected
 from fanin.aggregator.log import FORMATS
 from fanin.aggregator.notify.address import parse as parse_url
 from fanin.aggregator.notify.retry_policy import RetryPolicy
@@ -81,6 +82,7 @@ class Settings:
         """
         flags = overrides or {}
         configured = _notify_file(environment, flags)
+        environment = without_injected(environment)
         _refuse_misspelt(environment, known=configured.variables if configured else ())
         found: dict[str, tuple[str, Any]] = {}  # by field: the variable, and its value
         for name, setting in SPELLINGS.items():

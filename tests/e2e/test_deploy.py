@@ -65,18 +65,26 @@ def test_the_image_is_made_of_what_is_let_in() -> None:
 
 def test_the_health_check_says_whether_it_answers(tmp_path: Path) -> None:
     """0 while it does, 1 when it does not."""
-
-    def check(port: int) -> int:
-        return subprocess.run(  # noqa: S603 - our own script
-            [sys.executable, str(DEPLOY / "healthcheck.py")],
-            env=environment(FANIN_PORT=str(port)), timeout=LIMIT_S, check=False,
-        ).returncode  # fmt: skip
-
     service = Service.start(tmp_path, FANIN_REGIONS="eastus")
-    up = check(service.port)
+    port = str(service.port)
+    up = [
+        _health_check(FANIN_PORT=port),
+        _health_check(FANIN_PORT="tcp://10.0.12.7:8080", PORT=port, FANIN_HOST="0.0.0.0"),  # noqa: S104
+    ]
     service.end(signal.SIGTERM)
 
-    assert (up, check(service.port)) == (0, 1)
+    assert up == [(0, ""), (0, "")]
+    assert _health_check(FANIN_PORT=port) == (1, "")
+    assert _health_check(FANIN_PORT="http") == (1, "")
+
+
+def _health_check(**settings: str) -> tuple[int, str]:
+    """The exit code of the image's health check, and what it printed."""
+    ran = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(DEPLOY / "healthcheck.py")],
+        env=environment(**settings), timeout=LIMIT_S, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    return ran.returncode, ran.stdout + ran.stderr
 
 
 def test_a_socket_that_systemd_holds_is_taken_over(tmp_path: Path) -> None:
