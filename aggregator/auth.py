@@ -20,6 +20,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from fanin.aggregator import log
 from fanin.aggregator.errors import UnauthorizedError
+from fanin.aggregator.region_names import QUOTES
 from fanin.aggregator.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_PREFIX, is_secret
 
 # The shortest time between two checks of the file of keys: a request after it sees a change.
@@ -28,6 +29,8 @@ RELOAD_S = 1.0
 KEYS_BYTES_MAX = 1 << 20
 # RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Of shells, Azure Pipelines, Octopus and Helm. Such a key would be known to every reader of the template.
+_PLACEHOLDER = re.compile(r"[$#]\{.*\}#?|\$\(.*\)|\{\{.*\}\}")
 # No key or header needs more, and the cost of a comparison grows with the length.
 SECRET_LENGTH_MAX = 1_024
 
@@ -81,6 +84,10 @@ def _validated(keys: Iterable[str]) -> tuple[str, ...]:
     for n, key in enumerate(keys, 1):
         if len(key) > SECRET_LENGTH_MAX or not (key.isascii() and key.isprintable()):
             raise ValueError(f"key {n} is not of 1 to {SECRET_LENGTH_MAX} printable ASCII characters")
+        if key[0] in QUOTES and key[0] in (key[-1], keys[-1][-1]):
+            raise ValueError(f"key {n} is in quotes, which `docker --env-file` keeps; write it without them")
+        if _PLACEHOLDER.fullmatch(key):
+            raise ValueError(f"key {n} is a placeholder that was not replaced; write the key itself")
     return keys
 
 

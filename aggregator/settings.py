@@ -29,10 +29,10 @@ from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.target import Target
 from fanin.aggregator.notify.target_file import Configuration, read_targets
 from fanin.aggregator.notify.yaml_nodes import NodeError
+from fanin.aggregator.region_names import parse_region_names
 from fanin.aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
-from fanin.aggregator.wire import ACTIONS, CORRELATIONS, normalise_region
+from fanin.aggregator.wire import ACTIONS, CORRELATIONS
 
-REGION_LENGTH_MAX = 64
 PORT_MAX = 65_535
 DATA_DIR = Path("fanin-data")
 # The management API that is queried for a registry's regions, and how often.
@@ -144,17 +144,7 @@ class _Setting:
 def _regions(text: str) -> tuple[str, ...] | Registry:
     if text.strip().startswith(PREFIX):
         return parse_registry(text)
-    regions = [normalise_region(part) for part in text.split(",")]
-    for region in regions:
-        if not region:
-            raise ValueError(f"{quoted(text)} has an empty name between its commas")
-        if len(region) > REGION_LENGTH_MAX or not region.isprintable():
-            raise ValueError(
-                f"{quoted(region)} is not a region name of at most {REGION_LENGTH_MAX} characters"
-            )
-        if regions.count(region) > 1:
-            raise ValueError(f"names {quoted(region)} twice; upper and lower case are equal")
-    return tuple(regions)
+    return parse_region_names(text)
 
 
 def _actions(text: str) -> frozenset[str]:
