@@ -39,6 +39,8 @@ class LookupThread:
         Raises:
             OSError: there is no such host, or no name server responds.
         """
+        if not _has_threads(asyncio.get_running_loop()):
+            return await lookup_on_loop(host, port)
         running = self._running.get((host, port))
         if running is None or running.get_loop() is not asyncio.get_running_loop():
             running = self._running[host, port] = self._begin(host, port)
@@ -70,6 +72,11 @@ class LookupThread:
 
         threading.Thread(target=work, name=f"look-up of {host}", daemon=True).start()
         return result
+
+
+def _has_threads(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether threads may be started: in loops of asyncio and of uvloop, not in that of a simulated world."""
+    return isinstance(loop, asyncio.BaseEventLoop) or type(loop).__module__.partition(".")[0] == "uvloop"
 
 
 def _addresses(found: Sequence[tuple[Any, ...]]) -> list[SocketAddress]:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from fanin.aggregator.http.app import create_app
+from fanin.aggregator.settings import Settings
 from fanin.harness.cli.main import main
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
+from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.foreign_app import AppLoadError, isolated_process_state, load_factory
 from fanin.harness.world.play import UnsimulatedError, play_foreign_app
 from fanin.simulator.language.load import load
@@ -41,6 +44,18 @@ def test_whichever_client_and_framework_it_uses(factory: str, name: str) -> None
     build = load_factory(f"clients:{factory}", FOREIGN_APPS)
 
     verdict = judge(play_foreign_app(load(find(name)), build, name=factory))
+
+    assert verdict.findings == ()
+    assert verdict.validity is Validity.VALID
+
+
+def test_our_own_aggregator_can_be_judged_as_a_foreign_app() -> None:
+    """Built as in a process of its own, with the system's clock: it starts no thread in a simulated world."""
+
+    def build() -> AsgiApp:
+        return create_app(Settings.from_environment(os.environ))
+
+    verdict = judge(play_foreign_app(load(find("crash-after-ack")), build, name="ours"))
 
     assert verdict.findings == ()
     assert verdict.validity is Validity.VALID
