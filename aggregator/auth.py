@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ KEYS_BYTES_MAX = 1 << 20
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Of shells, Azure Pipelines, Octopus and Helm. Such a key would be known to every reader of the template.
 _PLACEHOLDER = re.compile(r"[$#]\{.*\}#?|\$\(.*\)|\{\{.*\}\}")
+_MOUNTS = Path("/proc/self/mountinfo")
 # No key or header needs more, and the cost of a comparison grows with the length.
 SECRET_LENGTH_MAX = 1_024
 
@@ -75,6 +77,27 @@ def read_keys(path: Path) -> tuple[str, ...]:
     if not keys:
         raise ValueError(f"{path} has no key; expected one per line")
     return _validated(keys)
+
+
+def mount_warning(path: Path) -> str | None:
+    """Say why changes of the file at ``path`` would not be seen, or None if they would.
+
+    A bind mount of a file, as ``docker -v FILE:FILE`` and Kubernetes' ``subPath`` make it, keeps its inode:
+    a file that is renamed over it outside is never seen inside. [proc_pid_mountinfo(5)]
+    """
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:  # not Linux
+        return None
+    points = {line.split(" ")[4] for line in mounts if line.count(" ") > 4}  # noqa: PLR2004 - the fifth field
+    if _as_mount_point(os.path.realpath(path)) not in points:
+        return None
+    return f"{path} is itself a mount point, so a file renamed over it is not seen; mount its folder instead"
+
+
+def _as_mount_point(path: str) -> str:
+    """Escape blanks and backslashes as the kernel does."""
+    return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", path)
 
 
 def _validated(keys: Iterable[str]) -> tuple[str, ...]:
@@ -143,6 +166,8 @@ class Authenticator:
         self._digests = [_digest(key) for key in keys]
         # A pipe (``--keys-file <(…)``) can be read once only.
         self._file = keys_file if keys_file is None or not keys_file.is_fifo() else None
+        if self._file is not None and (warning := mount_warning(self._file)):
+            log.event(logging.WARNING, "keys-file-mounted", reason=warning)
         self._problem = ""  # why the file could not be read the last time
         self._checked_s = 0.0  # loop time
         self._header = (header.name, _digest(header.value)) if header else None

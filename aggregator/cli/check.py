@@ -2,6 +2,7 @@
 
 import asyncio
 
+from fanin.aggregator.auth import mount_warning
 from fanin.aggregator.cli.backup import described
 from fanin.aggregator.durations import format_duration
 from fanin.aggregator.engines.sqlite.file import FILE, RESTORED, check_integrity, contents, open_readonly
@@ -35,10 +36,12 @@ def _settings(settings: Settings) -> list[str]:
         credentials.append(f"the header {settings.header_secret.name}")
     if settings.signing_secrets:
         credentials.append("a signature")
+    warning = mount_warning(settings.keys_file) if settings.keys_file else None
     return [
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(regions)}{origin}",
         f"requires {' and '.join(credentials) or 'no credentials'} of webhooks",
         f"notifies {len(settings.targets)} target{'' if len(settings.targets) == 1 else 's'}",
+        *([f"warning: {warning}"] if warning else []),
     ]
 
 

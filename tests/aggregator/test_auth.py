@@ -1,5 +1,6 @@
 """Authentication: what is accepted, and that a refused sender learns nothing."""
 
+import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +119,49 @@ async def test_keys_that_change_while_the_service_starts_are_read(tmp_path: Path
     entry.require_key({"x-functions-key": "new-key"}, {})
     with pytest.raises(UnauthorizedError):
         entry.require_key({"x-functions-key": "old-key"}, {})
+
+
+async def test_a_file_of_keys_that_becomes_readable_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Content and time stay as they are when only owner or mode change."""
+    monkeypatch.setattr(auth, "RELOAD_S", 0.0)
+    file = tmp_path / "keys"
+    file.write_text("new-key")
+    entry = Authenticator(keys=("old-key",), keys_file=file)
+    with monkeypatch.context() as denied:
+        denied.setattr(Path, "open", _permission_denied)
+        with pytest.raises(UnauthorizedError):
+            entry.require_key({"x-functions-key": "new-key"}, {})
+
+    entry.require_key({"x-functions-key": "new-key"}, {})
+
+    assert "Permission denied" in caplog.text
+
+
+def _permission_denied(*_: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize("name", ["keys", "the keys"])
+async def test_a_file_of_keys_that_is_mounted_itself_is_warned_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """A file that is renamed over it outside of the container would never be seen."""
+    mounts, file = tmp_path / "mountinfo", tmp_path / name
+    file.write_text("key")
+    point = str(file).replace(" ", r"\040")
+    monkeypatch.setattr(auth, "_MOUNTS", mounts)
+    root = "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+
+    mounts.write_text(f"{root}41 22 8:1 /etc/fanin {tmp_path} ro - ext4 /dev/sda1 rw\n")
+    Authenticator(keys=("key",), keys_file=file)
+    folder_mounted = caplog.text
+    mounts.write_text(f"{root}41 22 8:1 /etc/fanin/keys {point} ro,relatime - ext4 /dev/sda1 rw\n")
+    Authenticator(keys=("key",), keys_file=file)
+
+    assert folder_mounted == ""
+    assert f"{file} is itself a mount point, so a file renamed over it is not seen; mount its" in caplog.text
 
 
 async def test_a_file_of_keys_that_stays_unreadable_is_logged_once(

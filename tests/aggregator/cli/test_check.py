@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fanin.aggregator import auth
 from fanin.aggregator.azure import TOKEN_NAME
 from fanin.aggregator.cli.check import checked
 from fanin.aggregator.engines.sqlite.file import FILE
@@ -51,6 +52,21 @@ def test_the_report_has_settings_and_data(tmp_path: Path) -> None:
 def test_secrets_are_counted_and_not_shown(tmp_path: Path, environment: dict[str, Any], line: str) -> None:
     """Nor are addresses."""
     assert line in report(tmp_path, **environment)
+
+
+def test_a_file_of_keys_that_is_mounted_itself_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys could not be rotated."""
+    file = tmp_path / "keys"
+    file.write_text("key")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"41 22 8:1 /etc/fanin/keys {file} ro - ext4 /dev/sda1 rw\n")
+    monkeypatch.setattr(auth, "_MOUNTS", mounts)
+
+    lines = report(tmp_path, FANIN_KEYS_FILE=str(file))
+
+    assert any(line.startswith(f"warning: {file} is itself a mount point") for line in lines)
 
 
 def test_data_are_counted(tmp_path: Path) -> None:
