@@ -4,7 +4,7 @@ Rules of this file: pure. A rule counts as kept only where a run with the stated
 (`fanin.harness.rule_coverage`), and where all that it is about could be seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,10 +13,6 @@ from fanin.harness.capabilities import Capability
 from fanin.harness.history import History
 from fanin.harness.rule_coverage import PARTS, exercised_rules, unobservable_parts
 from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict
-
-_WIDTH = 100
-_SHOWN_MAX = 3  # findings of one rule
-_CONTINUED = " " * 11
 
 RuleStatus = Literal["kept", "BROKEN", "partly", "untested"]
 
@@ -91,6 +87,11 @@ class Card(msgspec.Struct, frozen=True):
         return Exit.UNKNOWN if odd or not self.judged else Exit.VALID
 
 
+# Findings of another rule that show this one broken as well, by the bug that they look like: a delivery that
+# came late or again had an effect.
+_ALSO_BROKEN = dict.fromkeys(("B22", "B44", "B47"), Rule.LATE_AND_DUPLICATE)
+
+
 class RuleResult(msgspec.Struct, frozen=True):
     """What all scenarios together say about one rule."""
 
@@ -114,7 +115,7 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
         (result.name, finding)
         for result in card.judged
         for finding in result.verdict.findings
-        if finding.rule is rule
+        if finding.rule is rule or rule in map(_ALSO_BROKEN.get, finding.looks_like)
     )
     if findings:
         return RuleResult(rule, "BROKEN", findings=findings)
@@ -127,35 +128,6 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
     if not tested:
         return RuleResult(rule, "untested", "no scenario with the stated verdict exercised it")
     return RuleResult(rule, "kept")
-
-
-def line(result: Judged | Skipped) -> str:
-    """One scenario on one line."""
-    if isinstance(result, Skipped):
-        why = f" ({result.why})" if result.why else ""
-        return _cut(f"skipped  {result.name:<24} needs {', '.join(result.lacks)}{why}")
-    doubtful = result.as_stated and result.verdict.doubts and not result.verdict.findings
-    why = f"{'as stated: ' if doubtful else ''}{result.summary}"
-    return _cut(f"{result.verdict.validity:<8} {result.name:<24} {why}".rstrip())
-
-
-def text(card: Card) -> list[str]:
-    """The rules, each kept or broken with its evidence, and a sum. The scenarios' lines come before it."""
-    lines = ["", f"{card.target} and the contract (docs/contract.md):", ""]
-    for it in rule_results(card):
-        lines += _rule_lines(it)
-    notes = [f"{result.name}: {note}" for result in card.judged for note in result.notes]
-    for note in (*card.notes, *notes):
-        lines += ["", *f"note: {note}".splitlines()]
-    return [*lines, "", _sum(card)]
-
-
-def _rule_lines(it: RuleResult) -> Iterator[str]:
-    yield _cut(f"  {it.status:<8} {it.rule:<22} {it.why}".rstrip())
-    for name, finding in it.findings[:_SHOWN_MAX]:
-        yield _cut(f"{_CONTINUED}{name}: {finding.message}")
-    if len(it.findings) > _SHOWN_MAX:
-        yield f"{_CONTINUED}… and {len(it.findings) - _SHOWN_MAX} more"
 
 
 def as_json(card: Card) -> dict[str, Any]:
@@ -193,19 +165,3 @@ def as_json(card: Card) -> dict[str, Any]:
         "rules": rules,
         "notes": list(card.notes),
     }
-
-
-def _sum(card: Card) -> str:
-    counts: dict[str, int] = {}
-    for result in card.results:
-        kind = "skipped" if isinstance(result, Skipped) else str(result.verdict.validity)
-        if isinstance(result, Judged) and result.as_stated and result.verdict.validity is Validity.UNKNOWN:
-            kind = "unknown as stated"
-        counts[kind] = counts.get(kind, 0) + 1
-    total = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    word = {Exit.VALID: "VALID", Exit.INVALID: "INVALID", Exit.UNKNOWN: "UNKNOWN"}[card.exit_code]
-    return f"{word}  {card.target}: {total}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

@@ -132,6 +132,7 @@ def run(
     runs = _runs(
         scenarios,
         range(seed, seed + seeds),
+        capabilities=capabilities or (),
         history_of=_history_paths(history_path, scenarios, several=several),
         kept=report is not None or not several,
     )
@@ -154,17 +155,19 @@ def _runs(
     scenarios: Mapping[str, "Scenario"],
     seeds: Iterable[int],
     *,
+    capabilities: Iterable[str],
     history_of: "Callable[[Scenario, int], Path | None]",
     kept: bool,
 ) -> "list[RunRequest]":
     """The runs to make, seed by seed."""
     from fanin.harness.batch import RunRequest
 
+    declared = "".join(f" --capability {name}" for name in capabilities)
     return [
         RunRequest(
             scenario=scenario,
             seed=seed,
-            replay=f"fanin run {shlex.quote(name)} --seed {seed}",
+            replay=f"fanin run {shlex.quote(name)}{declared} --seed {seed}",
             history=history_of(scenario, seed),
             kept=kept,
         )

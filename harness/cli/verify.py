@@ -4,10 +4,8 @@ Rules of this file: options become a `fanin.harness.verify.config.TargetConfig`,
 there; ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
-import json
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,10 @@ import click
 from fanin.harness.cli import report_option as reports
 from fanin.harness.cli.errors import Interrupted, UserError
 from fanin.harness.cli.options import examples, names_from
+from fanin.harness.cli.verify_output import VerifyOutput
 
 if TYPE_CHECKING:
+    from fanin.harness.history import History
     from fanin.harness.results import Card, Judged, Skipped
     from fanin.harness.verify.config import TargetConfig
     from fanin.harness.verify.verification import Verification
@@ -194,7 +194,7 @@ def verify(
     report = None if target.report is None else Path(target.report)
     if report is not None:
         reports.prepare(report)
-    output = _Output(form)
+    output = VerifyOutput(form, len(scenarios))
     verification = Verification(
         target, list(scenarios.values()), _seed(target), os.environ, say=output.say, take=output.take
     )
@@ -206,17 +206,17 @@ def verify(
             f"interrupted when {len(output.results)} of {len(scenarios)} scenarios were judged"
         )
     card = _card(target, scenarios, output.results, verification.notes)
+    names_given = {scenario.scenario: name for name, scenario in scenarios.items()}
+    # To a deployment the same seed would mean the same ids, which it has seen already.
+    seed = verification.seed if target.url is None else None
+
+    def replay(history: "History") -> str:
+        return replay_command(ctx, names_given[history.run.scenario.scenario], seed=seed)
+
     if complete or card.judged:
-        _print_card(card, form)
+        output.finish(card, lambda result: replay(result.history))
     if report is not None:
-        names_given = {scenario.scenario: name for name, scenario in scenarios.items()}
-        # To a deployment the same seed would mean the same ids, which it has seen already.
-        seed = verification.seed if target.url is None else None
-        reports.store(
-            report,
-            card,
-            replay=lambda it: replay_command(ctx, names_given[it.run.scenario.scenario], seed=seed),
-        )
+        reports.store(report, card, replay=replay)
     if not complete:
         raise Interrupted
     ctx.exit(card.exit_code)
@@ -237,25 +237,6 @@ def _run(verification: "Verification") -> bool:
     except KeyboardInterrupt:
         return False
     return True
-
-
-class _Output:
-    """Collects results, and prints each as it comes."""
-
-    def __init__(self, form: str) -> None:
-        self.results: list[Judged | Skipped] = []
-        self._form = form
-
-    def say(self, text: str) -> None:
-        if self._form == "text":
-            click.echo(text, err=True)
-
-    def take(self, result: "Judged | Skipped") -> None:
-        from fanin.harness.results import line
-
-        self.results.append(result)
-        if self._form == "text":
-            _print([line(result)])
 
 
 def _card(
@@ -358,20 +339,3 @@ def _load(names: "Sequence[str]") -> "dict[str, Scenario]":
             )
         seen.add(scenario.scenario)
     return scenarios
-
-
-def _print_card(card: "Card", form: str) -> None:
-    from fanin.harness.results import as_json, text
-
-    if form == "json":
-        click.echo(json.dumps(as_json(card)))
-    else:
-        _print(text(card))
-
-
-def _print(lines: Iterable[str]) -> None:
-    """Control characters in what an aggregator wrote are escaped: they must not steer a terminal."""
-    from fanin.harness.report.line import line, paint
-
-    rows = [line(text) for text in lines]
-    click.echo(paint(rows, colour=False, encoding=sys.stdout.encoding or "utf-8"))

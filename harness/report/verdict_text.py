@@ -5,6 +5,7 @@ Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines and en
 
 from collections.abc import Iterator
 
+from fanin.harness.known_bugs import KNOWN_BUGS
 from fanin.harness.report.analysis import RunAnalysis
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
@@ -19,10 +20,11 @@ from fanin.harness.report.representatives import (
 from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
 from fanin.simulator.instants import clock
 
-LINES = 15
+LINES = 18
 TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye
 _OPERATIONS = 6  # valid operations that are explained one by one
 _SENTENCE = 3  # lines of the sentence that says what broke
+_BUGS = 2  # that it looks like
 _SHOWN = 4  # pieces of evidence, and lines by region
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
 
@@ -154,8 +156,15 @@ def _finding(evidence_text: EvidenceText, finding: Finding, *, full: bool) -> It
         [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)], "records", Tone.PLAIN
     )
     yield from _some([f"    {text}" for text in finding.by_region], "regions", Tone.ODD)
-    if finding.looks_like:
-        yield line(shorten(f"    looks like: {listed(finding.looks_like)}  (docs/bugs.md)", WIDTH))
+    yield from _resemblance(finding)
+
+
+def _resemblance(finding: Finding) -> Iterator[Line]:
+    """What is usually behind what the finding looks like."""
+    known = [number for number in finding.looks_like if number in KNOWN_BUGS]
+    for number in known[:_BUGS]:
+        text = f"    looks like {number}: {KNOWN_BUGS[number].cause} (docs/bugs.md)"
+        yield from (line(part) for part in wrap(text, hanging=" " * 6))
 
 
 def _some(texts: list[str], what: str, tone: Tone) -> Iterator[Line]:

@@ -7,7 +7,7 @@ import pytest
 
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.results import Card, Judged, Skipped, as_json, line, rule_results, text
+from fanin.harness.results import Card, Judged, Skipped, as_json, rule_results
 from fanin.harness.verdict import Exit, Rule
 from fanin.simulator.faults.sink import SinkRefuses
 from tests.harness.oracle.histories import EAST, WEST, both, fault_applied, history, notified, sent
@@ -101,33 +101,19 @@ def test_the_exit_code_is_that_of_the_worst(played: tuple[History, ...], exit_co
     assert Card("x", results.judged).exit_code is exit_code
 
 
-def test_one_scenario_is_one_line() -> None:
-    """What it was, what it is called, and why; never longer than a screen is wide."""
-    good, bad = Results().add(completed()).add(wrong()).judged
-    skipped = Skipped("hot-op", ("process", "own-regions"), "5 regions; there are 3")
-
-    assert line(good) == "valid    by-hand"
-    assert line(bad).startswith("invalid  by-hand                  4-outcome: op1 was reported timed_out")
-    assert len(line(bad)) <= 100
-    assert (
-        line(skipped)
-        == "skipped  hot-op                   needs process, own-regions (5 regions; there are 3)"
+def test_a_late_delivery_with_an_effect_breaks_the_clause_about_it_as_well() -> None:
+    """The finding is about the outcome; it shows that the delivery was not without effect."""
+    second = history(
+        both(), notified("completed", 0.1), sent(EAST, 9), notified("timed_out", 129.1, WEST, key="k2")
     )
 
+    found = status(Card("x", Results().add(second).add(late()).judged))
 
-def test_the_text_shows_every_rule_its_evidence_the_notes_and_a_sum() -> None:
-    """A broken rule shows three findings at most, and how many more there are."""
-    results = Results()
-    for _ in range(5):
-        results.add(wrong(), notes=("its process exited with 1",))
-    shown = text(Card("node server.js", [*results.judged, Skipped("x", ("process",))], notes=("strays",)))
+    assert found[Rule.OUTCOME] == found[Rule.LATE_AND_DUPLICATE] == "BROKEN"
 
-    assert sum("by-hand: op1 was reported timed_out" in row for row in shown) == 3
-    assert "           … and 2 more" in shown
-    assert "note: strays" in shown
-    assert "note: by-hand: its process exited with 1" in shown
-    assert shown[-1] == "INVALID  node server.js: 5 invalid, 1 skipped"
-    assert sum(row.startswith(("  kept", "  BROKEN", "  untested")) for row in shown) == len(Rule) - 1
+
+def late() -> History:
+    return history(both(), notified("completed", 0.1), sent(EAST, 9))
 
 
 def test_the_card_for_programs_says_the_same() -> None:

@@ -333,10 +333,12 @@ def test_run_skips_in_json_too() -> None:
 def test_run_plays_what_is_declared_and_our_own_aggregator_does_not_have_it() -> None:
     """A second process on its data is refused, and the verdict says so."""
     result = fanin("run", "zombie", "--capability", "replicas", "--quiet")
+    single = fanin("run", "zombie", "--capability", "replicas", "--format", "json")
 
     assert result.exit_code == 1
     assert "replica 2 did not start" in result.stdout
     assert "is in use by another process" in result.stdout
+    assert json.loads(single.stdout)["replay"] == "fanin run zombie --capability replicas --seed 0"
 
 
 def test_a_misspelt_capability_names_the_nearest() -> None:

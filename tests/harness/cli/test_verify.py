@@ -27,7 +27,7 @@ def test_an_application_is_judged_by_what_it_declares() -> None:
 
     assert "needs envelopes" in silent.stdout
     assert declared.exit_code == 1
-    assert "invalid  envelopes" in declared.stdout
+    assert declared.stdout.endswith("INVALID  unmodified:create_app: 1 invalid\n")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,29 @@ def test_the_card_in_json_is_one_object_and_nothing_else_is_printed() -> None:
     assert (card["target"], card["exit_code"]) == ("unmodified:create_app", 0)
     assert [it["scenario"] for it in card["scenarios"]] == ["slow-region"]
     assert result.stderr == ""
+
+
+def test_one_scenario_tells_the_whole_story() -> None:
+    """Timeline, finding, evidence, what the bug means, and the command that plays it again."""
+    result = verify(*APP, "crash-after-ack")
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("crash-after-ack: ")
+    assert "\n  5-acknowledgement  op1 was reported timed_out" in result.stdout
+    assert "looks like B50: 2xx was answered before the arrival was durable" in result.stdout
+    assert f"  replay: fanin verify --app unmodified:create_app --app-dir {FOREIGN_APPS}" in result.stdout
+    assert "and the contract (docs/contract.md)" not in result.stdout
+
+
+def test_many_scenarios_end_in_the_command_to_begin_with() -> None:
+    """The failure that is the shortest to read, in full."""
+    result = verify(*APP, "slow-region", "crash-after-ack")
+
+    assert result.stdout.splitlines()[-1] == (
+        f"next: fanin verify --app unmodified:create_app --app-dir {FOREIGN_APPS} --seed 0 crash-after-ack"
+    )
+    assert "begin with crash-after-ack" in result.stdout
+    assert "…" not in result.stdout
 
 
 def test_a_report_ends_in_the_same_command_for_one_scenario(tmp_path: Path) -> None:

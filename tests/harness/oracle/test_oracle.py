@@ -112,7 +112,7 @@ def test_findings_come_in_the_order_in_which_the_rules_were_broken() -> None:
 
 
 def test_lines_by_region_are_not_repeated() -> None:
-    """A report has fifteen lines."""
+    """A report has eighteen lines."""
     played = history(sent(EAST, 0), notified("timed_out", 60, WEST, tag="other"))
 
     outcome, content = judge(played).findings

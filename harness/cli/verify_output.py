@@ -1,0 +1,93 @@
+"""What ``fanin verify`` prints: a line per scenario as it ends, then the card; of one the whole story.
+
+Rules of this file: progress goes to stderr; with ``--format json`` nothing but the card is printed.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from fanin.harness.cli.options import print_lines
+from fanin.harness.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from fanin.harness.results import Card, Judged, Skipped
+
+_WIDTH, _WIDTH_MIN = 100, 72
+
+
+class VerifyOutput:
+    """Collects results, and prints each as it comes, where there are several."""
+
+    def __init__(self, form: str, scenarios: int) -> None:
+        self.results: list[Judged | Skipped] = []
+        self._form = form
+        self._single = scenarios == 1
+        self._progress = Progress(scenarios)
+
+    def say(self, text: str) -> None:
+        """Print progress, for people."""
+        if self._form == "text":
+            self._progress.wipe()
+            click.echo(text, err=True)
+
+    def take(self, result: "Judged | Skipped") -> None:
+        """Keep a result, and print its line."""
+        from fanin.harness.report.card_text import scenario_lines
+
+        self.results.append(result)
+        if self._form == "text" and not self._single:
+            self._progress.advance()
+            print_lines(scenario_lines(result, width=output_width()))
+            self._progress.show()
+
+    def finish(self, card: "Card", replay: "Callable[[Judged], str]") -> None:
+        """Print the card, or of one scenario its timeline, finding and evidence.
+
+        Args:
+            card: All results.
+            replay: The command that plays one scenario again.
+        """
+        from fanin.harness.results import as_json
+
+        self._progress.wipe()
+        if self._form == "json":
+            click.echo(json.dumps(as_json(card)))
+        elif self._single:
+            _print_story(card, replay)
+        else:
+            _print_card(card, replay)
+
+
+def output_width() -> int:
+    """Columns of the terminal, within limits; of a file as many as suit a page."""
+    if not sys.stdout.isatty():
+        return _WIDTH
+    return max(_WIDTH_MIN, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns))
+
+
+def _print_story(card: "Card", replay: "Callable[[Judged], str]") -> None:
+    from fanin.harness.report.card_text import note_lines, scenario_lines, sum_line
+    from fanin.harness.report.line import line
+    from fanin.harness.report.text import report
+
+    width = output_width()
+    for skipped in card.skipped:
+        print_lines(scenario_lines(skipped, width=width))
+    for judged in card.judged:
+        print_lines(report(judged.history, judged.verdict, replay=replay(judged)))
+    print_lines([*note_lines(card, width=width), line(""), sum_line(card)])
+
+
+def _print_card(card: "Card", replay: "Callable[[Judged], str]") -> None:
+    from fanin.harness.report.card_text import begin_with, card_lines, failures
+    from fanin.harness.report.line import Tone, line
+
+    print_lines(card_lines(card, width=output_width()))
+    if failed := failures(card):
+        findings = [result for result in failed if result.verdict.findings]
+        print_lines([line(f"next: {replay(begin_with(findings or failed))}", Tone.STRONG)])

@@ -1,0 +1,121 @@
+"""The conformance card as text: a line per scenario, the rules, what the failures have in common, and a sum.
+
+Rules of this file: sentences are broken into lines and never cut, because the output may be a file.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from fanin.harness.known_bugs import KNOWN_BUGS
+from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
+from fanin.harness.report.representatives import grouped
+from fanin.harness.results import Card, Judged, RuleResult, Skipped, rule_results
+from fanin.harness.verdict import Exit, Validity
+
+_SHOWN_MAX = 3  # findings of one rule
+_CONTINUED = " " * 11
+_TONES = {
+    "valid": Tone.GOOD,
+    "invalid": Tone.BAD,
+    "unknown": Tone.ODD,
+    "skipped": Tone.QUIET,
+    "kept": Tone.GOOD,
+    "BROKEN": Tone.BAD,
+    "partly": Tone.ODD,
+    "untested": Tone.QUIET,
+}
+_WORDS = {Exit.VALID: "VALID", Exit.INVALID: "INVALID", Exit.UNKNOWN: "UNKNOWN"}
+_WORD_TONES = {Exit.VALID: Tone.GOOD, Exit.INVALID: Tone.BAD, Exit.UNKNOWN: Tone.ODD}
+
+
+def scenario_lines(result: Judged | Skipped, *, width: int = WIDTH) -> Iterator[Line]:
+    """What came of one scenario, and why."""
+    if isinstance(result, Skipped):
+        kind, why = "skipped", f" ({result.why})" if result.why else ""
+        why = f"needs {', '.join(result.lacks)}{why}"
+    else:
+        kind = str(result.verdict.validity)
+        doubtful = result.as_stated and result.verdict.doubts and not result.verdict.findings
+        why = f"{'as stated: ' if doubtful else ''}{result.summary}"
+    yield from _tabular("", kind, f"{result.name:<24}", why, width)
+
+
+def card_lines(card: Card, *, width: int = WIDTH) -> Iterator[Line]:
+    """The rules, each kept or broken with its evidence, notes and causes. The scenarios come before it."""
+    yield line("")
+    yield line(f"{card.target} and the contract (docs/contract.md):", Tone.STRONG)
+    yield line("")
+    for it in rule_results(card):
+        yield from _rule_lines(it, width)
+    yield from note_lines(card, width=width)
+    yield from _cause_lines(card, width)
+    yield line("")
+    yield sum_line(card)
+
+
+def note_lines(card: Card, *, width: int = WIDTH) -> Iterator[Line]:
+    """What was noticed besides the verdicts."""
+    notes = [f"{result.name}: {note}" for result in card.judged for note in result.notes]
+    for note in (*card.notes, *notes):
+        yield line("")
+        for part in f"note: {note}".splitlines():
+            yield from (line(text) for text in wrap(part, width, hanging="    "))
+
+
+def begin_with(results: Sequence[Judged]) -> Judged:
+    """The one whose history is the shortest to read."""
+    return min(results, key=lambda result: len(result.history.entries))
+
+
+def failures(card: Card) -> list[Judged]:
+    """The scenarios that got another verdict than they state."""
+    return [result for result in card.judged if not result.as_stated]
+
+
+def sum_line(card: Card) -> Line:
+    """How many scenarios got which verdict, and what that makes of the whole."""
+    counts: dict[str, int] = {}
+    for result in card.results:
+        kind = "skipped" if isinstance(result, Skipped) else str(result.verdict.validity)
+        if isinstance(result, Judged) and result.as_stated and result.verdict.validity is Validity.UNKNOWN:
+            kind = "unknown as stated"
+        counts[kind] = counts.get(kind, 0) + 1
+    total = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    word = card.exit_code
+    return (_WORDS[word], _WORD_TONES[word]), (f"  {card.target}: {total}", Tone.PLAIN)
+
+
+def _rule_lines(it: RuleResult, width: int) -> Iterator[Line]:
+    yield from _tabular("  ", it.status, f"{it.rule:<22}", it.why, width)
+    for name, finding in it.findings[:_SHOWN_MAX]:
+        text = f"{_CONTINUED}{name}: {finding.message}"
+        yield from (line(part) for part in wrap(text, width, hanging=f"{_CONTINUED}    "))
+    if len(it.findings) > _SHOWN_MAX:
+        yield line(f"{_CONTINUED}… and {len(it.findings) - _SHOWN_MAX} more", Tone.QUIET)
+
+
+def _tabular(indent: str, kind: str, name: str, why: str, width: int) -> Iterator[Line]:
+    """Kind, name, and a sentence that goes on below its own beginning."""
+    before = " " * len(f"{indent}{kind:<8} {name} ")
+    parts = wrap(why, max(width - len(before), len(before))) if why else [""]
+    yield (f"{indent}{kind:<8}", _TONES[kind]), (f" {name} {parts[0]}".rstrip(), Tone.PLAIN)
+    yield from (line(f"{before}{part}") for part in parts[1:])
+
+
+def _cause_lines(card: Card, width: int) -> Iterator[Line]:
+    """The failures by the bug that they look like, the most frequent first."""
+    found = [result for result in failures(card) if result.verdict.findings]
+    groups = sorted(grouped(found, _resemblance), key=len, reverse=True)
+    for nth, group in enumerate(groups):
+        if nth == 0:
+            yield line("")
+        number = _resemblance(group[0])
+        several = f"{len(group)} runs look" if len(group) > 1 else "1 run looks"
+        what = f"like {number}: {KNOWN_BUGS[number].cause}" if number else "like no known bug"
+        text = f"{several} {what}; begin with {begin_with(group).name}"
+        yield from (line(part, Tone.ODD) for part in wrap(text, width, hanging="    "))
+
+
+def _resemblance(result: Judged) -> str:
+    """The number of the bug that a failure looks like most; empty where it looks like none."""
+    named = (number for finding in result.verdict.findings for number in finding.looks_like)
+    return next((number for number in named if number in KNOWN_BUGS), "")
