@@ -30,6 +30,7 @@ DRAIN_S = 5
 # uvloop accepts one connection of a listening socket in each turn of the event loop, so that a crowd that
 # connects keeps a webhook waiting for as many turns; more handles for the same socket are more connections.
 ACCEPTS_PER_TURN = 16
+ANY_IPV6 = "::"
 # sd_listen_fds(3): the first socket that systemd passes.
 SYSTEMD_FD = 3
 
@@ -185,7 +186,13 @@ def listen(settings: Settings) -> socket.socket:
         return held
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+        return socket.create_server(
+            (settings.host, settings.port),
+            family=family,
+            backlog=2_048,
+            # "::" means every address of the machine, those of IPv4 too.
+            dualstack_ipv6=settings.host == ANY_IPV6 and socket.has_dualstack_ipv6(),
+        )
     except OSError as exc:
         where = f"{settings.host}:{settings.port}"
         # The error's own text repeats the address. A name that cannot be resolved has a negative number.

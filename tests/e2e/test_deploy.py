@@ -78,6 +78,17 @@ def test_the_health_check_says_whether_it_answers(tmp_path: Path) -> None:
     assert _health_check(FANIN_PORT="http") == (1, "")
 
 
+@needs("IPv6", there=socket.has_dualstack_ipv6(), get="a kernel with IPv6")
+def test_the_health_check_asks_the_address_that_is_listened_on(tmp_path: Path) -> None:
+    """Every address of the machine, or one of them."""
+    for host in ("::", "::1"):
+        settings = {"FANIN_HOST": host, "FANIN_REGIONS": "eastus", "FANIN_INSECURE_NO_KEYS": "yes"}
+        service = Service.start(tmp_path, **settings)
+        healthy = _health_check(FANIN_HOST=host, FANIN_PORT=str(service.port))
+        service.end(signal.SIGTERM)
+        assert healthy == (0, "")
+
+
 def _health_check(**settings: str) -> tuple[int, str]:
     """The exit code of the image's health check, and what it printed."""
     ran = subprocess.run(  # noqa: S603 - our own script

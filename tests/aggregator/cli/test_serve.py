@@ -87,6 +87,15 @@ def test_a_free_port_is_chosen_for_port_0() -> None:
             assert listener.family is socket.AF_INET6
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_the_any_address_of_ipv6_has_ipv4_too() -> None:
+    """As the name says; a published port of a container arrives over either."""
+    with listen(settings(FANIN_HOST="::", FANIN_PORT="0")) as listener:
+        port = listener.getsockname()[1]
+        for loopback in ("127.0.0.1", "::1"):
+            socket.create_connection((loopback, port), timeout=5).close()
+
+
 def test_the_socket_of_systemd_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is passed as a file descriptor; only a TCP socket will do."""
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
