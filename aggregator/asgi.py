@@ -23,7 +23,7 @@ from fanin.aggregator.http.app import create_app
 from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
 from fanin.aggregator.http.protocol import OUR_HTTP, HttpProtocol
 from fanin.aggregator.http.uvicorn_context import EXTENSION
-from fanin.aggregator.settings import Settings
+from fanin.aggregator.settings import PRIVATE_UMASK, Settings
 
 _ONE_PROCESS = (
     "; workers cannot share one: run a single one, without --workers (why one is enough: docs/deploy.md)"
@@ -46,6 +46,7 @@ def create() -> AsgiApp:
             "FANIN_KEYS: not set, and the addresses of this server are not known here; "
             "set it, or set FANIN_INSECURE_NO_KEYS=yes to accept webhooks without a key"
         )
+    os.umask(PRIVATE_UMASK)
     log.configure(logging.INFO, settings.log_format)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     return _require_our_http(_report_in_one_line(create_app(settings)))

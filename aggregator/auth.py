@@ -13,6 +13,7 @@ import hmac
 import logging
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,8 @@ _PLACEHOLDER = re.compile(r"[$#]\{.*\}#?|\$\(.*\)|\{\{.*\}\}")
 _MOUNTS = Path("/proc/self/mountinfo")
 # No key or header needs more, and the cost of a comparison grows with the length.
 SECRET_LENGTH_MAX = 1_024
+# A shorter secret, or one with fewer different characters, is warned of. 16 hexadecimal digits are 64 bits.
+SECRET_LENGTH_MIN, SECRET_CHARACTERS_MIN = 16, 6
 
 
 class HeaderSecret(NamedTuple):
@@ -145,6 +148,35 @@ def parse_signing_secrets(text: str) -> tuple[str, ...]:
                 "make one with: echo whsec_$(openssl rand -base64 32)"
             )
     return secrets
+
+
+def credential_warnings(
+    keys: Iterable[str], keys_file: Path | None, header: HeaderSecret | None
+) -> list[str]:
+    """What is weak about credentials, in sentences without the secrets."""
+    found = [
+        f"function key {n} {problem}; make one with: openssl rand -hex 24"
+        for n, key in enumerate(keys, 1)
+        if (problem := _weakness(key))
+    ]
+    if header and (problem := _weakness(header.value)):
+        found.append(f"the value of the header {header.name} {problem}")
+    if keys_file is not None:
+        try:
+            mode = keys_file.stat().st_mode
+        except OSError:
+            return found
+        if stat.S_ISREG(mode) and mode & (stat.S_IROTH | stat.S_IWOTH):
+            found.append(f"every user of this machine can read or change {keys_file}; chmod o= takes it away")
+    return found
+
+
+def _weakness(secret: str) -> str:
+    if len(secret) < SECRET_LENGTH_MIN:
+        return f"has fewer than {SECRET_LENGTH_MIN} characters and can be guessed"
+    if len(set(secret)) < SECRET_CHARACTERS_MIN:
+        return f"has fewer than {SECRET_CHARACTERS_MIN} different characters and can be guessed"
+    return ""
 
 
 # --- checking requests ---

@@ -11,7 +11,7 @@ and an import of 85 ms, in each of the thousands of applications that a search i
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fanin.aggregator import log
 from fanin.aggregator.fanin import Notification, Phase
@@ -49,6 +49,14 @@ class Histogram:
         return rows
 
 
+class StoreFigures(NamedTuple):
+    """What a scrape measures of the file of the SQLite engine."""
+
+    log_bytes: int = 0  # the write-ahead log
+    free_bytes: int | None = None  # of the disk; None: not known
+    checkpoints_failed: int = 0  # since the start
+
+
 class Metrics:
     """The metrics of one service since it started. Gauges that cost a query are set just before a scrape."""
 
@@ -70,6 +78,7 @@ class Metrics:
         self.waiting = 0
         self.pending = 0
         self.dead = 0
+        self.measure_store: Callable[[], StoreFigures] = StoreFigures
         # Seconds since the oldest pending notification was decided; None when that cannot be read now.
         self.outbox_age_s: Callable[[], float | None] = lambda: 0.0
 
@@ -136,6 +145,12 @@ class Metrics:
         )
         if (age_s := self.outbox_age_s()) is not None:
             yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest in the outbox.", age_s)
+        figures = self.measure_store()
+        yield GaugeMetricFamily("fanin_wal_bytes", "Size of SQLite's write-ahead log.", figures.log_bytes)
+        if figures.free_bytes is not None:
+            yield GaugeMetricFamily("fanin_disk_free_bytes", "Room on the data's disk.", figures.free_bytes)
+        doc = "Checkpoints at a scrape that failed or could not end."
+        yield _counter("fanin_checkpoints_failed", doc, (), {(): figures.checkpoints_failed})
         yield _counter(
             "fanin_unreadable_rows",
             "Rows of the file that cannot be read, each counted once.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from fanin.aggregator.auth import (
     HeaderSecret,
+    credential_warnings,
     parse_header_secret,
     parse_keys,
     parse_signing_secrets,
@@ -38,6 +39,8 @@ DATA_DIR = Path("fanin-data")
 # The management API that is queried for a registry's regions, and how often.
 MANAGEMENT_URL = "https://management.azure.com"
 REFRESH_MS = 300_000
+# Files are the owner's alone, 0600 in folders of 0700, whatever the umask of the shell.
+PRIVATE_UMASK = 0o077
 _YES = ("yes", "true", "1")
 
 
@@ -69,6 +72,10 @@ class Settings:
     def retry_policy(self, target: str) -> RetryPolicy:
         """The retry policy of the target of this name."""
         return next((it.retry_policy for it in self.targets if it.name == target), RetryPolicy())
+
+    def warnings(self) -> list[str]:
+        """What is allowed and should not stay so, in sentences without secrets."""
+        return credential_warnings(self.keys, self.keys_file, self.header_secret)
 
     @classmethod
     def from_environment(

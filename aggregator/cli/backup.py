@@ -12,7 +12,7 @@ import click
 from fanin.aggregator.cli.options import examples
 from fanin.aggregator.engines.sqlite.file import FILE, FileContents, copy, restore
 from fanin.aggregator.errors import StoreUnusableError
-from fanin.aggregator.settings import DATA_DIR
+from fanin.aggregator.settings import DATA_DIR, PRIVATE_UMASK
 
 _data_dir = click.option(
     "--data-dir",
@@ -31,6 +31,7 @@ def backup(target: Path, data_dir: Path | None) -> None:
     The copy is a consistent snapshot with everything that was acknowledged before it began. TARGET must not
     exist yet.
     """
+    os.umask(PRIVATE_UMASK)
     folder = _folder(data_dir)
     try:
         found = copy(folder, target)
@@ -49,6 +50,7 @@ def restore_command(source: Path, data_dir: Path | None) -> None:
     decided when the service starts; notifications that were accepted since then are sent again, with the same
     keys.
     """
+    os.umask(PRIVATE_UMASK)
     folder = _folder(data_dir)
     try:
         found, kept = restore(source, folder)

@@ -40,6 +40,7 @@ def _settings(settings: Settings) -> list[str]:
     return [
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(regions)}{origin}",
         f"requires {' and '.join(credentials) or 'no credentials'} of webhooks",
+        *(f"warning: {warning}" for warning in settings.warnings()),
         f"notifies {len(settings.targets)} target{'' if len(settings.targets) == 1 else 's'}",
         *([f"warning: {warning}"] if warning else []),
     ]

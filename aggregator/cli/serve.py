@@ -20,7 +20,7 @@ from fanin.aggregator.cli.options import examples
 from fanin.aggregator.durations import format_duration
 from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.errors import AggregatorError, SettingsError
-from fanin.aggregator.settings import Settings
+from fanin.aggregator.settings import PRIVATE_UMASK, Settings
 
 if TYPE_CHECKING:
     from fanin.aggregator.engine import EngineFactory
@@ -105,6 +105,7 @@ def serve(
         _require_credentials(settings, settings.host)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
+    os.umask(PRIVATE_UMASK)
     log.configure(logging.DEBUG if verbose else logging.INFO, settings.log_format)
     _raise_file_limit()
     try:

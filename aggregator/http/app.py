@@ -87,6 +87,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        for warning in settings.warnings():
+            log.event(logging.WARNING, "weak-credentials", reason=warning)
         async with AsyncExitStack() as stack:
             if isinstance(settings.regions, RegistryRegions):
                 stack.push_async_callback(settings.regions.close)

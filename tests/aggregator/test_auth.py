@@ -4,6 +4,7 @@ import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from standardwebhooks import Webhook
 from fanin.aggregator import auth
 from fanin.aggregator.auth import Authenticator, parse_header_secret, parse_signing_secrets, read_keys
 from fanin.aggregator.errors import UnauthorizedError
+from fanin.aggregator.settings import Settings
 from tests.aggregator.services import EAST, PUSH, STATUS, service
 
 pytestmark = pytest.mark.anyio
@@ -287,3 +289,44 @@ def test_a_signing_secret_that_cannot_be_one_is_refused_without_showing_it(text:
         parse_signing_secrets(text)
 
     assert text not in str(refusal.value)
+
+
+# --- warnings ---
+
+
+@pytest.mark.parametrize(
+    ("environment", "warnings"),
+    [
+        ({}, []),
+        ({"FANIN_KEYS": "0123456789abcdef"}, []),
+        ({"FANIN_KEYS": "0123456789abcdef,hunter2"}, ["function key 2 has fewer than 16 characters"]),
+        ({"FANIN_KEYS": "x" * 40}, ["function key 1 has fewer than 6 different characters"]),
+        ({"FANIN_HEADER_SECRET": "X-Secret: hunter2"}, ["the value of the header x-secret has fewer"]),
+    ],
+)
+async def test_weak_secrets_are_warned_of(
+    tmp_path: Path, environment: dict[str, Any], warnings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the start and by the check; never with the secret."""
+    settings = Settings.from_environment({"FANIN_REGIONS": "eastus", "DATA_DIR": str(tmp_path)} | environment)
+
+    async with service(tmp_path, **environment):
+        pass
+    found = settings.warnings()
+
+    assert [it[: len(start)] for it, start in zip(found, warnings, strict=True)] == warnings
+    assert caplog.text.count("weak-credentials") == len(warnings)
+    assert "hunter2" not in f"{found}{caplog.text}"
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
+def test_a_file_of_keys_that_everyone_can_read_is_warned_of(
+    tmp_path: Path, mode: int, *, warned: bool
+) -> None:
+    """A group may read it: the service's."""
+    file = tmp_path / "keys"
+    file.write_text("0123456789abcdef\n")
+    file.chmod(mode)
+    settings = Settings.from_environment({"FANIN_REGIONS": "eastus", "FANIN_KEYS_FILE": str(file)})
+
+    assert any(str(file) in it for it in settings.warnings()) is warned

@@ -30,7 +30,7 @@ from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.engines.sqlite.writer import Request, Requeue, Result, Writer
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreUnreadableError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
-from fanin.aggregator.metrics import Metrics, record_outcome
+from fanin.aggregator.metrics import Metrics, StoreFigures, record_outcome
 from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
@@ -99,6 +99,7 @@ class SqliteEngine:
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher: asyncio.Task[None] | None = None
         self._open = False
+        self._checkpoints_failed = 0
         self._dispatchers = (
             Dispatchers(self, notifier, settings, clock=clock, metrics=metrics, dispatcher=dispatcher)
             if notifier
@@ -114,6 +115,7 @@ class SqliteEngine:
             self._count_rows()
             self._begin_with_unreadable_rows()
             self._metrics.outbox_age_s, self._metrics.owns_store = self._outbox_age_s, True
+            self._metrics.measure_store = self._measure_store
             self._warn_of_unknown_targets()
             self._writer = Writer(self._store, self._clock, self._metrics, self._begin, self._committed)
         except sqlite3.Error as exc:
@@ -171,6 +173,7 @@ class SqliteEngine:
         return count
 
     async def check(self) -> None:
+        self._read(self._store.check)
         await self._submit(None)
 
     # --- for variations of the engine ---
@@ -277,6 +280,16 @@ class SqliteEngine:
                     lines.append(log.line(standing, operation=request.operation_id, region=request.region))
         lines += [record_outcome(metrics, effect) for effect in transaction.effects]
         log.lines(logging.INFO, lines)
+
+    def _measure_store(self) -> StoreFigures:
+        if not self._open:
+            return StoreFigures()
+        self._checkpoints_failed += not self._store.checkpoint()
+        return StoreFigures(
+            log_bytes=self._store.log_bytes(),
+            free_bytes=self._store.free_bytes(),
+            checkpoints_failed=self._checkpoints_failed,
+        )
 
     def _outbox_age_s(self) -> float | None:
         try:

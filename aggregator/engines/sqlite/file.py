@@ -5,6 +5,7 @@ to do; one process owns a folder, and a copy or a check reads the file without o
 """
 
 import os
+import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from fanin.aggregator.errors import StoreOwnedError, StoreUnusableError
 FILE = "fanin.db"
 # A complete copy that `restore` has put here takes the place of `FILE`, now or at the next start.
 RESTORED = "fanin.db.restored"
+# Written and deleted at once, to prove that there is room: a transaction of one webhook writes up to 10 pages
+# of 4 KiB, one of 256 webhooks that start and end operations about 250 KiB.
+PROBE = "fanin.probe"
+PROBE_BYTES = 256 << 10
 OWNER_FILE = "fanin.owner"
 OWNER_NOTE = "fanin.owner.txt"
 NOTE_LENGTH_MAX = 120
@@ -64,6 +69,41 @@ def opening(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_CORRUPT:
             raise StoreUnusableError(f"{path} is damaged: {exc}; {_RESTORE}") from exc
         raise StoreUnusableError(f"cannot open {path}: {exc}") from exc
+
+
+# --- room ---
+
+
+def prove_room(folder: Path) -> None:
+    """Write as much as a batch of webhooks may need, to a file of its own, and delete it.
+
+    The database proves nothing itself: it writes over pages of its log that are no longer needed.
+
+    Raises:
+        OSError: there is not so much room.
+    """
+    probe = folder / PROBE
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        left = PROBE_BYTES
+        while left:
+            left -= os.write(descriptor, bytes(left))
+    finally:
+        os.close(descriptor)
+        probe.unlink(missing_ok=True)
+
+
+def free_bytes(folder: Path) -> int:
+    """How much the owner of the process may still write to the folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
+def size_of(path: Path) -> int:
+    """A file's size in bytes, 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 # --- the owner ---

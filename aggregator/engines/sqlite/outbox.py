@@ -3,6 +3,7 @@
 Rules of this file: those of `fanin.aggregator.engines.sqlite.store`.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -16,13 +17,14 @@ from fanin.aggregator.engines.sqlite.unreadable import (
     decode_notification,
     text_of,
 )
-from fanin.aggregator.errors import MalformedError
+from fanin.aggregator.errors import MalformedError, quoted
 from fanin.aggregator.fanin import Notification, OperationId
 from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
 from fanin.aggregator.notify.retry_record import RetryRecord
 
-# Two integers of SQLite, 19 digits each, and a dot.
-TOKEN_LENGTH_MAX = 39
+# Two integers of SQLite, with a dot between them.
+_TOKEN = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})")
+_INTEGER_MAX = 2**63 - 1
 
 _encoder = msgspec.json.Encoder()
 # Which of the two tables a page's token continues.
@@ -37,10 +39,11 @@ def split(after: str | None) -> tuple[int, int]:
     """
     if after is None:
         return -1, -1
-    order, dot, n = after.partition(".")
-    if not (dot and order.isdecimal() and n.isdecimal() and len(after) <= TOKEN_LENGTH_MAX):
-        raise MalformedError(f"after={after[:40]!r} is not what a page gave as its next")
-    return int(order), int(n)
+    match = _TOKEN.fullmatch(after)
+    order, n = map(int, match.groups()) if match else (-1, -1)
+    if not (match and max(order, n) <= _INTEGER_MAX):
+        raise MalformedError(f"after={quoted(after)} is not what a page gave as its next")
+    return order, n
 
 
 # With the token that asks for what follows; None in place of an entry that cannot be read.

@@ -14,7 +14,16 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.engine import Page
-from fanin.aggregator.engines.sqlite.file import FILE, acquire, finish_restore, open_store, opening
+from fanin.aggregator.engines.sqlite.file import (
+    FILE,
+    acquire,
+    finish_restore,
+    free_bytes,
+    open_store,
+    opening,
+    prove_room,
+    size_of,
+)
 from fanin.aggregator.engines.sqlite.outbox import OutboxTable, split
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.unreadable import (
@@ -30,6 +39,7 @@ from fanin.aggregator.errors import (
     StoreFailedError,
     StoreFullError,
     StoreUnreadableError,
+    StoreUnusableError,
 )
 from fanin.aggregator.fanin import FanIn, Phase
 
@@ -43,6 +53,10 @@ _NOT_WRITABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM,
 }
+
+LOG_SUFFIX = "-wal"
+# SQLite tries a checkpoint when the log has so many pages, its default.
+CHECKPOINT_PAGES = 1_000
 
 # What `decode_state` needs of a row. A text that is no UTF-8 would fail the whole query, a BLOB does not.
 _COLUMNS = "n, CAST(operation.id AS BLOB), deadline_ms, CAST(outcome AS BLOB), CAST(state AS BLOB)"
@@ -76,6 +90,7 @@ class Store:
             except BaseException:
                 self._owner.close()
                 raise
+            self._identity = _identity(self.path)
             self.unreadable = UnreadableRows()
             self.outbox = OutboxTable(self._db, self.unreadable)
 
@@ -110,6 +125,44 @@ class Store:
         if self._db.in_transaction:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
+
+    def check(self) -> None:
+        """Check that the file at the path is the open one, and that there is room for webhooks.
+
+        Raises:
+            StoreError: one of them is not so.
+        """
+        if _identity(self.path) != self._identity:
+            raise StoreUnusableError(
+                f"{self.path} is not the file that is open: it was deleted or replaced, and what is stored now"
+                " is lost at the next start; restart the service, or restore a copy"
+            )
+        try:
+            prove_room(self.path.parent)
+        except OSError as exc:
+            raise StoreFullError(f"{self.path.parent} has no room for webhooks: {exc.strerror}") from exc
+
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        return size_of(self.path.with_name(self.path.name + LOG_SUFFIX))
+
+    def free_bytes(self) -> int | None:
+        """How much room the disk has; None when that is not known."""
+        try:
+            return free_bytes(self.path.parent)
+        except OSError:
+            return None
+
+    def checkpoint(self) -> bool:
+        """Move pages from the log to the file; return whether that could be done.
+
+        SQLite does it with every thousandth page by itself, and reports no failure of that.
+        """
+        try:
+            _, pages, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            return False
+        return bool(pages == moved or pages < CHECKPOINT_PAGES)
 
     def touch(self) -> None:
         """Write one page, to prove that writing works."""
@@ -248,6 +301,15 @@ class Store:
     def _integer(self, query: str, *values: int | str) -> int | None:
         value: int | None = self._db.execute(query, values).fetchone()[0]
         return value
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of the file at a path; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _outcome(state: FanIn) -> str | None:

@@ -1,6 +1,7 @@
 """``fanin backup`` and ``fanin restore``: copies, and errors of one line."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,22 @@ def test_what_cannot_be_copied_is_one_line(data: Path, tmp_path: Path) -> None:
     assert [(it.exit_code, it.stderr.count("\n")) for it in (taken, absent, foreign)] == [(1, 1)] * 3
     assert f"Error: {copy} exists already" in taken.stderr
     assert copy.read_text() == "precious"
+
+
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_a_copy_is_its_owners_alone(data: Path, tmp_path: Path, umask: int) -> None:
+    """Whatever the umask of the shell; so are the folder and the file of a restored one."""
+    other = tmp_path / "other"
+    before = os.umask(umask)
+    try:
+        CliRunner().invoke(backup, [str(tmp_path / "copy.db"), "--data-dir", str(data)])
+        CliRunner().invoke(
+            restore_command, [str(tmp_path / "copy.db"), "--data-dir", str(tmp_path / "other")]
+        )
+    finally:
+        os.umask(before)
+
+    other = tmp_path / "other"
+    modes = {it: it.stat().st_mode & 0o777 for it in (tmp_path / "copy.db", other, *other.iterdir())}
+    assert modes.pop(other) == 0o700
+    assert set(modes.values()) == {0o600}

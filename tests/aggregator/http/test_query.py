@@ -1,13 +1,16 @@
 """Query parameters: parsed, or refused with what is accepted."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fanin.aggregator.errors import MalformedError
 from fanin.aggregator.fanin import Phase
 from fanin.aggregator.http.query import PAGE_DEFAULT, parse_dead, parse_limit, parse_phase, parse_selection
+from tests.aggregator.services import service
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,33 @@ def test_a_misspelt_selection_is_refused(query: dict[str, str], targets: list[st
         parse_selection(query, targets)
 
     assert str(refusal.value) == message
+
+
+# Too large for SQLite, too long for an integer, digits of another script, and no numbers at all.
+TOKENS = (
+    "9223372036854775808.1",
+    "1." + "9" * 5_000,
+    "\u0661.\u0661",
+    "",
+    "x",
+    "1",
+    "1.",
+    ".1",
+    "-1.1",
+    "1.1.1",
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/instances", "/instances?state=waiting", "/outbox"])
+@pytest.mark.parametrize("token", TOKENS)
+async def test_a_token_that_no_page_gave_is_refused_in_a_sentence(
+    tmp_path: Path, path: str, token: str
+) -> None:
+    """Not a traceback, whatever it is."""
+    async with service(tmp_path) as client:
+        address = httpx.URL(path).copy_merge_params({"after": token})
+        answer = await client.get(address)
+
+    assert answer.status_code == 400
+    assert "is not what a page gave as its next" in answer.json()["message"]
