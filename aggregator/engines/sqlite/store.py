@@ -134,8 +134,8 @@ class Store:
         """
         if _identity(self.path) != self._identity:
             raise StoreUnusableError(
-                f"{self.path} is not the file that is open: it was deleted or replaced, and what is stored now"
-                " is lost at the next start; restart the service, or restore a copy"
+                f"{self.path} is not the file that is open: it was deleted or replaced, and what is stored"
+                " now is lost at the next start; restart the service, or restore a copy"
             )
         try:
             prove_room(self.path.parent)
