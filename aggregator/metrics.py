@@ -79,6 +79,8 @@ class Metrics:
         self.pending = 0
         self.dead = 0
         self.measure_store: Callable[[], StoreFigures] = StoreFigures
+        # By target: the state of its breaker (`fanin.aggregator.notify.breaker.BreakerState`).
+        self.breakers: dict[str, str] = {}
         # Seconds since the oldest pending notification was decided; None when that cannot be read now.
         self.outbox_age_s: Callable[[], float | None] = lambda: 0.0
 
@@ -143,6 +145,12 @@ class Metrics:
         yield GaugeMetricFamily(
             "fanin_dead_letters", "Notifications that are not retried any more.", self.dead
         )
+        if self.breakers:
+            doc = "Whether a target is taken to be down: 0 no, 1 yes, and notifications wait for a probe."
+            down = GaugeMetricFamily("fanin_target_down", doc, labels=("target",))
+            for target, state in sorted(self.breakers.items()):
+                down.add_metric([target], state != "closed")
+            yield down
         if (age_s := self.outbox_age_s()) is not None:
             yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest in the outbox.", age_s)
         figures = self.measure_store()

@@ -96,6 +96,7 @@ class AttemptSlot:
         self._slots = slots
         self._scope = asyncio.timeout(ATTEMPT_S)
         self._began_s: float | None = None  # loop time; None before the attempt begins
+        self.preempted = False
 
     def left_s(self) -> float:
         """How long the attempt may run before it can be pre-empted."""
@@ -107,6 +108,7 @@ class AttemptSlot:
         """End the attempt, and give its slot back at once."""
         self._slots.release(self)
         if self._began_s is not None and not self._scope.expired():
+            self.preempted = True
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def __aenter__(self) -> None:

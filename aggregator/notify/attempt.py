@@ -8,6 +8,7 @@ from typing import Any
 from fanin.aggregator import log
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
+from fanin.aggregator.notify.breaker import Breaker, BreakerState
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_record import RetryDecision
 
@@ -82,3 +83,13 @@ def record_failure(
         reason=decision.error,
         retry_in_s=None if decision.dead or decision.pause_ms is None else decision.pause_ms / 1000,
     )
+
+
+def record_breaker(metrics: Metrics, breaker: Breaker, *, now_ms: int) -> None:
+    """Publish and log a new state of a target's breaker. Probes are logged as attempts."""
+    metrics.breakers[breaker.target] = breaker.state
+    if breaker.state is BreakerState.CLOSED:
+        log.event(logging.INFO, "target-up", target=breaker.target)
+    elif breaker.state is BreakerState.OPEN and not breaker.probes:
+        probe_in_s = (breaker.probe_at_ms - now_ms) / 1000
+        log.event(logging.WARNING, "target-down", target=breaker.target, probe_in_s=probe_in_s)

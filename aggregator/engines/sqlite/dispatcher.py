@@ -3,6 +3,8 @@
 Each target has a dispatcher with two lanes. First attempts have slots of their own, and may pre-empt each
 other. Retries have the slots of the other lane, where none is pre-empted. So a thousand notifications that
 hang delay neither the thousand-and-first nor each other's retries for ever, and no other target at all.
+
+A breaker (`fanin.aggregator.notify.breaker`) stops both lanes while the target is down, but for probes.
 """
 
 import asyncio
@@ -18,7 +20,14 @@ from fanin.aggregator.engines.attempt_slots import AttemptSlot, AttemptSlots
 from fanin.aggregator.errors import StoreError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.attempt import ATTEMPT_S, attempt, record_accepted, record_failure
+from fanin.aggregator.notify.attempt import (
+    ATTEMPT_S,
+    attempt,
+    record_accepted,
+    record_breaker,
+    record_failure,
+)
+from fanin.aggregator.notify.breaker import Breaker
 from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.retry_record import RetryRecord, decide_retry
@@ -193,6 +202,9 @@ class Dispatcher:
         self._has_pending = asyncio.Event()
         self._retries_changed = asyncio.Event()
         self._attempt_ended = asyncio.Event()
+        self._breaker = Breaker(target=target)
+        self._breaker_changed = asyncio.Event()
+        metrics.breakers[target] = self._breaker.state
         self._first_slots = AttemptSlots(FIRST_SLOTS, preempts=True)
         self._retried: set[int] = set()  # rows that are being attempted again, until that is recorded
         self._attempts: set[asyncio.Task[None]] = set()
@@ -232,8 +244,9 @@ class Dispatcher:
             rows = await self._read(read)
             for row in rows:
                 slot = await self._first_slot()
+                await self._admission()
                 last = row.n
-                self._begin(self._first_attempt(row, slot))
+                self._begin(row, self._first_attempt(row, slot))
             if not rows:
                 # Rows that failed are not read again here: a long outage leaves many.
                 last = max(last, await self._read(self._outbox.newest_number))
@@ -249,12 +262,14 @@ class Dispatcher:
 
     async def _retry_lane(self) -> None:
         while True:
+            await self._admission()
             self._retries_changed.clear()
             now_ms = self._clock.now_ms()
             rows, next_ms = await self._read(partial(self._due, now_ms))
             for row in rows[: RETRY_SLOTS - len(self._retried)]:
+                await self._admission()
                 self._retried.add(row.n)
-                self._begin(self._retry_attempt(row))
+                self._begin(row, self._retry_attempt(row))
             if next_ms is None:
                 await self._retries_changed.wait()
             else:
@@ -275,9 +290,36 @@ class Dispatcher:
                 log.event(logging.WARNING, "outbox-unreadable", reason=exc)
                 await asyncio.sleep(STORE_RETRY_S)
 
+    # --- the breaker ---
+
+    async def _admission(self) -> None:
+        """Wait until the breaker admits an attempt; the caller begins it at once."""
+        while not self._breaker.admits(now_ms := _loop_ms()):
+            self._breaker_changed.clear()
+            if self._breaker.probe_at_ms > now_ms:
+                await _wait(self._breaker_changed, (self._breaker.probe_at_ms - now_ms) / 1000)
+            else:
+                await self._breaker_changed.wait()
+
+    def _set_breaker(self, breaker: Breaker) -> None:
+        before, self._breaker = self._breaker, breaker
+        if breaker.state is not before.state:
+            record_breaker(self._metrics, breaker, now_ms=_loop_ms())
+            self._breaker_changed.set()
+
+    def _count(self, notification: Notification, error: NotDeliveredError | None) -> None:
+        """Let the breaker know how an attempt ended."""
+        if error is None or error.final:
+            self._set_breaker(self._breaker.responded())
+        else:
+            self._set_breaker(
+                self._breaker.refused(notification.key, _loop_ms(), retry_after_ms=error.retry_after_ms)
+            )
+
     # --- attempts ---
 
-    def _begin(self, attempt: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, row: OutboxRow, attempt: Coroutine[Any, Any, None]) -> None:
+        self._set_breaker(self._breaker.began(row.notification.key))
         task = asyncio.get_running_loop().create_task(attempt)
         self._attempts.add(task)
         task.add_done_callback(self._ended)
@@ -287,11 +329,16 @@ class Dispatcher:
         self._attempt_ended.set()
 
     async def _first_attempt(self, row: OutboxRow, slot: AttemptSlot) -> None:
-        await self._record(row, await self._once(row, slot))
+        error = await self._once(row, slot)
+        if not slot.preempted or row.notification.key == self._breaker.probe:
+            self._count(row.notification, error)
+        await self._record(row, error)
 
     async def _retry_attempt(self, row: OutboxRow) -> None:
         try:
-            await self._record(row, await self._once(row, asyncio.timeout(ATTEMPT_S)))
+            error = await self._once(row, asyncio.timeout(ATTEMPT_S))
+            self._count(row.notification, error)
+            await self._record(row, error)
         finally:
             self._retried.discard(row.n)
             self._retries_changed.set()
@@ -325,6 +372,10 @@ class Dispatcher:
         record = before.after(decision, key=notification.key, now_ms=self._clock.now_ms())
         record_failure(self._metrics, notification, self._target, attempts=record.attempts, decision=decision)
         return DeadLettered(n, record) if decision.dead else Failed(n, record)
+
+
+def _loop_ms() -> int:
+    return round(asyncio.get_running_loop().time() * 1000)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
