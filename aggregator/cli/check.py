@@ -2,10 +2,19 @@
 
 import asyncio
 
+from fanin.aggregator import engines
 from fanin.aggregator.auth import mount_warning
 from fanin.aggregator.cli.backup import described
 from fanin.aggregator.durations import format_duration
-from fanin.aggregator.engines.sqlite.file import FILE, RESTORED, check_integrity, contents, open_readonly
+from fanin.aggregator.engines.sqlite.file import (
+    FILE,
+    RESTORED,
+    check_integrity,
+    check_writable,
+    contents,
+    open_readonly,
+    opening,
+)
 from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.unreadable import findings
 from fanin.aggregator.regions import RegistryRegions
@@ -49,7 +58,10 @@ def _settings(settings: Settings) -> list[str]:
 def _data(settings: Settings) -> list[str]:
     path = settings.data_dir / FILE
     if settings.engine != "sqlite":
+        engines.load(settings.engine)
         return [f"keeps operations in {settings.engine}"]
+    with opening(path):
+        check_writable(settings.data_dir)
     if path.with_name(RESTORED).exists():
         return [f"{path}: a restore was interrupted; the start or `fanin restore` would complete it"]
     if not path.exists():

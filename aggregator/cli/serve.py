@@ -112,6 +112,8 @@ def serve(
         if check:
             from fanin.aggregator.cli.check import checked
 
+            # Another port, because the check may run beside the service.
+            listen(replace(settings, port=0)).close()
             click.echo(checked(settings))
             return
         if local_backend:

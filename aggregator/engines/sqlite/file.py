@@ -4,10 +4,12 @@ Rules of this file: a file that cannot be used is never changed, and the message
 to do; one process owns a folder, and a copy or a check reads the file without owning it.
 """
 
+import errno
 import os
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -117,7 +119,7 @@ def acquire(folder: Path) -> sqlite3.Connection:
     Raises:
         StoreUnusableError: another process holds it, or the folder or its files cannot be written.
     """
-    _refuse_read_only(folder, folder / OWNER_FILE, folder / FILE)
+    check_writable(folder)
     connection = sqlite3.connect(folder / OWNER_FILE, isolation_level=None, timeout=0)
     note = folder / OWNER_NOTE
     try:
@@ -135,11 +137,44 @@ def acquire(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_read_only(*paths: Path) -> None:
-    """Refuse read-only paths: SQLite would open them, and not notice when they become writable."""
-    for path in paths:
-        if path.exists() and not os.access(path, os.W_OK):
-            raise StoreUnusableError(f"{path} is read-only; make it writable or choose another folder")
+def check_writable(folder: Path) -> None:
+    """Check that the files in ``folder`` can be written, or be created with it. Nothing is changed.
+
+    SQLite would open a read-only file, and not notice when it becomes writable.
+
+    Raises:
+        StoreUnusableError: something in the path's place is no folder, or not writable.
+        OSError: the path cannot be looked at.
+    """
+    nearest = _nearest(folder.absolute())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    _refuse_read_only(nearest, os.W_OK | os.X_OK)
+    for path in (folder / OWNER_FILE, folder / FILE):
+        if path.exists():
+            if not path.is_file():
+                raise StoreUnusableError(f"{path} is not a file; choose another folder")
+            _refuse_read_only(path, os.W_OK)
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    for each in (path, *path.parents):
+        with suppress(FileNotFoundError):
+            each.stat()
+            return each
+    return path
+
+
+def _refuse_read_only(path: Path, mode: int) -> None:
+    if os.access(path, mode):
+        return
+    state = path.stat()
+    owned = f"it belongs to user {state.st_uid}, with mode {state.st_mode & 0o7777:04o}"
+    user = f" for user {os.geteuid()}" if sys.platform != "win32" else ""
+    raise StoreUnusableError(
+        f"{path} is read-only{user} ({owned}); make it writable or choose another folder"
+    )
 
 
 def _noted(note: Path) -> str:

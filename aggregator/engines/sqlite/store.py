@@ -17,6 +17,7 @@ from fanin.aggregator.engine import Page
 from fanin.aggregator.engines.sqlite.file import (
     FILE,
     acquire,
+    check_writable,
     finish_restore,
     free_bytes,
     open_store,
@@ -81,6 +82,7 @@ class Store:
         """
         self.path = folder / FILE
         with opening(self.path):
+            check_writable(folder)
             folder.mkdir(parents=True, exist_ok=True)
             self._owner = acquire(folder)
             try:

@@ -1,6 +1,9 @@
 """``fanin serve --check``: the report, and what prevents a start."""
 
 import asyncio
+import errno
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,12 @@ from fanin.aggregator import auth
 from fanin.aggregator.azure import TOKEN_NAME
 from fanin.aggregator.cli.check import checked
 from fanin.aggregator.engines.sqlite.file import FILE
-from fanin.aggregator.errors import RegionsUnknownError, StoreUnusableError
+from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.errors import RegionsUnknownError, SettingsError, StoreUnusableError
 from fanin.aggregator.settings import Settings
 from tests.aggregator.fake_management import REGISTRY_ID, TOKEN, URL, management
 from tests.aggregator.services import EAST, PUSH, service
+from tests.heavy import needs_engine
 
 
 def report(folder: Path, **environment: str) -> list[str]:
@@ -46,7 +51,9 @@ def test_the_report_has_settings_and_data(tmp_path: Path) -> None:
             "requires the function key and the header x-secret and a signature of webhooks",
         ),
         ({"FANIN_NOTIFY_URL": "http://127.0.0.1:9/hunter2"}, "notifies 1 target"),
-        ({"FANIN_ENGINE": "restate"}, "keeps operations in restate"),
+        pytest.param(
+            {"FANIN_ENGINE": "restate"}, "keeps operations in restate", marks=needs_engine("restate")
+        ),
     ],
 )
 def test_secrets_are_counted_and_not_shown(tmp_path: Path, environment: dict[str, Any], line: str) -> None:
@@ -89,6 +96,75 @@ def test_a_foreign_file_would_prevent_a_start(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnusableError, match=FILE):
         report(tmp_path)
+
+
+def test_an_engine_that_is_not_installed_would_prevent_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has the command that installs it."""
+    monkeypatch.setitem(sys.modules, "restate", None)
+    for module in [name for name in sys.modules if name.startswith("fanin.aggregator.engines.restate")]:
+        monkeypatch.delitem(sys.modules, module)
+
+    with pytest.raises(SettingsError, match=r"FANIN_ENGINE: restate needs the Python package"):
+        report(tmp_path, FANIN_ENGINE="restate")
+
+
+# --- the check says what the start says ---
+
+
+def _same_refusal(folder: Path) -> str:
+    """The message of the check, which is that of the start."""
+    with pytest.raises(StoreUnusableError) as checked_refusal:
+        report(folder)
+    with pytest.raises(StoreUnusableError) as started:
+        Store(folder)
+    assert str(checked_refusal.value) == str(started.value)
+    return str(started.value)
+
+
+def test_a_file_in_the_folders_place_prevents_both(tmp_path: Path) -> None:
+    """Or in the place of a folder above it."""
+    file = tmp_path / "file"
+    file.touch()
+
+    assert _same_refusal(file) == f"cannot use {file}: Not a directory"
+    assert _same_refusal(file / "data") == f"cannot use {file / 'data'}: Not a directory"
+
+
+def test_a_folder_in_the_files_place_prevents_both(tmp_path: Path) -> None:
+    """As a mount of a file that did not exist makes it."""
+    (tmp_path / FILE).mkdir()
+
+    assert _same_refusal(tmp_path) == f"{tmp_path / FILE} is not a file; choose another folder"
+
+
+@pytest.mark.parametrize("name", ["", "data", "data/deeper"])
+def test_a_folder_of_another_owner_prevents_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whether it is there, or would have to be created in one that is not writable."""
+    monkeypatch.setattr("os.access", lambda path, _: path != tmp_path)
+
+    refusal = _same_refusal(tmp_path / name)
+
+    assert refusal.startswith(f"{tmp_path} is read-only for user {os.geteuid()} (it belongs to user ")
+    assert refusal.endswith("with mode 0700); make it writable or choose another folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_entered_prevents_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mode 0700 above the folder: not even its owner can be seen."""
+    folder = tmp_path / "private" / "data"
+
+    def stat(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+    assert _same_refusal(folder) == f"cannot use {folder}: Permission denied"
 
 
 def test_a_registry_is_asked_for_its_regions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

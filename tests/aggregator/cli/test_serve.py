@@ -74,6 +74,14 @@ def test_a_check_prints_its_report(tmp_path: Path) -> None:
     assert "requires the function key of webhooks\n" in report
 
 
+def test_a_check_of_an_address_that_is_not_this_machines_fails(tmp_path: Path) -> None:
+    """As the start would; the port may be in use by the service itself."""
+    code, line = run(tmp_path, "--check", "--host", "192.0.2.1", FANIN_KEYS="a")
+
+    assert code == 1
+    assert line.startswith("Error: cannot listen on 192.0.2.1")
+
+
 # --- listening ---
 
 
