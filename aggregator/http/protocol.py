@@ -143,6 +143,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         """Go on with what has been received: another request's head, or more of a body."""
         if self._lingering or self._transport.is_closing():
             return
+        new = None
         try:
             exchange = self._exchange
             if exchange is None:
@@ -154,13 +155,14 @@ class HttpProtocol(asyncio.BufferedProtocol):
                     return
                 self._in_head = False
                 self._deadline_s = math.inf
-                exchange = self._exchange = Exchange(self, self._uvicorn.scope(head), head)
-                self._uvicorn.run(exchange)
+                exchange = new = self._exchange = Exchange(self, self._uvicorn.scope(head), head)
             if not self._parser.body_ended:
                 self._read_body(exchange)
         except RequestError as error:
             self._refuse(error)
             return
+        if new is not None and not self._lingering:
+            self._uvicorn.run(new)
         self._pace()
 
     def _later(self) -> None:
