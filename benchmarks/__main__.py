@@ -15,7 +15,12 @@ STANDARD = {
     "waiting": "two minutes",
     "peers": "five minutes",
 }
-MORE = {"soak": "five minutes", "durable_task": "two minutes", "restate": "three minutes"}
+MORE = {
+    "protocols": "a minute",
+    "soak": "five minutes",
+    "durable_task": "two minutes",
+    "restate": "three minutes",
+}
 
 
 def main() -> None:
