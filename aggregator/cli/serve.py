@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 # How long requests and notifications in progress may take to end after SIGTERM. Supervisors kill after 10 s.
 DRAIN_S = 5
-# uvloop accepts one connection of a listening socket in each turn of the event loop, so that a crowd that
-# connects keeps a webhook waiting for as many turns; more handles for the same socket are more connections.
-ACCEPTS_PER_TURN = 16
+# uvloop accepts one connection per listening socket in each iteration of the event loop, so a webhook behind
+# a crowd of new connections waits for as many iterations; with more handles of the socket, it accepts more.
+ACCEPTS_PER_ITERATION = 16
 ANY_IPV6 = "::"
 # sd_listen_fds(3): the first socket that systemd passes.
 SYSTEMD_FD = 3
@@ -242,7 +242,8 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
 
     async def main() -> None:
         async with app.router.lifespan_context(app):
-            await server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS_PER_TURN - 1))])
+            handles = [listener, *(listener.dup() for _ in range(ACCEPTS_PER_ITERATION - 1))]
+            await server.serve(sockets=handles)
 
     def stop(*_: object) -> None:
         # While uvicorn serves, it handles signals, and raises them again after an orderly stop, which is no

@@ -101,13 +101,13 @@ class Exchange:
             self._wake()
 
     def disconnect(self) -> None:
-        """Nothing more will come, and nobody will read a response."""
+        """No more will be received, and no response will be sent."""
         self._disconnected = True
         self._pieces.clear()
         self._wake()
 
     async def run(self, app: AsgiApp) -> None:
-        """Let the application answer, and answer for it if it does not."""
+        """Run the application, and respond with 500 if it does not respond."""
         try:
             await app(self.scope, self.receive, self.send)
         except Exception:
@@ -128,7 +128,7 @@ class Exchange:
     # --- for the application ---
 
     async def receive(self) -> Message:
-        """The body, in one or more pieces; then, when the client has left or has its answer, that it has."""
+        """The body, in one or more pieces; then, at the end of response or connection, `http.disconnect`."""
         if self._continue_due and not self.started:
             self._continue_due = False
             if not self.buffered and not self._request_ended:

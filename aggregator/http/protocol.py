@@ -1,11 +1,11 @@
 """HTTP/1.1 over one connection, for uvicorn: requests one after the other, bounded in memory and in time.
 
-Rules of this file: one request is under way at a time, and what comes behind it waits unread; whatever a
-client can hold on to has an end, in bytes and in seconds; a client that is still sending can read its answer
+Rules of this file: one request is in progress at a time, and what follows it waits unread; whatever a
+client can occupy is limited, in bytes and in seconds; a client that is still sending can read its response
 before the connection closes (RFC 9112, section 9.6).
 
-What comes before garbage is answered as if the garbage had not come: an answer that belongs to the garbage
-could be taken for the answer to a webhook that is on disk.
+Requests before garbage get their responses, and the garbage none: a client could take that response for the
+one to a webhook that is on disk.
 """
 
 import asyncio
@@ -19,24 +19,24 @@ from uvicorn.server import ServerState
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, MemoryBudgetError, NotHttpError, RequestError
 from fanin.aggregator.http.exchange import PIECE_BYTES, Exchange, Message, refusal
-from fanin.aggregator.http.fairness import FREE_BYTES, MemoryBudget
 from fanin.aggregator.http.request_parser import RequestParser
+from fanin.aggregator.http.shared_limits import FREE_BYTES, MemoryBudget
 from fanin.aggregator.http.uvicorn_context import UvicornContext
 from fanin.aggregator.wire import BODY_BYTES_MAX
 
-# How long a head may take once it has begun, an answer to be read, and the rest of a body whose answer does
-# not depend on it any more. Apache gives a head 20 to 40 s.
+# The time limit for a head that has begun, for reading a response, and for the rest of a body whose response
+# has been sent. Apache gives a head 20 to 40 s.
 STALL_S = 30.0
-# How long a client that is still sending has to read its last answer.
+# The time that a client which is still sending has to read its last response (lingering close).
 LINGER_S = 5.0
-# How much of what is not wanted any more is read and thrown away: closing at once would tear the answer from
-# a client that is still sending.
-SPILL_BYTES_MAX = 16 << 20
+# The number of unwanted bytes that are read and discarded: if the connection closed at once, a client that is
+# still sending would lose its response.
+DISCARD_BYTES_MAX = 16 << 20
 
 # As uvicorn's option ``http`` wants it.
 OUR_HTTP = f"{__name__}:HttpProtocol"
-# So much is received of one connection before the next has its turn. Event loops would take four times as
-# much, and of some connections again and again, and webhooks would wait for a crowd of large requests.
+# This much is received from one connection in an iteration of the event loop. Event loops would receive four
+# times as much, several times in a row, and webhooks would wait for a crowd of large requests.
 _RECEIVED = memoryview(bytearray(65_536))
 
 # Of all connections, because the memory is the process's.
@@ -59,20 +59,20 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._uvicorn = UvicornContext(config, server_state, app_state, self._loop)
         self._parser = RequestParser()
-        self._exchange: Exchange | None = None  # under way; None between two requests
+        self._exchange: Exchange | None = None  # in progress; None between two requests
         self._body_bytes = 0  # of its body, so far
-        self._new_body = False  # which the application cannot have looked at yet
+        self._new_body = False  # the application has not run since it was received
         self._in_head = False  # a head has begun and not ended
-        self._pipelined = False  # what is read next came together with an earlier request
-        self._spilt_bytes = 0
+        self._pipelined = False  # the next bytes to parse came together with an earlier request
+        self._discarded_bytes = 0
         self._ended = False  # the client sends no more
         self._lingering = False  # nothing that comes is read any more
         self._stopping = False
-        self._reading_paused = self._waits_for_turn = False
+        self._reading_paused = self._is_deferred = False
         self.write_paused = False
         self._writable = asyncio.Event()
         self._deadline_s = math.inf  # of the loop's clock
-        self._timer_s = 0.0  # when the timer looks at it
+        self._timer_s = 0.0  # when the timer compares it
 
     # --- the connection ---
 
@@ -80,7 +80,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._transport = transport
         self._uvicorn.opened(self, transport)
         self._deadline_s = self._loop.time() + self._uvicorn.keep_alive_s
-        self._look_at(self._deadline_s)
+        self._check_at(self._deadline_s)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it was lost does not matter
         self._uvicorn.closed(self)
@@ -92,7 +92,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._writable.set()
 
     def shutdown(self) -> None:
-        """Answer what is under way, then close."""
+        """Finish the request in progress, then close."""
         self._stopping = True
         if self._exchange is None or self._lingering:
             self._transport.close()
@@ -106,16 +106,16 @@ class HttpProtocol(asyncio.BufferedProtocol):
         return _RECEIVED
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was received; if there is more, after the others."""
+        """Take what was received. If the buffer is full, other connections are served before the rest."""
         self.data_received(bytes(_RECEIVED[:nbytes]))
         if nbytes == len(_RECEIVED) and not self._reading_paused:
             self._pause_reading()
-            self._later()
+            self._continue_later()
 
     def data_received(self, data: bytes) -> None:
-        """Go on with what the client sent."""
+        """Parse what the client sent."""
         if self._lingering:
-            self._spill(len(data))
+            self._discard(len(data))
             return
         if self._exchange is None and not self._parser.pending:
             self._pipelined = False
@@ -123,14 +123,14 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        """The client sends no more. It may still read, so it is answered; return whether to stay open."""
+        """The client sends no more, but may still read; return whether the connection stays open."""
         self._ended = True
         exchange = self._exchange
         if self._lingering:
             return False
         if exchange is None:
             if self._parser.pending:
-                self._later()
+                self._continue_later()
             return self._parser.pending > 0
         if self._parser.body_ended:
             return True
@@ -140,7 +140,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         return not self._transport.is_closing()
 
     def _advance(self) -> None:
-        """Go on with what has been received: another request's head, or more of a body."""
+        """Parse what has been received: another request's head, or more of a body."""
         if self._lingering or self._transport.is_closing():
             return
         new = None
@@ -148,7 +148,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             exchange = self._exchange
             if exchange is None:
                 if self.write_paused:
-                    return  # until earlier answers have been read
+                    return  # until the client has read earlier responses
                 head = self._parser.next_head()
                 if head is None:
                     self._await_head()
@@ -165,14 +165,14 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._uvicorn.run(new)
         self._pace()
 
-    def _later(self) -> None:
-        """Go on when others have had their turn."""
-        if not self._waits_for_turn:
-            self._waits_for_turn = True
-            self._uvicorn.turns.add(self._go_on)
+    def _continue_later(self) -> None:
+        """Continue after the work of other connections."""
+        if not self._is_deferred:
+            self._is_deferred = True
+            self._uvicorn.deferred.add(self._continue)
 
-    def _go_on(self) -> None:
-        self._waits_for_turn = False
+    def _continue(self) -> None:
+        self._is_deferred = False
         if self._lingering:
             self._resume_reading()
         else:
@@ -184,7 +184,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return
         if self._parser.pending and not self._in_head:
             self._in_head = True
-            self._end_in(STALL_S)
+            self._set_deadline(STALL_S)
         self._hold()
         self._resume_reading()
 
@@ -200,18 +200,18 @@ class HttpProtocol(asyncio.BufferedProtocol):
         elif parser.body_ended:
             self._end_exchange()
         else:
-            self._spill(len(piece))
+            self._discard(len(piece))
 
-    def _spill(self, size: int) -> None:
-        """Throw away what nobody waits for, up to a limit."""
-        self._spilt_bytes += size
-        if self._spilt_bytes > SPILL_BYTES_MAX:
+    def _discard(self, size: int) -> None:
+        """Count unwanted bytes, and abort the connection beyond a limit."""
+        self._discarded_bytes += size
+        if self._discarded_bytes > DISCARD_BYTES_MAX:
             self._transport.abort()
 
     # --- pace ---
 
     def _pace(self) -> None:
-        """Read only what can be used now."""
+        """Receive more only if it can be used now."""
         exchange, parser = self._exchange, self._parser
         if self._lingering:
             return
@@ -222,29 +222,29 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._hold()
         elif parser.stalled:
             self._pause_reading()
-            self._later()
+            self._continue_later()
         else:
             self._resume_reading()
 
     def _pause_reading(self) -> None:
-        if not self._reading_paused and not self._ended:
+        if not self._reading_paused and not self._ended and not self._transport.is_closing():
             self._reading_paused = True
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if self._reading_paused and not self._ended:
+        if self._reading_paused and not self._ended and not self._transport.is_closing():
             self._reading_paused = False
             self._transport.resume_reading()
 
     def pause_writing(self) -> None:
-        """The client does not read its answers as fast as they are written."""
+        """The client reads responses more slowly than they are written."""
         self.write_paused = True
         self._writable.clear()
-        self._end_in(LINGER_S if self._lingering else STALL_S)
+        self._set_deadline(LINGER_S if self._lingering else STALL_S)
         self._hold()
 
     def resume_writing(self) -> None:
-        """It has read them."""
+        """The client has caught up."""
         self.write_paused = False
         self._writable.set()
         if self._lingering:
@@ -253,25 +253,25 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._exchange is None:
             self._await_request()
         elif self._exchange.response_ended:
-            self._end_in(STALL_S)
+            self._set_deadline(STALL_S)
 
     # --- memory ---
 
     @property
-    def can_give_way(self) -> bool:
-        """Whether something is held that the application has not seen in full, or that nobody reads."""
+    def evictable(self) -> bool:
+        """Whether it holds an incomplete request, waiting requests, or a response that is not read."""
         if self._lingering:
             return False
         return self.write_paused or not self._parser.body_ended or self._parser.pending > 0 or self._new_body
 
-    def give_way(self) -> int:
-        """Refuse a request that is not complete, drop those behind one that is, cut off who does not read."""
+    def evict(self) -> int:
+        """Refuse an incomplete request, drop those that wait, or abort a connection that is not read."""
         if self.write_paused:
             self._lingering = True
             self._transport.abort()
             return 0
         if self._exchange is None or not self._parser.body_ended or self._new_body:
-            self._refuse(MemoryBudgetError("requests under way hold too much memory; this was the largest"))
+            self._refuse(MemoryBudgetError("requests in progress hold too much memory; this was the largest"))
             return 0
         self._exchange.keep_alive = False
         self._parser.drop()
@@ -286,7 +286,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if held > FREE_BYTES:
             _BUDGET.hold(self, held)
 
-    # --- answering ---
+    # --- responding ---
 
     def default_headers(self) -> list[tuple[bytes, bytes]]:
         """What every response carries, such as its date."""
@@ -301,14 +301,14 @@ class HttpProtocol(asyncio.BufferedProtocol):
         await self._writable.wait()
 
     def body_taken(self) -> None:
-        """The application has taken what was there of a body."""
+        """The application has taken what had been received of a body."""
         if self._reading_paused:
-            self._later()
+            self._continue_later()
 
     def response_ended(self, exchange: Exchange) -> None:
         """The last byte of a response has been written."""
         parser = self._parser
-        self._uvicorn.answered()
+        self._uvicorn.responded()
         if self._lingering or self._transport.is_closing():
             return
         if not exchange.keep_alive:
@@ -316,21 +316,21 @@ class HttpProtocol(asyncio.BufferedProtocol):
         elif parser.body_ended:
             self._end_exchange()
         else:
-            self._end_in(STALL_S)  # the rest of the body is of no use, but stands before the next request
-            self._later()
+            self._set_deadline(STALL_S)  # the rest of the body precedes the next request
+            self._continue_later()
 
     def _end_exchange(self) -> None:
         self._exchange = None
-        self._body_bytes = self._spilt_bytes = 0
+        self._body_bytes = self._discarded_bytes = 0
         _BUDGET.release(self)
         self._pipelined = self._parser.pending > 0
         if not self.write_paused:
             self._await_request()
 
     def _await_request(self) -> None:
-        """Go on with what came behind the last request, or wait for another."""
+        """Continue with what followed the last request, or wait for another."""
         if self._parser.pending:
-            self._later()
+            self._continue_later()
         elif self._ended:
             self._transport.close()
         else:
@@ -338,17 +338,17 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._resume_reading()
 
     def _refuse(self, error: AggregatorError) -> None:
-        """Answer what cannot be served, if the answer cannot be taken for another request's, and close."""
+        """Respond with an error, unless it could be taken for another request's response, and close."""
         log.event(logging.INFO, "refused", status=error.status, reason=error)
         exchange = self._exchange
-        answerable = not self._pipelined
+        respond = not self._pipelined
         if exchange is not None:
-            answerable = answerable and not exchange.started
+            respond = respond and not exchange.started
             exchange.disconnect()
             if exchange.started and not exchange.response_ended:
                 self._transport.abort()
                 return
-        if answerable:
+        if respond:
             self._transport.write(refusal(error))
         self._close(linger=True)
 
@@ -361,11 +361,11 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._transport.write_eof()
-        self._end_in(LINGER_S)
+        self._set_deadline(LINGER_S)
         self._resume_reading()
 
     def abort(self) -> None:
-        """Close without an answer, or in the middle of one."""
+        """Close without a response, or in the middle of one."""
         self._transport.abort()
 
     def log_access(self, scope: Message, status: int) -> None:
@@ -374,23 +374,23 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     # --- time ---
 
-    def _end_in(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         """Close the connection after a time, unless it moves on."""
         self._deadline_s = self._loop.time() + seconds
         if self._deadline_s < self._timer_s:
             self._timer.cancel()
-            self._look_at(self._deadline_s)
+            self._check_at(self._deadline_s)
 
-    def _look_at(self, time_s: float) -> None:
+    def _check_at(self, time_s: float) -> None:
         self._timer_s = time_s
-        self._timer = self._loop.call_at(time_s, self._look)
+        self._timer = self._loop.call_at(time_s, self._check_deadline)
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         """Close if the deadline has passed; it may have been moved since the timer was set."""
         now_s = self._loop.time()
         if now_s < self._deadline_s:
-            self._look_at(min(self._deadline_s, now_s + max(self._uvicorn.keep_alive_s, STALL_S)))
-        elif self._exchange is None and not self._parser.pending and not self._lingering:
-            self._transport.close()
+            self._check_at(min(self._deadline_s, now_s + max(self._uvicorn.keep_alive_s, STALL_S)))
+        elif self._exchange or self._parser.pending or self.write_paused or self._lingering:
+            self._transport.abort()  # closing would wait until the client has read everything
         else:
-            self._transport.abort()  # closing would wait for whatever nobody reads
+            self._transport.close()

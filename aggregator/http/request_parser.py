@@ -19,7 +19,7 @@ FIELDS_MAX = 100
 CHUNK_LINE_BYTES_MAX = 4_096
 EXTENSION_BYTES_MAX = 16_384  # of one body
 TRAILER_BYTES_MAX = 8_192
-# A body in chunks of one byte is legal; after half a millisecond of such work others have their turn.
+# A body in chunks of one byte is legal; after half a millisecond of such work other connections are served.
 CHUNKS_PER_READ = 500
 
 _LENGTH_DIGITS_MAX = 18
@@ -114,7 +114,7 @@ class RequestParser:
         return head
 
     def _vet_begun_head(self, begin: int) -> None:
-        """Refuse at once what can become no head, such as a TLS greeting, which waits for an answer."""
+        """Refuse what cannot become a head at once: the client of a TLS greeting waits for a response."""
         if not self._is_begun_text(begin + self._vetted):
             raise NotHttpError
         # A last CR has to be seen with what follows.

@@ -21,8 +21,8 @@ from uvicorn.protocols.utils import (
 from uvicorn.server import ServerState
 
 from fanin.aggregator.http.exchange import AsgiApp, Exchange, Message
-from fanin.aggregator.http.fairness import TurnQueue
 from fanin.aggregator.http.request_parser import RequestHead
+from fanin.aggregator.http.shared_limits import DeferredJobs
 
 # What an application finds in its scope when `fanin.aggregator.http.protocol` serves it: requests are those
 # that a strict parser sees, and memory is bounded.
@@ -31,7 +31,7 @@ _EXTENSIONS: dict[str, dict[str, object]] = {EXTENSION: {}}
 
 _ACCESS_LOGGER = logging.getLogger("uvicorn.access")
 # By server, which has an event loop.
-_TURNS: WeakKeyDictionary[ServerState, TurnQueue] = WeakKeyDictionary()
+_DEFERRED: WeakKeyDictionary[ServerState, DeferredJobs] = WeakKeyDictionary()
 
 
 class UvicornContext:
@@ -47,7 +47,7 @@ class UvicornContext:
         if not config.loaded:
             config.load()
         self.keep_alive_s = float(config.timeout_keep_alive)
-        self.turns = _TURNS.get(server_state) or _TURNS.setdefault(server_state, TurnQueue(loop))
+        self.deferred = _DEFERRED.get(server_state) or _DEFERRED.setdefault(server_state, DeferredJobs(loop))
         self._app, self._concurrency_max = config.loaded_app, config.limit_concurrency
         self._root_path = config.root_path
         self._asgi = {"version": config.asgi_version, "spec_version": "2.3"}
@@ -88,7 +88,7 @@ class UvicornContext:
         }
 
     def run(self, exchange: Exchange) -> None:
-        """Let the application answer, unless too many are being answered."""
+        """Run the application, or respond with 503 when uvicorn's limit of concurrent requests is reached."""
         app, tasks, most = self._app, self._state.tasks, self._concurrency_max
         if most is not None and (len(self._connections) >= most or len(tasks) >= most):
             app = cast("AsgiApp", service_unavailable)
@@ -96,7 +96,7 @@ class UvicornContext:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    def answered(self) -> None:
+    def responded(self) -> None:
         """Count a response, after so many of which uvicorn may be asked to stop."""
         self._state.total_requests += 1
 

@@ -44,7 +44,7 @@ class Attack:
     first: bytes
     again: bytes
     connections: int = 4
-    reads: bool = False  # the answers
+    reads: bool = False  # the responses
     bytes_max: int = BYTES_MAX  # on each connection
 
     @property
@@ -54,7 +54,7 @@ class Attack:
 
 ATTACKS = {
     "requests one behind the other, on one connection": Attack(b"", HEALTH * 500, connections=1),
-    "the same, and answers are read": Attack(b"", HEALTH * 500, connections=1, reads=True),
+    "the same, and responses are read": Attack(b"", HEALTH * 500, connections=1, reads=True),
     "the same, on many": Attack(b"", HEALTH * 5_000, connections=300, bytes_max=1 << 20),
     "trailers without end": Attack(IN_CHUNKS + b"0\r\n", b"x: y\r\n" * 5_000),
     "chunk extensions without end": Attack(IN_CHUNKS + b"1;", b"x" * BLOCK),
@@ -63,7 +63,7 @@ ATTACKS = {
     "a head without end": Attack(HEAD + b"x: ", b"y" * BLOCK),
     "heads that are half sent": Attack(HEAD + b"x: " + b"y" * 32_000, b"", connections=400),
     "bodies that are half sent": Attack(ONE_MIB + b" " * 1_000_000, b"", connections=400),
-    "bodies that nobody asked for": Attack(NOWHERE, b" " * BLOCK),
+    "bodies for an unknown path": Attack(NOWHERE, b" " * BLOCK),
     "large chunks without end": Attack(IN_CHUNKS, b"10000\r\n%s\r\n" % (b" " * BLOCK)),
     "upgrades with bodies": Attack(b"", UPGRADE + b" " * BLOCK),
 }  # fmt: skip
@@ -118,7 +118,7 @@ def _blocks(what: Attack) -> Iterator[bytes]:
 
 @pytest.fixture(scope="module")
 def attacker() -> Iterator[Executor]:
-    """A process of its own: an attack that takes turns with the webhooks would be measured with them."""
+    """A process of its own: an attack in the same process would delay the webhooks that are measured."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield pool
 

@@ -1,4 +1,4 @@
-"""Behind real proxies, configured as docs/deploy.md says, no sender gets the answer of another."""
+"""Behind proxies, configured as docs/deploy.md says, senders get the responses to their own webhooks."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ HIDDEN = b"\r\n" * 9_000 + b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-swallow: "
 
 
 async def answer(port: int, head: bytes, body: bytes) -> tuple[int, bytes]:
-    """One request whose body is a segment of its own: the status and the answer's body."""
+    """One request whose body is a segment of its own: the response's status and body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(head)
@@ -43,7 +43,7 @@ def parts(request: bytes) -> tuple[bytes, bytes]:
 async def webhooks_and_attacks(
     port: int,
 ) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]], tuple[int, bytes]]:
-    """What good senders are answered, what those who hide requests are, and one that offers HTTP/2."""
+    """The responses to good senders, to those that hide requests, and to one that offers HTTP/2."""
     hiding = parts(webhook("x", "eastus", *UPGRADE, body=HIDDEN))
     attacks, answers = [], []
     async with asyncio.timeout(LIMIT_S):

@@ -22,7 +22,7 @@ class Seen(NamedTuple):
 
 
 def seen_by_h11(stream: bytes) -> list[Seen]:
-    """The requests in a stream up to the first error, each answered as soon as it is complete.
+    """The requests in a stream up to the first error, each gets its response as soon as it is complete.
 
     The last one may be incomplete. What comes behind a request to close the connection is not read.
     """
@@ -158,7 +158,7 @@ def requests(draw: Callable[..., Any]) -> bytes:
 
 
 def good_requests() -> st.SearchStrategy[bytes]:
-    """Requests that nobody refuses."""
+    """Requests that are valid."""
     head = b"POST /good HTTP/1.1\r\nhost: h\r\n"
     upgrade = b"connection: upgrade\r\nupgrade: h2c\r\n"
     return st.sampled_from(

@@ -1,4 +1,4 @@
-"""Requests as the application sees them, and what a connection may cost: memory, time, and turns."""
+"""Requests as the application sees them, and what a connection may cost: memory, time and work."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanin.aggregator.http import fairness, protocol
+from fanin.aggregator.http import protocol, shared_limits
 from fanin.aggregator.http.exchange import PIECE_BYTES, Message, Receive, Send
 from tests.aggregator.http.streams import HIDDEN, chunked, pieces, seen_by_h11, streams
 from tests.aggregator.http.wire import Application, Wire, settled
@@ -24,7 +24,7 @@ def with_length(body: bytes, fields: bytes = b"") -> bytes:
 def test_the_application_sees_what_h11_sees_or_the_connection_closes(
     *, stream: bytes, cuts: list[int], half_close: bool
 ) -> None:
-    """Every request once, in order, with its own answer; at most one refusal, which is last."""
+    """Every request once, in order, with its own response; at most one refusal, which is last."""
 
     async def story() -> None:
         app = Application()
@@ -65,7 +65,7 @@ def test_an_upgrade_that_is_offered_is_not_taken_wherever_the_request_is_cut(at:
 
 
 def test_one_request_is_under_way_at_a_time() -> None:
-    """What comes behind it is not read, and nothing is made of it, until it is answered."""
+    """What follows it is neither received nor parsed before its response has been sent."""
 
     async def story() -> None:
         begun, go_on = 0, asyncio.Event()
@@ -90,7 +90,7 @@ def test_one_request_is_under_way_at_a_time() -> None:
 
 
 def test_answers_that_are_not_read_are_not_made() -> None:
-    """The next request waits until the client has read the last answer."""
+    """The next request waits until the client has read the last response."""
 
     async def story() -> None:
         app = Application()
@@ -187,7 +187,7 @@ def test_who_waits_for_leave_and_is_refused_is_not_believed_again() -> None:
 
 
 def test_the_rest_of_a_body_that_nobody_wants_is_no_request() -> None:
-    """An answer before the body has come does not end the body."""
+    """A response that is sent before the body has come does not end the body."""
 
     async def refuse(_: Message, __: object, send: Send) -> None:
         await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
@@ -198,7 +198,7 @@ def test_the_rest_of_a_body_that_nobody_wants_is_no_request() -> None:
         await wire.feed(with_length(GET)[: -len(GET)], GET, GET)
         assert wire.statuses == [401, 401]
         await wire.feed(POST + b"content-length: %d\r\n\r\n" % (1 << 30))
-        for _ in range(protocol.SPILL_BYTES_MAX // 65_536 + 1):
+        for _ in range(protocol.DISCARD_BYTES_MAX // 65_536 + 1):
             wire.protocol.data_received(b"x" * 65_536)
         assert wire.aborted
 
@@ -288,7 +288,7 @@ def test_an_application_that_fails_halfway_leaves_no_whole_answer() -> None:
 
 
 def test_a_limit_of_uvicorns_holds_here() -> None:
-    """`uvicorn --limit-concurrency` is answered as uvicorn answers it."""
+    """`uvicorn --limit-concurrency` gets the same 503 as from uvicorn."""
 
     async def story() -> None:
         wire = Wire(Application(), concurrency_max=1)
@@ -322,6 +322,20 @@ def test_an_idle_connection_is_kept_for_as_long_as_it_was_set(monkeypatch: pytes
     asyncio.run(story())
 
 
+def test_a_client_that_never_reads_its_response_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing would wait for it for ever, also when it has no other request in progress."""
+    monkeypatch.setattr(protocol, "STALL_S", 0.05)
+
+    async def story() -> None:
+        unread = Wire(Application())
+        unread.protocol.pause_writing()
+        await unread.feed(GET)
+        await unread.gone()
+        assert unread.aborted
+
+    asyncio.run(story())
+
+
 def test_a_client_that_is_still_sending_can_read_why_it_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is closed for writing first, and for good when the client has had its time."""
     monkeypatch.setattr(protocol, "LINGER_S", 0.05)
@@ -338,7 +352,7 @@ def test_a_client_that_is_still_sending_can_read_why_it_was_refused(monkeypatch:
 
 @pytest.mark.parametrize("bytes_", [b"", GET[:-1], with_length(b"abc")[:-1]])
 def test_being_asked_to_stop_waits_for_an_answer_under_way_alone(bytes_: bytes) -> None:
-    """An idle connection closes at once, one with a request under way when it is answered."""
+    """An idle connection closes at once, one with a request in progress after the response."""
 
     async def story() -> None:
         app = Application()
@@ -359,8 +373,8 @@ def test_being_asked_to_stop_waits_for_an_answer_under_way_alone(bytes_: bytes) 
 
 
 def test_the_largest_of_too_many_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told to try again; the others, and small ones, are served."""
-    monkeypatch.setattr(fairness, "BYTES_MAX", 200_000)
+    """Its client gets a 503 with Retry-After; the others, and small ones, are served."""
+    monkeypatch.setattr(shared_limits, "BYTES_MAX", 200_000)
 
     async def story() -> None:
         app = Application()
@@ -382,8 +396,8 @@ def test_the_largest_of_too_many_gives_way(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_nobody_reads_and_what_waits_behind_a_request_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that is under way keeps its answer, but loses those behind it."""
-    monkeypatch.setattr(fairness, "BYTES_MAX", 100_000)
+    """A request in progress keeps its response; those behind it are dropped."""
+    monkeypatch.setattr(shared_limits, "BYTES_MAX", 100_000)
 
     async def story() -> None:
         app, go_on = Application(), asyncio.Event()

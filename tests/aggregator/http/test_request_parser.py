@@ -149,7 +149,7 @@ def test_what_could_be_read_in_two_ways_is_refused(fields: bytes, body: bytes, p
     ],
 )  # fmt: skip
 def test_a_request_line_that_is_none_is_refused(line: bytes) -> None:
-    """A greeting of TLS at once, without an end of anything: its client waits for an answer."""
+    """A TLS greeting at once, before any end of line: its client waits for a response."""
     assert isinstance(refused(line + b"host: h\r\n\r\n"), NotHttpError)
 
 
@@ -171,7 +171,7 @@ def test_what_never_ends_has_a_limit() -> None:
 
 
 def test_many_chunks_are_read_in_turns() -> None:
-    """Nobody else would be served while a megabyte of single bytes is put together."""
+    """Otherwise no other connection would be served while a megabyte of single bytes is joined."""
     parser = RequestParser()
     parser.feed(HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunked(*[b"a"] * (CHUNKS_PER_READ + 1)))
     parser.next_head()

@@ -11,14 +11,14 @@ from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
 from fanin.aggregator.http.protocol import HttpProtocol
 from tests.aggregator.http.streams import Seen
 
-# More turns of the event loop than any request here needs.
-_TURNS = 60
+# More iterations of the event loop than any request here needs.
+_ITERATIONS = 60
 # Reached only when something is broken.
 _LIMIT_S = 10
 
 
 class Application:
-    """Reads every request in full, keeps it, and answers 200 with its path."""
+    """Reads every request in full, keeps it, and responds with 200 and its path."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -77,7 +77,7 @@ class Wire(asyncio.Transport):
             await settled()
 
     async def until_reading(self) -> None:
-        for _ in range(_TURNS):
+        for _ in range(_ITERATIONS):
             if self.reading or self.closed:
                 return
             await settled()
@@ -96,7 +96,7 @@ class Wire(asyncio.Transport):
 
     @property
     def statuses(self) -> list[int]:
-        """Of all answers, in order."""
+        """Of all responses, in order."""
         return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", self.written)]
 
     # --- what the protocol does ---
@@ -141,5 +141,5 @@ class Wire(asyncio.Transport):
 
 async def settled() -> None:
     """Let everything run that can run now."""
-    for _ in range(_TURNS):
+    for _ in range(_ITERATIONS):
         await asyncio.sleep(0)

@@ -1,8 +1,8 @@
-"""What all connections share, memory and turns, and how a crowd of them leaves room for a webhook.
+"""Limits over all connections together, on memory and on work, so that webhooks are served in a crowd.
 
-A limit for each connection alone leaves no limit for all: ten thousand of them may each hold a megabyte, and
-each have its turn before a webhook has one. So requests under way have a budget of memory, from which the
-largest gives way; and whatever can wait is done a little in each turn of the event loop.
+Limits for each connection alone are not enough: ten thousand connections may each hold a megabyte, and the
+event loop may serve all of them before it serves a webhook. So the requests in progress share a memory
+budget, from which the largest is evicted, and an iteration of the loop does only a few jobs that can wait.
 """
 
 import asyncio
@@ -10,24 +10,24 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-# A request of up to this size is no concern: webhooks have a thousandth of what a connection may hold.
+# Requests of up to this size are not counted: webhooks have some hundred bytes.
 FREE_BYTES = 16_384
-# What all larger ones may hold together.
+# The limit for all larger ones together.
 BYTES_MAX = 64 << 20
 # Each is a request, 64 KiB of a body, or some hundred chunks: less than a millisecond.
-JOBS_PER_TURN = 16
+JOBS_PER_ITERATION = 16
 
 
 class Holder(Protocol):
     """A connection that holds more than `FREE_BYTES`."""
 
     @property
-    def can_give_way(self) -> bool:
-        """Whether it holds something that nobody has relied on yet."""
+    def evictable(self) -> bool:
+        """Whether it holds something that can be dropped: no sender has been promised anything about it."""
         ...
 
-    def give_way(self) -> int:
-        """Let go of it; return the bytes that it still holds. After that it cannot give way any more."""
+    def evict(self) -> int:
+        """Drop it; return the number of bytes that it still holds, none of which is evictable."""
         ...
 
 
@@ -39,14 +39,14 @@ class MemoryBudget:
         self._total = 0
 
     def hold(self, holder: Holder, size: int) -> None:
-        """Note what a holder has now; make the largest that can give way, until all have few enough again."""
+        """Record what a holder has now; evict from the largest until the total is within the limit."""
         self._note(holder, size)
         while self._total > BYTES_MAX:
-            candidates = [each for each in self._held if each.can_give_way]
+            candidates = [each for each in self._held if each.evictable]
             if not candidates:
                 return
             largest = max(candidates, key=self._held.__getitem__)
-            self._note(largest, largest.give_way())
+            self._note(largest, largest.evict())
 
     def release(self, holder: Holder) -> None:
         """Forget a holder, if it is one."""
@@ -59,21 +59,21 @@ class MemoryBudget:
             self._total += size
 
 
-class TurnQueue:
-    """Jobs that can wait, a few of them in each turn of the event loop."""
+class DeferredJobs:
+    """Jobs that can wait: a few of them are done in each iteration of the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._jobs: deque[Callable[[], None]] = deque()
 
     def add(self, job: Callable[[], None]) -> None:
-        """Do it in a later turn."""
+        """Do it in a later iteration."""
         if not self._jobs:
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._run_some)
         self._jobs.append(job)
 
-    def _turn(self) -> None:
-        for _ in range(min(JOBS_PER_TURN, len(self._jobs))):
+    def _run_some(self) -> None:
+        for _ in range(min(JOBS_PER_ITERATION, len(self._jobs))):
             self._loop.call_soon(self._jobs.popleft())
         if self._jobs:
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._run_some)
