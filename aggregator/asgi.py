@@ -22,6 +22,7 @@ from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedEr
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
 from fanin.aggregator.http.protocol import OUR_HTTP, HttpProtocol
+from fanin.aggregator.http.same_site import refuse_cross_site
 from fanin.aggregator.http.uvicorn_context import EXTENSION
 from fanin.aggregator.settings import PRIVATE_UMASK, Settings
 
@@ -49,7 +50,10 @@ def create() -> AsgiApp:
     os.umask(PRIVATE_UMASK)
     log.configure(logging.INFO, settings.log_format)
     logging.getLogger("uvicorn.access").addFilter(_without_query)
-    return _require_our_http(_report_in_one_line(create_app(settings)))
+    app: AsgiApp = create_app(settings)
+    if not settings.requires_credentials:
+        app = refuse_cross_site(app, loopback=False)
+    return _require_our_http(_report_in_one_line(app))
 
 
 def _exit(problem: str) -> NoReturn:

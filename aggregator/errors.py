@@ -8,6 +8,7 @@
     │   ├── MalformedError       400  the body is not a registry webhook
     │   ├── UnknownRegionError   400  the region is not configured
     │   ├── UnauthorizedError    401  a key, header or signature is missing or wrong
+    │   ├── CrossSiteError       403  a browser sent it on behalf of another site
     │   ├── BodyTimeoutError     408  the body did not arrive in time
     │   ├── BodyTooLargeError    413
     │   ├── UnsupportedEncodingError 415  the body is compressed
@@ -125,6 +126,15 @@ class UnauthorizedError(RequestError):
     """A credential is missing or wrong. The response has no body; the reason is in the log only."""
 
     status = 401
+
+
+class CrossSiteError(RequestError):
+    """A browser sent the request on behalf of another site, to a service that asks for no key."""
+
+    status = 403
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}; set FANIN_KEYS to serve others than programs of this machine")
 
 
 class BodyTimeoutError(RequestError):

@@ -130,10 +130,8 @@ class Senders:
         nth = len(mine)
         mine.append("unanswered")
         body = json.dumps({"id": id_, "action": "push", "target": {"repository": "team/app"}}).encode()
-        head = (
-            f"POST /api/ImagePush?region={region} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
+        writer.write(f"POST /api/ImagePush?region={region} HTTP/1.1\r\nhost: localhost\r\n".encode())
+        writer.write(b"content-length: %d\r\n\r\n%b" % (len(body), body))
         said = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(said)
         assert length, said

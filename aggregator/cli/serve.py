@@ -24,6 +24,7 @@ from fanin.aggregator.settings import PRIVATE_UMASK, Settings
 
 if TYPE_CHECKING:
     from fanin.aggregator.engine import EngineFactory
+    from fanin.aggregator.http.exchange import AsgiApp
 
 # How long requests and notifications in progress may take to end after SIGTERM. Supervisors kill after 10 s.
 DRAIN_S = 5
@@ -217,10 +218,15 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
 
     from fanin.aggregator.http.app import create_app
     from fanin.aggregator.http.protocol import OUR_HTTP
+    from fanin.aggregator.http.same_site import refuse_cross_site
 
     app = create_app(settings, engine=engine)
+    served: AsgiApp = app
+    if not settings.requires_credentials:
+        loopback = _is_loopback(listener.getsockname()[0]) and not settings.insecure_no_keys
+        served = refuse_cross_site(app, loopback=loopback)
     config = uvicorn.Config(
-        app,
+        served,
         http=OUR_HTTP,
         lifespan="off",  # run here, where a failed start is reported in one line instead of a traceback
         log_config=None,

@@ -114,7 +114,7 @@ def webhook(id_: str, region: str = REGIONS[0], *headers: str, body: bytes | Non
     """A whole request. Headers of one's own come before the length; ``body`` replaces the good one."""
     if body is None:
         body = json.dumps({"id": id_, "action": "push", "target": {"repository": "team/app"}}).encode()
-    lines = [f"POST /api/ImagePush?region={region} HTTP/1.1", "host: x", *headers]
+    lines = [f"POST /api/ImagePush?region={region} HTTP/1.1", "host: localhost", *headers]
     if not any(line.lower().startswith(("content-length", "transfer-encoding")) for line in headers):
         lines.append(f"content-length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -62,7 +62,7 @@ class Service:
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            head = f"{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+            head = f"{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
             writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)

@@ -128,7 +128,7 @@ def test_what_never_ends_is_ended(tmp_path: Path) -> None:
 
     async def story() -> None:
         service = BadDay.begin(tmp_path, launch=HASTE, FANIN_KEEP_ALIVE="1s")
-        head = b"POST /api/ImagePush?region=eastus HTTP/1.1\r\nhost: x\r\n"
+        head = b"POST /api/ImagePush?region=eastus HTTP/1.1\r\nhost: localhost\r\n"
         chunks = b"%x\r\n%s\r\n" % (65_536, b" " * 65_536)
         async with asyncio.timeout(LIMIT_S):
             ended = await asyncio.gather(
@@ -165,7 +165,7 @@ def test_answers_that_nobody_reads_are_thrown_away(tmp_path: Path) -> None:
             b"".join(webhook(id_, REGIONS[0]) for id_ in ids[:-1])
             + webhook(ids[-1], REGIONS[0], "connection: close")
         )
-        ask = b"GET /instances?limit=1000 HTTP/1.1\r\nhost: x\r\n\r\n"
+        ask = b"GET /instances?limit=1000 HTTP/1.1\r\nhost: localhost\r\n\r\n"
         deaf = [await connect(service) for _ in range(10)]
         for _, writer in deaf:
             writer.transport.pause_reading()  # type: ignore[attr-defined]  # TCP transports can

@@ -32,7 +32,7 @@ RUDE: dict[str, tuple[bytes, list[int]]] = {
     "bare line feeds": (HIDDEN.replace(b"\r\n", b"\n"), [400]),
     "a control character in a header": (webhook("x", REGIONS[0], "x-a: b\x00c"), [400]),
     "a head without end": (webhook("x", REGIONS[0], f"x-a: {'a' * 200_000}"), [431]),
-    "a proxy request": (b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n", [400]),
+    "a proxy request": (b"CONNECT x:80 HTTP/1.1\r\nhost: localhost\r\n\r\n", [400]),
     # Two lengths: whoever believes the other one than the proxy in front sees another request.
     "both lengths, short": (webhook("x", REGIONS[0], "content-length: 4", TE, body=chunked(HIDDEN)), [400]),
     "both lengths, chunked first": (

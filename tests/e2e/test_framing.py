@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.bad_day import BadDay, webhook
 from tests.e2e.serving import LIMIT_S
 
-HIDDEN = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+HIDDEN = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
 UPGRADES = {
     "h2c, as Java's clients offer it": (
         "connection: Upgrade, HTTP2-Settings",

@@ -29,12 +29,12 @@ WEBHOOKS_MIB = 3
 LATENCY_S = 1.0
 PAUSE_S = 0.04
 
-HEAD = b"POST /api/ImagePush?region=eastus HTTP/1.1\r\nhost: x\r\n"
+HEAD = b"POST /api/ImagePush?region=eastus HTTP/1.1\r\nhost: localhost\r\n"
 IN_CHUNKS = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 ONE_MIB = HEAD + b"content-length: 1048576\r\n\r\n"
-NOWHERE = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\n"
+NOWHERE = b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999999999\r\n\r\n"
 UPGRADE = HEAD + b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 65536\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @dataclass(frozen=True)

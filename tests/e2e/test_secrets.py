@@ -30,7 +30,7 @@ HOOK = "/api/ImagePush?region=eastus"
 async def say(port: int, method: str, target: str, body: bytes = b"", headers: str = "") -> bytes:
     """Send a request, well-formed or not, and return all that is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}"
+    head = f"{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}"
     writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
     try:
         async with asyncio.timeout(LIMIT_S):

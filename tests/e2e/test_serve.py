@@ -153,8 +153,8 @@ def test_rude_clients_get_answers_and_the_service_lives(tmp_path: Path) -> None:
         for bytes_ in (
             b"\x16\x03\x01\x02\x00\x01\x00",
             b"GET / HTTP/9.9\r\n\r\n" * 3,
-            b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
-            b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /webhooks/eastus HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{",
+            b"POST /webhooks/eastus HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         ):
             _, writer = await asyncio.open_connection("127.0.0.1", service.port)
             writer.write(bytes_)
@@ -184,7 +184,7 @@ def test_a_head_that_is_too_large_is_refused(tmp_path: Path, head: bytes) -> Non
     async def story() -> None:
         service = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-        writer.write(b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\n" + head)
+        writer.write(b"POST /webhooks/eastus HTTP/1.1\r\nhost: localhost\r\n" + head)
         async with asyncio.timeout(LIMIT_S):
             answer = await reader.read(12)
         writer.close()
@@ -201,7 +201,10 @@ def test_a_head_that_is_too_large_is_refused(tmp_path: Path, head: bytes) -> Non
 def test_a_large_body_is_no_large_head(tmp_path: Path) -> None:
     """In one piece with a head, or behind another request on the same connection."""
     body = b'{"id":"op-1","action":"push","target":{"repository":"team/app"},"x":"%s"}' % (b"y" * 300_000)
-    request = b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    request = b"POST /webhooks/eastus HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
 
     async def story() -> None:
         service = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
@@ -228,7 +231,9 @@ def test_a_request_under_way_is_answered_before_it_stops(tmp_path: Path) -> None
     async def story() -> None:
         service = Service.start(tmp_path, FANIN_REGIONS=REGIONS)
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-        writer.write(b"POST /webhooks/eastus HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % len(body))
+        writer.write(
+            b"POST /webhooks/eastus HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n" % len(body)
+        )
         writer.write(b"expect: 100-continue\r\n\r\n")
         async with asyncio.timeout(LIMIT_S):
             await reader.readuntil(b"\r\n\r\n")  # it waits for the body now
