@@ -142,6 +142,10 @@ class CommandTarget:
                 await self._client.close()
             _used_ports.discard(self._port)
 
+    def output_tail(self) -> str:
+        """The last lines that it printed, as the end of a sentence."""
+        return self._log.tail_text()
+
     async def _reap(self) -> None:
         """Wait until the last process group has ended, so that its port and its data are free."""
         last, self._last = self._last, None

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,33 +89,17 @@ async def play_command(
     scenario: Scenario, command: str, *, seed: int = 0, time_scale: TimeScale, dialect: Dialect = CONTRACT
 ) -> PlayedRun:
     """Play one scenario against a process, or several replicas, in a folder of its own."""
-    small, profile = time_scale.scale(scenario)
-    run = run_header(
-        small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable
-    )
-    clock = ScenarioClock()
+    lag = LoopLag()
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
-        listener = socket.create_server((LOOPBACK, 0))
-        port = listener.getsockname()[1]
-        targets = command_targets(small, command, Path(name), time_scale, sink_port=port)
-        world = World(
-            targets,
-            run,
-            clock.now_ms,
-            profile=profile,
-            dialect=dialect,
-            epoch_ms=clock.epoch_ms,
-            wall_ms=now_ms,
-        )
-        server = await world.sink.serve(listener)
-        lag = LoopLag()
-        measuring = asyncio.create_task(lag.measure())
-        try:
-            await world.play(begin=clock.start)
-        finally:
-            measuring.cancel()
-            server.close()
-            await close_all(targets)
+        async with command_world(
+            scenario, command, Path(name), seed=seed, time_scale=time_scale, dialect=dialect
+        ) as started:
+            measuring = asyncio.create_task(lag.measure())
+            try:
+                await started.world.play(begin=started.clock.start)
+            finally:
+                measuring.cancel()
+    run, clock, targets = started.run, started.clock, started.targets
     # Both use this machine's clock, so a deadline in a notification can be compared. And what delays the
     # harness delays the aggregator as well.
     tolerance = run.tolerance + lag.max_ms
@@ -127,7 +111,7 @@ async def play_command(
             *notes,
             f"this machine was so busy that fanin itself was {late} late; the aggregator may be, too",
         )
-    return PlayedRun(History(run, world.recorder.entries), notes)
+    return PlayedRun(History(run, started.world.recorder.entries), notes)
 
 
 class LoopLag:
@@ -152,21 +136,37 @@ async def close_all(targets: Sequence[CommandTarget]) -> None:
             stack.push_async_callback(target.close)
 
 
-async def check_start(scenario: Scenario, command: str, time_scale: TimeScale) -> None:
-    """Start the command once and stop it again, so that a command that never starts is one error.
+class StartedWorld(NamedTuple):
+    """A world around a command, with the parts that its user reads."""
 
-    Raises:
-        StartError: it does not start.
-    """
-    small, _ = time_scale.scale(scenario)
-    with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
-        # Port 9 discards: nothing is notified here.
-        target, *_ = command_targets(small, command, Path(name), time_scale, sink_port=9)
-        try:
-            await target.start()
-            await target.stop()
-        finally:
-            await target.close()
+    world: World
+    run: Run
+    clock: ScenarioClock
+    targets: list[CommandTarget]
+
+
+@asynccontextmanager
+async def command_world(
+    scenario: Scenario, command: str, folder: Path, *, seed: int, time_scale: TimeScale, dialect: Dialect
+) -> AsyncGenerator[StartedWorld]:
+    """Build a world around a command, its sink listening; in the end its processes are ended."""
+    small, profile = time_scale.scale(scenario)
+    run = run_header(
+        small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable
+    )
+    clock = ScenarioClock()
+    listener = socket.create_server((LOOPBACK, 0))
+    port = listener.getsockname()[1]
+    targets = command_targets(small, command, folder, time_scale, sink_port=port)
+    world = World(
+        targets, run, clock.now_ms, profile=profile, dialect=dialect, epoch_ms=clock.epoch_ms, wall_ms=now_ms
+    )
+    server = await world.sink.serve(listener)
+    try:
+        yield StartedWorld(world, run, clock, targets)
+    finally:
+        server.close()
+        await close_all(targets)
 
 
 def command_targets(
@@ -190,13 +190,7 @@ async def play_pack(
     time_scale: TimeScale,
     dialect: Dialect = CONTRACT,
 ) -> AsyncGenerator[PlayedRun]:
-    """Play scenarios, up to ``time_scale.jobs`` at the same time; runs come in the order in which they end.
-
-    Raises:
-        StartError: the command does not start.
-    """
-    if scenarios:
-        await check_start(scenarios[0], command, time_scale)
+    """Play scenarios, up to ``time_scale.jobs`` at the same time; runs come as they end."""
     plays = [
         play_command(each, command, seed=seed, time_scale=time_scale, dialect=dialect) for each in scenarios
     ]

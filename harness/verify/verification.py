@@ -15,7 +15,7 @@ from types import FrameType
 
 from msgspec import structs
 
-from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability, missing_capabilities
 from fanin.harness.dialect import Dialect
 from fanin.harness.history import History, TargetState
 from fanin.harness.oracle.oracle import judge
@@ -30,6 +30,7 @@ from fanin.harness.targets.deployment import (
     plan,
 )
 from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
+from fanin.harness.targets.first_push import FIRST_PUSH, FirstPushError, check_first_push, push_to_command
 from fanin.harness.targets.process import kill_leftovers
 from fanin.harness.targets.realtime import PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
@@ -37,6 +38,7 @@ from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.verdict import Validity
 from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_validation import parse_address
+from fanin.harness.world.app_errors import AppError
 from fanin.harness.world.asgi import StartError
 from fanin.harness.world.foreign_app import AppLoadError, load_factory
 from fanin.harness.world.play import UnsimulatedError, play_foreign_app
@@ -90,12 +92,18 @@ class Verification:
         app_dir, dialect = self.target.app_dir, dialect_from(self.target)
         try:
             factory = load_factory(app, None if app_dir is None else Path(app_dir))
-            for nth, scenario in enumerate(sorted(self._playable(), key=_webhooks)):
+            scenarios = sorted(self._playable(), key=_webhooks)
+            if scenarios:
+                errors: list[AppError] = []
+                history = play_foreign_app(
+                    FIRST_PUSH, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
+                )
+                check_first_push(history, name=app, raised=errors[0].summary if errors else "")
+            self._take_skipped()
+            for scenario in scenarios:
                 history = play_foreign_app(scenario, factory, seed=self.seed, name=app, dialect=dialect)
-                if nth == 0 and (why := _start_failure(history)):
-                    raise VerificationError(f"{app} does not start: {why}")
                 self._judge(PlayedRun(history))
-        except (AppLoadError, UnsimulatedError) as exc:
+        except (AppLoadError, UnsimulatedError, FirstPushError) as exc:
             raise VerificationError(str(exc)) from exc
 
     def _command(self, command: str) -> None:
@@ -104,15 +112,18 @@ class Verification:
         try:
             with _sigterm_as_ctrl_c():
                 asyncio.run(self._play_command(command, time_scale))
-        except StartError as exc:
+        except (StartError, FirstPushError) as exc:
             raise VerificationError(str(exc)) from exc
         finally:
             kill_leftovers()
 
     async def _play_command(self, command: str, time_scale: TimeScale) -> None:
         """Play all scenarios, and those that proved nothing again, slower: the machine may be slow."""
-        dialect, scenarios = dialect_from(self.target), list(self._playable())
+        dialect, scenarios = dialect_from(self.target), self._playable()
         undecided: dict[str, Judged] = {}
+        if scenarios:
+            await push_to_command(command, seed=self.seed, time_scale=time_scale, dialect=dialect)
+        self._take_skipped()
         async with aclosing(
             play_pack(scenarios, command, seed=self.seed, time_scale=time_scale, dialect=dialect)
         ) as coming:
@@ -163,14 +174,18 @@ class Verification:
                     f"notifications about no operation of this run, which are not judged: {shown}{more}"
                 )
 
-    def _playable(self) -> Iterator[Scenario]:
+    def _playable(self) -> list[Scenario]:
         """The scenarios without those that need what the target does not have."""
-        available = (DEFAULT_CAPABILITIES | set(self.target.capabilities)) - set(self.target.lacks)
+        return [scenario for scenario in self.scenarios if not self._missing(scenario)]
+
+    def _take_skipped(self) -> None:
         for scenario in self.scenarios:
-            if lacks := missing_capabilities(scenario, available):
+            if lacks := self._missing(scenario):
                 self.take(Skipped(scenario.scenario, lacks))
-            else:
-                yield scenario
+
+    def _missing(self, scenario: Scenario) -> tuple[Capability, ...]:
+        available = (DEFAULT_CAPABILITIES | set(self.target.capabilities)) - set(self.target.lacks)
+        return missing_capabilities(scenario, available)
 
     async def _judge_all(self, coming: AsyncGenerator[PlayedRun]) -> None:
         async with aclosing(coming):

@@ -74,7 +74,13 @@ def configured_by_environment(factory: Callable[[], AsgiApp]) -> AppFactory:
 
     def make(settings: Mapping[str, str], _epoch_ms: int) -> AsgiApp:
         os.environ.update(settings)
-        return factory()
+        app: object = factory()
+        if inspect.iscoroutine(app):
+            app.close()
+            raise TypeError("the factory returned a coroutine; it must be a plain function, not async def")
+        if not callable(app):
+            raise TypeError(f"the factory returned {app!r}, which is no ASGI application")
+        return app
 
     return make
 

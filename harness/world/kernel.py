@@ -18,6 +18,7 @@ from simloop._net import SimNetwork
 from simloop._trace import TraceRecorder
 
 from fanin.harness.world import sandbox
+from fanin.harness.world.app_errors import AppErrors
 
 
 def elapsed_ms() -> int:
@@ -136,6 +137,7 @@ class VirtualKernel:
         self._loop._recorder = _HashingTrace()  # noqa: SLF001
         # A task of the application that fails is judged by what can be seen from outside.
         self._loop.set_exception_handler(lambda _loop, context: self.on_app_error(context.get("exception")))
+        self.app_errors = AppErrors()
         self.sandbox_breach: str | None = None  # what the application used that a simulation does not have
 
     def host(self, name: str) -> simloop.Host:
@@ -155,10 +157,15 @@ class VirtualKernel:
         self._loop.set_clock(by_ms)
 
     def on_app_error(self, exc: object) -> None:
-        """Take an exception of the application, and keep the first that is a breach of the sandbox."""
+        """Take an exception of the application.
+
+        The first of each life is kept, and the first that is a breach of the sandbox.
+        """
         breaches = (simloop.SimulationFenceError, sandbox.SandboxBreachError)
         if isinstance(exc, breaches) and self.sandbox_breach is None:
             self.sandbox_breach = str(exc)
+        if isinstance(exc, BaseException):
+            self.app_errors.take(exc, round(self._loop.time() * 1000))
 
     @contextmanager
     def foreign_app_sandbox(self, epoch_ms: int) -> Iterator[None]:

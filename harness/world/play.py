@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import End, History, Run
+from fanin.harness.world.app_errors import AppError
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.foreign_app import configured_by_environment, isolated_process_state
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
@@ -43,7 +44,13 @@ class UnsimulatedError(Exception):
 
 
 def play_foreign_app(
-    scenario: Scenario, build: Callable[[], AsgiApp], *, seed: int = 0, name: str, dialect: Dialect = CONTRACT
+    scenario: Scenario,
+    build: Callable[[], AsgiApp],
+    *,
+    seed: int = 0,
+    name: str,
+    dialect: Dialect = CONTRACT,
+    on_error: Callable[[AppError], None] = lambda _error: None,
 ) -> History:
     """Play a scenario in virtual time against an unmodified application.
 
@@ -56,13 +63,22 @@ def play_foreign_app(
         seed: Decides every random choice.
         name: Its name in reports.
         dialect: How its notifications and responses are to be read.
+        on_error: Called after the run with the first exception that escaped in each life.
 
     Raises:
         UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
     """
     with isolated_process_state(seed):
         factory = configured_by_environment(build)
-        return play(scenario, seed=seed, factory=factory, name=name, foreign_app=True, dialect=dialect)
+        return play(
+            scenario,
+            seed=seed,
+            factory=factory,
+            name=name,
+            foreign_app=True,
+            dialect=dialect,
+            on_error=on_error,
+        )
 
 
 def play(
@@ -73,6 +89,7 @@ def play(
     name: str = "aggregator (sqlite) in process",
     foreign_app: bool = False,
     dialect: Dialect = CONTRACT,
+    on_error: Callable[[AppError], None] = lambda _error: None,
 ) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
 
@@ -83,6 +100,7 @@ def play(
         name: Its name in reports.
         foreign_app: It is not ours: enforce the sandbox, and let the wall clock follow virtual time.
         dialect: How its notifications and responses are to be read.
+        on_error: As `play_foreign_app` has it.
 
     Raises:
         UnsimulatedError: a foreign app broke out of the sandbox.
@@ -128,6 +146,8 @@ def play(
         raise UnsimulatedError(
             f"{name} cannot run in virtual time: {kernel.sandbox_breach}; judge it with --command"
         )
+    for error in kernel.app_errors.found:
+        on_error(error)
     return History(run, world.recorder.entries)
 
 

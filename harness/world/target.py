@@ -167,6 +167,7 @@ class InProcessTarget:
 
     async def start(self) -> None:
         self._starts += 1
+        self._kernel.app_errors.begin_life()
         self._host = self._kernel.host(f"{self._host_name}-{self._starts}")
         settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data.path)
         settings |= self._changes
@@ -176,6 +177,7 @@ class InProcessTarget:
             try:
                 app = self._factory(settings, self._epoch_ms)
             except (Exception, SystemExit) as exc:
+                self._kernel.on_app_error(exc)
                 raise StartError(f"{type(exc).__name__}: {exc}") from exc
             instances.append(AppInstance(app, self._host.create_task, on_error=self._kernel.on_app_error))
 

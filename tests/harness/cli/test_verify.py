@@ -9,11 +9,44 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fanin.harness.cli.main import main
+from fanin.harness.targets.first_push import FIRST_PUSH
 from fanin.harness.verify import verification
 from fanin.harness.world.play import play_foreign_app
+from fanin.simulator.language.scenario import Scenario
 from tests.paths import FOREIGN_APPS
 
 APP = ("--app", "unmodified:create_app", "--app-dir", str(FOREIGN_APPS))
+
+
+BROKEN = """
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+async def accept(request):
+    return Response(status_code=202)
+
+async def fail(request):
+    raise KeyError("nothing")
+
+def app(handler, path="/api/ImagePush"):
+    return Starlette(routes=[Route(path, handler, methods=["POST"])])
+
+def elsewhere():
+    return app(accept, "/hooks")
+
+def raises():
+    return app(fail)
+
+async def coroutine():
+    return app(accept)
+
+def silent():
+    return app(accept)
+
+def nothing():
+    return None
+"""
 
 
 def verify(*words: str | Path) -> Result:
@@ -119,10 +152,10 @@ def test_a_report_ends_in_the_same_command_for_one_scenario(tmp_path: Path) -> N
 def interrupted_after(runs: int) -> Callable[..., Any]:
     playing, left = play_foreign_app, iter(range(runs))
 
-    def play(*arguments: Any, **options: Any) -> Any:
-        if next(left, None) is None:
+    def play(scenario: Scenario, *arguments: Any, **options: Any) -> Any:
+        if scenario is not FIRST_PUSH and next(left, None) is None:
             raise KeyboardInterrupt
-        return playing(*arguments, **options)
+        return playing(scenario, *arguments, **options)
 
     return play
 
@@ -140,6 +173,27 @@ def test_ctrl_c_prints_a_card_of_what_is_judged_and_writes_the_report(
     assert "VALID  unmodified:create_app: 2 valid\n" in result.stdout
     assert result.stderr.endswith("fanin: interrupted\n")
     assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("factory", "complaint"),
+    [
+        ("elsewhere", "answered 404 to POST /api/ImagePush?region=…: is there a route at that path?"),
+        ("raises", "answered 500 to POST /api/ImagePush?region=…; it raised KeyError: 'nothing' (broken.py:"),
+        ("coroutine", "the factory returned a coroutine; it must be a plain function, not async def"),
+        ("silent", "accepted one push from every region, and its sink was not notified"),
+        ("nothing", "the factory returned None, which is no ASGI application"),
+    ],
+)
+def test_what_breaks_every_scenario_is_one_error(factory: str, complaint: str, tmp_path: Path) -> None:
+    """One push goes before the pack; where it comes to nothing, nothing is judged."""
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+
+    result = verify("--app", f"broken:{factory}", "--app-dir", tmp_path, "slow-region", "late-region")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert complaint in " ".join(result.stderr.split())
+    assert f"broken:{factory}" in result.stderr
 
 
 def test_ctrl_c_before_anything_is_judged_prints_no_card(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_one_that_does_not_start_is_one_sentence_and_exit_2() -> None:
     result = CliRunner().invoke(main, ["verify", "--command", "echo no database >&2; exit 5"])
 
     assert result.exit_code == 2
-    assert {line.split()[0] for line in result.stdout.splitlines()} == {"skipped"}
+    assert result.stdout == ""
     assert result.stderr.endswith(
         "Error: 'echo no database >&2; exit 5' exited with 5; its last output:\n  no database\n"
     )

@@ -35,7 +35,11 @@ def run_in_rounds(
         for history in next(histories):
             yield PlayedRun(history)
 
+    async def push_to_command(_command: str, **_: Any) -> None:
+        pass
+
     monkeypatch.setattr(verification, "play_pack", play_pack)
+    monkeypatch.setattr(verification, "push_to_command", push_to_command)
     scenarios = [load(find(name)) for name in ("slow-region", "nothing-happened", "storm")]
     Verification(TargetConfig(command="x"), scenarios, 0, {}, say=said.append, take=taken.append).run()
     return [it for it in taken if isinstance(it, Judged)], played, said

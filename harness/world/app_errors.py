@@ -1,0 +1,62 @@
+"""Exceptions that escape an application in process: the first in each of its lives, as text.
+
+Rules of this file: text only, so that no frame of the application outlives its run; nothing here is part of a
+history, because paths and addresses differ between machines.
+"""
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FRAMES_MAX = 12  # the innermost
+
+
+@dataclass(frozen=True, slots=True)
+class AppError:
+    """The first exception of one life.
+
+    Attributes:
+        life: Which start it was, from 1.
+        at: When it escaped, in milliseconds of scenario time.
+        summary: ``KeyError: 'id' (app.py:31, in push)``.
+        traceback: As Python prints it, without the harness's own frames.
+    """
+
+    life: int
+    at: int
+    summary: str
+    traceback: str
+
+
+class AppErrors:
+    """Collects the first exception of each life."""
+
+    def __init__(self) -> None:
+        self.found: list[AppError] = []
+        self._life = 0
+
+    def begin_life(self) -> None:
+        """Count one more start."""
+        self._life += 1
+
+    def take(self, exc: BaseException, at: int) -> None:
+        """Keep the exception, unless this life has had one."""
+        if self.found and self.found[-1].life == self._life:
+            return
+        frames = _frames(exc)
+        details = traceback.TracebackException(type(exc), exc, frames, limit=-_FRAMES_MAX)
+        summary = "".join(details.format_exception_only()).strip().partition("\n")[0]
+        if details.stack:
+            last = details.stack[-1]
+            summary += f" ({Path(last.filename).name}:{last.lineno}, in {last.name})"
+        self.found.append(AppError(self._life, at, summary, "".join(details.format(chain=False)).rstrip()))
+
+
+def _frames(exc: BaseException) -> TracebackType | None:
+    """The traceback from the first frame that is not the harness's."""
+    frames = exc.__traceback__
+    while frames is not None and _PACKAGE in Path(frames.tb_frame.f_code.co_filename).resolve().parents:
+        frames = frames.tb_next
+    return frames

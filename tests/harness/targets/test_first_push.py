@@ -1,0 +1,81 @@
+"""One push before the pack, played against a command."""
+
+import asyncio
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from fanin.harness.dialect import CONTRACT
+from fanin.harness.targets.first_push import FirstPushError, check_first_push, push_to_command
+from fanin.harness.targets.scale import TimeScale
+from fanin.harness.world.asgi import StartError
+from tests.harness.oracle.histories import EAST, both, history, notified, sent
+from tests.paths import FOREIGN_APPS
+
+TIME_SCALE = TimeScale(timeout_ms=1_000, tolerance_ms=500)
+PYTHON = shlex.quote(sys.executable)
+# Answers every POST with the status that stands in its place, and notifies nothing.
+SERVER = """
+import os, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(int(sys.argv[1]))
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_any_notification_will_do() -> None:
+    """Whether it is right is the pack's matter, and so is a refusal that did no harm."""
+    check_first_push(history(both(), notified("timed_out", 120.1)), name="x")
+    check_first_push(history(sent(EAST, 0, status=500), both(), notified("completed", 1)), name="x")
+
+
+def test_a_broken_connection_is_named() -> None:
+    """There is no status to name."""
+    with pytest.raises(FirstPushError, match="x broke the connection without a response to POST"):
+        check_first_push(history(sent(EAST, 0, error="reset")), name="x")
+
+
+@pytest.mark.real_time
+def test_a_right_command_is_pushed_to_and_stopped() -> None:
+    """It says nothing."""
+    command = f"{PYTHON} {shlex.quote(str(FOREIGN_APPS / 'threads.py'))}"
+
+    asyncio.run(push_to_command(command, seed=0, time_scale=TIME_SCALE, dialect=CONTRACT))
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize(
+    ("status", "complaint"),
+    [
+        (404, "answered 404 to POST /api/ImagePush?region=…: is there a route at that path?"),
+        (500, "answered 500 to POST /api/ImagePush?region=…"),
+        (202, "its sink was not notified within 1.5s"),
+    ],
+)
+def test_a_command_that_takes_no_push_is_one_error(status: int, complaint: str, tmp_path: Path) -> None:
+    """With what it printed last, within a timeout."""
+    server = tmp_path / "server.py"
+    server.write_text(SERVER, encoding="utf-8")
+    command = f"{PYTHON} {shlex.quote(str(server))} {status}"
+
+    with pytest.raises(FirstPushError) as raised:
+        asyncio.run(push_to_command(command, seed=0, time_scale=TIME_SCALE, dialect=CONTRACT))
+
+    assert complaint in str(raised.value)
+    assert "its last output:" in str(raised.value)
+
+
+@pytest.mark.real_time
+def test_a_command_that_does_not_start_says_how_it_ended() -> None:
+    """As before any other scenario."""
+    with pytest.raises(StartError, match="exited with 3"):
+        asyncio.run(push_to_command("exit 3", seed=0, time_scale=TIME_SCALE, dialect=CONTRACT))
