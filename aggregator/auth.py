@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import stat
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,9 @@ from fanin.aggregator.signing import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_
 
 # The shortest time between two checks of the file of keys: a request after it sees a change.
 RELOAD_S = 1.0
+# How long a signature can be valid, from five minutes before its timestamp to five after, and how many ids of
+# messages are remembered for so long: 160 a second.
+MESSAGE_S, MESSAGES_MAX = 600.0, 100_000
 # More than a thousand of the longest keys.
 KEYS_BYTES_MAX = 1 << 20
 # RFC 9110, section 5.6.2.
@@ -48,6 +52,16 @@ class HeaderSecret(NamedTuple):
 
     def __repr__(self) -> str:
         return f"HeaderSecret({self.name})"
+
+
+class SigningSecret(NamedTuple):
+    """A secret of Standard Webhooks."""
+
+    secret: str
+    region: str | None  # it signs this region's webhooks only; None: those of any region
+
+    def __repr__(self) -> str:
+        return f"SigningSecret({self.region})"
 
 
 # --- parsing ---
@@ -133,21 +147,26 @@ def parse_header_secret(text: str) -> HeaderSecret:
     return HeaderSecret(name.lower(), value)
 
 
-def parse_signing_secrets(text: str) -> tuple[str, ...]:
+def parse_signing_secrets(text: str) -> tuple[SigningSecret, ...]:
     """Parse secrets of Standard Webhooks, ``whsec_`` and base64, separated by commas.
+
+    ``eastus=whsec_…`` is a secret that signs webhooks of this region only.
 
     Raises:
         ValueError: not of that form, or too short. The message does not quote them.
     """
-    secrets = tuple(part.strip() for part in text.split(","))
-    for n, secret in enumerate(secrets, 1):
-        if not (secret.startswith(SECRET_PREFIX) and is_secret(secret)):
+    found = []
+    for n, part in enumerate(text.split(","), 1):
+        before, prefix, encoded = part.strip().partition(SECRET_PREFIX)
+        region, equals, rest = before.partition("=")
+        if not (prefix and is_secret(encoded)) or rest or bool(equals) != bool(region.strip()):
             raise ValueError(
                 f"secret {n} is not '{SECRET_PREFIX}' and the base64 of {SECRET_BYTES_MIN} to "
-                f"{SECRET_BYTES_MAX} bytes (it is not shown); "
+                f"{SECRET_BYTES_MAX} bytes, with REGION= before it or not (it is not shown); "
                 "make one with: echo whsec_$(openssl rand -base64 32)"
             )
-    return secrets
+        found.append(SigningSecret(prefix + encoded, region.strip().casefold() or None))
+    return tuple(found)
 
 
 def credential_warnings(
@@ -191,7 +210,7 @@ class Authenticator:
         keys: tuple[str, ...] = (),
         keys_file: Path | None = None,
         header: HeaderSecret | None = None,
-        signing: tuple[str, ...] = (),
+        signing: tuple[SigningSecret, ...] = (),
     ) -> None:
         """Use the credentials of the settings; ``keys`` is the content of ``keys_file`` at the start."""
         self.keys = keys
@@ -203,7 +222,9 @@ class Authenticator:
         self._problem = ""  # why the file could not be read the last time
         self._checked_s = 0.0  # loop time
         self._header = (header.name, _digest(header.value)) if header else None
-        self._signing = [Webhook(secret) for secret in signing]
+        self._signing = [(Webhook(secret), region) for secret, region in signing]
+        # By digest of a message's id: the region that it came from, and when that may be forgotten.
+        self._message_regions: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     def require_key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
         """Ask for a key, or where there are none for the header.
@@ -234,26 +255,41 @@ class Authenticator:
         if not hmac.compare_digest(_digest(headers.get(name, "")), digest):
             raise UnauthorizedError(f"the header {name} is missing or wrong")
 
-    def verify_signature(self, headers: Mapping[str, str], body: bytes) -> None:
+    def verify_signature(self, headers: Mapping[str, str], body: bytes, region: str) -> None:
         """Verify the Standard Webhooks signature, if secrets are configured.
 
-        Its timestamp may differ by five minutes. A replayed request is a duplicate like any other, so
-        signatures are not remembered.
+        Its timestamp may differ by five minutes. A request that is replayed for its own region is a duplicate
+        like any other. The region is in the URL, which is not signed: a secret of the region binds it, and
+        with any other one a message's id counts for the first region that it comes from.
 
         Raises:
-            UnauthorizedError: no signature is valid.
+            UnauthorizedError: no signature is valid, or the message came from another region before.
         """
         if not self._signing:
             return
-        reason = ""
-        for webhook in self._signing:
+        reason = "no secret is of its region"
+        for webhook, of_region in self._signing:
+            if of_region not in (None, region):
+                continue
             try:
                 webhook.verify(body, dict(headers), json_parse=False)
             except (WebhookVerificationError, ValueError) as exc:  # ValueError: not even of that form
                 reason = str(exc) if isinstance(exc, WebhookVerificationError) else "malformed"
             else:
+                if of_region is None:
+                    self._bind(headers["webhook-id"], region)
                 return
         raise UnauthorizedError(f"no valid signature: {reason}")
+
+    def _bind(self, message_id: str, region: str) -> None:
+        """Remember the region of a message, for as long as its signature is valid."""
+        now_s = asyncio.get_running_loop().time()
+        known = self._message_regions
+        while known and (len(known) > MESSAGES_MAX or next(iter(known.values()))[1] < now_s):
+            known.popitem(last=False)
+        digest = _digest(message_id)
+        if known.setdefault(digest, (region, now_s + MESSAGE_S))[0] != region:
+            raise UnauthorizedError("the message's webhook-id came from another region before")
 
     def _reload(self, path: Path) -> None:
         """Reload the keys if their file has changed. If it cannot be read, the last keys stay valid.

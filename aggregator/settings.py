@@ -13,6 +13,7 @@ from typing import Any
 
 from fanin.aggregator.auth import (
     HeaderSecret,
+    SigningSecret,
     credential_warnings,
     parse_header_secret,
     parse_keys,
@@ -55,7 +56,7 @@ class Settings:
     keys: tuple[str, ...] = field(default=(), repr=False)
     keys_file: Path | None = None  # from which the keys are reloaded
     header_secret: HeaderSecret | None = field(default=None, repr=False)
-    signing_secrets: tuple[str, ...] = field(default=(), repr=False)
+    signing_secrets: tuple[SigningSecret, ...] = field(default=(), repr=False)
     insecure_no_keys: bool = False  # webhooks without a key are accepted
     correlation: str = "event-id"
     actions: frozenset[str] = frozenset(ACTIONS)
@@ -114,6 +115,7 @@ class Settings:
                 "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
             )
         _read_keys_file(values)
+        _refuse_unknown_regions(values)
         _resolve_registry(values)
         options = options_of(values.get("engine", "sqlite"), environment)
         return cls(**values, engine_options=options)
@@ -199,6 +201,17 @@ def _read_keys_file(values: dict[str, Any]) -> None:
         values["keys"] = read_keys(path)
     except ValueError as exc:
         raise SettingsError("FANIN_KEYS_FILE", str(exc)) from exc
+
+
+def _refuse_unknown_regions(values: Mapping[str, Any]) -> None:
+    """Refuse a signing secret of a region that is not configured, which would sign nothing."""
+    regions = values["regions"]
+    for n, (_, region) in enumerate(values.get("signing_secrets", ()), 1):
+        if region is not None and not isinstance(regions, Registry) and region not in regions:
+            raise SettingsError(
+                "FANIN_SIGNING_SECRETS",
+                f"secret {n} is of region {quoted(region)}, which is none of {', '.join(regions)}",
+            )
 
 
 def _resolve_registry(values: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ class HttpApi:
         self._auth.require_header(request.headers)
         region = normalise_region(request.path_params.get("region") or request.query_params.get("region", ""))
         body = await _body(request)
-        self._auth.verify_signature(request.headers, body)
+        self._auth.verify_signature(request.headers, body, region)
         event = decode(body)
         if event.action == PING:
             self._require_known_region(region)

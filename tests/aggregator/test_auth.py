@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from fanin.aggregator import auth
 from fanin.aggregator.auth import Authenticator, parse_header_secret, parse_signing_secrets, read_keys
-from fanin.aggregator.errors import UnauthorizedError
+from fanin.aggregator.errors import SettingsError, UnauthorizedError
 from fanin.aggregator.settings import Settings
 from tests.aggregator.services import EAST, PUSH, STATUS, service
 
@@ -289,6 +289,51 @@ def test_a_signing_secret_that_cannot_be_one_is_refused_without_showing_it(text:
         parse_signing_secrets(text)
 
     assert text not in str(refusal.value)
+
+
+async def test_a_captured_delivery_does_not_count_for_another_region(tmp_path: Path) -> None:
+    """The region is in the URL, which is not signed; the message's id is, and it is known."""
+    west = EAST.replace("eastus", "westus")
+    async with service(tmp_path, FANIN_SIGNING_SECRETS=SECRET) as client:
+        first = await post(client, signed())
+        replayed = await client.post(west, content=BODY, headers=signed())
+        again = await post(client, signed())
+        own = await client.post(west, content=BODY, headers=signed(id_="msg-2"))
+
+    assert [it.status_code for it in (first, replayed, again, own)] == [202, 401, 202, 202]
+    assert again.headers["fanin-arrival"] == "duplicate"
+
+
+async def test_a_secret_of_a_region_binds_it(tmp_path: Path) -> None:
+    """Also over restarts, and before the captured delivery has arrived itself; ids may be the same then."""
+    west, secrets = EAST.replace("eastus", "westus"), f"EastUS={SECRET}, westus={OTHER}"
+    async with service(tmp_path, FANIN_SIGNING_SECRETS=secrets) as client:
+        replayed = await client.post(west, content=BODY, headers=signed())
+        east = await post(client, signed())
+        own = await client.post(west, content=BODY, headers=signed(secret=OTHER))
+
+    assert [it.status_code for it in (replayed, east, own)] == [401, 202, 202]
+
+
+async def test_messages_are_forgotten_when_their_signature_is_no_longer_valid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory is bounded, by time and by number."""
+    monkeypatch.setattr(auth, "MESSAGES_MAX", 10)
+    entry = Authenticator(signing=parse_signing_secrets(SECRET))
+    for n in range(50):
+        entry.verify_signature(signed(id_=f"msg-{n}"), BODY, "eastus")
+    assert len(entry._message_regions) == 11
+    monkeypatch.setattr(auth, "MESSAGE_S", -1.0)
+    for n in range(50, 80):
+        entry.verify_signature(signed(id_=f"msg-{n}"), BODY, "eastus")
+    entry.verify_signature(signed(id_="msg-79"), BODY, "westus")
+
+
+def test_a_secret_of_an_unknown_region_is_refused() -> None:
+    """It would sign nothing."""
+    with pytest.raises(SettingsError, match="secret 1 is of region 'mars', which is none of eastus"):
+        Settings.from_environment({"FANIN_REGIONS": "eastus", "FANIN_SIGNING_SECRETS": f"mars={SECRET}"})
 
 
 # --- warnings ---
