@@ -86,10 +86,21 @@ async def deliver(
 
 def _reason(exc: aiohttp.ClientConnectorError) -> str:
     """The reason without the URL, which may hold a key."""
+    if isinstance(exc, aiohttp.ClientSSLError):
+        return f"TLS failed: {_tls_reason(exc)}"  # its number is OpenSSL's, not the system's
     error = exc.os_error
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)  # asyncio's own text repeats the address
     return error.strerror or str(error) or type(exc).__name__
+
+
+def _tls_reason(exc: aiohttp.ClientSSLError) -> str:
+    """``self-signed certificate`` or ``wrong version number``."""
+    error = (
+        exc.certificate_error if isinstance(exc, aiohttp.ClientConnectorCertificateError) else exc.os_error
+    )
+    why = getattr(error, "verify_message", None) or getattr(error, "reason", None) or type(error).__name__
+    return str(why).replace("_", " ").lower()
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -22,7 +22,6 @@ from fanin.harness.targets.process import LOOPBACK, CommandTarget
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.play import World
 from fanin.harness.world.target import environment
-from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 
 _LAG_INTERVAL_S = 0.05
@@ -33,6 +32,7 @@ class PlayedRun(NamedTuple):
 
     history: History
     notes: tuple[str, ...] = ()
+    lag_ms: int = 0  # how late the harness itself was, where that is worth a word
 
 
 class ScenarioClock:
@@ -105,13 +105,8 @@ async def play_command(
     tolerance = run.tolerance + lag.max_ms
     run = msgspec.structs.replace(run, epoch=clock.epoch_ms, tolerance=tolerance)
     notes = tuple(target.exit_note for target in targets if target.exit_note)
-    if lag.max_ms > time_scale.tolerance_ms // 4:
-        late = format_duration(lag.max_ms)
-        notes = (
-            *notes,
-            f"this machine was so busy that fanin itself was {late} late; the aggregator may be, too",
-        )
-    return PlayedRun(History(run, started.world.recorder.entries), notes)
+    noticed_ms = lag.max_ms if lag.max_ms > time_scale.tolerance_ms // 4 else 0
+    return PlayedRun(History(run, started.world.recorder.entries), notes, noticed_ms)
 
 
 class LoopLag:

@@ -73,6 +73,7 @@ class Verification:
     say: Callable[[str], None]  # called with progress, for people
     take: Callable[[Judged | Skipped], None]  # called with each result
     notes: list[str] = field(default_factory=list)  # about the run as a whole
+    _lags_ms: list[int] = field(default_factory=list)  # of the runs in which the harness itself was late
 
     def run(self) -> None:
         """Play and judge everything.
@@ -81,12 +82,20 @@ class Verification:
             VerificationError: nothing can be judged.
         """
         target = self.target
-        if target.app is not None:
-            self._app(target.app)
-        elif target.command is not None:
-            self._command(target.command)
-        else:
-            self._deployment(deployment_from(target, self.environment))
+        try:
+            if target.app is not None:
+                self._app(target.app)
+            elif target.command is not None:
+                self._command(target.command)
+            else:
+                self._deployment(deployment_from(target, self.environment))
+        finally:
+            if self._lags_ms:
+                late, runs = format_duration(max(self._lags_ms)), len(self._lags_ms)
+                self.notes.append(
+                    f"this machine was so busy that fanin itself was up to {late} late, in {runs} runs; "
+                    "the aggregator may be, too"
+                )
 
     def _app(self, app: str) -> None:
         app_dir, dialect = self.target.app_dir, dialect_from(self.target)
@@ -128,7 +137,7 @@ class Verification:
             play_pack(scenarios, command, seed=self.seed, time_scale=time_scale, dialect=dialect)
         ) as coming:
             async for played in coming:
-                judged = _judged(played)
+                judged = self._judged(played)
                 if judged.as_stated or judged.verdict.validity is not Validity.UNKNOWN:
                     self.take(judged)
                 else:
@@ -143,7 +152,7 @@ class Verification:
             play_pack(repeated, command, seed=self.seed, time_scale=slower, dialect=dialect)
         ) as coming:
             async for played in coming:
-                judged = _judged(played)
+                judged = self._judged(played)
                 why = f"played again with a timeout of {takes}: {undecided[judged.name].verdict.doubts[0]}"
                 self.take(structs.replace(judged, notes=(*judged.notes, why)))
 
@@ -192,19 +201,20 @@ class Verification:
             async for played in coming:
                 self._judge(played)
 
+    def _judged(self, played: PlayedRun) -> Judged:
+        if played.lag_ms:
+            self._lags_ms.append(played.lag_ms)
+        down = _start_failure(played.history)
+        notes = (*played.notes, f"it never started: {down}") if down else played.notes
+        return Judged(played.history, judge(played.history), notes)
+
     def _judge(self, played: PlayedRun) -> None:
-        self.take(_judged(played))
+        self.take(self._judged(played))
 
 
 def _webhooks(scenario: Scenario) -> int:
     """How many webhooks there are at least; what takes long to play comes last."""
     return len(scenario.regions) * sum(operation.repeat for operation in scenario.operations)
-
-
-def _judged(played: PlayedRun) -> Judged:
-    down = _start_failure(played.history)
-    notes = (*played.notes, f"it never started: {down}") if down else played.notes
-    return Judged(played.history, judge(played.history), notes)
 
 
 def _start_failure(history: History) -> str:

@@ -15,6 +15,27 @@ BODY = b'{"id":"1"}'
 
 
 @pytest.mark.anyio
+async def test_a_failure_of_tls_is_named_as_one() -> None:
+    """OpenSSL's number 1 is not the system's, which would be "Operation not permitted"."""
+    request = webhook_request(address("/hook", "eastus"), {}, BODY)
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, client() as session:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionRefusedError, match="TLS failed: .*wrong version number"):
+            await deliver(
+                session,
+                f"https://127.0.0.1:{port}/hook",
+                request,
+                body_over_ms=0,
+                on_response=lambda _status: False,
+            )
+
+
+@pytest.mark.anyio
 async def test_an_offer_to_upgrade_leaves_as_it_is() -> None:
     """No client library drops its hop-by-hop headers, and the body follows at once."""
     request = webhook_request(address("/hook", "eastus"), {}, BODY)

@@ -68,6 +68,27 @@ def test_who_proves_nothing_twice_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
     assert [it.verdict.validity for it in taken] == [Validity.UNKNOWN]
 
 
+def test_a_busy_machine_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs it disturbed."""
+
+    async def play_pack(*_: Any, **__: Any) -> AsyncGenerator[PlayedRun]:
+        for lag_ms in (300, 0, 1_200):
+            yield PlayedRun(good(), lag_ms=lag_ms)
+
+    async def push_to_command(_command: str, **_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(verification, "play_pack", play_pack)
+    monkeypatch.setattr(verification, "push_to_command", push_to_command)
+    playing = Verification(
+        TargetConfig(command="x"), [load(find("slow-region"))], 0, {}, say=lambda _: None, take=lambda _: None
+    )
+    playing.run()
+
+    (note,) = playing.notes
+    assert note.startswith("this machine was so busy that fanin itself was up to 1.2s late, in 2 runs;")
+
+
 def test_who_was_found_wrong_has_no_second_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """A finding is a finding, however seldom."""
     taken, played, _ = run_in_rounds(monkeypatch, (bad("storm"),))
