@@ -229,7 +229,12 @@ class Authenticator:
     def require_key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
         """Ask for a key, or where there are none for the header.
 
-        Azure Functions' two places for a key: the header ``x-functions-key``, the parameter ``code``.
+        Azure Functions' two places for a key: the header ``x-functions-key``, the parameter ``code``; else
+        ``Authorization: Bearer``, which Prometheus sends.
+
+        Args:
+            headers: By name in any letter case.
+            query: By name in small letters.
 
         Raises:
             UnauthorizedError: there are locks, and this opens none.
@@ -239,7 +244,7 @@ class Authenticator:
             return
         if self._file is not None:
             self._reload(self._file)
-        offered = _digest(headers.get("x-functions-key") or query.get("code", ""))
+        offered = _digest(headers.get("x-functions-key") or query.get("code") or _bearer(headers))
         if not sum(hmac.compare_digest(offered, digest) for digest in self._digests):
             raise UnauthorizedError("the function key is missing or wrong")
 
@@ -314,6 +319,12 @@ class Authenticator:
         self.keys = keys
         self._digests = [_digest(key) for key in keys]
         log.event(logging.WARNING, "keys-reloaded", keys=len(keys))
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    """The token of ``Authorization: Bearer``. The scheme's letter case does not matter (RFC 9110, 11.1)."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.casefold() == "bearer" else ""
 
 
 def _digest(secret: str) -> bytes:

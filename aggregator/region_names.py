@@ -9,7 +9,7 @@ import re
 
 from fanin.aggregator.errors import quoted
 from fanin.aggregator.fanin import Region
-from fanin.aggregator.wire import normalise_region
+from fanin.aggregator.wire import normalise_region, same_location
 
 REGION_LENGTH_MAX = 64
 # Templates of shells, Azure Pipelines and Octopus, Helm and Jinja, and Windows: never part of a value.
@@ -40,8 +40,8 @@ def parse_region_names(text: str) -> tuple[Region, ...]:
                 f"{quoted(region)} is not a region name: at most {REGION_LENGTH_MAX} letters, digits, "
                 "blanks, '.', '_' and '-'"
             )
-        if regions.count(region) > 1:
-            raise ValueError(f"names {quoted(region)} twice; upper and lower case are equal")
+        if sum(same_location(region, other) for other in regions) > 1:
+            raise ValueError(f"names {quoted(region)} twice; letter case and blanks make no difference")
     return regions
 
 

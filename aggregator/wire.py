@@ -185,6 +185,11 @@ def normalise_region(name: str) -> Region:
     return name.strip().casefold()
 
 
+def same_location(one: Region, other: Region) -> bool:
+    """Whether two normalised names differ in blanks alone: Azure displays ``westeurope`` as West Europe."""
+    return "".join(one.split()) == "".join(other.split())
+
+
 def rfc3339(at_ms: int) -> str:
     """Format milliseconds since the Unix epoch as RFC 3339, in UTC: ``2026-03-01T00:02:00.000Z``."""
     seconds, ms = divmod(at_ms, 1000)

@@ -96,8 +96,9 @@ def serve(
     the environment.
 
     Secrets are set in the environment or in a file: FANIN_KEYS (function keys, separated by commas; sent as
-    ?code= or x-functions-key), FANIN_HEADER_SECRET ('Name: value', a header that every webhook must have),
-    FANIN_SIGNING_SECRETS (of Standard Webhooks, each for all regions, or for one as REGION=whsec_…).
+    ?code=, x-functions-key or Authorization: Bearer), FANIN_HEADER_SECRET ('Name: value', a header that every
+    webhook must have), FANIN_SIGNING_SECRETS (of Standard Webhooks, each for all regions, or for one as
+    REGION=whsec_…).
     """
     fields = {_FIELDS.get(name, name): text for name, text in flags.items()}
     fields["insecure_no_keys"] = "yes" if insecure_no_keys else None

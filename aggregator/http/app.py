@@ -6,6 +6,7 @@ with ``Retry-After``); no response is a 500; a response has an error's message, 
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
@@ -33,7 +34,7 @@ from fanin.aggregator.errors import (
     quoted,
 )
 from fanin.aggregator.fanin import Phase, Region
-from fanin.aggregator.http.query import parse_dead, parse_limit, parse_phase, parse_selection
+from fanin.aggregator.http.query import fold_names, parse_dead, parse_limit, parse_phase, parse_selection
 from fanin.aggregator.http.views import (
     STATUS_PATH,
     check_status,
@@ -53,6 +54,7 @@ from fanin.aggregator.wire import (
     Arrival,
     decode,
     normalise_region,
+    same_location,
     subject_of,
 )
 
@@ -128,9 +130,12 @@ class HttpApi:
         self._correlate = CORRELATIONS[settings.correlation]
 
     def routes(self) -> list[Route]:
-        return [
+        """The endpoints by path, in any letter case, as Azure Functions finds them."""
+        routes = [
             Route("/api/ImagePush", self._measured(self.push), methods=["POST"]),
             Route("/webhooks/{region}", self._measured(self.push), methods=["POST"]),
+            Route("/api/ImagePush", explain, methods=["GET", "OPTIONS"]),
+            Route("/webhooks/{region}", explain, methods=["GET", "OPTIONS"]),
             Route(STATUS_PATH + "{operation_id:path}", _responding(self.status)),
             Route("/instances", _responding(self.instances)),
             Route("/outbox", _responding(self.outbox)),
@@ -139,6 +144,9 @@ class HttpApi:
             Route("/healthz", _responding(self.healthz)),
             Route("/readyz", _responding(self.readyz)),
         ]
+        for route in routes:
+            route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+        return routes
 
     # --- endpoints ---
 
@@ -146,7 +154,7 @@ class HttpApi:
         """Store one webhook."""
         self._authorise(request)
         self._auth.require_header(request.headers)
-        region = normalise_region(request.path_params.get("region") or request.query_params.get("region", ""))
+        region = self._region(request)
         body = await _body(request)
         self._auth.verify_signature(request.headers, body, region)
         event = decode(body)
@@ -178,7 +186,8 @@ class HttpApi:
             raise HTTPException(
                 404, f"there is no operation {quoted(operation_id)}, or its retention is over"
             )
-        body = durable_status(state, show_input=request.query_params.get("showInput", "").lower() != "false")
+        show_input = fold_names(request.query_params).get("showinput", "").lower() != "false"
+        body = durable_status(state, show_input=show_input)
         if state.phase is not Phase.WAITING:
             return _json(body)
         location = status_uri(_origin(request), operation_id)
@@ -187,7 +196,7 @@ class HttpApi:
     async def instances(self, request: Request) -> Response:
         """Respond with a page of operations."""
         self._authorise(request)
-        query = request.query_params
+        query = fold_names(request.query_params)
         page = await self.engine.instances(
             phase=parse_phase(query.get("state")),
             after=query.get("after"),
@@ -199,7 +208,7 @@ class HttpApi:
         """Respond with a page of outbox entries: notifications that their target has not accepted."""
         self._authorise(request)
         self._require_outbox()
-        query = request.query_params
+        query = fold_names(request.query_params)
         page = await self.engine.outbox(
             dead=parse_dead(query.get("state")),
             after=query.get("after"),
@@ -212,7 +221,7 @@ class HttpApi:
         self._authorise(request)
         self._require_outbox()
         names = [target.name for target in self._settings.targets]
-        target, operation = parse_selection(request.query_params, names)
+        target, operation = parse_selection(fold_names(request.query_params), names)
         number = await self.engine.retry(target=target, operation=operation)
         log.event(
             logging.INFO, "dead-letters-retried", target=target, operation=operation, notifications=number
@@ -236,7 +245,15 @@ class HttpApi:
     # --- what endpoints share ---
 
     def _authorise(self, request: Request) -> None:
-        self._auth.require_key(request.headers, request.query_params)
+        self._auth.require_key(request.headers, fold_names(request.query_params))
+
+    def _region(self, request: Request) -> Region:
+        """The region that a request names, as it is configured: ``West Europe`` is ``westeurope``, too."""
+        text = request.path_params.get("region") or fold_names(request.query_params).get("region", "")
+        region = normalise_region(text)
+        if region in self._settings.regions:
+            return region
+        return next((it for it in self._settings.regions if same_location(it, region)), region)
 
     def _require_outbox(self) -> None:
         if not self.engine.capabilities.lists_outbox:
@@ -292,13 +309,26 @@ def _error(error: AggregatorError) -> Response:
     return _json({"error": error.code, "message": str(error)}, error.status, headers)
 
 
+async def explain(request: Request) -> Response:
+    """Respond to people and gateways that look at the webhooks' address without sending one."""
+    message = (
+        "a registry POSTs its webhooks here, each with its region: POST /api/ImagePush?region=NAME or "
+        "POST /webhooks/NAME"
+    )
+    headers = {"allow": "POST, OPTIONS"}
+    if request.method == "OPTIONS":
+        return _json({"message": message}, 200, headers)
+    error = {"error": "method-not-allowed", "message": f"{request.method} is not allowed here; {message}"}
+    return _json(error, 405, headers)
+
+
 async def _http_error(request: Request, exc: Exception) -> Response:
     """Respond to Starlette's own errors: no such path, no such method."""
     if not isinstance(exc, HTTPException):
         raise exc
     code, message = "http-error", exc.detail
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (exc.headers or {}).get("allow", "")
+        allowed = next((it for name, it in (exc.headers or {}).items() if name.lower() == "allow"), "")
         code, message = "method-not-allowed", f"{request.method} is not allowed here; use {allowed}"
     elif exc.status_code == HTTPStatus.NOT_FOUND:
         code = "not-found"

@@ -6,8 +6,17 @@ from fanin.aggregator.errors import MalformedError, quoted
 from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.yaml_nodes import nearest
 
+# The names of parameters in small letters; as Azure Functions, the API reads them in any letter case.
+type Query = Mapping[str, str]
+
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 OUTBOX_STATES = {"waiting": False, "dead": True}  # whether the entry is a dead letter
+
+
+def fold_names(parameters: Mapping[str, str]) -> Query:
+    """Make the names of parameters comparable. One in small letters wins over its other spellings."""
+    folded = {name.casefold(): value for name, value in parameters.items()}
+    return folded | {name: value for name, value in parameters.items() if name in folded}
 
 
 def parse_phase(text: str | None) -> Phase | None:
@@ -52,7 +61,7 @@ def parse_dead(text: str | None) -> bool | None:
     return OUTBOX_STATES[text]
 
 
-def parse_selection(query: Mapping[str, str], targets: Collection[str]) -> tuple[str | None, str | None]:
+def parse_selection(query: Query, targets: Collection[str]) -> tuple[str | None, str | None]:
     """Parse ``?target=`` and ``?operation=``, which select dead letters; None for all.
 
     Raises:

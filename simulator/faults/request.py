@@ -78,7 +78,7 @@ class UnknownRegion(
 
     url_region: ShortText = "mars"
 
-    _DRAWN: ClassVar[Sequence[str]] = ("mars", "", "0", "east us", "Ωμέγα")
+    _DRAWN: ClassVar[Sequence[str]] = ("mars", "", "0", "east-us", "Ωμέγα")
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
         """A region that aggregators wait for makes the delivery valid, whatever its URL named before."""

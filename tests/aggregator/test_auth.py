@@ -50,13 +50,19 @@ async def test_reading_needs_a_key_and_health_does_not(tmp_path: Path, url: str)
     async with service(tmp_path, FANIN_KEYS="first,second") as client:
         await client.post(EAST + "&code=first", json=PUSH)
         refused = [await client.get(url), await client.get(url, params={"code": "firs"})]
+        refused += [
+            await client.get(url, headers={"authorization": given})
+            for given in ("first", "Basic first", "Bearer firs", "Bearer")
+        ]
         let_in = [
             await client.get(url, params={"code": "second"}),
             await client.get(url, headers={"x-functions-key": "first"}),
+            await client.get(url, headers={"authorization": "Bearer first"}),
+            await client.get(url, headers={"authorization": "bearer  second"}),
         ]
         health = [await client.get("/healthz"), await client.get("/readyz")]
 
-    assert [(it.status_code, it.content) for it in refused] == [(401, b""), (401, b"")]
+    assert [(it.status_code, it.content) for it in refused] == [(401, b"")] * 6
     assert all(it.status_code in (200, 202) for it in let_in)
     assert [it.status_code for it in health] == [200, 200]
 

@@ -110,6 +110,7 @@ def test_two_spellings_may_agree() -> None:
         ({"FANIN_RETENTION": "1"}, "FANIN_RETENTION: '1' has no unit"),
         ({"FANIN_REGIONS": "eastus,,westus"}, "FANIN_REGIONS: 'eastus,,westus' has an empty name"),
         ({"FANIN_REGIONS": "eastus,EastUS"}, "FANIN_REGIONS: names 'eastus' twice"),
+        ({"FANIN_REGIONS": "West Europe,westeurope"}, "FANIN_REGIONS: names 'west europe' twice"),
         ({"FANIN_REGIONS": "x" * 65}, "is not a region name: at most 64 letters, digits"),
         ({"FANIN_REGIONS": ""}, "FANIN_REGIONS: set but empty"),
         ({"FANIN_KEYS": " "}, "FANIN_KEYS: set but empty"),

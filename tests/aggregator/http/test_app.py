@@ -230,6 +230,52 @@ async def test_a_wrong_path_or_method_is_named(
     assert answer.json()["message"] != ""
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["/api/imagepush?Region=eastus&Code=k", "/API/IMAGEPUSH?REGION=EastUS&CODE=k", "/Webhooks/EASTUS?Code=k",
+     "/api/ImagePush?Region=mars&region=eastus&code=k&CODE=x", "/api/ImagePush?region=East%20US&code=k",
+     "/api/ImagePush?region=East+US&code=k", "/webhooks/East%20US?code=k"],
+)  # fmt: skip
+async def test_paths_parameters_and_regions_are_read_in_any_spelling(tmp_path: Path, url: str) -> None:
+    """As the original reads them; a location may be written as Azure displays it."""
+    async with service(tmp_path, FANIN_KEYS="k") as client:
+        answer = await client.post(url, json=PUSH)
+        listed = (await client.get("/Instances?State=waiting&Limit=1&code=k")).json()["instances"]
+        state = await client.get(f"{STATUS.upper()}5b7c?ShowInput=false&Code=k")
+        other = await client.get(f"{STATUS}5B7C?code=k")
+
+    assert answer.status_code == 202
+    assert [list(it["arrived"]) for it in listed] == [["eastus"]]
+    assert (state.status_code, state.json()["input"]) == (202, None)
+    assert other.status_code == 404  # ids are what they are
+
+
+async def test_regions_keep_the_name_that_they_are_configured_with(tmp_path: Path) -> None:
+    """In what is reported; webhooks may come with the other one."""
+    async with service(tmp_path, FANIN_REGIONS="West Europe,northeurope") as client:
+        for region in ("westeurope", "North Europe"):
+            assert (await client.post(f"/webhooks/{region}", json=PUSH)).status_code == 202
+        (listed,) = (await client.get("/instances")).json()["instances"]
+        refused = await client.post("/webhooks/West-Europe", json=PUSH)
+
+    assert set(listed["arrived"]) == {"west europe", "northeurope"}
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/ImagePush?region=eastus", "/webhooks/eastus", "/API/imagepush"])
+async def test_a_look_at_the_webhooks_address_is_explained(tmp_path: Path, path: str) -> None:
+    """A person opens it in a browser, a gateway probes it; neither has a key."""
+    async with service(tmp_path, FANIN_KEYS="k") as client:
+        seen, probed = await client.get(path), await client.options(path)
+        head, deleted = await client.head(path), await client.delete(path)
+
+    assert (seen.status_code, probed.status_code, head.status_code) == (405, 200, 405)
+    for answer in (seen, probed):
+        assert "a registry POSTs its webhooks here" in answer.json()["message"]
+        assert answer.headers["allow"] == "POST, OPTIONS"
+    assert deleted.json()["message"] == "DELETE is not allowed here; use POST"
+
+
 async def test_metrics_follow_what_happened(tmp_path: Path) -> None:
     """Requests by status, arrivals by region, what waits."""
     async with service(tmp_path) as client:
