@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from fanin.aggregator.errors import SettingsError
+from fanin.aggregator.secret_files import with_secret_files
 
 TOKEN_NAME = "FANIN_AZURE_TOKEN"  # noqa: S105 - its name
 
@@ -22,9 +23,9 @@ async def token(management_url: str, environment: Mapping[str, str] = os.environ
 
     Raises:
         NoTokenError: the process has no identity, or Azure refuses it a token.
-        SettingsError: azure-identity is not installed.
+        SettingsError: azure-identity is not installed, or the file of the token cannot be read.
     """
-    if given := environment.get(TOKEN_NAME, "").strip():
+    if given := with_secret_files(environment).get(TOKEN_NAME, "").strip():
         return given
     try:
         from azure.core.exceptions import AzureError

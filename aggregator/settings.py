@@ -33,6 +33,7 @@ from fanin.aggregator.notify.target_file import Configuration, read_targets
 from fanin.aggregator.notify.yaml_nodes import NodeError
 from fanin.aggregator.region_names import parse_region_names
 from fanin.aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
+from fanin.aggregator.secret_files import with_secret_files
 from fanin.aggregator.wire import ACTIONS, CORRELATIONS
 
 PORT_MAX = 65_535
@@ -90,7 +91,7 @@ class Settings:
         """
         flags = overrides or {}
         configured = _notify_file(environment, flags)
-        environment = without_injected(environment)
+        environment = with_secret_files(without_injected(environment))
         _refuse_misspelt(environment, known=configured.variables if configured else ())
         found: dict[str, tuple[str, Any]] = {}  # by field: the variable, and its value
         for name, setting in SPELLINGS.items():

@@ -1,8 +1,8 @@
 """The client of a running service, for the commands that show or change something of it.
 
 The key is taken from FANIN_KEY, or is the first of the service's own in FANIN_KEYS or FANIN_KEYS_FILE; the
-secret header, where there are no keys, from FANIN_HEADER_SECRET. Neither is a flag, because other users can
-read the command lines of processes.
+secret header, where there are no keys, from FANIN_HEADER_SECRET. FANIN_KEY_FILE and FANIN_HEADER_SECRET_FILE
+name files of them. None of these is a flag, because other users can read the command lines of processes.
 """
 
 import json
@@ -15,6 +15,9 @@ from typing import Any
 import click
 
 from fanin.aggregator.auth import parse_header_secret, parse_keys, read_keys
+from fanin.aggregator.errors import SettingsError
+from fanin.aggregator.injected import without_injected
+from fanin.aggregator.secret_files import with_secret_files
 
 REQUEST_S = 30.0
 PAGE = 500
@@ -92,6 +95,10 @@ class ServiceClient:
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
     """The headers that authenticate a request."""
+    try:
+        environment = with_secret_files(environment)
+    except SettingsError as exc:
+        raise RequestFailedError(f"no key to send: {exc}") from exc
     if key := _key(environment):
         return {"x-functions-key": key}
     try:
@@ -120,5 +127,6 @@ def _key(environment: Mapping[str, str]) -> str | None:
 
 
 def _local_url() -> str:
-    port = os.environ.get("FANIN_PORT") or os.environ.get("PORT") or DEFAULT_PORT
+    environment = without_injected(os.environ)
+    port = environment.get("FANIN_PORT") or environment.get("PORT") or DEFAULT_PORT
     return f"http://127.0.0.1:{port}"

@@ -35,6 +35,7 @@ def numbers(request: httpx.Request) -> httpx.Response:
         ({}, "http://127.0.0.1:8080"),
         ({"PORT": "81"}, "http://127.0.0.1:81"),
         ({"PORT": "81", "FANIN_PORT": "82"}, "http://127.0.0.1:82"),
+        ({"FANIN_PORT": "tcp://10.0.12.7:8080", "PORT": "83"}, "http://127.0.0.1:83"),
         ({"FANIN_PORT": "82", "FANIN_URL": "http://fanin.example/"}, "http://fanin.example"),
     ],
 )
@@ -109,6 +110,21 @@ def test_credentials_come_from_the_environment(
 
     sent = route.calls.last.request.headers
     assert {name: sent[name] for name in ("x-functions-key", "x-secret") if name in sent} == headers
+
+
+def test_a_file_has_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As platforms mount secrets; one that cannot be read is named."""
+    file = tmp_path / "key"
+    file.write_text("from-a-file\n")
+    monkeypatch.setenv("FANIN_KEY_FILE", str(file))
+    with respx.mock:
+        route = respx.get(f"{URL}/numbers").respond(json={"numbers": [], "next": None})
+        ServiceClient(URL).request("GET", "/numbers", {})
+    file.unlink()
+
+    assert route.calls[0].request.headers["x-functions-key"] == "from-a-file"
+    with pytest.raises(RequestFailedError, match=r"no key to send: FANIN_KEY_FILE: cannot read"):
+        ServiceClient(URL).request("GET", "/numbers", {})
 
 
 def test_a_file_of_keys_gives_its_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
