@@ -22,6 +22,7 @@ class Capabilities:
         exclusive: A second process on the same data is refused.
         has_retention: An operation is deleted after the retention, and its id may be used again.
         lists_outbox: Pending notifications can be listed, and dead letters sent again.
+        controls_targets: Targets have breakers, can be paused and resumed, and their entries discarded.
         virtual_time: It needs nothing but an event loop, so it runs in a simulated world.
         reports_result: `Engine.deliver` returns the arrival's result, not only that it is stored.
     """
@@ -30,6 +31,7 @@ class Capabilities:
     exclusive: bool
     has_retention: bool
     lists_outbox: bool = False
+    controls_targets: bool = False
     virtual_time: bool = False
     reports_result: bool = False
 
@@ -80,6 +82,16 @@ class OutboxPage(NamedTuple):
 
     entries: list[OutboxEntry]
     next: str | None
+
+
+class TargetState(NamedTuple):
+    """What waits for one target, and whether it is sent."""
+
+    target: str
+    pending: int
+    dead: int
+    state: str | None  # of its breaker (`fanin.aggregator.notify.breaker`); None: it is not configured
+    paused: bool
 
 
 class Engine(Protocol):
@@ -162,6 +174,22 @@ class Engine(Protocol):
         Raises:
             StoreError: it could not.
         """
+
+
+class TargetControl(Protocol):
+    """What an engine with `Capabilities.controls_targets` has besides."""
+
+    async def discard(self, *, target: str | None, operation: OperationId | None) -> int:
+        """Delete pending notifications and dead letters of a target, an operation or both; return how many.
+
+        At least one is given. The target need not be configured. An attempt that runs is not ended.
+        """
+
+    async def pause(self, target: str, *, paused: bool) -> None:
+        """Begin no attempts for a target until it is resumed, over restarts too; or resume it."""
+
+    async def target_states(self) -> list[TargetState]:
+        """The configured targets, and those that have entries or are paused without being configured."""
 
 
 type EngineFactory = Callable[[Settings, Clock, Metrics, Notifier | None], Engine]

@@ -81,6 +81,7 @@ class Metrics:
         self.measure_store: Callable[[], StoreFigures] = StoreFigures
         # By target: the state of its breaker (`fanin.aggregator.notify.breaker.BreakerState`).
         self.breakers: dict[str, str] = {}
+        self.paused: dict[str, bool] = {}  # by target, those that were ever paused
         # Seconds since the oldest pending notification was decided; None when that cannot be read now.
         self.outbox_age_s: Callable[[], float | None] = lambda: 0.0
 
@@ -151,6 +152,12 @@ class Metrics:
             for target, state in sorted(self.breakers.items()):
                 down.add_metric([target], state != "closed")
             yield down
+        if self.paused:
+            doc = "Whether an operator has paused a target."
+            paused = GaugeMetricFamily("fanin_target_paused", doc, labels=("target",))
+            for target, value in sorted(self.paused.items()):
+                paused.add_metric([target], value)
+            yield paused
         if (age_s := self.outbox_age_s()) is not None:
             yield GaugeMetricFamily("fanin_outbox_age_seconds", "Age of the oldest in the outbox.", age_s)
         figures = self.measure_store()

@@ -1,4 +1,4 @@
-"""``fanin outbox``: lists pending notifications and dead letters, and sends dead letters again."""
+"""``fanin outbox``: lists what waits, sends dead letters again, pauses targets, and discards entries."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ type Entry = Mapping[str, Any]
 
 @click.group("outbox", epilog=examples("fanin outbox list --state dead", "fanin outbox retry --all"))
 def outbox() -> None:
-    """List notifications that their target has not accepted, and send dead letters again.
+    """List notifications that their target has not accepted; send again, pause, or discard them.
 
     The key is taken from FANIN_KEY, or is the first of FANIN_KEYS or FANIN_KEYS_FILE. It is not an option,
     because other users of the machine can read command lines.
@@ -56,6 +56,63 @@ def retry(*, everything: bool, target: str | None, operation: str | None, form: 
         return
     number = answer.get("retried")
     click.echo("no such dead letters" if not number else f"{number} sent again")
+
+
+@outbox.command(epilog=examples("fanin outbox targets"))
+@format_option
+@url_option
+def targets(*, form: str, url: str | None) -> None:
+    """List the targets, the state of each, and how many notifications wait for it.
+
+    The state is closed (sent normally), open or half-open (down, and probed), paused, or removed: not
+    configured any more. Only on SQLite, as pause, resume and discard.
+    """
+    found = ServiceClient(url).request("GET", "/outbox/targets", {}).get("targets", [])
+    if form == "json":
+        for one in found:
+            click.echo(json.dumps(one))
+        return
+    rows = [("TARGET", "STATE", "WAITING", "DEAD")]
+    rows += [(it["target"], it["state"] or "removed", str(it["waiting"]), str(it["dead"])) for it in found]
+    for line in table(rows):
+        click.echo(line)
+
+
+_target = click.option("--target", metavar="NAME", required=True, help="Name of the target.")
+
+
+@outbox.command(epilog=examples("fanin outbox pause --target oncall"))
+@_target
+@url_option
+def pause(*, target: str, url: str | None) -> None:
+    """Send nothing to a target until it is resumed. It stays paused over restarts."""
+    ServiceClient(url).request("POST", "/outbox/pause", {"target": target})
+    click.echo(f"{target} is paused")
+
+
+@outbox.command(epilog=examples("fanin outbox resume --target oncall"))
+@_target
+@url_option
+def resume(*, target: str, url: str | None) -> None:
+    """Send to a target again."""
+    ServiceClient(url).request("POST", "/outbox/resume", {"target": target})
+    click.echo(f"{target} is resumed")
+
+
+@outbox.command(
+    epilog=examples("fanin outbox discard --target removed", "fanin outbox discard --operation ID")
+)
+@click.option("--target", metavar="NAME", help="Discard those of this target, configured or not.")
+@click.option("--operation", metavar="ID", help="Discard those of this operation.")
+@url_option
+def discard(*, target: str | None, operation: str | None, url: str | None) -> None:
+    """Delete pending notifications and dead letters for good; they will not be sent."""
+    if not (target or operation):
+        raise click.UsageError("choose what to discard: --target, or --operation, or both")
+    chosen = {"target": target, "operation": operation}
+    query = {name: value for name, value in chosen.items() if value}
+    number = ServiceClient(url).request("POST", "/outbox/discard", query).get("discarded")
+    click.echo("nothing to discard" if not number else f"{number} discarded")
 
 
 def rendered(found: Sequence[Entry]) -> list[str]:

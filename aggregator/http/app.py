@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from typing import cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -21,7 +22,7 @@ from starlette.routing import Route
 from fanin.aggregator import engines, log
 from fanin.aggregator.auth import Authenticator
 from fanin.aggregator.clock import SYSTEM_CLOCK, Clock, stopwatch_s
-from fanin.aggregator.engine import Engine, EngineFactory
+from fanin.aggregator.engine import Engine, EngineFactory, TargetControl
 from fanin.aggregator.errors import (
     AggregatorError,
     BodyTimeoutError,
@@ -34,7 +35,14 @@ from fanin.aggregator.errors import (
     quoted,
 )
 from fanin.aggregator.fanin import Phase, Region
-from fanin.aggregator.http.query import fold_names, parse_dead, parse_limit, parse_phase, parse_selection
+from fanin.aggregator.http.query import (
+    fold_names,
+    parse_dead,
+    parse_limit,
+    parse_phase,
+    parse_selection,
+    parse_target,
+)
 from fanin.aggregator.http.views import (
     STATUS_PATH,
     check_status,
@@ -42,6 +50,7 @@ from fanin.aggregator.http.views import (
     instance_view,
     outbox_entry_view,
     status_uri,
+    target_view,
 )
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.notifier import HttpNotifier
@@ -140,6 +149,10 @@ class HttpApi:
             Route("/instances", _responding(self.instances)),
             Route("/outbox", _responding(self.outbox)),
             Route("/outbox/retry", _responding(self.retry), methods=["POST"]),
+            Route("/outbox/targets", _responding(self.targets)),
+            Route("/outbox/pause", _responding(self.pause), methods=["POST"]),
+            Route("/outbox/resume", _responding(self.resume), methods=["POST"]),
+            Route("/outbox/discard", _responding(self.discard), methods=["POST"]),
             Route("/metrics", _responding(self.prometheus)),
             Route("/healthz", _responding(self.healthz)),
             Route("/readyz", _responding(self.readyz)),
@@ -228,6 +241,43 @@ class HttpApi:
         )
         return _json({"retried": number})
 
+    async def targets(self, request: Request) -> Response:
+        """Respond with the targets, what waits for each, and whether it is sent."""
+        self._authorise(request)
+        states = await self._target_control().target_states()
+        return _json({"targets": [target_view(state) for state in states]})
+
+    async def pause(self, request: Request) -> Response:
+        """Begin no attempts for a target until it is resumed."""
+        return await self._set_paused(request, paused=True)
+
+    async def resume(self, request: Request) -> Response:
+        """Begin attempts for a target again."""
+        return await self._set_paused(request, paused=False)
+
+    async def _set_paused(self, request: Request, *, paused: bool) -> Response:
+        self._authorise(request)
+        control = self._target_control()
+        known = [state.target for state in await control.target_states()]
+        target = parse_target(fold_names(request.query_params), known)
+        await control.pause(target, paused=paused)
+        log.event(logging.INFO, "target-paused" if paused else "target-resumed", target=target)
+        return _json({"target": target, "paused": paused})
+
+    async def discard(self, request: Request) -> Response:
+        """Delete pending notifications and dead letters of a target, an operation, or both."""
+        self._authorise(request)
+        control = self._target_control()
+        known = [state.target for state in await control.target_states()]
+        target, operation = parse_selection(fold_names(request.query_params), known)
+        if target is None and operation is None:
+            raise MalformedError("target= or operation= is required, or both")
+        number = await control.discard(target=target, operation=operation)
+        log.event(
+            logging.WARNING, "outbox-discarded", target=target, operation=operation, notifications=number
+        )
+        return _json({"discarded": number})
+
     async def prometheus(self, request: Request) -> Response:
         """Respond with the metrics, for Prometheus."""
         self._authorise(request)
@@ -258,6 +308,11 @@ class HttpApi:
     def _require_outbox(self) -> None:
         if not self.engine.capabilities.lists_outbox:
             raise HTTPException(404, f"the engine {self._settings.engine} cannot list its outbox")
+
+    def _target_control(self) -> TargetControl:
+        if not self.engine.capabilities.controls_targets:
+            raise HTTPException(404, f"the engine {self._settings.engine} cannot control its targets")
+        return cast("TargetControl", self.engine)
 
     def _require_known_region(self, region: Region) -> None:
         if region not in self._settings.regions:

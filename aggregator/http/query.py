@@ -61,6 +61,18 @@ def parse_dead(text: str | None) -> bool | None:
     return OUTBOX_STATES[text]
 
 
+def parse_target(query: Query, targets: Collection[str]) -> str:
+    """Parse ``?target=``, the one target that is paused or resumed.
+
+    Raises:
+        MalformedError: not given, unknown, or there is another parameter.
+    """
+    target, operation = parse_selection(query, targets)
+    if target is None or operation is not None:
+        raise MalformedError("target= is required, and nothing else")
+    return target
+
+
 def parse_selection(query: Query, targets: Collection[str]) -> tuple[str | None, str | None]:
     """Parse ``?target=`` and ``?operation=``, which select dead letters; None for all.
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from fanin.aggregator.engine import OutboxEntry
+from fanin.aggregator.engine import OutboxEntry, TargetState
 from fanin.aggregator.fanin import FanIn, OperationId, notification_of
 from fanin.aggregator.notify.formats.json import body_of
 from fanin.aggregator.wire import rfc3339
@@ -92,6 +92,17 @@ def outbox_entry_view(entry: OutboxEntry) -> dict[str, Any]:
         "next_attempt": None if entry.due_ms is None else rfc3339(entry.due_ms),
         "dead_lettered": None if entry.dead_ms is None else rfc3339(entry.dead_ms),
         "error": entry.error,
+    }
+
+
+def target_view(state: TargetState) -> dict[str, Any]:
+    """One entry of the list of targets."""
+    return {
+        "target": state.target,
+        "configured": state.state is not None,
+        "state": "paused" if state.paused else state.state,
+        "waiting": state.pending,
+        "dead": state.dead,
     }
 
 

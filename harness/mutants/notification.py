@@ -188,6 +188,12 @@ class SerialDispatcher:
     def recheck(self) -> None:
         self._woken.set()
 
+    def reread(self) -> None:
+        """Rows are read one by one."""
+
+    def set_paused(self, *, paused: bool) -> None:
+        """It knows no pauses."""
+
     async def stop(self, grace_s: float) -> None:  # noqa: ARG002 - an attempt that runs is repeated
         if self._task:
             self._task.cancel()

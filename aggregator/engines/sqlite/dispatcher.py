@@ -122,6 +122,8 @@ class TargetDispatcher(Protocol):
     def start(self) -> None: ...
     def wake(self) -> None: ...
     def recheck(self) -> None: ...
+    def reread(self) -> None: ...
+    def set_paused(self, *, paused: bool) -> None: ...
     async def stop(self, grace_s: float) -> None: ...
 
 
@@ -178,6 +180,16 @@ class Dispatchers:
         for dispatcher in self._all.values():
             dispatcher.recheck()
 
+    def reread(self) -> None:
+        """Forget rows that were read: some are being discarded."""
+        for dispatcher in self._all.values():
+            dispatcher.reread()
+
+    def set_paused(self, target: str, *, paused: bool) -> None:
+        """Begin no attempts for a target, or do again."""
+        if target in self._all:
+            self._all[target].set_paused(paused=paused)
+
     async def stop(self, grace_s: float) -> None:
         """Begin no attempt; let those that run end within ``grace_s``. The next start repeats the rest."""
         await asyncio.gather(*(dispatcher.stop(grace_s) for dispatcher in self._all.values()))
@@ -203,7 +215,9 @@ class Dispatcher:
         self._retries_changed = asyncio.Event()
         self._attempt_ended = asyncio.Event()
         self._breaker = Breaker(target=target)
-        self._breaker_changed = asyncio.Event()
+        self._breaker_changed = asyncio.Event()  # or the pause
+        self._paused = False
+        self._readings = 0  # rows that were read before this one are not begun any more
         metrics.breakers[target] = self._breaker.state
         self._first_slots = AttemptSlots(FIRST_SLOTS, preempts=True)
         self._retried: set[int] = set()  # rows that are being attempted again, until that is recorded
@@ -222,6 +236,15 @@ class Dispatcher:
     def recheck(self) -> None:
         """Retries may be due."""
         self._retries_changed.set()
+
+    def reread(self) -> None:
+        """Forget rows that were read, and read them again."""
+        self._readings += 1
+
+    def set_paused(self, *, paused: bool) -> None:
+        """Begin no attempts, or do again."""
+        self._paused = paused
+        self._breaker_changed.set()
 
     async def stop(self, grace_s: float) -> None:
         """Begin no attempt; let those that run end within ``grace_s``. The next start repeats the rest."""
@@ -242,9 +265,13 @@ class Dispatcher:
             self._has_pending.clear()
             read = partial(self._outbox.unattempted, target=self._target, after=last, limit=CHUNK)
             rows = await self._read(read)
+            reading = self._readings
             for row in rows:
                 slot = await self._first_slot()
                 await self._admission()
+                if reading != self._readings:
+                    self._first_slots.release(slot)
+                    break
                 last = row.n
                 self._begin(row, self._first_attempt(row, slot))
             if not rows:
@@ -266,8 +293,12 @@ class Dispatcher:
             self._retries_changed.clear()
             now_ms = self._clock.now_ms()
             rows, next_ms = await self._read(partial(self._due, now_ms))
+            reading = self._readings
             for row in rows[: RETRY_SLOTS - len(self._retried)]:
                 await self._admission()
+                if reading != self._readings:
+                    next_ms = now_ms
+                    break
                 self._retried.add(row.n)
                 self._begin(row, self._retry_attempt(row))
             if next_ms is None:
@@ -293,10 +324,12 @@ class Dispatcher:
     # --- the breaker ---
 
     async def _admission(self) -> None:
-        """Wait until the breaker admits an attempt; the caller begins it at once."""
-        while not self._breaker.admits(now_ms := _loop_ms()):
+        """Wait until an attempt is admitted; the caller begins it at once."""
+        while self._paused or not self._breaker.admits(now_ms := _loop_ms()):
             self._breaker_changed.clear()
-            if self._breaker.probe_at_ms > now_ms:
+            if self._paused:
+                await self._breaker_changed.wait()
+            elif self._breaker.probe_at_ms > now_ms:
                 await _wait(self._breaker_changed, (self._breaker.probe_at_ms - now_ms) / 1000)
             else:
                 await self._breaker_changed.wait()

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, SystemClock, watch
-from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
+from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt, TargetState
 from fanin.aggregator.engines.sqlite.dispatcher import (
     AttemptResult,
     Dispatcher,
@@ -24,10 +24,11 @@ from fanin.aggregator.engines.sqlite.dispatcher import (
     Dispatchers,
     OutboxRow,
 )
+from fanin.aggregator.engines.sqlite.outbox import Selection
 from fanin.aggregator.engines.sqlite.retention import Retention
 from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.engines.sqlite.writer import Request, Requeue, Result, Writer
+from fanin.aggregator.engines.sqlite.writer import Discard, Pause, Request, Requeue, Result, Writer
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreUnreadableError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
 from fanin.aggregator.metrics import Metrics, StoreFigures, record_outcome
@@ -61,6 +62,7 @@ class SqliteEngine:
         exclusive=True,
         has_retention=True,
         lists_outbox=True,
+        controls_targets=True,
         virtual_time=True,
         reports_result=True,
     )
@@ -117,6 +119,8 @@ class SqliteEngine:
             self._metrics.outbox_age_s, self._metrics.owns_store = self._outbox_age_s, True
             self._metrics.measure_store = self._measure_store
             self._warn_of_unknown_targets()
+            for target in self._store.outbox.paused():
+                self._set_paused(target, paused=True)
             self._writer = Writer(self._store, self._clock, self._metrics, self._begin, self._committed)
         except sqlite3.Error as exc:
             self._store.close()
@@ -172,6 +176,37 @@ class SqliteEngine:
             count += requeued
         return count
 
+    async def discard(self, *, target: str | None, operation: OperationId | None) -> int:
+        outbox = self._store.outbox
+        request = Discard(
+            Selection(target, operation),
+            self._read(outbox.newest_number),
+            self._read(outbox.last_dead_letter),
+        )
+        count = 0
+        while discarded := await self._submit(request):
+            count += discarded
+            if self._dispatchers:
+                self._dispatchers.reread()
+        return count
+
+    async def pause(self, target: str, *, paused: bool) -> None:
+        await self._submit(Pause(target, paused))
+        self._set_paused(target, paused=paused)
+
+    async def target_states(self) -> list[TargetState]:
+        counts, paused = self._read(lambda: (self._store.outbox.by_target(), self._store.outbox.paused()))
+        known = self._dispatchers.targets if self._dispatchers else ()
+        return [
+            TargetState(
+                name,
+                *counts.get(name, (0, 0)),
+                state=self._metrics.breakers[name] if name in known else None,
+                paused=name in paused,
+            )
+            for name in dict.fromkeys((*known, *counts, *sorted(paused)))
+        ]
+
     async def check(self) -> None:
         self._read(self._store.check)
         await self._submit(None)
@@ -208,11 +243,23 @@ class SqliteEngine:
         await self._submit(result)
 
     def _warn_of_unknown_targets(self) -> None:
-        """Log targets that have pending notifications and that the settings no longer name."""
+        """Log targets that have entries in the outbox and that the settings no longer name."""
         known = self._dispatchers.targets if self._dispatchers else ()
-        for target, count in self._store.outbox.pending_by_target().items():
+        for target, (pending, dead) in self._store.outbox.by_target().items():
             if target not in known:
-                log.event(logging.WARNING, "target-not-configured", target=target, notifications=count)
+                log.event(
+                    logging.WARNING,
+                    "target-not-configured",
+                    target=target,
+                    notifications=pending,
+                    dead_letters=dead,
+                    hint=f"configure it again, or run: fanin outbox discard --target {target}",
+                )
+
+    def _set_paused(self, target: str, *, paused: bool) -> None:
+        self._metrics.paused[target] = paused
+        if self._dispatchers:
+            self._dispatchers.set_paused(target, paused=paused)
 
     # --- reading ---
 
@@ -264,8 +311,11 @@ class SqliteEngine:
         metrics = self._metrics
         metrics.batch.observe(len(batch) + (transaction.expired or 0))
         metrics.waiting += transaction.started - len(transaction.effects)
-        metrics.pending += transaction.enqueued.total() - transaction.delivered - transaction.dead_lettered
-        metrics.dead += transaction.dead_lettered - transaction.requeued
+        pending, dead = transaction.discarded
+        metrics.pending += (
+            transaction.enqueued.total() - transaction.delivered - transaction.dead_lettered - pending
+        )
+        metrics.dead += transaction.dead_lettered - transaction.requeued - dead
         if self._store.unreadable.changed:
             self._count_rows()
         every = log.LOGGER.isEnabledFor(logging.DEBUG)

@@ -6,6 +6,7 @@ Rules of this file: those of `fanin.aggregator.engines.sqlite.store`.
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -47,6 +48,13 @@ def split(after: str | None) -> tuple[int, int]:
 
 
 # With the token that asks for what follows; None in place of an entry that cannot be read.
+class Selection(NamedTuple):
+    """Entries of one target, of one operation, or of both; at least one is given."""
+
+    target: str | None
+    operation: OperationId | None
+
+
 type _Entry = tuple[str, OutboxEntry | None]
 
 
@@ -92,9 +100,9 @@ class OutboxTable:
         """When the next one that is not due yet will be due."""
         return self._integer("SELECT min(due_ms) FROM outbox WHERE target = ? AND due_ms > ?", target, now_ms)
 
-    def delete_delivered(self, numbers: Sequence[int]) -> None:
-        """Delete notifications that were accepted."""
-        self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers])
+    def delete_delivered(self, numbers: Sequence[int]) -> int:
+        """Delete notifications that were accepted; return how many were there. Some may be discarded."""
+        return self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers]).rowcount
 
     def reschedule(self, failures: Iterable[Failed]) -> None:
         """Write the time of the next attempt at notifications that failed."""
@@ -110,14 +118,14 @@ class OutboxTable:
 
     # --- dead ---
 
-    def dead_letter(self, dead: Sequence[DeadLettered]) -> None:
-        """Make dead letters of notifications that will not be attempted again."""
+    def dead_letter(self, dead: Sequence[DeadLettered]) -> int:
+        """Make dead letters of notifications that will not be attempted again; return how many were there."""
         self._db.executemany(
             "INSERT INTO dead_letter (target, operation, notify, attempts, dead_ms, error)"
             " SELECT target, operation, notify, ?, ?, ? FROM outbox WHERE n = ?",
             [(it.attempts, it.dead_ms, it.error, n) for n, it in dead],
         )
-        self.delete_delivered([n for n, _ in dead])
+        return self.delete_delivered([n for n, _ in dead])
 
     def last_dead_letter(self) -> int:
         """The number of the newest dead letter, 0 when there is none."""
@@ -139,11 +147,10 @@ class OutboxTable:
             upto: Only those up to this number.
             limit: No more than so many at once.
         """
-        found = self._db.execute(
-            "SELECT n, target FROM dead_letter WHERE n <= ? AND (? IS NULL OR operation = ?)"
-            " AND target IN (SELECT value FROM json_each(?)) ORDER BY n LIMIT ?",
-            (upto, operation, operation, _encoder.encode(targets).decode(), limit),
-        ).fetchall()
+        found: list[tuple[int, str]] = []
+        for target in targets:
+            where = Selection(target, operation)
+            found += [(n, target) for n in self._selected("dead_letter", where, upto, limit - len(found))]
         self._db.executemany(
             "INSERT INTO outbox (target, operation, notify)"
             " SELECT target, operation, notify FROM dead_letter WHERE n = ?",
@@ -153,6 +160,44 @@ class OutboxTable:
         return [target for _, target in found]
 
     # --- both ---
+
+    def discard(
+        self, selection: Selection, *, pending_upto: int, dead_upto: int, limit: int
+    ) -> tuple[int, int]:
+        """Delete pending notifications and dead letters; return how many of each.
+
+        Args:
+            selection: Which ones.
+            pending_upto: Only pending ones up to this number.
+            dead_upto: Only dead letters up to this number.
+            limit: No more than so many at once.
+        """
+        pending = self._selected("outbox", selection, pending_upto, limit)
+        self.delete_delivered(pending)
+        dead = self._selected("dead_letter", selection, dead_upto, limit - len(pending))
+        self._db.executemany("DELETE FROM dead_letter WHERE n = ?", [(n,) for n in dead])
+        return len(pending), len(dead)
+
+    def _selected(self, table: str, selection: Selection, upto: int, limit: int) -> list[int]:
+        """The numbers of a table's rows, found by an index: by operation, where one is given."""
+        chosen = {name: value for name, value in selection._asdict().items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in chosen)
+        rows = self._db.execute(
+            f"SELECT n FROM {table} WHERE {where} AND n <= ? ORDER BY n LIMIT ?",  # noqa: S608 - our own words
+            (*chosen.values(), upto, limit),
+        )
+        return [n for (n,) in rows]
+
+    def paused(self) -> frozenset[str]:
+        """The targets that are paused."""
+        return frozenset(target for (target,) in self._db.execute("SELECT target FROM paused_target"))
+
+    def set_paused(self, target: str, *, paused: bool) -> None:
+        """Pause a target, or resume it."""
+        if paused:
+            self._db.execute("INSERT OR IGNORE INTO paused_target VALUES (?)", (target,))
+        else:
+            self._db.execute("DELETE FROM paused_target WHERE target = ?", (target,))
 
     def page(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         """A page of entries, dead letters after the pending; those that cannot be read are left out.
@@ -176,10 +221,15 @@ class OutboxTable:
         pending = self._integer("SELECT count(*) FROM outbox") or 0
         return pending, self._integer("SELECT count(*) FROM dead_letter") or 0
 
-    def pending_by_target(self) -> dict[str, int]:
-        """How many notifications are pending, by target."""
-        rows = self._db.execute("SELECT CAST(target AS BLOB), count(*) FROM outbox GROUP BY target")
-        return {text_of(target): count for target, count in rows}
+    def by_target(self) -> dict[str, tuple[int, int]]:
+        """How many notifications are pending, and how many are dead letters, by target."""
+        rows = self._db.execute(
+            "SELECT CAST(target AS BLOB), sum(pending), sum(dead) FROM ("
+            " SELECT target, count(*) AS pending, 0 AS dead FROM outbox GROUP BY target"
+            " UNION ALL SELECT target, 0, count(*) FROM dead_letter GROUP BY target)"
+            " GROUP BY target ORDER BY target"
+        )
+        return {text_of(target): (pending, dead) for target, pending, dead in rows}
 
     def _entries(self, kind: int, table: str, times: str, n: int, limit: int) -> list[_Entry]:
         rows = self._db.execute(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x66616E69  # "fani", so that another program's database is not taken for ours
 
 # As of version 2. One row per notification and target. Dead letters have a table of their own, so that
@@ -31,6 +31,15 @@ CREATE TABLE dead_letter (
 ) STRICT;
 """
 
+# As of version 3. Dead letters of one target, or of one operation, are found among a million others.
+_OUTBOX_3 = """
+CREATE INDEX dead_letter_target ON dead_letter (target, n);
+CREATE INDEX dead_letter_operation ON dead_letter (operation);
+CREATE TABLE paused_target (
+    target TEXT PRIMARY KEY -- nothing is sent to it until an operator resumes it
+) STRICT;
+"""
+
 SCHEMA = f"""
 CREATE TABLE operation (
     n           INTEGER PRIMARY KEY,     -- in order of their start
@@ -42,7 +51,7 @@ CREATE TABLE operation (
 ) STRICT;
 CREATE INDEX operation_waiting ON operation (deadline_ms) WHERE outcome IS NULL;
 CREATE INDEX operation_decided ON operation (outcome, decided_ms) WHERE outcome IS NOT NULL;
-{_OUTBOX_2}
+{_OUTBOX_2}{_OUTBOX_3}
 PRAGMA user_version = {VERSION};
 PRAGMA application_id = {APPLICATION_ID};
 """
@@ -61,4 +70,6 @@ SELECT n, 'default', json_extract(notify, '$.operation_id'), notify, attempts,
 FROM outbox_1 ORDER BY n;
 DROP TABLE outbox_1;
 """,  # noqa: S608 - our own words
+    # Targets can be paused; dead letters are found by target and by operation.
+    2: _OUTBOX_3,
 }

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
+from fanin.aggregator.engines.sqlite.outbox import Selection
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.errors import AggregatorError, RequestError, StoreUnreadableError
 from fanin.aggregator.fanin import (
@@ -80,6 +81,7 @@ class Transaction:
         self.delivered = 0
         self.dead_lettered = 0
         self.requeued = 0
+        self.discarded: tuple[int, int] = (0, 0)  # pending ones, and dead letters
         self.expired: int | None = None  # how many deadlines had come; None unless `expire` was called
 
     def load(self, arrivals: Iterable[Arrival]) -> None:
@@ -165,6 +167,14 @@ class Transaction:
         self.requeued += len(requeued)
         return len(requeued)
 
+    def discard(self, selection: Selection, *, pending_upto: int, dead_upto: int, limit: int) -> int:
+        """Delete up to ``limit`` entries of the outbox; return how many."""
+        pending, dead = self.store.outbox.discard(
+            selection, pending_upto=pending_upto, dead_upto=dead_upto, limit=limit
+        )
+        self.discarded = (self.discarded[0] + pending, self.discarded[1] + dead)
+        return pending + dead
+
     def next_deadline_ms(self) -> int | None:
         """The earliest deadline among the operations that changed here and still wait."""
         waiting = (it.deadline_ms for it in self._changed.values() if it.phase is Phase.WAITING)
@@ -192,9 +202,8 @@ class Transaction:
         failed = [result for result in results if isinstance(result, Failed)]
         dead = [result for result in results if isinstance(result, DeadLettered)]
         if delivered:
-            outbox.delete_delivered(delivered)
+            self.delivered = outbox.delete_delivered(delivered)
         if failed:
             outbox.reschedule(failed)
         if dead:
-            outbox.dead_letter(dead)
-        self.delivered, self.dead_lettered = len(delivered), len(dead)
+            self.dead_lettered = outbox.dead_letter(dead)

@@ -15,6 +15,7 @@ from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, stopwatch_s
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
+from fanin.aggregator.engines.sqlite.outbox import Selection
 from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
@@ -36,7 +37,7 @@ LINGER_S = 0.02
 # How often a lock that another program holds is tried, with a pause that leaves the event loop free.
 BEGIN_TRIES = 20
 BEGIN_PAUSE_S = 0.05
-# Dead letters that are sent again per transaction.
+# Entries of the outbox that are sent again, or discarded, per transaction.
 REQUEUE_MAX = 500
 # How long the timer rests after a failed transaction.
 TROUBLE_S = 1.0
@@ -52,7 +53,22 @@ class Requeue(NamedTuple):
     upto: int  # the number of the newest one
 
 
-type Request = Arrival | AttemptResult | Requeue | None  # None proves that writing works
+class Discard(NamedTuple):
+    """Delete entries of the outbox."""
+
+    selection: Selection
+    pending_upto: int  # the number of the newest pending one
+    dead_upto: int  # the number of the newest dead letter
+
+
+class Pause(NamedTuple):
+    """Pause a target, or resume it."""
+
+    target: str
+    paused: bool
+
+
+type Request = Arrival | AttemptResult | Requeue | Discard | Pause | None  # None proves that writing works
 type Result = Receipt | AggregatorError | int | None
 
 
@@ -205,6 +221,12 @@ class Writer:
                 self._store.touch()
             elif isinstance(it, Requeue):
                 results[nth] = transaction.requeue(it.targets, it.operation, it.upto, REQUEUE_MAX)
+            elif isinstance(it, Discard):
+                results[nth] = transaction.discard(
+                    it.selection, pending_upto=it.pending_upto, dead_upto=it.dead_upto, limit=REQUEUE_MAX
+                )
+            elif isinstance(it, Pause):
+                self._store.outbox.set_paused(it.target, paused=it.paused)
         began_s = stopwatch_s()
         try:
             self._store.commit()

@@ -107,3 +107,52 @@ def test_no_dead_letter_is_no_error(form: str, printed: str) -> None:
         ran = CliRunner().invoke(outbox, ["retry", "--all", "--url", URL, "--format", form])
 
     assert (ran.exit_code, ran.stdout) == (0, printed)
+
+
+# --- targets ---
+
+
+def test_targets_are_listed_with_their_state() -> None:
+    """A target that was removed from the file has no breaker."""
+    found = [
+        {"target": "oncall", "configured": True, "state": "open", "waiting": 12, "dead": 0},
+        {"target": "old", "configured": False, "state": None, "waiting": 0, "dead": 3},
+    ]
+    with respx.mock as router:
+        router.get(f"{URL}/outbox/targets").respond(json={"targets": found})
+        ran = CliRunner().invoke(outbox, ["targets", "--url", URL])
+        objects = CliRunner().invoke(outbox, ["targets", "--url", URL, "--format", "json"])
+
+    assert [line.split() for line in ran.stdout.splitlines()] == [
+        ["TARGET", "STATE", "WAITING", "DEAD"],
+        ["oncall", "open", "12", "0"],
+        ["old", "removed", "0", "3"],
+    ]
+    assert [json.loads(line) for line in objects.stdout.splitlines()] == found
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"), [("pause", "oncall is paused\n"), ("resume", "oncall is resumed\n")]
+)
+def test_a_target_is_paused_and_resumed(command: str, printed: str) -> None:
+    """By its name."""
+    with respx.mock as router:
+        route = router.post(f"{URL}/outbox/{command}").respond(json={"target": "oncall", "paused": True})
+        ran = CliRunner().invoke(outbox, [command, "--target", "oncall", "--url", URL])
+
+    assert (ran.exit_code, ran.stdout) == (0, printed)
+    assert dict(route.calls.last.request.url.params) == {"target": "oncall"}
+
+
+@pytest.mark.parametrize(("number", "printed"), [(3, "3 discarded\n"), (0, "nothing to discard\n")])
+def test_entries_are_discarded_by_selection(number: int, printed: str) -> None:
+    """Of a target, an operation, or both; never all."""
+    with respx.mock as router:
+        route = router.post(f"{URL}/outbox/discard").respond(json={"discarded": number})
+        ran = CliRunner().invoke(outbox, ["discard", "--operation", "op-1", "--url", URL])
+        unclear = CliRunner().invoke(outbox, ["discard", "--url", URL])
+
+    assert (ran.exit_code, ran.stdout) == (0, printed)
+    assert dict(route.calls.last.request.url.params) == {"operation": "op-1"}
+    assert unclear.exit_code == 2
+    assert "choose what to discard" in unclear.stderr

@@ -78,6 +78,11 @@ async def test_dead_letters_are_sent_again(tmp_path: Path, query: str, retried: 
         ("GET", "/outbox?limit=0", "limit='0' is not a number"),
         ("GET", "/outbox?after=x", "is not what a page gave as its next"),
         ("POST", "/outbox/retry?target=deploi", "no such target 'deploi'; did you mean 'deploy'?"),
+        ("POST", "/outbox/discard", "target= or operation= is required"),
+        ("POST", "/outbox/discard?target=deploi", "no such target 'deploi'; did you mean 'deploy'?"),
+        ("POST", "/outbox/pause", "target= is required"),
+        ("POST", "/outbox/pause?target=deploy&operation=5b7c", "target= is required, and nothing else"),
+        ("POST", "/outbox/resume?target=deploi", "no such target 'deploi'; did you mean 'deploy'?"),
         ("POST", "/outbox/retry?targt=deploy", "no such parameter 'targt'; did you mean 'target'?"),
     ],
 )
@@ -91,6 +96,54 @@ async def test_an_invalid_request_changes_nothing(
 
     assert answer.status_code == 400
     assert message in answer.json()["message"]
+
+
+async def test_targets_are_listed_paused_and_resumed(tmp_path: Path) -> None:
+    """While one is paused, nothing is attempted, over a restart too."""
+    (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
+    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
+        paused = await client.post("/outbox/pause?target=deploy")
+        for region in (EAST, WEST):
+            await client.post(region, json=PUSH)
+    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
+        await asyncio.sleep(0.1)
+        (waiting,) = (await client.get("/outbox")).json()["entries"]
+        listed = (await client.get("/outbox/targets")).json()["targets"]
+        figures = (await client.get("/metrics")).text
+        resumed = await client.post("/outbox/resume?target=deploy")
+        await dead(client)
+
+    assert paused.json() == {"target": "deploy", "paused": True}
+    assert (waiting["state"], waiting["attempts"], waiting["error"]) == ("waiting", 0, None)
+    assert listed == [
+        {"target": "deploy", "configured": True, "state": "paused", "waiting": 1, "dead": 0},
+        {"target": "oncall", "configured": True, "state": "closed", "waiting": 0, "dead": 0},
+    ]
+    assert 'fanin_target_paused{target="deploy"} 1.0' in figures
+    assert resumed.json() == {"target": "deploy", "paused": False}
+
+
+async def test_what_waits_for_a_removed_target_is_listed_and_discarded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said at the start, with the command that discards it."""
+    (tmp_path / "targets.yaml").write_text(TARGETS, encoding="utf-8")
+    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
+        for region in (EAST, WEST):
+            await client.post(region, json=PUSH)
+        await dead(client)
+    (tmp_path / "targets.yaml").write_text(TARGETS.replace("name: deploy", "name: other"), encoding="utf-8")
+    async with service(tmp_path, FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml")) as client:
+        before = (await client.get("/outbox/targets")).json()["targets"]
+        discarded = await client.post("/outbox/discard?target=deploy")
+        after = (await client.get("/outbox/targets")).json()["targets"]
+        figures = (await client.get("/metrics")).text
+
+    assert "fanin outbox discard --target deploy" in caplog.text
+    assert {"target": "deploy", "configured": False, "state": None, "waiting": 0, "dead": 1} in before
+    assert discarded.json() == {"discarded": 1}
+    assert [it["target"] for it in after] == ["other", "oncall"]
+    assert "fanin_dead_letters 0.0" in figures
 
 
 async def test_the_outbox_asks_for_a_key(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ def test_a_file_from_a_newer_version_is_refused(tmp_path: Path) -> None:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
 
-    with pytest.raises(StoreUnusableError, match=r"newer version \(schema 3; this one reads 2\)"):
+    with pytest.raises(StoreUnusableError, match=r"newer version \(schema 4; this one reads 3\)"):
         Store(tmp_path)
 
 

@@ -16,6 +16,7 @@ from tests.conformance.worlds import EAST, EPOCH_MS, World, arrival
 OUTBOX_1 = """
 DROP TABLE outbox;
 DROP TABLE dead_letter;
+DROP TABLE paused_target;
 CREATE TABLE outbox (
     n        INTEGER PRIMARY KEY AUTOINCREMENT,
     notify   TEXT    NOT NULL,

@@ -1,0 +1,62 @@
+"""The outbox as a table: what is selected among a million others is found by an index."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from fanin.aggregator.engines.sqlite.engine import SqliteEngine
+from fanin.aggregator.engines.sqlite.file import FILE
+from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.fanin import Notification
+from fanin.aggregator.notify.port import NotDeliveredError
+from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all, target
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World("sqlite", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "chosen", ["target = 'a'", "operation = 'op-1'", "target = 'a' AND operation = 'op-1'"]
+)
+def test_dead_letters_are_found_by_an_index(tmp_path: Path, chosen: str) -> None:
+    """A retry of one must not read a million others, while webhooks wait."""
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        query = f"SELECT n FROM dead_letter WHERE {chosen} AND n <= 9 ORDER BY n LIMIT 5"  # noqa: S608
+        (plan, *_) = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+    db.close()
+
+    assert plan.startswith("SEARCH dead_letter USING")
+    assert "INDEX dead_letter_" in plan
+
+
+def test_what_is_discarded_is_not_sent(world: World) -> None:
+    """Pending ones and dead letters, of one operation or of one target; the figures follow."""
+
+    async def refuse(_: Notification) -> None:
+        raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        world.receivers = {"a": refuse, "b": refuse}
+        engine = await world.start(regions=(EAST,), targets=(target("a"), target("b")))
+        await deliver_all(engine, *(arrival(EAST, f"op-{n}") for n in range(700)))
+        await world.wait(5_000)
+        assert isinstance(engine, SqliteEngine)
+
+        assert await engine.discard(target=None, operation="op-7") == 2
+        assert await engine.discard(target="b", operation=None) == 699
+        assert await engine.discard(target="b", operation=None) == 0
+        assert (world.metrics.pending, world.metrics.dead) == (699, 0)
+        world.receivers, world.receiver = {}, accept
+        world.attempts.clear()
+        world.attempt_targets.clear()
+        await world.wait(1_000_000)
+
+        assert set(world.attempt_targets) == {"a"}
+        assert ("op-7", "completed") not in world.outcomes_sent()
+        assert (world.metrics.pending, world.metrics.dead) == (0, 0)
+
+    world.play(story)
