@@ -11,7 +11,7 @@ from fanin.aggregator.cli.backup import backup, restore_command
 from fanin.aggregator.engines.sqlite.file import FILE
 from tests.aggregator.services import EAST, PUSH, service
 
-HOLDS = "holds 1 operations (1 waiting) and 0 pending notifications, 0.0 MiB, schema "
+HOLDS = "holds 1 operations (1 waiting) and 0 pending notifications, 0.1 MiB, schema "
 
 
 @pytest.fixture
