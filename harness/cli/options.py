@@ -4,6 +4,7 @@ Rules of this file: ``fanin --help`` imports it, so it imports nothing that take
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from fanin.harness.report.line import Line
     from fanin.harness.verdict import Verdict
     from fanin.simulator.language.scenario import Scenario
+
+# Columns of what is written to a file, and the fewest for which a timeline is laid out.
+_WIDTH, _WIDTH_MIN = 100, 72
 
 form_option = click.option(
     "--format",
@@ -97,7 +101,14 @@ def show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: boo
     if form == "json":
         click.echo(jsonform.encode(history, verdict, replay=replay))
     else:
-        print_lines(report(history, verdict, replay=replay, quiet=quiet))
+        print_lines(report(history, verdict, replay=replay, quiet=quiet, width=output_width()))
+
+
+def output_width() -> int:
+    """Columns of the terminal, within limits; of a file as many as suit a page."""
+    if not sys.stdout.isatty():
+        return _WIDTH
+    return max(_WIDTH_MIN, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns))
 
 
 def print_lines(rows: Iterable["Line"]) -> None:

@@ -19,6 +19,7 @@ from fanin.harness.cli.options import (
     jobs_option,
     names_from,
     optional_capabilities,
+    output_width,
     pack,
     print_lines,
     quiet_option,
@@ -283,7 +284,7 @@ def _play_several(
 def _explain(result: "RunResult", *, quiet: bool) -> None:
     from fanin.harness.report.text import report
 
-    print_lines(report(*result.outcome(), replay=result.request.replay, quiet=quiet))
+    print_lines(report(*result.outcome(), replay=result.request.replay, quiet=quiet, width=output_width()))
 
 
 def _history_paths(

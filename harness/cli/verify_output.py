@@ -4,20 +4,16 @@ Rules of this file: progress goes to stderr; with ``--format json`` nothing but 
 """
 
 import json
-import shutil
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from fanin.harness.cli.options import print_lines
+from fanin.harness.cli.options import output_width, print_lines
 from fanin.harness.cli.progress import Progress
 
 if TYPE_CHECKING:
     from fanin.harness.results import Card, Judged, Skipped
-
-_WIDTH, _WIDTH_MIN = 100, 72
 
 
 class VerifyOutput:
@@ -63,13 +59,6 @@ class VerifyOutput:
             _print_card(card, replay)
 
 
-def output_width() -> int:
-    """Columns of the terminal, within limits; of a file as many as suit a page."""
-    if not sys.stdout.isatty():
-        return _WIDTH
-    return max(_WIDTH_MIN, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns))
-
-
 def _print_story(card: "Card", replay: "Callable[[Judged], str]") -> None:
     from fanin.harness.report.card_text import note_lines, scenario_lines, sum_line
     from fanin.harness.report.line import line
@@ -79,7 +68,7 @@ def _print_story(card: "Card", replay: "Callable[[Judged], str]") -> None:
     for skipped in card.skipped:
         print_lines(scenario_lines(skipped, width=width))
     for judged in card.judged:
-        print_lines(report(judged.history, judged.verdict, replay=replay(judged)))
+        print_lines(report(judged.history, judged.verdict, replay=replay(judged), width=width))
     print_lines([*note_lines(card, width=width), line(""), sum_line(card)])
 
 

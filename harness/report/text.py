@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fanin.harness.history import History
 from fanin.harness.report import verdict_text
 from fanin.harness.report.analysis import analyse
-from fanin.harness.report.line import Line, Tone, line, listed, shorten
+from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten
 from fanin.harness.report.representatives import judged_outcomes, tally
 from fanin.harness.report.timeline import render
 from fanin.harness.results import Judged
@@ -16,11 +16,13 @@ _NAME = 22
 _COUNTS = 44
 
 
-def report(history: History, verdict: Verdict, *, replay: str, quiet: bool = False) -> list[Line]:
-    """Timeline and verdict; only the verdict when ``quiet``."""
+def report(
+    history: History, verdict: Verdict, *, replay: str, quiet: bool = False, width: int = WIDTH
+) -> list[Line]:
+    """Timeline and verdict; only the verdict when ``quiet``. Only the replay command may be wider."""
     analysis = analyse(history, verdict)
-    rows = [] if quiet else [*render.render(analysis, verdict), line("")]
-    return [*rows, *verdict_text.render(analysis, verdict, replay=replay)]
+    rows = [] if quiet else [*render.render(analysis, verdict, width), line("")]
+    return [*rows, *verdict_text.render(analysis, verdict, replay=replay, width=width)]
 
 
 def one_line(history: History, verdict: Verdict) -> Line:

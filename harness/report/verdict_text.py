@@ -29,45 +29,45 @@ _SHOWN = 4  # pieces of evidence, and lines by region
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
 
 
-def render(analysis: RunAnalysis, verdict: Verdict, *, replay: str) -> Iterator[Line]:
+def render(analysis: RunAnalysis, verdict: Verdict, *, replay: str, width: int = WIDTH) -> Iterator[Line]:
     """Headline, reasons, and for all but ``valid`` the command that shows it again."""
-    yield headline(analysis, verdict)
+    yield headline(analysis, verdict, width)
     match verdict.validity:
         case Validity.VALID:
-            yield from _reasons(analysis, verdict)
+            yield from _reasons(analysis, verdict, width)
             return
         case Validity.INVALID:
-            yield from _findings(analysis, verdict)
+            yield from _findings(analysis, verdict, width)
         case Validity.UNKNOWN:
-            yield from _doubts(verdict)
+            yield from _doubts(verdict, width)
     yield line(f"  replay: {replay}", Tone.STRONG)
 
 
-def headline(analysis: RunAnalysis, verdict: Verdict) -> Line:
+def headline(analysis: RunAnalysis, verdict: Verdict, width: int = WIDTH) -> Line:
     """``VALID  slow-region  target="…" time=virtual seed=7 trace=3f9ac1…``."""
     run = analysis.history.run
     trace = analysis.history.trace_hash()[:TRACE_SHOWN]
     facts = f"time={run.time} seed={run.seed} trace={trace}"
     name = f"{verdict.validity.upper()}  {run.scenario.scenario}  "
-    room = WIDTH - len(name) - len(facts) - len('target="" ')
+    room = width - len(name) - len(facts) - len('target="" ')
     target = f'target="{shorten(run.target, room)}" ' if run.target and room > 0 else ""
     return (
         (verdict.validity.upper(), TONES[verdict.validity]),
         (
-            shorten(f"{name[len(verdict.validity) :]}{target}{facts}", WIDTH - len(verdict.validity)),
+            shorten(f"{name[len(verdict.validity) :]}{target}{facts}", width - len(verdict.validity)),
             Tone.PLAIN,
         ),
     )
 
 
-def _reasons(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
+def _reasons(analysis: RunAnalysis, verdict: Verdict, width: int) -> Iterator[Line]:
     """Why each outcome was right."""
     shown = verdict.judgements
     if len(shown) > _OPERATIONS:
         shown = tuple(alike[0] for alike in grouped(verdict.judgements, judgement_kind))[:_OPERATIONS]
     for judgement in shown:
         text = f"  {judgement.op}  {_decided(judgement)}: {reason(analysis, judgement)}"
-        yield from (line(part) for part in wrap(text, hanging=" " * 6))
+        yield from (line(part) for part in wrap(text, width, hanging=" " * 6))
     rest = [judgement for judgement in verdict.judgements if judgement not in shown]
     if rest:
         outcomes = tally(judged_outcomes(rest))
@@ -116,10 +116,10 @@ def _deadline_words(judgement: Judgement) -> str:
     return f"the deadline ({clock(start)} to {clock(end)})"
 
 
-def _doubts(verdict: Verdict) -> Iterator[Line]:
+def _doubts(verdict: Verdict, width: int) -> Iterator[Line]:
     room = LINES - 2
     for nth, doubt in enumerate(verdict.doubts):
-        parts = wrap(f"  {doubt}", hanging="    ")
+        parts = wrap(f"  {doubt}", width, hanging="    ")
         if len(parts) > room - 1 and nth < len(verdict.doubts) - 1:
             yield line(f"  … and {len(verdict.doubts) - nth} more doubts", Tone.QUIET)
             return
@@ -127,13 +127,13 @@ def _doubts(verdict: Verdict) -> Iterator[Line]:
         yield from (line(part) for part in parts)
 
 
-def _findings(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
+def _findings(analysis: RunAnalysis, verdict: Verdict, width: int) -> Iterator[Line]:
     """The first finding in full, the others as far as there is room."""
     evidence_text = EvidenceText(analysis)
     room = LINES - 2
     for nth, finding in enumerate(verdict.findings):
         rest = len(verdict.findings) - nth - 1
-        block = list(_finding(evidence_text, finding, full=nth == 0))
+        block = list(_finding(evidence_text, finding, width, full=nth == 0))
         spare = room - (1 if rest else 0)
         if len(block) > spare and nth > 0:
             yield line(f"  … and {rest + 1} more findings", Tone.QUIET)
@@ -143,32 +143,35 @@ def _findings(analysis: RunAnalysis, verdict: Verdict) -> Iterator[Line]:
         yield from block
 
 
-def _finding(evidence_text: EvidenceText, finding: Finding, *, full: bool) -> Iterator[Line]:
+def _finding(evidence_text: EvidenceText, finding: Finding, width: int, *, full: bool) -> Iterator[Line]:
     """Rule and sentence; in full also the evidence, the lines by region, and what it looks like."""
     rule = f"  {finding.rule.value}  "
-    sentence = wrap(finding.message, WIDTH - len(rule))
+    sentence = wrap(finding.message, width - len(rule))
     if not full:
-        yield ((rule, Tone.BAD), (shorten(finding.message, WIDTH - len(rule)), Tone.PLAIN))
+        yield ((rule, Tone.BAD), (shorten(finding.message, width - len(rule)), Tone.PLAIN))
         return
     for position, part in enumerate(sentence[:_SENTENCE]):
         yield ((rule if position == 0 else " " * len(rule), Tone.BAD), (part, Tone.PLAIN))
     yield from _some(
-        [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)], "records", Tone.PLAIN
+        [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)],
+        "records",
+        Tone.PLAIN,
+        width,
     )
-    yield from _some([f"    {text}" for text in finding.by_region], "regions", Tone.ODD)
-    yield from _resemblance(finding)
+    yield from _some([f"    {text}" for text in finding.by_region], "regions", Tone.ODD, width)
+    yield from _resemblance(finding, width)
 
 
-def _resemblance(finding: Finding) -> Iterator[Line]:
+def _resemblance(finding: Finding, width: int) -> Iterator[Line]:
     """What is usually behind what the finding looks like."""
     known = [number for number in finding.looks_like if number in KNOWN_BUGS]
     for number in known[:_BUGS]:
         text = f"    looks like {number}: {KNOWN_BUGS[number].cause} (docs/bugs.md)"
-        yield from (line(part) for part in wrap(text, hanging=" " * 6))
+        yield from (line(part) for part in wrap(text, width, hanging=" " * 6))
 
 
-def _some(texts: list[str], what: str, tone: Tone) -> Iterator[Line]:
+def _some(texts: list[str], what: str, tone: Tone, width: int) -> Iterator[Line]:
     shown = texts if len(texts) <= _SHOWN else texts[: _SHOWN - 1]
-    yield from (line(shorten(text, WIDTH), tone) for text in shown)
+    yield from (line(shorten(text, width), tone) for text in shown)
     if len(texts) > len(shown):
         yield line(f"      … and {len(texts) - len(shown)} more {what}", Tone.QUIET)

@@ -66,6 +66,8 @@ class Event:
     kind: EventKind
     text: str
     brief: str = ""  # the same in about five characters, for narrow lanes
+    short: str = ""  # in place of the text where there is little room; then ``note`` holds the rest
+    note: str = ""  # what stands below all lanes, of any length
     variant: str = ""  # equal for events of one kind that repeat each other
     tone: Tone = Tone.PLAIN
     operation: OperationAnalysis | None = None  # None: it concerns the whole run
@@ -143,7 +145,14 @@ def _lifecycle(analysis: RunAnalysis) -> Iterator[Event]:
         else:
             continue
         yield Event(
-            at=entry.at, lane=AGGREGATOR, kind=kind, text=f"{replica}{text}", tone=tone, entries=(index,)
+            at=entry.at,
+            lane=AGGREGATOR,
+            kind=kind,
+            text=f"{replica}{text}",
+            short=f"{replica}cannot start" if entry.reason == "failed" else "",
+            note=entry.error if entry.reason == "failed" else "",
+            tone=tone,
+            entries=(index,),
         )
 
 

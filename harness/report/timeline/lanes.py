@@ -55,12 +55,13 @@ class Layout:
     clock: ClockColumn
     lanes: tuple[tuple[str, int], ...]  # names and widths
     narrow: bool  # regions show the brief form, close behind the glyph
+    width: int  # of the whole
 
 
-def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
-    """Share `WIDTH` among the lanes: the more regions, the narrower they are."""
+def lay_out(regions: Sequence[str], instants: Iterable[int], width: int = WIDTH) -> Layout:
+    """Share the width among the lanes: the more regions, the narrower they are."""
     clock = ClockColumn(instants)
-    room = WIDTH - clock.width
+    room = width - clock.width
     count = max(len(regions), 1)
     narrow = room - _WIDE * count < _REST_WIDE
     region = max(_WIDE, min(_LANE_MAX, (room - _REST_MAX) // count))
@@ -70,12 +71,14 @@ def lay_out(regions: Sequence[str], instants: Iterable[int]) -> Layout:
     aggregator, timer = max(_WORDS_MIN, rest * 29 // 100), max(_WORDS_MIN, rest * 31 // 100)
     lanes = [(name, region) for name in regions]
     lanes += [(AGGREGATOR, aggregator), (TIMER, timer), (SINK, rest - aggregator - timer)]
-    return Layout(clock, tuple(lanes), narrow)
+    return Layout(clock, tuple(lanes), narrow, width)
 
 
 def fits(layout: Layout, rows: Sequence[TimelineRow]) -> bool:
     """Whether every event has a lane, and every word of a brief form has room; else a list reads better."""
     room = dict(layout.lanes)
+    if room[SINK] < _WORDS_MIN:
+        return False
     shown = [event for row in rows for event in row.events if event.lane != REGISTRY]
     if any(event.lane not in room for event in shown):
         return False
@@ -98,7 +101,8 @@ def header(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
         legend += [f"{word} = {meaning}" for word, meaning in ABBREVIATIONS.items() if word in used]
     if legend:
         yield from (
-            line(text, Tone.QUIET) for text in wrap(", ".join(legend), WIDTH, indent="  ", hanging="  ")
+            line(text, Tone.QUIET)
+            for text in wrap(", ".join(legend), layout.width, indent="  ", hanging="  ")
         )
 
 
@@ -120,7 +124,7 @@ def lines(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
         instant = layout.clock.text(row.at)
         for event in row.events:
             if event.lane == REGISTRY:
-                for text in wrap(event.text, WIDTH - layout.clock.width, indent="◆ ", hanging="  "):
+                for text in wrap(event.text, layout.width - layout.clock.width, indent="◆ ", hanging="  "):
                     yield ((instant, Tone.PLAIN), (text, event.tone))
                     instant = layout.clock.empty
         for event in row.events:
@@ -178,7 +182,7 @@ def _stack(layout: Layout, row: TimelineRow, lane: str, width: int) -> list[tupl
     stack = []
     narrow = layout.narrow and lane not in LANE_NAMES
     for event in _last_count([event for event in row.events if event.lane == lane]):
-        text = event.brief if narrow and event.brief else event.text
+        text = event.brief if narrow and event.brief else event.short or event.text
         glyph = "✗" if event.kind is EventKind.DOWN else "●"
         for position, part in enumerate(wrap(text, width - (2 if narrow else 3))):
             stack.append(("" if position else glyph, part, event.tone))

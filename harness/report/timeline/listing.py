@@ -10,7 +10,7 @@ from fanin.harness.report.timeline.selection import TimelineRow
 _NAME_MAX = 24  # characters of a lane's name
 
 
-def lines(rows: Sequence[TimelineRow]) -> Iterator[Line]:
+def lines(rows: Sequence[TimelineRow], width: int = WIDTH) -> Iterator[Line]:
     """Instant, lane, what happened."""
     clock = ClockColumn(row.at for row in rows)
     names = [LANE_NAMES.get(event.lane, event.lane) for row in rows for event in row.events]
@@ -22,6 +22,6 @@ def lines(rows: Sequence[TimelineRow]) -> Iterator[Line]:
         for event in row.events:
             name = shorten(LANE_NAMES.get(event.lane, event.lane), name_width).ljust(name_width) + "  "
             glyph = "◆ " if event.lane == REGISTRY else ""
-            for text in wrap(glyph + event.text, WIDTH - clock.width - len(name)):
+            for text in wrap(glyph + (event.short or event.text), width - clock.width - len(name)):
                 yield ((instant, Tone.PLAIN), (name, Tone.QUIET), (text, event.tone))
                 instant, name = clock.empty, " " * len(name)

@@ -62,6 +62,17 @@ def test_no_line_is_wider_than_the_page(build: Any) -> None:
 
 
 @every_case
+@pytest.mark.parametrize("width", [72, 80])
+def test_a_report_fits_a_narrower_terminal(build: Any, width: int) -> None:
+    """Lanes become narrower, and a list where there is no room for them; only the replay command stays."""
+    case = build()
+
+    rows = report(case.history, case.verdict, replay="fanin run by-hand --seed 0", width=width)
+
+    assert [plain(row) for row in rows if len(plain(row)) > width] == []
+
+
+@every_case
 def test_without_colour_there_is_nothing_but_text(build: Any) -> None:
     """In a pipe there are no escape sequences; with colour the text is the same."""
     rows = lines_of(build())

@@ -9,7 +9,7 @@ from fanin.harness.report.analysis import analyse
 from fanin.harness.report.line import plain
 from fanin.harness.report.timeline.render import render
 from fanin.simulator.faults.transport import Drop
-from tests.harness.oracle.histories import EAST, WEST, history, notified, sent
+from tests.harness.oracle.histories import EAST, WEST, down, history, notified, sent
 
 
 def timeline(*lines: Any, **scenario: Any) -> list[str]:
@@ -25,6 +25,18 @@ def test_the_heading_says_what_is_played() -> None:
     assert lines[0] == "by-hand: Written by hand"
     assert lines[1] == "  seed 0, timeout 2m, sender acr (one attempt); regions eastus, westus"
     assert "and 2 more" in " ".join(lines[2:5])
+
+
+def test_why_it_could_not_start_stands_below_the_lanes() -> None:
+    """It may be many lines of output, and none of them fits a lane."""
+    error = "'serve' exited with 1; its last output:\n  Traceback\n  ImportError: no module named app"
+
+    lines = timeline(sent(EAST, 0), down(1, "crash"), down(3, "failed", error), end=1_000)
+
+    assert any(line.count("✗ cannot start") == 1 for line in lines)
+    below = lines[next(nth for nth, line in enumerate(lines) if "cannot start: " in line) :]
+    assert below[0].startswith("  +3s cannot start: 'serve' exited with 1")
+    assert below[2].strip() == "ImportError: no module named app"
 
 
 def test_the_last_line_says_how_long_nothing_more_happened() -> None:
