@@ -28,6 +28,20 @@ class SystemClock:
 SYSTEM_CLOCK = SystemClock()
 
 
+class SteadyClock:
+    """A clock that follows another one and never goes back, for pauses that must not grow when it is set."""
+
+    def __init__(self, clock: Clock, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        """Follow ``clock``; ``monotonic_s`` says how much time has passed, in seconds from anywhere."""
+        self._clock, self._monotonic_s = clock, monotonic_s
+        self._ahead_ms = clock.now_ms() - monotonic_s() * 1000
+
+    def now_ms(self) -> int:
+        passed_ms = self._monotonic_s() * 1000
+        self._ahead_ms = max(self._ahead_ms, self._clock.now_ms() - passed_ms)
+        return round(passed_ms + self._ahead_ms)
+
+
 def stopwatch_s() -> float:
     """Seconds from an arbitrary origin, for measurements only. No decision may depend on it."""
     return time.perf_counter()

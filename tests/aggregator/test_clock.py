@@ -7,7 +7,8 @@ from contextlib import suppress
 import pytest
 
 from fanin.aggregator import clock
-from fanin.aggregator.clock import STEP_MS, SYSTEM_CLOCK, stopwatch_s, watch
+from fanin.aggregator.clock import STEP_MS, SYSTEM_CLOCK, SteadyClock, stopwatch_s, watch
+from tests.aggregator.services import Hand
 
 pytestmark = pytest.mark.anyio
 
@@ -64,3 +65,17 @@ async def test_a_clock_that_is_set_is_reported(monkeypatch: pytest.MonkeyPatch) 
 async def test_small_corrections_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time synchronisation makes them all the time."""
     assert await jumps(monkeypatch, STEP_MS // 2, -STEP_MS // 2) == 0
+
+
+def test_a_steady_clock_is_not_set_back() -> None:
+    """It follows the other one forward; what it measures passes at the same speed."""
+    wall, passed_s = Hand(), [100.0]
+    steady = SteadyClock(wall, lambda: passed_s[0])
+    start_ms = wall.ms
+    seen = []
+    for step_ms, by_s in ((0, 0), (1_000, 1), (-3_600_000, 0), (1_000, 1), (7_200_000, 0), (1_000, 1)):
+        wall.ms += step_ms
+        passed_s[0] += by_s
+        seen.append(steady.now_ms() - start_ms)
+
+    assert seen == [0, 1_000, 1_000, 2_000, 3_602_000, 3_603_000]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fanin.aggregator import log
-from fanin.aggregator.clock import Clock, SystemClock, watch
+from fanin.aggregator.clock import Clock, SteadyClock, SystemClock, watch
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt, TargetState
 from fanin.aggregator.engines.sqlite.dispatcher import (
     AttemptResult,
@@ -102,8 +102,10 @@ class SqliteEngine:
         self._watcher: asyncio.Task[None] | None = None
         self._open = False
         self._checkpoints_failed = 0
+        # A machine's clock that is set back must not delay notifications; simulated worlds decide themselves.
+        retry_clock = SteadyClock(clock) if isinstance(clock, SystemClock) else clock
         self._dispatchers = (
-            Dispatchers(self, notifier, settings, clock=clock, metrics=metrics, dispatcher=dispatcher)
+            Dispatchers(self, notifier, settings, clock=retry_clock, metrics=metrics, dispatcher=dispatcher)
             if notifier
             else None
         )

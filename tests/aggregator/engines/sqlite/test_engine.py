@@ -3,10 +3,13 @@
 import asyncio
 import re
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
+from fanin.aggregator import clock
+from fanin.aggregator.clock import SYSTEM_CLOCK
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
 from fanin.aggregator.engines.sqlite.file import FILE
@@ -14,7 +17,9 @@ from fanin.aggregator.engines.sqlite.schema import VERSION
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.errors import StoreBusyError, StoreFailedError, StoreFullError, StoreUnusableError
 from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import NotDeliveredError
+from fanin.aggregator.settings import Settings
 from tests.conformance.worlds import (
     EAST,
     NORTH,
@@ -25,6 +30,8 @@ from tests.conformance.worlds import (
     arrival,
     deliver_all,
 )
+
+TRUE_TIME_NS = time.time_ns
 
 
 @pytest.fixture
@@ -329,3 +336,40 @@ def test_a_refused_start_leaves_the_folder_free(tmp_path: Path) -> None:
     (tmp_path / FILE).unlink()
 
     Store(tmp_path).close()
+
+
+@pytest.mark.real_time
+@pytest.mark.anyio
+async def test_a_machine_whose_clock_is_set_back_repeats_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By ten minutes; the second attempt comes after its second, not after ten minutes and a second."""
+    attempts: list[float] = []
+    set_by_ns, repeated = 0, asyncio.Event()
+    monkeypatch.setattr(time, "time_ns", lambda: TRUE_TIME_NS() + set_by_ns)
+
+    def set_back() -> None:
+        nonlocal set_by_ns
+        set_by_ns = -600_000_000_000
+
+    class Refusing:
+        def targets_for(self, _: Phase) -> tuple[str, ...]:
+            return ("default",)
+
+        async def send(self, _target: str, _notification: Notification) -> None:
+            attempts.append(time.monotonic())
+            if len(attempts) > 1:
+                repeated.set()
+            asyncio.get_running_loop().call_later(0.4, set_back)  # when the next attempt has its time
+            raise NotDeliveredError("answered 503")
+
+    monkeypatch.setattr(clock, "WATCH_S", 0.1)
+    settings = Settings(regions=(EAST,), data_dir=tmp_path)
+    engine = SqliteEngine(settings, SYSTEM_CLOCK, Metrics(), Refusing())
+    await engine.open()
+    await engine.deliver(arrival(EAST))
+    async with asyncio.timeout(30):
+        await repeated.wait()
+    await engine.close()
+
+    assert attempts[1] - attempts[0] < 10
