@@ -28,7 +28,7 @@ from fanin.aggregator.engines.sqlite.outbox import Selection
 from fanin.aggregator.engines.sqlite.retention import Retention
 from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.engines.sqlite.writer import Discard, Pause, Request, Requeue, Result, Writer
+from fanin.aggregator.engines.sqlite.writer import Discard, Request, Requeue, Result, SetPaused, Writer
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreUnreadableError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
 from fanin.aggregator.metrics import Metrics, StoreFigures, record_outcome
@@ -193,7 +193,7 @@ class SqliteEngine:
         return count
 
     async def pause(self, target: str, *, paused: bool) -> None:
-        await self._submit(Pause(target, paused))
+        await self._submit(SetPaused(target, paused))
         self._set_paused(target, paused=paused)
 
     async def target_states(self) -> list[TargetState]:

@@ -61,14 +61,16 @@ class Discard(NamedTuple):
     dead_upto: int  # the number of the newest dead letter
 
 
-class Pause(NamedTuple):
+class SetPaused(NamedTuple):
     """Pause a target, or resume it."""
 
     target: str
     paused: bool
 
 
-type Request = Arrival | AttemptResult | Requeue | Discard | Pause | None  # None proves that writing works
+type Request = (
+    Arrival | AttemptResult | Requeue | Discard | SetPaused | None
+)  # None proves that writing works
 type Result = Receipt | AggregatorError | int | None
 
 
@@ -225,7 +227,7 @@ class Writer:
                 results[nth] = transaction.discard(
                     it.selection, pending_upto=it.pending_upto, dead_upto=it.dead_upto, limit=REQUEUE_MAX
                 )
-            elif isinstance(it, Pause):
+            elif isinstance(it, SetPaused):
                 self._store.outbox.set_paused(it.target, paused=it.paused)
         began_s = stopwatch_s()
         try:
