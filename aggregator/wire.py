@@ -7,6 +7,7 @@ that goes into keys and logs is limited in length and has no control characters.
 The fields are those of the ACR webhook reference, tables "push event" to "chart delete event".
 """
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ import msgspec
 
 from fanin.aggregator.errors import BodyTooLargeError, MalformedError, quoted
 from fanin.aggregator.fanin import OperationId, Region, Subject
+from fanin.aggregator.other_registries import sender_of
 
 # The actions that fan in by default. [webhook reference]
 ACTIONS = ("push", "delete", "chart_push", "chart_delete", "quarantine")
@@ -79,6 +81,7 @@ def decode(body: bytes) -> Event:
         raise BodyTooLargeError(f"the body has more than {BODY_BYTES_MAX} bytes")
     if not body:
         raise MalformedError("the body is empty; expected a registry webhook's JSON object")
+    body = body.removeprefix(codecs.BOM_UTF8)  # which relays on Windows add
     try:
         if not body.isascii():
             body.decode()  # the decoder skips over strings that it does not need, broken or not
@@ -88,7 +91,9 @@ def decode(body: bytes) -> Event:
     except UnicodeDecodeError as exc:
         raise MalformedError(f"the body is not UTF-8 at byte {exc.start}") from exc
     except msgspec.ValidationError as exc:
-        raise MalformedError(f"the body is not a registry webhook: {exc}") from exc
+        sender = sender_of(body)
+        hint = f"; this looks like one of {sender}, not of Azure Container Registry" if sender else ""
+        raise MalformedError(f"the body is not a registry webhook: {exc}{hint}") from exc
     except msgspec.DecodeError as exc:
         raise MalformedError(f"the body is not JSON: {exc}") from exc
     _refuse_invalid(event)

@@ -75,7 +75,7 @@ BODY_BYTES_READ_MAX = 16 << 20
 # Retry-After of a poller: Durable Functions has 10 s in the first response, then 5 s.
 RETRY_AFTER_START, RETRY_AFTER_STATUS = "10", "5"
 # A sender must not fill the log.
-PATH_LOGGED_MAX = 200
+PATH_LOGGED_MAX, REGION_LOGGED_MAX = 200, 64
 
 type _Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -299,8 +299,7 @@ class HttpApi:
 
     def _region(self, request: Request) -> Region:
         """The region that a request names, as it is configured: ``West Europe`` is ``westeurope``, too."""
-        text = request.path_params.get("region") or fold_names(request.query_params).get("region", "")
-        region = normalise_region(text)
+        region = normalise_region(_claimed_region(request))
         if region in self._settings.regions:
             return region
         return next((it for it in self._settings.regions if same_location(it, region)), region)
@@ -352,8 +351,14 @@ def _responding(endpoint: _Endpoint) -> _Endpoint:
 
 def _refused(request: Request, error: AggregatorError) -> Response:
     path = request.url.path[:PATH_LOGGED_MAX]
-    log.event(logging.INFO, "refused", status=error.status, path=path, reason=error)
+    region = _claimed_region(request)[:REGION_LOGGED_MAX] or None
+    log.event(logging.INFO, "refused", status=error.status, path=path, region=region, reason=error)
     return _error(error)
+
+
+def _claimed_region(request: Request) -> str:
+    """The region as the request's URL has it, which a refused sender may have made up."""
+    return request.path_params.get("region") or fold_names(request.query_params).get("region", "")
 
 
 def _error(error: AggregatorError) -> Response:

@@ -128,6 +128,13 @@ def test_what_no_registry_can_have_sent_is_refused(sent: bytes, why: str) -> Non
     assert refusal.value.status == 400
 
 
+def test_a_byte_order_mark_is_skipped() -> None:
+    """Once, and only before the JSON."""
+    assert decode(b"\xef\xbb\xbf" + body()) == decode(body())
+    with pytest.raises(MalformedError):
+        decode(b"\xef\xbb\xbf" * 2 + body())
+
+
 def test_a_body_over_a_mebibyte_is_refused_as_such() -> None:
     """413, whatever is in it."""
     with pytest.raises(BodyTooLargeError) as refusal:

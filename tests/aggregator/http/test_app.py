@@ -276,6 +276,28 @@ async def test_a_look_at_the_webhooks_address_is_explained(tmp_path: Path, path:
     assert deleted.json()["message"] == "DELETE is not allowed here; use POST"
 
 
+@pytest.mark.parametrize(
+    ("url", "body", "line"),
+    [
+        (EAST, {}, "refused status=401 path=/api/ImagePush region=eastus reason="),
+        ("/webhooks/West%20US", {}, 'refused status=401 path="/webhooks/West US" region="West US" reason='),
+        ("/webhooks/mars?code=k", PUSH, "refused status=400 path=/webhooks/mars region=mars reason="),
+        ("/api/ImagePush?code=k&Region=a%0Ab", PUSH, 'path=/api/ImagePush region="a\\nb" reason='),
+        (f"/webhooks/{'x' * 99}?code=k", PUSH, f"region={'x' * 64} reason="),
+        ("/api/ImagePush", {}, "refused status=401 path=/api/ImagePush reason="),
+    ],
+)
+async def test_the_log_of_a_refusal_has_the_region_that_is_claimed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, url: str, body: dict[str, object], line: str
+) -> None:
+    """It says which webhook is configured wrongly."""
+    caplog.set_level("INFO", "fanin")
+    async with service(tmp_path, FANIN_KEYS="k") as client:
+        await client.post(url, json=body)
+
+    assert line in caplog.text
+
+
 async def test_metrics_follow_what_happened(tmp_path: Path) -> None:
     """Requests by status, arrivals by region, what waits."""
     async with service(tmp_path) as client:
