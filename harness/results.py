@@ -23,6 +23,8 @@ class Judged(msgspec.Struct, frozen=True):
     history: History
     verdict: Verdict
     notes: tuple[str, ...] = ()  # what else the harness noticed, such as a process that ended by itself
+    # The first exception that escaped in each of its lives: what and when on one line, then the traceback.
+    errors: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -68,7 +68,9 @@ def _print_story(card: "Card", replay: "Callable[[Judged], str]") -> None:
     for skipped in card.skipped:
         print_lines(scenario_lines(skipped, width=width))
     for judged in card.judged:
-        print_lines(report(judged.history, judged.verdict, replay=replay(judged), width=width))
+        print_lines(
+            report(judged.history, judged.verdict, replay=replay(judged), errors=judged.errors, width=width)
+        )
     print_lines([*note_lines(card, width=width), line(""), sum_line(card)])
 
 

@@ -111,7 +111,10 @@ def _cause_lines(card: Card, width: int) -> Iterator[Line]:
         number = _resemblance(group[0])
         several = f"{len(group)} runs look" if len(group) > 1 else "1 run looks"
         what = f"like {number}: {KNOWN_BUGS[number].cause}" if number else "like no known bug"
-        text = f"{several} {what}; begin with {begin_with(group).name}"
+        first = begin_with(group)
+        text = f"{several} {what}; begin with {first.name}"
+        if first.errors:
+            text += f", where it raised, in {first.errors[0].partition('\n')[0]}"
         yield from (line(part, Tone.ODD) for part in wrap(text, width, hanging="    "))
 
 

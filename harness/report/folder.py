@@ -40,7 +40,7 @@ def write(directory: Path, card: Card, *, replay: Callable[[History], str]) -> N
         (directory / folder).mkdir(parents=True, exist_ok=True)
     pages = []
     for name, run in zip(names, judged, strict=True):
-        page = run_page.render(run.history, run.verdict, replay=replay(run.history))
+        page = run_page.render(run.history, run.verdict, replay=replay(run.history), errors=run.errors)
         (directory / "runs" / f"{name}.html").write_text(page, encoding="utf-8")
         histories.save(run.history, directory / "histories" / f"{name}.jsonl")
         pages.append(page)
@@ -67,7 +67,7 @@ def _names(runs: Sequence[Judged]) -> Iterator[str]:
 
 
 def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) -> bytes:
-    """JSON: ``{format, target, exit_code, runs: [{…, notes, page, history}], skipped, rules, notes}``.
+    """JSON: ``{format, target, exit_code, runs, skipped, rules, notes}``; of a run also its notes and errors.
 
     A run is what `jsonform.encode` makes of it, what the harness noticed besides, and where its files are.
     """
@@ -75,7 +75,9 @@ def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) ->
     for name, judged in zip(names, card.judged, strict=True):
         encoded = jsonform.encode(judged.history, judged.verdict, replay=replay(judged.history))
         files = {"page": f"runs/{name}.html", "history": f"histories/{name}.jsonl"}
-        results.append(msgspec.json.decode(encoded) | {"notes": judged.notes} | files)
+        results.append(
+            msgspec.json.decode(encoded) | {"notes": judged.notes, "errors": judged.errors} | files
+        )
     whole = {
         "format": FORMAT,
         "target": card.target,

@@ -67,7 +67,7 @@ def _case(judged: Judged, replay: Callable[[History], str], *, several: bool) ->
         return case
     kind = "error" if verdict.validity is Validity.UNKNOWN else "failure"
     wrong = ET.SubElement(case, kind, type=verdict.validity.value, message=_text(judged.summary))
-    rows = report(judged.history, verdict, replay=replay(judged.history))
+    rows = report(judged.history, verdict, replay=replay(judged.history), errors=judged.errors)
     wrong.text = _text(paint(rows, colour=False), lines=True)
     return case
 

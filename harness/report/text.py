@@ -17,12 +17,27 @@ _COUNTS = 44
 
 
 def report(
-    history: History, verdict: Verdict, *, replay: str, quiet: bool = False, width: int = WIDTH
+    history: History,
+    verdict: Verdict,
+    *,
+    replay: str,
+    quiet: bool = False,
+    errors: Sequence[str] = (),
+    width: int = WIDTH,
 ) -> list[Line]:
-    """Timeline and verdict; only the verdict when ``quiet``. Only the replay command may be wider."""
+    """Timeline and verdict; only the verdict when ``quiet``. Only the replay command may be wider.
+
+    Args:
+        history: What happened.
+        verdict: What the oracle says of it.
+        replay: The command that shows it again.
+        quiet: No timeline.
+        errors: As `Judged` has them.
+        width: Columns.
+    """
     analysis = analyse(history, verdict)
     rows = [] if quiet else [*render.render(analysis, verdict, width), line("")]
-    return [*rows, *verdict_text.render(analysis, verdict, replay=replay, width=width)]
+    return [*rows, *verdict_text.render(analysis, verdict, replay=replay, errors=errors, width=width)]
 
 
 def one_line(history: History, verdict: Verdict) -> Line:

@@ -1,9 +1,10 @@
 """A verdict as text: what was decided, why it was right, or what broke and how to see it again.
 
-Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines and ends in the replay command.
+Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines, exceptions of the
+application apart, and ends in the replay command.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fanin.harness.known_bugs import KNOWN_BUGS
 from fanin.harness.report.analysis import RunAnalysis
@@ -24,12 +25,15 @@ LINES = 18
 TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye
 _OPERATIONS = 6  # valid operations that are explained one by one
 _SENTENCE = 3  # lines of the sentence that says what broke
+_ERRORS = 3  # exceptions that are named
 _BUGS = 2  # that it looks like
 _SHOWN = 4  # pieces of evidence, and lines by region
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
 
 
-def render(analysis: RunAnalysis, verdict: Verdict, *, replay: str, width: int = WIDTH) -> Iterator[Line]:
+def render(
+    analysis: RunAnalysis, verdict: Verdict, *, replay: str, errors: Sequence[str] = (), width: int = WIDTH
+) -> Iterator[Line]:
     """Headline, reasons, and for all but ``valid`` the command that shows it again."""
     yield headline(analysis, verdict, width)
     match verdict.validity:
@@ -40,7 +44,19 @@ def render(analysis: RunAnalysis, verdict: Verdict, *, replay: str, width: int =
             yield from _findings(analysis, verdict, width)
         case Validity.UNKNOWN:
             yield from _doubts(verdict, width)
+    yield from _errors(errors, width)
     yield line(f"  replay: {replay}", Tone.STRONG)
+
+
+def _errors(errors: Sequence[str], width: int) -> Iterator[Line]:
+    """The first exceptions that escaped the application, and one traceback: they are often alike."""
+    for nth, error in enumerate(errors[:_ERRORS]):
+        first, *traceback = error.splitlines()
+        yield from (line(text, Tone.BAD) for text in wrap(f"  raised in {first}", width, hanging=" " * 6))
+        for text in traceback if nth == 0 else ():
+            yield from (line(part, Tone.QUIET) for part in wrap(f"      {text}", width, hanging=" " * 10))
+    if len(errors) > _ERRORS:
+        yield line(f"  … and in {len(errors) - _ERRORS} more lives", Tone.QUIET)
 
 
 def headline(analysis: RunAnalysis, verdict: Verdict, width: int = WIDTH) -> Line:

@@ -33,6 +33,7 @@ class PlayedRun(NamedTuple):
     history: History
     notes: tuple[str, ...] = ()
     lag_ms: int = 0  # how late the harness itself was, where that is worth a word
+    errors: tuple[str, ...] = ()  # exceptions that escaped the application (`fanin.harness.results.Judged`)
 
 
 class ScenarioClock:

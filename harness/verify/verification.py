@@ -102,16 +102,19 @@ class Verification:
         try:
             factory = load_factory(app, None if app_dir is None else Path(app_dir))
             scenarios = sorted(self._playable(), key=_webhooks)
+            errors: list[AppError] = []
             if scenarios:
-                errors: list[AppError] = []
                 history = play_foreign_app(
                     FIRST_PUSH, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
                 )
                 check_first_push(history, name=app, raised=errors[0].summary if errors else "")
             self._take_skipped()
             for scenario in scenarios:
-                history = play_foreign_app(scenario, factory, seed=self.seed, name=app, dialect=dialect)
-                self._judge(PlayedRun(history))
+                errors = []
+                history = play_foreign_app(
+                    scenario, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
+                )
+                self._judge(PlayedRun(history, errors=tuple(error.text for error in errors)))
         except (AppLoadError, UnsimulatedError, FirstPushError) as exc:
             raise VerificationError(str(exc)) from exc
 
@@ -206,7 +209,7 @@ class Verification:
             self._lags_ms.append(played.lag_ms)
         down = _start_failure(played.history)
         notes = (*played.notes, f"it never started: {down}") if down else played.notes
-        return Judged(played.history, judge(played.history), notes)
+        return Judged(played.history, judge(played.history), notes, played.errors)
 
     def _judge(self, played: PlayedRun) -> None:
         self.take(self._judged(played))

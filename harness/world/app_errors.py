@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from fanin.simulator.instants import clock
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FRAMES_MAX = 12  # the innermost
 
@@ -29,6 +31,11 @@ class AppError:
     summary: str
     traceback: str
 
+    @property
+    def text(self) -> str:
+        """What reports show: one line that says what and when, then the traceback."""
+        return f"life {self.life}, at {clock(self.at)}: {self.summary}\n{self.traceback}"
+
 
 class AppErrors:
     """Collects the first exception of each life."""
@@ -36,14 +43,20 @@ class AppErrors:
     def __init__(self) -> None:
         self.found: list[AppError] = []
         self._life = 0
+        self._ended = False
 
     def begin_life(self) -> None:
         """Count one more start."""
         self._life += 1
+        self._ended = False
+
+    def end_life(self) -> None:
+        """Take no more until the next start: what is raised because tasks are cancelled is not its fault."""
+        self._ended = True
 
     def take(self, exc: BaseException, at: int) -> None:
         """Keep the exception, unless this life has had one."""
-        if self.found and self.found[-1].life == self._life:
+        if self._ended or (self.found and self.found[-1].life == self._life):
             return
         frames = _frames(exc)
         details = traceback.TracebackException(type(exc), exc, frames, limit=-_FRAMES_MAX)

@@ -139,6 +139,7 @@ def play(
             sink = kernel.host("sink")
             await sink.create_task(world.sink.listen("0.0.0.0", SINK_PORT))  # noqa: S104 - a simulated network
             await world.play(trace=kernel.trace_hash)
+            kernel.app_errors.end_life()
 
         with kernel.foreign_app_sandbox(EPOCH_MS) if foreign_app else nullcontext():
             kernel.run(main())

@@ -203,6 +203,7 @@ class InProcessTarget:
         instance, self._instance = self._instance, None
         if instance is None:
             return
+        self._kernel.app_errors.end_life()
         self._data.users.discard(self)
         if not self._data.users:
             self._data.snapshot_on_kill()

@@ -21,14 +21,16 @@ import pytest
 if TYPE_CHECKING:
     from fanin.harness.capabilities import Capability, OptionalCapability
     from fanin.harness.history import History
+    from fanin.harness.results import Judged
     from fanin.harness.verdict import Verdict
+    from fanin.harness.world.app_errors import AppError
     from fanin.harness.world.asgi import AsgiApp
     from fanin.simulator.language.scenario import Scenario
 
 __all__ = ["Fanin", "fanin_pack"]
 
 # The runs that were checked, each with the command that checks it again.
-_RUNS = pytest.StashKey[list[tuple["History", "Verdict", str]]]()
+_RUNS = pytest.StashKey[list[tuple["Judged", str]]]()
 
 
 def fanin_pack() -> list[str]:
@@ -73,11 +75,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if directory is None or not runs:
         return
     from fanin.harness.report import folder
-    from fanin.harness.results import Card, Judged
+    from fanin.harness.results import Card
 
     worker = getattr(session.config, "workerinput", {}).get("workerid", "")
-    replays = {id(history): replay for history, _, replay in runs}
-    card = Card("", [Judged(history, verdict) for history, verdict, _ in runs])
+    replays = {id(judged.history): replay for judged, replay in runs}
+    card = Card("", [judged for judged, _ in runs])
     folder.write(directory / worker, card, replay=lambda history: replays[id(history)])
 
 
@@ -121,8 +123,7 @@ class Fanin:
         __tracebackhide__ = True
         played = self._load(scenario)
         self._skip_unless_capable(played, lacks, has)
-        history = _play(played, app, seed)
-        return self._judge(history)
+        return self._judge(*_play(played, app, seed))
 
     def _load(self, scenario: str | Path) -> "Scenario":
         __tracebackhide__ = True
@@ -161,22 +162,23 @@ class Fanin:
         if missing:
             pytest.skip(f"{scenario.scenario} needs {', '.join(missing)}")
 
-    def _judge(self, history: "History") -> "Verdict":
+    def _judge(self, history: "History", errors: tuple[str, ...]) -> "Verdict":
         __tracebackhide__ = True
         from fanin.harness.oracle.oracle import judge
         from fanin.harness.results import Judged
 
-        verdict = judge(history)
+        judged = Judged(history, judge(history), errors=errors)
         replay = f"pytest {shlex.quote(self._request.node.nodeid)}"
         config = self._request.config
         if config.getoption("--fanin-report") is not None:
-            config.stash[_RUNS].append((history, verdict, replay))
-        if not Judged(history, verdict).as_stated:
-            pytest.fail(_report(history, verdict, replay), pytrace=False)
-        return verdict
+            config.stash[_RUNS].append((judged, replay))
+        if not judged.as_stated:
+            pytest.fail(_report(judged, replay), pytrace=False)
+        return judged.verdict
 
 
-def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "History":
+def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "tuple[History, tuple[str, ...]]":
+    """The history, and the first exception that escaped the application in each of its lives."""
     __tracebackhide__ = True
     from fanin.harness.world.foreign_app import argument_error
     from fanin.harness.world.play import UnsimulatedError, play_foreign_app
@@ -192,7 +194,9 @@ def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "His
             pytrace=False,
         )
     try:
-        return play_foreign_app(scenario, app, seed=seed, name=_name(app))
+        errors: list[AppError] = []
+        history = play_foreign_app(scenario, app, seed=seed, name=_name(app), on_error=errors.append)
+        return history, tuple(error.text for error in errors)
     except UnsimulatedError as exc:
         complaint = str(exc)
     pytest.fail(complaint, pytrace=False)
@@ -211,11 +215,11 @@ def _name(app: Any) -> str:
     return f"{getattr(app, '__module__', '?')}:{getattr(app, '__qualname__', type(app).__name__)}"
 
 
-def _report(history: "History", verdict: "Verdict", replay: str) -> str:
+def _report(judged: "Judged", replay: str) -> str:
     """What broke in one line, for pytest's summary, then the whole report."""
     from fanin.harness.report.line import line, paint
     from fanin.harness.report.text import report
-    from fanin.harness.results import Judged
 
-    first = f"{verdict.validity.upper()}: {Judged(history, verdict).summary}"
-    return paint([line(first), line(""), *report(history, verdict, replay=replay)], colour=False)
+    first = f"{judged.verdict.validity.upper()}: {judged.summary}"
+    rows = report(judged.history, judged.verdict, replay=replay, errors=judged.errors)
+    return paint([line(first), line(""), *rows], colour=False)

@@ -37,16 +37,18 @@ class _Proof:
     anchor: str  # of its row in the table of events, if it has one
 
 
-def render(history: History, verdict: Verdict, *, replay: str) -> str:
+def render(history: History, verdict: Verdict, *, replay: str, errors: Sequence[str] = ()) -> str:
     """One self-contained page. The same run gives the same text.
 
     Args:
         history: What happened.
         verdict: The oracle's answer to it.
         replay: The command that shows this run again.
+        errors: As `Judged` has them.
     """
     analysis = analyse(history, verdict)
     run = _facts(analysis, verdict) | _details(analysis, verdict) | {"replay": replay}
+    run["errors"] = [error.partition("\n")[::2] for error in errors]
     return templates().get_template("run.html.j2").render(style=style(), run=run)
 
 

@@ -1,6 +1,8 @@
 """``fanin verify``: its options, what it prints, and how it ends."""
 
+import html
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,20 @@ async def coroutine():
 
 def silent():
     return app(accept)
+
+def refuses_copies():
+    from unmodified import create_app
+
+    inner, seen = create_app(), set()
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            if scope["query_string"] in seen:
+                raise KeyError("a copy")
+            seen.add(scope["query_string"])
+        await inner(scope, receive, send)
+
+    return app
 
 def nothing():
     return None
@@ -173,6 +189,24 @@ def test_ctrl_c_prints_a_card_of_what_is_judged_and_writes_the_report(
     assert "VALID  unmodified:create_app: 2 valid\n" in result.stdout
     assert result.stderr.endswith("fanin: interrupted\n")
     assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
+
+
+def test_what_the_application_raised_stands_under_the_finding(tmp_path: Path) -> None:
+    """With its traceback; also on the page and in JUnit's file."""
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+    shutil.copy(FOREIGN_APPS / "unmodified.py", tmp_path)
+    app = ("--app", "broken:refuses_copies", "--app-dir", tmp_path)
+
+    result = verify(*app, "duplicate-not-quorum", "--report", tmp_path / "report")
+
+    raised = "KeyError: 'a copy' (broken.py:"
+    assert result.exit_code == 1
+    assert f"\n  raised in life 1, at +1.001s: {raised}" in result.stdout
+    assert "Traceback (most recent call last):" in result.stdout
+    assert result.stdout.index(raised) < result.stdout.index("  replay: ")
+    for name in ("index.html", "junit.xml", "report.json"):
+        text = html.unescape((tmp_path / "report" / name).read_text(encoding="utf-8"))
+        assert raised in text, name
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_the_json_says_what_each_run_prints_and_where_its_files_are(tmp_path: Pa
     assert written["skipped"] == [{"scenario": "wrong-key", "lacks": ["function-keys"], "why": ""}]
     broken = [it["rule"] for it in written["rules"] if it["status"] == "BROKEN"]
     assert broken == [wrong["findings"][0]["rule"]]
-    assert wrong == printed | {"notes": []} | files_of
+    assert wrong == printed | {"notes": [], "errors": []} | files_of
     assert all((tmp_path / wrong[file]).is_file() for file in ("page", "history"))
 
 
