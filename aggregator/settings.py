@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fanin.aggregator.auth import (
     HeaderSecret,
@@ -31,6 +32,7 @@ from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.target import Target
 from fanin.aggregator.notify.target_file import Configuration, read_targets
 from fanin.aggregator.notify.yaml_nodes import NodeError
+from fanin.aggregator.proxies import LOOPBACK, Network, parse_proxies
 from fanin.aggregator.region_names import parse_region_names
 from fanin.aggregator.regions import CACHE_FILE, PREFIX, Registry, RegistryRegions, parse_registry
 from fanin.aggregator.secret_files import with_secret_files
@@ -69,6 +71,8 @@ class Settings:
     # Longer than proxies keep theirs (nginx 60 s, Caddy and Go 120 s): one that sends a webhook at the
     # instant at which we close does not know whether it was taken, and does not repeat it.
     keep_alive_ms: int = 150_000
+    public_url: str | None = None  # of the status addresses, without a slash at the end
+    trusted_proxies: tuple[Network, ...] = LOOPBACK  # whose forwarding headers count
     log_format: str = "text"
 
     def retry_policy(self, target: str) -> RetryPolicy:
@@ -234,6 +238,14 @@ def _management_url(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def _public_url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    parse_url(text)
+    if parts.query or parts.fragment or parts.username is not None or not text.isprintable():
+        raise ValueError("not a URL of scheme, host and path alone, like https://fanin.example.org/prefix")
+    return text.strip().rstrip("/")
+
+
 def _path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
@@ -264,6 +276,9 @@ SPELLINGS: Mapping[str, _Setting] = {
     "FANIN_PORT": _Setting("port", _port),
     "PORT": _Setting("port", _port),
     "FANIN_KEEP_ALIVE": _Setting("keep_alive_ms", parse_duration),
+    "FANIN_PUBLIC_URL": _Setting("public_url", _public_url),
+    "FANIN_TRUSTED_PROXIES": _Setting("trusted_proxies", parse_proxies),
+    "FORWARDED_ALLOW_IPS": _Setting("trusted_proxies", parse_proxies),
     "FANIN_LOG_FORMAT": _Setting("log_format", _one_of(FORMATS)),
 }
 

@@ -58,6 +58,7 @@ _EXAMPLES = examples(
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", metavar="PORT", help="Port to listen on; 0 chooses a free one. [8080]")
 @click.option("--keep-alive", metavar="DURATION", help="How long an idle connection stays open. [2m30s]")
+@click.option("--public-url", metavar="URL", help="URL of the service, for status addresses. [as requested]")
 @click.option(
     "--keys-file", metavar="FILE", help="File of function keys, one per line; reloaded when it changes."
 )
@@ -90,10 +91,10 @@ def serve(
     URL until that accepts it.
 
     Options can be set as environment variables: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
-    FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEEP_ALIVE, FANIN_KEYS_FILE,
-    FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also NOTIFY_URL,
-    DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20). An option wins over
-    the environment.
+    FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEEP_ALIVE, FANIN_PUBLIC_URL,
+    FANIN_KEYS_FILE, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also
+    NOTIFY_URL, DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20). An option wins
+    over the environment.
 
     Secrets are set in the environment or in a file: FANIN_KEYS (function keys, separated by commas; sent as
     ?code=, x-functions-key or Authorization: Bearer), FANIN_HEADER_SECRET ('Name: value', a header that every
@@ -233,6 +234,7 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `http.origin` reads them
         timeout_keep_alive=math.ceil(settings.keep_alive_ms / 1_000),
         timeout_graceful_shutdown=DRAIN_S,
     )

@@ -35,6 +35,7 @@ from fanin.aggregator.errors import (
     quoted,
 )
 from fanin.aggregator.fanin import Phase, Region
+from fanin.aggregator.http.origin import Origin
 from fanin.aggregator.http.query import (
     fold_names,
     parse_dead,
@@ -136,6 +137,7 @@ class HttpApi:
             header=settings.header_secret,
             signing=settings.signing_secrets,
         )
+        self._origin = Origin(settings.public_url, settings.trusted_proxies)
         self._correlate = CORRELATIONS[settings.correlation]
 
     def routes(self) -> list[Route]:
@@ -182,7 +184,7 @@ class HttpApi:
         subject = subject_of(event)
         operation_id = self._correlate(event.id, subject)
         receipt = await self.engine.deliver(Arrival(operation_id, region, subject))
-        location, accepted = check_status(_origin(request), operation_id)
+        location, accepted = check_status(self._origin.of(request.scope), operation_id)
         headers = {
             "location": location,
             "retry-after": RETRY_AFTER_START,
@@ -203,7 +205,7 @@ class HttpApi:
         body = durable_status(state, show_input=show_input)
         if state.phase is not Phase.WAITING:
             return _json(body)
-        location = status_uri(_origin(request), operation_id)
+        location = status_uri(self._origin.of(request.scope), operation_id)
         return _json(body, 202, {"location": location, "retry-after": RETRY_AFTER_STATUS})
 
     async def instances(self, request: Request) -> Response:
@@ -435,13 +437,6 @@ async def _body(request: Request) -> bytes:
     if encoding.strip().lower() != "identity":
         raise UnsupportedEncodingError(encoding)
     return b"".join(chunks)
-
-
-def _origin(request: Request) -> str:
-    """Scheme, host and path prefix that the sender used."""
-    scope = request.scope
-    host = request.headers.get("host") or ":".join(map(str, scope.get("server") or ("localhost",)))
-    return f"{scope['scheme']}://{host}{scope.get('root_path', '')}"
 
 
 def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -133,6 +133,10 @@ def test_two_spellings_may_agree() -> None:
         ({"FANIN_NOTIFY_URL": "hooks.example/x"}, "FANIN_NOTIFY_URL: not a URL like https://host/path"),
         ({"FANIN_NOTIFY_URL": "ftp://hooks.example/"}, "FANIN_NOTIFY_URL: not a URL"),
         ({"NOTIFY_URL": "http://host:99999/"}, "NOTIFY_URL: not a URL"),
+        ({"FANIN_PUBLIC_URL": "fanin.example.org"}, "FANIN_PUBLIC_URL: not a URL like https://host/path"),
+        ({"FANIN_PUBLIC_URL": "https://a.example/?code=hunter2"}, "FANIN_PUBLIC_URL: not a URL of scheme, "),
+        ({"FANIN_TRUSTED_PROXIES": "gateway"}, "FANIN_TRUSTED_PROXIES: 'gateway' does not appear to be an"),
+        ({"FANIN_TRUSTED_PROXIES": "10.0.0.1", "FORWARDED_ALLOW_IPS": "*"}, "FORWARDED_ALLOW_IPS: has an"),
         ({"NOTIFY_URL": "http:///path"}, "NOTIFY_URL: not a URL"),
     ],
 )  # fmt: skip
