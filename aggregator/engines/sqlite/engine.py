@@ -38,6 +38,8 @@ from fanin.aggregator.wire import Arrival
 
 # The pause after a failed deletion of outcomes.
 PURGE_RETRY_S = 1.0
+# Room is proved no more often: anyone may ask for it, and it takes a third of a millisecond.
+ROOM_S = 1.0
 # How long running attempts may take to end when the service stops.
 STOP_S = 3.0
 
@@ -102,6 +104,7 @@ class SqliteEngine:
         self._watcher: asyncio.Task[None] | None = None
         self._open = False
         self._checkpoints_failed = 0
+        self._room_proved_s = -ROOM_S  # loop time
         # A machine's clock that is set back must not delay notifications; simulated worlds decide themselves.
         retry_clock = SteadyClock(clock) if isinstance(clock, SystemClock) else clock
         self._dispatchers = (
@@ -210,7 +213,11 @@ class SqliteEngine:
         ]
 
     async def check(self) -> None:
-        self._read(self._store.check)
+        now_s = asyncio.get_running_loop().time()
+        room = now_s >= self._room_proved_s + ROOM_S
+        self._read(lambda: self._store.check(room=room))
+        if room:
+            self._room_proved_s = now_s
         await self._submit(None)
 
     # --- for variations of the engine ---

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -63,8 +64,6 @@ CHECKPOINT_PAGES = 1_000
 _COLUMNS = "n, CAST(operation.id AS BLOB), deadline_ms, CAST(outcome AS BLOB), CAST(state AS BLOB)"
 
 _encoder = msgspec.json.Encoder()
-
-type _Row = tuple[int, bytes, int, bytes | None, bytes]
 
 
 def _text(value: FanIn | Sequence[str]) -> str:
@@ -128,8 +127,8 @@ class Store:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
 
-    def check(self) -> None:
-        """Check that the file at the path is the open one, and that there is room for webhooks.
+    def check(self, *, room: bool = True) -> None:
+        """Check that the file at the path is the open one, and, with ``room``, that webhooks have room.
 
         Raises:
             StoreError: one of them is not so.
@@ -139,6 +138,8 @@ class Store:
                 f"{self.path} is not the file that is open: it was deleted or replaced, and what is stored"
                 " now is lost at the next start; restart the service, or restore a copy"
             )
+        if not room:
+            return
         try:
             prove_room(self.path.parent)
         except OSError as exc:
@@ -181,9 +182,8 @@ class Store:
         )
         found: dict[str, StoredOperation | StoreUnreadableError] = {}
         for id_, *row in rows:
-            n, *_ = row
-            state = self._decoded(tuple(row))
-            found[id_] = (n, state) if state else StoreUnreadableError(self.path.name, id_, n)
+            state = self._decoded(row)
+            found[id_] = (row[0], state) if state else StoreUnreadableError(self.path.name, id_, row[0])
         return found
 
     def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
@@ -206,7 +206,7 @@ class Store:
             )
         return [(n, state) for n, state in states if state]
 
-    def _decoded(self, row: _Row) -> FanIn | None:
+    def _decoded(self, row: Sequence[Any]) -> FanIn | None:
         """An operation's state; None if the row cannot be read, which is counted and logged."""
         n, id_, deadline_ms, outcome, state = row
         try:
@@ -260,7 +260,7 @@ class Store:
             f"SELECT {key}, {_COLUMNS} FROM operation WHERE {where} ORDER BY {by} LIMIT ?",  # noqa: S608 - our own words
             (*values, limit),
         ).fetchall()
-        states = [state for _, *row in rows if (state := self._decoded(tuple(row)))]
+        states = [state for _, *row in rows if (state := self._decoded(row))]
         return Page(states, f"{rows[-1][0]}.{rows[-1][1]}" if len(rows) == limit else None)
 
     # --- retention, and figures ---

@@ -7,7 +7,7 @@ that no deadline looks at it again; a pending notification becomes a dead letter
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -62,7 +62,7 @@ class UnreadableRows:
         )
 
 
-def decode_state(id_: object, deadline_ms: int, outcome: str | None, state: bytes) -> FanIn:
+def decode_state(id_: bytes, deadline_ms: int, outcome: str | None, state: bytes) -> FanIn:
     """Decode an operation's row, whose columns must agree with its state.
 
     Raises:
@@ -71,10 +71,15 @@ def decode_state(id_: object, deadline_ms: int, outcome: str | None, state: byte
     if outcome == SET_ASIDE:
         raise UnreadableRowError("it was set aside")
     found = _decoded(_states, state)
-    expected = None if found.phase is Phase.WAITING else found.phase.value
-    if found.operation_id != text_of(id_) or found.deadline_ms != deadline_ms or outcome != expected:
+    phase = found.phase
+    if (
+        found.deadline_ms != deadline_ms
+        or outcome != (None if phase is Phase.WAITING else phase)
+        or found.operation_id.encode() != id_
+    ):
         raise UnreadableRowError("the row's columns are not those of its state")
-    _check_instants(found.started_ms, deadline_ms, found.decided_ms or 0, *found.arrived.values())
+    _check_instants((found.started_ms, deadline_ms, found.decided_ms or 0))
+    _check_instants(found.arrived.values())
     return found
 
 
@@ -87,7 +92,7 @@ def decode_notification(operation: object, notify: bytes) -> Notification:
     found = _decoded(_notifications, notify)
     if found.operation_id != text_of(operation):
         raise UnreadableRowError("the row's columns are not those of its notification")
-    _check_instants(found.started_ms, found.deadline_ms, found.decided_ms)
+    _check_instants((found.started_ms, found.deadline_ms, found.decided_ms))
     return found
 
 
@@ -130,6 +135,7 @@ def _decoded[T](decoder: msgspec.json.Decoder[T], text: bytes) -> T:
         raise UnreadableRowError(str(exc)) from exc
 
 
-def _check_instants(*instants_ms: int) -> None:
-    if not all(0 <= it < _INSTANT_MS_END for it in instants_ms):
-        raise UnreadableRowError("an instant is out of range")
+def _check_instants(instants_ms: Iterable[int]) -> None:
+    for it in instants_ms:
+        if not 0 <= it < _INSTANT_MS_END:
+            raise UnreadableRowError("an instant is out of range")
