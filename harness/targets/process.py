@@ -10,6 +10,7 @@ shell around the server, or workers below it, must not survive it.
 import asyncio
 import os
 import random
+import re
 import signal
 import socket
 from collections.abc import Mapping
@@ -32,8 +33,12 @@ _POLL_S = 0.02
 # The log is cut when it is longer, so that a process that prints without end does not fill a disk.
 LOG_BYTES_MAX = 16 * 1024 * 1024
 _LOG_POLL_S = 0.1
+_LOG_HEAD_BYTES = 1024 * 1024
 _LOG_TAIL_BYTES = 8 * 1024
-_LOG_TAIL_LINES = 5
+_LOG_TAIL_LINES = 20
+# How runtimes begin to report what was not handled, and how the line that names it looks.
+_ERROR_BEGINS = re.compile(r"Traceback \(most recent|\b\w*(?:Error|Exception)\b|^panic: |^Unhandled ")
+_ERROR_NAMED = re.compile(r"^\S*(?:Error|Exception)\b|^panic: ")
 # Below the ephemeral ports: an outgoing connection of another process cannot take one of these.
 _PORTS = range(20_000, 32_000)
 
@@ -146,6 +151,16 @@ class CommandTarget:
         """The last lines that it printed, as the end of a sentence."""
         return self._log.tail_text()
 
+    def first_error(self) -> str:
+        """The first error in its output: the line that names it, then up to `_LOG_TAIL_LINES`; or nothing."""
+        lines = self._log.lines()
+        begins = next((nth for nth, line in enumerate(lines) if _ERROR_BEGINS.search(line)), None)
+        if begins is None:
+            return ""
+        shown = lines[begins : begins + _LOG_TAIL_LINES]
+        named = next((line for line in shown if _ERROR_NAMED.search(line)), shown[0])
+        return "\n".join([f"its output: {named.strip()}", *shown])
+
     async def _reap(self) -> None:
         """Wait until the last process group has ended, so that its port and its data are free."""
         last, self._last = self._last, None
@@ -205,6 +220,13 @@ class _Log:
         if not lines:
             return "; it printed nothing"
         return "; its last output:\n" + "\n".join(f"  {line}" for line in lines)
+
+    def lines(self) -> list[str]:
+        """The first that are kept."""
+        text = self._kept
+        with suppress(FileNotFoundError), self.path.open("rb") as file:
+            text += file.read(_LOG_HEAD_BYTES).decode("utf-8", errors="replace")
+        return text.splitlines()
 
     def _tail(self) -> str:
         try:

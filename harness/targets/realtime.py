@@ -100,6 +100,7 @@ async def play_command(
                 await started.world.play(begin=started.clock.start)
             finally:
                 measuring.cancel()
+            errors = tuple(filter(None, (target.first_error() for target in started.targets)))
     run, clock, targets = started.run, started.clock, started.targets
     # Both use this machine's clock, so a deadline in a notification can be compared. And what delays the
     # harness delays the aggregator as well.
@@ -107,7 +108,7 @@ async def play_command(
     run = msgspec.structs.replace(run, epoch=clock.epoch_ms, tolerance=tolerance)
     notes = tuple(target.exit_note for target in targets if target.exit_note)
     noticed_ms = lag.max_ms if lag.max_ms > time_scale.tolerance_ms // 4 else 0
-    return PlayedRun(History(run, started.world.recorder.entries), notes, noticed_ms)
+    return PlayedRun(History(run, started.world.recorder.entries), notes, noticed_ms, errors)
 
 
 class LoopLag:

@@ -76,12 +76,33 @@ def test_a_command_that_does_not_exist_is_quoted_with_what_the_shell_said(tmp_pa
 
 def test_a_command_that_ends_at_once_is_quoted_with_the_end_of_its_output(tmp_path: Path) -> None:
     """The last lines only: that is where the reason stands."""
-    program = "for n in 1 2 3 4 5 6 7 8; do echo line $n >&2; done; exit 3"
+    program = "for n in $(seq 28); do echo line $n >&2; done; exit 3"
 
     message = why_it_does_not_start(tmp_path, program)
 
     assert "exited with 3; its last output:\n" in message
-    assert message.splitlines()[1:] == [f"  line {n}" for n in (4, 5, 6, 7, 8)]
+    assert message.splitlines()[1:] == [f"  line {n}" for n in range(9, 29)]
+
+
+def test_the_first_error_in_its_output_is_found(tmp_path: Path) -> None:
+    """The line that names it comes first; without one there is nothing to show."""
+    traceback = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'id'\nnext"
+    (tmp_path / "printed").write_text(f"listening\n{traceback}\n", encoding="utf-8")
+
+    async def first_error(command: str) -> str:
+        judged = CommandTarget(command, {}, folder=tmp_path, log=f"{len(command)}.log")
+        try:
+            with pytest.raises(StartError):
+                await judged.start()
+            return judged.first_error()
+        finally:
+            await judged.close()
+
+    found = asyncio.run(first_error(f"cat {tmp_path}/printed; exit 1"))
+    nothing = asyncio.run(first_error("echo listening; exit 1"))
+
+    assert found == f"its output: KeyError: 'id'\n{traceback}"
+    assert nothing == ""
 
 
 def test_a_command_that_goes_to_the_background_must_stay(tmp_path: Path) -> None:
