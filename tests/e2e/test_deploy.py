@@ -36,6 +36,8 @@ def test_every_figure_that_is_named_exists() -> None:
     metrics.lag_s["eastus"].observe(1)
     metrics.region_refreshes["ok"] += 1
     metrics.owns_store = True
+    metrics.breakers["default"] = "open"
+    metrics.paused["default"] = True
     metrics.measure_store = lambda: StoreFigures(free_bytes=1)
     page = metrics.render().decode()
     there = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
