@@ -26,8 +26,8 @@ class Delivery:
     faults: tuple[int, ...] = ()  # indices of the scenario's faults that changed it, in that order
     lose_requests: int = 0  # so many of its first attempts are lost on the way …
     lose_requests_fault: int | None = None  # … because of this fault
-    lose_answers: int = 0  # so many of its first attempts are processed and lose their answer …
-    lose_answers_fault: int | None = None  # … because of this fault
+    lose_responses: int = 0  # so many of its first attempts are processed and lose their answer …
+    lose_responses_fault: int | None = None  # … because of this fault
     body_over_ms: int = 0  # how long the body takes to arrive
     forged: str = ""  # how its signature is wrong (`fanin.simulator.faults.request.Forge`)
     signed_earlier_ms: int = 0  # so much older than the request is its signature

@@ -25,7 +25,39 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).is_file()]
 
 
+# What the field says, by the word that no module's, class's or function's name may contain.
+BANNED = {
+    "anatomy": "edit", "answer": "response", "audience": "notifier", "bequeath": "snapshot",
+    "bites": "faults", "blame": "text", "bury": "dead_letter", "canary": "smoke_test",
+    "courier": "http_client", "desk": "handler", "dice": "draw", "docket": "index", "door": "auth",
+    "epitaph": "exit_note", "excuse": "allowance", "excuses": "allowances", "folded": "normalised",
+    "forecast": "predict", "guest": "foreign_app", "hearing": "view", "heirs": "snapshots",
+    "inmate": "mutant", "invent": "generate", "lateness": "lag", "letter": "outbox_entry",
+    "letters": "outbox", "mischief": "faults", "mistake": "user_error", "moment": "event",
+    "moments": "events", "nobody": "none", "parcel": "deliveries", "patience": "retry_policy",
+    "settling": "repair", "sing": "push_once", "somebody": "user", "sparing": "without_capabilities",
+    "spell": "period", "stranger": "foreign_app", "strangers": "foreign_apps", "switchboard": "router",
+    "tell": "send", "telling": "sending", "tells": "sends", "told": "sent", "toothless": "ineffective",
+    "weather": "faults", "whoever": "the subject's name", "witness": "evidence",
+}  # fmt: skip
+TERMS = ("dead_letter", "dead_letters", "letter_case")  # of the field, though a part of them is banned
+# In prose, a riddle: a sentence names its subject.
+RIDDLES = re.compile(r"\b(nobody|somebody|whoever|anybody)\b", re.IGNORECASE)
+
 PYTHON = tracked("*.py")
+PARTS = ("simulator", "aggregator", "harness", "src")
+SOURCE = [path for path in PYTHON if path.relative_to(ROOT).parts[0] in PARTS]
+OURS = [path for path in PYTHON if ROOT / "tests" / "neighbour" not in path.parents]
+PROSE = [path for path in tracked("*.md", "*.yaml") if path.name != "CHANGELOG.md"]
+
+
+def words(name: str) -> list[str]:
+    """The words of a name in either spelling, terms of the field left out."""
+    parts = [part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+    joined = "_".join(parts)
+    for term in TERMS:
+        joined = re.sub(rf"(^|_){term}(?=_|$)", "", joined)
+    return joined.split("_")
 
 
 def test_there_is_something_to_check() -> None:
@@ -64,3 +96,55 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     ]
 
     assert offenders == []
+
+
+@pytest.mark.parametrize("path", SOURCE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_are_the_fields_terms(path: Path) -> None:
+    """One vocabulary: that of HTTP, queues, SQL, Durable Task, pytest and Jepsen."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    names = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
+
+    wrong = {f"{name}: say {BANNED[word]}" for name in names for word in words(name) if word in BANNED}
+
+    assert wrong == set()
+
+
+def test_a_class_name_means_one_thing_in_a_package() -> None:
+    """An importer that has to rename a class reads two meanings."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for path in SOURCE:
+        where = path.relative_to(ROOT)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault((where.parts[0], node.name), []).append(str(where))
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("path", [*SOURCE, *PROSE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_names_its_subject(path: Path) -> None:
+    """Plain sentences, without riddles."""
+    found = [
+        f"{number}: {line.strip()}"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if RIDDLES.search(line)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_name_the_installed_package(path: Path) -> None:
+    """From the root of a checkout ``import harness`` works, and is another module than ``fanin.harness``."""
+    roots = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [it.name for it in node.names] if isinstance(node, ast.Import)
+            else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }  # fmt: skip
+
+    assert roots & {"simulator", "aggregator", "harness"} == set()

@@ -52,7 +52,7 @@ def predict(scenario: Scenario, seed: int) -> Prediction:
         name = occurrence.op.partition("/")[0]
         valid = [it for it in occurrence.deliveries if not it.invalid_because]
         received = [it for it in valid if attempts is None or it.lose_requests < attempts]
-        answered = [it for it in received if attempts is None or it.lose_answers < attempts]
+        answered = [it for it in received if attempts is None or it.lose_responses < attempts]
         acknowledged += len(answered)
         arrivals += [PredictedEvent(it.due_ms, name, it.region) for it in received]
         if received and occurrence.action in scenario.actions:
@@ -80,7 +80,7 @@ def _one_way_ms(latency: Delay) -> int:
 def _effective_faults(occurrence: Occurrence) -> Iterator[int]:
     for it in occurrence.deliveries:
         yield from it.faults
-        for fault in (it.lose_requests_fault, it.lose_answers_fault):
+        for fault in (it.lose_requests_fault, it.lose_responses_fault):
             if fault is not None:
                 yield fault
     for loss in occurrence.unsent:

@@ -25,7 +25,7 @@ from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.middleware import Answer, Forward, Middleware, WebhookCall, intercept
+from fanin.harness.mutants.middleware import AppResponse, Forward, Middleware, WebhookCall, intercept
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import Send, VariedEngine, VariedNotifier, complete_anyway, vary
 from fanin.harness.world.asgi import AsgiApp
@@ -98,8 +98,8 @@ class _AcceptsUnknownRegions(VariedEngine):
 def _refuse_unless_unchanged(normalise: Callable[[str], str]) -> Middleware:
     """Refuse a region that is not written as it is after this step, as if the step did not exist."""
 
-    async def handle(call: WebhookCall, forward: Forward) -> Answer:
-        return await forward(call) if call.region == normalise(call.region) else Answer(UNPROCESSABLE)
+    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
+        return await forward(call) if call.region == normalise(call.region) else AppResponse(UNPROCESSABLE)
 
     return intercept(handle)
 
@@ -108,7 +108,7 @@ def _correlate_by_tag(app: AsgiApp) -> AsgiApp:
     """Give webhooks about one tag one id: that of the first of them."""
     ids: dict[tuple[str, str], str] = {}
 
-    async def handle(call: WebhookCall, forward: Forward) -> Answer:
+    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
         payload = call.payload
         target = payload.get("target")
         if not (isinstance(target, dict) and isinstance(payload.get("id"), str)):

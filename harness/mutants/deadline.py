@@ -14,7 +14,7 @@ from fanin.aggregator.fanin import Arrived, DeadlineReached, FanIn, Phase, Step,
 from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.mutants.middleware import Answer, Forward, WebhookCall, intercept
+from fanin.harness.mutants.middleware import AppResponse, Forward, WebhookCall, intercept
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, VariedStore, vary
 
@@ -65,7 +65,7 @@ class _SlidingDeadline(VariedEngine):
 _payload_time_ms: ContextVar[int] = ContextVar("_payload_time_ms")
 
 
-async def _read_timestamp(call: WebhookCall, forward: Forward) -> Answer:
+async def _read_timestamp(call: WebhookCall, forward: Forward) -> AppResponse:
     text = call.payload.get("timestamp")
     if isinstance(text, str):
         _payload_time_ms.set(round(datetime.fromisoformat(text).timestamp() * 1_000))

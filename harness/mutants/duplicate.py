@@ -165,7 +165,7 @@ MUTANTS = (
         ("B16",),
         "Keeps the deliveries that it has seen in memory, so after a restart a repeated one is new and"
         " counts again.",
-        "crash-before-answer",
+        "crash-before-response",
         vary(engine=_RemembersInMemory),
     ),
     Mutant(

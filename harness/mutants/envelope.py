@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from fanin.harness.capabilities import OptionalCapability
-from fanin.harness.mutants.middleware import Answer, Forward, Middleware, WebhookCall, intercept
+from fanin.harness.mutants.middleware import AppResponse, Forward, Middleware, WebhookCall, intercept
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import vary
 from fanin.simulator.wire import ENVELOPE_MEDIA_TYPE
@@ -14,38 +14,38 @@ ENVELOPES: frozenset[OptionalCapability] = frozenset({"envelopes"})
 BUSY, ACCEPTED = 503, 202
 
 # Has each event answered, and decides about the response to all of them.
-type HandleEvents = Callable[[Sequence[WebhookCall], Forward], Awaitable[Answer]]
+type HandleEvents = Callable[[Sequence[WebhookCall], Forward], Awaitable[AppResponse]]
 
 
-async def _each_event(calls: Sequence[WebhookCall], forward: Forward) -> Answer:
+async def _each_event(calls: Sequence[WebhookCall], forward: Forward) -> AppResponse:
     """Handle every event. Invalid ones are answered 2xx, too, or the sender would repeat them for ever."""
     answers = [await forward(call) for call in calls]
     busy = [answer for answer in answers if answer.status == BUSY]
-    return busy[0] if busy else Answer(ACCEPTED)
+    return busy[0] if busy else AppResponse(ACCEPTED)
 
 
-async def _first_event_only(calls: Sequence[WebhookCall], forward: Forward) -> Answer:
+async def _first_event_only(calls: Sequence[WebhookCall], forward: Forward) -> AppResponse:
     return await forward(calls[0])
 
 
-async def _until_invalid_event(calls: Sequence[WebhookCall], forward: Forward) -> Answer:
+async def _until_invalid_event(calls: Sequence[WebhookCall], forward: Forward) -> AppResponse:
     for call in calls:
         answer = await forward(call)
         if answer.status >= 300:  # noqa: PLR2004 - no success
             return answer
-    return Answer(ACCEPTED)
+    return AppResponse(ACCEPTED)
 
 
 def _unwrap(handle_events: HandleEvents) -> Middleware:
     """Unwrap envelopes in front of an application that knows only single events."""
 
-    async def handle(call: WebhookCall, forward: Forward) -> Answer:
+    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
         if call.headers.get("content-type") != ENVELOPE_MEDIA_TYPE:
             return await forward(call)
         events = msgspec.json.decode(call.body, type=dict[str, list[msgspec.Raw]])["events"]
         answer = await handle_events([call.with_body(bytes(event)) for event in events], forward)
         kept = tuple(it for it in answer.headers if it[0].lower() == b"retry-after")
-        return Answer(answer.status, kept)
+        return AppResponse(answer.status, kept)
 
     return intercept(handle)
 

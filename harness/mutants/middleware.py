@@ -13,11 +13,11 @@ import msgspec
 from fanin.harness.world.asgi import AsgiApp
 
 type Middleware = Callable[[AsgiApp], AsgiApp]
-type Forward = Callable[["WebhookCall"], Awaitable["Answer"]]  # has the application answer it
-type Handler = Callable[["WebhookCall", Forward], Awaitable["Answer"]]
+type Forward = Callable[["WebhookCall"], Awaitable["AppResponse"]]  # has the application answer it
+type Handler = Callable[["WebhookCall", Forward], Awaitable["AppResponse"]]
 
 
-class Answer(NamedTuple):
+class AppResponse(NamedTuple):
     """An HTTP response."""
 
     status: int
@@ -120,7 +120,7 @@ async def _read(receive: Any) -> bytes | None:
             return bytes(body)
 
 
-async def _call(app: AsgiApp, call: WebhookCall) -> Answer:
+async def _call(app: AsgiApp, call: WebhookCall) -> AppResponse:
     """The application's response to a request."""
     status, headers, content = 500, (), bytearray()
 
@@ -135,4 +135,4 @@ async def _call(app: AsgiApp, call: WebhookCall) -> Answer:
             content.extend(message.get("body", b""))
 
     await app({**call.scope}, receive, send)
-    return Answer(status, headers, bytes(content))
+    return AppResponse(status, headers, bytes(content))

@@ -301,7 +301,7 @@ MUTANTS = (
         ("B52",),
         "Makes a new key for every attempt, so when the sink's response is lost, one notification becomes"
         " two.",
-        "sink-answer-lost",
+        "sink-response-lost",
         vary(send=_key_per_attempt),
     ),
     Mutant(

@@ -9,7 +9,14 @@ from starlette.exceptions import HTTPException
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import ACTIONS, PING, Arrival
-from fanin.harness.mutants.middleware import Answer, Forward, Handler, WebhookCall, intercept, replace_status
+from fanin.harness.mutants.middleware import (
+    AppResponse,
+    Forward,
+    Handler,
+    WebhookCall,
+    intercept,
+    replace_status,
+)
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
 from fanin.harness.world.target import AppFactory
@@ -54,22 +61,22 @@ class _AnswersSlowly(VariedEngine):
         return receipt
 
 
-async def _hang_on_malformed_body(call: WebhookCall, forward: Forward) -> Answer:
+async def _hang_on_malformed_body(call: WebhookCall, forward: Forward) -> AppResponse:
     answer = await forward(call)
     if answer.status == BAD_REQUEST:
         await asyncio.Event().wait()
     return answer
 
 
-async def _lose_body_at_upgrade(call: WebhookCall, forward: Forward) -> Answer:
+async def _lose_body_at_upgrade(call: WebhookCall, forward: Forward) -> AppResponse:
     return await forward(call.with_body(b"") if "upgrade" in call.headers else call)
 
 
 def _refuse_if(condition: Callable[[dict[str, Any]], bool]) -> Handler:
     """Refuse webhooks by their payload."""
 
-    async def handle(call: WebhookCall, forward: Forward) -> Answer:
-        return Answer(BAD_REQUEST) if condition(call.payload) else await forward(call)
+    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
+        return AppResponse(BAD_REQUEST) if condition(call.payload) else await forward(call)
 
     return handle
 
@@ -96,18 +103,18 @@ def _with_right_key(
     return factory
 
 
-async def _accept_any_key(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> Answer:
+async def _accept_any_key(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> AppResponse:
     """Replace whatever key there is by a right one."""
     return await forward(call.with_query(code=keys[0]) if keys and call.query.get("code") else call)
 
 
-async def _check_key_too_late(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> Answer:
+async def _check_key_too_late(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> AppResponse:
     """Process the webhook, and then look whether its key was right."""
     answer = await forward(call.with_query(code=keys[0]) if keys else call)
-    return Answer(UNAUTHORIZED) if keys and call.query.get("code") not in keys else answer
+    return AppResponse(UNAUTHORIZED) if keys and call.query.get("code") not in keys else answer
 
 
-async def _treat_ping_as_push(call: WebhookCall, forward: Forward) -> Answer:
+async def _treat_ping_as_push(call: WebhookCall, forward: Forward) -> AppResponse:
     payload = call.payload
     if payload.get("action") != PING:
         return await forward(call)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from fanin.aggregator.clock import Clock
 from fanin.harness.capabilities import OptionalCapability
-from fanin.harness.mutants.middleware import Answer, Forward, WebhookCall, intercept
+from fanin.harness.mutants.middleware import AppResponse, Forward, WebhookCall, intercept
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
@@ -65,8 +65,8 @@ def _verifying(**flags: bool) -> AppFactory:
             return vary()(environment, epoch_ms)
         verifier = SignatureVerifier(secrets, LoopClock(epoch_ms), **flags)
 
-        async def handle(call: WebhookCall, forward: Forward) -> Answer:
-            return await forward(call) if verifier.accepts(call) else Answer(UNAUTHORIZED)
+        async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
+            return await forward(call) if verifier.accepts(call) else AppResponse(UNAUTHORIZED)
 
         return vary(middleware=intercept(handle))(environment, epoch_ms)
 

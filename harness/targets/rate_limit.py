@@ -31,7 +31,7 @@ def estimate_load(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
     for occurrence in FakeRegistry(scenario, seed=seed, epoch_ms=0).occurrences():
         for it in occurrence.deliveries:
             by_second[it.due_ms // _SECOND_MS] += 1
-            lost = min(it.lose_requests + it.lose_answers, (profile.attempts or 10) - 1)
+            lost = min(it.lose_requests + it.lose_responses, (profile.attempts or 10) - 1)
             gaps = sum(profile.gaps_ms[min(nth, len(profile.gaps_ms) - 1)] for nth in range(lost))
             duration_ms = max(duration_ms, it.due_ms + gaps)
         duration_ms = max(duration_ms, occurrence.at_ms, *(loss.due_ms for loss in occurrence.unsent), 0)

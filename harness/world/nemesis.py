@@ -81,16 +81,16 @@ class Nemesis:
         """A response is ready; True: it never leaves."""
         if status not in SUCCESS:
             return False
-        if self._step("before-answer", op, region, replica):
+        if self._step("before-response", op, region, replica):
             return True
         # A pause after the response begins here: the aggregator must not do anything else in between.
-        self._step("after-answer", op, region, replica, effect="pause")
+        self._step("after-response", op, region, replica, effect="pause")
         return False
 
     def on_response_received(self, op: str, region: str, status: int, replica: int = 0) -> None:
         """A response has reached its sender."""
         if status in SUCCESS:
-            self._step("after-answer", op, region, replica)
+            self._step("after-response", op, region, replica)
 
     def on_notification(self, op: str | None) -> bool:
         """A notification is about to arrive; True: it never does."""

@@ -235,8 +235,8 @@ class RegistryDriver:
             body_over_ms=first.body_over_ms,
             on_response=lambda status: self._is_killed_by(deliveries, self._dialect.status(status), replica),
         )
-        if retry < first.lose_answers:
-            self._record_fault(first.lose_answers_fault, first, attempt)
+        if retry < first.lose_responses:
+            self._record_fault(first.lose_responses_fault, first, attempt)
             raise ConnectionResetError("the response was lost")
         await self._travel(rng)
         return self._dialect.status(response.status), response.headers.get("retry-after")

@@ -16,15 +16,15 @@ from fanin.simulator.text import listed
 
 ReplicaRef = Annotated[int, Meta(ge=1, le=5)]  # 0, which cannot be written: left out
 Nth = Annotated[int, Meta(ge=1, le=1_000_000)]
-Step = Literal["before-answer", "after-answer", "before-notify", "after-notify"]
-PauseStep = Literal["after-answer", "after-notify"]
+Step = Literal["before-response", "after-response", "before-notify", "after-notify"]
+PauseStep = Literal["after-response", "after-notify"]
 # What is done to a target: it is killed, stopped in order, made to stand still, or its clock is set.
 Effect = Literal["crash", "stop", "pause", "clock"]
 
-_ANSWER_STEPS: tuple[Step, ...] = ("before-answer", "after-answer")
+_ANSWER_STEPS: tuple[Step, ...] = ("before-response", "after-response")
 _STEP_TEXT: Mapping[Step, str] = {
-    "before-answer": "after its commit, before its answer leaves",
-    "after-answer": "when its answer has reached the sender",
+    "before-response": "after its commit, before its answer leaves",
+    "after-response": "when its answer has reached the sender",
     "before-notify": "when it has decided, before the notification arrives",
     "after-notify": "when the sink has the notification, before it can know",
 }
@@ -117,8 +117,8 @@ class Crash(AggregatorFault, frozen=True, tag_field="fault", tag="crash"):
     """``kill -9``, at an instant or at a step, and a new start on the same data.
 
     A step is seen from outside, so that it works on any aggregator:
-    ``before-answer``: it has committed and answered, and dies before the answer leaves;
-    ``after-answer``: its 2xx has just reached the sender;
+    ``before-response``: it has committed and answered, and dies before the answer leaves;
+    ``after-response``: its 2xx has just reached the sender;
     ``before-notify``: it has decided and connects to the sink, and dies before the notification arrives;
     ``after-notify``: the sink has the notification, and it dies before the sink's 200 reaches it.
 

@@ -188,7 +188,7 @@ class SinkHangs(NotificationFault, frozen=True, tag_field="fault", tag="sink-han
         return "the sink never answers"
 
 
-class SinkLosesAnswer(NotificationFault, frozen=True, tag_field="fault", tag="sink-loses-answer"):
+class SinkLosesResponse(NotificationFault, frozen=True, tag_field="fault", tag="sink-loses-response"):
     """The sink accepts notifications and the connection breaks before its 200 gets back.
 
     Attributes:

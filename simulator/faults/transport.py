@@ -94,8 +94,8 @@ class Duplicate(DeliveryFault, frozen=True, tag_field="fault", tag="duplicate"):
                 due_ms=delivery.due_ms + after,
                 lose_requests=0,
                 lose_requests_fault=None,
-                lose_answers=0,
-                lose_answers_fault=None,
+                lose_responses=0,
+                lose_responses_fault=None,
             )
             for after in self.after
         )
@@ -163,7 +163,7 @@ class LoseRequest(DeliveryFault, frozen=True, tag_field="fault", tag="lose-reque
         return cls(*selection, attempts=values.choice(_ATTEMPTS_LOST))
 
 
-class LoseAnswer(DeliveryFault, frozen=True, tag_field="fault", tag="lose-answer"):
+class LoseResponse(DeliveryFault, frozen=True, tag_field="fault", tag="lose-response"):
     """The aggregator processes requests, and the connection breaks before its answers arrive.
 
     Attributes:
@@ -178,9 +178,9 @@ class LoseAnswer(DeliveryFault, frozen=True, tag_field="fault", tag="lose-answer
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
         """Of two such faults the longer one holds. Each loss is recorded when it happens."""
-        if self.attempts <= delivery.lose_answers:
+        if self.attempts <= delivery.lose_responses:
             return (delivery,)
-        return (replace(delivery, lose_answers=self.attempts, lose_answers_fault=context.index),)
+        return (replace(delivery, lose_responses=self.attempts, lose_responses_fault=context.index),)
 
     def effect_text(self) -> str:
         return f"{ordinal_attempts(self.attempts, 'answer')} lost on the way back"

@@ -6,7 +6,7 @@ A message says what was found, what would be accepted, and the nearest valid nam
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
-PROBLEMS_MAX = 100  # more than anybody reads before trying again
+PROBLEMS_MAX = 100  # more than are read before the next attempt
 
 
 class Mark(NamedTuple):

@@ -25,7 +25,7 @@ URL = "http://127.0.0.1:{port}/api/ImagePush?region={{region}}&code={{key}}"
 BEYOND_IT = {
     "process": {
         "crash-after-ack", "crash-at-notify", "crash-at-the-deadline", "crash-at-the-finish",
-        "crash-before-answer", "crash-in-a-burst", "crash-mid-request", "down-over-the-deadline",
+        "crash-before-response", "crash-in-a-burst", "crash-mid-request", "down-over-the-deadline",
         "endless-retries", "restart-every-30s", "storm",
     },
     "own-sink": {"late-before-notification", "sink-down"},

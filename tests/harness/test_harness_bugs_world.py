@@ -40,13 +40,13 @@ from fanin.simulator.faults.aggregator import Crash
 from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.request import Malform, UnknownRegion
-from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses
 from fanin.simulator.faults.transport import (
     DelayBy,
     Drop,
     Duplicate,
-    LoseAnswer,
     LoseRequest,
+    LoseResponse,
     Reorder,
     SlowClient,
 )
@@ -124,7 +124,7 @@ KINDS: tuple[Callable[[float], DeliveryFault], ...] = (
     lambda chance: Duplicate(chance=chance, after=(5_000,)),
     lambda chance: Reorder(chance=chance, within=5_000),
     lambda chance: LoseRequest(chance=chance),
-    lambda chance: LoseAnswer(chance=chance),
+    lambda chance: LoseResponse(chance=chance),
     lambda chance: SlowClient(chance=chance, over=5_000),
     lambda chance: Malform(chance=chance),
     lambda chance: UnknownRegion(chance=chance, url_region="mars"),
@@ -157,17 +157,17 @@ ON_DELIVERIES: tuple[tuple[Fault | None, Seen], ...] = (
     (None, (1, 202, "completed")),
     (Drop(region=WEST), (0, None, "timed_out")),
     (LoseRequest(region=WEST), (0, "lost", "timed_out")),
-    (LoseAnswer(region=WEST), (1, "reset", "completed")),
+    (LoseResponse(region=WEST), (1, "reset", "completed")),
     (SlowClient(region=WEST, over=5_000), (1, 202, "completed")),
     (Malform(region=WEST), (1, 400, "timed_out")),
-    (Crash(step="before-answer", region=WEST, down_for=1_000), (1, "reset", "completed")),
+    (Crash(step="before-response", region=WEST, down_for=1_000), (1, "reset", "completed")),
     (Crash(at=1_000, down_for=1_000), (0, "refused", "timed_out")),
     (Duplicate(region=WEST, after=(10,)), (2, 202, "completed")),
 )
 # By the fault: what the sink answered to each notification that it has read, and what its sender made of it.
 ON_THE_SINK: tuple[tuple[Fault, list[int | str], list[bool]], ...] = (
     (SinkRefuses(until=3_000), [503, 503, 200], [False, False, True]),
-    (SinkLosesAnswer(), ["reset", 200], [False, True]),
+    (SinkLosesResponse(), ["reset", 200], [False, True]),
     (SinkDown(until=3_000), [200], [False, False, True]),
     (SinkHangs(until=3_000), ["hung", 200], [False, True]),
 )
@@ -205,8 +205,8 @@ def _answers_are_lost_on_the_way_there(patch: Patch) -> None:
         self: RegistryDriver, deliveries: Any, attempt: int, retry: int, replica: int
     ) -> tuple[int, str | None]:
         it = deliveries[0]
-        if retry < it.lose_answers:
-            self._record_fault(it.lose_answers_fault, it, attempt)
+        if retry < it.lose_responses:
+            self._record_fault(it.lose_responses_fault, it, attempt)
             raise ConnectionResetError
         return await exchange(self, deliveries, attempt, retry, replica)
 
@@ -286,7 +286,7 @@ def test_a_world_in_which_nothing_will_ever_happen_again_is_an_error() -> None:
 
 def a_run_leaves_nothing_behind() -> None:
     """Whatever was played in between, and whichever foreign app was judged."""
-    answers_lost = scenario_of("sink-answer-lost")
+    answers_lost = scenario_of("sink-response-lost")
     before = play(answers_lost)
     environment, numbers = dict(os.environ), random.getstate()
     play(scenario_of("storm"), seed=3)

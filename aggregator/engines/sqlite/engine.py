@@ -224,7 +224,7 @@ class SqliteEngine:
 
     @property
     def store(self) -> Store:
-        """The open file. Whoever writes to it begins and ends the transaction, and then calls `recheck`."""
+        """The open file. A writer begins and ends its transaction, then calls `recheck`."""
         return self._store
 
     def recheck(self) -> None:

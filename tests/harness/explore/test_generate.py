@@ -58,7 +58,7 @@ def test_everything_that_can_go_wrong_is_drawn(many: list[Scenario]) -> None:
 
     assert kinds - faults.keys() == set()
     assert {it.step for s in many for it in s.faults if isinstance(it, Crash)} == {
-        None, "before-answer", "after-answer", "before-notify", "after-notify",
+        None, "before-response", "after-response", "before-notify", "after-notify",
     }  # fmt: skip
     assert max(sum(isinstance(it, Crash | Restart) for it in s.faults) for s in many) == 3
 

@@ -95,7 +95,7 @@ RUNS = {
         operations:
           - {image: "a:1", reaches: {east: 0s, west: never}}
         faults:
-          - {fault: lose-answer, region: east}
+          - {fault: lose-response, region: east}
         """,
         """
         - 120.000 notified: op1 timed_out without west, a:1, key 1

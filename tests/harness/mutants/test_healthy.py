@@ -25,7 +25,7 @@ FAIR = (
     "restart-every-30s",
     "rude-traffic",
     "same-key-next-week",
-    "sink-answer-lost",
+    "sink-response-lost",
     "slow-region",
     "stampede-finish",
     "stuck-sink",

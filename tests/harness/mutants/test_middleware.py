@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fanin.harness.mutants.middleware import (
-    Answer,
+    AppResponse,
     Forward,
     Middleware,
     WebhookCall,
@@ -62,7 +62,7 @@ async def request(
     return (sent[0]["status"], sent[1]["body"]) if sent else None
 
 
-async def forwarding(call: WebhookCall, forward: Forward) -> Answer:
+async def forwarding(call: WebhookCall, forward: Forward) -> AppResponse:
     return await forward(call)
 
 
@@ -79,7 +79,7 @@ async def test_a_forwarded_webhook_is_what_was_sent() -> None:
 async def test_a_handler_may_change_the_payload_and_the_url() -> None:
     """The length of the body is stated again."""
 
-    async def change(call: WebhookCall, forward: Forward) -> Answer:
+    async def change(call: WebhookCall, forward: Forward) -> AppResponse:
         return await forward(call.with_payload(id="12").with_query(code="a b"))
 
     status, answer = await request(intercept(change), scope()) or (0, b"")
@@ -96,8 +96,8 @@ async def test_a_handler_may_change_the_payload_and_the_url() -> None:
 async def test_a_handler_may_answer_by_itself() -> None:
     """The application then sees nothing of the webhook."""
 
-    async def refuse(call: WebhookCall, forward: Forward) -> Answer:  # noqa: ARG001 - one signature for all
-        return Answer(422, body=call.region.encode())
+    async def refuse(call: WebhookCall, forward: Forward) -> AppResponse:  # noqa: ARG001 - one signature for all
+        return AppResponse(422, body=call.region.encode())
 
     assert await request(intercept(refuse), scope()) == (422, b"east")
 
@@ -130,7 +130,7 @@ def test_headers_are_found_in_lower_case() -> None:
 async def test_other_requests_are_left_alone() -> None:
     """A handler answers webhooks only."""
 
-    async def never(call: WebhookCall, forward: Forward) -> Answer:
+    async def never(call: WebhookCall, forward: Forward) -> AppResponse:
         raise AssertionError(call, forward)
 
     assert await request(intercept(never), scope("GET")) == (202, b"region=east " + BODY + b" 29")

@@ -47,7 +47,7 @@ RUNS = {
         operations:
           - {image: "a:1", reaches: {east: 0s, west: 1s}}
         faults:
-          - {fault: sink-loses-answer}
+          - {fault: sink-loses-response}
         """,
         """
         - 1.872 notified: op1 completed, a:1, key 1

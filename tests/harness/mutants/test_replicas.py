@@ -25,7 +25,7 @@ RUNS = {
         operations:
           - {image: "a:1", reaches: {east: 0s, west: 1s}}
         faults:
-          - {fault: pause, step: after-answer, region: west, lasts: 60s}
+          - {fault: pause, step: after-response, region: west, lasts: 60s}
         """,
         """
         - 1.250 notified: op1 completed, a:1, key 1

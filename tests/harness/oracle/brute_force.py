@@ -10,7 +10,7 @@ from itertools import product
 from typing import NamedTuple
 
 from fanin.harness.history import History
-from fanin.simulator.faults.transport import LoseAnswer
+from fanin.simulator.faults.transport import LoseResponse
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -116,7 +116,7 @@ def judged(lines: Sequence[Line], regions: tuple[str, ...]) -> History:
     """The history of these lines, with the header that the two judges agree on."""
     return history(
         *lines, fault_applied(0, 0), regions=regions, timeout=TIMEOUT_MS, run={"tolerance": TOLERANCE_MS},
-        faults=(LoseAnswer(),),
+        faults=(LoseResponse(),),
     )  # fmt: skip
 
 

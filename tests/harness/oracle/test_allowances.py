@@ -11,8 +11,8 @@ from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule
 from fanin.simulator.faults.fault import Fault
-from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
-from fanin.simulator.faults.transport import Drop, LoseAnswer, LoseRequest, SlowClient
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
+from fanin.simulator.faults.transport import Drop, LoseRequest, LoseResponse, SlowClient
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
@@ -141,7 +141,7 @@ def test_an_attempt_meets_the_outage_of_its_own_replica() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "silenced"),
-    [(LoseRequest(), True), (LoseAnswer(), True), (SlowClient(over=60_000), True), (Drop(), False)],
+    [(LoseRequest(), True), (LoseResponse(), True), (SlowClient(over=60_000), True), (Drop(), False)],
     ids=lambda it: type(it).__name__,
 )
 def test_a_fault_explains_an_attempt_without_a_response(fault: Fault, *, silenced: bool) -> None:
@@ -159,7 +159,7 @@ def test_a_fault_explains_an_attempt_without_a_response(fault: Fault, *, silence
 @pytest.mark.parametrize("fault", [-1, 7])
 def test_a_fault_that_the_scenario_does_not_have_explains_nothing(fault: int) -> None:
     """A history may come from a newer version."""
-    evidence = collect(history(sent(EAST, 0), fault_applied(0, fault, attempt=1), faults=(LoseAnswer(),)))
+    evidence = collect(history(sent(EAST, 0), fault_applied(0, fault, attempt=1), faults=(LoseResponse(),)))
 
     assert not Allowances(evidence).silenced(evidence.attempts[0])
 
@@ -195,7 +195,7 @@ def test_a_fault_blocks_the_sink_while_it_lasts(
 
 def test_a_fault_that_loses_the_sinks_response_blocks_nothing() -> None:
     """The sink has read the notification."""
-    assert not allowances_of(occurred(), faults=(SinkLosesAnswer(),)).sink_blocked_for_any(0, FOREVER)
+    assert not allowances_of(occurred(), faults=(SinkLosesResponse(),)).sink_blocked_for_any(0, FOREVER)
 
 
 def test_a_fault_may_block_the_sink_for_one_operation_alone() -> None:

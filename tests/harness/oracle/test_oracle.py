@@ -10,7 +10,7 @@ from fanin.harness.history import Entry, History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Judgement, Rule, Validity
 from fanin.simulator.faults.sink import SinkRefuses
-from fanin.simulator.faults.transport import LoseAnswer
+from fanin.simulator.faults.transport import LoseResponse
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -182,7 +182,7 @@ HEALTHY = history(
     sent(NORTH, 200, op="op3", status=400, invalid="malformed:no-id"),
     sent(EAST, 201, op="op3", status=400, url_region="mars"),
     occurred("op4", 210, action="ping"), sent(EAST, 210, op="op4", status=200),
-    regions=THREE, faults=(LoseAnswer(), SinkRefuses(until=12_000)),
+    regions=THREE, faults=(LoseResponse(), SinkRefuses(until=12_000)),
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.faults.aggregator import ClockJump, Crash, Pause, Restart
 from fanin.simulator.faults.request import Forge, SignEarlier, UnknownRegion
 from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkRefuses
-from fanin.simulator.faults.transport import Drop, Duplicate, LoseAnswer, LoseRequest
+from fanin.simulator.faults.transport import Drop, Duplicate, LoseRequest, LoseResponse
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -104,14 +104,14 @@ def crash_after_ack() -> Case:
         played(
             sent(EAST, 0), crash(10, 15), sent(WEST, 20, error="reset", after=1), crash(20.001, 22.001),
             sent(WEST, 25, retry=1), notified("completed", 25.01, key=KEY),
-            faults=(Crash(at=10_000), Crash(step="before-answer", region=WEST, down_for=2_000)),
+            faults=(Crash(at=10_000), Crash(step="before-response", region=WEST, down_for=2_000)),
         ),
         valid(judgement("completed", 25.01)),
     )  # fmt: skip
 
 
 def sink_faults() -> Case:
-    """Nobody listens, then 503, then no answer, then 200."""
+    """Connections are refused, then 503, then no answer, then 200."""
     knocks = [fault_applied(at) for at in (5.01, 6, 8, 12, 20)]
     return Case(
         played(
@@ -200,7 +200,7 @@ def odd_requests() -> Case:
             sent(NORTH, 20, status=503, retry=1, retry_after="1"), sent(NORTH, 21, retry=2, error="reset"),
             fault_applied(21.001, 2, attempt=6), notified("completed", 30, WEST, key=None),
             regions=(EAST, WEST, NORTH),
-            faults=(UnknownRegion(region=WEST), LoseRequest(region=NORTH), LoseAnswer(region=NORTH)),
+            faults=(UnknownRegion(region=WEST), LoseRequest(region=NORTH), LoseResponse(region=NORTH)),
         ),
         Verdict(
             Validity.INVALID,

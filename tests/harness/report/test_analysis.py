@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fanin.harness.report.analysis import AttemptOutcome
-from fanin.simulator.faults.transport import Duplicate, LoseAnswer
+from fanin.simulator.faults.transport import Duplicate, LoseResponse
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -98,7 +98,7 @@ def test_a_fault_is_known_by_the_attempt_to_which_it_was_applied() -> None:
     played = history(
         fault_applied(0, 0, op="op1", region=EAST), sent(EAST, 0), sent(WEST, 1, error="reset"),
         fault_applied(1, 1, attempt=2),
-        faults=(Duplicate(region=EAST), LoseAnswer(region=WEST)),
+        faults=(Duplicate(region=EAST), LoseResponse(region=WEST)),
     )  # fmt: skip
     analysis = analysed(played)
     east, west = analysis.evidence.attempts

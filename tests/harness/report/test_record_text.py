@@ -6,7 +6,7 @@ import pytest
 
 from fanin.harness.report import record_text
 from fanin.harness.report.line import Tone
-from fanin.simulator.faults.transport import DelayBy, LoseAnswer, SlowClient
+from fanin.simulator.faults.transport import DelayBy, LoseResponse, SlowClient
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import EAST, WEST, fault_applied, history, notified, sent, unattributed
 from tests.harness.report.reported import analysed
@@ -81,7 +81,7 @@ def test_a_response_says_what_it_makes_of_the_attempt(line: Any, words: str, bri
 def test_an_answer_that_a_fault_lost_is_the_faults_doing() -> None:
     """And not a connection that broke by itself."""
     played = history(
-        sent(EAST, 0, error="reset"), fault_applied(0, 0, attempt=1), faults=(LoseAnswer(region=EAST),)
+        sent(EAST, 0, error="reset"), fault_applied(0, 0, attempt=1), faults=(LoseResponse(region=EAST),)
     )
     analysis = analysed(played)
     (attempt,) = analysis.evidence.attempts

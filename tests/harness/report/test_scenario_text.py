@@ -7,7 +7,7 @@ from fanin.harness.report.scenario_text import describe, scenario_sentences
 from fanin.simulator.faults.aggregator import Crash, Restart
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.request import Malform, UnknownRegion, WrongKey
-from fanin.simulator.faults.sink import SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.sink import SinkLosesResponse, SinkRefuses, SinkStalls
 from fanin.simulator.faults.transport import DelayBy, Drop, Duplicate, Reorder, SlowClient
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find, names
@@ -30,11 +30,11 @@ from tests.harness.oracle.histories import EAST
         (SlowClient(over=8_000), "the body takes 8s"),
         (SinkRefuses(operation="op1", since=1_000), "the sink answers 503 for op1 from +1s"),
         (SinkStalls(by=3_000, until=60_000), "the sink takes 3s to answer until +1m00s"),
-        (SinkLosesAnswer(times=2), "the sink's first 2 answers are lost"),
+        (SinkLosesResponse(times=2), "the sink's first 2 answers are lost"),
         (Restart(at=30_000), "the aggregator restarts at +30s, down for 1s"),
         (Crash(at=30_000), "the aggregator is killed at +30s, down for 5s"),
         (
-            Crash(step="after-answer", region=EAST),
+            Crash(step="after-response", region=EAST),
             "eastus: the aggregator is killed when its answer has reached the",
         ),
         (Crash(step="before-notify", nth=22), "before the notification arrives, the 22nd time, down for 5s"),

@@ -30,7 +30,7 @@ from fanin.harness.report.line import WIDTH, Line, clean, paint, plain
 from fanin.harness.report.text import one_line, report, skipped, summary
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 from fanin.simulator.faults.sink import SinkDown
-from fanin.simulator.faults.transport import LoseAnswer
+from fanin.simulator.faults.transport import LoseResponse
 from fanin.simulator.language.scenario import Scenario
 from tests.harness.oracle.histories import EAST, WEST, crash, history, notified, sent, unattributed
 from tests.harness.report.cases import CASES, Case
@@ -147,7 +147,7 @@ def test_whatever_a_history_holds_it_can_be_reported(
     entries: list[Entry], known: tuple[str, ...], regions: list[str], indices: list[int]
 ) -> None:
     """A stored history may come from anywhere; a report explains, and does not raise."""
-    scenario = Scenario("any", "Any", regions=(*known, *regions), faults=(LoseAnswer(), SinkDown(until=3)))
+    scenario = Scenario("any", "Any", regions=(*known, *regions), faults=(LoseResponse(), SinkDown(until=3)))
     run = History(Run(scenario, 0), entries)
     finding = Finding(Rule.OUTCOME, "something", "op1", tuple(indices))
     verdict = Verdict(Validity.INVALID, (finding,), judgements=judge(run).judgements)

@@ -33,7 +33,7 @@ scenario: s
 title: t
 sender: retry
 operations: [{image: "x:1", reaches: {northeurope: 0s, westeurope: 0s, eastus: 1s}}]
-faults: [{fault: lose-answer, region: eastus, attempts: 2}]
+faults: [{fault: lose-response, region: eastus, attempts: 2}]
 """)
 
     assert estimate_load(lossy, seed=0, profile=PROFILES["retry"]).duration_ms == 1_000 + 5_000 + 300_000

@@ -144,7 +144,7 @@ def test_a_kill_breaks_the_requests_in_flight() -> None:
 
 
 def test_a_kill_at_the_response_keeps_it_from_leaving() -> None:
-    """`before-answer`: the work is done, the client never learns."""
+    """`before-response`: the work is done, the client never learns."""
 
     async def play(instance: AppInstance) -> None:
         await instance.startup()

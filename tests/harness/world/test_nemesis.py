@@ -120,7 +120,7 @@ def test_a_step_is_reached_by_the_response_that_matches() -> None:
             killed.append(nemesis.on_response(op, region, status))
 
     done, entries = run_faults(
-        Crash(step="before-answer", operation="op1", region="eastus", nth=2, down_for=2_000),
+        Crash(step="before-response", operation="op1", region="eastus", nth=2, down_for=2_000),
         meanwhile=answers,
     )
 
@@ -176,7 +176,7 @@ def test_a_pause_at_a_step_lets_the_response_leave() -> None:
         assert not nemesis.on_notified("op1")
 
     done, entries = run_faults(
-        Pause(step="after-answer", region="eastus", lasts=1_000),
+        Pause(step="after-response", region="eastus", lasts=1_000),
         Pause(step="after-notify", lasts=1_000),
         meanwhile=answers,
     )
@@ -227,8 +227,8 @@ def test_the_replica_that_answered_is_killed_at_the_step_of_a_response() -> None
         nemesis.on_response_received("op1", "eastus", 202, 1)
 
     done, _ = run_faults(
-        Crash(step="before-answer", replica=2),
-        Crash(step="after-answer", down_for=1_000),
+        Crash(step="before-response", replica=2),
+        Crash(step="after-response", down_for=1_000),
         second=second,
         meanwhile=answers,
     )

@@ -165,7 +165,7 @@ def test_what_is_never_sent_is_recorded_with_its_fault() -> None:
 def test_a_lost_request_never_arrives_and_a_lost_response_does() -> None:
     """Both look the same to the sender, but for the reason that the history gives."""
     lost = loads(PUSH + "sender: {profile: retry}\nfaults: [{fault: lose-request, region: eastus}]\n")
-    unanswered = loads(PUSH + "sender: {profile: retry}\nfaults: [{fault: lose-answer, region: eastus}]\n")
+    unanswered = loads(PUSH + "sender: {profile: retry}\nfaults: [{fault: lose-response, region: eastus}]\n")
 
     entries, _ = drive(lost, request := Target())
     others, _ = drive(unanswered, response := Target())

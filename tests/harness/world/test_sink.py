@@ -11,7 +11,7 @@ from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.sink import Sink
 from fanin.simulator.faults.fault import Fault
-from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
 from fanin.simulator.language.scenario import Scenario
 
 type Client = Callable[[aiohttp.ClientSession], Awaitable[None]]
@@ -156,7 +156,7 @@ def test_a_sink_that_loses_its_answer_does_so_a_number_of_times() -> None:
             except aiohttp.ClientConnectionError:
                 statuses.append(None)
 
-    entries = played(client, SinkLosesAnswer(times=2))
+    entries = played(client, SinkLosesResponse(times=2))
 
     assert statuses == [None, None, 200]
     assert [entry.error for entry in entries if isinstance(entry, SinkResponded)] == ["reset", "reset", ""]

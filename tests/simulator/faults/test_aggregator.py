@@ -15,7 +15,7 @@ EAST = "eastus"
 WORDS: tuple[tuple[AggregatorFault, str], ...] = (
     (Crash(at=5_000), "the aggregator is killed at +5s, down for 5s"),
     (
-        Crash(step="before-answer", region=EAST, operation="op1", nth=12, replica=2),
+        Crash(step="before-response", region=EAST, operation="op1", nth=12, replica=2),
         (
             "eastus, op1: replica 2 is killed after its commit, before its answer leaves, the 12th time,"
             " down for 5s"
@@ -44,19 +44,19 @@ def test_a_report_says_what_when_and_to_whom(fault: AggregatorFault, words: str)
 
 def test_a_step_is_narrowed_by_region_and_operation() -> None:
     """An operation's name stands for all its repeats; what is empty narrows nothing."""
-    trigger = StepTrigger("after-answer", EAST, "op1")
+    trigger = StepTrigger("after-response", EAST, "op1")
 
-    assert trigger.matches("after-answer", "op1/3", EAST)
-    assert not trigger.matches("after-answer", "op1", "westus")
-    assert not trigger.matches("after-answer", "op12", EAST)
-    assert not trigger.matches("before-answer", "op1", EAST)
+    assert trigger.matches("after-response", "op1/3", EAST)
+    assert not trigger.matches("after-response", "op1", "westus")
+    assert not trigger.matches("after-response", "op12", EAST)
+    assert not trigger.matches("before-response", "op1", EAST)
     assert StepTrigger("after-notify").matches("after-notify", None, "")
 
 
 def test_a_fault_has_an_instant_or_a_step() -> None:
     """And is over when the aggregator is back, as far as its fields say."""
     assert (Crash(at=7_000).at_ms, Crash(at=7_000).trigger, Crash(at=7_000).ends_ms) == (7_000, None, 12_000)
-    assert Pause(step="after-answer", nth=2, lasts=5).trigger == StepTrigger("after-answer", nth=2)
+    assert Pause(step="after-response", nth=2, lasts=5).trigger == StepTrigger("after-response", nth=2)
     assert ClockJump(at=9, forward=100).ends_ms == 9
 
 
@@ -75,8 +75,8 @@ def test_a_clock_is_put_forward_or_back() -> None:
 def test_regions_are_renamed_where_they_are_named() -> None:
     """A deployment has regions of its own."""
     faults: list[AggregatorFault] = [
-        Crash(step="after-answer", region=EAST),
-        Pause(step="after-answer", region=EAST, lasts=1),
+        Crash(step="after-response", region=EAST),
+        Pause(step="after-response", region=EAST, lasts=1),
         Restart(at=0, expects=(EAST, "westus")),
         ClockJump(at=0, back=1),
     ]

@@ -26,7 +26,7 @@ def test_without_faults_a_delivery_is_sound() -> None:
         (EAST, 0, 0, "", ()),
         (WEST, 0, 0, "", ()),
     ]
-    assert (SOUND.lose_requests, SOUND.lose_answers, SOUND.body_over_ms) == (0, 0, 0)
+    assert (SOUND.lose_requests, SOUND.lose_responses, SOUND.body_over_ms) == (0, 0, 0)
     assert losses == []
 
 

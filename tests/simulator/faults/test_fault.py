@@ -17,8 +17,8 @@ from fanin.simulator.faults.transport import (
     DelayBy,
     Drop,
     Duplicate,
-    LoseAnswer,
     LoseRequest,
+    LoseResponse,
     Reorder,
     SlowClient,
 )
@@ -37,7 +37,7 @@ FAULTS: tuple[tuple[DeliveryFault, str, bool], ...] = (
     ),
     (Reorder(within=2_000), "webhooks change places within 2s", False),
     (LoseRequest(attempts=2), "the first 2 requests are lost on the way", False),
-    (LoseAnswer(), "the first answer is lost on the way back", False),
+    (LoseResponse(), "the first answer is lost on the way back", False),
     (SlowClient(over=9_999), "the body takes 9.999s", False),
     (SlowClient(over=ATTEMPT_MS), "the body takes 10s", True),
     (Malform(how="huge"), "the body is broken: huge", True),
@@ -73,7 +73,7 @@ def test_what_explains_silence_is_said_by_the_fault() -> None:
     """All others leave a request that must be answered in time."""
     silencing = {kind.__name__ for kind in kinds(DeliveryFault) if kind.silences}
 
-    assert silencing == {"LoseRequest", "LoseAnswer", "SlowClient"}
+    assert silencing == {"LoseRequest", "LoseResponse", "SlowClient"}
 
 
 @pytest.mark.parametrize("kind", kinds(DeliveryFault), ids=lambda kind: kind.__name__)

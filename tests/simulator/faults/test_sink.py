@@ -6,7 +6,7 @@ from fanin.simulator.faults.sink import (
     SinkDown,
     SinkFault,
     SinkHangs,
-    SinkLosesAnswer,
+    SinkLosesResponse,
     SinkRefuses,
     SinkResponse,
     SinkStalls,
@@ -16,13 +16,13 @@ RESPONSES: tuple[tuple[SinkFault, SinkResponse], ...] = (
     (SinkRefuses(status=410), SinkResponse(410)),
     (SinkStalls(by=5_000), SinkResponse(200, after_ms=5_000)),
     (SinkHangs(), SinkResponse(never=True)),
-    (SinkLosesAnswer(), SinkResponse(lost=True)),
+    (SinkLosesResponse(), SinkResponse(lost=True)),
 )
 WORDS: tuple[tuple[SinkFault, str], ...] = (
     (SinkRefuses(0, 30_000), "the sink answers 503 until +30s"),
     (SinkStalls(1_000, by=2_500), "the sink takes 2.5s to answer from +1s"),
     (SinkHangs(operation="op1"), "the sink never answers for op1"),
-    (SinkLosesAnswer(times=2), "the sink's first 2 answers are lost"),
+    (SinkLosesResponse(times=2), "the sink's first 2 answers are lost"),
     (SinkDown(2_000, 3_000), "the sink refuses connections from +2s until +3s"),
 )
 
@@ -43,8 +43,8 @@ def test_only_an_answer_that_is_lost_holds_nothing_up() -> None:
     """The sink has read that notification, so no other one is late because of it."""
     kept_up = [fault.tag for fault, _ in WORDS if not fault.delays_notifications]
 
-    assert kept_up == ["sink-loses-answer"]
-    assert SinkLosesAnswer(times=3).times_max == 3
+    assert kept_up == ["sink-loses-response"]
+    assert SinkLosesResponse(times=3).times_max == 3
 
 
 def test_a_sink_that_is_down_answers_nothing() -> None:

@@ -8,8 +8,8 @@ from fanin.simulator.faults.transport import (
     DelayBy,
     Drop,
     Duplicate,
-    LoseAnswer,
     LoseRequest,
+    LoseResponse,
     Reorder,
     SlowClient,
 )
@@ -33,7 +33,7 @@ def test_a_delayed_delivery_is_due_later() -> None:
 def test_a_delay_of_nothing_has_no_effect() -> None:
     """A run in which a fault changed nothing must be able to say so."""
     assert in_east(DelayBy(by=Delay(fixed=0)), Reorder(within=0), SlowClient(over=0)) == [SOUND]
-    assert in_east(LoseRequest(attempts=0), LoseAnswer(attempts=0), Duplicate(after=())) == [SOUND]
+    assert in_east(LoseRequest(attempts=0), LoseResponse(attempts=0), Duplicate(after=())) == [SOUND]
 
 
 def test_a_duplicate_is_a_delivery_of_its_own_for_each_copy() -> None:
@@ -65,11 +65,11 @@ def test_copies_pass_through_the_faults_behind_theirs() -> None:
 
 def test_a_copy_has_its_own_way_through_the_network() -> None:
     """Requests and answers are lost per copy; only what the registry sends is the same."""
-    first, copy = in_east(LoseRequest(), LoseAnswer(attempts=2), SlowClient(over=9), Duplicate(after=(50,)))
+    first, copy = in_east(LoseRequest(), LoseResponse(attempts=2), SlowClient(over=9), Duplicate(after=(50,)))
 
-    assert (first.lose_requests, first.lose_answers) == (1, 2)
+    assert (first.lose_requests, first.lose_responses) == (1, 2)
     assert (copy.lose_requests, copy.lose_requests_fault) == (0, None)
-    assert (copy.lose_answers, copy.lose_answers_fault) == (0, None)
+    assert (copy.lose_responses, copy.lose_responses_fault) == (0, None)
     assert copy.body_over_ms == 9
 
 
@@ -108,22 +108,22 @@ def test_reordered_deliveries_overtake_each_other_within_their_limit() -> None:
 
 def test_lost_requests_and_answers_are_recorded_when_they_happen() -> None:
     """Each loss is recorded when it happens, so its fault stands beside the number, not in ``faults``."""
-    (sent,) = in_east(SinkDown(), LoseRequest(attempts=2), LoseAnswer(attempts=3))
+    (sent,) = in_east(SinkDown(), LoseRequest(attempts=2), LoseResponse(attempts=3))
 
     assert (sent.lose_requests, sent.lose_requests_fault) == (2, 1)
-    assert (sent.lose_answers, sent.lose_answers_fault) == (3, 2)
+    assert (sent.lose_responses, sent.lose_responses_fault) == (3, 2)
     assert sent.faults == ()
 
 
 def test_of_two_faults_on_the_way_the_harder_one_holds() -> None:
     """Whichever comes first."""
     (sent,) = in_east(
-        LoseRequest(attempts=2), LoseRequest(attempts=1), LoseAnswer(attempts=1), LoseAnswer(attempts=4),
+        LoseRequest(attempts=2), LoseRequest(attempts=1), LoseResponse(attempts=1), LoseResponse(attempts=4),
         SlowClient(over=5), SlowClient(over=3),
     )  # fmt: skip
 
     assert (sent.lose_requests, sent.lose_requests_fault) == (2, 0)
-    assert (sent.lose_answers, sent.lose_answers_fault) == (4, 3)
+    assert (sent.lose_responses, sent.lose_responses_fault) == (4, 3)
     assert (sent.body_over_ms, sent.faults) == (5, (4,))
 
 

@@ -91,7 +91,7 @@ def test_a_fault_that_cannot_be_meant_is_reported_where_it_stands(text: str, mes
         "operations: [{}]\nfaults: [{fault: unknown-region, as: ''}]",
         "key: k\noperations: [{}]\nfaults: [{fault: wrong-key}]",
         "actions: [push]\noperations: [{action: delete}, {}]\nfaults: [{fault: sink-hangs, operation: op2}]",
-        "operations: [{}]\nfaults: [{fault: crash, step: before-answer, region: eastus, operation: op1, nth: 2}]",
+        "operations: [{}]\nfaults: [{fault: crash, step: before-response, region: eastus, operation: op1, nth: 2}]",
         "operations: [{}]\nfaults: [{fault: crash, step: before-notify, operation: op1}]",
         "faults: [{fault: crash, at: 3s}, {fault: restart, at: 9s}]",
     ],

@@ -9,13 +9,13 @@ import pytest
 
 from fanin.simulator.faults.aggregator import Crash, Restart
 from fanin.simulator.faults.request import Malform, UnknownRegion, WrongKey
-from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
 from fanin.simulator.faults.transport import (
     DelayBy,
     Drop,
     Duplicate,
-    LoseAnswer,
     LoseRequest,
+    LoseResponse,
     Reorder,
     SlowClient,
 )
@@ -67,7 +67,7 @@ faults:
   - {fault: duplicate, after: [3s, 6d]}
   - {fault: reorder, within: 5s}
   - {fault: lose-request, attempts: 2}
-  - {fault: lose-answer}
+  - {fault: lose-response}
   - {fault: malform, how: huge}
   - {fault: unknown-region, as: venus}
   - {fault: wrong-key}
@@ -75,10 +75,10 @@ faults:
   - {fault: sink-refuses, since: 1s, until: 2s, status: 400, operation: build}
   - {fault: sink-stalls, by: 3s}
   - {fault: sink-hangs}
-  - {fault: sink-loses-answer, times: 3}
+  - {fault: sink-loses-response, times: 3}
   - {fault: sink-down, until: 1m}
   - {fault: crash, at: 3s, down_for: 0}
-  - {fault: crash, step: before-answer, region: EastUS, operation: build, nth: 7}
+  - {fault: crash, step: before-response, region: EastUS, operation: build, nth: 7}
   - {fault: restart, at: 30s, down_for: 2s}
 expect:
   - {operation: build, outcome: timed_out, missing: [NORTH EUROPE], at: 1.5 timeout, within: 2s}
@@ -128,7 +128,7 @@ def test_every_field_is_read() -> None:
             Duplicate(after=(3_000, 6 * 86_400_000)),
             Reorder(within=5_000),
             LoseRequest(attempts=2),
-            LoseAnswer(),
+            LoseResponse(),
             Malform(how="huge"),
             UnknownRegion(url_region="venus"),
             WrongKey(),
@@ -136,10 +136,10 @@ def test_every_field_is_read() -> None:
             SinkRefuses(since=1_000, until=2_000, status=400, operation="build"),
             SinkStalls(by=3_000),
             SinkHangs(),
-            SinkLosesAnswer(times=3),
+            SinkLosesResponse(times=3),
             SinkDown(until=60_000),
             Crash(at=3_000, down_for=0),
-            Crash(step="before-answer", region="eastus", operation="build", nth=7),
+            Crash(step="before-response", region="eastus", operation="build", nth=7),
             Restart(at=30_000, down_for=2_000),
         ),
         expect=(
@@ -207,7 +207,7 @@ def test_regions_are_spelled_as_in_their_list() -> None:
             replication: {eastus: 1s}
             webhooks: {' west us ': {status: disabled}}
             operations: [{home: EASTUS, reaches: {eastus: 2s}}]
-            faults: [{fault: drop, region: eastus}, {fault: crash, step: before-answer, region: eastus}]
+            faults: [{fault: drop, region: eastus}, {fault: crash, step: before-response, region: eastus}]
             expect: [{operation: op1, outcome: timed_out, missing: [west us]}]
             """)
     )

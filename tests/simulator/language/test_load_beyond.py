@@ -23,7 +23,7 @@ WRONG = {
         "4:44: replica: there is no replica 2; there is 1",
     ),
     "a pause of two kinds": (
-        "faults: [{fault: pause, at: 1s, step: after-answer, lasts: 1s}]",
+        "faults: [{fault: pause, at: 1s, step: after-response, lasts: 1s}]",
         "4:10: pause: both at and step; write one of them",
     ),
     "a pause that narrows an instant": (
@@ -55,8 +55,8 @@ WRONG = {
         "4:26: envelope: retry gathers no events; only cncf-distribution does",
     ),
     "a fault of a request that is shared": (
-        f"{CNCF}faults: [{{fault: lose-answer}}]",
-        f"5:10: lose-answer: {SHARED}",
+        f"{CNCF}faults: [{{fault: lose-response}}]",
+        f"5:10: lose-response: {SHARED}",
     ),
     "an event that breaks its envelope": (
         f"{CNCF}faults: [{{fault: malform, how: truncated}}]",
@@ -99,7 +99,7 @@ def test_all_of_it_is_read() -> None:
         + f"expects: [EastUS]\nreplicas: 3\nsigning: {{secrets: [{SECRET}]}}\n"
         + "sender: {profile: cncf-distribution}\nfaults:\n"
         + "  - {fault: restart, at: 1s, expects: [' WestEurope '], timeout: 0.5 timeout, replica: 3}\n"
-        + "  - {fault: pause, step: after-answer, region: EASTUS, lasts: 1m}\n"
+        + "  - {fault: pause, step: after-response, region: EASTUS, lasts: 1m}\n"
         + "  - {fault: clock-jump, at: 1s, back: 1h}\n"
         + "  - {fault: sign-earlier, by: 5m}\n"
     )
@@ -109,7 +109,7 @@ def test_all_of_it_is_read() -> None:
     assert scenario.sender == Sender(profile="cncf-distribution")
     assert scenario.faults == (
         Restart(at=1_000, expects=("westeurope",), timeout=60_000, replica=3),
-        Pause(step="after-answer", region="eastus", lasts=60_000),
+        Pause(step="after-response", region="eastus", lasts=60_000),
         ClockJump(at=1_000, back=3_600_000),
         SignEarlier(by=300_000),
     )

@@ -31,7 +31,7 @@ FIELDS = (
 FAULTS = (
     "every fault region operation chance min max median sigma by after at step until uri scope status missing"
 )
-VALUES = "eastus never drop delay crash before-answer completed team/app:{n} 3s 0.5 retry acr yes 010 12:30"
+VALUES = "eastus never drop delay crash before-response completed team/app:{n} 3s 0.5 retry acr yes 010 12:30"
 WORDS = st.sampled_from(f"{FIELDS} {FAULTS} {VALUES}".split())
 TEXT = st.text(alphabet="aZ09äß\u20ac\n\t '\"{}[]:,#-", max_size=8)
 LEAVES = st.one_of(WORDS, st.none(), st.booleans(), st.integers(), st.floats(), TEXT)

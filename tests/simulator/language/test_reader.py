@@ -15,7 +15,7 @@ from fanin.simulator.language.yaml_nodes import compose
 
 HEAD = "scenario: example\ntitle: An example\n"  # rows begin on line 3
 FIELDS = "scenario, title, description, regions, expects, timeout, registry, correlation, ids, actions, key, replicas, signing, latency, sender, replication, webhooks, operations, faults, expect, verdict"
-FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-answer, slow-client, malform, unknown-region, wrong-key, forge, sign-earlier, upgrade-h2c, sink-refuses, sink-stalls, sink-hangs, sink-loses-answer, sink-down, crash, restart, pause, clock-jump"
+FAULTS = "drop, delay, duplicate, reorder, lose-request, lose-response, slow-client, malform, unknown-region, wrong-key, forge, sign-earlier, upgrade-h2c, sink-refuses, sink-stalls, sink-hangs, sink-loses-response, sink-down, crash, restart, pause, clock-jump"
 DURATION = (
     "write a duration such as 250ms, 45s, 1m30s, 2h, 3d, or a multiple of the timeout such as 0.75 timeout"
 )
@@ -260,8 +260,8 @@ WRONG = {
         "4:36: after: the list is empty; it needs at least 1",
     ),
     "no attempts": (
-        "operations: [{}]\nfaults: [{fault: lose-answer, attempts: 0}]",
-        "4:41: attempts: 0 is too small; at least 1",
+        "operations: [{}]\nfaults: [{fault: lose-response, attempts: 0}]",
+        "4:43: attempts: 0 is too small; at least 1",
     ),
     "a sink that refuses with a success": (
         "operations: [{}]\nfaults: [{fault: sink-refuses, status: 200}]",
@@ -272,7 +272,7 @@ WRONG = {
         "4:10: crash: neither at nor step; write one of them",
     ),
     "a crash twice timed": (
-        "operations: [{}]\nfaults: [{fault: crash, at: 3s, step: before-answer}]",
+        "operations: [{}]\nfaults: [{fault: crash, at: 3s, step: before-response}]",
         "4:10: crash: both at and step; write one of them",
     ),
     "a restart at no time": (

@@ -102,7 +102,7 @@ def test_it_accepts_what_the_language_has(fields: dict[str, Any]) -> None:
         {"faults": ["drop"]},
         {"faults": [{"fault": "drop", "by": "3s"}]},
         {"faults": [{"fault": "delay"}]},
-        {"faults": [{"fault": "crash", "at": "3s", "step": "before-answer"}]},
+        {"faults": [{"fault": "crash", "at": "3s", "step": "before-response"}]},
         {"faults": [{"fault": "duplicate", "after": []}]},
         {"expect": [{"operation": "op1"}]},
     ],

@@ -7,7 +7,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import SinkHangs
-from fanin.simulator.faults.transport import LoseAnswer, LoseRequest, SlowClient
+from fanin.simulator.faults.transport import LoseRequest, LoseResponse, SlowClient
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
     EAST,
@@ -81,7 +81,7 @@ RIGHT = {
         sent(EAST, 5, error="lost"), fault_applied(5, attempt=4), faults=(LoseRequest(),)
     ),
     "the response was lost": after_done(
-        sent(EAST, 5, error="reset"), fault_applied(5, attempt=4), faults=(LoseAnswer(),)
+        sent(EAST, 5, error="reset"), fault_applied(5, attempt=4), faults=(LoseResponse(),)
     ),
     "the client was slow": after_done(
         no_response(), fault_applied(5, op="op1", region=EAST), faults=(SlowClient(over=60_000),)
@@ -173,7 +173,7 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "a fault lost another one's response": (
         after_done(
             sent(EAST, 4, error="reset"), fault_applied(4, attempt=4), sent(WEST, 5, error="reset"),
-            faults=(LoseAnswer(),),
+            faults=(LoseResponse(),),
         ), Rule.ACKNOWLEDGEMENT, ("B69",),
     ),
     # --- starts ---

@@ -7,7 +7,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
 from fanin.simulator.faults.aggregator import Crash
 from fanin.simulator.faults.fault import Fault
-from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesAnswer, SinkRefuses, SinkStalls
+from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -59,7 +59,7 @@ RIGHT = {
     ),
     "its response was lost, then accepted": with_fault(
         both(20), notified("completed", 20.1, error="reset"), notified("completed", 80),
-        fault=SinkLosesAnswer(),
+        fault=SinkLosesResponse(),
     ),
     "stalled": with_fault(both(20), notified("completed", 20.1, after=30_000), fault=SinkStalls(by=30_000)),
     "given up after three days": with_fault(

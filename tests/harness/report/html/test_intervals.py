@@ -2,7 +2,7 @@
 
 from fanin.harness.report.html.diagram import IntervalKind
 from fanin.harness.report.html.glyphs import Glyph
-from fanin.simulator.faults.sink import SinkDown, SinkLosesAnswer, SinkRefuses
+from fanin.simulator.faults.sink import SinkDown, SinkLosesResponse, SinkRefuses
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
@@ -88,7 +88,7 @@ def test_a_fault_of_one_operations_sink_does_not_shade_the_others() -> None:
 
 def test_a_fault_that_only_loses_answers_holds_no_interval() -> None:
     """Where it lost one, the notification's marker says so."""
-    played = history(sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01), faults=(SinkLosesAnswer(),))
+    played = history(sent(EAST, 0), sent(WEST, 5), notified("completed", 5.01), faults=(SinkLosesResponse(),))
 
     assert [it for it in block(played).intervals if it.kind is IntervalKind.SINK_FAULT] == []
 
