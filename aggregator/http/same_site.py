@@ -1,8 +1,8 @@
 """Refuses what a browser sends on behalf of other sites, to a service that asks for no key.
 
-A service on loopback without keys trusts whoever can reach it. A browser on the same machine can, and sends
-for any page that it shows: a form's POST to ``http://127.0.0.1:8080``, or a request to a name of the page's
-own that suddenly has the address 127.0.0.1 (DNS rebinding).
+A service on loopback without keys trusts every client that can reach it. A browser on the same machine can,
+and sends for any page that it shows: a form's POST to ``http://127.0.0.1:8080``, or a request to a name of
+the page's own that suddenly has the address 127.0.0.1 (DNS rebinding).
 """
 
 import ipaddress
