@@ -209,6 +209,31 @@ def test_a_mistake_is_one_sentence(suite: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_what_the_application_raised_is_part_of_the_report(suite: pytest.Pytester) -> None:
+    """Its own traceback, which names its own file."""
+    suite.makepyfile(
+        raising="""
+        async def app(scope, receive, send):
+            if scope["type"] == "http":
+                raise KeyError("no such region")
+
+        def create_app():
+            return app
+        """,
+        test_it="""
+        from raising import create_app
+
+        def test_app(fanin):
+            fanin.check("slow-region", app=create_app)
+        """,
+    )
+
+    result = suite.runpytest(*ARGUMENTS)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  raised in life 1, at +0*: KeyError: 'no such region' (raising.py:*"])
+
+
 def test_an_application_that_cannot_start_is_reported_as_such(suite: pytest.Pytester) -> None:
     """Its own words are in the report."""
     suite.makepyfile("""

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_a_terminal_shows_how_much_is_done_and_nothing_in_the_end(monkeypatch: p
     advance(Progress(2))
 
     assert screen.getvalue() == "\r\x1b[K0/2" + "\r\x1b[K" + "\r\x1b[K1/2" + "\r\x1b[K"
+
+
+def test_a_terminal_shows_how_long_the_rest_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long for each as for those that are done."""
+    screen, now_s = Terminal(), iter((100.0, 130.0))
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now_s))
+    progress = Progress(10)
+
+    for _ in range(3):
+        progress.advance()
+    progress.show()
+
+    assert screen.getvalue().endswith("3/10, about 1m10s left")
 
 
 def test_a_file_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
