@@ -61,6 +61,7 @@ class OutboxEntry(NamedTuple):
     due_ms: int | None  # Unix epoch, of the next attempt; None before the first one, and for a dead letter
     error: str | None  # why the last attempt failed
     dead_ms: int | None  # Unix epoch, when it became a dead letter; None while it is tried
+    paused: bool = False  # not tried until it is resumed
 
     @classmethod
     def of(cls, target: str, notification: Notification, record: RetryRecord) -> "OutboxEntry":
@@ -185,8 +186,12 @@ class TargetControl(Protocol):
         At least one is given. The target need not be configured. An attempt that runs is not ended.
         """
 
-    async def pause(self, target: str, *, paused: bool) -> None:
-        """Begin no attempts for a target until it is resumed, over restarts too; or resume it."""
+    async def pause(self, *, target: str | None, operation: OperationId | None, paused: bool) -> int:
+        """Begin no attempts until resumed, over restarts too; or resume.
+
+        With an operation, for its pending notifications, or the one to ``target``: returns how many changed.
+        Otherwise for all of a target, those that are still to come, too: returns 0.
+        """
 
     async def target_states(self) -> list[TargetState]:
         """The configured targets, and those that have entries or are paused without being configured."""

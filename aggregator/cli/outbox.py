@@ -78,25 +78,31 @@ def targets(*, form: str, url: str | None) -> None:
         click.echo(line)
 
 
-_target = click.option("--target", metavar="NAME", required=True, help="Name of the target.")
+def _pause_or_resume(command: str, target: str | None, operation: str | None, url: str | None) -> None:
+    if not (target or operation):
+        raise click.UsageError(f"choose what to {command}: --target, or --operation, or both")
+    chosen = {"target": target, "operation": operation}
+    query = {name: value for name, value in chosen.items() if value}
+    number = ServiceClient(url).request("POST", f"/outbox/{command}", query).get("notifications")
+    click.echo(f"{target} is {command}d" if number is None else f"{number} {command}d")
 
 
 @outbox.command(epilog=examples("fanin outbox pause --target oncall"))
-@_target
+@click.option("--target", metavar="NAME", help="Pause this target.")
+@click.option("--operation", metavar="ID", help="Pause what waits of this operation only.")
 @url_option
-def pause(*, target: str, url: str | None) -> None:
-    """Send nothing to a target until it is resumed. It stays paused over restarts."""
-    ServiceClient(url).request("POST", "/outbox/pause", {"target": target})
-    click.echo(f"{target} is paused")
+def pause(*, target: str | None, operation: str | None, url: str | None) -> None:
+    """Send nothing to a target, or nothing of an operation, until it is resumed, over restarts too."""
+    _pause_or_resume("pause", target, operation, url)
 
 
 @outbox.command(epilog=examples("fanin outbox resume --target oncall"))
-@_target
+@click.option("--target", metavar="NAME", help="Resume this target.")
+@click.option("--operation", metavar="ID", help="Resume what waits of this operation.")
 @url_option
-def resume(*, target: str, url: str | None) -> None:
-    """Send to a target again."""
-    ServiceClient(url).request("POST", "/outbox/resume", {"target": target})
-    click.echo(f"{target} is resumed")
+def resume(*, target: str | None, operation: str | None, url: str | None) -> None:
+    """Send again what was paused."""
+    _pause_or_resume("resume", target, operation, url)
 
 
 @outbox.command(
@@ -136,4 +142,6 @@ def rendered(found: Sequence[Entry]) -> list[str]:
 def _next(one: Entry) -> str:
     if one["dead_lettered"]:
         return f"dead-lettered {one['dead_lettered'][:19]}Z"
+    if one["state"] == "paused":
+        return "when resumed"
     return f"{one['next_attempt'][:19]}Z" if one["next_attempt"] else "now"

@@ -42,7 +42,7 @@ from fanin.aggregator.http.query import (
     parse_limit,
     parse_phase,
     parse_selection,
-    parse_target,
+    require_selection,
 )
 from fanin.aggregator.http.views import (
     STATUS_PATH,
@@ -261,19 +261,18 @@ class HttpApi:
         self._authorise(request)
         control = self._target_control()
         known = [state.target for state in await control.target_states()]
-        target = parse_target(fold_names(request.query_params), known)
-        await control.pause(target, paused=paused)
-        log.event(logging.INFO, "target-paused" if paused else "target-resumed", target=target)
-        return _json({"target": target, "paused": paused})
+        target, operation = require_selection(fold_names(request.query_params), known)
+        number = await control.pause(target=target, operation=operation, paused=paused)
+        event = "outbox-paused" if paused else "outbox-resumed"
+        log.event(logging.INFO, event, target=target, operation=operation)
+        return _json({"paused": paused, "notifications": number if operation else None})
 
     async def discard(self, request: Request) -> Response:
         """Delete pending notifications and dead letters of a target, an operation, or both."""
         self._authorise(request)
         control = self._target_control()
         known = [state.target for state in await control.target_states()]
-        target, operation = parse_selection(fold_names(request.query_params), known)
-        if target is None and operation is None:
-            raise MalformedError("target= or operation= is required, or both")
+        target, operation = require_selection(fold_names(request.query_params), known)
         number = await control.discard(target=target, operation=operation)
         log.event(
             logging.WARNING, "outbox-discarded", target=target, operation=operation, notifications=number

@@ -61,16 +61,16 @@ def parse_dead(text: str | None) -> bool | None:
     return OUTBOX_STATES[text]
 
 
-def parse_target(query: Query, targets: Collection[str]) -> str:
-    """Parse ``?target=``, the one target that is paused or resumed.
+def require_selection(query: Query, targets: Collection[str]) -> tuple[str | None, str | None]:
+    """Parse ``?target=`` and ``?operation=``, of which at least one must be given.
 
     Raises:
-        MalformedError: not given, unknown, or there is another parameter.
+        MalformedError: neither is given, or as `parse_selection`.
     """
     target, operation = parse_selection(query, targets)
-    if target is None or operation is not None:
-        raise MalformedError("target= is required, and nothing else")
-    return target
+    if target is None and operation is None:
+        raise MalformedError("target= or operation= is required, or both")
+    return target, operation
 
 
 def parse_selection(query: Query, targets: Collection[str]) -> tuple[str | None, str | None]:

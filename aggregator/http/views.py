@@ -85,7 +85,7 @@ def outbox_entry_view(entry: OutboxEntry) -> dict[str, Any]:
     return {
         "operation": entry.operation_id,
         "target": entry.target,
-        "state": "waiting" if entry.dead_ms is None else "dead",
+        "state": "paused" if entry.paused else "waiting" if entry.dead_ms is None else "dead",
         "outcome": entry.outcome.value,
         "key": entry.key,
         "attempts": entry.attempts,

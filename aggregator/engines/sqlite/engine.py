@@ -195,9 +195,14 @@ class SqliteEngine:
                 self._dispatchers.reread()
         return count
 
-    async def pause(self, target: str, *, paused: bool) -> None:
-        await self._submit(SetPaused(target, paused))
-        self._set_paused(target, paused=paused)
+    async def pause(self, *, target: str | None, operation: OperationId | None, paused: bool) -> int:
+        count: int = await self._submit(SetPaused(Selection(target, operation), paused))
+        if operation is None and target is not None:
+            self._set_paused(target, paused=paused)
+        elif self._dispatchers:
+            self._dispatchers.reread()
+            self._dispatchers.recheck()
+        return count
 
     async def target_states(self) -> list[TargetState]:
         counts, paused = self._read(lambda: (self._store.outbox.by_target(), self._store.outbox.paused()))

@@ -55,6 +55,10 @@ class Selection(NamedTuple):
     operation: OperationId | None
 
 
+# When a paused notification is due: later than any clock says, and within what JSON can hold.
+PAUSED_MS = 1 << 53
+
+
 type _Entry = tuple[str, OutboxEntry | None]
 
 
@@ -91,24 +95,30 @@ class OutboxTable:
         One that is due later than the longest pause allows was rescheduled before the clock was set back; it
         is due now.
         """
-        due = "WHERE target = ? AND due_ms {} ? ORDER BY due_ms LIMIT ?"
-        rows = self._rows(due.format("<="), (target, now_ms, limit))
+        due = "WHERE target = ? AND due_ms > ? AND due_ms <= ? ORDER BY due_ms LIMIT ?"
+        rows = self._rows(due, (target, -1, now_ms, limit))
         misplaced_ms = now_ms + PAUSE_MS_MAX
-        return rows + self._rows(due.format(">"), (target, misplaced_ms, limit - len(rows)))
+        return rows + self._rows(due, (target, misplaced_ms, PAUSED_MS - 1, limit - len(rows)))
 
     def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
         """When the next one that is not due yet will be due."""
-        return self._integer("SELECT min(due_ms) FROM outbox WHERE target = ? AND due_ms > ?", target, now_ms)
+        return self._integer(
+            "SELECT min(due_ms) FROM outbox WHERE target = ? AND due_ms > ? AND due_ms < ?",
+            target,
+            now_ms,
+            PAUSED_MS,
+        )
 
     def delete_delivered(self, numbers: Sequence[int]) -> int:
         """Delete notifications that were accepted; return how many were there. Some may be discarded."""
         return self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers]).rowcount
 
     def reschedule(self, failures: Iterable[Failed]) -> None:
-        """Write the time of the next attempt at notifications that failed."""
+        """Write the time of the next attempt at notifications that failed. One that is paused stays so."""
         self._db.executemany(
-            "UPDATE outbox SET attempts = ?, tried_ms = ?, due_ms = ?, error = ? WHERE n = ?",
-            [(it.attempts, it.tried_ms, it.due_ms, it.error, n) for n, it in failures],
+            "UPDATE outbox SET attempts = ?, tried_ms = ?, due_ms = iif(due_ms = ?, due_ms, ?), error = ?"
+            " WHERE n = ?",
+            [(it.attempts, it.tried_ms, PAUSED_MS, it.due_ms, it.error, n) for n, it in failures],
         )
 
     def oldest_decided_ms(self) -> int | None:
@@ -192,6 +202,16 @@ class OutboxTable:
         """The targets that are paused."""
         return frozenset(target for (target,) in self._db.execute("SELECT target FROM paused_target"))
 
+    def set_operation_paused(self, selection: Selection, *, paused: bool, now_ms: int) -> list[str]:
+        """Pause the pending notifications of an operation, or resume them; return their targets."""
+        query = "SELECT n, target FROM outbox WHERE operation = ? AND (? IS NULL OR target = ?)"
+        query += " AND due_ms IS NOT ?" if paused else " AND due_ms = ?"
+        values = (selection.operation, selection.target, selection.target, PAUSED_MS)
+        found = self._db.execute(query, values).fetchall()
+        due_ms = PAUSED_MS if paused else now_ms
+        self._db.executemany("UPDATE outbox SET due_ms = ? WHERE n = ?", [(due_ms, n) for n, _ in found])
+        return [target for _, target in found]
+
     def set_paused(self, target: str, *, paused: bool) -> None:
         """Pause a target, or resume it."""
         if paused:
@@ -240,10 +260,14 @@ class OutboxTable:
         entries: list[_Entry] = []
         for number, target, operation, notify, attempts, error, due_ms, dead_ms in rows:
             reason = None if error is None else text_of(error)
-            record = RetryRecord(attempts=attempts, due_ms=due_ms, error=reason, dead_ms=dead_ms)
+            paused = due_ms == PAUSED_MS
+            record = RetryRecord(
+                attempts=attempts, due_ms=None if paused else due_ms, error=reason, dead_ms=dead_ms
+            )
             entry = None
             try:
                 entry = OutboxEntry.of(text_of(target), decode_notification(operation, notify), record)
+                entry = entry._replace(paused=paused)
             except UnreadableRowError as exc:
                 self._unreadable.note(table, number, operation, exc)
             entries.append((f"{kind}.{number}", entry))

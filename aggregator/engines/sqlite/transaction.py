@@ -175,6 +175,15 @@ class Transaction:
         self.discarded = (self.discarded[0] + pending, self.discarded[1] + dead)
         return pending + dead
 
+    def set_paused(self, selection: Selection, *, paused: bool) -> int:
+        """Pause or resume a target, or pending notifications of an operation; return how many of those."""
+        outbox = self.store.outbox
+        if selection.operation is not None:
+            return len(outbox.set_operation_paused(selection, paused=paused, now_ms=self.at_ms))
+        if selection.target is not None:
+            outbox.set_paused(selection.target, paused=paused)
+        return 0
+
     def next_deadline_ms(self) -> int | None:
         """The earliest deadline among the operations that changed here and still wait."""
         waiting = (it.deadline_ms for it in self._changed.values() if it.phase is Phase.WAITING)

@@ -62,9 +62,9 @@ class Discard(NamedTuple):
 
 
 class SetPaused(NamedTuple):
-    """Pause a target, or resume it."""
+    """Pause a target, or what waits of an operation; or resume it."""
 
-    target: str
+    selection: Selection
     paused: bool
 
 
@@ -228,7 +228,7 @@ class Writer:
                     it.selection, pending_upto=it.pending_upto, dead_upto=it.dead_upto, limit=REQUEUE_MAX
                 )
             elif isinstance(it, SetPaused):
-                self._store.outbox.set_paused(it.target, paused=it.paused)
+                results[nth] = transaction.set_paused(it.selection, paused=it.paused)
         began_s = stopwatch_s()
         try:
             self._store.commit()

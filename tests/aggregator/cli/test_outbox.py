@@ -137,7 +137,7 @@ def test_targets_are_listed_with_their_state() -> None:
 def test_a_target_is_paused_and_resumed(command: str, printed: str) -> None:
     """By its name."""
     with respx.mock as router:
-        route = router.post(f"{URL}/outbox/{command}").respond(json={"target": "oncall", "paused": True})
+        route = router.post(f"{URL}/outbox/{command}").respond(json={"paused": True, "notifications": None})
         ran = CliRunner().invoke(outbox, [command, "--target", "oncall", "--url", URL])
 
     assert (ran.exit_code, ran.stdout) == (0, printed)

@@ -60,3 +60,35 @@ def test_what_is_discarded_is_not_sent(world: World) -> None:
         assert (world.metrics.pending, world.metrics.dead) == (0, 0)
 
     world.play(story)
+
+
+def test_an_operation_that_is_paused_waits_over_restarts(world: World) -> None:
+    """Whether it was attempted or not; an attempt that runs meanwhile does not resume it."""
+
+    async def refuse_slowly(_: Notification) -> None:
+        await world.wait(500)
+        raise NotDeliveredError("answered 503")
+
+    async def story() -> None:
+        world.receiver = refuse_slowly
+        engine = await world.start(regions=(EAST,))
+        assert isinstance(engine, SqliteEngine)
+        await deliver_all(engine, arrival(EAST, "op-1"), arrival(EAST, "op-2"))
+        assert await engine.pause(target=None, operation="op-1", paused=True) == 1
+        assert await engine.pause(target=None, operation="op-1", paused=True) == 0
+        await world.wait(3_600_000)
+        await world.kill()
+        world.receiver = accept
+        world.attempts.clear()
+        engine = await world.start()
+        assert isinstance(engine, SqliteEngine)
+        await world.wait(3_600_000)
+
+        assert world.outcomes_sent() == [("op-2", "completed")]
+        (entry,) = (await engine.outbox(dead=None, after=None, limit=10)).entries
+        assert (entry.operation_id, entry.paused, entry.due_ms) == ("op-1", True, None)
+        assert await engine.pause(target=None, operation="op-1", paused=False) == 1
+        await world.wait(1_000)
+        assert world.outcomes_sent() == [("op-2", "completed"), ("op-1", "completed")]
+
+    world.play(story)
