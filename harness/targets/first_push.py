@@ -19,6 +19,7 @@ from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
 
 _POLL_S = 0.05
+WAITS_MS_MIN = 10_000  # an engine that has just started may be slow, and so may the machine
 _REGIONS = ("northeurope", "westeurope", "eastus")
 FIRST_PUSH = Scenario(
     scenario="first-push",
@@ -99,7 +100,7 @@ async def push_to_command(command: str, *, seed: int, time_scale: TimeScale, dia
         async with command_world(
             FIRST_PUSH, command, Path(folder), seed=seed, time_scale=time_scale, dialect=dialect
         ) as started:
-            waits_ms = time_scale.timeout_ms + time_scale.tolerance_ms
+            waits_ms = max(time_scale.timeout_ms + time_scale.tolerance_ms, WAITS_MS_MIN)
             began_ms: int | None = None
             playing = asyncio.create_task(started.world.play(begin=started.clock.start))
             entries = started.world.recorder.entries

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fanin.harness.dialect import CONTRACT
+from fanin.harness.targets import first_push
 from fanin.harness.targets.first_push import FirstPushError, check_first_push, push_to_command
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.asgi import StartError
@@ -61,8 +62,11 @@ def test_a_right_command_is_pushed_to_and_stopped() -> None:
         (202, "its sink was not notified within 1.5s"),
     ],
 )
-def test_a_command_that_takes_no_push_is_one_error(status: int, complaint: str, tmp_path: Path) -> None:
+def test_a_command_that_takes_no_push_is_one_error(
+    status: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With what it printed last, within a timeout."""
+    monkeypatch.setattr(first_push, "WAITS_MS_MIN", 0)
     server = tmp_path / "server.py"
     server.write_text(SERVER, encoding="utf-8")
     command = f"{PYTHON} {shlex.quote(str(server))} {status}"
