@@ -1,6 +1,7 @@
 """A receiver that does harm delays neither webhooks nor other targets, and fills neither memory nor files."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -45,20 +46,29 @@ def hostile(kind: str) -> Iterator[str]:
 
 
 class Noise:
-    """The longest time for which the machine kept this process from running."""
+    """The longest time that a flush took here, or for which the machine kept this process from running."""
 
-    longest_s = 0.0
+    def __init__(self, file: Path) -> None:
+        self.longest_s = 0.0
+        self._file = file
+
+    def _flush(self) -> None:
+        with self._file.open("a") as file:
+            file.write("x")
+            file.flush()
+            os.fsync(file.fileno())
 
     async def watch(self) -> None:
         while True:
             before_s = time.monotonic()
             await asyncio.sleep(0.01)
+            await asyncio.to_thread(self._flush)
             self.longest_s = max(self.longest_s, time.monotonic() - before_s - 0.01)
 
 
 @asynccontextmanager
-async def noise() -> AsyncIterator[Noise]:
-    found = Noise()
+async def noise(folder: Path) -> AsyncIterator[Noise]:
+    found = Noise(folder / "noise")
     watching = asyncio.create_task(found.watch())
     try:
         yield found
@@ -110,7 +120,7 @@ def test_a_hostile_receiver_harms_itself_alone(tmp_path: Path, kind: str) -> Non
                 )
                 slowest = Slowest()
                 try:
-                    async with noise() as machine:
+                    async with noise(tmp_path) as machine:
                         await slowest.play(service, good)
                     memory_mib, open_files = service.memory_mib(), count(service, "fd")
                 finally:
@@ -140,7 +150,7 @@ def test_a_name_server_that_hangs_delays_its_target_alone(tmp_path: Path) -> Non
                 FANIN_NOTIFY_FILE=str(tmp_path / "targets.yaml"),
             )
             slowest = Slowest()
-            async with noise() as machine:
+            async with noise(tmp_path) as machine:
                 await slowest.play(service, good)
             threads = count(service, "task")
             began_s = time.monotonic()
