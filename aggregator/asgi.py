@@ -6,6 +6,8 @@
 from the environment alone. The address of that server is not known here, so keys are required in any case.
 Requests that another HTTP implementation has read are refused: it might be less strict, and unbounded.
 
+``fanin verify --app fanin.aggregator.asgi:in_process`` judges the application alone, without a server.
+
 Rules of this file: a failed start is reported in one line, and ends the whole server: a supervisor of workers
 would otherwise restart the failing worker for ever.
 """
@@ -54,6 +56,15 @@ def create() -> AsgiApp:
     if not settings.requires_credentials:
         app = refuse_cross_site(app, loopback=False)
     return _require_our_http(_report_in_one_line(app))
+
+
+def in_process() -> AsgiApp:
+    """Build the application for a caller in the same process, such as a test harness: no server, no log.
+
+    Raises:
+        SettingsError: the environment has a setting that is wrong or missing.
+    """
+    return create_app(Settings.from_environment(os.environ))
 
 
 def _exit(problem: str) -> NoReturn:

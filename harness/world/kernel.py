@@ -170,7 +170,13 @@ class VirtualKernel:
     @contextmanager
     def foreign_app_sandbox(self, epoch_ms: int) -> Iterator[None]:
         """For unmodified code: let the wall clock follow virtual time, and enforce the sandbox."""
-        with time_machine.travel(epoch_ms / 1000, tick=False) as clock, sandbox.enforced(self.on_app_error):
+        with self.virtual_wall_clock(epoch_ms), sandbox.enforced(self.on_app_error):
+            yield
+
+    @contextmanager
+    def virtual_wall_clock(self, epoch_ms: int) -> Iterator[None]:
+        """Let ``time.time()`` and ``datetime.now()`` follow virtual time."""
+        with time_machine.travel(epoch_ms / 1000, tick=False) as clock:
             self._loop.on_clock_moved = lambda now_s: clock.move_to(
                 (epoch_ms + self._loop.clock_offset_ms) / 1000 + now_s
             )

@@ -8,7 +8,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def play(
             await world.play(trace=kernel.trace_hash)
             kernel.app_errors.end_life()
 
-        with kernel.foreign_app_sandbox(EPOCH_MS) if foreign_app else nullcontext():
+        with _surroundings(kernel, scenario, foreign_app=foreign_app):
             kernel.run(main())
     if foreign_app and kernel.sandbox_breach:
         raise UnsimulatedError(
@@ -150,6 +150,18 @@ def play(
     for error in kernel.app_errors.found:
         on_error(error)
     return History(run, world.recorder.entries)
+
+
+def _surroundings(
+    kernel: VirtualKernel, scenario: Scenario, *, foreign_app: bool
+) -> AbstractContextManager[None]:
+    """What an application needs around it.
+
+    Our own aggregator reads the loop's clock, but its library for signatures reads the wall clock.
+    """
+    if foreign_app:
+        return kernel.foreign_app_sandbox(EPOCH_MS)
+    return kernel.virtual_wall_clock(EPOCH_MS) if scenario.signing.secrets else nullcontext()
 
 
 def host_names(replicas: int) -> list[str]:

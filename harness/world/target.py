@@ -74,6 +74,7 @@ def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[
         settings["FANIN_KEYS"] = scenario.key
     if scenario.signing.secrets:
         settings["WEBHOOK_SECRETS"] = " ".join(scenario.signing.secrets)
+        settings["FANIN_SIGNING_SECRETS"] = ",".join(scenario.signing.secrets)
     return settings
 
 

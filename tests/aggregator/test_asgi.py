@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from fanin.aggregator import asgi
 from fanin.aggregator.http.exchange import Message
+from fanin.harness.cli.main import main
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +114,15 @@ def test_the_access_log_has_no_function_keys(caplog: pytest.LogCaptureFixture) -
     access.warning("no arguments")
 
     assert caplog.messages == ['127.0.0.1 - "POST /api/ImagePush" 202', "no arguments"]
+
+
+def test_the_application_alone_can_be_judged_in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a server, a log or a thread; with signatures too, whose library reads the wall clock."""
+    for name in [name for name in os.environ if name.startswith("FANIN_")]:
+        monkeypatch.delenv(name)
+    judge = ["verify", "--app", "fanin.aggregator.asgi:in_process", "--capability", "signatures"]
+
+    card = CliRunner().invoke(main, [*judge, "slow-region", "crash-after-ack", "signed"])
+
+    assert card.exit_code == 0, card.output
+    assert "3 valid" in card.output

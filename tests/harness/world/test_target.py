@@ -49,7 +49,7 @@ def test_every_setting_has_the_originals_name_and_ours() -> None:
     assert settings["NOTIFY_URL"] == settings["FANIN_NOTIFY_URL"] == "http://sink/"
     assert settings["DATA_DIR"] == settings["FANIN_DATA_DIR"] == "/data"
     assert "FANIN_KEYS" not in settings
-    assert "WEBHOOK_SECRETS" not in settings
+    assert {"WEBHOOK_SECRETS", "FANIN_SIGNING_SECRETS"}.isdisjoint(settings)
 
 
 def test_keys_and_secrets_are_set_where_a_scenario_has_them() -> None:
@@ -57,10 +57,11 @@ def test_keys_and_secrets_are_set_where_a_scenario_has_them() -> None:
     signed = load(find("signed"))
 
     key = environment(load(find("wrong-key")), notify_url="", data_dir=Path())["FANIN_KEYS"]
-    secrets = environment(signed, notify_url="", data_dir=Path())["WEBHOOK_SECRETS"]
+    secrets = environment(signed, notify_url="", data_dir=Path())
 
     assert key == load(find("wrong-key")).key
-    assert secrets.split(" ") == list(signed.signing.secrets)
+    assert secrets["WEBHOOK_SECRETS"].split(" ") == list(signed.signing.secrets)
+    assert secrets["FANIN_SIGNING_SECRETS"].split(",") == list(signed.signing.secrets)
 
 
 def test_a_restart_changes_only_what_it_names() -> None:
