@@ -1,7 +1,7 @@
 """Byte streams that may be HTTP/1.1, and the requests that h11, a strict parser, sees in them."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import h11
@@ -71,43 +71,31 @@ def chunked(*parts: bytes, extension: bytes = b"", trailers: bytes = b"") -> byt
     return b"".join(chunks) + b"0" + extension + b"\r\n" + trailers + b"\r\n"
 
 
-def _mostly(usual: bytes, *others: bytes) -> st.SearchStrategy[bytes]:
-    return st.sampled_from([usual] * 12 * len(others) + list(others))
-
-
-METHODS = _mostly(b"POST", b"GET", b"HEAD", b"OPTIONS", b"BREW", b"CONNECT", b"get", b"", b"P ST", b"P\x00ST")
-TARGETS = _mostly(
-    b"/a", b"/", b"/a?b=c", b"/%7e%zz?%20", b"*", b"http://h", b"HTTPS://h:8/x?y", b"http://h?q", b"http://u@h/",
+METHODS = (b"GET", b"HEAD", b"OPTIONS", b"BREW", b"CONNECT", b"get", b"", b"P ST", b"P\x00ST")
+TARGETS = (
+    b"/", b"/a?b=c", b"/%7e%zz?%20", b"*", b"http://h", b"HTTPS://h:8/x?y", b"http://h?q", b"http://u@h/",
     b"http:///x", b"h:80", b"//x/y", b"/a b", b"/a#b", b"/\x80", b"",
 )  # fmt: skip
-VERSIONS = _mostly(
-    b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"HTTP/11", b""
-)
-LINE_ENDS = _mostly(b"\r\n", b"\n", b"\r", b"\r\r\n", b" \r\n", b"\n\r\n", b"")
-USUAL_FIELDS = st.sampled_from(
-    [
-        b"x: y", b"x:", b"x:  y\t", b"x: \xff", b"connection: keep-alive", b"connection: Upgrade",
-        b"upgrade: h2c", b"upgrade: websocket", b"expect: 100-continue", b"expect: x", b"trailer: x",
-    ]
+VERSIONS = (b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"")
+LINE_ENDS = (b"\n", b"\r", b"\r\r\n", b" \r\n", b"\n\r\n", b"")
+USUAL_FIELDS = (
+    b"x: y", b"x:", b"x:  y\t", b"x: \xff", b"connection: keep-alive", b"connection: Upgrade",
+    b"upgrade: h2c", b"upgrade: websocket", b"expect: 100-continue", b"expect: x", b"trailer: x",
 )  # fmt: skip
-ODD_FIELDS = st.sampled_from(
-    [
-        b"host: h2", b"host:", b"host: a b", b"x: a\x00b", b"x: a\x0bb", b"x: a\rb", b" folded", b"\tfolded",
-        b"x : y", b": y", b"x", b"\xff: y", b"connection: close", b"connection: keep-alive , CLOSE",
-        b"content-length: 3", b"transfer-encoding: chunked",
-    ]
+ODD_FIELDS = (
+    b"host: h2", b"host:", b"host: a b", b"x: a\x00b", b"x: a\x0bb", b"x: a\rb", b" folded", b"\tfolded",
+    b"x : y", b": y", b"x", b"\xff: y", b"connection: close", b"connection: keep-alive , CLOSE",
+    b"content-length: 3", b"transfer-encoding: chunked",
 )  # fmt: skip
 # Lines that say how long a body is, or seem to.
-FRAMINGS = st.sampled_from(
-    [
-        b"content-length: 03", b"content-length: +3", b"content-length: 3, 3", b"content-length: 3,4",
-        b"content-length: -1", b"content-length: 0x3", b"content-length:", b"content-length: 3 3",
-        b"Content-Length : 3", b"content_length: 3", b"content-length: 99999999999999999999",
-        b"content-length: \xb2", b"transfer-encoding: CHUNKED", b"transfer-encoding: \x0bchunked",
-        b"transfer-encoding: chunked, identity", b"transfer-encoding: identity, chunked",
-        b"transfer-encoding: gzip", b"transfer-encoding: xchunked", b"Transfer-Encoding : chunked",
-        b"transfer-encoding:\tchunked", b'transfer-encoding: "chunked"', b"transfer-encoding: chunked;q=1",
-    ]
+FRAMINGS = (
+    b"content-length: 03", b"content-length: +3", b"content-length: 3, 3", b"content-length: 3,4",
+    b"content-length: -1", b"content-length: 0x3", b"content-length:", b"content-length: 3 3",
+    b"Content-Length : 3", b"content_length: 3", b"content-length: 99999999999999999999",
+    b"content-length: \xb2", b"transfer-encoding: CHUNKED", b"transfer-encoding: \x0bchunked",
+    b"transfer-encoding: chunked, identity", b"transfer-encoding: identity, chunked",
+    b"transfer-encoding: gzip", b"transfer-encoding: xchunked", b"Transfer-Encoding : chunked",
+    b"transfer-encoding:\tchunked", b'transfer-encoding: "chunked"', b"transfer-encoding: chunked;q=1",
 )  # fmt: skip
 HIDDEN = b"GET /hidden HTTP/1.1\r\nhost: h\r\n\r\n"
 PLAIN = (b"", b"abc", b"abcdef", HIDDEN, b"\r\n", b"\r\n" + HIDDEN)
@@ -123,38 +111,34 @@ BROKEN = (
     b"3\r\nabcd\r\n0\r\n\r\n", b"3\r\nab\r\n0\r\n\r\n", b"0x3\r\nabc\r\n0\r\n\r\n", b"+3\r\nabc\r\n0\r\n\r\n",
     b" 3\r\nabc\r\n0\r\n\r\n", b"\r\nabc\r\n0\r\n\r\n", b"ffffffffffffffffffff\r\nabc", b"3\r\nabc\r\n0\r\n",
     b"3\r\nabc\r\n0\n\n", b"3\r\nabc\r\n0\r\n\n" + HIDDEN, b"3\r\nabc\r\n-0\r\n\r\n",
-    b"3;\x00\r\nabc\r\n0\r\n\r\n",
+    b"3;\x00\r\nabc\r\n0\r\n\r\n", b"3\r\nabcXX0\r\n\r\n", b"3\r\nabc\r\n0\r\nx: y\n\r\n",
 )  # fmt: skip
 
+# What may be odd about a request: a part, which is then one of these, or something else.
+ODD_PARTS = {"method": METHODS, "target": TARGETS, "version": VERSIONS, "framing": FRAMINGS}
+ODDITIES = (*ODD_PARTS, "framing", "line end", "no host", "field", "field", "body", None, None, None)
 SLIPS = (b"", b"\r", b"\n", b"\r\n", b" ", b"\0", b"0", b",", b":", b";")
 
 
 @st.composite
 def requests(draw: Callable[..., Any]) -> bytes:
-    """Something like one request, of which a part or two may be odd."""
-    fields = draw(st.lists(USUAL_FIELDS, max_size=2))
-    body = b""
-    match draw(st.integers(0, 7)):
-        case 0 | 1:
-            body = draw(st.sampled_from(PLAIN))
-            fields += [b"content-length: %d" % len(body)]
-        case 2 | 3:
-            body = draw(st.sampled_from(CHUNKED))
-            fields += [b"Transfer-Encoding: chunked"]
-        case 4:
-            body = draw(st.sampled_from(BROKEN))
-            fields += [b"transfer-encoding: chunked"]
-        case 5:
-            body = draw(st.sampled_from(PLAIN + CHUNKED + BROKEN))
-            fields += [draw(FRAMINGS)]
-        case 6:
-            fields += [draw(ODD_FIELDS)]
-            body = draw(st.sampled_from(PLAIN + CHUNKED))
-    fields = draw(st.permutations(fields))
-    if draw(st.integers(0, 19)):
-        fields = [b"host: h", *fields]
-    first = b" ".join((draw(METHODS), draw(TARGETS), draw(VERSIONS)))
-    return b"".join(line + draw(LINE_ENDS) for line in (first, *fields, b"")) + body
+    """Something like one request, in which at most one thing is odd."""
+    odd = draw(st.sampled_from(ODDITIES))
+    body = draw(st.sampled_from(PLAIN + CHUNKED if odd != "body" else BROKEN))
+    framing = b"content-length: %d" % len(body) if body in PLAIN else b"transfer-encoding: chunked"
+    parts = {"method": b"POST", "target": b"/a", "version": b"HTTP/1.1", "framing": framing}
+    if odd in ODD_PARTS:
+        parts[odd] = draw(st.sampled_from(ODD_PARTS[odd]))
+    fields = [parts.pop("framing"), *draw(st.lists(st.sampled_from(USUAL_FIELDS), max_size=2))]
+    if odd == "field":
+        fields.append(draw(st.sampled_from(ODD_FIELDS)))
+    host = [b"host: h"] if odd != "no host" else []
+    lines = [b" ".join(parts.values()), *host, *draw(st.permutations(fields)), b""]
+    ends = [b"\r\n"] * len(lines)
+    if odd == "line end":
+        ends[draw(st.integers(0, len(ends) - 1))] = draw(st.sampled_from(LINE_ENDS))
+    request: bytes = b"".join(line + end for line, end in zip(lines, ends, strict=True)) + body
+    return request
 
 
 def good_requests() -> st.SearchStrategy[bytes]:
@@ -172,6 +156,31 @@ def good_requests() -> st.SearchStrategy[bytes]:
             + chunked(b"a", b"b", extension=b";x", trailers=b"a: b\r\n"),
         ]
     )
+
+
+def odd_requests() -> Iterator[bytes]:
+    """Every oddity by itself, in a request that has a body of each kind."""
+    for body in (b"abc", chunked(b"abc")):
+        framing = b"content-length: 3" if body == b"abc" else b"transfer-encoding: chunked"
+        for part, odd in ((part, odd) for part, choices in ODD_PARTS.items() for odd in choices):
+            parts = {
+                "method": b"POST",
+                "target": b"/a",
+                "version": b"HTTP/1.1",
+                "framing": framing,
+                part: odd,
+            }
+            last = parts.pop("framing")
+            yield b" ".join(parts.values()) + b"\r\nhost: h\r\n" + last + b"\r\n\r\n" + body
+        for lines in (
+            (b"POST /a HTTP/1.1", b"host: h", framing, odd, b"") for odd in (*ODD_FIELDS, *USUAL_FIELDS)
+        ):
+            yield b"\r\n".join(lines) + b"\r\n" + body
+        good = [b"POST /a HTTP/1.1", b"host: h", framing, b""]
+        for at, odd in ((at, odd) for at in range(len(good)) for odd in LINE_ENDS):
+            yield b"".join(line + (odd if at == n else b"\r\n") for n, line in enumerate(good)) + body
+    for body in (*BROKEN, *CHUNKED):
+        yield b"POST /a HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n" + body
 
 
 @st.composite

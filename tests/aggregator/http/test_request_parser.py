@@ -15,7 +15,7 @@ from fanin.aggregator.http.request_parser import (
     RequestHead,
     RequestParser,
 )
-from tests.aggregator.http.streams import Seen, chunked, pieces, seen_by_h11, streams
+from tests.aggregator.http.streams import Seen, chunked, odd_requests, pieces, seen_by_h11, streams
 
 HEAD = b"POST /a?b=c HTTP/1.1\r\nHost: h\r\n"
 
@@ -59,21 +59,33 @@ def refused(stream: bytes) -> RequestError:
     return error
 
 
-@settings(max_examples=600, deadline=None)
-@given(streams(), st.lists(st.integers(0, 2_000), max_size=6))
-def test_what_is_read_is_what_h11_reads_or_the_rest_is_refused(stream: bytes, cuts: list[int]) -> None:
-    """The same whatever the pieces are, down to single bytes: complete requests, and the one that is not."""
+def check(stream: bytes, cuts: list[int]) -> None:
+    """Complete requests are those of h11, and so is the one that is not, unless the rest is refused."""
     reference = seen_by_h11(stream)
     whole, error = read([stream])
     complete = [each for each in whole if each.complete]
 
     for parts in (pieces(stream, cuts), [stream[at : at + 1] for at in range(len(stream))]):
         seen, error_in_parts = read(parts)
-        assert [each for each in seen if each.complete] == complete
-        assert type(error_in_parts) is type(error)
-    assert complete == reference[: len(complete)]
+        assert [each for each in seen if each.complete] == complete, stream
+        assert type(error_in_parts) is type(error), stream
+    assert complete == reference[: len(complete)], stream
     if error is None:
-        assert whole == reference
+        assert whole == reference, stream
+
+
+@settings(max_examples=500, deadline=None)
+@given(streams(), st.lists(st.integers(0, 2_000), max_size=6))
+def test_what_is_read_is_what_h11_reads_or_the_rest_is_refused(stream: bytes, cuts: list[int]) -> None:
+    """The same whatever the pieces are, down to single bytes."""
+    check(stream, cuts)
+
+
+def test_what_is_odd_is_read_as_h11_reads_it_or_refused() -> None:
+    """Each oddity by itself, with a good request before it and behind it."""
+    good = HEAD + b"content-length: 3\r\n\r\nabc"
+    for odd in odd_requests():
+        check(good + odd + good, [len(good) + len(odd) // 2])
 
 
 def test_h11_is_asked_for_real() -> None:
