@@ -50,6 +50,7 @@ def test_every_name_of_our_own_is_read() -> None:
         FANIN_ENGINE="sqlite",
         FANIN_HOST="::",
         FANIN_PORT="0",
+        FANIN_KEEP_ALIVE="75s",
     )
 
     assert settings == Settings(
@@ -64,6 +65,7 @@ def test_every_name_of_our_own_is_read() -> None:
         engine="sqlite",
         host="::",
         port=0,
+        keep_alive_ms=75_000,
     )
 
 
