@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.serving import LIMIT_S, Service, environment
 
-SETTINGS = {"FANIN_REGIONS": "eastus,westus", "FANIN_KEYS": "hunter2hunter2"}
+SETTINGS = {"FANIN_REGIONS": "eastus,westus", "FANIN_KEYS": "hunter2hunter2hunter2"}
 UVICORN = (sys.executable, "-m", "uvicorn", "--factory", "fanin.aggregator.asgi:create", "--port", "0")
 OUR_HTTP = ("--http", "fanin.aggregator.http.protocol:HttpProtocol")
 
@@ -97,7 +97,7 @@ def test_a_key_does_not_reach_another_servers_log(tmp_path: Path) -> None:
             break
     assert port
     service = Service(process, int(port.group(1)), "")
-    status, _, _ = asyncio.run(service.request("GET", "/instances?code=hunter2hunter2"))
+    status, _, _ = asyncio.run(service.request("GET", "/instances?code=hunter2hunter2hunter2"))
     _, log = service.end(signal.SIGTERM)
 
     assert status == 200
