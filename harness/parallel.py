@@ -5,7 +5,6 @@ of them; each process is a fresh interpreter (a fork would copy this one's threa
 them outlives the iteration, however it ends.
 """
 
-import gc
 import os
 import pickle
 import signal
@@ -71,8 +70,7 @@ def run_ordered[Item, Result](
     """
     processes = min(jobs or cores(), len(items))
     if processes <= 1 or (jobs is None and len(items) < pool_from):
-        with frozen_garbage_collector():
-            yield from map(work, items)
+        yield from map(work, items)
         return
     with _pool(processes, preload) as pool:
         begun: deque[Future[Result | _Raised]] = deque()
@@ -91,20 +89,6 @@ def run_ordered[Item, Result](
             ]
             yield from (it for it in complete if not isinstance(it, _Raised))
             raise
-
-
-@contextmanager
-def frozen_garbage_collector() -> Iterator[None]:
-    """Exclude all present objects from garbage collection.
-
-    The kernel collects after each run, to find tasks whose exception was never retrieved. A collection over
-    all imported modules takes ten times longer than a small run.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextmanager
@@ -160,13 +144,11 @@ def _complete[Result](begun: "Iterable[Future[Result | _Raised]]") -> Iterator[R
 
 
 def _prepare(preload: Sequence[str]) -> None:
-    """What is imported here stays for good, so no run's garbage collection need look at it."""
+    """Import what every run needs, and end with the first process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for module in preload:
         import_module(module)
-    gc.collect()
-    gc.freeze()
 
 
 def _end_with_parent() -> None:

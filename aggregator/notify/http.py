@@ -4,6 +4,7 @@ import math
 import os
 import ssl
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -22,6 +23,12 @@ _ACCEPTED = range(200, 300)
 _GONE_IF_SIGNED = frozenset({HTTPStatus.GONE})
 # After a 429 without a Retry-After.
 _RATE_LIMIT_PAUSE_MS = 5_000
+
+
+@cache
+def _version() -> str:
+    """Of this installation; looking it up is slow where thousands of lives are simulated."""
+    return version("fanin")
 
 
 class HttpTarget:
@@ -49,7 +56,7 @@ class HttpTarget:
         lines = [
             f"POST {address.path} HTTP/1.1",
             f"host: {address.host_header}",
-            f"user-agent: fanin/{version('fanin')}",
+            f"user-agent: fanin/{_version()}",
         ]
         if address.authorization:
             lines.append(f"authorization: {address.authorization}")

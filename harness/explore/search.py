@@ -20,7 +20,7 @@ from fanin.harness.explore.shrink import shrink
 from fanin.harness.explore.variants import vary
 from fanin.harness.explore.without_capabilities import without_capabilities
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.parallel import frozen_garbage_collector, run_ordered
+from fanin.harness.parallel import run_ordered
 from fanin.harness.verdict import Finding, Validity, Verdict
 from fanin.harness.world.foreign_app import load_factory
 from fanin.harness.world.play import play, play_foreign_app
@@ -111,12 +111,11 @@ def shrink_run(search: Search, found: ExploredRun) -> ShrunkRun:
         played += 1
         return next((it for it in _judged(search, scenario, seed).findings if it.rule is rule), None)
 
-    with frozen_garbage_collector():
-        _, whole = scenario_of(search, found.seed)
-        scenario = shrink(whole, lambda candidate: broken(candidate) is not None)
-        # With the default seed, the replay command needs no --seed.
-        seed = 0 if broken(scenario, 0) else found.seed
-        finding = broken(scenario, seed) or found.findings[0]
+    _, whole = scenario_of(search, found.seed)
+    scenario = shrink(whole, lambda candidate: broken(candidate) is not None)
+    # With the default seed, the replay command needs no --seed.
+    seed = 0 if broken(scenario, 0) else found.seed
+    finding = broken(scenario, seed) or found.findings[0]
     title, description = (
         f"Breaks {rule} with seed {seed}",
         f"{finding.message}\nFound by: {replay(search, found)}\n",

@@ -5,6 +5,7 @@ maintainer, so it is pinned, and little of it is used: the loop, named hosts, th
 """
 
 import asyncio
+import gc
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -183,8 +184,13 @@ class VirtualKernel:
             yield
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
-        """Run ``main`` to its end, then cancel the tasks that the application left behind."""
+        """Run ``main`` to its end, then cancel the tasks that the application left behind.
+
+        simloop collects garbage twice in that time, to find tasks whose exception was never retrieved. What
+        is there before the run is frozen: looking through all imported modules took longer than a small run.
+        """
         asyncio.set_event_loop(self._loop)
+        gc.freeze()
         try:
             self._loop.run_until_complete(main)
         finally:
@@ -192,6 +198,7 @@ class VirtualKernel:
             try:
                 self._loop.run_until_complete(_cancel_all_tasks())
             finally:
+                gc.unfreeze()
                 asyncio.set_event_loop(None)
                 self._loop.close()
 

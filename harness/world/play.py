@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def play(
         run = Run(
             scenario,
             seed,
-            version=version("fanin"),
+            version=_version(),
             target=name,
             # When the clock is set later, its reading at 0 is not enough to compare timestamps with.
             epoch=None if clock_is_set else EPOCH_MS,
@@ -162,6 +163,12 @@ def _surroundings(
     if foreign_app:
         return kernel.foreign_app_sandbox(EPOCH_MS)
     return kernel.virtual_wall_clock(EPOCH_MS) if scenario.signing.secrets else nullcontext()
+
+
+@cache
+def _version() -> str:
+    """Of this installation; looking it up takes as long as some runs."""
+    return version("fanin")
 
 
 def host_names(replicas: int) -> list[str]:

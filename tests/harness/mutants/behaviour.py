@@ -11,7 +11,6 @@ from typing import NamedTuple
 from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.registry import HEALTHY
-from fanin.harness.parallel import frozen_garbage_collector
 from fanin.harness.world.play import play
 from fanin.harness.world.target import AppFactory, reference_aggregator
 from fanin.simulator.language.load import loads
@@ -62,8 +61,7 @@ def _right(variant: Mutant | Healthy) -> AppFactory:
 
 
 def _behaviour(factory: AppFactory, text: str) -> list[str]:
-    with frozen_garbage_collector():
-        return list(_lines(play(small(text), factory=factory)))
+    return list(_lines(play(small(text), factory=factory)))
 
 
 def _lines(history: History) -> Iterator[str]:
