@@ -31,6 +31,8 @@ OptionalCapability = Literal["replicas", "stepping-clock", "envelopes", "signatu
 OPTIONAL_CAPABILITIES: tuple[OptionalCapability, ...] = get_args(OptionalCapability)
 # An application or a command has these unless it says otherwise.
 DEFAULT_CAPABILITIES: frozenset[Capability] = frozenset(CAPABILITIES) - frozenset(OPTIONAL_CAPABILITIES)
+# This project's own aggregator has these.
+OUR_CAPABILITIES: frozenset[Capability] = DEFAULT_CAPABILITIES | {"signatures"}
 # In real time, the clock of a single process cannot be set.
 VIRTUAL_TIME_ONLY: frozenset[Capability] = frozenset({"stepping-clock"})
 

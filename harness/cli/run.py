@@ -181,11 +181,11 @@ def _playable(
     asked: Mapping[str, "Scenario"], capabilities: Sequence[str], form: str
 ) -> "dict[str, Scenario]":
     """The scenarios that the aggregator can be judged by; a line is printed for each of the others."""
-    from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
+    from fanin.harness.capabilities import OUR_CAPABILITIES, missing_capabilities
     from fanin.harness.report.text import skipped
 
     playable = {}
-    available: set[str] = {*DEFAULT_CAPABILITIES, *capabilities}
+    available: set[str] = {*OUR_CAPABILITIES, *capabilities}
     for name, scenario in asked.items():
         if not (missing := missing_capabilities(scenario, available)):
             playable[name] = scenario

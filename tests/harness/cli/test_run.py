@@ -322,11 +322,11 @@ def test_run_plays_what_is_left() -> None:
 
 def test_run_skips_in_json_too() -> None:
     """One object a line."""
-    result = fanin("run", "signed", "--format", "json")
+    result = fanin("run", "envelopes", "--format", "json")
 
     assert (result.exit_code, json.loads(result.stdout)) == (
         3,
-        {"scenario": "signed", "skipped": ["signatures"]},
+        {"scenario": "envelopes", "skipped": ["envelopes"]},
     )
 
 

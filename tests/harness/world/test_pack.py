@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
+from fanin.harness.capabilities import OUR_CAPABILITIES, missing_capabilities
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.world.play import play
 from fanin.simulator.language.load import load
@@ -10,7 +10,7 @@ from fanin.simulator.pack import find, names
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in names() if not missing_capabilities(load(find(name)), DEFAULT_CAPABILITIES)]
+    "name", [name for name in names() if not missing_capabilities(load(find(name)), OUR_CAPABILITIES)]
 )
 def test_every_scenario_of_the_pack_gets_the_verdict_that_it_states(name: str) -> None:
     """From YAML to verdict, the real thing at every step."""
@@ -22,9 +22,7 @@ def test_every_scenario_of_the_pack_gets_the_verdict_that_it_states(name: str) -
     assert verdict.validity == scenario.verdict, verdict.doubts
 
 
-@pytest.mark.parametrize(
-    "name", ["two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes", "signed"]
-)
+@pytest.mark.parametrize("name", ["two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes"])
 def test_what_it_does_not_claim_to_have_it_does_not_have(name: str) -> None:
     """Should one of these become valid, the aggregator has learnt something and may say so."""
     assert judge(play(load(find(name)))).validity != "valid"
