@@ -73,6 +73,7 @@ def test_ctrl_c_keeps_what_is_done_and_ends_in_one_line() -> None:
         [*FANIN, "run", "slow-region", "--seeds", "100000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,  # or the first read would take lines that belong to `communicate`
         start_new_session=True,
         # A test run in the background hands its children a SIGINT that is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
