@@ -245,14 +245,16 @@ class World:
             last: Awaited before the history is closed.
         """
         recovery = asyncio.create_task(self._nemesis.recover())
-        await self._nemesis.start_targets()
-        begin()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._driver.run())
-            group.create_task(self._nemesis.run())
-            group.create_task(self._wait_for_sink())
-        await self._watch()
-        recovery.cancel()
+        try:
+            await self._nemesis.start_targets()
+            begin()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._driver.run())
+                group.create_task(self._nemesis.run())
+                group.create_task(self._wait_for_sink())
+            await self._watch()
+        finally:
+            recovery.cancel()
         await self._driver.cancel()
         if last is not None:
             await last()
