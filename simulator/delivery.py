@@ -11,10 +11,11 @@ What real senders do; the sources of the figures stand beside them below:
     retry               8         2xx       goes on                 429, 503: waits longer, by 2 h at most
     standard-webhooks   10        2xx       goes on; 410 ends it    any failure: waits longer
     cncf-distribution   no limit  2xx, 3xx  goes on                 ignored
+    event-grid          30, 24 h  200-204   400, 401, 403, 413 end  ignored
 """
 
-from collections.abc import Container
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 
 from fanin.simulator.language.scenario import Sender
 
@@ -40,6 +41,8 @@ class Profile:
         int
     ] = ()  # statuses whose Retry-After may lengthen the gap, never shorten it
     retry_after_ms_max: int | None = None  # by how much at most; None: by any time
+    gaps_ms_min: Mapping[int | None, int] = field(default_factory=dict)  # by status; None: without an answer
+    expires_ms: int | None = None  # an attempt that would come later than so long after the first is not made
     serial: bool = (
         False  # each region's webhook sends one delivery at a time, the next only when this one is over
     )
@@ -85,7 +88,24 @@ _CNCF_DISTRIBUTION = Profile(
     serial=True,
 )
 
-PROFILES = {profile.name: profile for profile in (_ACR, _RETRY, _STANDARD_WEBHOOKS, _CNCF_DISTRIBUTION)}
+# Azure, "Event Grid message delivery and retry": an answer within 30 s; only 200 to 204 are success; the
+# schedule, "every 12 hours up to 24 hours" at its end; 30 attempts and 24 h by default, and that an event has
+# expired is found out when its next attempt is due; which codes are never repeated, and which wait longer.
+# Its jitter, its probation of endpoints that fail, and attempts that it skips are left out.
+_EVENT_GRID = Profile(
+    name="event-grid",
+    attempts=30,
+    timeout_ms=30 * _S,
+    gaps_ms=(10 * _S, 30 * _S, 1 * _M, 5 * _M, 10 * _M, 30 * _M, 1 * _H, 3 * _H, 6 * _H, 12 * _H),
+    succeeds=range(200, 205),
+    gives_up_on=frozenset({400, 401, 403, 413}),
+    gaps_ms_min={408: 2 * _M, 503: 30 * _S},
+    expires_ms=24 * _H,
+)
+
+PROFILES = {
+    profile.name: profile for profile in (_ACR, _RETRY, _STANDARD_WEBHOOKS, _CNCF_DISTRIBUTION, _EVENT_GRID)
+}
 
 
 def profile_of(sender: Sender) -> Profile:
@@ -99,7 +119,12 @@ def profile_of(sender: Sender) -> Profile:
 
 
 def next_attempt_after_ms(
-    profile: Profile, attempts_made: int, *, status: int | None, retry_after_ms: int | None = None
+    profile: Profile,
+    attempts_made: int,
+    *,
+    status: int | None,
+    retry_after_ms: int | None = None,
+    age_ms: int = 0,
 ) -> int | None:
     """How long after the end of an attempt the next one starts; None after a success or when giving up.
 
@@ -108,12 +133,16 @@ def next_attempt_after_ms(
         attempts_made: How many attempts this delivery has had, the one that just ended included; at least 1.
         status: What it was answered; None without an answer (refused, broken, timed out).
         retry_after_ms: What the answer asked for (`parse_retry_after`); None when it asked for nothing.
+        age_ms: How long ago the first attempt started; counts for senders whose deliveries expire.
     """
     if status in profile.succeeds or status in profile.gives_up_on:
         return None
     if attempts_made >= (ATTEMPTS_MAX if profile.attempts is None else profile.attempts):
         return None
     gap_ms = profile.gaps_ms[min(attempts_made, len(profile.gaps_ms)) - 1]
+    gap_ms = max(gap_ms, profile.gaps_ms_min.get(status, 0))
+    if profile.expires_ms is not None and age_ms + gap_ms > profile.expires_ms:
+        return None
     if retry_after_ms is None or status not in profile.heeds_retry_after:
         return gap_ms
     if profile.retry_after_ms_max is not None:
@@ -121,7 +150,11 @@ def next_attempt_after_ms(
     return max(gap_ms, retry_after_ms)
 
 
+_DIGITS_MAX = 18
+
+
 def parse_retry_after(value: str | None) -> int | None:
     """The delay that a ``Retry-After`` in seconds asks for; None for any other value, and for a date."""
     text = (value or "").strip()
-    return int(text) * _S if text.isascii() and text.isdigit() else None
+    # Python refuses to read thousands of digits, and no sender waits for so long.
+    return int(text) * _S if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None

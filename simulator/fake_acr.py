@@ -10,9 +10,10 @@ import random
 import uuid
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
+from fanin.simulator.event_grid import PATH, in_envelope
 from fanin.simulator.faults.apply import DeliveryFaults
 from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
@@ -38,6 +39,8 @@ __all__ = ["Delivery", "FakeRegistry", "Occurrence", "UnsentDelivery", "scope_ma
 
 # There are no published figures for replication lag; small images are seen within seconds.
 REPLICATION = Delay(min=500, max=5_000)
+# The sender profile of the registry's other channel; see `fanin.simulator.event_grid`.
+EVENT_GRID = "event-grid"
 
 
 def scope_matches(scope: str, repository: str, tag: str | None) -> bool:
@@ -109,6 +112,9 @@ class FakeRegistry:
                 unsent.append(UnsentDelivery(due_ms, op, region, why))
                 continue
             request = with_body(webhook.request, bodies[ids[region]])
+            if self._scenario.sender.profile == EVENT_GRID:
+                own = replace(event, id=ids[region])
+                request = in_envelope(request, own, registry=self._scenario.registry, region=region)
             planned = Delivery(due_ms, op, region, ids[region], 0, request, webhook.invalid_because)
             left, dropped_by = self._faults.apply(planned, name)
             deliveries += left
@@ -118,7 +124,7 @@ class FakeRegistry:
         host = facts.get("request", {}).get("host", "")
         return Occurrence(
             at_ms, op, operation.action, host, event.repository, tag, event.digest or None,
-            ids, tuple(deliveries), tuple(unsent),
+            ids, tuple(deliveries), tuple(unsent), _details(facts),
         )  # fmt: skip
 
     def _event(self, operation: Operation, op: str, n: int, at_ms: int) -> Event:
@@ -172,9 +178,22 @@ class FakeRegistry:
         return None if delay is None else sample_ms(delay, LazyRandom(self._seed, "replication", op, region))
 
 
+def _details(facts: dict[str, Any]) -> dict[str, str]:
+    target, request = facts.get("target", {}), facts.get("request", {})
+    found = {
+        "registry": request.get("host"),
+        "name": target.get("name"),
+        "version": target.get("version"),
+        "mediaType": target.get("mediaType"),
+        "requestId": request.get("id"),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
 def _webhook(scenario: Scenario, region: str) -> _RegionalWebhook:
     webhook = scenario.webhooks.get(region, Webhook())
-    request = webhook_request(address(webhook.uri, region, scenario.key), webhook.headers, b"")
+    uri = PATH if scenario.sender.profile == EVENT_GRID else webhook.uri
+    request = webhook_request(address(uri, region, scenario.key), webhook.headers, b"")
     expected = {normalise_region(each) for each in scenario.regions}
     known = request.url_region is not None and normalise_region(request.url_region) in expected
     return _RegionalWebhook(region, webhook, request, "" if known else "unknown-region")

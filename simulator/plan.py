@@ -3,7 +3,7 @@
 Rules of this file: data only; instants are integer milliseconds since the scenario's start.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fanin.simulator.wire import Action, WebhookRequest
@@ -62,3 +62,5 @@ class Occurrence:
     ids: dict[str, str]  # payload id by region, for every region of the registry
     deliveries: tuple[Delivery, ...]  # by due_ms, then in the scenario's order of regions, then by copy
     unsent: tuple[UnsentDelivery, ...]  # in the scenario's order of regions
+    # What else the payload says and a notification may repeat, by the notification's name for it.
+    details: dict[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ _REPOSITORY = f"{_PATH}(?:/{_PATH})*"
 _TAG = "(?:[A-Za-z0-9_]|[{]n[}])(?:[A-Za-z0-9._-]|[{]n[}]){0,127}"
 _IMAGE = f"^{_REPOSITORY}(?:(?::{_TAG})?(?:@sha256:[0-9a-f]{{64}})?|@)$"
 _SCOPE = f"^(?:{_REPOSITORY}(?::(?:{_TAG}|[*]))?)?$"
+_GLOB = "^!?[A-Za-z0-9*?][A-Za-z0-9*?._/-]*$"
 _HEADER_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _HOST = "^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?$"
 
@@ -42,6 +43,10 @@ Image = Annotated[
     str, _text("repo:tag, repo, repo@sha256:… or repo:tag@sha256:… in lower case", _IMAGE, most=512)
 ]
 Scope = Annotated[str, _text("repo:*, repo:tag, repo (its latest) or '' for everything", _SCOPE, most=512)]
+Glob = Annotated[
+    str,
+    _text("letters, digits, '.', '_', '/', '-', '*' and '?', perhaps after a '!'", _GLOB, most=256),
+]
 Uri = Annotated[str, _text("a percent-encoded path and query that starts with '/'", "^/[!-~]*$", most=2_000)]
 HeaderName = Annotated[str, _text("an HTTP header's name", _HEADER_NAME, most=256)]
 HeaderValue = Annotated[str, _text("an HTTP header's value, in ASCII", r"^[\t -~]*$", most=4_000)]

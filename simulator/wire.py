@@ -109,7 +109,8 @@ def timestamp(epoch_ms: int, nanos: int = 0, *, digits: int = 7) -> str:
     """
     seconds, ms = divmod(epoch_ms, 1000)
     fraction = f"{ms:03d}{nanos:06d}"[:digits]
-    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%S}.{fraction}Z"
+    at = datetime.fromtimestamp(seconds, tz=UTC)
+    return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}.{fraction}Z"
 
 
 def chart_names(repository: str, tag: str | None) -> tuple[str, str, str]:
@@ -284,7 +285,7 @@ def with_body(request: WebhookRequest, body: bytes) -> WebhookRequest:
     """The same request with another body, and the length that goes with it."""
     length = ("Content-Length", str(len(body)))
     headers = tuple(length if name == "Content-Length" else (name, value) for name, value in request.headers)
-    return replace(request, body=body, headers=headers)
+    return replace(request, body=body, headers=headers)  # its class knows how it is put into an envelope
 
 
 def with_address(request: WebhookRequest, to: Address) -> WebhookRequest:

@@ -60,11 +60,26 @@ class OutageDraws(Protocol):
     def trigger(self, steps: Sequence[Step]) -> StepTrigger | None:
         """One of these steps, narrowed or not; None when the one that was drawn will not be reached."""
 
+    @property
+    def reconfigures(self) -> bool:
+        """Whether a restart may change the configuration."""
+
+    def expected(self) -> tuple[str, ...]:
+        """The regions that it waits for after a restart; empty: the same."""
+
+    def timeout(self) -> int:
+        """The timeout that it has after a restart."""
+
+    def clock_step(self) -> int:
+        """By how much its clock is set, in ms."""
+
 
 class AggregatorFault(Fault, frozen=True):
     """Base of what may happen to the aggregator itself."""
 
     effect: ClassVar[Effect]
+    # Whether it may change the configuration.
+    may_reconfigure: ClassVar[bool] = False
     scaling: ClassVar[Mapping[str, Scaling]] = {"at": Scaling.INSTANT}
     draw_weight = 0
 
@@ -107,13 +122,81 @@ class AggregatorFault(Fault, frozen=True):
     def ends_ms(self) -> int:
         return self.at_ms + self.away_ms
 
+    @property
+    def victim(self) -> str:
+        """Whom it happens to, in words."""
+        return f"replica {self.replica_number}" if self.replica_number else "the aggregator"
+
     @classmethod
     def draw(cls, draws: OutageDraws) -> Self:
         """A random fault of this kind."""
         raise NotImplementedError
 
 
-class Crash(AggregatorFault, frozen=True, tag_field="fault", tag="crash"):
+class SteppedFault(AggregatorFault, frozen=True):
+    """Base of what happens at an instant or at a step.
+
+    Attributes:
+        at: The instant; either this or ``step``.
+        region: Narrows the steps of an answer to this region's webhooks.
+        operation: Narrows a step to this operation.
+        nth: Picks the nth time that the step is reached.
+    """
+
+    at: Millis | None = None
+    step: Step | None = None
+    region: RegionRef = ""
+    operation: OperationRef = ""
+    nth: Nth = 1
+
+    one_of = ("at", "step")
+    _STEP_CHANCE: ClassVar[float] = 1 / 3  # of what is drawn
+
+    @property
+    def at_ms(self) -> int:
+        return self.at or 0
+
+    @property
+    def trigger(self) -> StepTrigger | None:
+        return None if self.step is None else StepTrigger(self.step, self.region, self.operation, self.nth)
+
+    @property
+    def named_regions(self) -> tuple[str, ...]:
+        return (self.region,) if self.region else ()
+
+    def with_regions(self, rename: Callable[[str], str]) -> Self:
+        return structs.replace(self, region=rename(self.region)) if self.region else self
+
+    def _narrowed_to(self) -> str:
+        names = ", ".join(filter(None, (self.region, self.operation)))
+        return f"{names}: " if names else ""
+
+    def _when(self) -> str:
+        if self.step is None:
+            return f"at {clock(self.at_ms)}"
+        nth = "" if self.nth == 1 else f", the {_ordinal(self.nth)} time"
+        return f"{_STEP_TEXT[self.step]}{nth}"
+
+    def check(self, checks: FaultChecks) -> None:
+        checks.replica(self.replica_number, "replica")
+        if not self.has_one_of(checks):
+            return
+        known = checks.selects(self.region, self.operation)
+        if self.step is None:
+            for field in ("region", "operation", "nth"):
+                if checks.gives(field):
+                    checks.unfit(f"{field}: it narrows a step; this {self.tag} has an instant", field)
+        elif self.step in _ANSWER_STEPS:
+            if known:
+                checks.sends(self.region, self.operation)
+        elif self.region:
+            message = f"region: it narrows an answer; at {self.step} there is a notification, of no region"
+            checks.unfit(message, "region")
+        elif known:
+            checks.notifies(self.operation)
+
+
+class Crash(SteppedFault, frozen=True, tag_field="fault", tag="crash"):
     """``kill -9``, at an instant or at a step, and a new start on the same data.
 
     A step is seen from outside, so that it works on any aggregator:
@@ -123,36 +206,17 @@ class Crash(AggregatorFault, frozen=True, tag_field="fault", tag="crash"):
     ``after-notify``: the sink has the notification, and it dies before the sink's 200 reaches it.
 
     Attributes:
-        at: The instant; either this or ``step``.
         step: The step at which it dies; either this or ``at``.
-        region: Narrows the steps of an answer to this region's webhooks.
-        operation: Narrows a step to this operation.
-        nth: Picks the nth time that the step is reached.
         down_for: How long it stays down.
         replica: Which of several replicas, from 1; when left out the one that answered, otherwise all.
     """
 
-    at: Millis | None = None
-    step: Step | None = None
-    region: RegionRef = ""
-    operation: OperationRef = ""
-    nth: Nth = 1
     down_for: Millis = 5_000
     replica: ReplicaRef = 0
 
     effect = "crash"
     requires = ("process",)
-    one_of = ("at", "step")
-    draw_weight = 3
-    _STEP_CHANCE: ClassVar[float] = 1 / 3  # of what is drawn
-
-    @property
-    def at_ms(self) -> int:
-        return self.at or 0
-
-    @property
-    def trigger(self) -> StepTrigger | None:
-        return _trigger(self)
+    draw_weight = 5
 
     @property
     def away_ms(self) -> int:
@@ -162,19 +226,9 @@ class Crash(AggregatorFault, frozen=True, tag_field="fault", tag="crash"):
     def replica_number(self) -> int:
         return self.replica
 
-    @property
-    def named_regions(self) -> tuple[str, ...]:
-        return (self.region,) if self.region else ()
-
-    def with_regions(self, rename: Callable[[str], str]) -> Self:
-        return structs.replace(self, region=rename(self.region)) if self.region else self
-
     def describe(self) -> str:
         down = format_duration(self.down_for)
-        return f"{_narrowed_to(self)}{_victim(self)} is killed {_when(self)}, down for {down}"
-
-    def check(self, checks: FaultChecks) -> None:
-        _check_step(self, checks)
+        return f"{self._narrowed_to()}{self.victim} is killed {self._when()}, down for {down}"
 
     @classmethod
     def draw(cls, draws: OutageDraws) -> Self:
@@ -203,7 +257,9 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
 
     effect = "stop"
     requires = ("process",)
-    draw_weight = 1
+    draw_weight = 2
+    may_reconfigure = True
+    _RECONFIGURED_CHANCE: ClassVar[float] = 1 / 3  # of what is drawn
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -241,7 +297,7 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
         regions = f", then waiting for {listed(self.expects, _REGIONS_NAMED_MAX)}" if self.expects else ""
         timeout = f", then with a timeout of {format_duration(self.timeout)}" if self.timeout else ""
         down = format_duration(self.down_for)
-        return f"{_victim(self)} restarts at {clock(self.at)}, down for {down}{regions}{timeout}"
+        return f"{self.victim} restarts at {clock(self.at)}, down for {down}{regions}{timeout}"
 
     def check(self, checks: FaultChecks) -> None:
         checks.replica(self.replica, "replica")
@@ -249,41 +305,32 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
 
     @classmethod
     def draw(cls, draws: OutageDraws) -> Self:
-        return cls(at=draws.instant(), down_for=draws.down_for())
+        drawn = cls(at=draws.instant(), down_for=draws.down_for())
+        if not draws.reconfigures:
+            return drawn
+        if expected := draws.expected():
+            return structs.replace(drawn, expects=expected)
+        if not draws.chance(cls._RECONFIGURED_CHANCE):
+            return drawn
+        return structs.replace(drawn, timeout=draws.timeout())
 
 
-class Pause(AggregatorFault, frozen=True, tag_field="fault", tag="pause", kw_only=True):
+class Pause(SteppedFault, frozen=True, tag_field="fault", tag="pause", kw_only=True):
     """The process is stopped, as by SIGSTOP, and continued later. Its clock runs on meanwhile.
 
     Attributes:
-        at: The instant; either this or ``step``.
         step: The step right after which it stops; either this or ``at``.
-        region: Narrows the step of an answer to this region's webhooks.
-        operation: Narrows a step to this operation.
-        nth: Picks the nth time that the step is reached.
         lasts: How long it is stopped.
         replica: Which of several replicas, from 1; when left out the one that answered, otherwise all.
     """
 
-    at: Millis | None = None
     step: PauseStep | None = None
-    region: RegionRef = ""
-    operation: OperationRef = ""
-    nth: Nth = 1
     lasts: Some
     replica: ReplicaRef = 0
 
     effect = "pause"
     requires = ("pause",)
-    one_of = ("at", "step")
-
-    @property
-    def at_ms(self) -> int:
-        return self.at or 0
-
-    @property
-    def trigger(self) -> StepTrigger | None:
-        return _trigger(self)
+    draw_weight = 2
 
     @property
     def away_ms(self) -> int:
@@ -293,19 +340,18 @@ class Pause(AggregatorFault, frozen=True, tag_field="fault", tag="pause", kw_onl
     def replica_number(self) -> int:
         return self.replica
 
-    @property
-    def named_regions(self) -> tuple[str, ...]:
-        return (self.region,) if self.region else ()
-
-    def with_regions(self, rename: Callable[[str], str]) -> Self:
-        return structs.replace(self, region=rename(self.region)) if self.region else self
-
     def describe(self) -> str:
         lasts = format_duration(self.lasts)
-        return f"{_narrowed_to(self)}{_victim(self)} stands still {_when(self)}, for {lasts}"
+        return f"{self._narrowed_to()}{self.victim} stands still {self._when()}, for {lasts}"
 
-    def check(self, checks: FaultChecks) -> None:
-        _check_step(self, checks)
+    @classmethod
+    def draw(cls, draws: OutageDraws) -> Self:
+        trigger = draws.trigger(get_args(PauseStep)) if draws.chance(cls._STEP_CHANCE) else None
+        lasts = max(1, draws.down_for())
+        if trigger is None:
+            return cls(at=draws.instant(), lasts=lasts)
+        at_step = cls(region=trigger.region, operation=trigger.operation, nth=trigger.nth, lasts=lasts)
+        return structs.replace(at_step, step=trigger.step)
 
 
 class ClockJump(AggregatorFault, frozen=True, tag_field="fault", tag="clock-jump", kw_only=True):
@@ -324,6 +370,7 @@ class ClockJump(AggregatorFault, frozen=True, tag_field="fault", tag="clock-jump
     effect = "clock"
     requires = ("stepping-clock",)
     one_of = ("forward", "back")
+    draw_weight = 10  # where the target's clock may be set, that is what matters
 
     @property
     def at_ms(self) -> int:
@@ -341,50 +388,22 @@ class ClockJump(AggregatorFault, frozen=True, tag_field="fault", tag="clock-jump
     def check(self, checks: FaultChecks) -> None:
         self.has_one_of(checks)
 
-
-# --- what faults with a step have in common ---
-
-
-def _trigger(fault: Crash | Pause) -> StepTrigger | None:
-    return None if fault.step is None else StepTrigger(fault.step, fault.region, fault.operation, fault.nth)
-
-
-def _victim(fault: AggregatorFault) -> str:
-    return f"replica {fault.replica_number}" if fault.replica_number else "the aggregator"
+    @classmethod
+    def draw(cls, draws: OutageDraws) -> Self:
+        drawn = cls(at=draws.instant())
+        if draws.chance(1 / 2):
+            return structs.replace(drawn, forward=draws.clock_step())
+        return structs.replace(drawn, back=draws.clock_step())
 
 
-def _narrowed_to(fault: Crash | Pause) -> str:
-    names = ", ".join(filter(None, (fault.region, fault.operation)))
-    return f"{names}: " if names else ""
-
-
-def _when(fault: Crash | Pause) -> str:
-    if fault.step is None:
-        return f"at {clock(fault.at_ms)}"
-    nth = "" if fault.nth == 1 else f", the {_ordinal(fault.nth)} time"
-    return f"{_STEP_TEXT[fault.step]}{nth}"
+def kill(at: int | StepTrigger, *, down_for: int) -> AggregatorFault:
+    """A crash at an instant or at a step, for what places crashes itself."""
+    if isinstance(at, int):
+        return Crash(at=at, down_for=down_for)
+    return Crash(None, *at, down_for=down_for)
 
 
 def _ordinal(number: int) -> str:
     """``2nd``, ``11th``, ``23rd``."""
     teens = number // 10 % 10 == 1
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
-
-
-def _check_step(fault: Crash | Pause, checks: FaultChecks) -> None:
-    checks.replica(fault.replica, "replica")
-    if not fault.has_one_of(checks):
-        return
-    known = checks.selects(fault.region, fault.operation)
-    if fault.step is None:
-        for field in ("region", "operation", "nth"):
-            if checks.gives(field):
-                checks.unfit(f"{field}: it narrows a step; this {fault.tag} has an instant", field)
-    elif fault.step in _ANSWER_STEPS:
-        if known:
-            checks.sends(fault.region, fault.operation)
-    elif fault.region:
-        message = f"region: it narrows an answer; at {fault.step} there is a notification, of no region"
-        checks.unfit(message, "region")
-    elif known:
-        checks.notifies(fault.operation)

@@ -75,6 +75,11 @@ class DeliveryFault(Fault, frozen=True):
         return cls(*selection)
 
     @property
+    def slow_for_ms(self) -> int:
+        """For how long it keeps a request from being read to its end."""
+        return 0
+
+    @property
     def named_regions(self) -> tuple[str, ...]:
         return (self.region,) if self.region else ()
 

@@ -4,8 +4,8 @@
 that may be asked of a fault.
 """
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Sequence
+from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,14 @@ def kinds[Family: Fault](family: type[Family]) -> tuple[type[Family], ...]:
     )
 
 
-def _defined() -> Iterator[type[Fault]]:
-    for module in _MODULES:
-        for each in vars(module).values():
-            if isinstance(each, type) and issubclass(each, Fault) and each.__module__ == module.__name__:
-                yield each
+@cache
+def _defined() -> Sequence[type[Fault]]:
+    return [
+        each
+        for module in _MODULES
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Fault) and each.__module__ == module.__name__
+    ]
 
 
 if TYPE_CHECKING:

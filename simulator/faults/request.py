@@ -20,7 +20,7 @@ DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), a
 
 Malformation = Literal[
     "not-json", "truncated", "empty", "not-an-object", "no-id", "empty-id",
-    "wrong-types", "no-action", "not-utf8", "huge", "deep", "no-target",
+    "id-not-text", "wrong-types", "no-action", "not-utf8", "huge", "deep", "no-target",
 ]  # fmt: skip
 
 
@@ -115,10 +115,37 @@ class UnknownRegion(
         return cls(*selection, url_region=values.choice(cls._DRAWN))
 
 
+_WRONG_KEYS: Mapping[str, Callable[[str], str]] = {
+    "other": lambda key: f"not-{key}",
+    "none": lambda _: "",
+    "beginning": lambda key: key[:-1],
+    "longer": lambda key: f"{key}.",
+}
+
+_WRONG_KEY_WORDS = {
+    "other": "a wrong key",
+    "none": "no key",
+    "beginning": "the key without its last character",
+    "longer": "the key and one more character",
+}
+
+
 class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
-    """The request carries a wrong function key. Needs a scenario with a ``key``."""
+    """The request carries a wrong function key. Needs a scenario with a ``key``.
+
+    Attributes:
+        how: Another one, none at all, the beginning of the right one, or the right one and more.
+    """
+
+    how: Literal["other", "none", "beginning", "longer"] = "other"
 
     requires = ("function-keys",)
+    _DRAWN: ClassVar[Sequence[Literal["other", "none", "beginning", "longer"]]] = (
+        "other",
+        "none",
+        "beginning",
+        "longer",
+    )
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
         """Without a key in the scenario there is nothing to get wrong."""
@@ -127,7 +154,7 @@ class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
             return (delivery,)
         changed = delivery.changed_by(
             context.index,
-            request=with_address(delivery.request, replace(address, key=f"not-{address.key}")),
+            request=with_address(delivery.request, replace(address, key=_WRONG_KEYS[self.how](address.key))),
             invalid_because=delivery.invalid_because or "wrong-key",
         )
         return (changed,)
@@ -137,12 +164,17 @@ class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
         return True
 
     def effect_text(self) -> str:
-        return "the request carries a wrong key"
+        return f"the request carries {_WRONG_KEY_WORDS[self.how]}"
 
     def check(self, checks: FaultChecks) -> None:
         super().check(checks)
         if not checks.has_key:
             checks.problem("wrong-key: the scenario has no key to get wrong; give it a 'key'")
+
+    @classmethod
+    def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
+        del timeout_ms
+        return cls(*selection, how=values.choice(cls._DRAWN))
 
 
 class Forge(DeliveryFault, frozen=True, tag_field="fault", tag="forge"):
@@ -200,6 +232,7 @@ class SignEarlier(DeliveryFault, frozen=True, tag_field="fault", tag="sign-earli
     # How old a signature may be is agreed upon by all who sign.
     scaling: ClassVar[Mapping[str, Scaling]] = {"by": Scaling.FIXED}
     request_note = ("signed earlier", "")
+    _UNDECIDED_MS: ClassVar[int] = 10 * SECOND_MS
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
         """Of two such faults the older signature holds."""
@@ -226,7 +259,11 @@ class SignEarlier(DeliveryFault, frozen=True, tag_field="fault", tag="sign-earli
     @classmethod
     def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
         del timeout_ms
-        return cls(*selection, by=values.duration(SECOND_MS, 2 * TOLERANCE_MS))
+        by = values.duration(SECOND_MS, 2 * TOLERANCE_MS)
+        # Signatures have whole seconds, and there is a way to go: at the limit itself either answer is right.
+        if abs(by - TOLERANCE_MS) < cls._UNDECIDED_MS:
+            by += 2 * cls._UNDECIDED_MS
+        return cls(*selection, by=by)
 
 
 # What Java's ``HttpClient`` (11 to 21) sends to an ``http://`` address. The settings are a frame's payload:
@@ -295,6 +332,8 @@ _MALFORMED: Mapping[Malformation, Callable[[bytes], bytes]] = {
     "not-an-object": lambda body: b"[" + body + b"]",
     "no-id": _without("id"),
     "empty-id": _with(id=""),
+    # An object is no key in many languages.
+    "id-not-text": _with(id={"build": [17]}),
     "wrong-types": _with(id=17, timestamp=[], action={"push": True}, target="team/app:1.0.0"),
     "no-action": _without("action"),
     # In the id, where even a parser that skips what it does not need must look.
@@ -303,8 +342,8 @@ _MALFORMED: Mapping[Malformation, Callable[[bytes], bytes]] = {
     "deep": _nested,
     "no-target": _without("target"),
 }
-_NOT_FOR_PING: frozenset[Malformation] = frozenset({"no-id", "empty-id", "no-target", "deep"})
+_NOT_FOR_PING: frozenset[Malformation] = frozenset({"no-id", "empty-id", "id-not-text", "no-target", "deep"})
 # What can be wrong with one event of an envelope while the others are sound.
 OF_ONE_EVENT: Sequence[Malformation] = (
-    "not-an-object", "no-id", "empty-id", "wrong-types", "no-action", "no-target",
+    "not-an-object", "no-id", "empty-id", "id-not-text", "wrong-types", "no-action", "no-target",
 )  # fmt: skip

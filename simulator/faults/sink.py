@@ -145,32 +145,37 @@ class SinkRefuses(NotificationFault, frozen=True, tag_field="fault", tag="sink-r
 
 
 class SinkStalls(NotificationFault, frozen=True, tag_field="fault", tag="sink-stalls", kw_only=True):
-    """The sink takes its time before it answers 200.
+    """The sink takes its time before it accepts.
 
     Attributes:
         by: How long it takes.
+        status: The HTTP status of that answer; any 2xx accepts.
     """
 
     by: Some
+    status: Annotated[int, Meta(ge=200, le=299)] = OK
 
     scaling: ClassVar[Mapping[str, Scaling]] = {**SinkFault.scaling, "by": Scaling.MACHINE_TIME}
     _LONGEST_MS_DRAWN: ClassVar[tuple[int, ...]] = (900, 9_000, 40_000)
+    _STATUSES_DRAWN: ClassVar[tuple[int, ...]] = (200, 200, 202, 204)
 
     @property
     def response(self) -> SinkResponse:
-        return SinkResponse(after_ms=self.by)
+        return SinkResponse(self.status, after_ms=self.by)
 
     @property
     def symptom(self) -> str:
         return f"stalls ({format_duration(self.by)})"
 
     def effect_text(self) -> str:
-        return f"the sink takes {format_duration(self.by)} to answer"
+        status = "" if self.status == OK else f" {self.status}"
+        return f"the sink takes {format_duration(self.by)} to answer{status}"
 
     @classmethod
     def draw(cls, values: RandomValues, window: SinkWindow) -> Self:
         by = values.duration(1, values.choice(cls._LONGEST_MS_DRAWN))
-        return cls(window.since, window.until, window.operation, by=by)
+        status = values.choice(cls._STATUSES_DRAWN)
+        return cls(window.since, window.until, window.operation, by=by, status=status)
 
 
 class SinkHangs(NotificationFault, frozen=True, tag_field="fault", tag="sink-hangs"):

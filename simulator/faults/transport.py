@@ -113,6 +113,11 @@ class Duplicate(DeliveryFault, frozen=True, tag_field="fault", tag="duplicate"):
         return cls(*selection, after=tuple(after))
 
 
+def copies(region: str, operation: str, after: Sequence[int]) -> DeliveryFault:
+    """Copies of one webhook so many ms after it, for what places copies itself."""
+    return Duplicate(region, operation, after=tuple(after))
+
+
 class Reorder(DeliveryFault, frozen=True, tag_field="fault", tag="reorder", kw_only=True):
     """Deliveries overtake each other.
 
@@ -211,6 +216,10 @@ class SlowClient(DeliveryFault, frozen=True, tag_field="fault", tag="slow-client
         if self.over <= delivery.body_over_ms:
             return (delivery,)
         return (delivery.changed_by(context.index, body_over_ms=self.over),)
+
+    @property
+    def slow_for_ms(self) -> int:
+        return self.over
 
     def never_succeeds(self, attempt_timeout_ms: int) -> bool:
         return self.over >= attempt_timeout_ms

@@ -100,6 +100,8 @@ class _YamlWriter:
                 node = _fitted(MappingNode(f"{_TAG}map", pairs))
             case _ if want.duration:
                 node = ScalarNode(f"{_TAG}str", format_duration(value))
+            case inspect.BoolType():
+                node = ScalarNode(f"{_TAG}bool", "true" if value else "false")
             case inspect.IntType():
                 node = ScalarNode(f"{_TAG}int", str(value))
             case inspect.FloatType():

@@ -6,8 +6,10 @@ Each step reports all that it finds, and the next one begins only where nothing 
 exists cannot be known while the list of names is broken.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import structs
 
 from fanin.simulator.durations import format_duration
@@ -15,12 +17,13 @@ from fanin.simulator.language.fault_validation import check_faults
 from fanin.simulator.language.field_types import field_names, shape_of
 from fanin.simulator.language.names import with_canonical_names
 from fanin.simulator.language.problems import NOWHERE, Report, ScenarioError
-from fanin.simulator.language.reader import NodeReader
+from fanin.simulator.language.reader import Location, NodeReader
 from fanin.simulator.language.scenario import TIMEOUT_MS_MAX, Scenario
 from fanin.simulator.language.validation import ValidationContext, check
+from fanin.simulator.language.value_location import ValueLocation
 from fanin.simulator.language.yaml_nodes import START, MappingNode, Node, compose, position
 
-__all__ = ["SIZE_MAX", "ScenarioError", "load", "loads"]
+__all__ = ["SIZE_MAX", "ScenarioError", "checked", "load", "loads"]
 
 SIZE_MAX = 1024 * 1024  # bytes of a file, characters of a text
 
@@ -54,6 +57,34 @@ def loads(text: str, source: str = "scenario", *, timeout_ms: int | None = None)
         ScenarioError: it is not a scenario.
     """
     return _read(text, Report(source), timeout_ms=timeout_ms)
+
+
+def checked(scenario: Scenario) -> Scenario:
+    """Hold a scenario that was made in code to all that a file is held to, without writing and reading one.
+
+    Returns:
+        What ``loads(dumps(scenario))`` returns.
+
+    Raises:
+        ScenarioError: it is not accepted; no problem has a line, because there is no file.
+    """
+    report = Report("scenario")
+    try:
+        msgspec.convert(msgspec.to_builtins(scenario), Scenario)
+    except msgspec.ValidationError as exc:
+        report.stop(NOWHERE, str(exc))
+    for words in _lists_of_choices(scenario):
+        if len(set(words)) < len(words):
+            report.stop(NOWHERE, f"{', '.join(words)}: one of them is listed twice")
+    _check(scenario, ValueLocation(scenario), report)
+    return with_canonical_names(scenario)
+
+
+def _lists_of_choices(scenario: Scenario) -> Iterator[tuple[str, ...]]:
+    """The lists in which nothing may stand twice because each item is one of a few words."""
+    yield scenario.actions
+    yield from (webhook.actions for webhook in scenario.webhooks.values())
+    yield from (operation.quirks for operation in scenario.operations)
 
 
 def _text_of(path: Path, report: Report) -> str:
@@ -91,13 +122,17 @@ def _read(text: str, report: Report, *, timeout_ms: int | None) -> Scenario:
     report.close()
     assert parsed is not None  # noqa: S101 - otherwise there were problems; for mypy
     scenario = Scenario(**parsed.value)
-    context = ValidationContext.of(scenario, parsed.location, report)
-    check(context)
-    check_faults(context)
-    report.close()
+    _check(scenario, parsed.location, report)
     if timeout_ms is not None:
         scenario = structs.replace(scenario, timeout=timeout_ms)
     return with_canonical_names(scenario)
+
+
+def _check(scenario: Scenario, location: Location, report: Report) -> None:
+    context = ValidationContext.of(scenario, location, report)
+    check(context)
+    check_faults(context)
+    report.close()
 
 
 def _timeout_ms(node: Node | None) -> int:

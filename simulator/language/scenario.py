@@ -12,11 +12,13 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from fanin.simulator.durations import Millis
+from fanin.simulator.event_grid import Schema
 from fanin.simulator.faults.registry import AnyFault
 from fanin.simulator.shapes import (
     Count,
     Delay,
     EventId,
+    Glob,
     HeaderName,
     HeaderValue,
     Host,
@@ -88,7 +90,28 @@ class Operation(Strict, frozen=True):
     quirks: tuple[Quirk, ...] = ()
 
 
-ProfileName = Literal["acr", "retry", "standard-webhooks", "cncf-distribution"]
+class Only(Strict, frozen=True):
+    """What the aggregator is configured to fan in; what is left out leaves nothing out.
+
+    Attributes:
+        repositories: Globs in which ``*`` stands for any text and ``?`` for one character; ``!`` excludes.
+        tags: The same of tags. A push by digest has none, and is left out where there are some.
+        tagged: Whether pushes by digest are left out.
+        attachments: Whether signatures, attestations and SBOMs, under tags like ``sha256-….sig``, fan in.
+    """
+
+    repositories: tuple[Glob, ...] = ()
+    tags: tuple[Glob, ...] = ()
+    tagged: bool = False
+    attachments: bool = True
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether there is anything that does not fan in."""
+        return self != Only()
+
+
+ProfileName = Literal["acr", "retry", "standard-webhooks", "cncf-distribution", "event-grid"]
 
 
 class Sender(Strict, frozen=True):
@@ -98,13 +121,16 @@ class Sender(Strict, frozen=True):
         profile: The kind of sender whose schedule and rules the registry follows.
         attempts: How often one delivery is tried at most.
         timeout: How long one attempt waits for an answer.
-        envelope: How long it gathers what a region has to send, to send it as one request.
+        envelope: How long it gathers what a region has to send, to send it as one request; ``event-grid``
+            gathers what all of them have.
+        schema: The schema of ``event-grid``'s events: its own, or CloudEvents 1.0.
     """
 
     profile: ProfileName = "acr"
     attempts: Count | None = None
     timeout: Some | None = None
     envelope: Some | None = None
+    schema: Schema = "event-grid"
 
 
 class Signing(Strict, frozen=True):
@@ -153,6 +179,9 @@ class Scenario(Strict, frozen=True):
         correlation: By what the aggregator is configured to correlate webhooks.
         ids: Whether the payloads of all regions carry the same id.
         actions: Those that the aggregator is configured to fan in.
+        only: What else it is configured to fan in; everything when left out.
+        notifies_late: Whether it is configured to send a message of its own when the last region that was
+            missing reports after all.
         key: The function key that the aggregator asks for; none when left out.
         replicas: How many processes share the aggregator's data; webhooks go to them in turn.
         signing: How deliveries are signed; they are not when left out.
@@ -181,6 +210,8 @@ class Scenario(Strict, frozen=True):
     correlation: Literal["event-id", "image"] = "event-id"
     ids: Literal["same", "distinct"] = "same"
     actions: Annotated[tuple[Subscribable, ...], Meta(min_length=1)] = SUBSCRIBABLE
+    only: Only = Only()
+    notifies_late: bool = False
     key: Key = ""
     replicas: Annotated[int, Meta(ge=1, le=REPLICAS_MAX)] = 1
     signing: Signing = Signing()

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fanin.simulator.durations import format_duration
+from fanin.simulator.event_grid import TYPES
 from fanin.simulator.language.names import KnownNames, operation_names
 from fanin.simulator.language.problems import Report
 from fanin.simulator.language.reader import Location
@@ -19,6 +20,8 @@ from fanin.simulator.text import quoted
 from fanin.simulator.wire import normalise_region
 
 _PLACEHOLDER = re.compile("[{][^{}]*[}]")
+# Senders that put several events into one request.
+GATHERING = ("cncf-distribution", "event-grid")
 _ROTATED = 2  # secrets, while one takes the other's place
 
 
@@ -56,9 +59,7 @@ def check(context: ValidationContext) -> None:
     _regions(scenario.regions, location.at("regions"), report)
     check_region_list(scenario.expects, location.at("expects"), context, field="expects")
     _signing(context)
-    if scenario.sender.envelope is not None and scenario.sender.profile != "cncf-distribution":
-        message = f"envelope: {scenario.sender.profile} gathers no events; only cncf-distribution does"
-        report.add(location.at("sender", "envelope").name, message)
+    _sender(context)
     check_delay(scenario.latency, location.at("latency"), report)
     _by_region(scenario.replication, location.at("replication"), context)
     for region, delay in scenario.replication.items():
@@ -70,6 +71,28 @@ def check(context: ValidationContext) -> None:
     for index, operation in enumerate(scenario.operations):
         _operation(operation, location.at("operations", index), context)
     _expectations(context)
+
+
+def _sender(context: ValidationContext) -> None:
+    """Report what a sender does not do, and what Event Grid, which is a channel of its own, has not."""
+    scenario, location, report = context.scenario, context.location, context.report
+    sender = scenario.sender
+    if sender.envelope is not None and sender.profile not in GATHERING:
+        message = f"envelope: {sender.profile} gathers no events; only {' and '.join(GATHERING)} do"
+        report.add(location.at("sender", "envelope").name, message)
+    if sender.profile != "event-grid":
+        if location.at("sender").has("schema"):
+            message = f"schema: {sender.profile} has one form only; event-grid has two schemas"
+            report.add(location.at("sender", "schema").name, message)
+        return
+    for region in scenario.webhooks:
+        if location.at("webhooks", region).has("uri"):
+            message = "uri: event-grid sends every region's events to /api/EventGrid; leave it out"
+            report.add(location.at("webhooks", region, "uri").name, message)
+    for index, operation in enumerate(scenario.operations):
+        if operation.action not in TYPES:
+            message = f"action: event-grid has no event for {operation.action}; it has {', '.join(TYPES)}"
+            report.add(location.at("operations", index, "action").mark, message)
 
 
 def check_delay(delay: Delay, location: Location, report: Report) -> None:
@@ -177,9 +200,9 @@ def _expectations(context: ValidationContext) -> None:
     for index, expectation in enumerate(context.scenario.expect):
         location = context.location.at("expect", index)
         _expectation(expectation, location, context)
-        first = seen.setdefault(expectation.operation, location.mark.line)
-        if first != location.mark.line:
-            message = f"operation: {quoted(expectation.operation)} is expected twice, first on line {first}"
+        if (first := seen.setdefault(expectation.operation, index)) != index:
+            line = context.location.at("expect", first).mark.line
+            message = f"operation: {quoted(expectation.operation)} is expected twice, first on line {line}"
             context.report.add(location.at("operation").mark, message)
 
 

@@ -65,6 +65,36 @@ def test_cncf_distribution_tries_ten_times_at_once_and_then_every_second() -> No
     assert retry(None, made=ATTEMPTS_MAX, profile="cncf-distribution") is None
 
 
+def test_event_grid_repeats_for_a_day() -> None:
+    """Its documented schedule; the attempt after twelve hours more would come when the event has expired."""
+    assert schedule_until_expired() == hours(
+        "0:0:0", "0:0:10", "0:0:40", "0:1:40", "0:6:40", "0:16:40", "0:46:40",
+        "1:46:40", "4:46:40", "10:46:40", "22:46:40",
+    )  # fmt: skip
+    assert retry(500, made=30, profile="event-grid") is None
+
+
+def schedule_until_expired() -> list[str]:
+    """When each attempt of Event Grid starts, if every one fails at once."""
+    at_ms, made, found = 0, 1, ["0s"]
+    profile = PROFILES["event-grid"]
+    while (gap := next_attempt_after_ms(profile, made, status=500, age_ms=at_ms)) is not None:
+        at_ms, made = at_ms + gap, made + 1
+        found.append(format_duration(at_ms))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(408, "2m"), (503, "30s"), (500, "10s"), (404, "10s"), (None, "10s")]
+)
+def test_event_grid_waits_longer_after_some_codes(status: int | None, expected: str) -> None:
+    """At least so long, whatever the schedule says."""
+    gap_ms = retry(status, profile="event-grid", after="600")
+
+    assert gap_ms is not None
+    assert format_duration(gap_ms) == expected
+
+
 @pytest.mark.parametrize(
     ("profile", "timeout_ms", "serial"),
     [
@@ -72,6 +102,7 @@ def test_cncf_distribution_tries_ten_times_at_once_and_then_every_second() -> No
         ("retry", 15_000, False),
         ("standard-webhooks", 15_000, False),
         ("cncf-distribution", 1_000, True),
+        ("event-grid", 30_000, False),
     ],
 )
 def test_a_profile_waits_for_an_answer_as_long_as_its_source_says(
@@ -94,10 +125,14 @@ def test_a_profile_waits_for_an_answer_as_long_as_its_source_says(
         ("cncf-distribution", 202, False), ("cncf-distribution", 304, False),
         ("cncf-distribution", 399, False), ("cncf-distribution", 400, True), ("cncf-distribution", 410, True),
         ("cncf-distribution", 500, True), ("cncf-distribution", None, True),
+        ("event-grid", 200, False), ("event-grid", 204, False), ("event-grid", 205, True),
+        ("event-grid", 302, True), ("event-grid", 400, False), ("event-grid", 401, False),
+        ("event-grid", 403, False), ("event-grid", 404, True), ("event-grid", 413, False),
+        ("event-grid", 422, True), ("event-grid", 503, True), ("event-grid", None, True),
     ],
 )  # fmt: skip
 def test_a_status_ends_a_delivery_or_does_not(profile: str, status: int | None, *, goes_on: bool) -> None:
-    """2xx is success everywhere, 3xx for CNCF Distribution alone; only Standard Webhooks obeys a 410."""
+    """2xx is success nearly everywhere, 3xx for CNCF Distribution alone; two obey certain refusals."""
     assert (retry(status, profile=profile) is not None) is goes_on
 
 

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import pytest
 
 from fanin.harness.explore.draw import Draw
-from fanin.simulator.faults.aggregator import AggregatorFault, Crash, Step, StepTrigger
+from fanin.simulator.faults.aggregator import (
+    AggregatorFault,
+    ClockJump,
+    Crash,
+    Pause,
+    Restart,
+    Step,
+    StepTrigger,
+)
 from fanin.simulator.faults.delivery import DeliveryFault, Selection
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.registry import kinds
@@ -33,6 +41,19 @@ class Outages:
 
     def down_for(self) -> int:
         return 700
+
+    @property
+    def reconfigures(self) -> bool:
+        return self._draw.chance(0.5)
+
+    def expected(self) -> tuple[str, ...]:
+        return self._draw.choice(((), ("northeurope",)))
+
+    def timeout(self) -> int:
+        return self._draw.choice((1_000, 2_000))
+
+    def clock_step(self) -> int:
+        return self._draw.choice((1_000, 2_000))
 
     def trigger(self, steps: Sequence[Step]) -> StepTrigger | None:
         return StepTrigger(self._draw.choice(steps), operation="op1", nth=2) if self._reached else None
@@ -77,19 +98,36 @@ def test_a_fault_of_the_sink_is_drawn_for_its_window(kind: type[SinkFault]) -> N
 
 @pytest.mark.parametrize("kind", drawn_kinds(AggregatorFault), ids=lambda kind: kind.__name__)
 def test_a_fault_of_the_aggregator_is_drawn_at_an_instant_or_at_a_step(kind: type[AggregatorFault]) -> None:
-    """Only a crash knows steps; where none will be reached, it has an instant."""
+    """A crash and a pause know steps; where none will be reached, they have an instant."""
     faults = [kind.draw(Outages(seed)) for seed in SEEDS]
     unreached = [kind.draw(Outages(seed, reached=False)) for seed in SEEDS]
 
-    assert all(isinstance(it, kind) and it.away_ms == 700 and taken(it) for it in faults)
-    assert {it.trigger is None for it in faults} == ({True, False} if kind is Crash else {True})
+    away_ms = 0 if kind is ClockJump else 700
+    assert all(isinstance(it, kind) and it.away_ms == away_ms and taken(it) for it in faults)
+    assert {it.trigger is None for it in faults} == ({True, False} if kind in (Crash, Pause) else {True})
     assert all(it.trigger is None and it.at_ms == 5_000 for it in unreached)
 
 
-def test_a_family_whose_faults_cannot_be_drawn_says_so() -> None:
+def test_a_restart_is_drawn_with_another_configuration_too() -> None:
+    """Where the target can be configured anew: other regions, or another timeout."""
+    faults = [Restart.draw(Outages(seed)) for seed in range(200)]
+
+    assert {(bool(it.expects), it.timeout is not None) for it in faults} == {
+        (False, False),
+        (True, False),
+        (False, True),
+    }
+
+
+def test_a_clock_is_put_forward_or_back() -> None:
+    """By as much as was drawn."""
+    assert {ClockJump.draw(Outages(seed)).clock_step_ms for seed in SEEDS} == {-2_000, -1_000, 1_000, 2_000}
+
+
+def test_every_fault_of_the_language_can_be_drawn() -> None:
     """The explorer leaves out what has no weight."""
     never = {kind.__name__ for kind in kinds(Fault)} - {
         kind.__name__ for kind in drawn_kinds(DeliveryFault, SinkFault, AggregatorFault)
     }
 
-    assert never == {"Pause", "ClockJump"}
+    assert never == set()

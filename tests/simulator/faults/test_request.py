@@ -82,6 +82,7 @@ def test_the_other_bodies_are_json_of_the_wrong_shape() -> None:
     assert decoded("not-an-object") == [sound]
     assert decoded("no-id") == {name: value for name, value in sound.items() if name != "id"}
     assert decoded("empty-id") == sound | {"id": ""}
+    assert decoded("id-not-text") == sound | {"id": {"build": [17]}}
     assert decoded("no-action") == {name: value for name, value in sound.items() if name != "action"}
     assert decoded("no-target") == {name: value for name, value in sound.items() if name != "target"}
     assert [type(decoded("wrong-types")[name]) for name in sound] == [int, list, dict, str, dict]
@@ -93,7 +94,7 @@ def test_a_ping_is_only_broken_where_a_ping_can_be() -> None:
 
     sound = {how for how in hows if not broken(how, "ping").faults}
 
-    assert sound == {"no-id", "empty-id", "no-target", "deep"}
+    assert sound == {"no-id", "empty-id", "id-not-text", "no-target", "deep"}
     assert all(broken(how, "ping").invalid_because == "" for how in sound)
     assert decoded("no-action", "ping").keys() == {"id", "timestamp"}
 
@@ -163,6 +164,21 @@ def test_a_wrong_key_needs_a_right_one() -> None:
         "wrong-key",
     )
     assert in_east(WrongKey()) == [SOUND]
+
+
+@pytest.mark.parametrize(
+    ("how", "target"),
+    [
+        ("none", "/api/ImagePush?region=eastus"),
+        ("beginning", "/api/ImagePush?region=eastus&code=s3cre"),
+        ("longer", "/api/ImagePush?region=eastus&code=s3cret."),
+    ],
+)
+def test_a_key_may_be_none_or_nearly_right(how: Any, target: str) -> None:
+    """Each is what a comparison that is careless lets through."""
+    (sent,) = in_east(WrongKey(how=how), key="s3cret")
+
+    assert (sent.request.target, sent.invalid_because) == (target, "wrong-key")
 
 
 def test_an_upgrade_is_offered_besides_and_the_delivery_stays_valid() -> None:

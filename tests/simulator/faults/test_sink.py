@@ -14,13 +14,13 @@ from fanin.simulator.faults.sink import (
 
 RESPONSES: tuple[tuple[SinkFault, SinkResponse], ...] = (
     (SinkRefuses(status=410), SinkResponse(410)),
-    (SinkStalls(by=5_000), SinkResponse(200, after_ms=5_000)),
+    (SinkStalls(by=5_000, status=201), SinkResponse(201, after_ms=5_000)),
     (SinkHangs(), SinkResponse(never=True)),
     (SinkLosesResponse(), SinkResponse(lost=True)),
 )
 WORDS: tuple[tuple[SinkFault, str], ...] = (
     (SinkRefuses(0, 30_000), "the sink answers 503 until +30s"),
-    (SinkStalls(1_000, by=2_500), "the sink takes 2.5s to answer from +1s"),
+    (SinkStalls(1_000, by=2_500, status=202), "the sink takes 2.5s to answer 202 from +1s"),
     (SinkHangs(operation="op1"), "the sink never answers for op1"),
     (SinkLosesResponse(times=2), "the sink's first 2 answers are lost"),
     (SinkDown(2_000, 3_000), "the sink refuses connections from +2s until +3s"),
@@ -37,6 +37,12 @@ def test_a_notification_gets_its_response(fault: SinkFault, response: SinkRespon
 def test_a_report_says_what_when_and_for_whom(fault: SinkFault, words: str) -> None:
     """One clause, in the clock of the report."""
     assert fault.describe() == words
+
+
+def test_a_stall_that_says_nothing_of_its_status_answers_200() -> None:
+    """And then its words do not name it."""
+    assert SinkStalls(by=5_000).response == SinkResponse(200, after_ms=5_000)
+    assert SinkStalls(by=5_000).describe() == "the sink takes 5s to answer"
 
 
 def test_only_an_answer_that_is_lost_holds_nothing_up() -> None:

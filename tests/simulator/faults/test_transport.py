@@ -116,7 +116,7 @@ def test_lost_requests_and_answers_are_recorded_when_they_happen() -> None:
 
 
 def test_of_two_faults_on_the_way_the_harder_one_holds() -> None:
-    """Whichever comes first."""
+    """The order of the two in the scenario does not matter."""
     (sent,) = in_east(
         LoseRequest(attempts=2), LoseRequest(attempts=1), LoseResponse(attempts=1), LoseResponse(attempts=4),
         SlowClient(over=5), SlowClient(over=3),

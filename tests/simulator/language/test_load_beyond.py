@@ -10,7 +10,8 @@ from fanin.simulator.language.scenario import Sender
 HEAD = "scenario: example\ntitle: An example\noperations: [{}]\n"
 SECRET = "whsec_b25jZSB1cG9uIGEgdGltZSwgYSBzZWNyZXQ="  # noqa: S105 - an example
 SHARED = "it changes a request, which is shared; drop, delay, duplicate, reorder, malform do not"
-WITHIN = "not-an-object, no-id, empty-id, wrong-types, no-action, no-target"
+WITHIN = "not-an-object, no-id, empty-id, id-not-text, wrong-types, no-action, no-target"
+GRID = "sender: {profile: event-grid}\n"
 CNCF = "sender: {profile: cncf-distribution, envelope: 1s}\n"
 
 WRONG = {
@@ -52,7 +53,15 @@ WRONG = {
     ),
     "an envelope of a sender that has none": (
         "sender: {profile: retry, envelope: 1s}",
-        "4:26: envelope: retry gathers no events; only cncf-distribution does",
+        "4:26: envelope: retry gathers no events; only cncf-distribution and event-grid do",
+    ),
+    "a schema of a sender that has none": (
+        "sender: {profile: retry, schema: cloudevents}",
+        "4:26: schema: retry has one form only; event-grid has two schemas",
+    ),
+    "an address of Event Grid's": (
+        f"{GRID}webhooks: {{eastus: {{uri: /x}}}}",
+        "5:21: uri: event-grid sends every region's events to /api/EventGrid; leave it out",
     ),
     "a fault of a request that is shared": (
         f"{CNCF}faults: [{{fault: lose-response}}]",
@@ -84,6 +93,18 @@ def test_what_is_wrong_is_reported_where_it_stands(text: str, message: str) -> N
         loads(HEAD + text, "example.yaml")
 
     assert str(caught.value) == f"example.yaml:{message}"
+
+
+def test_an_action_that_event_grid_has_no_event_for() -> None:
+    """It would never be sent, and the run would prove nothing."""
+    text = f"{GRID}scenario: example\ntitle: An example\noperations: [{{}}, {{action: quarantine}}]\n"
+
+    with pytest.raises(ScenarioError) as caught:
+        loads(text, "example.yaml")
+
+    actions = "push, delete, chart_push, chart_delete"
+    message = f"action: event-grid has no event for quarantine; it has {actions}"
+    assert str(caught.value) == f"example.yaml:4:27: {message}"
 
 
 def test_a_secret_has_the_shape_that_senders_give_it() -> None:

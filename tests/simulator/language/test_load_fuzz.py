@@ -67,7 +67,7 @@ def test_arbitrary_bytes_are_a_scenario_or_an_error(tmp_path: Path, content: byt
     file = tmp_path / "fuzz.yaml"
     file.write_bytes(content)
 
-    with pytest.raises(ScenarioError):  # nobody draws a valid one
+    with pytest.raises(ScenarioError):  # no draw is valid
         load(file)
 
 

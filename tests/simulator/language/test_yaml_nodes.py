@@ -32,7 +32,7 @@ WRONG = {
         "3:10: merge key <<; write the fields out, or use an alias for a whole value",
     ),
     "a list as a name": ("? [a, b]\n: 3", "3:3: a list or mapping as a name; a name is text"),
-    "an alias to nothing": ("key: *nobody", "3:6: no anchor &nobody before this alias, or it is inside it"),
+    "an alias to nothing": ("key: *nothing", "3:6: no anchor &nothing before this alias, or it is inside it"),
     "an alias to itself": (
         "regions: &all [eastus, *all]",
         "3:24: no anchor &all before this alias, or it is inside it",
