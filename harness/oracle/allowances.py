@@ -5,17 +5,21 @@ what happens at the instant of a crash is allowed.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from heapq import merge
-from itertools import chain, pairwise
+from itertools import pairwise
+from math import exp
 
 from fanin.harness.history import TargetState
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.outages import Outage, Outages, by_replica, combined, outages_of
+from fanin.harness.oracle.sink_outages import SinkOutages, overlap
 from fanin.simulator.faults.delivery import DeliveryFault
-from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.shapes import Delay
 
+# So many standard deviations above the middle, a normal distribution has a thousand-millionth of its draws.
+_DEVIATIONS = 6
 # A notification that the sink did not accept for so long may be given up (contract, clause 7).
 GIVEN_UP_AFTER_MS = 3 * 86_400_000
 
@@ -29,24 +33,23 @@ class Allowances:
         each = {replica: outages_of(changes, evidence.run) for replica, changes in replicas.items()}
         self._of_replica = {replica: Outages(outages) for replica, outages in each.items()}
         self._of_all = Outages(combined(list(each.values()), evidence.run))
+        ups = ((index, change) for index, change in evidence.lifecycle if change.state == "up")
+        self._came_up = {(change.replica, change.at): index for index, change in ups}
         downs = [change for _, change in evidence.lifecycle if change.state == "down"]
         self._deaths = sorted(change.at for change in downs if change.reason != "pause")
         self._interruptions = sorted(change.at for change in downs)
-        self._pauses = _completed(replicas, "pause")
+        self._pauses = sorted(_completed(replicas, "pause"))
         # When an orderly stop is over cannot be seen from outside; it is when the next start is.
         self._stops = Outages(Outage(since, until, 0) for since, until in _completed(replicas, "stop"))
-        self._sink: dict[str, list[Outage]] = {}  # by the operation that a fault is about; "" for all
-        for fault in evidence.scenario.faults:
-            if isinstance(fault, SinkFault) and fault.delays_notifications:
-                until = FOREVER if fault.until is None else fault.until
-                outage = Outage(fault.since, until, evidence.run.redelivery_grace)
-                self._sink.setdefault(fault.about, []).append(outage)
+        self._sink = SinkOutages(evidence)
         self._silenced_attempts: set[int] = set()
-        self._silenced_deliveries: set[tuple[str | None, str | None]] = set()
+        self._slowed: dict[tuple[str | None, str | None], int] = {}  # by operation and region: for how long
         for applied in evidence.faults_applied:
-            if _silences(evidence, applied.fault):
+            fault = _fault_at(evidence, applied.fault)
+            if isinstance(fault, DeliveryFault) and fault.silences:
                 if applied.attempt is None:
-                    self._silenced_deliveries.add((applied.op, applied.region))
+                    delivery = (applied.op, applied.region)
+                    self._slowed[delivery] = max(self._slowed.get(delivery, -1), fault.slow_for_ms)
                 else:
                     self._silenced_attempts.add(applied.attempt)
 
@@ -75,26 +78,48 @@ class Allowances:
             for outages in self._of_replica.values()
         )
 
-    def resumed(self, since: int, until: int, within: int) -> bool:
-        """Whether a process was paused after ``since``, and resumed at most ``within`` before ``until``.
+    def resumed(self, since: int, begun_by: int, until: int, within: int) -> bool:
+        """Whether a process was paused from ``since`` to ``begun_by``, and resumed shortly before ``until``.
 
-        What it had begun before the pause it may still do when it resumes, and nothing can prevent that.
+        What it had begun before the pause it may still do when it resumes, and nothing can prevent that; so
+        it may after another pause that follows at once.
+
+        Args:
+            since: When what it does can have begun.
+            begun_by: When it had certainly ended, if it was not paused.
+            until: When it is seen to be done.
+            within: How long it may take after the pause.
         """
-        return any(since <= paused and back <= until <= back + within for paused, back in self._pauses)
+        for paused, back in self._pauses:
+            if since <= paused <= begun_by:
+                if back <= until <= back + within:
+                    return True
+                begun_by = max(begun_by, back + within)
+        return False
 
     def was_down(self, attempt: Attempt) -> bool:
         """Whether the replica that the attempt went to was down at any instant of it."""
-        outages = self._of_replica.get(attempt.sent.replica, self._of_all)
-        return outages.overlap(attempt.sent.at, attempt.ended_at)
+        replica, sent_at = attempt.sent.replica, attempt.sent.at
+        outages = self._of_replica.get(replica, self._of_all)
+        # What was sent at the instant of a start, but after it, met a process that was up.
+        came_up_before = self._came_up.get((replica, sent_at), attempt.index) < attempt.index
+        ended = sent_at if came_up_before else None
+        return any(it.until != ended for it in outages.overlapping(sent_at, attempt.ended_at))
 
     def silenced(self, attempt: Attempt) -> bool:
-        """Whether a fault of the scenario explains that this attempt had no response."""
+        """Whether a fault of the scenario explains that this attempt had no response by its end.
+
+        What makes a request slow explains it only until the request was there, and a little longer.
+        """
         sent = attempt.sent
-        return sent.attempt in self._silenced_attempts or (sent.op, sent.region) in self._silenced_deliveries
+        slowed = self._slowed.get((sent.op, sent.region), -1)
+        lasted = attempt.ended_at - sent.at
+        longest = slowed + self._run.tolerance + 2 * longest_ms(self._run.scenario.latency)
+        return sent.attempt in self._silenced_attempts or (slowed >= 0 and lasted <= longest)
 
     def sink_blocked(self, operation: Operation, since: int, until: int) -> bool:
         """Whether a fault that is about this operation, or about all, blocked the sink in this interval."""
-        return _overlap(self._sink_outages(operation), since, until)
+        return overlap(self._sink.about(operation), since, until)
 
     def sink_blocked_for_others(self, operation: Operation, since: int, until: int) -> bool:
         """Whether a fault blocked the sink in this interval, but not for this operation."""
@@ -102,17 +127,21 @@ class Allowances:
 
     def sink_blocked_for_any(self, since: int, until: int) -> bool:
         """Whether any fault blocked the sink in this interval."""
-        return _overlap(chain.from_iterable(self._sink.values()), since, until)
+        return overlap(self._sink, since, until)
 
     def may_give_up(self, operation: Operation, since: int, until: int) -> bool:
         """Whether faults blocked the sink for so much of this interval that the notification may be given up.
 
-        The aggregator need not begin a pause that would end too late for another attempt.
+        The aggregator need not begin a pause that would end too late for another attempt. Days during which
+        it is down itself count as well, once the sink has failed.
         """
+        of_sink = [(it.since, it.until) for it in self._sink.about(operation) if it.until >= since]
+        failed = min((begins for begins, _ in of_sink), default=FOREVER)
+        own = ((it.since, it.until) for it in self._of_all.merged if it.since > failed)
         blocked, end = 0, since
-        for outage in sorted(self._sink_outages(operation)):
-            begin = max(outage.since, end)
-            end = max(end, min(outage.until, until))
+        for begins, ends in sorted((*of_sink, *own)):
+            begin = max(begins, end)
+            end = max(end, min(ends, until))
             blocked += max(0, end - begin)
         return blocked >= GIVEN_UP_AFTER_MS - self._run.redelivery_grace
 
@@ -131,8 +160,12 @@ class Allowances:
         Returns:
             FOREVER when an outage or a fault that held it never ended, or when it may have been given up.
         """
-        latest = due + grace
-        of_sink = [outage for outage in self._sink_outages(operation) if outage.until >= pending_from]
+        latest, between = due + grace, self._run.redelivery_grace
+        of_sink = [
+            Outage(outage.since, outage.silent_until(due, between), between)
+            for outage in self._sink.about(operation)
+            if outage.until >= pending_from
+        ]
         of_aggregator = self._of_all.ending_from(pending_from - self._run.start_grace)
         for outage in merge(of_aggregator, sorted(of_sink)):
             if outage.since > latest:
@@ -141,20 +174,18 @@ class Allowances:
         tried_from = pending_from if tried_from is None else tried_from
         return FOREVER if self.may_give_up(operation, tried_from, latest) else latest
 
-    def _sink_outages(self, operation: Operation) -> list[Outage]:
-        names = dict.fromkeys(name for it in operation.events for name in (it.op, it.op.partition("/")[0]))
-        return [outage for name in ("", *names) for outage in self._sink.get(name, [])]
+
+def longest_ms(delay: Delay) -> int:
+    """How long one way may take; of a distribution without an end, what almost every draw stays below."""
+    if delay.median is not None:
+        return round(delay.median * exp(_DEVIATIONS * delay.sigma))
+    return max(delay.fixed or 0, delay.max or 0)
 
 
-def _overlap(outages: Iterable[Outage], since: int, until: int) -> bool:
-    return any(outage.since <= until and outage.until >= since for outage in outages)
-
-
-def _silences(evidence: Evidence, index: int) -> bool:
-    """Whether the scenario's fault of this index explains an attempt without a response."""
+def _fault_at(evidence: Evidence, index: int) -> object:
+    """The scenario's fault of this index; None when there is none."""
     faults = evidence.scenario.faults
-    fault = faults[index] if 0 <= index < len(faults) else None
-    return isinstance(fault, DeliveryFault) and fault.silences
+    return faults[index] if 0 <= index < len(faults) else None
 
 
 def _completed(replicas: Mapping[int, Sequence[TargetState]], reason: str) -> list[tuple[int, int]]:

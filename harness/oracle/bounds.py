@@ -17,6 +17,8 @@ from fanin.simulator.language.scenario import Scenario
 
 # Later than everything, and still an int: an unbounded end needs no second type.
 FOREVER = 1 << 62
+# So long after an outcome it is remembered at least (contract, clause 6).
+RETENTION_MS = 7 * 86_400_000
 
 type Outcome = Literal["completed", "timed_out", "none"]
 
@@ -119,6 +121,11 @@ class Bounds(msgspec.Struct, frozen=True):
         return min(self.deadline_until, self.complete_at)
 
 
+def forgotten_from(bounds: Bounds) -> int:
+    """From when the key of an operation may name another one; FOREVER when it can have no outcome."""
+    return min(FOREVER, bounds.decided_from + RETENTION_MS)
+
+
 def bounds_of(
     attempts: Iterable[Attempt],
     scenario: Scenario,
@@ -147,16 +154,32 @@ def bounds_of(
         may[region] = min(max(attempt.sent.at, since) - clock_drift, may.get(region, FOREVER))
         if attempt.counts and (certain is None or attempt.index in certain):
             must[region] = min(attempt.ended_at + clock_drift, must.get(region, FOREVER))
+    return with_legal(configured_bounds(scenario.regions, scenario.timeout, may, must))
+
+
+def possible_bounds(regions: tuple[str, ...], timeout: int, may: dict[str, int]) -> Bounds:
+    """The bounds of what began at one of these instants, by region; none is certain to have counted."""
+    return with_legal(configured_bounds(regions, timeout, may, {}))
+
+
+def configured_bounds(
+    regions: tuple[str, ...], timeout: int, may: dict[str, int], must: dict[str, int]
+) -> Bounds:
+    """The bounds that follow from these intervals, without the outcomes that are legal."""
     started_from, started_until = (min(known.values(), default=FOREVER) for known in (may, must))
-    bounds = Bounds(
-        scenario.regions,
-        scenario.timeout,
+    return Bounds(
+        regions,
+        timeout,
         may,
         must,
-        min(FOREVER, started_from + scenario.timeout),
-        min(FOREVER, started_until + scenario.timeout),
+        min(FOREVER, started_from + timeout),
+        min(FOREVER, started_until + timeout),
         (),
     )
+
+
+def with_legal(bounds: Bounds) -> Bounds:
+    """The bounds with the outcomes that follow from them."""
     return msgspec.structs.replace(bounds, legal=_legal(bounds))
 
 

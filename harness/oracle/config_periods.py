@@ -42,15 +42,17 @@ def config_periods(
     return tuple(periods)
 
 
-def expected_by(periods: Sequence[ConfigPeriod], at: int) -> frozenset[str]:
-    """The regions that have been expected at this instant or before."""
-    return frozenset(region for period in periods if period.since <= at for region in period.regions)
-
-
 def began_under(periods: Sequence[ConfigPeriod], earliest: float, latest: float) -> list[ConfigPeriod]:
-    """The configurations under which an operation may have begun in this interval; at least one."""
+    """The configurations under which an operation may have begun in this interval; at least one.
+
+    What begins between two periods met the old process while that stopped, or the new one just before its
+    start was noticed.
+    """
     possible = [period for period in periods if period.since <= latest and earliest <= period.until]
-    return possible or [periods[0]]
+    if possible:
+        return possible
+    later = next(n for n, period in enumerate(periods) if latest < period.since)
+    return list(periods[max(0, later - 1) : later + 1])
 
 
 def configured(scenario: Scenario, period: ConfigPeriod) -> Scenario:

@@ -31,11 +31,13 @@ from fanin.harness.oracle.config_periods import (
     began_under,
     config_periods,
     configured,
-    expected_by,
 )
-from fanin.harness.oracle.notification_body import NotificationBody, read_body
+from fanin.harness.oracle.interest import is_awaited
+from fanin.harness.oracle.notification_body import COMPLETED_LATE, NotificationBody, read_body
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import normalise_region
+
+TOO_BIG = "malformed:huge"  # why a body of good JSON that is longer than any may be refused
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -46,11 +48,14 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     origin: str  # the region that sent it, as the scenario writes the name
     region: str | None  # the expected region that its URL names; None when it names no expected one
     awaited: bool  # whether the aggregator is configured to wait for its action; never true of a ping
-    invalid_because: str  # why it must be refused; empty when it is valid
+    invalid_because: str  # why it must be refused, or was as too big; empty when it is valid
     ended: AttemptEnded | None
     ended_index: int | None
     # True: a correct aggregator has counted it. False: it must not have. None: it may have.
     counts: bool | None
+    # Whether its region was not configured at some instant between the earliest begin of its operation and
+    # its end.
+    maybe_unexpected: bool = False
 
     @property
     def ended_at(self) -> int:
@@ -72,6 +77,8 @@ class Notification(msgspec.Struct, frozen=True, gc=False):
     response: SinkResponded | None
     response_index: int | None
     disconnected: ClientDisconnected | None = None
+    # It says that the last missing region has reported after a timeout, where the scenario has it.
+    is_late_completion: bool = False
 
     @property
     def at(self) -> int:
@@ -105,11 +112,24 @@ class Operation:
     events: list[RegistryEvent] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)  # also the invalid and the unawaited ones
     notifications: list[Notification] = field(default_factory=list)
+    late_completions: list[Notification] = field(default_factory=list)  # apart from its outcome
+    image: str = ""  # the key of all its pushes, of an image's push that is an operation of its own
+    pushes: int = 1  # that may have mixed, where the image is the key (`fanin.harness.oracle.pushes`)
 
     @property
     def name(self) -> str:
         """The scenario's name of the operation that first had this key."""
         return self.events[0].op
+
+    @property
+    def read(self) -> list[Notification]:
+        """All that the sink has read of it: notifications of its outcome, and of a late completion."""
+        return [*self.notifications, *self.late_completions]
+
+    def add(self, notification: Notification) -> None:
+        """Add what the sink has read of it."""
+        late = notification.is_late_completion
+        (self.late_completions if late else self.notifications).append(notification)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +158,21 @@ class Evidence:
     def configured_for(self, operation: Operation) -> list[Scenario]:
         """The scenario with the configuration under which the operation began.
 
-        Several when it may have begun under one configuration or under another.
+        Several when it may have begun under one configuration or under another; the first one when it cannot
+        have begun.
         """
-        attempts = operation.attempts
-        earliest = min((it.sent.at for it in attempts if it.counts is not False), default=-inf)
-        latest = min((it.ended_at for it in attempts if it.counts), default=inf)
-        periods = began_under(self.config_periods, earliest, latest)
-        return [configured(self.scenario, period) for period in periods]
+        if len(self.config_periods) == 1:
+            return [configured(self.scenario, self.config_periods[0])]
+        latest = min((it.ended_at for it in operation.attempts if it.counts), default=inf)
+        possible = [
+            period
+            for it in operation.attempts
+            if it.counts is not False and it.sent.at <= latest
+            for period in began_under(self.config_periods, it.sent.at, it.ended_at if it.counts else latest)
+            if it.region in period.regions
+        ]
+        known = [it for it in self.config_periods if it in possible]
+        return [configured(self.scenario, period) for period in known or self.config_periods[:1]]
 
 
 @dataclass(slots=True)
@@ -207,18 +235,21 @@ def collect(history: History) -> Evidence:
         if event is None:
             unknown_attempts.append(sent)
             continue
-        attempt = operations.attempt(index, sent, event, records.ended.get(sent.attempt))
         operation = operations.of_attempt(sent, event)
+        attempt = operations.attempt(index, sent, event, records.ended.get(sent.attempt), operation)
         attempts.append(attempt)
         operation.attempts.append(attempt)
         operation_of[sent.attempt] = operation
     notifications: list[Notification] = []
     unattributed: list[Notification] = []
     for index, received in records.received:
-        notification = _notification(index, received, records)
+        notification = _notification(index, received, records, history.run.scenario)
         notifications.append(notification)
         notified = operations.of_notification(notification)
-        (unattributed if notified is None else notified.notifications).append(notification)
+        if notified is None:
+            unattributed.append(notification)
+        else:
+            notified.add(notification)
     return Evidence(
         run=history.run,
         length=len(history.entries),
@@ -236,10 +267,14 @@ def collect(history: History) -> Evidence:
     )
 
 
-def _notification(index: int, received: NotificationReceived, records: _RecordsByKind) -> Notification:
+def _notification(
+    index: int, received: NotificationReceived, records: _RecordsByKind, scenario: Scenario
+) -> Notification:
     response_index, response = records.responded.get(received.request, (None, None))
     disconnected = records.disconnected.get(received.request)
-    return Notification(index, received, read_body(received.body), response, response_index, disconnected)
+    body = read_body(received.body)
+    late = scenario.notifies_late and body.raw_outcome == COMPLETED_LATE
+    return Notification(index, received, body, response, response_index, disconnected, late)
 
 
 class _OperationIndex:
@@ -251,11 +286,12 @@ class _OperationIndex:
         self._periods = periods
         self._by_image, self._registry = scenario.correlation == "image", scenario.registry
         self._expected = {normalise_region(region): region for region in scenario.regions}
-        self._awaited = frozenset(scenario.actions) - {"ping"}
+        self._awaited = {event.op: is_awaited(event, scenario) for event in events}
         self.by_key: dict[str, Operation] = {}
         self._by_op: dict[str, Operation] = {}  # the first of an operation that has several keys
         self._by_id: dict[str, list[Operation]] = {}  # by payload id
         self._by_content: dict[tuple[str | None, ...], list[Operation]] = {}
+        self._begins: dict[str, int] = {}  # by key: the earliest instant at which it may have begun
         for event in events:
             self._add(event)
 
@@ -272,21 +308,42 @@ class _OperationIndex:
                     alike.append(operation)
 
     def attempt(
-        self, index: int, sent: AttemptSent, event: RegistryEvent, result: tuple[int, AttemptEnded] | None
+        self,
+        index: int,
+        sent: AttemptSent,
+        event: RegistryEvent,
+        result: tuple[int, AttemptEnded] | None,
+        operation: Operation,
     ) -> Attempt:
-        """One attempt, with what the scenario and its own records say of it."""
+        """One attempt, with what the scenario and its own records say of it.
+
+        An operation's attempts are asked for in the order in which they were sent.
+        """
         region = None if sent.url_region is None else self._expected.get(normalise_region(sent.url_region))
-        awaited = event.action in self._awaited
+        awaited = self._awaited[event.op]
         ended_index, ended = (None, None) if result is None else result
+        begins = self._begins.get(operation.key, sent.at) if awaited else sent.at
         # A region may become expected during the run: an attempt that is still open may count by then.
-        known = region in expected_by(self._periods, sent.at if ended is None else ended.at)
-        invalid_because = sent.invalid_because or ("" if known else "unknown-region")
-        if invalid_because or not awaited:
-            counts: bool | None = False
-        else:
-            counts = None if ended is None else ended.definite
+        # One that is expected no more is still waited for by an operation that began before.
+        periods = began_under(self._periods, begins, sent.at if ended is None else ended.at)
+        knowing = [period for period in periods if region in period.regions]
+        unexpected = len(knowing) < len(periods)
+        invalid_because = sent.invalid_because or ("" if knowing else "unknown-region")
+        definite = None if ended is None else ended.definite
+        counts: bool | None = False
+        if awaited and knowing and sent.invalid_because == TOO_BIG:
+            # Good JSON, and no clause says how much of it is too much: it counts if it is accepted.
+            counts = None if sent.envelope and definite else definite
+            invalid_because = "" if counts else invalid_because
+        elif awaited and not invalid_because:
+            # One response for several events says nothing of one that may be refused.
+            counts = None if sent.envelope and unexpected and definite else definite
+        if counts is not False:
+            self._begins.setdefault(operation.key, sent.at)
         origin = self._expected.get(normalise_region(sent.region), sent.region)
-        return Attempt(index, sent, origin, region, awaited, invalid_because, ended, ended_index, counts)
+        return Attempt(
+            index, sent, origin, region, awaited, invalid_because, ended, ended_index, counts, unexpected
+        )
 
     def of_attempt(self, sent: AttemptSent, event: RegistryEvent) -> Operation:
         """The operation of an attempt. A malformed body may have no id; then its region's own id decides."""

@@ -2,21 +2,19 @@
 
 A key names one operation, and its outcome is remembered for the retention (contract, clause 6). An attempt
 after that may find nothing and start a new operation with the same key, or may still count as late: both are
-right. So from then on, and only then, one further outcome is legal, and again after its own retention. A
+right. So from then on, and only then, one further outcome is legal, and again after its own retention. Where
+the image is the key, each further push may have an outcome besides (`fanin.harness.oracle.pushes`). A
 notification that the sink has not accepted is repeated all the same, however many operations have followed.
+
+Its cost is linear in the number of notifications.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from fanin.harness.oracle.bounds import FOREVER, Bounds, bounds_of
-from fanin.harness.oracle.evidence import Attempt, Notification, Operation
-from fanin.simulator.language.scenario import Scenario
-from fanin.simulator.wire import normalise_region
-
-RETENTION_MS = 7 * 86_400_000
-# A request without a response may lie in some queue for so long, and count then.
-LINGERS_MS = 600_000
+from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of
+from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
+from fanin.harness.oracle.successors import Explanations, Successors, explains, fits
 
 
 class Generation(NamedTuple):
@@ -29,114 +27,124 @@ class Generation(NamedTuple):
     opener: str  # the scenario's name of the operation whose delivery may have started it
 
 
-def generations(operation: Operation, scenario: Scenario, *, clock_drift: int = 0) -> list[Generation]:
+def generations(operation: Operation, evidence: Evidence) -> list[Generation]:
     """The operations that had this key. The first is always there, even without a notification."""
-    bounds = bounds_of(operation.attempts, scenario, clock_drift=clock_drift)
-    if len(operation.notifications) <= 1:
-        opener = _opener(operation, operation.attempts)
-        return [Generation(bounds, tuple(operation.notifications), True, opener)]
-    return list(_split(operation, bounds, scenario, clock_drift))
+    scenario = evidence.configured_for(operation)[0]
+    bounds = bounds_of(operation.attempts, scenario, clock_drift=evidence.run.clock_drift)
+    if operation.pushes > 1:
+        _put_first(operation, evidence, bounds)
+    found = _Generations(operation, evidence, bounds)
+    for notification in operation.notifications:
+        found.add(notification)
+    return [
+        Generation(it.bounds, tuple(it.notifications), n == 0, it.opener) for n, it in enumerate(found.all)
+    ]
 
 
-def _split(
-    operation: Operation, bounds: Bounds, scenario: Scenario, clock_drift: int
-) -> Iterator[Generation]:
-    first, *others = operation.notifications
-    openers, bounded, notified = [_opener(operation, operation.attempts)], [bounds], [[first]]
-    for notification in others:
-        forgotten_from = min(FOREVER, bounded[-1].decided_from + RETENTION_MS)
-        later = _LaterGeneration.of(operation, forgotten_from, notification, scenario, clock_drift)
-        if (pending := _repeated(notification, notified, accepted=False)) is not None:
-            pending.append(notification)
-        elif later.bounds().may and _is_new(notification, notified[-1]):
-            openers.append(_opener(operation, later.attempts))
-            notified.append([notification])
-            bounded.append(later.unexplained(notification) or later.bounds())
-        else:
-            (_repeated(notification, notified, accepted=True) or notified[-1]).append(notification)
-    for n, notifications in enumerate(notified):
-        yield Generation(bounded[n], tuple(notifications), n == 0, openers[n])
+class _Open:
+    """A generation while notifications are added to it."""
+
+    def __init__(self, bounds: Bounds, decided_from: int, opener: str) -> None:
+        self.bounds, self.opener = bounds, opener
+        self.notifications: list[Notification] = []
+        self.accepted = False
+        # From when its key may name another operation.
+        self.forgotten_from = min(FOREVER, decided_from + RETENTION_MS)
 
 
-class _LaterGeneration(NamedTuple):
-    """The attempts that may have counted for an operation whose key an earlier one has had."""
+class _Generations:
+    """The generations of one operation, and to which of them its next notification belongs."""
 
-    attempts: list[Attempt]
-    since: int  # when the earlier one may have been forgotten
-    scenario: Scenario
-    clock_drift: int
+    def __init__(self, operation: Operation, evidence: Evidence, bounds: Bounds) -> None:
+        self._operation, self._evidence = operation, evidence
+        self._successors = Successors(operation, evidence)
+        self.all = [_Open(bounds, bounds.decided_from, _opener(operation, operation.attempts))]
+        self._remembered = 0  # the first of those that the latest retention remembers
+        self._keys: set[str | None] = set()
+        # By what their notifications say: the generations, the latest last; and those that are not accepted.
+        self._alike: dict[_Said, list[_Open]] = {}
+        self._pending: dict[_Said, list[_Open]] = {}
 
-    @staticmethod
-    def of(
-        operation: Operation, since: int, notification: Notification, scenario: Scenario, clock_drift: int
-    ) -> "_LaterGeneration":
-        """With the attempts that can have led to this notification."""
-        attempts = [
-            it
-            for it in operation.attempts
-            if it.sent.at <= notification.at and it.ended_at + (0 if it.counts else LINGERS_MS) >= since
-        ]
-        return _LaterGeneration(attempts, since, scenario, clock_drift)
+    def add(self, notification: Notification) -> None:
+        """Add it to the generation that it belongs to, which may begin with it."""
+        said = _said(notification)
+        # One that is refused for long outlasts its operation, so it may be an earlier generation's.
+        pending = [it for it in self._pending.get(said, ()) if not it.accepted]
+        owner = _repeated(notification, pending) or self._beginning_with(notification)
+        owner = owner or _repeated(notification, self._alike.get(said, ())) or self.all[-1]
+        if not owner.notifications:
+            self._alike.setdefault(said, []).append(owner)
+            pending.append(owner)
+        self._pending[said] = pending
+        owner.notifications.append(notification)
+        owner.accepted = owner.accepted or notification.accepted
+        self._keys.add(notification.received.key)
 
-    def bounds(self, certain: frozenset[int] = frozenset()) -> Bounds:
-        """By default no attempt is certain to have counted: all of them may have counted as late."""
-        return bounds_of(
-            self.attempts, self.scenario, clock_drift=self.clock_drift, since=self.since, certain=certain
-        )
+    def _beginning_with(self, notification: Notification) -> _Open | None:
+        """The generation of which this is the first notification; None when it cannot be."""
+        if not self.all[0].notifications:
+            first = self.all[0]
+            if explains(first.bounds, notification) and fits(first.bounds, notification, self._evidence):
+                return first
+            return self._successor(notification, explained=True) or first
+        number = len(self.all) - self._remembered
+        if number < self._operation.pushes and notification.received.key not in self._keys:
+            return self._begun(self._mixed(notification), self._operation.events[number].op)
+        return self._successor(notification)
 
-    def unexplained(self, notification: Notification) -> Bounds | None:
-        """Bounds that do not allow the notification; None when those of some first attempt do.
+    def _successor(self, notification: Notification, *, explained: bool = False) -> _Open | None:
+        """One that began when the key of the latest may have been forgotten.
 
-        Any attempt may have started the operation, so there are bounds for each.
+        Args:
+            notification: The first of it.
+            explained: Only one that explains this notification.
         """
-        body = notification.body
-        if body.outcome is None:
+        since = self.all[-1].forgotten_from
+        found = self._successors.of(since, notification)
+        if found.best is None or (explained and not self._is_explained(found, notification)):
             return None
-        missing: tuple[str, ...] = ()
-        started_until = notification.at
-        if body.outcome == "timed_out":
-            named = body.missing or ()
-            missing = tuple(it for it in self.scenario.regions if normalise_region(it) in named)
-            started_until = notification.at - self.scenario.timeout + self.clock_drift
-        refuted: Bounds | None = None
-        for opener in self.attempts:
-            if opener.counts is False or opener.region in missing:
-                continue
-            bounds = self._started_by(opener, started_until)
-            if bounds.allows(missing, notification.at):
-                return None
-            refuted = refuted or bounds
-        return refuted
+        opener = _opener(self._operation, self._successors.attempts(since, notification.at))
+        self._remembered = len(self.all)
+        if self._operation.pushes > 1:
+            return self._begun(self._mixed(notification), opener)
+        return self._begun(found.best, opener, *(found.explaining or found.refuted))
 
-    def _started_by(self, opener: Attempt, until: int) -> Bounds:
-        """The bounds of an operation that this attempt has started, at this instant at the latest.
+    def _is_explained(self, found: Explanations, notification: Notification) -> bool:
+        return any(fits(it, notification, self._evidence) for it in found.explaining)
 
-        What came before counted as late. What was sent afterwards met the new operation, and certainly
-        counted if it was acknowledged.
-        """
-        until = min(until, opener.ended_at) if opener.counts else until
-        certain = [it.index for it in self.attempts if it is opener or it.sent.at > until]
-        since = max(self.since, opener.sent.at)
-        possible = [it for it in self.attempts if not it.counts or it.ended_at >= since]
-        return self._replace(attempts=possible, since=since).bounds(frozenset(certain))
+    def _begun(self, bounds: Bounds, opener: str, *others: Bounds) -> _Open:
+        self.all.append(_Open(bounds, min(it.decided_from for it in (bounds, *others)), opener))
+        return self.all[-1]
+
+    def _mixed(self, notification: Notification) -> Bounds:
+        """Of a push whose deliveries may have mixed with an earlier one's: any of them may have counted."""
+        found = self._successors.mixed(notification.at)
+        return max(found, key=lambda it: (explains(it, notification), fits(it, notification, self._evidence)))
 
 
-def _repeated(
-    notification: Notification, notified: list[list[Notification]], *, accepted: bool
-) -> list[Notification] | None:
-    """The latest generation's notifications that this one repeats, accepted ones or not; None: no one's.
-
-    It may be an earlier generation's: a notification that is refused for long outlasts its operation.
-    """
-    for notifications in reversed(notified):
-        if notification.repeats(notifications[0]) and any(it.accepted for it in notifications) == accepted:
-            return notifications
-    return None
+type _Said = tuple[object, ...]
 
 
-def _is_new(notification: Notification, before: list[Notification]) -> bool:
-    """Whether this is more than a repetition of a notification that the sink has not accepted yet."""
-    return not notification.repeats(before[0]) or any(it.accepted for it in before)
+def _said(notification: Notification) -> _Said:
+    """What notifications that repeat one another have in common, without what may be of any shape."""
+    body = notification.body
+    return (notification.received.key, body.id, body.outcome, body.arrived, body.missing, *body.content)
+
+
+def _repeated(notification: Notification, among: Sequence[_Open]) -> _Open | None:
+    """The latest generation that this notification repeats."""
+    repeated = (it for it in reversed(among) if notification.repeats(it.notifications[0]))
+    return next(repeated, None)
+
+
+def _put_first(operation: Operation, evidence: Evidence, bounds: Bounds) -> None:
+    """Where several pushes have outcomes, the sink may have read those of a later one first."""
+    told = (it for it in operation.notifications if it.body.outcome is not None)
+    explained = [it for it in told if explains(bounds, it)]
+    fitting = (it for it in explained if fits(bounds, it, evidence))
+    if (first := next(fitting, explained[0] if explained else None)) is not None:
+        key = first.received.key
+        operation.notifications.sort(key=lambda it: it.received.key != key)
 
 
 def _opener(operation: Operation, attempts: list[Attempt]) -> str:

@@ -9,12 +9,19 @@ import msgspec
 from fanin.simulator.wire import normalise_region
 
 OUTCOMES = ("completed", "timed_out")
+# No outcome: the message that the last of the missing regions has reported after a timeout.
+COMPLETED_LATE = "completed_late"
+# What a notification may say besides. Only a chart has a name and a version.
+DETAILS = ("registry", "name", "version", "mediaType", "requestId")
 # Unix time in seconds has ten digits until the year 2286; what is larger is milliseconds.
 _SECONDS_MAX = 10**10
 
 
 class NotificationBody(msgspec.Struct, frozen=True):
-    """The fields of a notification. A field that is absent, or of another shape than agreed, is None."""
+    """The fields of a notification. A field that is absent, or of another shape than agreed, is None.
+
+    Action, repository, tag and digest of another shape are not: None is right where an operation has none.
+    """
 
     id: str | None = None
     outcome: str | None = None  # completed or timed_out
@@ -24,8 +31,9 @@ class NotificationBody(msgspec.Struct, frozen=True):
     repository: str | None = None
     tag: str | None = None  # None when empty as well: a push by digest has none
     digest: str | None = None
-    deadline: str | int | float | None = None  # as it stands in the body
+    deadline: Any = None  # as it stands in the body
     raw_outcome: Any = None  # as it stands in the body, for messages
+    details: dict[str, Any] = {}  # those that are there and not empty, as they stand in the body
 
     @property
     def content(self) -> tuple[str | None, ...]:
@@ -40,7 +48,7 @@ def read_body(body: Mapping[str, Any] | None) -> NotificationBody:
     outcome = body.get("outcome")
     deadline = body.get("deadline")
     return NotificationBody(
-        id=_text(body.get("id")),
+        id=_text(body.get("id")) if isinstance(body.get("id"), str) else None,
         outcome=outcome if isinstance(outcome, str) and outcome in OUTCOMES else None,
         arrived=_regions(body.get("arrived")),
         missing=_regions(body.get("missing")),
@@ -48,12 +56,13 @@ def read_body(body: Mapping[str, Any] | None) -> NotificationBody:
         repository=_text(body.get("repository")),
         tag=_text(body.get("tag")),
         digest=_text(body.get("digest")),
-        deadline=deadline if isinstance(deadline, str | int | float) else None,
+        deadline=deadline,
         raw_outcome=outcome,
+        details={name: body[name] for name in DETAILS if body.get(name) not in (None, "")},
     )
 
 
-def instant_ms(deadline: str | float) -> int | None:
+def instant_ms(deadline: Any) -> int | None:
     """A deadline as Unix milliseconds: ISO 8601 with an offset, or Unix time in seconds or milliseconds.
 
     None when it is none of these.
@@ -64,6 +73,8 @@ def instant_ms(deadline: str | float) -> int | None:
         except ValueError:
             return None
         return None if instant.tzinfo is None else round(instant.timestamp() * 1000)
+    if isinstance(deadline, bool) or not isinstance(deadline, int | float):
+        return None
     try:
         return round(deadline if abs(deadline) >= _SECONDS_MAX else deadline * 1000)
     except (OverflowError, ValueError):
@@ -71,7 +82,8 @@ def instant_ms(deadline: str | float) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Text as it is, empty as None; of anything else what no operation is called."""
+    return value or None if value is None or isinstance(value, str) else f"({type(value).__name__}) {value}"
 
 
 def _regions(value: Any) -> tuple[str, ...] | None:

@@ -16,10 +16,13 @@ from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Evidence, Operation, collect
 from fanin.harness.oracle.generations import generations
+from fanin.harness.oracle.pushes import separate
 from fanin.harness.oracle.rules import (
     content,
     doubts,
     expectation,
+    held,
+    late_completion,
     notification,
     outcome,
     responses,
@@ -39,21 +42,22 @@ def judge(history: History) -> Verdict:
     """Judge one run. Any sequence of records is judged; none raises.
 
     A broken rule makes the run ``invalid`` whatever else happened. Without one, any doubt makes it
-    ``unknown``.
+    ``unknown``. What the scenario expects beyond the contract decides nothing.
     """
-    evidence = collect(history)
+    evidence = separate(collect(history))
     allowances = Allowances(evidence)
     views = [_view(operation, evidence, allowances) for operation in evidence.operations]
     findings = _findings(_violations(evidence, allowances, views), evidence.length)
     doubted = tuple(doubts.check(evidence, allowances, views))
     without_findings = Validity.UNKNOWN if doubted else Validity.VALID
     validity = Validity.INVALID if findings else without_findings
-    return Verdict(validity, findings, doubted, tuple(map(_judgement, views)))
+    unmet = () if findings else expectation.notes(views)
+    return Verdict(validity, findings, doubted, tuple(map(_judgement, views)), unmet)
 
 
 def _view(operation: Operation, evidence: Evidence, allowances: Allowances) -> OperationView:
     scenario, *others = evidence.configured_for(operation)
-    had_key = generations(operation, scenario, clock_drift=evidence.run.clock_drift)
+    had_key = generations(operation, evidence)
     return OperationView(operation, had_key, evidence, allowances, scenario, undecidable=bool(others))
 
 
@@ -61,7 +65,9 @@ def _violations(
     evidence: Evidence, allowances: Allowances, views: Sequence[OperationView]
 ) -> Iterator[Violation]:
     yield from responses.check_restarts(evidence, allowances)
-    yield from responses.check_responses(evidence, {it.operation.key: it for it in views})
+    by_key = {it.operation.key: it for it in views}
+    yield from responses.check_responses(evidence, allowances, by_key)
+    yield from held.check(evidence, allowances, by_key)
     views = [view for view in views if not view.undecidable]
     for view in views:
         wrong_outcomes = list(outcome.check(view))
@@ -70,9 +76,9 @@ def _violations(
         yield from () if wrong_outcomes else timing.check(view)
         yield from notification.check(view)
         yield from content.check(view)
+        yield from late_completion.check(view)
     yield from notification.check_keys(views)
     yield from notification.check_unattributed(evidence)
-    yield from expectation.check_expectations(views)
 
 
 def _findings(violations: Iterable[Violation], length: int) -> tuple[Finding, ...]:
@@ -108,8 +114,9 @@ def _first_in_full(violations: Sequence[Violation]) -> Iterator[Finding]:
     if rest := violations[IN_FULL_MAX:]:
         pointed_at = sorted({it.records[-1] for it in rest if it.records})[:POINTED_AT_MAX]
         message = f"{len(rest)} more like these: {rest[0].kind}"
-        looks_like = tuple(rest[0].looks_like.split())
-        yield Finding(rest[0].rule, message, evidence=tuple(pointed_at), looks_like=looks_like)
+        looks_like = rest[0].hints()
+        also = tuple(dict.fromkeys(rule for it in rest for rule in it.also))
+        yield Finding(rest[0].rule, message, evidence=tuple(pointed_at), looks_like=looks_like, also=also)
 
 
 def _judgement(view: OperationView) -> Judgement:

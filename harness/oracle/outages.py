@@ -28,9 +28,13 @@ class Outages:
         self._begins = [outage.since for outage in self.merged]
         self._ends = [outage.until for outage in self.merged]
 
+    def overlapping(self, since: int, until: int) -> Sequence[Outage]:
+        """Those that have an instant of this interval."""
+        return self.merged[bisect_left(self._ends, since) : bisect_right(self._begins, until)]
+
     def overlap(self, since: int, until: int) -> bool:
         """Whether one of them has an instant of this interval."""
-        return bisect_left(self._ends, since) < bisect_right(self._begins, until)
+        return bool(self.overlapping(since, until))
 
     def ending_from(self, since: int) -> Iterator[Outage]:
         """Those that were not over before this instant."""
@@ -65,7 +69,7 @@ def combined(each: Collection[Sequence[Outage]], run: Run) -> Iterator[Outage]:
     """The outages of several replicas together.
 
     While all are down, nothing is done. When one of several is down, the others may need a while until they
-    do its work.
+    do its work; so may its own next process, since what the one before had claimed stays claimed.
     """
     if len(each) == 1:
         yield from next(iter(each))
@@ -74,8 +78,7 @@ def combined(each: Collection[Sequence[Outage]], run: Run) -> Iterator[Outage]:
         for outage in outages:
             if outage.since == -FOREVER:
                 continue  # before its first start it had no work that others could do
-            until = min(outage.until, outage.since + run.failover_grace)
-            yield Outage(outage.since, until, outage.grace)
+            yield Outage(outage.since, outage.since + run.failover_grace, outage.grace)
     edges = sorted({edge for outages in each for outage in outages for edge in (outage.since, outage.until)})
     for since, until in pairwise(edges):
         around = [outage for outages in each for outage in outages if _contains(outage, since, until)]

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from fanin.harness.oracle.allowances import Allowances
-from fanin.harness.oracle.bounds import Bounds
+from fanin.harness.oracle.bounds import Bounds, is_late
 from fanin.harness.oracle.evidence import Evidence, Notification, Operation
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.text import region_lines
@@ -23,9 +23,11 @@ class Violation(NamedTuple):
     message: str  # one sentence
     records: tuple[int, ...]  # indices of those that decide it, in order
     op: str | None = None
-    looks_like: str = ""  # entries of docs/bugs.md, separated by spaces
+    # Entries of docs/bugs.md, separated by spaces; called only for a violation that is reported.
+    looks_like: str | Callable[[], str] = ""
     absence: bool = False  # something did not happen, so no record marks the instant
     by_region: Callable[[], tuple[str, ...]] = tuple  # called only for a violation that is reported in full
+    also: tuple[Rule, ...] = ()  # what else it shows broken
 
     def finding(self) -> Finding:
         """The finding in full."""
@@ -35,8 +37,14 @@ class Violation(NamedTuple):
             op=self.op,
             evidence=self.records,
             by_region=self.by_region(),
-            looks_like=tuple(self.looks_like.split()),
+            looks_like=self.hints(),
+            also=self.also,
         )
+
+    def hints(self) -> tuple[str, ...]:
+        """The bugs that it looks like."""
+        named = self.looks_like if isinstance(self.looks_like, str) else self.looks_like()
+        return tuple(named.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +76,9 @@ class OperationView:
         records: Iterable[int],
         notification: Notification | None = None,
         bounds: Bounds | None = None,
-        looks_like: str = "",
+        looks_like: str | Callable[[], str] = "",
         absence: bool = False,
+        also: tuple[Rule, ...] = (),
     ) -> Violation:
         """A broken rule of this operation.
 
@@ -80,8 +89,9 @@ class OperationView:
             records: Indices of the records that decide it.
             notification: What the lines by region compare with.
             bounds: What the lines by region measure by; default: the first operation's.
-            looks_like: Entries of docs/bugs.md, separated by spaces.
+            looks_like: Entries of docs/bugs.md, separated by spaces, or what finds them.
             absence: Something did not happen, so no record marks the instant.
+            also: What else it shows broken.
         """
         measured_by = bounds or self.first.bounds
         return Violation(
@@ -93,6 +103,7 @@ class OperationView:
             looks_like=looks_like,
             absence=absence,
             by_region=lambda: region_lines(self.operation, measured_by, notification, self.evidence.unsent),
+            also=tuple(it for it in dict.fromkeys(also) if it is not rule),
         )
 
     def deciding(self, regions: Collection[str]) -> list[int]:
@@ -107,15 +118,17 @@ class OperationView:
                     records += min(candidates, key=attrgetter("sent.at")).records
         return records
 
-    def names_each_region_once(self, notification: Notification) -> bool:
-        """Whether it sorts the expected regions into arrived and missing, whatever else it names."""
-        expected = sorted(map(normalise_region, self.scenario.regions))
-        arrived, missing = notification.body.arrived, notification.body.missing
-        if arrived is None or missing is None:
-            return False
-        return sorted(name for name in (*arrived, *missing) if name in expected) == expected
+    def deliveries_between(self, notified_at: int, until: int) -> list[int]:
+        """When deliveries were sent after a notification, until an instant. They are late or duplicates."""
+        sent = (it.sent.at for it in self.operation.attempts if it.counts is not False)
+        late = (at for at in sent if is_late(at, deadline_until=None, notified_at=notified_at))
+        return [at for at in late if at <= until]
 
-    def regions(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those expected regions that a notification names, as the scenario writes them and in its order."""
-        named = set(names)
-        return tuple(region for region in self.scenario.regions if normalise_region(region) in named)
+
+def names_each_region_once(notification: Notification, bounds: Bounds) -> bool:
+    """Whether it sorts the expected regions into arrived and missing, whatever else it names."""
+    expected = sorted(map(normalise_region, bounds.regions))
+    arrived, missing = notification.body.arrived, notification.body.missing
+    if arrived is None or missing is None:
+        return False
+    return sorted(name for name in (*arrived, *missing) if name in expected) == expected

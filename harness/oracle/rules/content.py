@@ -1,34 +1,89 @@
 """Clauses 2 and 9: what a notification says of its operation, its regions and its deadline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 from fanin.harness.history import RegistryEvent
-from fanin.harness.oracle.bounds import FOREVER
+from fanin.harness.oracle.bounds import FOREVER, Bounds
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.notification_body import instant_ms
+from fanin.harness.oracle.notification_body import NotificationBody, instant_ms
 from fanin.harness.oracle.text import listing, quoted
-from fanin.harness.oracle.violation import OperationView, Violation
+from fanin.harness.oracle.violation import OperationView, Violation, names_each_region_once
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
 from fanin.simulator.wire import normalise_region
+
+_CHART_ACTIONS = ("chart_push", "chart_delete")
+_OF_CHARTS = ("name", "version")
 
 
 def check(view: OperationView) -> Iterator[Violation]:
     """Judge each generation's first notification; those that differ from it are wrong already."""
     for generation in view.generations:
         if generation.notifications:
+            yield from _misdirected(view, generation.notifications, generation.bounds)
             first = generation.notifications[0]
-            if unexpected := _unexpected_regions(view, first):
+            if unexpected := _unexpected_regions(generation):
                 problem = f"names {listing(unexpected)}, which is not expected"
-                yield _violation(view, generation, Rule.EXPECTED_REGIONS, problem, looks_like="B32")
-            problems = [*_identity(view, first), *_regions(view, first), *_deadline(view, generation)]
+                yield _violation(
+                    view,
+                    generation,
+                    Rule.EXPECTED_REGIONS,
+                    problem,
+                    looks_like="B29 B66" if len(view.evidence.config_periods) > 1 else "B32",
+                    also=(Rule.CONTENT,),
+                )
+            problems = [*_identity(view, first), *_regions(view, generation), *_deadline(view, generation)]
             if problems:
-                yield _violation(view, generation, Rule.CONTENT, "; ".join(problems))
+                also = (Rule.EXPECTED_REGIONS,) if _names_another_configuration(view, generation) else ()
+                yield _violation(view, generation, Rule.CONTENT, "; ".join(problems), also=also)
+    yield from _late_completions(view)
+
+
+def _late_completions(view: OperationView) -> Iterator[Violation]:
+    """The first that says something wrong of its operation; what it says of regions has its own rule."""
+    yield from _misdirected(view, view.operation.late_completions, view.first.bounds)
+    for it in view.operation.late_completions:
+        if problems := _identity(view, it):
+            yield view.violation(
+                Rule.CONTENT,
+                "a wrong late completion",
+                f"was notified as completed late at {clock(it.at)} with a body that {'; '.join(problems)}",
+                records=[it.index],
+                notification=it,
+            )
+            return
+
+
+def _misdirected(
+    view: OperationView, notifications: Iterable[Notification], bounds: Bounds
+) -> Iterator[Violation]:
+    """The first notification that is no POST to the configured address."""
+    for it in notifications:
+        method, path = it.received.method, it.received.path
+        if method == "POST" and not path:
+            continue
+        to = f" to the path {quoted(path)}, which is not the configured one" if path else ""
+        yield view.violation(
+            Rule.CONTENT,
+            "not sent as a POST to the configured address",
+            f"was reported at {clock(it.at)} with {method}{to}",
+            records=[it.index],
+            notification=it,
+            bounds=bounds,
+        )
+        return
 
 
 def _violation(
-    view: OperationView, generation: Generation, rule: Rule, problem: str, looks_like: str = ""
+    view: OperationView,
+    generation: Generation,
+    rule: Rule,
+    problem: str,
+    *,
+    looks_like: str = "",
+    also: tuple[Rule, ...] = (),
 ) -> Violation:
     first = generation.notifications[0]
     return view.violation(
@@ -39,13 +94,25 @@ def _violation(
         notification=first,
         bounds=generation.bounds,
         looks_like=looks_like,
+        also=also,
     )
 
 
-def _unexpected_regions(view: OperationView, notification: Notification) -> list[str]:
-    expected = set(map(normalise_region, view.scenario.regions))
-    named = {*(notification.body.arrived or ()), *(notification.body.missing or ())}
-    return sorted(named - expected)
+def _named(notification: Notification) -> set[str]:
+    return {*(notification.body.arrived or ()), *(notification.body.missing or ())}
+
+
+def _names_another_configuration(view: OperationView, generation: Generation) -> bool:
+    """Whether its regions are those that were configured when the operation did not begin."""
+    own = set(map(normalise_region, generation.bounds.regions))
+    named = _named(generation.notifications[0])
+    others = (set(map(normalise_region, it.regions)) for it in view.evidence.config_periods)
+    return named != own and named in others
+
+
+def _unexpected_regions(generation: Generation) -> list[str]:
+    expected = set(map(normalise_region, generation.bounds.regions))
+    return sorted(_named(generation.notifications[0]) - expected)
 
 
 def _identity(view: OperationView, notification: Notification) -> list[str]:
@@ -61,8 +128,11 @@ def _differences(view: OperationView, notification: Notification, event: Registr
         ids = sorted(set(event.ids.values()))
         if body.id is None:
             problems.append("has no id")
-        # An operation that its image identifies has no one id: each event and each region may have its own.
-        elif ids and body.id not in ids and view.evidence.scenario.correlation != "image":
+        elif view.evidence.scenario.correlation == "image":
+            known = {known for it in view.operation.events for known in it.ids.values()}
+            if body.id not in known and not _names_image(body.id, event):
+                problems.append(f"says id {quoted(body.id)}, which is no delivery's id nor names the image")
+        elif ids and body.id not in ids:
             problems.append(f"says id {quoted(body.id)}, not {listing(ids)}")
     for name, said, true in (
         ("action", body.action, event.action),
@@ -72,10 +142,36 @@ def _differences(view: OperationView, notification: Notification, event: Registr
     ):
         if said != true and name not in unobservable:
             problems.append(f"says {name} {quoted(said)}, not {true!r}")
-    return problems
+    return [*problems, *_details(body, event)]
 
 
-def _regions(view: OperationView, notification: Notification) -> list[str]:
+def _details(body: NotificationBody, event: RegistryEvent) -> list[str]:
+    """What is optional; if it is there, it is right. In other bodies, name and version may mean anything."""
+    if event.details is None:
+        return []
+    of_chart = event.action in _CHART_ACTIONS
+    return [
+        f"says {name} {quoted(said)}, not {event.details.get(name)!r}"
+        for name, said in body.details.items()
+        if said != event.details.get(name) and (of_chart or name not in _OF_CHARTS)
+    ]
+
+
+def _names_image(text: str, event: RegistryEvent) -> bool:
+    """Whether an id is the image in some notation: its repository, and its digest or its tag."""
+    written = _alphanumeric(unquote(text))
+    versions = [_alphanumeric(it) for it in (event.digest, event.tag) if it]
+    named = not versions or any(it in written for it in versions)
+    return named and _alphanumeric(event.repository) in written
+
+
+def _alphanumeric(text: str) -> str:
+    """Letters and digits alone: some notations replace all others."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _regions(view: OperationView, generation: Generation) -> list[str]:
+    notification, bounds = generation.notifications[0], generation.bounds
     body = notification.body
     problems = []
     if body.outcome is None:
@@ -84,7 +180,7 @@ def _regions(view: OperationView, notification: Notification) -> list[str]:
     if absent := [name for name, regions in lists.items() if regions is None]:
         shown = [name for name in absent if name not in view.evidence.run.unobservable]
         return [*problems, f"has no list of names as {listing(shown)}"] if shown else problems
-    if not view.names_each_region_once(notification):
+    if not names_each_region_once(notification, bounds):
         problems.append("does not name every region once, as arrived or as missing")
     if body.outcome is not None and (body.outcome == "completed") == bool(body.missing):
         missing = listing(body.missing) if body.missing else "no region"
@@ -94,7 +190,8 @@ def _regions(view: OperationView, notification: Notification) -> list[str]:
 
 def _deadline(view: OperationView, generation: Generation) -> list[str]:
     """The deadline is optional; if it is there, and the run knows the target's clock, it must be right."""
-    deadline, epoch = generation.notifications[0].body.deadline, view.evidence.run.epoch
+    first, epoch = generation.notifications[0], view.evidence.run.epoch
+    deadline = first.body.deadline
     if deadline is None or epoch is None:
         return []
     instant = instant_ms(deadline)
@@ -102,7 +199,15 @@ def _deadline(view: OperationView, generation: Generation) -> list[str]:
         return [f"says deadline {quoted(deadline)}, not an ISO 8601 instant with its offset, nor Unix time"]
     bounds, tolerance = generation.bounds, view.tolerance
     at = instant - epoch
-    earliest, latest = bounds.deadline_from - tolerance, bounds.deadline_until + tolerance
-    if bounds.deadline_from == FOREVER or earliest <= at <= latest:
+    # Where pushes may have mixed, the generation of a later one may have begun at any time; but it had begun
+    # when it was reported, and a timeout comes after its deadline.
+    until = bounds.deadline_until if view.operation.pushes == 1 else FOREVER
+    reported_by = first.at + (0 if first.body.outcome == "timed_out" else bounds.timeout)
+    reported_by += view.evidence.run.clock_drift
+    earliest, latest = bounds.deadline_from, min(until, reported_by)
+    if earliest == FOREVER or earliest - tolerance <= at <= latest + tolerance:
         return []
-    return [f"says a deadline of {clock(at)}, but the deadline is at {clock(bounds.deadline_from)}"]
+    problem = f"but the deadline is at {clock(earliest)}"
+    if latest < at <= until:
+        problem = f"too late for what is reported at {clock(first.at)}"
+    return [f"says a deadline of {clock(at)}, {problem}"]

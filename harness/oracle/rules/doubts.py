@@ -1,6 +1,6 @@
 """Why a run without a finding may still prove nothing. One function for each reason."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fanin.harness.history import SUCCESS
 from fanin.harness.oracle.allowances import Allowances
@@ -10,6 +10,8 @@ from fanin.harness.oracle.rules.timing import due_until, resend_until
 from fanin.harness.oracle.text import listing
 from fanin.harness.oracle.violation import OperationView
 from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.instants import clock
 
 # So many timeouts after an outcome, a second one would have come: its operation reports one timeout later.
@@ -20,6 +22,7 @@ NAMED_MAX = 3
 
 def check(evidence: Evidence, allowances: Allowances, views: Sequence[OperationView]) -> Iterator[str]:
     """One sentence for each reason."""
+    yield from _cut_short(evidence)
     yield from _nothing_happened(evidence, allowances, views)
     yield from _ineffective_faults(evidence)
     yield from _watch(evidence, views)
@@ -61,8 +64,33 @@ def _ineffective_faults(evidence: Evidence) -> Iterator[str]:
     applied = {it.fault for it in evidence.faults_applied}
     for index, fault in enumerate(evidence.scenario.faults):
         chance = fault.chance if isinstance(fault, DeliveryFault) else 1.0
+        if _nothing_was_due(evidence, fault, applied):
+            continue
         if index not in applied and (chance >= 1 or (chance > 0 and not applied)):
             yield f"fault {index + 1} ({fault.tag}) never took effect"
+
+
+def _cut_short(evidence: Evidence) -> Iterator[str]:
+    """Without an end of its own, nothing can be concluded from what is absent."""
+    end = evidence.end
+    if end is not None and not end.complete:
+        because = f": {end.reason}" if end.reason else ", so an absent notification proves nothing"
+        yield f"the watch was cut short at {clock(end.at)}{because}"
+
+
+def _nothing_was_due(evidence: Evidence, fault: Fault, applied: Collection[int]) -> bool:
+    """Whether a fault of the sink lay within the grace after another one, when nothing had to be sent."""
+    if not isinstance(fault, SinkFault) or fault.until is None:
+        return False
+    faults = enumerate(evidence.scenario.faults)
+    others = (it for n, it in faults if n in applied and isinstance(it, SinkFault))
+    return any(
+        it.about in ("", fault.about)
+        and it.until is not None
+        and it.until <= fault.since
+        and fault.until <= it.until + evidence.run.redelivery_grace
+        for it in others
+    )
 
 
 def _watch(evidence: Evidence, views: Sequence[OperationView]) -> Iterator[str]:
@@ -72,7 +100,6 @@ def _watch(evidence: Evidence, views: Sequence[OperationView]) -> Iterator[str]:
         yield "the history has no end: the run was cut off, so an absent notification proves nothing"
         return
     if not end.complete:
-        yield f"the watch was cut short at {clock(end.at)}, so an absent notification proves nothing"
         return
     if views:
         longest = max(views, key=_watch_until)
@@ -104,9 +131,11 @@ def _not_reported(end_at: int, views: Sequence[OperationView]) -> Iterator[str]:
     for view in views:
         name = view.operation.name
         if view.operation.notifications:
-            if any(end_at <= until < FOREVER for until in _resends(view)):
+            # While the sink still fails, more attempts would show nothing more.
+            failing = view.allowances.sink_blocked(view.operation, end_at, end_at)
+            if not failing and any(end_at <= until < FOREVER for until in _resends(view)):
                 pending.append(name)
-        elif view.first.bounds.must:
+        if not view.first.notifications and view.first.bounds.must:
             until = due_until(view)
             if until == FOREVER:
                 blocked.append(name)

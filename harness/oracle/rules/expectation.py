@@ -1,19 +1,33 @@
-"""The scenario's own ``expect``: checked beside the contract, never instead of it."""
+"""The scenario's own ``expect``: compared besides, and never a reason to call a run wrong.
+
+What the contract allows may differ from what an author had in mind: a grouped commit is a second later, a
+busy aggregator answers 503. What the contract forbids is a finding without this.
+"""
 
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.text import listing, quoted
-from fanin.harness.oracle.violation import OperationView, Violation
-from fanin.harness.verdict import Rule
+from fanin.harness.oracle.violation import OperationView
 from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Expectation
 from fanin.simulator.wire import normalise_region
 
+# So many broken expectations are written out; the rest is counted.
+IN_FULL_MAX = 3
 
-def check_expectations(views: Sequence[OperationView]) -> Iterator[Violation]:
-    """Judge every repetition of each operation that the scenario expects something of."""
+
+def notes(views: Sequence[OperationView]) -> tuple[str, ...]:
+    """What came otherwise than the scenario expects, one sentence each, in the order of its ``expect``."""
+    broken = list(_broken(views))
+    rest = len(broken) - IN_FULL_MAX
+    more = (f"{rest} more expectations of the scenario were not met",) if rest > 0 else ()
+    return (*broken[:IN_FULL_MAX], *more)
+
+
+def _broken(views: Sequence[OperationView]) -> Iterator[str]:
+    """Compare every repetition of each operation that the scenario expects something of."""
     expectations = views[0].evidence.scenario.expect if views else ()
     if not expectations:
         return
@@ -27,13 +41,7 @@ def check_expectations(views: Sequence[OperationView]) -> Iterator[Violation]:
             shift = event.at - repeats[expectation.operation][0][1].at
             first = _first_notification(view, event)
             if problem := _problem(expectation, first, shift):
-                yield view.violation(
-                    Rule.EXPECTATION,
-                    f"{expectation.operation} is expected to be {expectation.outcome}",
-                    problem,
-                    records=[] if first is None else [first.index],
-                    notification=first,
-                )
+                yield f"{event.op} {problem}"
 
 
 def _first_notification(view: OperationView, event: RegistryEvent) -> Notification | None:
@@ -49,18 +57,19 @@ def _problem(expectation: Expectation, first: Notification | None, shift: int) -
     if first is None:
         if expectation.outcome == "none":
             return ""
-        return f"was not reported, though {expectation.outcome} is expected"
+        return f"was not reported, though the scenario expects {expectation.outcome}"
     outcome = first.body.outcome or quoted(first.body.raw_outcome)
     if outcome != expectation.outcome:
-        return f"was reported {outcome} at {clock(first.at)}, though {expectation.outcome} is expected"
+        expected = expectation.outcome
+        return f"was reported {outcome} at {clock(first.at)}, though the scenario expects {expected}"
     missing = sorted(map(normalise_region, expectation.missing))
     if missing and missing != list(first.body.missing or ()):
         named = listing(first.body.missing) if first.body.missing else "no region"
-        return f"names {named} missing, though {listing(missing)} is expected"
+        return f"names {named} missing, though the scenario expects {listing(missing)}"
     if expectation.at is not None:
         earliest = expectation.at + shift
         latest = earliest + expectation.within
         if not earliest <= first.at <= latest:
             when = f"{clock(earliest)} to {clock(latest)}"
-            return f"was reported {outcome} at {clock(first.at)}, though {when} is expected"
+            return f"was reported {outcome} at {clock(first.at)}, though the scenario expects {when}"
     return ""

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import SinkResponded
-from fanin.harness.oracle.evidence import Evidence, Notification, Operation
+from fanin.harness.oracle.bounds import forgotten_from
+from fanin.harness.oracle.evidence import Evidence, Notification
 from fanin.harness.oracle.generations import Generation
+from fanin.harness.oracle.hints import notifications
 from fanin.harness.oracle.text import quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
@@ -38,8 +40,9 @@ def _sent_after_acceptance(view: OperationView, generation: Generation) -> Itera
     """A key may be sent again only if its 2xx did not reach the aggregator, or was lost with it.
 
     The 2xx may have been lost if the aggregator died before the repetition and before it can have stored the
-    2xx. It was lost if the aggregator was down when the sink read the notification. And a process that was
-    paused between its decision and its request sends the request when it resumes.
+    2xx. It was lost if the aggregator was down when the sink read the notification. A process that was
+    paused between its decision and its request sends the request when it resumes; and if it was paused in
+    the middle of one, its time limit may be over when it resumes, so that it never reads the response.
     """
     accepted: tuple[Notification, SinkResponded] | None = None
     for notification in generation.notifications:
@@ -51,7 +54,8 @@ def _sent_after_acceptance(view: OperationView, generation: Generation) -> Itera
             if not (
                 view.allowances.all_down(before.at)
                 or view.allowances.interrupted(before.at, min(notification.at, stored_by))
-                or view.allowances.resumed(decided, notification.at, view.tolerance)
+                or view.allowances.resumed(decided, stored_by, notification.at, view.tolerance)
+                or view.allowances.resumed(decided, response.at, response.at, view.tolerance)
             ):
                 yield _sent_again(view, generation, before, response, notification)
                 return
@@ -77,25 +81,26 @@ def _sent_again(
         records=[*before.records, *again.records],
         notification=again,
         bounds=generation.bounds,
-        looks_like="B56" if overlaps else "B43b B52",
+        looks_like="B56" if overlaps else lambda: notifications.of_repetition(view, before, again),
+        also=(Rule.LATE_AND_DUPLICATE,) if view.deliveries_between(before.at, again.at) else (),
     )
 
 
 def check_keys(views: Sequence[OperationView]) -> Iterator[Violation]:
     """One key names one operation: the second operation that uses it breaks the rule."""
-    owners: dict[str, tuple[Operation, Notification]] = {}
+    owners: dict[str, tuple[OperationView, Notification]] = {}
     for view in views:
-        for notification in view.operation.notifications:
+        for notification in view.operation.read:
             key = notification.received.key
             if not key:
                 continue
-            owner, first = owners.setdefault(key, (view.operation, notification))
-            if owner is not view.operation:
+            owner, first = owners.setdefault(key, (view, notification))
+            if owner is not view and not _may_be_forgotten(owner, view, notification.at):
                 yield view.violation(
                     Rule.NOTIFICATION,
                     "two operations under one key",
                     f"was reported at {clock(notification.at)} under the key {quoted(key)}, used by"
-                    f" {owner.name} at {clock(first.at)}: a sink that drops repeats never sees it",
+                    f" {owner.operation.name} at {clock(first.at)}: a sink that drops repeats never sees it",
                     records=[first.index, notification.index],
                     notification=notification,
                     looks_like="B19",
@@ -103,14 +108,21 @@ def check_keys(views: Sequence[OperationView]) -> Iterator[Violation]:
                 break
 
 
+def _may_be_forgotten(earlier: OperationView, later: OperationView, at: int) -> bool:
+    """Whether both are pushes of one image, and the key of the earlier may be forgotten by then."""
+    image = earlier.operation.image
+    return image != "" and image == later.operation.image and at >= forgotten_from(earlier.first.bounds)
+
+
 def check_unattributed(evidence: Evidence) -> Iterator[Violation]:
     """Every notification names an operation that has occurred."""
     for notification in evidence.unattributed:
         rule, kind, problem = Rule.CONTENT, "names no operation", "has no id"
+        also: tuple[Rule, ...] = ()
         if notification.received.body is None:
             kind, problem = "not a JSON object", "is not a JSON object"
         elif notification.body.id is not None:
-            rule, kind = Rule.IDENTITY, "names an unknown operation"
+            rule, kind, also = Rule.IDENTITY, "names an unknown operation", (Rule.CONTENT,)
             problem = f"names the operation {quoted(notification.body.id)}, which never occurred"
         message = f"the notification at {clock(notification.at)} {problem}"
-        yield Violation(rule, kind, message, (notification.index,))
+        yield Violation(rule, kind, message, (notification.index,), also=also)

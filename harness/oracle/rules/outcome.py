@@ -1,22 +1,19 @@
 """Clauses 3 and 4: which outcome an operation may have, when, and that it never has another."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from fanin.harness.oracle.bounds import FOREVER, is_late
 from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.oracle.generations import Generation
+from fanin.harness.oracle.hints import arrivals, notifications, timeouts
 from fanin.harness.oracle.notification_body import OUTCOMES
+from fanin.harness.oracle.successors import named_missing
 from fanin.harness.oracle.text import listing, quoted
-from fanin.harness.oracle.violation import OperationView, Violation
+from fanin.harness.oracle.violation import OperationView, Violation, names_each_region_once
 from fanin.harness.verdict import Rule
 from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-
-# First deliveries this close together race for the start of their operation.
-_RACE_MS = 50
-# Delays in ms that do not fit 31 bits overflow in some timers.
-_SHORT_TIMER_MS = 2**31 - 1
 
 
 def check(view: OperationView) -> Iterator[Violation]:
@@ -32,7 +29,7 @@ def _first_outcome(view: OperationView, generation: Generation) -> Iterator[Viol
     outcome = first.body.outcome
     if outcome is None:
         return  # its content is wrong; there is no outcome to judge
-    missing = view.regions(first.body.missing or ())
+    missing = named_missing(first, bounds)
     if not bounds.may:
         yield _without_delivery(view, first)
     elif outcome == "completed":
@@ -43,7 +40,7 @@ def _first_outcome(view: OperationView, generation: Generation) -> Iterator[Viol
     elif "timed_out" not in bounds.legal:
         yield _timed_out_though_complete(view, generation, first, missing)
     # Regions that it names twice or not at all make its content wrong, whatever the others did.
-    elif view.names_each_region_once(first) and not bounds.allows(missing, first.at):
+    elif names_each_region_once(first, bounds) and not bounds.allows(missing, first.at):
         yield _wrong_missing(view, generation, first, missing)
 
 
@@ -63,6 +60,7 @@ def _without_delivery(view: OperationView, first: Notification) -> Violation:
         f"was reported {first.body.outcome} at {clock(first.at)}, but {reason}",
         records=[first.index, *(index for it in attempts for index in it.records)],
         notification=first,
+        also=(Rule.OUTCOME,),
     )
 
 
@@ -88,9 +86,9 @@ def _completed_wrongly(view: OperationView, generation: Generation, first: Notif
             records=[first.index, *view.deciding(early)],
             notification=first,
             bounds=bounds,
-            looks_like="B25",
+            looks_like=lambda: arrivals.of_miscount(view, generation, first, early),
         )
-    restarted = view.allowances.died(bounds.decided_from - bounds.timeout, first.at)
+    restarted = view.allowances.died(bounds.decided_from - bounds.timeout, first.at - 1)
     late = [it for it in bounds.regions if is_late(bounds.may[it], deadline_until=bounds.deadline_until)]
     return view.violation(
         Rule.DEADLINE,
@@ -101,6 +99,7 @@ def _completed_wrongly(view: OperationView, generation: Generation, first: Notif
         notification=first,
         bounds=bounds,
         looks_like="B39" if restarted else "B33",
+        also=(Rule.OUTCOME, Rule.LATE_AND_DUPLICATE) if late else (Rule.OUTCOME,),
     )
 
 
@@ -111,10 +110,7 @@ def _not_arrived(
     attempts = [it for it in view.operation.attempts if it.origin in absent]
     reasons = _reasons_invalid(attempts)
     copies = len({it.region for it in view.operation.attempts}) < len(view.operation.attempts)
-    if reasons:
-        rule, looks_like = _rule_of(reasons), "B32" if "unknown-region" in reasons else ""
-    else:
-        rule, looks_like = Rule.OUTCOME, "B22" if copies else "B25"
+    rule = _rule_of(reasons) if reasons else Rule.OUTCOME
     validly = f" in a valid delivery ({listing(reasons)})" if reasons else ""
     return view.violation(
         rule,
@@ -124,19 +120,17 @@ def _not_arrived(
         records=[first.index, *(index for it in attempts for index in it.records)],
         notification=first,
         bounds=generation.bounds,
-        looks_like=looks_like,
+        looks_like=lambda: (
+            ("B32" if "unknown-region" in reasons else "")
+            if reasons
+            else arrivals.of_miscount(view, generation, first, absent)
+        ),
+        also=(Rule.OUTCOME, *((Rule.LATE_AND_DUPLICATE,) if copies and not reasons else ())),
     )
 
 
 def _too_early(view: OperationView, generation: Generation, first: Notification) -> Violation:
     bounds = generation.bounds
-    after_delivery = any(0 <= first.at - it.sent.at <= view.tolerance for it in view.operation.attempts[1:])
-    if bounds.timeout > _SHORT_TIMER_MS:
-        looks_like = "B41 B37"
-    elif view.allowances.died(bounds.deadline_from - bounds.timeout, first.at):
-        looks_like = "B66"
-    else:
-        looks_like = "B34" if after_delivery else "B67"
     early = format_duration(bounds.deadline_from - first.at)
     return view.violation(
         Rule.DEADLINE,
@@ -145,7 +139,8 @@ def _too_early(view: OperationView, generation: Generation, first: Notification)
         records=[first.index, *view.deciding(bounds.regions)],
         notification=first,
         bounds=bounds,
-        looks_like=looks_like,
+        looks_like=lambda: timeouts.of_early_timeout(view, generation, first),
+        also=() if "timed_out" in bounds.legal else (Rule.OUTCOME,),
     )
 
 
@@ -161,10 +156,11 @@ def _timed_out_though_complete(
     )
     message = f"was reported timed_out at {clock(first.at)}, though {reason}"
     if complete_at < FOREVER and view.allowances.sink_blocked(view.operation, complete_at, complete_at):
-        kind, rule, looks_like = "an outage of the sink changed the outcome", Rule.ISOLATION, "B58"
+        kind, rule, blocked = "an outage of the sink changed the outcome", Rule.ISOLATION, True
         message += ", while a fault blocked the sink"
     else:
-        kind, rule, looks_like = _lost_arrival(view, generation, first, missing)
+        kind, rule = _lost_arrival(view, generation, first, missing)
+        blocked = False
     return view.violation(
         rule,
         kind,
@@ -172,27 +168,23 @@ def _timed_out_though_complete(
         records=[first.index, *view.deciding(missing)],
         notification=first,
         bounds=bounds,
-        looks_like=looks_like,
+        looks_like="B58"
+        if blocked
+        else lambda: arrivals.of_lost_arrival(view, generation.bounds, first, missing),
+        also=(Rule.OUTCOME,),
     )
 
 
 def _lost_arrival(
     view: OperationView, generation: Generation, first: Notification, missing: Sequence[str]
-) -> tuple[str, Rule, str]:
-    """How arrivals that must have counted came to be missing: kind, rule, and what that looks like."""
+) -> tuple[str, Rule]:
+    """How arrivals that must have counted came to be missing: kind and rule."""
     bounds = generation.bounds
     since = min((bounds.must[region] for region in missing if region in bounds.must), default=FOREVER)
-    if view.allowances.died(since, first.at):
-        return "an acknowledged arrival was lost over a crash", Rule.ACKNOWLEDGEMENT, "B50"
-    kind = "an acknowledged arrival was named missing"
-    if len(missing) == len(bounds.regions):
-        return kind, Rule.OUTCOME, "B10"
-    starts = sorted(bounds.may.values())
-    if any(later - earlier <= _RACE_MS for earlier, later in pairwise(starts)):
-        return kind, Rule.OUTCOME, "B01 B04"
-    if len(bounds.regions) - len(view.regions(first.body.missing or ())) == 1:
-        return kind, Rule.OUTCOME, "B19"
-    return kind, Rule.OUTCOME, "B06"
+    # A crash at the instant of the notification came when the arrival was lost already.
+    if view.allowances.died(since, first.at - 1):
+        return "an acknowledged arrival was lost over a crash", Rule.ACKNOWLEDGEMENT
+    return "an acknowledged arrival was named missing", Rule.OUTCOME
 
 
 def _wrong_missing(
@@ -201,7 +193,7 @@ def _wrong_missing(
     bounds = generation.bounds
     acknowledged = [region for region in missing if region in bounds.must and not bounds.can_miss(region)]
     if acknowledged:
-        kind, rule, looks_like = _lost_arrival(view, generation, first, acknowledged)
+        kind, rule = _lost_arrival(view, generation, first, acknowledged)
         by = max(bounds.must[region] for region in acknowledged)
         return view.violation(
             rule,
@@ -210,7 +202,8 @@ def _wrong_missing(
             records=[first.index, *view.deciding(acknowledged)],
             notification=first,
             bounds=bounds,
-            looks_like=looks_like,
+            looks_like=lambda: arrivals.of_lost_arrival(view, bounds, first, acknowledged),
+            also=(Rule.OUTCOME,),
         )
     arrived = [region for region in bounds.regions if region not in missing]
     if absent := [region for region in arrived if not bounds.can_arrive(region, first.at)]:
@@ -247,21 +240,23 @@ def _other_outcome(
     """Two notifications that are not repetitions of one another."""
     before, after = first.body.outcome, other.body.outcome
     message = f"was reported {before} at {clock(first.at)} and {after} at {clock(other.at)}"
+    looks_like: Callable[[], str] | str = ""
     if before != after:
-        kind, rule, looks_like = "two outcomes", Rule.OUTCOME, "B36"
+        kind, rule, looks_like = "two outcomes", Rule.OUTCOME, partial(notifications.of_two_outcomes, view)
     elif other.received.key != first.received.key:
         kind, rule = "one outcome under two keys", Rule.NOTIFICATION
-        looks_like = "B43b" if after == "timed_out" else "B15"
-        looks_like = "B52" if view.allowances.died(first.at, other.at) else looks_like
+        looks_like = partial(notifications.of_two_keys, view, generation, first, other)
         message += f" under the keys {quoted(first.received.key)} and {quoted(other.received.key)}"
     else:
-        kind, rule, looks_like = "another content under the same key", Rule.NOTIFICATION, ""
+        kind, rule = "another content under the same key", Rule.NOTIFICATION
         message += f" with another content under the same key, {quoted(other.received.key)}"
-    if between := _deliveries_between(view, first, other):
-        a_timeout_later = other.at >= min(between) + generation.bounds.timeout
-        if a_timeout_later or (before, after) == OUTCOMES[::-1]:
+    also = [Rule.NOTIFICATION] if other.received.key == first.received.key else []
+    if between := view.deliveries_between(first.at, other.at):
+        also.append(Rule.LATE_AND_DUPLICATE)
+        later = other.at >= min(between) + generation.bounds.timeout
+        if later or (before, after) == OUTCOMES[::-1]:
             kind, rule = "a late or repeated delivery had an outcome of its own", Rule.OUTCOME
-            looks_like = "B44" if a_timeout_later else "B47"
+            looks_like = partial(notifications.of_anew, view, generation, first, timeout_later=later)
             message += f", after a delivery at {clock(min(between))} that should have changed nothing"
     return view.violation(
         rule,
@@ -271,10 +266,5 @@ def _other_outcome(
         notification=other,
         bounds=generation.bounds,
         looks_like=looks_like,
+        also=tuple(also),
     )
-
-
-def _deliveries_between(view: OperationView, first: Notification, other: Notification) -> list[int]:
-    """When deliveries were sent between two notifications. They are late for the first."""
-    sent = [it.sent.at for it in view.operation.attempts if it.counts is not False]
-    return [at for at in sent if at <= other.at and is_late(at, deadline_until=None, notified_at=first.at)]

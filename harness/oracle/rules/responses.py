@@ -1,56 +1,99 @@
 """Clauses 2, 5, 6, 8 and 11: how a delivery must be answered."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
-from fanin.harness.history import AttemptEnded
-from fanin.harness.oracle.allowances import Allowances
+from fanin.harness.history import AttemptEnded, TargetState
+from fanin.harness.oracle.allowances import Allowances, longest_ms
 from fanin.harness.oracle.bounds import FOREVER, is_late
-from fanin.harness.oracle.evidence import Attempt, Evidence
+from fanin.harness.oracle.evidence import TOO_BIG, Attempt, Evidence
+from fanin.harness.oracle.hints import responses as hints
+from fanin.harness.oracle.load import DeliveryLoad, says_when
+from fanin.harness.oracle.text import quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
+from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
-from fanin.simulator.shapes import Delay
 
 _OK = 200
 _KEY_REFUSALS = (401, 403, 404)
+_SUCCESS = range(200, 300)
 _CLIENT_ERRORS = range(400, 500)
 _SERVER_ERRORS = range(500, 600)
 _BUSY = 503
-# The aggregator may respond before it has read such a body to its end, and close the connection.
-_TOO_BIG = "malformed:huge"
+_RETRY_AFTER = "says in Retry-After how many seconds to wait, or until which date"
+_ARTICLES = {"invalid": "an"}
 
 
-def check_responses(evidence: Evidence, views: Mapping[str, OperationView]) -> Iterator[Violation]:
+def check_responses(
+    evidence: Evidence, allowances: Allowances, views: Mapping[str, OperationView]
+) -> Iterator[Violation]:
     """Judge every attempt that had a response, or had none although it should have.
 
     Args:
         evidence: The run.
+        allowances: What its outages and faults allow.
         views: By correlation key.
     """
+    load = DeliveryLoad(evidence)
+    events = Counter(it.sent.envelope for it in evidence.attempts)
     for attempt in evidence.attempts:
         if attempt.counts or attempt.ended is None:
             continue
         view = views[evidence.operation_of[attempt.sent.attempt].key]
         if attempt.ended.status is None:
             yield from _no_response(attempt, attempt.ended, view)
-        elif not _is_busy(attempt.ended):
-            yield from _status(attempt, attempt.ended.status, view)
+        elif attempt.ended.status == _BUSY and says_when(attempt.ended.retry_after):
+            if not load.may_be_busy(attempt) and not allowances.was_down(attempt):
+                yield _idle(attempt, view)
+        else:
+            shared = attempt.sent.envelope != 0 and events[attempt.sent.envelope] > 1
+            yield from _status(attempt, attempt.ended.status, view, shared=shared)
 
 
-def _is_busy(ended: AttemptEnded) -> bool:
-    return ended.status == _BUSY and bool(ended.retry_after)
+def _idle(attempt: Attempt, view: OperationView) -> Violation:
+    """Put off for load, though there was none."""
+    rule, nature = Rule.ACKNOWLEDGEMENT, "invalid"
+    sent_at, ended_at = attempt.sent.at, attempt.ended_at
+    if view.allowances.sink_blocked_for_any(sent_at, ended_at):
+        rule = Rule.ISOLATION
+    elif not attempt.invalid_because:
+        rule, nature = _nature(attempt, view) if attempt.awaited else (Rule.PING, "ping")
+    return view.violation(
+        rule,
+        f"{_ARTICLES.get(nature, 'a')} {nature} delivery was put off without need",
+        f"had its delivery from {attempt.origin}, sent at {clock(sent_at)}, answered 503 though no other was"
+        " open; an aggregator is too busy only while it has something to do",
+        records=attempt.records,
+        also=(Rule.ACKNOWLEDGEMENT,),
+    )
 
 
-def _status(attempt: Attempt, status: int, view: OperationView) -> Iterator[Violation]:
-    """A status that this attempt should not have had."""
+def _may_be_unknown(attempt: Attempt, view: OperationView) -> bool:
+    """Whether its region was not configured at some time, and no operation certainly waited for it then.
+
+    What to answer to a region that is configured, but not waited for, the contract does not say; nor to one
+    that is configured no more, when the operation that waited for it has its outcome.
+    """
+    bounds = view.first.bounds
+    waiting = min(bounds.must.values(), default=FOREVER) <= attempt.sent.at
+    waiting = waiting and attempt.ended_at < bounds.decided_from and not view.undecidable
+    return attempt.maybe_unexpected and not (waiting and attempt.region in view.scenario.regions)
+
+
+def _status(attempt: Attempt, status: int, view: OperationView, *, shared: bool) -> Iterator[Violation]:
+    """A status that this attempt should not have had. ``shared``: with other events in the same request."""
     if status in _SERVER_ERRORS:
         if not view.allowances.was_down(attempt):
             yield _server_error(attempt, status, view)
     elif attempt.invalid_because:
         # One response for all that an envelope carries says nothing of a single delivery.
-        yield from () if attempt.sent.envelope else _not_refused(attempt, status, view)
-    elif attempt.awaited and attempt.region not in view.scenario.regions:
-        return  # expected now, but not when its operation began: the contract does not say what to answer
+        one_of_several = shared and status in (*_SUCCESS, *_CLIENT_ERRORS)
+        yield from () if one_of_several else _not_refused(attempt, status, view)
+    elif attempt.awaited and status in _SUCCESS:
+        return  # together with others, so that it may have been refused
+    elif status in _CLIENT_ERRORS and _may_be_unknown(attempt, view):
+        return
     elif attempt.awaited:
         rule, nature = _nature(attempt, view)
         yield _wrong_response(
@@ -60,9 +103,9 @@ def _status(attempt: Attempt, status: int, view: OperationView) -> Iterator[Viol
             rule,
             kind=f"a {nature} delivery was refused",
             correct="answers 2xx to a valid delivery",
-            looks_like="B04" if len(view.operation.attempts) > 1 else "",
+            looks_like=lambda: hints.of_refusal(attempt, status, view, late=nature == "late"),
         )
-    elif status != _OK:
+    elif status != _OK and not (attempt.sent.envelope and status in _SUCCESS):
         yield _wrong_response(
             attempt,
             status,
@@ -80,10 +123,10 @@ def _not_refused(attempt: Attempt, status: int, view: OperationView) -> Iterator
     if attempt.invalid_because == "wrong-key" and attempt.region is not None:
         refusals, correct = _KEY_REFUSALS, "refuses it with 401, 403 or 404"
     elif attempt.invalid_because == "unknown-region":
-        rule, looks_like = Rule.EXPECTED_REGIONS, "B32"
+        rule, looks_like = Rule.EXPECTED_REGIONS, "B32 B68"
         if not attempt.awaited:
             # The body starts no operation, the URL names no region: the contract ranks neither first.
-            refusals = (*refusals, _OK)
+            refusals = (*refusals, *(_SUCCESS if attempt.sent.envelope else (_OK,)))
     if status not in refusals:
         kind = f"{attempt.invalid_because.partition(':')[0]} was not refused as it must be"
         yield _wrong_response(attempt, status, view, rule, kind=kind, correct=correct, looks_like=looks_like)
@@ -103,7 +146,10 @@ def _nature(attempt: Attempt, view: OperationView) -> tuple[Rule, str]:
 def _server_error(attempt: Attempt, status: int, view: OperationView) -> Violation:
     kind, correct = f"answered {status}", "never answers a server error but 503 with Retry-After"
     if status == _BUSY:
+        said = attempt.ended.retry_after if attempt.ended else None
         kind, correct = "503 without Retry-After", "sends Retry-After with its 503"
+        if said:
+            kind, correct = "503 without a useful Retry-After", f"{_RETRY_AFTER}, not {quoted(said)}"
     looks_like = "" if attempt.invalid_because else "B55"
     return _wrong_response(
         attempt, status, view, Rule.ACKNOWLEDGEMENT, kind=kind, correct=correct, looks_like=looks_like
@@ -118,7 +164,7 @@ def _wrong_response(
     *,
     kind: str,
     correct: str,
-    looks_like: str = "",
+    looks_like: str | Callable[[], str] = "",
 ) -> Violation:
     reason = f" ({attempt.invalid_because})" if attempt.invalid_because else ""
     return view.violation(
@@ -134,18 +180,18 @@ def _wrong_response(
 def _no_response(attempt: Attempt, ended: AttemptEnded, view: OperationView) -> Iterator[Violation]:
     """No response at all: a fault or an outage must explain it."""
     allowances, error, sent = view.allowances, ended.error, attempt.sent
-    if error in ("", "lost", "run-ended") or (error == "reset" and attempt.invalid_because == _TOO_BIG):
+    if error in ("", "lost", "run-ended"):
         return
+    if error == "reset" and attempt.invalid_because == TOO_BIG:
+        return  # it may respond before it has read such a body to its end, and close the connection
     if allowances.silenced(attempt) or allowances.was_down(attempt):
         return
-    rule, looks_like = Rule.ACKNOWLEDGEMENT, "B24"
+    rule = Rule.ACKNOWLEDGEMENT
     if error == "timeout":
-        if ended.at - sent.at <= view.tolerance + 2 * _longest_ms(view.evidence.scenario.latency):
+        if ended.at - sent.at <= view.tolerance + 2 * longest_ms(view.evidence.scenario.latency):
             return
         if allowances.sink_blocked_for_any(sent.at, ended.at):
             rule = Rule.ISOLATION
-    else:
-        looks_like = "B69" if error == "reset" else ""
     ends = {"timeout": "not answered", "reset": "cut off", "refused": "refused a connection"}
     yield view.violation(
         rule,
@@ -153,25 +199,39 @@ def _no_response(attempt: Attempt, ended: AttemptEnded, view: OperationView) -> 
         f"had its delivery from {attempt.origin}, sent at {clock(sent.at)}, {ends[error]} by"
         f" {clock(ended.at)}, with the aggregator up all the time and no fault to explain it",
         records=attempt.records,
-        looks_like=looks_like,
+        looks_like=hints.of_silence(attempt, error),
+        also=(Rule.ACKNOWLEDGEMENT,),
     )
 
 
-def _longest_ms(delay: Delay) -> int:
-    """How long one way may take; FOREVER for a distribution without an end."""
-    if delay.median is not None:
-        return FOREVER
-    return max(delay.fixed or 0, delay.max or 0)
-
-
 def check_restarts(evidence: Evidence, allowances: Allowances) -> Iterator[Violation]:
-    """An aggregator that was up starts again on its own data; a replica starts beside the others."""
+    """An aggregator that was up starts again on its own data, before long; a replica beside the others."""
     if not allowances.ever_up:
         return
+    yield from _slow_starts(evidence)
     last_changes = {change.replica: (index, change) for index, change in evidence.lifecycle}
     for index, last in last_changes.values():
         if last.reason == "failed":
-            name = f"replica {last.replica}" if last.replica else "the aggregator"
+            name = _name(last)
             again = "" if last.replica else " again"
             message = f"{name} did not start{again} at {clock(last.at)}: {last.error or 'it gave no reason'}"
             yield Violation(Rule.ACKNOWLEDGEMENT, f"it did not start{again}", message, (index,))
+
+
+def _slow_starts(evidence: Evidence) -> Iterator[Violation]:
+    """Starts after a crash or stop that took longer than the limit. Before the first one it had no data."""
+    limit, was_up = evidence.run.start_limit, set()
+    for index, change in evidence.lifecycle:
+        if change.state != "up":
+            continue
+        if change.replica in was_up and change.took > limit:
+            message = (
+                f"{_name(change)} took {format_duration(change.took)} to start again, until"
+                f" {clock(change.at)}; a start may take {format_duration(limit)}"
+            )
+            yield Violation(Rule.ACKNOWLEDGEMENT, "a start took too long", message, (index,))
+        was_up.add(change.replica)
+
+
+def _name(change: TargetState) -> str:
+    return f"replica {change.replica}" if change.replica else "the aggregator"

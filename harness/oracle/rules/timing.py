@@ -1,10 +1,14 @@
 """Clauses 3, 7 and 8: the sink is notified in time, is notified at all, and again until it accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
+from fanin.harness.oracle.hints import notifications, timeouts
+from fanin.harness.oracle.sink_outages import given_up_at
+from fanin.harness.oracle.successors import named_missing
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
@@ -34,20 +38,18 @@ def _allowed_until(view: OperationView, due: int) -> int:
 def _notified_late(view: OperationView, first: Notification) -> Iterator[Violation]:
     bounds = view.first.bounds
     outcome = first.body.outcome
-    missing = () if outcome == "completed" else view.regions(first.body.missing or ())
+    missing = () if outcome == "completed" else named_missing(first, bounds)
     due = bounds.due(missing) if missing or outcome == "completed" else bounds.deadline_until
     latest = _allowed_until(view, due)
     if first.at <= latest:
         return
-    kind, rule = (
-        f"reported {outcome} too late",
-        Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION,
-    )
-    looks_like: str = ""
+    kind = f"reported {outcome} too late"
+    rule = about = Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION
+    looks_like: str | Callable[[], str] = ""
     if view.allowances.sink_blocked_for_others(view.operation, bounds.decided_from, first.at):
         kind, rule, looks_like = "held up by another operation's notification", Rule.ISOLATION, "B62"
     elif outcome == "timed_out":
-        looks_like = "B39" if view.allowances.died(bounds.deadline_from - bounds.timeout, due) else "B67"
+        looks_like = partial(timeouts.of_late_timeout, view, first)
     elif first.at >= bounds.deadline_from:
         looks_like = "B14"
     yield view.violation(
@@ -57,6 +59,7 @@ def _notified_late(view: OperationView, first: Notification) -> Iterator[Violati
         records=[first.index, *view.deciding(bounds.regions)],
         notification=first,
         looks_like=looks_like,
+        also=(about,),
     )
 
 
@@ -74,22 +77,24 @@ def _never_notified(view: OperationView) -> Iterator[Violation]:
         records=view.deciding(bounds.regions),
         looks_like=looks_like,
         absence=True,
+        also=(Rule.NOTIFICATION, *((Rule.DEADLINE,) if bounds.complete_at == FOREVER else ())),
     )
 
 
-def _rule_of_absence(view: OperationView) -> tuple[Rule, str]:
+def _rule_of_absence(view: OperationView) -> tuple[Rule, str | Callable[[], str]]:
     """The clause that an absent notification breaks, as far as faults and deaths explain it."""
     bounds, allowances = view.first.bounds, view.allowances
     started, decided = min(bounds.must.values()), bounds.decided_until
     if allowances.sink_blocked_for_others(view.operation, bounds.decided_from, due_until(view)):
         return Rule.ISOLATION, "B62"
     if allowances.sink_blocked(view.operation, bounds.decided_from, decided):
-        return Rule.NOTIFICATION, "B58"
+        return Rule.NOTIFICATION, "B51 B58"
+    hint = partial(notifications.of_absence, view)
     if allowances.died(bounds.decided_from, due_until(view)):
-        return Rule.NOTIFICATION, "B51"
+        return Rule.NOTIFICATION, hint
     if allowances.died(started, decided):
-        return Rule.ACKNOWLEDGEMENT, "B38 B50" if bounds.complete_at == FOREVER else "B50"
-    return (Rule.DEADLINE, "B33") if bounds.complete_at == FOREVER else (Rule.NOTIFICATION, "B06 B51")
+        return Rule.ACKNOWLEDGEMENT, hint
+    return Rule.DEADLINE if bounds.complete_at == FOREVER else Rule.NOTIFICATION, hint
 
 
 def resend_until(view: OperationView, first: Notification, last: Notification) -> int:
@@ -100,8 +105,8 @@ def resend_until(view: OperationView, first: Notification, last: Notification) -
         first: The first of these repetitions, from which the three days count.
         last: The latest of them, from which the gap counts.
     """
-    ended = last.at if last.response is None else last.response.at
     grace = view.evidence.run.redelivery_grace
+    ended = given_up_at(last, grace)
     return view.allowances.allowed_until(view.operation, ended, ended, grace, tried_from=first.at)
 
 
@@ -136,6 +141,6 @@ def _gap(
         records=last.records,
         notification=last,
         bounds=generation.bounds,
-        looks_like="B51",
+        looks_like="B51 B58",
         absence=absence,
     )

@@ -26,6 +26,8 @@ from fanin.harness.history import (
 from fanin.simulator.language.scenario import Scenario
 
 EAST, WEST, NORTH = "eastus", "westus", "northeurope"
+THREE = (EAST, WEST, NORTH)
+DAY = 86_400  # seconds
 ABSENT = object()  # a field that a body does not have
 
 
@@ -121,11 +123,13 @@ def notified(
     error: str = "",
     after: int | None = 1,
     disconnected: int | None = None,
+    method: str = "POST",
+    path: str = "",
     **body: Any,
 ) -> Line:
     """One notification. ``after``: how long the sink took to answer ``status``; None: it never did.
 
-    ``disconnected``: so long after a late answer its connection was closed.
+    ``disconnected``: so long after a late answer its connection was closed. ``path``: not the configured one.
     """
 
     def write(records: Records) -> None:
@@ -137,7 +141,7 @@ def notified(
         } | body  # fmt: skip
         content = {name: value for name, value in content.items() if value is not ABSENT}
         records.entries.append(
-            NotificationReceived(ms(at), number, f"key-{op}" if key == "" else key, content, op)
+            NotificationReceived(ms(at), number, f"key-{op}" if key == "" else key, content, op, method, path)
         )
         if after is not None:
             sent_status = None if error else status
@@ -205,6 +209,10 @@ def both(at: float = 0, *, op: str = "op1") -> Line:
         sent(WEST, at, op=op)(records)
 
     return write
+
+
+# An operation that has its outcome.
+DONE = (both(), notified("completed", 0.1))
 
 
 def history(

@@ -1,28 +1,25 @@
-"""What outages and faults allow, asked directly and through verdicts."""
+"""What outages and faults allow."""
 
 from typing import Any
 
 import pytest
 
-from fanin.harness.history import History
-from fanin.harness.oracle.allowances import Allowances
+from fanin.harness.history import History, TargetState
+from fanin.harness.oracle.allowances import Allowances, longest_ms
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import collect
-from fanin.harness.oracle.oracle import judge
-from fanin.harness.verdict import Rule
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
 from fanin.simulator.faults.transport import Drop, LoseRequest, LoseResponse, SlowClient
+from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
     Line,
-    both,
     crash,
     down,
     fault_applied,
     history,
-    notified,
     occurred,
     pause,
     sent,
@@ -104,9 +101,22 @@ def test_all_are_down_from_the_last_crash_to_the_first_start(at: int, *, one: bo
 )
 def test_it_resumed_shortly_before_if_it_was_paused_after(since: int, until: int, *, resumed: bool) -> None:
     """It was paused at 10 s and resumed at 20 s; a second before is shortly before. A crash is no pause."""
-    assert allowances_of(pause(10, 20)).resumed(since, until, 1_000) is resumed
-    assert not allowances_of(crash(10, 20)).resumed(since, until, 1_000)
-    assert not allowances_of(down(10, "pause")).resumed(since, until, 1_000)
+    assert allowances_of(pause(10, 20)).resumed(since, until, until, 1_000) is resumed
+    assert not allowances_of(crash(10, 20)).resumed(since, until, until, 1_000)
+    assert not allowances_of(down(10, "pause")).resumed(since, until, until, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("begun_by", "second", "resumed"),
+    [(9_999, 21, False), (10_000, 21, True), (10_000, 21.001, False), (21_001, 21.001, True)],
+)
+def test_what_had_ended_before_the_pause_is_not_done_after_it(
+    begun_by: int, second: float, *, resumed: bool
+) -> None:
+    """Unless another pause follows at once upon one that it was begun before."""
+    allowances = allowances_of(pause(10, 20), pause(second, 30))
+
+    assert allowances.resumed(0, begun_by, 30_500, 1_000) is resumed
 
 
 @pytest.mark.parametrize(
@@ -115,15 +125,26 @@ def test_it_resumed_shortly_before_if_it_was_paused_after(since: int, until: int
         pytest.param(sent(EAST, 9, ok=999), False, id="before"),
         pytest.param(sent(EAST, 9, ok=1_000), True, id="until the instant of the crash"),
         pytest.param(sent(EAST, 15, ok=None), True, id="in between"),
-        pytest.param(sent(EAST, 20), True, id="at the instant of the start"),
+        pytest.param(sent(EAST, 20), False, id="at the instant of the start, and after it"),
+        pytest.param(sent(EAST, 20, ok=1_000), True, id="from a start to the next crash"),
+        pytest.param(sent(EAST, 20, ok=999), False, id="from a start to just before the next crash"),
         pytest.param(sent(EAST, 20.001), False, id="after"),
     ],
 )
 def test_an_attempt_met_an_outage_if_they_share_an_instant(attempt: Line, *, was_down: bool) -> None:
-    """Whichever of the two was first."""
-    evidence = collect(history(attempt, crash(10, 20)))
+    """Whichever of the two was first; but what is sent at the instant of a start, after it, met none."""
+    evidence = collect(history(attempt, crash(10, 20), crash(21, 22)))
 
     assert Allowances(evidence).was_down(evidence.attempts[0]) is was_down
+
+
+def test_an_attempt_that_is_sent_before_the_start_of_the_same_instant_met_the_outage() -> None:
+    """The order of the records says which was first."""
+    played = history(sent(EAST, 20), crash(10, 20))
+    entries = sorted(played.entries, key=lambda it: (it.at, isinstance(it, TargetState)))
+    evidence = collect(History(played.run, entries))
+
+    assert Allowances(evidence).was_down(evidence.attempts[0])
 
 
 def test_an_attempt_meets_the_outage_of_its_own_replica() -> None:
@@ -154,6 +175,25 @@ def test_a_fault_explains_an_attempt_without_a_response(fault: Fault, *, silence
 
     assert explained(attempt=2) == [False, silenced, False]
     assert explained(op="op1", region=EAST) == [silenced, silenced, False]
+
+
+@pytest.mark.parametrize(
+    ("after", "silenced"), [(4_000, True), (5_000, True), (5_006, True), (5_007, False), (10_000, False)]
+)
+def test_a_slow_request_explains_silence_until_it_was_there(after: int, *, silenced: bool) -> None:
+    """And for the tolerance, and both ways through the network."""
+    line = sent(EAST, 0, error="timeout", after=after)
+    applied = fault_applied(0, op="op1", region=EAST)
+    evidence = collect(history(line, applied, faults=(SlowClient(over=4_000),)))
+
+    assert Allowances(evidence).silenced(evidence.attempts[0]) is silenced
+
+
+def test_one_way_takes_as_long_as_its_delay_may_be() -> None:
+    """A log-normal one has no end, but almost every draw is shorter than this."""
+    delays = (Delay(), Delay(fixed=7), Delay(min=1, max=3), Delay(min=2), Delay(median=10, sigma=0.5))
+
+    assert [*map(longest_ms, delays)] == [0, 7, 3, 0, 201]
 
 
 @pytest.mark.parametrize("fault", [-1, 7])
@@ -239,6 +279,15 @@ def test_a_notification_may_be_given_up_after_three_days_of_faults(name: str) ->
     assert Allowances(evidence).may_give_up(evidence.operations[0], 0, 10 * DAY_MS) is given_up
 
 
+@pytest.mark.parametrize(("failed", "given_up"), [(3_600_000, True), (1, False)])
+def test_days_in_which_it_was_down_count_once_the_sink_has_failed(failed: int, *, given_up: bool) -> None:
+    """The next attempt would come later than three days after the first."""
+    lines = (down(60, "stop"), up(3 * 86_400 + 60))
+    evidence = collect(history(occurred(), *lines, faults=(SinkRefuses(until=failed),), run=GRACES))
+
+    assert Allowances(evidence).may_give_up(evidence.operations[0], 30_000, 10 * DAY_MS) is given_up
+
+
 UNTIL: dict[str, tuple[tuple[Line, ...], tuple[Fault, ...], int]] = {
     "nothing is in the way": ((), (), 101_000),
     "an outage before": ((crash(50, 60),), (), 101_000),
@@ -275,127 +324,3 @@ def test_three_days_count_from_the_first_attempt() -> None:
 
     assert found.allowed_until(operation, 2 * DAY_MS, 2 * DAY_MS, 0) == 3 * DAY_MS + 600_000
     assert found.allowed_until(operation, 2 * DAY_MS, 2 * DAY_MS, 0, tried_from=0) == FOREVER
-
-
-# --- in verdicts ---
-
-
-def rules(played: History) -> list[Rule]:
-    """What was broken; and that all else is beyond doubt."""
-    verdict = judge(played)
-    assert verdict.doubts == ()
-    return [finding.rule for finding in verdict.findings]
-
-
-def replicated(*lines: Line) -> History:
-    return history(*TWO, *lines, boot=False, replicas=2)
-
-
-def test_a_request_to_a_paused_aggregator_may_have_no_response() -> None:
-    """It lies in a socket, and whether it will count cannot be seen."""
-    lines = (sent(EAST, 0), sent(WEST, 10, error="timeout", after=10_000), notified("timed_out", 120, WEST))
-
-    assert rules(history(*lines, pause(9, 30))) == []
-    assert rules(history(*lines)) == [Rule.ACKNOWLEDGEMENT]
-
-
-@pytest.mark.parametrize(("at", "broken"), [(40.5, []), (45.5, [Rule.NOTIFICATION])])
-def test_what_falls_due_in_a_pause_may_come_after_it(at: float, broken: list[Rule]) -> None:
-    """With the grace of a start, and no more."""
-    assert rules(history(sent(EAST, 0), sent(WEST, 10), pause(10.1, 40), notified("completed", at))) == broken
-
-
-def test_a_pause_loses_nothing() -> None:
-    """It is no crash: what was acknowledged is in memory still."""
-    played = history(sent(EAST, 0), sent(WEST, 10), pause(10.1, 40), notified("timed_out", 120, WEST))
-
-    assert rules(played) == [Rule.OUTCOME]
-    assert "crash" not in judge(played).findings[0].message
-
-
-PAUSED = pause(10.01, 70, replica=1)
-
-
-@pytest.mark.parametrize(
-    ("paused", "again", "broken"),
-    [
-        pytest.param(PAUSED, notified("completed", 70.5), [], id="it resumes and sends"),
-        pytest.param(PAUSED, notified("completed", 75), [Rule.NOTIFICATION], id="long after it resumed"),
-        pytest.param(
-            PAUSED, notified("completed", 70.5, key="b"), [Rule.NOTIFICATION], id="under another key"
-        ),
-        pytest.param(PAUSED, notified("timed_out", 70.5, WEST), [Rule.OUTCOME], id="another outcome"),
-        pytest.param(
-            pause(5, 70, replica=2),
-            notified("completed", 70.5),
-            [Rule.NOTIFICATION],
-            id="it was paused before there was an outcome",
-        ),
-    ],
-)
-def test_a_process_may_send_after_a_pause_what_it_had_begun(
-    paused: Line, again: Line, broken: list[Rule]
-) -> None:
-    """Nothing can prevent a request whose sender was paused just before it; the sink can tell by its key."""
-    lines = (sent(EAST, 0, replica=1), sent(WEST, 10, replica=1), notified("completed", 12))
-
-    assert rules(replicated(*lines, paused, again)) == broken
-
-
-@pytest.mark.parametrize(
-    ("down_at", "notified_at", "broken"),
-    [
-        pytest.param(60, 120.5, [], id="noticed long ago"),
-        pytest.param(60, 140, [Rule.DEADLINE], id="noticed and late"),
-        pytest.param(110, 140, [], id="not noticed yet"),
-        pytest.param(110, 150, [Rule.DEADLINE], id="not noticed in time"),
-    ],
-)
-def test_other_replicas_have_a_while_until_they_do_the_work(
-    down_at: float, notified_at: float, broken: list[Rule]
-) -> None:
-    """However long the one that is down stays away."""
-    lines = (sent(EAST, 0, replica=1), down(down_at, replica=1), notified("timed_out", notified_at, WEST))
-
-    assert rules(replicated(*lines)) == broken
-
-
-def test_while_all_replicas_are_down_nothing_is_due() -> None:
-    """One goes down after the other, and comes back after the other."""
-    lines = (
-        sent(EAST, 0, replica=1),
-        *(down(100, replica=1), down(101, replica=2), up(300, replica=2), up(400, replica=1)),
-    )
-
-    assert rules(replicated(*lines, notified("timed_out", 304, WEST))) == []
-    assert rules(replicated(*lines, notified("timed_out", 320, WEST))) == [Rule.DEADLINE]
-
-
-def test_only_the_replica_that_is_down_may_refuse() -> None:
-    """No outage explains it for the other one."""
-    lines = (
-        down(5, replica=2),
-        up(30, replica=2),
-        sent(EAST, 0, replica=1),
-        notified("timed_out", 120, WEST),
-    )
-
-    assert rules(replicated(*lines, sent(WEST, 10, error="refused", replica=2))) == []
-    assert rules(replicated(*lines, sent(WEST, 10, error="refused", replica=1))) == [Rule.ACKNOWLEDGEMENT]
-
-
-def test_two_replicas_that_notify_at_once_are_one_too_many() -> None:
-    """Neither died, and neither was paused."""
-    assert rules(replicated(both(), notified("completed", 1), notified("completed", 1.5))) == [
-        Rule.NOTIFICATION
-    ]
-
-
-@pytest.mark.parametrize(
-    ("stop", "back", "broken"), [(60, 68, []), (50, 55, [Rule.NOTIFICATION]), (67.5, 68, [Rule.NOTIFICATION])]
-)
-def test_a_2xx_may_be_lost_while_it_stops(stop: float, back: float, broken: list[Rule]) -> None:
-    """From SIGTERM on it may be gone at any time; it stopped waiting before the response came."""
-    lines = (sent(EAST, 0), sent(WEST, 63), down(stop, "stop"), up(back))
-
-    assert rules(history(*lines, notified("completed", 63, after=3_000), notified("completed", 69))) == broken

@@ -6,15 +6,33 @@ import msgspec
 import pytest
 
 from fanin.harness.history import History
-from fanin.harness.oracle.bounds import FOREVER, Bounds, Outcome, bounds_of, is_late, is_on_time
+from fanin.harness.oracle.bounds import (
+    FOREVER,
+    Bounds,
+    Outcome,
+    bounds_of,
+    forgotten_from,
+    is_late,
+    is_on_time,
+    possible_bounds,
+)
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.analysis import AttemptOutcome, analyse
 from fanin.harness.rule_coverage import exercised_rules
 from fanin.harness.verdict import Rule
-from tests.harness.oracle.histories import EAST, NORTH, WEST, Line, both, history, notified, occurred, sent
-
-THREE = (EAST, WEST, NORTH)
+from tests.harness.oracle.histories import (
+    EAST,
+    NORTH,
+    THREE,
+    WEST,
+    Line,
+    both,
+    history,
+    notified,
+    occurred,
+    sent,
+)
 
 
 def bounds_for(*lines: Line, only: tuple[str, ...] = (), **derived: Any) -> Bounds:
@@ -22,6 +40,12 @@ def bounds_for(*lines: Line, only: tuple[str, ...] = (), **derived: Any) -> Boun
     evidence = collect(history(*lines, regions=THREE))
     scenario = msgspec.structs.replace(evidence.scenario, regions=only or (EAST, WEST))
     return bounds_of(evidence.operations[0].attempts, scenario, **derived)
+
+
+def test_a_key_may_be_forgotten_seven_days_after_the_outcome() -> None:
+    """After the earliest that is possible; never, if there can be none."""
+    assert forgotten_from(bounds_for(both(1))) == 7 * 86_400_000 + 1_000
+    assert forgotten_from(bounds_for(occurred())) == FOREVER
 
 
 LEGAL: dict[str, tuple[tuple[Line, ...], tuple[int, int], tuple[Outcome, ...]]] = {
@@ -59,6 +83,14 @@ def test_the_attempts_say_when_the_deadline_is_and_which_outcomes_are_legal(name
     found = bounds_for(*lines)
 
     assert ((found.deadline_from, found.deadline_until), found.legal) == (window, legal)
+
+
+def test_where_nothing_is_certain_the_deadline_has_no_end() -> None:
+    """Each region may have counted at its instant, or not."""
+    found = possible_bounds((EAST, WEST), 120_000, {EAST: 1_000, WEST: 2_000})
+
+    assert (found.deadline_from, found.deadline_until) == (121_000, FOREVER)
+    assert found.legal == ("completed", "timed_out", "none")
 
 
 def test_one_region_alone_completes_its_operation() -> None:

@@ -99,6 +99,34 @@ def test_a_region_is_known_from_when_it_is_configured(at: float, ok: int, *, cou
     assert attempt.counts is counts
 
 
+@pytest.mark.parametrize(
+    ("how", "counts", "invalid_because"),
+    [
+        ({}, True, ""),
+        ({"status": 413}, False, "malformed:huge"),
+        ({"error": "reset"}, None, "malformed:huge"),
+        ({"envelope": 1}, None, "malformed:huge"),
+    ],
+)
+def test_a_body_that_is_too_big_counts_if_it_is_accepted(
+    how: dict[str, Any], *, counts: bool | None, invalid_because: str
+) -> None:
+    """In a batch the answer may be the others'."""
+    attempt = attempt_of(sent(EAST, 0, invalid="malformed:huge", **how))
+
+    assert (attempt.counts, attempt.invalid_because) == (counts, invalid_because)
+
+
+def test_a_batch_says_nothing_of_a_region_that_is_expected_no_more() -> None:
+    """Its event may have been refused; that of another one counted."""
+    lines = (sent(EAST, 0), down(10, "stop"), up(11, expects=(EAST, WEST)))
+    batch = [sent(region, 200, envelope=1) for region in (EAST, NORTH)]
+
+    attempts = evidence_of(*lines, *batch, regions=(EAST, WEST, NORTH)).attempts
+
+    assert [it.counts for it in attempts] == [True, True, None]
+
+
 # --- operations ---
 
 OPERATIONS: dict[str, tuple[tuple[Line, ...], dict[str, Any], list[tuple[str, int]]]] = {
@@ -291,7 +319,36 @@ def test_an_operation_is_configured_as_it_was_when_it_began() -> None:
         evidence = evidence_of(*attempts, *lines)
         return [it.timeout for it in evidence.configured_for(evidence.operations[0])]
 
+    evidence = evidence_of(sent(EAST, 1))
+    assert evidence.configured_for(evidence.operations[0]) == [evidence.scenario]
     assert timeouts(sent(EAST, 1)) == [120_000]
     assert timeouts(sent(EAST, 20)) == [30_000]
     assert timeouts(sent(EAST, 1, error="reset"), sent(WEST, 20)) == [120_000, 30_000]
-    assert timeouts(sent(EAST, 1, status=400)) == [120_000, 30_000]
+    assert timeouts(sent(EAST, 1, status=400)) == [120_000]
+
+
+def test_an_operation_did_not_begin_with_a_region_that_was_not_expected() -> None:
+    """What was open when its region became expected can only have met the new configuration."""
+    lines = (down(10, "stop"), up(11, expects=(EAST, WEST, NORTH)))
+
+    evidence = evidence_of(
+        sent(NORTH, 9.9, ok=2_000), *lines, regions=(EAST, WEST, NORTH), expects=(EAST, WEST)
+    )
+
+    assert [len(it.regions) for it in evidence.configured_for(evidence.operations[0])] == [3]
+
+
+def test_a_late_completion_lies_apart_from_the_outcome() -> None:
+    """Where the scenario has such messages; elsewhere it is one more notification."""
+    lines = (
+        sent(EAST, 0),
+        notified("timed_out", 121, WEST),
+        sent(WEST, 600),
+        notified("completed_late", 601),
+    )
+
+    (apart,) = collect(history(*lines, notifies_late=True)).operations
+    (together,) = collect(history(*lines)).operations
+
+    assert [len(apart.notifications), len(apart.late_completions), len(apart.read)] == [1, 1, 2]
+    assert [len(together.notifications), len(together.late_completions)] == [2, 0]

@@ -1,10 +1,15 @@
 """Which operations may have had one key, one after the other, and which notification is whose."""
 
+from typing import Any
+
 import pytest
 
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.generations import Generation, generations
+from fanin.harness.oracle.pushes import separate
 from tests.harness.oracle.histories import (
+    DAY,
+    DONE,
     EAST,
     NORTH,
     WEST,
@@ -16,14 +21,12 @@ from tests.harness.oracle.histories import (
     sent,
 )
 
-DAY = 86_400
-DONE = (both(), notified("completed", 0.1))
 REFUSED = (both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(1383)))  # for eight days
 
 
 def generations_of(*lines: Line, clock_drift: int = 0) -> list[Generation]:
-    evidence = collect(history(*lines))
-    return generations(evidence.operations[0], evidence.scenario, clock_drift=clock_drift)
+    evidence = collect(history(*lines, run={"clock_drift": clock_drift}))
+    return generations(evidence.operations[0], evidence)
 
 
 # By case: how many notifications each generation has.
@@ -169,8 +172,83 @@ def test_a_generation_is_the_event_whose_delivery_may_have_started_it(name: str)
     assert [it.opener for it in generations_of(*lines)] == openers
 
 
+def test_the_first_may_have_none_where_a_later_one_explains_what_was_read() -> None:
+    """It was given up, and the sink has read the next one's outcome alone."""
+    later = (sent(EAST, 0), sent(WEST, 8 * DAY), notified("timed_out", 8 * DAY + 120, EAST))
+    none = (sent(EAST, 0), sent(WEST, 6 * DAY), notified("timed_out", 6 * DAY + 120, EAST))
+    neither = (sent(EAST, 0), sent(WEST, 8 * DAY), notified("timed_out", 8 * DAY + 119, EAST))
+
+    assert [len(it.notifications) for it in generations_of(*later)] == [0, 1]
+    assert [len(it.notifications) for it in generations_of(*none)] == [1]
+    assert [len(it.notifications) for it in generations_of(*neither)] == [1]
+
+
+def test_what_is_refused_is_repeated_under_its_own_deadline() -> None:
+    """Two that differ in their deadline alone are two, each until the sink accepts it."""
+    first: dict[str, Any] = {"key": "a", "deadline": 1}
+    lines = (
+        sent(EAST, 0), notified("timed_out", 120, WEST, **first, status=503), sent(EAST, 8 * DAY),
+        notified("timed_out", 8 * DAY + 120, WEST, key="a", deadline=2, status=503),
+        notified("timed_out", 8 * DAY + 121, WEST, **first),
+        notified("timed_out", 8 * DAY + 122, WEST, **first),
+        notified("timed_out", 8 * DAY + 123, WEST, key="a", deadline=2),
+    )  # fmt: skip
+
+    assert [len(it.notifications) for it in generations_of(*lines)] == [3, 2]
+
+
 def test_a_region_that_is_not_expected_is_not_missing() -> None:
     """A notification that names one is judged by the others."""
     lines = (*DONE, sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, NORTH, key="b"))
 
     assert len(generations_of(*lines)) == 2
+
+
+# --- pushes of one image that may have mixed ---
+
+TWO = (
+    occurred("op1", 0, digest="sha256:1", tag="t", ids="a"),
+    occurred("op2", 1, digest="sha256:1", tag="t", ids="b"),
+    sent(EAST, 0),
+    both(1, op="op2"),
+    sent(WEST, 1.5),
+)
+
+
+def mixed(*lines: Line) -> list[Generation]:
+    """Of two pushes within a second of each other, whose deliveries cannot be told apart."""
+    evidence = separate(collect(history(*TWO, *lines, correlation="image")))
+    (operation,) = evidence.operations
+    assert operation.pushes == 2
+    return generations(operation, evidence)
+
+
+def test_as_many_outcomes_are_right_as_there_are_pushes() -> None:
+    """A third one is not, nor a second one under the first one's key."""
+    first, second, third = (notified("completed", 1 + n, key=f"k{n}", tag="t") for n in range(3))
+    again = notified("timed_out", 9, WEST, key="k0", tag="t")
+
+    assert [len(it.notifications) for it in mixed(first)] == [1]
+    assert [len(it.notifications) for it in mixed(first, second)] == [1, 1]
+    assert [len(it.notifications) for it in mixed(first, second, third)] == [1, 2]
+    assert [len(it.notifications) for it in mixed(first, again)] == [2]
+
+
+def test_after_the_retention_there_may_be_as_many_again() -> None:
+    """Whose deliveries come once more, begins anew."""
+    more = (both(8 * DAY), both(8 * DAY + 1, op="op2"))
+    told = [notified("completed", at, key=f"k{at}", tag="t") for at in (2, 3, 8 * DAY + 2, 8 * DAY + 3)]
+
+    assert [len(it.notifications) for it in mixed(*more, *told)] == [1, 1, 1, 1]
+
+
+def test_the_sink_may_have_read_the_later_outcome_first() -> None:
+    """The first generation is the one whose bounds allow what it says."""
+    wrong = notified("timed_out", 2, EAST, key="late", tag="t")
+    right = notified("completed", 3, key="early", tag="t")
+    none = notified("nonsense", 4, key="none", tag="t")
+
+    found = mixed(wrong, none, right)
+
+    assert found[0].notifications[0].received.key == "early"
+    assert mixed(wrong)[0].notifications[0].received.key == "late"

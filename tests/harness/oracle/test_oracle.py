@@ -2,18 +2,23 @@
 
 import random
 import re
+import sys
+from collections.abc import Callable
+from types import FrameType
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanin.harness.history import Entry, History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Judgement, Rule, Validity
-from fanin.simulator.faults.sink import SinkRefuses
+from fanin.simulator.faults.sink import SinkHangs, SinkRefuses
 from fanin.simulator.faults.transport import LoseResponse
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
+    THREE,
     WEST,
     both,
     crash,
@@ -23,12 +28,11 @@ from tests.harness.oracle.histories import (
     notified,
     occurred,
     sent,
+    unattributed,
     unsent,
     up,
 )
 from tests.paths import ROOT
-
-THREE = (EAST, WEST, NORTH)
 
 # --- judgements ---
 
@@ -223,3 +227,143 @@ def test_an_unrelated_operation_changes_no_other_ones_judgement(at: int, faulty:
 
     assert [it for it in together.judgements if it.op == "op1"] == list(alone.judgements)
     assert [it for it in together.findings if it.op != "other"] == list(alone.findings)
+
+
+ALSO: dict[str, tuple[History, Rule, set[Rule]]] = {
+    "completed after the deadline, with one that came late": (
+        history(sent(EAST, 0), sent(WEST, 125), notified("completed", 125.1)),
+        Rule.DEADLINE, {Rule.OUTCOME, Rule.LATE_AND_DUPLICATE},
+    ),
+    "completed by copies": (
+        history(sent(EAST, 0), sent(EAST, 1, copy=1), notified("completed", 1.1)),
+        Rule.OUTCOME, {Rule.LATE_AND_DUPLICATE},
+    ),
+    "completed by what was malformed": (
+        history(
+            sent(EAST, 0), sent(WEST, 1, status=400, invalid="malformed:no-id"), notified("completed", 1.1)
+        ), Rule.ACKNOWLEDGEMENT, {Rule.OUTCOME},
+    ),
+    "timed out early, and nothing would have come": (
+        history(sent(EAST, 0), notified("timed_out", 70, WEST)), Rule.DEADLINE, set(),
+    ),
+    "timed out early, and the other region came in time": (
+        history(sent(EAST, 0), notified("timed_out", 70, WEST), sent(WEST, 80)),
+        Rule.DEADLINE, {Rule.OUTCOME},
+    ),
+    "lost over a crash": (
+        history(sent(EAST, 0), sent(WEST, 5), crash(6, 7), notified("timed_out", 120, WEST)),
+        Rule.ACKNOWLEDGEMENT, {Rule.OUTCOME},
+    ),
+    "an outcome of a late one": (
+        history(
+            sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 125), notified("completed", 125.1)
+        ), Rule.OUTCOME, {Rule.NOTIFICATION, Rule.LATE_AND_DUPLICATE},
+    ),
+    "an outcome of a late one, under a key of its own": (
+        history(
+            sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 125),
+            notified("completed", 125.1, key="b"),
+        ), Rule.OUTCOME, {Rule.LATE_AND_DUPLICATE},
+    ),
+    "sent again for a copy": (
+        history(both(), notified("completed", 0.1), sent(EAST, 5), notified("completed", 5.1)),
+        Rule.NOTIFICATION, {Rule.LATE_AND_DUPLICATE},
+    ),
+    "sent again for nothing": (
+        history(both(), notified("completed", 0.1), notified("completed", 5.1)), Rule.NOTIFICATION, set(),
+    ),
+    "an operation that never occurred": (
+        history(both(), notified("completed", 0.1), unattributed(1, {"id": "no", "outcome": "completed"})),
+        Rule.IDENTITY, {Rule.CONTENT},
+    ),
+    "never reported that it timed out": (
+        history(sent(EAST, 0)), Rule.DEADLINE, {Rule.NOTIFICATION},
+    ),
+    "no response, because the sink hangs": (
+        history(
+            sent(EAST, 0), notified("timed_out", 120, WEST), fault_applied(121),
+            sent(EAST, 122, error="timeout", after=10_000), faults=(SinkHangs(since=121_000, until=140_000),),
+        ), Rule.ISOLATION, {Rule.ACKNOWLEDGEMENT},
+    ),
+    "a region that is not expected": (
+        history(both(), notified("completed", 0.1, arrived=[EAST, WEST, "mars"])),
+        Rule.EXPECTED_REGIONS, {Rule.CONTENT},
+    ),
+    "the regions of another configuration": (
+        history(
+            both(), down(5, "stop"), up(6, expects=THREE), both(10, op="op2"), sent(NORTH, 11, op="op2"),
+            notified("completed", 0.1, arrived=[EAST, WEST]),
+            notified("completed", 11.1, op="op2", arrived=[EAST, WEST]),
+            regions=THREE, expects=(EAST, WEST),
+        ), Rule.CONTENT, {Rule.EXPECTED_REGIONS},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALSO)
+def test_a_finding_says_what_else_it_shows_broken(name: str) -> None:
+    """So that no clause counts as kept where a finding shows the opposite."""
+    played, rule, also = ALSO[name]
+
+    finding = judge(played).findings[0]
+
+    assert (finding.rule, set(finding.also)) == (rule, also)
+
+
+# --- its cost ---
+
+
+def refused_on_and_on(times: int) -> History:
+    """One notification, refused again and again."""
+    return history(both(), *(notified("completed", 0.1 + 100 * n, status=503) for n in range(times)))
+
+
+def pushes_that_mix(times: int) -> History:
+    """One image, pushed again before the last push is over."""
+    return history(
+        *(
+            line
+            for n in range(times)
+            for line in (
+                occurred(f"op{n}", n / 100, digest="sha256:1", tag="t", ids=f"id-{n}"),
+                sent(EAST, n / 100, op=f"op{n}"),
+                sent(WEST, n / 100 + 0.004, op=f"op{n}"),
+                notified("completed", n / 100 + 0.009, op=f"op{n}", key=f"k{n}", tag="t"),
+            )
+        ),
+        correlation="image",
+    )
+
+
+def copies_after_the_retention(times: int) -> History:
+    """Many attempts that may have begun an operation, and many notifications of it."""
+    week = 8 * 86_400
+    return history(
+        both(),
+        notified("completed", 0.1),
+        *(sent(EAST, week + n) for n in range(times)),
+        *(notified("timed_out", week + 120 + n, WEST, key="b", status=503) for n in range(times)),
+    )
+
+
+@pytest.mark.parametrize("of", [refused_on_and_on, pushes_that_mix, copies_after_the_retention])
+def test_it_costs_twice_as_much_to_judge_twice_as_many_records(of: Callable[[int], History]) -> None:
+    """Counted in calls of functions, which no other process slows down."""
+    few, many = (calls_to_judge(of(times)) for times in (400, 800))
+
+    assert many < 2.3 * few
+
+
+def calls_to_judge(played: History) -> int:
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        judge(played)
+    finally:
+        sys.setprofile(None)
+    return calls

@@ -54,7 +54,7 @@ COMBINED: dict[str, tuple[list[list[Outage]], list[Outage]]] = {
     "one process": ([[BEFORE, Outage(10, 20, 5)]], [BEFORE, Outage(10, 20, 5)]),
     "before both are up": ([[BEFORE], [Outage(ALWAYS, 9, 0)]], [Outage(ALWAYS, 0, 0)]),
     "one is down for a while": (
-        [[BEFORE, Outage(10, 20, 5)], [BEFORE]], [BEFORE, Outage(10, 20, 5)],
+        [[BEFORE, Outage(10, 20, 5)], [BEFORE]], [BEFORE, Outage(10, 40, 5)],
     ),
     "one is down for so long that the other does its work": (
         [[BEFORE, Outage(10, 90, 5)], [BEFORE]], [BEFORE, Outage(10, 40, 5)],

@@ -10,6 +10,7 @@ from fanin.harness.oracle.text import listing, quoted, region_lines
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
+    THREE,
     WEST,
     Line,
     crash,
@@ -19,8 +20,6 @@ from tests.harness.oracle.histories import (
     sent,
     unsent,
 )
-
-THREE = (EAST, WEST, NORTH)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,10 @@ ONE_REGION: dict[str, tuple[tuple[Line, ...], str]] = {
         "sent +5s  answered 400 +5.003s (no-id)  not counted",
     ),
     "invalid, and no response": (
-        (sent(WEST, 5, ok=None, invalid="malformed:huge"),), "sent +5s  no response (huge)  not counted",
+        (sent(WEST, 5, ok=None, invalid="malformed:empty"),), "sent +5s  no response (empty)  not counted",
+    ),
+    "too big, and no response": (
+        (sent(WEST, 5, ok=None, invalid="malformed:huge"),), "sent +5s  no response (huge)  may count",
     ),
     "at the deadline": ((sent(WEST, 120),), "sent +2m00s  acked +2m00.003s  may count"),
     "late": ((sent(WEST, 130),), "sent +2m10s  acked +2m10.003s  late"),

@@ -7,7 +7,7 @@ import pytest
 from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.generations import generations
-from fanin.harness.oracle.violation import OperationView, Violation
+from fanin.harness.oracle.violation import OperationView, Violation, names_each_region_once
 from fanin.harness.verdict import Finding, Rule
 from tests.harness.oracle.histories import EAST, NORTH, WEST, Line, history, notified, sent, unsent
 
@@ -16,7 +16,7 @@ def view_of(*lines: Line, **played: Any) -> OperationView:
     """The first operation of a run."""
     evidence = collect(history(*lines, **played))
     operation = evidence.operations[0]
-    had_key = generations(operation, evidence.scenario)
+    had_key = generations(operation, evidence)
     return OperationView(operation, had_key, evidence, Allowances(evidence), evidence.scenario)
 
 
@@ -97,18 +97,11 @@ NAMES: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notification_names_each_region_once_or_does_not(name: str) -> None:
-    """Whatever else it names."""
+    """Other names in its lists do not change that."""
     body, once = NAMES[name]
     view = view_of(sent(EAST, 0), notified("timed_out", 120, WEST, **body))
 
-    assert view.names_each_region_once(view.first.notifications[0]) is once
-
-
-def test_regions_are_written_as_in_the_scenario() -> None:
-    """Names compare normalised; those that are not expected are left out."""
-    view = view_of(sent("WestUS", 0), regions=("WestUS", EAST))
-
-    assert view.regions(["eastus", "westus", "mars"]) == ("WestUS", EAST)
+    assert names_each_region_once(view.first.notifications[0], view.first.bounds) is once
 
 
 def test_a_view_has_the_tolerance_of_its_run() -> None:
@@ -116,3 +109,13 @@ def test_a_view_has_the_tolerance_of_its_run() -> None:
     view = view_of(sent(EAST, 0), run={"tolerance": 77})
 
     assert (view.tolerance, view.undecidable) == (77, False)
+
+
+def test_what_was_sent_after_a_notification_came_late_or_again() -> None:
+    """Until an instant; what was refused changed nothing."""
+    view = view_of(
+        sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 121), sent(EAST, 122, status=400),
+        sent(EAST, 130),
+    )  # fmt: skip
+
+    assert view.deliveries_between(120_000, 125_000) == [121_000]

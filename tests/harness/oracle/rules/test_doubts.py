@@ -10,6 +10,7 @@ from fanin.simulator.faults.sink import SinkDown
 from fanin.simulator.faults.transport import Drop, Duplicate
 from fanin.simulator.language.scenario import Expectation
 from tests.harness.oracle.histories import (
+    DONE,
     EAST,
     NORTH,
     WEST,
@@ -26,7 +27,6 @@ from tests.harness.oracle.histories import (
     up,
 )
 
-DONE = (both(), notified("completed", 0.1))
 LATE = (sent(EAST, 0), notified("timed_out", 120, WEST))
 SEVEN = [f"op{n}" for n in range(2, 9)]
 
@@ -186,13 +186,31 @@ def test_a_finding_outweighs_every_doubt(lines: tuple[Line, ...]) -> None:
     assert judge(history(*lines, complete=False)).validity is Validity.INVALID
 
 
+@pytest.mark.parametrize(
+    ("second", "validity"),
+    [
+        (SinkDown(since=60_000, until=630_000), Validity.VALID),
+        (SinkDown(since=60_000, until=630_001), Validity.UNKNOWN),
+        (SinkDown(since=20_000, until=60_000), Validity.UNKNOWN),
+        (SinkDown(since=60_000), Validity.UNKNOWN),
+    ],
+)
+def test_a_sink_that_fails_again_within_the_grace_need_not_be_noticed(
+    second: SinkDown, validity: Validity
+) -> None:
+    """Nothing had to be sent meanwhile: the pause after the first failure may last so long."""
+    faults = (SinkDown(since=1_000, until=30_000), second)
+
+    assert judge(history(*DONE, fault_applied(1), faults=faults)).validity is validity
+
+
 def test_a_fault_without_an_operation_of_the_scenario_is_no_doubt() -> None:
     """The record speaks of the harness, not of the aggregator."""
     assert judge(history(*DONE, fault_applied(1, 5))).validity is Validity.VALID
 
 
 def test_a_delivery_of_what_never_occurred_is_damage_not_an_error() -> None:
-    """Someone has edited the file, or a line is lost."""
+    """The file was edited, or a line of it is lost."""
     played = history(*DONE, sent(EAST, 1, op="op2"), sent(NORTH, 1, op="op3"))
     damaged = [
         entry for entry in played.entries if getattr(entry, "op", "op1") == "op1" or hasattr(entry, "id")

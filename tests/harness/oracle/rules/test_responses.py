@@ -1,5 +1,7 @@
 """The oracle on responses: how a delivery must be answered, and what explains that it was not."""
 
+from typing import Any
+
 import pytest
 
 from fanin.harness.history import History
@@ -10,8 +12,10 @@ from fanin.simulator.faults.sink import SinkHangs
 from fanin.simulator.faults.transport import LoseRequest, LoseResponse, SlowClient
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
+    DONE,
     EAST,
     NORTH,
+    THREE,
     WEST,
     Line,
     both,
@@ -25,8 +29,14 @@ from tests.harness.oracle.histories import (
     up,
 )
 
-DONE = (both(), notified("completed", 0.1))
 QUICK = Delay(min=1, max=3)
+OF_THREE: dict[str, Any] = {"regions": THREE, "expects": (EAST, WEST)}
+LARGER = (both(), notified("completed", 0.1, arrived=[EAST, WEST]), down(10, "stop"), up(11, expects=THREE))
+FEWER = (
+    *(sent(region, 0) for region in THREE), notified("completed", 0.1), down(10, "stop"),
+    up(11, expects=(EAST, WEST)),
+)  # fmt: skip
+WAITING = (sent(EAST, 5, op="op2"), *FEWER, notified("timed_out", 125.01, WEST, NORTH, op="op2"))
 PING = occurred("op2", 1, action="ping")
 DELETION = occurred("op2", 1, action="delete")
 
@@ -41,21 +51,72 @@ def no_response(at: float = 5, after: int = 10_000) -> Line:
     return sent(EAST, at, error="timeout", after=after)
 
 
+def put_off(**fields: str) -> History:
+    """Answered 503 while nothing else goes on."""
+    return after_done(sent(EAST, 5, status=503, retry_after="1", **fields))  # type: ignore[arg-type]
+
+
 def in_envelope(invalid: str = "", op: str = "op2") -> Line:
     """One of several that travel together, and are all answered 202."""
     return sent(EAST, 1, envelope=1, invalid=invalid, op=op)
 
 
 RIGHT = {
+    # --- a region that becomes expected while an attempt is open ---
+    "it is refused": history(*LARGER, sent(NORTH, 9.999, status=422, after=1_500), **OF_THREE),
+    "its ping is refused": history(
+        *LARGER, PING, sent(NORTH, 9.999, status=400, after=1_500, op="op2"), **OF_THREE
+    ),
+    "it is refused, though its operation begins afterwards": history(
+        *LARGER, sent(NORTH, 9.999, status=400, after=1_500, op="op3"), sent(EAST, 12, op="op3"),
+        notified("timed_out", 132.01, WEST, NORTH, op="op3"), **OF_THREE,
+    ),
+    "it is accepted, and counts": history(
+        *LARGER, sent(NORTH, 9.999, ok=1_500, op="op3"), sent(EAST, 12, op="op3"), sent(WEST, 13, op="op3"),
+        notified("completed", 13.01, op="op3"), **OF_THREE,
+    ),
+    # --- a region that is expected no more ---
+    "it is refused, and no other has reported": history(
+        *FEWER, sent(NORTH, 20, status=400, op="op2"), regions=THREE
+    ),
+    "it is refused, and expected again when the others report": history(
+        *FEWER, sent(NORTH, 20, status=400, op="op2"), down(30, "stop"), up(31, expects=THREE),
+        sent(EAST, 40, op="op2"), notified("timed_out", 160.01, WEST, NORTH, op="op2"), regions=THREE,
+    ),
+    "it is refused, as its operation is over": history(*FEWER, sent(NORTH, 20, status=422), regions=THREE),
+    "it is accepted, though its operation is over": history(*FEWER, sent(NORTH, 20), regions=THREE),
+    "it shares the answer of a batch": history(*FEWER, sent(NORTH, 20, envelope=1), regions=THREE),
+    "its operation still waits for it": history(
+        sent(EAST, 5, op="op2"), sent(WEST, 6, op="op2"), *FEWER, sent(NORTH, 20, op="op2"),
+        notified("completed", 20.01, op="op2"), regions=THREE,
+    ),
+    "its ping is refused, as it is unknown": history(
+        *FEWER, occurred("op2", 20, action="ping"), sent(NORTH, 20, status=400, op="op2"), regions=THREE
+    ),
     # --- answered ---
     "a duplicate is answered 200": after_done(sent(EAST, 5, status=200)),
-    "busy, with an instant at which to try again": after_done(sent(EAST, 5, status=503, retry_after="1")),
+    "busy with another one, with an instant at which to try again": after_done(
+        sent(EAST, 5, status=503, retry_after="1"), sent(WEST, 5.002)
+    ),
+    "busy, with a date at which to try again": after_done(
+        sent(EAST, 5, status=503, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), sent(WEST, 5)
+    ),
+    "busy after a start": after_done(crash(4, 5), sent(EAST, 5.1, status=503, retry_after="1")),
+    "busy while it goes down": after_done(
+        sent(EAST, 5, status=503, retry_after="1"), down(5.002, "stop"), up(6)
+    ),
     "a ping is answered 200": after_done(PING, sent(EAST, 1, op="op2", status=200)),
     "an action that is not awaited is answered 200": history(
         *DONE, DELETION, sent(EAST, 1, op="op2", status=200), actions=("push",)
     ),
+    "an action that is not awaited shares the answer of a batch": history(
+        *DONE, DELETION, sent(EAST, 1, op="op2", status=202, envelope=1), actions=("push",)
+    ),
     "a ping of an unknown region is answered 200": after_done(
         PING, sent(EAST, 1, op="op2", status=200, url_region="mars")
+    ),
+    "a ping of an unknown region, alone in an envelope, is answered 202": after_done(
+        PING, sent(EAST, 1, op="op2", status=202, url_region="mars", envelope=1)
     ),
     "a ping of no region is refused": after_done(PING, sent(EAST, 1, op="op2", status=400, url_region=None)),
     "a malformed body is refused": after_done(sent(EAST, 1, status=422, invalid="malformed:not-json")),
@@ -76,6 +137,10 @@ RIGHT = {
         regions=(EAST, WEST, NORTH), expects=(EAST, WEST),
     ),
     # --- not answered, for a reason ---
+    "a huge body is refused": after_done(sent(EAST, 1, status=413, invalid="malformed:huge")),
+    "a huge body is taken, and counts": history(
+        sent(EAST, 0), sent(WEST, 1, invalid="malformed:huge"), notified("completed", 1.1)
+    ),
     "a huge body is cut off": after_done(sent(EAST, 1, error="reset", invalid="malformed:huge")),
     "the request was lost": after_done(
         sent(EAST, 5, error="lost"), fault_applied(5, attempt=4), faults=(LoseRequest(),)
@@ -101,6 +166,10 @@ RIGHT = {
     "no response over a crash": after_done(no_response(), crash(6, 7)),
     "an error while it was going down": after_done(sent(EAST, 5, status=500), down(5.002, "stop"), up(6)),
     # --- starts ---
+    "the first start took long": history(
+        up(200, took=200_000), both(200), notified("completed", 200.1), boot=False
+    ),
+    "a start took as long as it may": after_done(down(5), up(66, took=60_000)),
     "it started again in the end": after_done(crash(5, 6), down(7), down(8, "failed", "locked"), up(9)),
 }  # fmt: skip
 
@@ -109,28 +178,41 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     # --- refused ---
     "the first is refused": (
         history(sent(EAST, 0, status=409), sent(WEST, 1), notified("timed_out", 121, EAST)),
-        Rule.ACKNOWLEDGEMENT, ("B04",),
+        Rule.ACKNOWLEDGEMENT, (),
     ),
     "the only one is refused": (
         after_done(sent(EAST, 1, op="op2", status=404)), Rule.ACKNOWLEDGEMENT, (),
     ),
     "redirected": (after_done(sent(EAST, 1, op="op2", status=302)), Rule.ACKNOWLEDGEMENT, ()),
-    "a duplicate is refused": (after_done(sent(EAST, 5, status=409)), Rule.LATE_AND_DUPLICATE, ("B04",)),
+    "a duplicate is refused": (after_done(sent(EAST, 5, status=409)), Rule.LATE_AND_DUPLICATE, ()),
     "one that came after the notification is refused": (
         history(sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 121, status=410)),
-        Rule.LATE_AND_DUPLICATE, ("B04",),
+        Rule.LATE_AND_DUPLICATE, ("B46",),
     ),
     "one that came after the deadline is refused": (
         history(sent(EAST, 0), sent(WEST, 120.004, status=410), notified("timed_out", 120.1, WEST)),
-        Rule.LATE_AND_DUPLICATE, ("B04",),
+        Rule.LATE_AND_DUPLICATE, ("B46",),
     ),
     "one that came at the deadline is refused": (
         history(sent(EAST, 0), sent(WEST, 120.003, status=410), notified("timed_out", 120.1, WEST)),
-        Rule.ACKNOWLEDGEMENT, ("B04",),
+        Rule.ACKNOWLEDGEMENT, (),
     ),
     "a ping is answered 202": (after_done(PING, sent(EAST, 1, op="op2", status=202)), Rule.PING, ()),
     "an action that is not awaited is refused": (
         history(*DONE, DELETION, sent(EAST, 1, op="op2", status=400), actions=("push",)), Rule.PING, (),
+    ),
+    # --- a region that is expected no more ---
+    "it is refused, though its operation waits for it": (
+        history(*WAITING, sent(NORTH, 20, status=422, op="op2"), regions=THREE), Rule.ACKNOWLEDGEMENT, (),
+    ),
+    "it is accepted, and no other has reported": (
+        history(*FEWER, sent(NORTH, 20, op="op2"), regions=THREE), Rule.EXPECTED_REGIONS, ("B32", "B68"),
+    ),
+    "it is accepted, and its operation began without it": (
+        history(
+            *FEWER, both(20, op="op2"), notified("completed", 20.1, op="op2", arrived=[EAST, WEST]),
+            sent(NORTH, 30, op="op2"), regions=THREE,
+        ), Rule.EXPECTED_REGIONS, ("B32", "B68"),
     ),
     # --- a server error ---
     "500": (after_done(sent(EAST, 5, status=500)), Rule.ACKNOWLEDGEMENT, ("B55",)),
@@ -140,22 +222,60 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "busy, without an instant at which to try again": (
         after_done(sent(EAST, 5, status=503)), Rule.ACKNOWLEDGEMENT, ("B55",),
     ),
+    "busy, though nothing else goes on": (put_off(), Rule.LATE_AND_DUPLICATE, ()),
+    "busy, and the first of its region": (
+        history(sent(EAST, 0), sent(WEST, 5, status=503, retry_after="1"), notified("timed_out", 121, WEST)),
+        Rule.ACKNOWLEDGEMENT, (),
+    ),
+    "busy again long after a start": (
+        after_done(crash(4, 5), sent(EAST, 10.001, status=503, retry_after="1")), Rule.LATE_AND_DUPLICATE, (),
+    ),
+    "too busy to refuse what is malformed": (
+        put_off(invalid="malformed:not-json"), Rule.ACKNOWLEDGEMENT, (),
+    ),
+    "too busy for a ping": (
+        after_done(PING, sent(EAST, 1, op="op2", status=503, retry_after="1")), Rule.PING, (),
+    ),
+    "busy with the sink": (
+        after_done(
+            sent(EAST, 5, status=503, retry_after="1"), fault_applied(5),
+            faults=(SinkHangs(since=4_000, until=6_000),),
+        ), Rule.ISOLATION, (),
+    ),
+    **{
+        f"busy until {when!r}": (
+            after_done(sent(EAST, 5, status=503, retry_after=when), sent(WEST, 5)),
+            Rule.ACKNOWLEDGEMENT, ("B55",),
+        )
+        for when in ("soon", "-5", "1.5", "", "9" * 5_000)
+    },
     # --- accepted ---
     "a malformed body is accepted": (
         after_done(sent(EAST, 1, status=202, invalid="malformed:not-json")), Rule.ACKNOWLEDGEMENT, (),
     ),
     "an unknown region is accepted": (
-        after_done(sent(EAST, 1, status=202, url_region="mars")), Rule.EXPECTED_REGIONS, ("B32",),
+        after_done(sent(EAST, 1, status=202, url_region="mars")), Rule.EXPECTED_REGIONS, ("B32", "B68"),
     ),
     "no region is accepted": (
-        after_done(sent(EAST, 1, status=202, url_region=None)), Rule.EXPECTED_REGIONS, ("B32",),
+        after_done(sent(EAST, 1, status=202, url_region=None)), Rule.EXPECTED_REGIONS, ("B32", "B68"),
     ),
     "a wrong key is accepted": (after_done(sent(EAST, 1, invalid="wrong-key")), Rule.ACKNOWLEDGEMENT, ()),
     "a wrong key is refused for another reason": (
         after_done(sent(EAST, 1, status=400, invalid="wrong-key")), Rule.ACKNOWLEDGEMENT, (),
     ),
+    "an invalid one alone in an envelope is accepted": (
+        after_done(in_envelope(invalid="malformed:no-id")), Rule.ACKNOWLEDGEMENT, (),
+    ),
+    "an invalid one in an envelope is redirected": (
+        after_done(
+            sent(EAST, 1, status=302, envelope=1, invalid="malformed:no-id", op="op2"), in_envelope(op="op1")
+        ), Rule.ACKNOWLEDGEMENT, (),
+    ),
     "an invalid one in an envelope counted": (
-        after_done(in_envelope(invalid="malformed:no-id"), notified("timed_out", 121, WEST, op="op2")),
+        after_done(
+            in_envelope(invalid="malformed:no-id"), in_envelope(op="op1"),
+            notified("timed_out", 121, WEST, op="op2"),
+        ),
         Rule.ACKNOWLEDGEMENT, (),
     ),
     # --- not answered ---
@@ -168,6 +288,20 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         after_done(no_response(), fault_applied(5), faults=(SinkHangs(since=4_000, until=6_000),)),
         Rule.ISOLATION, ("B24",),
     ),
+    "an error for the first one, sent when it came up": (
+        history(sent(EAST, 0, status=500), both(1), notified("completed", 1.1)),
+        Rule.ACKNOWLEDGEMENT, ("B55",),
+    ),
+    "no response long after a slow request was there": (
+        after_done(
+            no_response(after=10_000), fault_applied(5, op="op1", region=EAST),
+            faults=(SlowClient(over=4_000),),
+        ), Rule.ACKNOWLEDGEMENT, ("B24",),
+    ),
+    "no response, on a network that is never so slow": (
+        after_done(no_response(after=10_000), latency=Delay(median=2, sigma=0.5)),
+        Rule.ACKNOWLEDGEMENT, ("B24",),
+    ),
     "cut off": (after_done(sent(EAST, 5, error="reset")), Rule.ACKNOWLEDGEMENT, ("B69",)),
     "refused a connection": (after_done(sent(EAST, 5, error="refused")), Rule.ACKNOWLEDGEMENT, ()),
     "a fault lost another one's response": (
@@ -179,6 +313,9 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     # --- starts ---
     "it did not start again": (
         after_done(down(5), down(6, "failed", "database is locked")), Rule.ACKNOWLEDGEMENT, (),
+    ),
+    "a start took too long": (
+        after_done(down(5), up(66.001, took=60_001)), Rule.ACKNOWLEDGEMENT, (),
     ),
     "one of two replicas did not start": (
         history(up(0, replica=1), down(0, "failed", "in use", replica=2), *DONE, boot=False),
@@ -223,6 +360,14 @@ SENTENCES = {
     "busy, without an instant at which to try again": (
         f"{DELIVERY}, sent at +5s, answered 503; a correct aggregator sends Retry-After with its 503"
     ),
+    "busy until 'soon'": (
+        f"{DELIVERY}, sent at +5s, answered 503; a correct aggregator says in Retry-After how many seconds to"
+        " wait, or until which date, not 'soon'"
+    ),
+    "busy, though nothing else goes on": (
+        f"{DELIVERY}, sent at +5s, answered 503 though no other was open; an aggregator is too busy only"
+        " while it has something to do"
+    ),
     "a malformed body is accepted": (
         f"{DELIVERY} (malformed:not-json), sent at +1s, answered 202; a correct aggregator refuses"
         " it with a 4xx"
@@ -244,6 +389,9 @@ SENTENCES = {
         " time and no fault to explain it"
     ),
     "it did not start again": "the aggregator did not start again at +6s: database is locked",
+    "a start took too long": (
+        "the aggregator took 1m0.001s to start again, until +1m06.001s; a start may take 1m"
+    ),
     "one of two replicas did not start": "replica 2 did not start at +0s: in use",
 }
 

@@ -1,0 +1,212 @@
+"""Pushes of one image, where the image is the correlation key: which of them are operations of their own.
+
+An operation has its outcome; what a region sends afterwards of another push begins the next one (contract,
+clause 1). That is certain if every region, also of those that are expected only now, had reported the
+earlier push, and its outcome was decided, before anything of the later one was sent; then each is judged by
+itself. Pushes whose deliveries may have mixed stay one operation, of which one outcome is owed and as many as
+there are pushes are right.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from operator import attrgetter, itemgetter
+
+from fanin.harness.history import RegistryEvent
+from fanin.harness.oracle.allowances import Allowances
+from fanin.harness.oracle.bounds import FOREVER, Bounds, bounds_of, forgotten_from
+from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
+from fanin.harness.oracle.notification_body import instant_ms
+from fanin.harness.oracle.successors import explains
+
+
+def separate(evidence: Evidence) -> Evidence:
+    """Make an operation of every push that certainly is one."""
+    if evidence.scenario.correlation != "image":
+        return evidence
+    operations: list[Operation] = []
+    allowances = Allowances(evidence)
+    operation_of = dict(evidence.operation_of)
+    for operation in evidence.operations:
+        parts = _parts(operation, evidence)
+        if len(parts) > 1:
+            notifications = [*operation.notifications, *operation.late_completions]
+            _assign(sorted(notifications, key=attrgetter("index")), parts, evidence, allowances)
+            operation_of |= {it.sent.attempt: part for part in parts for it in part.attempts}
+        operations += parts
+    return replace(evidence, operations=tuple(operations), operation_of=operation_of)
+
+
+def _parts(operation: Operation, evidence: Evidence) -> list[Operation]:
+    first, *others = operation.events
+    own: dict[str, list[Attempt]] = {}
+    for attempt in operation.attempts:
+        own.setdefault(attempt.sent.op, []).append(attempt)
+    if not others:
+        return [operation]
+    parts = [Operation(operation.key, [first], own.get(first.op, []), image=operation.key)]
+    sent = _SentIds()
+    sent.add(first, parts[0])
+    for event in others:
+        attempts = own.get(event.op, [])
+        known = sent.known(event, parts[-1])
+        if known is not None or all(it.counts is False for it in attempts):
+            part = known or parts[-1]
+        elif parts[-1].pushes == 1 and _is_over(parts[-1], attempts, evidence):
+            part = Operation(f"{operation.key} (push {len(parts) + 1})", image=operation.key)
+            parts.append(part)
+        else:
+            part = parts[-1]
+            part.pushes += 1
+        part.events.append(event)
+        part.attempts += attempts
+        sent.add(event, part)
+    for part in parts:
+        part.attempts.sort(key=attrgetter("index"))
+    if len(parts) == 1:
+        operation.pushes = parts[0].pushes
+        return [operation]
+    return parts
+
+
+class _SentIds:
+    """Which ids each region has sent, and of which pushes."""
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[str, str], list[Operation]] = {}
+
+    def add(self, event: RegistryEvent, part: Operation) -> None:
+        """An event of a push."""
+        for sent in event.ids.items():
+            of_id = self._parts.setdefault(sent, [])
+            if part not in of_id:
+                of_id.append(part)
+
+    def known(self, event: RegistryEvent, latest: Operation) -> Operation | None:
+        """The latest push of which every region has sent this id before: then it is no other push."""
+        if not event.ids:
+            return latest
+        first, *others = (self._parts.get(sent, []) for sent in event.ids.items())
+        return next((it for it in reversed(first) if all(it in parts for parts in others)), None)
+
+
+def _is_over(part: Operation, later: Sequence[Attempt], evidence: Evidence) -> bool:
+    """Whether all regions had reported a push, and it was decided, before a later one could be known."""
+    drift = evidence.run.clock_drift
+    begins = min(it.sent.at for it in later if it.counts is not False) - drift
+    scenario, *undecidable = evidence.configured_for(part)
+    reported = {it.region for it in part.attempts if it.counts and it.ended_at + drift < begins}
+    # A region that is expected only now has reported no push: it need not begin one, and may be refused.
+    report = {it.region for it in later if it.awaited and not it.invalid_because}
+    bounds = bounds_of(part.attempts, scenario, clock_drift=drift)
+    return not undecidable and reported >= {*scenario.regions, *report} and bounds.decided_until < begins
+
+
+def _assign(
+    notifications: Sequence[Notification],
+    parts: Sequence[Operation],
+    evidence: Evidence,
+    allowances: Allowances,
+) -> None:
+    """Give each notification to the push that it is about: by key, or by what it says.
+
+    One that was refused for long may come after that of a later push. So where several are possible, it is
+    about the one that can wait least.
+    """
+    bounded = [
+        (it, bounds_of(it.attempts, evidence.configured_for(it)[0], clock_drift=evidence.run.clock_drift))
+        for it in parts
+    ]
+    tolerance = evidence.run.tolerance
+    bounded.sort(
+        key=lambda it: allowances.allowed_until(it[0], it[1].decided_from, it[1].decided_until, tolerance)
+    )
+    forgotten = {it.key: forgotten_from(bounds) for it, bounds in bounded}
+    owners = _named(notifications, bounded, evidence)
+    named = {part.key for part in owners.values()}
+    for notification in notifications:
+        key = notification.received.key
+        part = owners.get(key) if key else None
+        if part is not None and notification.at >= forgotten[part.key] and _is_another(notification, part):
+            part = _sent_last(notification, parts)
+        part = part or next(_likely(notification, bounded, named, evidence))
+        owners.setdefault(key, part)
+        part.add(notification)
+
+
+def _is_another(notification: Notification, part: Operation) -> bool:
+    """Whether it is no repetition of what the sink has read of this push, and has not accepted yet."""
+    return not any(notification.repeats(it) for it in part.read) or any(it.accepted for it in part.read)
+
+
+def _named(
+    notifications: Sequence[Notification], bounded: Sequence[tuple[Operation, Bounds]], evidence: Evidence
+) -> dict[str | None, Operation]:
+    """By key: the push that its first notification certainly means, by deadline, id or request id."""
+    having: dict[str | None, list[Operation]] = {}
+    for part, _ in bounded:
+        ids = {id_ for event in part.events for id_ in event.ids.values()}
+        requests = {(event.details or {}).get("requestId") for event in part.events}
+        for known in ids | {f"request {it}" for it in requests if it}:
+            having.setdefault(known, []).append(part)
+    first = {it.received.key: it for it in reversed(notifications) if it.received.key}
+    found: dict[str | None, Operation] = {}
+    for key, notification in first.items():
+        body = notification.body
+        near = [it for it, _ in _near(notification, bounded, evidence)]
+        if _deadline(notification, evidence) is None:
+            near = having.get(body.id) or having.get(f"request {body.details.get('requestId')}") or []
+        if len(near) == 1:
+            found[key] = near[0]
+    return found
+
+
+def _deadline(notification: Notification, evidence: Evidence) -> int | None:
+    """The deadline that it names, from the scenario's start; None when it names none that can be compared."""
+    deadline, epoch = notification.body.deadline, evidence.run.epoch
+    instant = None if deadline is None or epoch is None else instant_ms(deadline)
+    return None if instant is None or epoch is None else instant - epoch
+
+
+def _near(
+    notification: Notification, bounded: Sequence[tuple[Operation, Bounds]], evidence: Evidence
+) -> list[tuple[Operation, int]]:
+    """The pushes whose deadline it may name, and how far off that is; none if it names none."""
+    deadline = _deadline(notification, evidence)
+    if deadline is None:
+        return []
+    offsets = ((it, _offset(it, bounds, deadline)) for it, bounds in bounded)
+    return [(it, offset) for it, offset in offsets if offset <= evidence.run.tolerance]
+
+
+def _likely(
+    notification: Notification,
+    bounded: Sequence[tuple[Operation, Bounds]],
+    named: Collection[str],
+    evidence: Evidence,
+) -> Iterator[Operation]:
+    """The pushes that a notification may be about, the likeliest first."""
+    if _deadline(notification, evidence) is not None:
+        near = sorted(_near(notification, bounded, evidence), key=itemgetter(1))
+        yield from (it for it, _ in near)
+    else:
+        begun = (pair for pair in bounded if pair[1].decided_from <= notification.at)
+        free = [pair for pair in begun if not pair[0].notifications and pair[0].key not in named]
+        free.sort(key=lambda pair: not explains(pair[1], notification))
+        yield from (it for it, _ in free)
+    # One that follows from a delivery that comes once more, perhaps when its id is forgotten.
+    yield _sent_last(notification, [it for it, _ in bounded])
+
+
+def _sent_last(notification: Notification, parts: Sequence[Operation]) -> Operation:
+    return max(parts, key=lambda it: _latest_sent(it, notification.at))
+
+
+def _offset(part: Operation, bounds: Bounds, at: int) -> int:
+    """How far an instant is from the window in which the deadline lies; of mixed pushes it has no end."""
+    until = bounds.deadline_until if part.pushes == 1 else FOREVER
+    return max(bounds.deadline_from - at, at - until, 0)
+
+
+def _latest_sent(part: Operation, at: int) -> int:
+    sent = (it.sent.at for it in part.attempts if it.counts is not False and it.sent.at <= at)
+    return max(sent, default=-FOREVER)

@@ -1,0 +1,75 @@
+"""The oracle on answers that wait for the sink."""
+
+import pytest
+
+from fanin.harness.history import History
+from fanin.harness.oracle.oracle import judge
+from fanin.harness.verdict import Rule
+from fanin.simulator.faults.sink import SinkStalls
+from tests.harness.oracle.histories import EAST, WEST, Line, down, fault_applied, history, notified, sent, up
+
+OPS = ("op1", "op2", "op3")
+
+
+def one(op: str, *, takes: int = 3_005, before: int = 3, stalls: int = 3_000, at: float = 10) -> list[Line]:
+    """An operation whose last delivery is answered after so long, and whose notification takes so long."""
+    return [
+        sent(EAST, at - 5, ok=before, op=op),
+        sent(WEST, at, ok=takes, op=op),
+        notified("completed", at + 0.001, after=stalls, op=op),
+    ]
+
+
+def stalled(*lines: Line) -> History:
+    """The sink is slow."""
+    return history(*lines, fault_applied(10.001), faults=(SinkStalls(by=3_000),))
+
+
+def three(**each: int) -> list[Line]:
+    return [line for op in OPS for line in one(op, **each)]
+
+
+RIGHT = {
+    "once, by chance": stalled(*one("op1")),
+    "twice, by chance": stalled(*one("op1"), *one("op2")),
+    "three times, and once not": stalled(*three(), *one("op4", takes=40)),
+    "every answer takes three seconds": stalled(*three(before=3_000)),
+    "an answer comes well after the sink's": stalled(*three(takes=3_300)),
+    "an answer comes before the sink's": stalled(*three(takes=2_900)),
+    "the sink answers at once": history(*three(stalls=5)),
+    "the sink never answers": history(
+        *(sent(EAST, 5, op=op) for op in OPS), *(sent(WEST, 10, ok=3_005, op=op) for op in OPS),
+        *(notified("completed", 10.1, after=None, op=op) for op in OPS),
+        *(notified("completed", 20, op=op) for op in OPS),
+    ),
+    "the notification is sent after the answer": stalled(
+        *(sent(EAST, 5, op=op) for op in OPS), *(sent(WEST, 10, ok=2, op=op) for op in OPS),
+        *(notified("completed", 10.003, after=3_000, op=op) for op in OPS),
+    ),
+    "it was going down": stalled(*three(), down(12, "stop"), up(14)),
+    "it is the deadline that is notified": stalled(
+        *(sent(EAST, 5, op=op) for op in OPS),
+        *(notified("timed_out", 125.1, WEST, after=3_000, op=op) for op in OPS),
+    ),
+    "nothing was acknowledged": history(
+        *(sent(EAST, 5, op=op, error="reset") for op in OPS), down(5.003), up(6),
+        *(notified("timed_out", 125.1, WEST, after=3_000, op=op) for op in OPS),
+    ),
+}  # fmt: skip
+
+
+def test_answers_that_come_when_the_sink_has_answered_were_held() -> None:
+    """The sink never holds up the answer to a delivery."""
+    verdict = judge(stalled(*three()))
+
+    assert [it.rule for it in verdict.findings] == [Rule.ISOLATION] * 3
+    assert verdict.findings[0].message == (
+        "op1 had its delivery from westus, sent at +10s, answered at +13.005s, when the sink had answered"
+        " the notification of +10.001s at +13.001s"
+    )
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_an_answer_that_is_only_slow_was_not_held(name: str) -> None:
+    """How fast an aggregator answers is its own affair."""
+    assert judge(RIGHT[name]).findings == ()
