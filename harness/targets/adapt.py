@@ -1,7 +1,7 @@
 """Adapts a scenario to a deployment: to its regions, to its configuration, and with ids of its own.
 
-Rules of this file: pure. What a scenario says about a region is transferred to a region of the deployment,
-never left out; a scenario that names more regions than there are cannot be played.
+Rules of this file: pure. What a scenario says about a region is transferred to a region of the deployment.
+Where there are fewer, regions are left out if the story allows it (`fewer_regions`).
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from msgspec import structs
 
 from fanin.harness.capabilities import FILTERED_ACTIONS, Capability, Declarable, missing_capabilities
 from fanin.harness.results import Skipped
+from fanin.harness.targets.fewer_regions import with_fewer_regions
 from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
@@ -45,6 +46,9 @@ def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Ski
         lacks.append("action-filter")
     named = set(_named_regions(scenario))
     count, there = len(named), len(configuration.regions)
+    if count > there and (smaller := with_fewer_regions(scenario, there)) is not None:
+        scenario, named = smaller, set(smaller.regions)
+        count = there
     if count > there:
         return Skipped(scenario.scenario, (*lacks, "own-regions"), f"{count} regions; there are {there}")
     if lacks:

@@ -33,7 +33,8 @@ from fanin.harness.targets.sink_router import SinkRouter
 from fanin.harness.targets.status_body import Activities
 from fanin.harness.targets.status_probe import UNOBSERVABLE, StatusProbe
 from fanin.harness.world.asgi import OnResponse, WebhookResponse
-from fanin.harness.world.play import TIMEOUTS_WATCHED, World
+from fanin.harness.world.play import World
+from fanin.harness.world.watch import TIMEOUTS_WATCHED
 from fanin.simulator.delivery import Profile
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import WebhookRequest
@@ -82,6 +83,7 @@ class PlannedRun(NamedTuple):
     seed: int
     profile: Profile
     load: Load
+    left_out: int  # regions that the scenario names and the deployment does not have
     start_ms: int
 
 
@@ -90,7 +92,7 @@ def plan(
 ) -> tuple[list[PlannedRun], list[Skipped]]:
     """The runs with their start times, and the scenarios that the deployment cannot be judged by."""
     skipped: list[Skipped] = []
-    ready: list[tuple[Scenario, int, Profile, Load]] = []
+    ready: list[tuple[Scenario, int, Profile, Load, int]] = []
     for scenario in scenarios:
         adapted = adapt(scenario, deployment.configuration)
         if isinstance(adapted, Skipped):
@@ -98,8 +100,10 @@ def plan(
             continue
         own_seed = scenario_seed(seed, scenario)
         small, profile = deployment.time_scale.scale(with_fresh_ids(adapted, own_seed))
-        ready.append((small, own_seed, profile, estimate_load(small, seed=own_seed, profile=profile)))
-    begins = start_times([load for *_, load in ready], deployment.webhooks_per_second)
+        load = estimate_load(small, seed=own_seed, profile=profile)
+        left_out = max(0, len(scenario.regions) - len(adapted.regions))
+        ready.append((small, own_seed, profile, load, left_out))
+    begins = start_times([load for *_, load, _ in ready], deployment.webhooks_per_second)
     return [PlannedRun(*each, start) for each, start in zip(ready, begins, strict=True)], skipped
 
 
@@ -128,9 +132,9 @@ class DeploymentTarget:
     async def request(
         self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
     ) -> WebhookResponse:
-        given = "" if request.address is None else request.address.key
-        # The scenario's key stands for the deployment's. Any other key is meant to be wrong.
-        key = self._key if given in ("", self._scenario_key) else Secret(given)
+        given = self._scenario_key if request.address is None else request.address.key
+        # The scenario's key stands for the deployment's. Any other key, or none, is meant to be wrong.
+        key = self._key if given == self._scenario_key else Secret(given)
         answer, body = await http_client.deliver(
             self._session,
             self._endpoint.url(request, key),

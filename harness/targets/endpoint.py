@@ -6,11 +6,10 @@ Rules of this file: pure. A secret is a `Secret` from the moment it is read, and
 import re
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
+from fanin.harness.placement import KEY_PLACE, PLACEHOLDER
 from fanin.simulator.wire import PLACE, Address, WebhookRequest
 
-KEY_PLACE = "{key}"
 KEY_ENV = "FANIN_TARGET_KEY"
-_PLACEHOLDER = re.compile("[{][^{}]*[}]")
 # Names of query parameters and of headers that hold secrets.
 _SECRET_PARAMETER = re.compile("code|.*key|.*token|.*secret|.*password|sig|signature", re.IGNORECASE)
 _SECRET_HEADER = re.compile(".*(?:key|token|secret|password|signature|authorization|cookie)", re.IGNORECASE)
@@ -63,7 +62,7 @@ class Endpoint:
 
     def __init__(self, url: str) -> None:
         parts = _split(url)
-        placeholders = set(_PLACEHOLDER.findall(url))
+        placeholders = set(PLACEHOLDER.findall(url))
         if unknown := sorted(placeholders - {PLACE, KEY_PLACE}):
             raise ValueError(f"{unknown[0]} stands for nothing; there are {PLACE} and {KEY_PLACE}")
         if PLACE not in parts.path + parts.query:

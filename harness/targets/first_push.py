@@ -10,13 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from fanin.harness.dialect import Dialect
-from fanin.harness.history import SUCCESS, AttemptEnded, History, NotificationReceived, TargetState
+from fanin.harness.history import SUCCESS, AttemptEnded, End, History, NotificationReceived, TargetState
+from fanin.harness.placement import PATH
+from fanin.harness.targets.process import NO_CONTAINER, Container
 from fanin.harness.targets.realtime import command_world
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.asgi import StartError
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
+from fanin.simulator.wire import PLACE
 
 _POLL_S = 0.05
 WAITS_MS_MIN = 10_000  # an engine that has just started may be slow, and so may the machine
@@ -38,7 +41,7 @@ _HINTS = {
     400: "it must take a push as the registry sends it",
     401: "it must take a push without a key as long as no key is configured",
     403: "it must take a push without a key as long as no key is configured",
-    404: "is there a route at that path?",
+    404: f"is there a route at that path? --path names another one, such as --path '/hooks/{PLACE}'",
     405: "does the route take POST?",
     422: "it must take a push as the registry sends it",
 }
@@ -53,12 +56,15 @@ class FirstPushError(Exception):
     """Nothing else is worth playing; the message says what came of the push."""
 
 
-def check_first_push(history: History, *, name: str, raised: str = "", waited: str = "") -> None:
+def check_first_push(
+    history: History, *, name: str, path: str = PATH, raised: str = "", waited: str = ""
+) -> None:
     """Check that the push led to a notification.
 
     Args:
         history: Of `FIRST_PUSH`.
         name: The target, as messages name it.
+        path: Where it takes webhooks, as a template.
         raised: The first exception that escaped the application, or the last lines that it printed.
         waited: How long it was watched; empty: until nothing more could come.
 
@@ -70,10 +76,15 @@ def check_first_push(history: History, *, name: str, raised: str = "", waited: s
             raise FirstPushError(f"{name} does not start: {entry.error.strip().rpartition('\n')[2]}")
     if any(isinstance(entry, NotificationReceived) for entry in history.entries):
         return
+    for entry in history.entries:
+        if isinstance(entry, End) and entry.reason:
+            if not any(isinstance(it, TargetState) for it in history.entries):
+                raise FirstPushError(f"{name} does not start: {entry.reason}")
+            raise FirstPushError(f"{name} goes on without an end after one push: {entry.reason}")
     because = f"; it raised {raised}" if raised else ""
     for entry in history.entries:
         if isinstance(entry, AttemptEnded) and entry.status not in SUCCESS:
-            raise FirstPushError(f"{name} {_failed(entry)}{because}")
+            raise FirstPushError(f"{name} {_failed(entry, path)}{because}")
     within = f" within {waited}" if waited else ""
     raise FirstPushError(
         f"{name} accepted one push from every region, and its sink was not notified{within}: it must POST the"
@@ -81,15 +92,22 @@ def check_first_push(history: History, *, name: str, raised: str = "", waited: s
     )
 
 
-def _failed(ended: AttemptEnded) -> str:
-    path = "POST /api/ImagePush?region=…"
+def _failed(ended: AttemptEnded, template: str) -> str:
+    path = f"POST {template.replace(PLACE, '…')}"
     if ended.status is None:
         return f"{_NO_RESPONSE.get(ended.error, 'gave no response')} to {path}"
     hint = _HINTS.get(ended.status, "")
     return f"answered {ended.status} to {path}" + (f": {hint}" if hint else "")
 
 
-async def push_to_command(command: str, *, seed: int, time_scale: TimeScale, dialect: Dialect) -> None:
+async def push_to_command(
+    command: str,
+    *,
+    seed: int,
+    time_scale: TimeScale,
+    dialect: Dialect,
+    container: Container = NO_CONTAINER,
+) -> None:
     """Start a command, push once, wait for the notification, and stop it.
 
     Raises:
@@ -98,7 +116,13 @@ async def push_to_command(command: str, *, seed: int, time_scale: TimeScale, dia
     """
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as folder:
         async with command_world(
-            FIRST_PUSH, command, Path(folder), seed=seed, time_scale=time_scale, dialect=dialect
+            FIRST_PUSH,
+            command,
+            Path(folder),
+            seed=seed,
+            time_scale=time_scale,
+            dialect=dialect,
+            container=container,
         ) as started:
             waits_ms = max(time_scale.timeout_ms + time_scale.tolerance_ms, WAITS_MS_MIN)
             began_ms: int | None = None
@@ -120,7 +144,9 @@ async def push_to_command(command: str, *, seed: int, time_scale: TimeScale, dia
                 if isinstance(entry, TargetState) and entry.reason == "failed":
                     raise StartError(entry.error)
             try:
-                check_first_push(history, name=repr(command), waited=format_duration(waits_ms))
+                check_first_push(
+                    history, name=repr(command), path=dialect.path, waited=format_duration(waits_ms)
+                )
             except FirstPushError as exc:
                 raise FirstPushError(f"{exc}{started.targets[0].output_tail()}") from None
 

@@ -13,12 +13,16 @@ import random
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
+from fanin.harness.dialect import CONTRACT, Dialect
+from fanin.harness.placement import PORT_PLACE
 from fanin.harness.targets import http_client
 from fanin.harness.targets.endpoint import KEY_ENV
 from fanin.harness.targets.scale import START_S
@@ -46,6 +50,24 @@ _unreaped: set[asyncio.subprocess.Process] = set()  # started here; their groups
 _used_ports: set[int] = set()
 
 
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What is different where the command starts a container, which no signal to the command's group reaches.
+
+    Attributes:
+        kill_command: Kills it at once. A shell runs it with the environment of the command.
+        sink_host: Where the sink listens, so that the container can reach it.
+        sink_url: The sink's URL as the container sees it, with `PORT_PLACE`.
+    """
+
+    kill_command: str | None = None
+    sink_host: str = LOOPBACK
+    sink_url: str = f"http://{LOOPBACK}:{PORT_PLACE}/"
+
+
+NO_CONTAINER = Container()
+
+
 class CommandTarget:
     """One aggregator as a process; a kill is SIGKILL to its whole process group."""
 
@@ -57,10 +79,13 @@ class CommandTarget:
         folder: Path,
         log: str = "output.log",
         start_s: float = START_S,
+        dialect: Dialect = CONTRACT,
+        kill_command: str | None = None,
     ) -> None:
         self.name = command
         self.exit_note = ""  # how it ended, if it did so by itself
         self._command, self._settings, self._start_s = command, dict(settings), start_s
+        self._dialect, self._kill_command = dialect, kill_command
         self._log = _Log(folder / log)
         self._port = free_port()
         self._process: asyncio.subprocess.Process | None = None
@@ -117,7 +142,28 @@ class CommandTarget:
     def kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
+            if self._kill_command is not None:
+                self._run_kill_command(self._kill_command)
             _signal_group(process, signal.SIGKILL)
+
+    def _run_kill_command(self, command: str) -> None:
+        """Wait for it: what happens after a kill must not be done by what is not dead yet."""
+        try:
+            ended = subprocess.run(  # noqa: S602 - the user's own command
+                command,
+                shell=True,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=STOP_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            self.exit_note = f"the kill command {command!r} did not end within {STOP_S} s"
+        else:
+            if ended.returncode:
+                said = ended.stderr.decode(errors="replace").strip()
+                self.exit_note = f"the kill command {command!r} exited with {ended.returncode}: {said}"
 
     def pause(self) -> None:
         if self._process is not None:
@@ -175,7 +221,8 @@ class CommandTarget:
         """This process's environment without the harness's secrets, and the settings."""
         private = {KEY_ENV, "FANIN_KEYS"}
         inherited = {name: value for name, value in os.environ.items() if name not in private}
-        return {**inherited, **self._settings, "PORT": str(self._port), "FANIN_PORT": str(self._port)}
+        port = {"PORT": str(self._port), "FANIN_PORT": str(self._port)}
+        return {**inherited, **self._dialect.environment(self._settings | port)}
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()

@@ -18,7 +18,8 @@ import msgspec
 
 from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import History, NotificationPart, Run
-from fanin.harness.targets.process import LOOPBACK, CommandTarget
+from fanin.harness.placement import PORT_PLACE
+from fanin.harness.targets.process import NO_CONTAINER, CommandTarget, Container
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.play import World
 from fanin.harness.world.target import environment
@@ -87,13 +88,25 @@ def run_header(
 
 
 async def play_command(
-    scenario: Scenario, command: str, *, seed: int = 0, time_scale: TimeScale, dialect: Dialect = CONTRACT
+    scenario: Scenario,
+    command: str,
+    *,
+    seed: int = 0,
+    time_scale: TimeScale,
+    dialect: Dialect = CONTRACT,
+    container: Container = NO_CONTAINER,
 ) -> PlayedRun:
     """Play one scenario against a process, or several replicas, in a folder of its own."""
     lag = LoopLag()
     with tempfile.TemporaryDirectory(prefix="fanin-", ignore_cleanup_errors=True) as name:
         async with command_world(
-            scenario, command, Path(name), seed=seed, time_scale=time_scale, dialect=dialect
+            scenario,
+            command,
+            Path(name),
+            seed=seed,
+            time_scale=time_scale,
+            dialect=dialect,
+            container=container,
         ) as started:
             measuring = asyncio.create_task(lag.measure())
             try:
@@ -144,7 +157,14 @@ class StartedWorld(NamedTuple):
 
 @asynccontextmanager
 async def command_world(
-    scenario: Scenario, command: str, folder: Path, *, seed: int, time_scale: TimeScale, dialect: Dialect
+    scenario: Scenario,
+    command: str,
+    folder: Path,
+    *,
+    seed: int,
+    time_scale: TimeScale,
+    dialect: Dialect,
+    container: Container = NO_CONTAINER,
 ) -> AsyncGenerator[StartedWorld]:
     """Build a world around a command, its sink listening; in the end its processes are ended."""
     small, profile = time_scale.scale(scenario)
@@ -152,9 +172,11 @@ async def command_world(
         small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable
     )
     clock = ScenarioClock()
-    listener = socket.create_server((LOOPBACK, 0))
+    listener = socket.create_server((container.sink_host, 0))
     port = listener.getsockname()[1]
-    targets = command_targets(small, command, folder, time_scale, sink_port=port)
+    targets = command_targets(
+        small, command, folder, time_scale, sink_port=port, dialect=dialect, container=container
+    )
     world = World(
         targets, run, clock.now_ms, profile=profile, dialect=dialect, epoch_ms=clock.epoch_ms, wall_ms=now_ms
     )
@@ -167,15 +189,31 @@ async def command_world(
 
 
 def command_targets(
-    scenario: Scenario, command: str, folder: Path, time_scale: TimeScale, *, sink_port: int
+    scenario: Scenario,
+    command: str,
+    folder: Path,
+    time_scale: TimeScale,
+    *,
+    sink_port: int,
+    dialect: Dialect = CONTRACT,
+    container: Container = NO_CONTAINER,
 ) -> list[CommandTarget]:
     """The target of one scenario with its settings, or its replicas, which share one data folder."""
     (folder / "data").mkdir()
-    url = f"http://{LOOPBACK}:{sink_port}/"
+    url = container.sink_url.replace(PORT_PLACE, str(sink_port))
     settings = environment(scenario, notify_url=url, data_dir=folder / "data")
     logs = [f"output{n or ''}.log" for n in range(scenario.replicas)]
     return [
-        CommandTarget(command, settings, folder=folder, log=log, start_s=time_scale.start_s) for log in logs
+        CommandTarget(
+            command,
+            settings,
+            folder=folder,
+            log=log,
+            start_s=time_scale.start_s,
+            dialect=dialect,
+            kill_command=container.kill_command,
+        )
+        for log in logs
     ]
 
 
@@ -186,10 +224,12 @@ async def play_pack(
     seed: int = 0,
     time_scale: TimeScale,
     dialect: Dialect = CONTRACT,
+    container: Container = NO_CONTAINER,
 ) -> AsyncGenerator[PlayedRun]:
     """Play scenarios, up to ``time_scale.jobs`` at the same time; runs come as they end."""
     plays = [
-        play_command(each, command, seed=seed, time_scale=time_scale, dialect=dialect) for each in scenarios
+        play_command(each, command, seed=seed, time_scale=time_scale, dialect=dialect, container=container)
+        for each in scenarios
     ]
     async for played in run_concurrently(plays, limit=time_scale.jobs):
         yield played

@@ -1,23 +1,26 @@
 """Scales a scenario in time: the same events in the same order, fast enough to wait for.
 
 Rules of this file: pure. Every instant and duration is multiplied by one factor, the one that makes the
-scenario's timeout that of the target. What lies many timeouts ahead (a copy six days later) is moved closer
-than that: it only matters that the operation was decided long before. Where the target's timeout is longer,
-what machines take (a slow body, a slow sink, a sender's timeout) does not grow with it.
+scenario's timeout that of the target. What lies many timeouts ahead (a copy six days later, a region after
+hours, the last retries of a sender) is moved closer than that: it only matters that the operation was decided
+long before. Where the target's timeout is longer, what machines take (a slow body, a slow sink, a sender's
+timeout) does not grow with it.
 """
 
 import math
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from fanin.simulator.delivery import Profile, profile_of
+from fanin.simulator.delivery import Profile, next_attempt_after_ms, profile_of
 from fanin.simulator.durations import format_duration
 from fanin.simulator.faults.fault import Fault, Scaling
-from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
 
 # How long a process may take until it listens.
@@ -25,8 +28,11 @@ START_S = 30
 # How far the target's clock may be from the harness's: rounding to milliseconds, timers that fire a little
 # early, and the half per mille by which a machine may slew its clock while it is being set.
 MARGIN_MS, MARGIN_TIMEOUTS = 20, 2_000
-# Linear up to so many timeouts, logarithmic beyond.
+# Linear up to so many timeouts; beyond that, four times as far ahead is one timeout later.
 LINEAR_TIMEOUTS = 6
+# A fault of the sink lasts so many timeouts at most. The pauses between attempts do not scale, and grow while
+# the sink fails: after a minute of that they would be longer than the grace.
+SINK_FAULT_TIMEOUTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +81,17 @@ def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
     """The scenario with ``timeout_ms`` as its timeout, and everything else in proportion."""
     factor = timeout_ms / scenario.timeout
     faults = tuple(_scaled_fault(fault, scenario.timeout, factor) for fault in scenario.faults)
-    operations = tuple(
-        msgspec.structs.replace(it, at=compress(it.at, scenario.timeout)) for it in scenario.operations
-    )
+    operations = tuple(_closer(operation, scenario.timeout) for operation in scenario.operations)
     # The network is real and has a latency of its own.
     near = msgspec.structs.replace(scenario, operations=operations, faults=(), latency=Delay(fixed=0))
     result = msgspec.structs.replace(_multiplied(near, factor), timeout=timeout_ms, faults=faults)
     return result if factor <= 1 else msgspec.structs.replace(result, sender=scenario.sender)
+
+
+def _closer(operation: Operation, timeout_ms: int) -> Operation:
+    """An operation whose instants are closer where they lie many timeouts ahead."""
+    reaches = {region: _compressed(delay, timeout_ms) for region, delay in operation.reaches.items()}
+    return msgspec.structs.replace(operation, at=compress(operation.at, timeout_ms), reaches=reaches)
 
 
 def _scaled_fault(fault: Fault, timeout_ms: int, factor: float) -> Fault:
@@ -91,6 +101,8 @@ def _scaled_fault(fault: Fault, timeout_ms: int, factor: float) -> Fault:
         for name, scaling in fault.scaling.items()
         if scaling is Scaling.INSTANT
     }
+    if isinstance(fault, SinkFault) and fault.until is not None:
+        near["until"] = min(near["until"], near["since"] + SINK_FAULT_TIMEOUTS * timeout_ms)
     kept = {
         name: getattr(fault, name)
         for name, scaling in fault.scaling.items()
@@ -121,9 +133,31 @@ def scaled_profile(
     says: machines do not scale.
     """
     factor = timeout_ms / scenario_timeout_ms
-    gaps = tuple(round(compress(gap, scenario_timeout_ms) * factor) for gap in profile.gaps_ms)
+    # The instants of the attempts are compressed, not their gaps: what a sender still tries days after the
+    # outcome is over soon, and in the order in which other instants come.
+    instants = [compress(at, scenario_timeout_ms) * factor for at in accumulate(profile.gaps_ms, initial=0)]
+    gaps = tuple(round(after - before) for before, after in pairwise(instants))
+    least = {
+        status: round(compress(gap, scenario_timeout_ms) * factor)
+        for status, gap in profile.gaps_ms_min.items()
+    }
     attempt_timeout_ms = max(timeout_ms_min, round(profile.timeout_ms * min(1, factor)))
-    return replace(profile, gaps_ms=gaps, timeout_ms=attempt_timeout_ms)
+    return replace(
+        profile,
+        gaps_ms=gaps,
+        gaps_ms_min=least,
+        timeout_ms=attempt_timeout_ms,
+        # Gaps shrink unevenly, so an age at which it expires would come after another number of attempts.
+        attempts=profile.attempts if profile.expires_ms is None else _attempts_until_expired(profile),
+        expires_ms=None,
+    )
+
+
+def _attempts_until_expired(profile: Profile) -> int:
+    made, age_ms = 1, 0
+    while (gap_ms := next_attempt_after_ms(profile, made, status=None, age_ms=age_ms)) is not None:
+        made, age_ms = made + 1, age_ms + gap_ms
+    return made
 
 
 def compress(gap_ms: int, timeout_ms: int) -> int:
@@ -131,7 +165,7 @@ def compress(gap_ms: int, timeout_ms: int) -> int:
     edge = LINEAR_TIMEOUTS * timeout_ms
     if gap_ms <= edge:
         return gap_ms
-    return round(edge + timeout_ms * math.log2(gap_ms / edge))
+    return round(edge + timeout_ms * math.log(gap_ms / edge, 4))
 
 
 def _multiplied[T](value: T, factor: float, *, is_duration: bool = False) -> T:

@@ -59,8 +59,8 @@ class SinkRouter:
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
-    def is_down(self) -> bool:
-        return False
+    def broken_after_s(self) -> float | None:
+        return None
 
     def receive(self, connection: Connection, headers: dict[str, str], content: bytes) -> None:
         plain = {name: self._secret.hidden(value) for name, value in headers.items()}

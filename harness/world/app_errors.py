@@ -4,6 +4,7 @@ Rules of this file: text only, so that no frame of the application outlives its 
 history, because paths and addresses differ between machines.
 """
 
+import sysconfig
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from fanin.simulator.instants import clock
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_STDLIB = Path(sysconfig.get_path("stdlib")).resolve()
 _FRAMES_MAX = 12  # the innermost
 
 
@@ -23,7 +25,7 @@ class AppError:
         life: Which start it was, from 1.
         at: When it escaped, in milliseconds of scenario time.
         summary: ``KeyError: 'id' (app.py:31, in push)``.
-        traceback: As Python prints it, without the harness's own frames.
+        traceback: As Python prints it, without the frames of libraries that lie between.
     """
 
     life: int
@@ -59,12 +61,25 @@ class AppErrors:
         if self._ended or (self.found and self.found[-1].life == self._life):
             return
         frames = _frames(exc)
-        details = traceback.TracebackException(type(exc), exc, frames, limit=-_FRAMES_MAX)
+        details = traceback.TracebackException(type(exc), exc, frames)
         summary = "".join(details.format_exception_only()).strip().partition("\n")[0]
         if details.stack:
-            last = details.stack[-1]
+            last = next((it for it in reversed(details.stack) if not _is_library(it)), details.stack[-1])
+            details.stack[:] = _shortened(details.stack)
             summary += f" ({Path(last.filename).name}:{last.lineno}, in {last.name})"
         self.found.append(AppError(self._life, at, summary, "".join(details.format(chain=False)).rstrip()))
+
+
+def _shortened(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """The innermost frames of the application, and the one in which it ended; all, if none is its own."""
+    own = [frame for frame in stack[:-1] if not _is_library(frame)]
+    return [*(own or stack[:-1])[-_FRAMES_MAX + 1 :], stack[-1]]
+
+
+def _is_library(frame: traceback.FrameSummary) -> bool:
+    """Whether a frame is code of Python or of an installed package: what its user did not write."""
+    path = Path(frame.filename)
+    return frame.filename.startswith("<") or "site-packages" in path.parts or _STDLIB in path.parents
 
 
 def _frames(exc: BaseException) -> TracebackType | None:

@@ -189,6 +189,7 @@ class Nemesis:
         self._on_schedule.set()
 
     async def _start(self, replica: int, after: AggregatorFault | None = None) -> None:
+        began_ms = self._recorder.now_ms()
         try:
             await self._targets[replica].start()
         except StartError as exc:
@@ -196,7 +197,8 @@ class Nemesis:
             self._record_state(replica, failed)
             return
         self._up[replica] = True
-        up = TargetState(self._recorder.now_ms(), "up", "start")
+        now = self._recorder.now_ms()
+        up = TargetState(now, "up", "start", took=now - began_ms)
         if after is not None:
             up = structs.replace(up, expects=after.new_regions, timeout=after.new_timeout_ms)
         self._record_state(replica, up)

@@ -8,22 +8,34 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from msgspec import structs
+
 from fanin.harness.dialect import CONTRACT, Dialect
-from fanin.harness.history import End, History, Run
+from fanin.harness.history import End, Entry, History, Run
+from fanin.harness.world import garbage
 from fanin.harness.world.app_errors import AppError
 from fanin.harness.world.asgi import AsgiApp
-from fanin.harness.world.foreign_app import configured_by_environment, isolated_process_state
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.foreign_app import configured_by_environment, seeded
+from fanin.harness.world.inspection import Inspector
+from fanin.harness.world.kernel import RunawayError, VirtualKernel
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.registry_driver import RegistryDriver
 from fanin.harness.world.sink import Sink
-from fanin.harness.world.target import AppFactory, DataFolder, InProcessTarget, Target, reference_aggregator
+from fanin.harness.world.target import (
+    AppFactory,
+    DataFolder,
+    InProcessTarget,
+    ModuleFactory,
+    Target,
+    reference_aggregator,
+)
+from fanin.harness.world.watch import Watch
 from fanin.simulator.delivery import Profile
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.faults.aggregator import AggregatorFault
@@ -33,9 +45,6 @@ from fanin.simulator.language.scenario import Scenario
 # Scenario time 0, as Unix milliseconds: 2026-03-01T00:00:00Z. Any fixed instant would do.
 EPOCH_MS = 1_772_323_200_000
 SINK_PORT = 80
-# After the last event of the scenario, an outcome may still be a timeout away. Two more timeouts are watched
-# then, because an operation that wrongly starts again reports when its second deadline passes.
-TIMEOUTS_WATCHED = 3
 # How long an application may take to stop in the end.
 STOP_S = 60
 
@@ -60,17 +69,19 @@ def play_foreign_app(
     Args:
         scenario: As `fanin.simulator.language.load.load` returns it.
         build: Returns the application of each start; its settings are in the environment
-            (`target.environment`).
+            (`target.environment`). Modules of a `NamedApp` are imported anew for each start; those of any
+            other function are what they are.
         seed: Decides every random choice.
         name: Its name in reports.
         dialect: How its notifications and responses are to be read.
         on_error: Called after the run with the first exception that escaped in each life.
 
     Raises:
+        AppLoadError: it cannot be imported, or is no application.
         UnsimulatedError: it needs real threads, sockets or processes; only a real process can be judged then.
     """
-    with isolated_process_state(seed):
-        factory = configured_by_environment(build)
+    with seeded(seed):
+        factory = configured_by_environment(build, dialect)
         return play(
             scenario,
             seed=seed,
@@ -91,6 +102,7 @@ def play(
     foreign_app: bool = False,
     dialect: Dialect = CONTRACT,
     on_error: Callable[[AppError], None] = lambda _error: None,
+    inspector: Inspector | None = None,
 ) -> History:
     """Play a scenario in virtual time and return what happened. Same seed, same version: same history.
 
@@ -102,67 +114,121 @@ def play(
         foreign_app: It is not ours: enforce the sandbox, and let the wall clock follow virtual time.
         dialect: How its notifications and responses are to be read.
         on_error: As `play_foreign_app` has it.
+        inspector: Reads what the application has stored while it is played; the run stays the same.
 
     Raises:
+        AppLoadError: it cannot be imported, or is no application.
         UnsimulatedError: a foreign app broke out of the sandbox.
     """
-    kernel = VirtualKernel(seed)
-    with scratch_folder() as folder:
-        data = DataFolder(folder)
-        targets = [
-            InProcessTarget(
-                kernel,
-                scenario,
-                data=data,
-                notify_url=f"http://sink:{SINK_PORT}/",
-                epoch_ms=EPOCH_MS,
-                factory=factory,
-                name=name,
-                host_name=host_name,
-            )
-            for host_name in host_names(scenario.replicas)
-        ]
-        clock_is_set = any(
-            isinstance(fault, AggregatorFault) and fault.effect == "clock" for fault in scenario.faults
-        )
-        run = Run(
+    with garbage.collected():
+        return _play(
+            VirtualKernel(seed),
             scenario,
-            seed,
-            version=_version(),
-            target=name,
-            # When the clock is set later, its reading at 0 is not enough to compare timestamps with.
-            epoch=None if clock_is_set else EPOCH_MS,
-            unobservable=dialect.unobservable,
+            _header(scenario, seed, name, dialect),
+            factory=factory,
+            foreign_app=foreign_app,
+            dialect=dialect,
+            on_error=on_error,
+            inspector=inspector,
         )
-        world = World(targets, run, elapsed_ms, dialect=dialect)
+
+
+def _play(
+    kernel: VirtualKernel,
+    scenario: Scenario,
+    run: Run,
+    *,
+    factory: AppFactory,
+    foreign_app: bool,
+    dialect: Dialect,
+    on_error: Callable[[AppError], None],
+    inspector: Inspector | None,
+) -> History:
+    with scratch_folder() as folder:
+        targets = _targets(kernel, scenario, DataFolder(folder), factory, run.target)
+        world = World(
+            targets,
+            run,
+            kernel.now_ms,
+            dialect=dialect,
+            wall_ms=lambda: EPOCH_MS + kernel.elapsed_ms(),
+            before_write=inspector.watching(targets, kernel.now_ms) if inspector else None,
+        )
 
         async def main() -> None:
             sink = kernel.host("sink")
             await sink.create_task(world.sink.listen("0.0.0.0", SINK_PORT))  # noqa: S104 - a simulated network
-            await world.play(trace=kernel.trace_hash)
+            await world.play(trace=kernel.trace_hash, begin=kernel.begin_scenario)
             kernel.app_errors.end_life()
 
-        with _surroundings(kernel, scenario, foreign_app=foreign_app):
-            kernel.run(main())
+        with _surroundings(kernel, scenario, factory, foreign_app=foreign_app):
+            try:
+                kernel.run(main())
+            except RunawayError as exc:
+                world.cut_short(str(exc))
+    if kernel.load_error is not None:
+        raise kernel.load_error
     if foreign_app and kernel.sandbox_breach:
         raise UnsimulatedError(
-            f"{name} cannot run in virtual time: {kernel.sandbox_breach}; judge it with --command"
+            f"{run.target} cannot run in virtual time: {kernel.sandbox_breach}; judge it with --command"
         )
     for error in kernel.app_errors.found:
         on_error(error)
+    if run.epoch is not None:
+        run = structs.replace(run, epoch=EPOCH_MS + (kernel.origin_ms or 0))
     return History(run, world.recorder.entries)
 
 
+def _targets(
+    kernel: VirtualKernel, scenario: Scenario, data: DataFolder, factory: AppFactory, name: str
+) -> list[InProcessTarget]:
+    """The application, or its replicas, which share their data."""
+    return [
+        InProcessTarget(
+            kernel,
+            scenario,
+            data=data,
+            notify_url=f"http://sink:{SINK_PORT}/",
+            epoch_ms=EPOCH_MS,
+            factory=factory,
+            name=name,
+            host_name=host_name,
+        )
+        for host_name in host_names(scenario.replicas)
+    ]
+
+
+def _header(scenario: Scenario, seed: int, name: str, dialect: Dialect) -> Run:
+    clock_is_set = any(
+        isinstance(fault, AggregatorFault) and fault.effect == "clock" for fault in scenario.faults
+    )
+    return Run(
+        scenario,
+        seed,
+        version=_version(),
+        target=name,
+        # When the clock is set later, its reading at 0 is not enough to compare timestamps with.
+        epoch=None if clock_is_set else EPOCH_MS,
+        unobservable=dialect.unobservable,
+    )
+
+
+@contextmanager
 def _surroundings(
-    kernel: VirtualKernel, scenario: Scenario, *, foreign_app: bool
-) -> AbstractContextManager[None]:
+    kernel: VirtualKernel, scenario: Scenario, factory: AppFactory, *, foreign_app: bool
+) -> Iterator[None]:
     """What an application needs around it.
 
     Our own aggregator reads the loop's clock, but its library for signatures reads the wall clock.
     """
-    if foreign_app:
-        return kernel.foreign_app_sandbox(EPOCH_MS)
-    return kernel.virtual_wall_clock(EPOCH_MS) if scenario.signing.secrets else nullcontext()
+    with ExitStack() as surroundings:
+        if foreign_app:
+            surroundings.enter_context(kernel.foreign_app_sandbox(EPOCH_MS, run=scenario.scenario))
+        elif scenario.signing.secrets:
+            surroundings.enter_context(kernel.virtual_wall_clock(EPOCH_MS))
+        if isinstance(factory, ModuleFactory):
+            surroundings.enter_context(kernel.imported_anew(factory.module))
+        yield
 
 
 @cache
@@ -179,7 +245,7 @@ def host_names(replicas: int) -> list[str]:
 
 
 class World:
-    """Wires the parts of one world together, and decides when it has been watched long enough."""
+    """Wires the parts of one world together, and plays it."""
 
     def __init__(
         self,
@@ -192,6 +258,7 @@ class World:
         throttle: Callable[[], Awaitable[None]] | None = None,
         epoch_ms: int = EPOCH_MS,
         wall_ms: Callable[[], int] | None = None,
+        before_write: Callable[[Sequence[Entry]], None] | None = None,
     ) -> None:
         """Wire a world.
 
@@ -204,10 +271,11 @@ class World:
             throttle: Awaited before every request to the target.
             epoch_ms: Unix milliseconds of the scenario's start, for what payloads say.
             wall_ms: Unix milliseconds now, for signatures; by default counted from ``epoch_ms``.
+            before_write: As `Recorder` has it.
         """
         self._targets, self._run = targets, run
         scenario = run.scenario
-        self.recorder = Recorder(now_ms)
+        self.recorder = Recorder(now_ms, before_write) if before_write else Recorder(now_ms)
         self._nemesis = Nemesis(targets, scenario.faults, self.recorder)
         self._driver = RegistryDriver(
             scenario,
@@ -252,7 +320,7 @@ class World:
                 group.create_task(self._driver.run())
                 group.create_task(self._nemesis.run())
                 group.create_task(self._wait_for_sink())
-            await self._watch()
+            await Watch(self._run, self.recorder, self._nemesis, self.sink).wait()
         finally:
             recovery.cancel()
         await self._driver.cancel()
@@ -263,30 +331,16 @@ class World:
         self.recorder.close()
         await self._stop()
 
+    def cut_short(self, reason: str) -> None:
+        """Close the history of a run that does not end: nothing may be concluded from what is absent."""
+        self.recorder.write(End(self.recorder.now_ms(), complete=False, reason=reason))
+        self.recorder.close()
+
     async def _wait_for_sink(self) -> None:
         """Wait for the end of the last sink fault that has an end."""
         faults = (fault for fault in self._run.scenario.faults if isinstance(fault, SinkFault))
         ends = [fault.until for fault in faults if fault.until is not None]
         await asyncio.sleep(max(ends, default=0) / 1000)
-
-    async def _watch(self) -> None:
-        """Wait until nothing that may still come could be legal."""
-        calm_since_ms = self.recorder.now_ms()
-        allowed_ms = max(self._run.redelivery_grace, self._run.tolerance)
-        while True:
-            await self._nemesis.wait_recovered()
-            calm_since_ms = max(calm_since_ms, self._nemesis.last_change_ms)
-            end_ms = calm_since_ms + TIMEOUTS_WATCHED * self._longest_ms() + allowed_ms
-            left_ms = end_ms - self.recorder.now_ms()
-            if left_ms <= 0:
-                return
-            await asyncio.sleep(left_ms / 1000)
-
-    def _longest_ms(self) -> int:
-        """The longest timeout that the aggregator is ever configured with."""
-        scenario = self._run.scenario
-        faults = (fault for fault in scenario.faults if isinstance(fault, AggregatorFault))
-        return max(scenario.timeout, *(fault.new_timeout_ms or 0 for fault in faults), 0)
 
     async def _stop(self) -> None:
         """Stop in order, so that the application closes its files. Nothing of this is recorded."""

@@ -1,6 +1,6 @@
 """Writes the history while the world runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from fanin.harness.history import Entry
@@ -11,10 +11,15 @@ class Recorder:
 
     Args:
         now_ms: The scenario's clock.
+        before_write: Called before each entry is appended, with the entries so far. It must not change the
+            world.
     """
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, now_ms: Callable[[], int], before_write: Callable[[Sequence[Entry]], None] = lambda _: None
+    ) -> None:
         self.now_ms = now_ms
+        self._before_write = before_write
         self.entries: list[Entry] = []
         self._closed = False
         self._attempts = count(1)
@@ -23,6 +28,7 @@ class Recorder:
     def write(self, entry: Entry) -> None:
         """Append an entry, unless the history is closed."""
         if not self._closed:
+            self._before_write(self.entries)
             self.entries.append(entry)
 
     def close(self) -> None:

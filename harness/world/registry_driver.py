@@ -18,6 +18,7 @@ from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.target import Target
 from fanin.simulator.delivery import Profile, next_attempt_after_ms, parse_retry_after, profile_of
+from fanin.simulator.event_grid import event_grid_request
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.plan import Delivery, Occurrence, UnsentDelivery
@@ -25,7 +26,7 @@ from fanin.simulator.rng import LazyRandom, RandomSource, sample_ms
 from fanin.simulator.signing import FOREIGN_SECRET, message_id, secret_at, signed
 from fanin.simulator.wire import WebhookRequest, envelope_request, with_body
 
-type Deliveries = tuple[Delivery, ...]  # of one request: of one region, at least one
+type Deliveries = tuple[Delivery, ...]  # of one request, at least one; of one region, but for Event Grid
 
 
 class RegistryDriver:
@@ -64,7 +65,7 @@ class RegistryDriver:
         self._profile = profile or profile_of(scenario.sender)
         self._dialect, self._throttle = dialect, throttle
         self._region_index = {region: index for index, region in enumerate(scenario.regions)}
-        self._envelopes: dict[str, list[Delivery]] = {}  # by region: those that still gather events
+        self._envelopes: dict[str, list[Delivery]] = {}  # by region, or "": those that still gather events
         self._serial = {region: asyncio.Lock() for region in scenario.regions}  # for serial senders
         self._due: list[tuple[int, int, Delivery | UnsentDelivery]] = []  # a heap, by time and order
         self._order = count()
@@ -123,11 +124,13 @@ class RegistryDriver:
                 it.tag,
                 it.digest,
                 dict(it.ids),
+                it.details,
             )
         )
         for payload_id in it.ids.values():
             self._operation_by_id.setdefault(payload_id, it.op)
-        self._operation_by_image.setdefault((it.action, it.repository, it.tag, it.digest), it.op)
+        # An image that is pushed again is the latest push's.
+        self._operation_by_image[it.action, it.repository, it.tag, it.digest] = it.op
         deliveries: list[Delivery | UnsentDelivery] = [*it.deliveries, *it.unsent]
         for delivery in deliveries:
             heapq.heappush(self._due, (delivery.due_ms, next(self._order), delivery))
@@ -140,13 +143,16 @@ class RegistryDriver:
             return
         for index in it.faults:
             self._record_fault(index, it)
-        if self._scenario.sender.envelope is None:
+        sender = self._scenario.sender
+        # Event Grid has one subscription for all regions, each of which has a webhook of its own.
+        gathered = "" if sender.profile == "event-grid" else it.region
+        if sender.envelope is None:
             self._start(self._deliver((it,)))
-        elif it.region in self._envelopes:
-            self._envelopes[it.region].append(it)
+        elif gathered in self._envelopes:
+            self._envelopes[gathered].append(it)
         else:
-            self._envelopes[it.region] = [it]
-            self._start(self._deliver_envelope(it.region, self._scenario.sender.envelope))
+            self._envelopes[gathered] = [it]
+            self._start(self._deliver_envelope(gathered, sender.envelope))
 
     def _start(self, delivery: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(delivery)
@@ -158,10 +164,10 @@ class RegistryDriver:
         if not task.cancelled() and (defect := task.exception()) is not None:
             self._defects.append(defect)
 
-    async def _deliver_envelope(self, region: str, gather_ms: int) -> None:
-        """Gather events of a region for a while, then deliver them as one request."""
+    async def _deliver_envelope(self, gathered: str, gather_ms: int) -> None:
+        """Gather events, of a region or of all, for a while, then deliver them as one request."""
         await asyncio.sleep(gather_ms / 1000)
-        await self._deliver(tuple(self._envelopes.pop(region)))
+        await self._deliver(tuple(self._envelopes.pop(gathered)))
 
     async def _deliver(self, deliveries: Deliveries) -> None:
         """Attempt one request until it succeeds or its sender gives up."""
@@ -172,6 +178,7 @@ class RegistryDriver:
             await self._attempt_until_done(deliveries)
 
     async def _attempt_until_done(self, deliveries: Deliveries) -> None:
+        began_ms = self._recorder.now_ms()
         for retry in count():
             ended = await self._attempt(deliveries, retry)
             wait_ms = next_attempt_after_ms(
@@ -179,6 +186,7 @@ class RegistryDriver:
                 retry + 1,
                 status=ended.status,
                 retry_after_ms=parse_retry_after(ended.retry_after),
+                age_ms=self._recorder.now_ms() - began_ms,
             )
             if wait_ms is None:
                 return
@@ -228,10 +236,11 @@ class RegistryDriver:
             await asyncio.get_running_loop().create_future()  # the sender's timeout ends the wait
         rng = LazyRandom(self._seed, "latency", first.op, first.region, first.copy, retry)
         await self._travel(rng)
+        request = build_request(
+            deliveries, self._scenario, at_ms=self._recorder.now_ms(), epoch_ms=self._wall_ms()
+        )
         response = await self._targets[replica].request(
-            build_request(
-                deliveries, self._scenario, at_ms=self._recorder.now_ms(), epoch_ms=self._wall_ms()
-            ),
+            self._dialect.request(request),
             body_over_ms=first.body_over_ms,
             on_response=lambda status: self._is_killed_by(deliveries, self._dialect.status(status), replica),
         )
@@ -292,13 +301,15 @@ def build_request(deliveries: Deliveries, scenario: Scenario, *, at_ms: int, epo
 
     Args:
         deliveries: What it carries.
-        scenario: Says whether there are envelopes and signatures.
+        scenario: Says whether there are envelopes and signatures, and whether Event Grid sends it.
         at_ms: When it is sent, from the scenario's start.
         epoch_ms: The same in Unix milliseconds.
     """
     first = deliveries[0]
     request = first.request
-    if scenario.sender.envelope is not None:
+    if scenario.sender.profile == "event-grid":
+        request = event_grid_request([it.request for it in deliveries], scenario.sender.schema)
+    elif scenario.sender.envelope is not None:
         request = envelope_request([it.request for it in deliveries])
     signing = scenario.signing
     if not signing.secrets or first.forged == "unsigned":

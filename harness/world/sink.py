@@ -7,14 +7,21 @@ read; a fault is recorded before its effect can be seen.
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import h11
 
 from fanin.harness.dialect import CONTRACT, Dialect
-from fanin.harness.history import ClientDisconnected, FaultApplied, NotificationReceived, SinkResponded
+from fanin.harness.history import (
+    SUCCESS,
+    ClientDisconnected,
+    FaultApplied,
+    NotificationReceived,
+    SinkResponded,
+)
 from fanin.harness.world.recorder import Recorder
-from fanin.simulator.faults.sink import SinkFault, SinkResponse
+from fanin.simulator.faults.sink import OK, SinkFault, SinkResponse
 from fanin.simulator.language.scenario import Scenario
 
 # An idle connection is closed after so long, as nginx does (75 s). Otherwise clients that check open
@@ -24,6 +31,10 @@ from fanin.simulator.language.scenario import Scenario
 KEEP_ALIVE_S = 75.0005
 # No notification is longer; a longer body is not read.
 CONTENT_BYTES_MAX = 4 * 1024 * 1024
+# Where a sink with an address of its own is notified.
+NOTIFY_PATH = "/"
+# Requests with these methods and no body ask how the sink is, and notify nothing.
+_PROBES = ("GET", "HEAD", "OPTIONS")
 # A client that gives up waiting disconnects at about the instant of a late response.
 DISCONNECT_S = 1.0
 # Called with the operation of a notification; True: the aggregator was just killed at this step.
@@ -38,9 +49,34 @@ class RequestHandler(Protocol):
 
     def closed(self, connection: "Connection") -> None: ...
 
-    def is_down(self) -> bool: ...
+    def broken_after_s(self) -> float | None: ...
 
     def receive(self, connection: "Connection", headers: dict[str, str], content: bytes) -> None: ...
+
+
+class Haste:
+    """Slows down what is tried again without a pause.
+
+    A simulated network takes no time, so a client that tries again at once would do so for ever; a real one
+    is slowed down by the network. After `HASTY` attempts, each less than `PAUSE_MS` after the last, failures
+    take longer and longer, up to `DELAY_MS_MAX`.
+    """
+
+    HASTY, PAUSE_MS, DELAY_MS_MAX = 50, 100, 1_000
+
+    def __init__(self) -> None:
+        self._last: dict[
+            str, tuple[int, int]
+        ] = {}  # by what is tried: how often in a row, and when it failed
+
+    def delay_ms(self, what: str, now_ms: int) -> int:
+        """How much later an attempt that comes now is to fail."""
+        count, failed_ms = self._last.get(what, (0, -self.PAUSE_MS))
+        count = count + 1 if now_ms - failed_ms < self.PAUSE_MS else 0
+        doubled = (count - self.HASTY) // 10
+        delay_ms = 0 if doubled < 0 else min(1 << min(doubled, 10), self.DELAY_MS_MAX)
+        self._last[what] = (count, now_ms + delay_ms)
+        return delay_ms
 
 
 class Sink:
@@ -73,6 +109,8 @@ class Sink:
             (index, fault) for index, fault in enumerate(scenario.faults) if isinstance(fault, SinkFault)
         ]
         self._applied: dict[int, int] = {}  # by fault: to how many notifications it was applied
+        self._haste = Haste()
+        self.last_fault_ms = 0  # when a fault was applied that ends after so many notifications
         self._connections: dict[Connection, None] = {}  # a set that keeps its order
 
     async def listen(self, host: str, port: int) -> asyncio.AbstractServer:
@@ -94,26 +132,41 @@ class Sink:
         for connection in tuple(self._connections):
             connection.hang_up()
 
-    def is_down(self) -> bool:
-        """Whether a connection made now is reset at once."""
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a notification that was read has had no response, and its client still waits for one."""
+        return any(connection.is_awaited_by(self) for connection in self._connections)
+
+    def broken_after_s(self) -> float | None:
+        """How long after it was made a connection is reset unread; None: it is not."""
         for index, fault in self._faults:
             if fault.refuses_connections and self._is_active(fault):
                 self.recorder.write(FaultApplied(self.recorder.now_ms(), index))
-                return True
-        return False
+                return self._haste.delay_ms("", self.recorder.now_ms()) / 1000
+        return None
 
     def receive(self, connection: "Connection", headers: dict[str, str], content: bytes) -> None:
         """Take one whole request."""
-        self.take(connection, *self._dialect.notification(headers, content, self._regions))
+        key, body = self._dialect.notification(headers, content, self._regions)
+        self.take(connection, key, body, elsewhere="" if connection.path == NOTIFY_PATH else connection.path)
 
-    def take(self, connection: "Connection", key: str | None, body: dict[str, Any] | None) -> None:
-        """Record one notification, and respond as the scenario's faults have it."""
+    def take(
+        self, connection: "Connection", key: str | None, body: dict[str, Any] | None, *, elsewhere: str = ""
+    ) -> None:
+        """Record one notification, and respond as the scenario's faults have it.
+
+        Args:
+            connection: On which it came.
+            key: Its idempotency key.
+            body: What it says.
+            elsewhere: Its path, if that is known not to be the sink's.
+        """
         op = self.operation_of(body)
         if self._before(op):
             connection.client_gone = True
             return
         post, now = self.recorder.next_post(), self.recorder.now_ms()
-        self.recorder.write(NotificationReceived(now, post, key, body, op))
+        self.recorder.write(NotificationReceived(now, post, key, body, op, connection.method, elsewhere))
         if self._after(op):
             connection.client_gone = True
             self.recorder.write(SinkResponded(now, post, error="disconnected"))
@@ -125,9 +178,17 @@ class Sink:
         index, fault = self._fault_for(op)
         if fault is not None:
             self._applied[index] = self._applied.get(index, 0) + 1
+            if fault.times_max is not None:
+                self.last_fault_ms = self.recorder.now_ms()
             self.recorder.write(FaultApplied(self.recorder.now_ms(), index, op))
         response = SinkResponse() if fault is None else fault.response
-        if response.lost:
+        fails = response.lost or response.status not in SUCCESS
+        haste_ms = self._haste.delay_ms(op or "", self.recorder.now_ms()) if fails else 0
+        if haste_ms:
+            response = replace(response, after_ms=response.after_ms + haste_ms)
+        if response.lost and haste_ms:
+            asyncio.get_running_loop().call_later(haste_ms / 1000, connection.reset, post)
+        elif response.lost:
             connection.reset(post)
         elif response.after_ms:
             delay_s, respond = response.after_ms / 1000, connection.respond_late
@@ -154,6 +215,14 @@ def _is_about(fault: SinkFault, op: str | None) -> bool:
     return not fault.about or (op is not None and op.partition("/")[0] == fault.about)
 
 
+def _path_of(target: str) -> str:
+    """The path of a request's target, which may name the host as well; without the query."""
+    _, host_named, rest = target.partition("?")[0].partition("://")
+    if not host_named:
+        return target.partition("?")[0]
+    return "/" + rest.partition("/")[2]
+
+
 class Connection(asyncio.Protocol):
     """One connection to the sink; h11 parses its bytes."""
 
@@ -162,20 +231,30 @@ class Connection(asyncio.Protocol):
         self._http = h11.Connection(h11.SERVER)
         self._headers: dict[str, str] = {}
         self._content = bytearray()
+        self.method = ""
+        self.path = ""  # without the query
         self._open: tuple[Sink, int] | None = None  # the notification that has no response yet
         self._answered_late: tuple[Sink, int] | None = None  # the last one, if its response was delayed
+        self._is_broken = False  # it is about to be reset, and nothing is read from it
         self.client_gone = False  # killed in the middle of a request
         self._busy_at = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._handler.opened(self)
-        if self._handler.is_down():
-            self._transport.abort()
+        broken_after_s = self._handler.broken_after_s()
+        if broken_after_s is not None:
+            self._is_broken = True
+            if broken_after_s:
+                asyncio.get_running_loop().call_later(broken_after_s, self._transport.abort)
+            else:
+                self._transport.abort()
         else:
             self._close_when_idle()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_broken:
+            return
         try:
             self._http.receive_data(data)
             self._read_events()
@@ -216,6 +295,10 @@ class Connection(asyncio.Protocol):
         self._open = (sink, post)
         if sink is not self._handler:
             sink.opened(self)
+
+    def is_awaited_by(self, sink: Sink) -> bool:
+        """Whether its client waits for this sink's response."""
+        return self._open is not None and self._open[0] is sink
 
     def _close_open(self) -> tuple[Sink, int] | None:
         notification, self._open = self._open, None
@@ -268,6 +351,8 @@ class Connection(asyncio.Protocol):
                 case h11.Request():
                     self._answered_late = None
                     self._headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
+                    self.method = event.method.decode("latin-1")
+                    self.path = _path_of(event.target.decode("latin-1"))
                     self._content.clear()
                     if self._http.they_are_waiting_for_100_continue:
                         go_on = h11.InformationalResponse(status_code=100, headers=[])
@@ -277,6 +362,9 @@ class Connection(asyncio.Protocol):
                     if len(self._content) > CONTENT_BYTES_MAX:
                         self._transport.abort()
                         return
+                case h11.EndOfMessage() if self.method in _PROBES and not self._content:
+                    self.respond(OK)
+                    return
                 case h11.EndOfMessage():
                     self._handler.receive(self, self._headers, bytes(self._content))
                 case h11.ConnectionClosed():

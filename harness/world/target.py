@@ -4,18 +4,34 @@ A target can be started, sent a webhook, stopped, killed, paused and reconfigure
 ``kill -9`` would.
 """
 
+import asyncio
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from fanin.harness.world.asgi import AppInstance, AsgiApp, OnResponse, StartError, WebhookResponse
 from fanin.harness.world.kernel import VirtualKernel, clock_offset_ms, elapsed_ms
+from fanin.harness.world.places import place_in
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import WebhookRequest
 
-__all__ = ["DataFolder", "InProcessTarget", "StartError", "Target", "WebhookResponse", "environment"]
+__all__ = [
+    "DataFolder",
+    "InProcessTarget",
+    "ModuleFactory",
+    "StartError",
+    "Target",
+    "WebhookResponse",
+    "environment",
+]
+
+
+# How long an application may take until it is up, and to stop in order before it is killed.
+START_S, STOP_S = 30, 10
 
 
 class Target(Protocol):
@@ -70,6 +86,17 @@ def environment(scenario: Scenario, *, notify_url: str, data_dir: Path) -> dict[
         "FANIN_CORRELATION": scenario.correlation,
         "FANIN_ACTIONS": ",".join(scenario.actions),
     }
+    if scenario.notifies_late:
+        settings["FANIN_NOTIFY_ON"] = "completed,timed_out,completed_late"
+    only = scenario.only
+    if only.repositories:
+        settings["FANIN_REPOSITORIES"] = ",".join(only.repositories)
+    if only.tags:
+        settings["FANIN_TAGS"] = ",".join(only.tags)
+    if only.tagged:
+        settings["FANIN_TAGGED_ONLY"] = "yes"
+    if not only.attachments:
+        settings["FANIN_SKIP_ATTACHMENTS"] = "yes"
     if scenario.key:
         settings["FANIN_KEYS"] = scenario.key
     if scenario.signing.secrets:
@@ -86,6 +113,7 @@ def reconfiguration(expects: Collection[str], timeout_ms: int | None) -> dict[st
     if timeout_ms is not None:
         settings["WebhookTimeout"] = timespan(timeout_ms)
         settings["FANIN_TIMEOUT"] = format_duration(timeout_ms)
+        settings["TIMEOUT_S"] = f"{timeout_ms / 1000:.15g}"
     return settings
 
 
@@ -100,6 +128,17 @@ def timespan(ms: int) -> str:
 
 
 type AppFactory = Callable[[Mapping[str, str], int], AsgiApp]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFactory:
+    """A factory of applications whose module each life imports anew."""
+
+    module: str
+    build: AppFactory
+
+    def __call__(self, settings: Mapping[str, str], epoch_ms: int) -> AsgiApp:
+        return self.build(settings, epoch_ms)
 
 
 def reference_aggregator(settings: Mapping[str, str], epoch_ms: int) -> AsgiApp:
@@ -168,8 +207,17 @@ class InProcessTarget:
 
     async def start(self) -> None:
         self._starts += 1
-        self._kernel.app_errors.begin_life()
         self._host = self._kernel.host(f"{self._host_name}-{self._starts}")
+        self._kernel.start_process(self._host)
+        try:
+            async with asyncio.timeout(START_S):
+                self._instance = await self._started()
+        except TimeoutError:
+            self._kernel.kill_process(self._host)
+            raise StartError(f"it did not start within {START_S} s") from None
+        self._data.users.add(self)
+
+    async def _started(self) -> AppInstance:
         settings = environment(self._scenario, notify_url=self._notify_url, data_dir=self._data.path)
         settings |= self._changes
         instances: list[AppInstance] = []
@@ -179,13 +227,12 @@ class InProcessTarget:
                 app = self._factory(settings, self._epoch_ms)
             except (Exception, SystemExit) as exc:
                 self._kernel.on_app_error(exc)
-                raise StartError(f"{type(exc).__name__}: {exc}") from exc
+                raise StartError(f"{type(exc).__name__}: {exc}{place_in(exc.__traceback__)}") from exc
             instances.append(AppInstance(app, self._host.create_task, on_error=self._kernel.on_app_error))
 
         await self._host.create_task(build())
         await instances[0].startup()
-        self._instance = instances[0]
-        self._data.users.add(self)
+        return instances[0]
 
     async def request(
         self, request: WebhookRequest, *, body_over_ms: int, on_response: OnResponse
@@ -194,22 +241,31 @@ class InProcessTarget:
             raise ConnectionRefusedError("the aggregator is down")
         return await self._instance.request(request, body_over_ms=body_over_ms, on_response=on_response)
 
+    def read(self, path: str) -> bytes | None:
+        """The body of what it answers to a GET at this very instant, as `AppInstance.read` has it."""
+        return None if self._instance is None else self._instance.read(path)
+
     async def stop(self) -> None:
         instance, self._instance = self._instance, None
-        if instance is not None:
-            await instance.shutdown()
-            self._data.users.discard(self)
+        if instance is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await instance.shutdown()
+                await self._kernel.threads_ended(self._host)
+        self._data.users.discard(self)
+        instance.kill()
+        self._kernel.kill_process(self._host)
 
     def kill(self) -> None:
         instance, self._instance = self._instance, None
         if instance is None:
             return
-        self._kernel.app_errors.end_life()
         self._data.users.discard(self)
         if not self._data.users:
             self._data.snapshot_on_kill()
         instance.kill()
-        self._host.crash()
+        self._kernel.kill_process(self._host)
 
     def pause(self) -> None:
         self._kernel.pause(self._host)

@@ -48,6 +48,7 @@ class FakeFunctions:
     def __init__(self, regions: Sequence[str], timeout_s: float, bug: str = "", says: str = "") -> None:
         self.regions, self.timeout_s, self.bug, self.says = tuple(regions), timeout_s, bug, says
         self.instances: dict[str, Instance] = {}
+        self._looked: dict[str, tuple[set[str], asyncio.Event]] = {}  # by instance: regions that found none
         self._one_at_a_time: dict[str, asyncio.Lock] = {}  # by instance id
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -82,6 +83,8 @@ class FakeFunctions:
             return web.Response(status=400)
         if event.get("action") == "ping":
             return web.json_response({})
+        if not isinstance(event.get("target"), dict):
+            return web.Response(status=400)
         if self.bug == "looks-then-starts":
             instance = await self.find_or_start(event["id"], region)
         else:
@@ -101,12 +104,23 @@ class FakeFunctions:
         await asyncio.sleep(STORAGE_S)
         instance = self.instances.get(instance_id)
         if instance is None or (self.bug == "rises-again" and instance.status == "Completed"):
+            if self.bug == "looks-then-starts":
+                await self._all_have_looked(instance_id, region)
             # No two regions are equally fast, so that their starts and events do not come in step.
             await asyncio.sleep(STORAGE_S * (1 + 2 * self.regions.index(region)))
             instance = self.begin(instance_id)
         await asyncio.sleep(STORAGE_S)
         self.raise_event(self.instances[instance_id], region)
         return instance
+
+    async def _all_have_looked(self, instance_id: str, region: str) -> None:
+        """Wait until no region has found the instance, however slow the machine is; for a second at most."""
+        looked, all_have = self._looked.setdefault(instance_id, (set(), asyncio.Event()))
+        looked.add(region)
+        if len(looked) == len(self.regions):
+            all_have.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(all_have.wait(), 1)
 
     async def status(self, request: web.Request) -> web.Response:
         instance = self.instances.get(request.match_info["id"])

@@ -121,7 +121,7 @@ def test_the_key_is_put_where_it_has_a_place() -> None:
     assert (headers["x-api-key"], headers["x-env"], headers["x-event"]) == ("Key s3cr+t", "test", "push")
 
 
-@pytest.mark.parametrize(("given", "code"), [("theirs", "s3cr%2Bt"), ("wrong", "wrong")])
+@pytest.mark.parametrize(("given", "code"), [("theirs", "s3cr%2Bt"), ("wrong", "wrong"), ("", "")])
 def test_only_the_scenarios_own_key_stands_for_the_real_one(given: str, code: str) -> None:
     """Otherwise a scenario with a key could not be played, or one with a wrong key would find it right."""
     target, _ = sent(webhook(given), scenario_key="theirs")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fanin.harness.dialect import CONTRACT
+from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.targets import first_push
 from fanin.harness.targets.first_push import FirstPushError, check_first_push, push_to_command
 from fanin.harness.targets.scale import TimeScale
@@ -51,6 +51,16 @@ def test_a_right_command_is_pushed_to_and_stopped() -> None:
     command = f"{PYTHON} {shlex.quote(str(FOREIGN_APPS / 'threads.py'))}"
 
     asyncio.run(push_to_command(command, seed=0, time_scale=TIME_SCALE, dialect=CONTRACT))
+
+
+@pytest.mark.real_time
+def test_a_command_with_a_path_and_variables_of_its_own_is_pushed_to() -> None:
+    """It reads none of the contract's variables, not even PORT."""
+    env = {"REGION_LIST": "{regions}", "DEADLINE_S": "{timeout_s}", "SINK_URL": "sink={notify_url}"}
+    dialect = Dialect(path="/hooks/{region}", env=env | {"HTTP_PORT": "{port}"})
+    command = f"{PYTHON} {shlex.quote(str(FOREIGN_APPS / 'own_names.py'))}"
+
+    asyncio.run(push_to_command(command, seed=0, time_scale=TIME_SCALE, dialect=dialect))
 
 
 @pytest.mark.real_time

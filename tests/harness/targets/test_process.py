@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -114,7 +115,7 @@ def test_a_command_that_goes_to_the_background_must_stay(tmp_path: Path) -> None
 
 
 def test_a_command_that_never_listens_is_quoted_with_its_port(tmp_path: Path) -> None:
-    """And is killed."""
+    """The message names the port, and the command is killed."""
     program = f"echo $$ > {tmp_path}/pid; echo listening on 8080; sleep {LIMIT_S}"
 
     message = why_it_does_not_start(tmp_path, program, start_s=0.3)
@@ -198,7 +199,7 @@ async def until_it_is(pid: int, states: str) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_a_pause_is_a_signal_that_nobody_can_ignore(tmp_path: Path) -> None:
+def test_a_pause_is_a_signal_that_no_process_can_ignore(tmp_path: Path) -> None:
     """The process is stopped, all of its group with it, and goes on where it was."""
 
     async def live() -> list[str]:
@@ -219,8 +220,15 @@ def test_a_pause_is_a_signal_that_nobody_can_ignore(tmp_path: Path) -> None:
     assert asyncio.run(live()) == ["T"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, number: int, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "inherited"),
+    [
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_IGN),  # what a script starts in the background ignores SIGINT
+    ],
+)
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, number: int, inherited: Any) -> None:
     """Nor does a CI system that ends the job."""
     pids = tmp_path / "pids"
     pids.touch()
@@ -238,8 +246,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, number: int, code: int)
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        # A test run in the background hands its children a SIGINT that is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, inherited),  # noqa: PLW1509
     )
     # The first is only tried; the two others are at work.
     asyncio.run(until(lambda: len(pids.read_text().splitlines()) == 3))
@@ -247,6 +254,44 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, number: int, code: int)
     process.send_signal(number)
     _, complaints = process.communicate(timeout=LIMIT_S)
 
-    assert process.returncode == code
+    assert process.returncode == 130
     assert complaints.endswith(b"fanin: interrupted\n")
     assert [pid for pid in map(int, pids.read_text().split()) if is_running(pid)] == []
+
+
+# A command that starts something which no signal to its group reaches, as a container is.
+CONTAINER = f"setsid {RUN} & echo $! > $DATA_DIR/pid; wait"
+
+
+def killed(folder: Path, kill_command: str) -> tuple[bool, str]:
+    """Whether the container runs when `kill` has returned, and the note about how it ended."""
+
+    async def play() -> tuple[bool, str]:
+        (folder / "data").mkdir()
+        settings = SETTINGS | {"DATA_DIR": str(folder / "data")}
+        judged = CommandTarget(CONTAINER, settings, folder=folder, kill_command=kill_command)
+        pid = 0
+        try:
+            await judged.start()
+            pid = int((folder / "data" / "pid").read_text())
+            judged.kill()
+            return is_running(pid), judged.exit_note
+        finally:
+            await judged.close()
+            if is_running(pid):
+                os.kill(pid, signal.SIGKILL)
+
+    return asyncio.run(play())
+
+
+def test_a_kill_command_kills_what_no_signal_reaches(tmp_path: Path) -> None:
+    """With the environment of the command; when it has returned, the container is dead."""
+    assert killed(tmp_path, 'kill -9 "$(cat "$DATA_DIR/pid")"; sleep 0.2') == (False, "")
+
+
+def test_a_kill_command_that_fails_is_quoted(tmp_path: Path) -> None:
+    """The container goes on, and the note says why its crash was none."""
+    still_runs, note = killed(tmp_path, "echo no such container >&2; exit 3")
+
+    assert still_runs
+    assert note == "the kill command 'echo no such container >&2; exit 3' exited with 3: no such container"

@@ -54,7 +54,7 @@ def test_one_that_is_too_much_alone_is_spread() -> None:
 
 
 def test_the_gate_lets_a_seconds_worth_through_at_once_and_then_keeps_the_rate() -> None:
-    """Whoever comes first goes first, and idleness saves up one second, no more."""
+    """Requests pass in the order in which they come, and idleness saves up one second, no more."""
     kernel = VirtualKernel(0)
     passed: list[tuple[int, int]] = []
 

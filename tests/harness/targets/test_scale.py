@@ -1,9 +1,11 @@
 """Scenarios in other time."""
 
+import pytest
+
 from fanin.harness.targets.scale import compress, scaled, scaled_profile
 from fanin.simulator.delivery import PROFILES
 from fanin.simulator.faults.aggregator import Crash
-from fanin.simulator.faults.sink import SinkHangs, SinkStalls
+from fanin.simulator.faults.sink import SinkHangs, SinkRefuses, SinkStalls
 from fanin.simulator.faults.transport import DelayBy, Drop, Duplicate, Reorder, SlowClient
 from fanin.simulator.language.scenario import Operation, Scenario, Sender
 from fanin.simulator.shapes import Delay
@@ -54,8 +56,29 @@ def test_a_senders_schedule_shrinks_but_its_patience_has_a_floor() -> None:
     small = scaled_profile(PROFILES["retry"], 2 * MINUTE, 4_000, timeout_ms_min=2_000)
 
     assert small.gaps_ms[:2] == (167, 10_000)
+    assert len(small.gaps_ms) == len(PROFILES["retry"].gaps_ms)
     assert small.timeout_ms == 2_000
     assert small.attempts == PROFILES["retry"].attempts
+
+
+def test_a_senders_last_retries_come_soon() -> None:
+    """Those days after the first attempt are over as soon as an instant days ahead."""
+    profile = PROFILES["standard-webhooks"]
+
+    small = scaled_profile(profile, 2 * MINUTE, 5_000, timeout_ms_min=2_000)
+
+    last_ms = compress(sum(profile.gaps_ms), 2 * MINUTE) * 5_000 / (2 * MINUTE)
+    assert sum(small.gaps_ms) == pytest.approx(last_ms, abs=len(profile.gaps_ms))
+    assert all(small.gaps_ms)
+    assert last_ms < 16 * 5_000
+
+
+def test_what_expires_expires_after_as_many_attempts() -> None:
+    """Gaps shrink unevenly, so that an age would be another number of attempts."""
+    small = scaled_profile(PROFILES["event-grid"], 2 * MINUTE, 4_000, timeout_ms_min=2_000)
+
+    assert (small.attempts, small.expires_ms) == (11, None)
+    assert small.gaps_ms_min == {408: 4_000, 503: 1_000}
 
 
 def test_what_took_some_time_still_takes_some() -> None:
@@ -66,13 +89,17 @@ def test_what_took_some_time_still_takes_some() -> None:
 
 
 def test_instants_far_ahead_come_soon_and_in_their_order() -> None:
-    """Operations, crashes and faults of the sink all pass through the same function."""
+    """Operations, their regions, crashes and faults of the sink all pass through the same function."""
     day = 24 * 60 * MINUTE
     scenario = Scenario(
         scenario="s",
         title="t",
         timeout=2 * MINUTE,
-        operations=(Operation(at=0), Operation(at=8 * day), Operation(at=9 * day)),
+        operations=(
+            Operation(at=0, reaches={"eastus": Delay(fixed=day), "westeurope": Delay(min=0, max=MINUTE)}),
+            Operation(at=8 * day),
+            Operation(at=9 * day),
+        ),
         faults=(Crash(at=8 * day + 1), SinkHangs(since=7 * day, until=8 * day), DelayBy(by=Delay(fixed=day))),
     )
 
@@ -85,6 +112,18 @@ def test_instants_far_ahead_come_soon_and_in_their_order() -> None:
     _, eighth, ninth = (operation.at for operation in small.operations)
     assert hangs.since < (hangs.until or 0) == eighth <= (crash.at or 0) < ninth < 20 * 5_000
     assert (delay.by.fixed or 0) < 20 * 5_000
+    reaches = small.operations[0].reaches
+    assert reaches == {"eastus": delay.by, "westeurope": Delay(min=0, max=2_500)}
+
+
+def test_the_sink_does_not_fail_for_long() -> None:
+    """The pauses between attempts grow meanwhile, and do not scale."""
+    faults = (SinkRefuses(since=MINUTE, until=70 * MINUTE), SinkRefuses(until=MINUTE), SinkRefuses())
+
+    small = scaled(Scenario(scenario="s", title="t", timeout=2 * MINUTE, faults=faults), 5_000)
+
+    windows = [(it.since, it.until) for it in small.faults if isinstance(it, SinkRefuses)]
+    assert windows == [(2_500, 12_500), (0, 2_500), (0, None)]
 
 
 def test_machines_do_not_become_slower_where_the_timeout_is_longer() -> None:

@@ -112,7 +112,7 @@ def test_a_right_orchestration_is_valid(results: dict[str, DeploymentResult]) ->
     assert right.smoke_test.endswith("and its status says 'completed'")
 
 
-def test_what_nobody_can_see_is_untested_and_never_kept(results: dict[str, DeploymentResult]) -> None:
+def test_what_cannot_be_seen_is_untested_and_never_kept(results: dict[str, DeploymentResult]) -> None:
     """The key, repetitions, and what a notification says."""
     statuses = {
         it.rule: it.status for it in rule_results(Card("fake", list(results["right"].judged.values())))
@@ -153,7 +153,7 @@ def test_an_instance_that_rises_again_is_seen(results: dict[str, DeploymentResul
     assert risen.verdict.validity is Validity.INVALID
 
 
-def test_a_failed_activity_has_told_nobody_for_certain(results: dict[str, DeploymentResult]) -> None:
+def test_a_failed_activity_has_certainly_not_notified(results: dict[str, DeploymentResult]) -> None:
     """And it is not tried again."""
     failed = only(results["activity-fails"])
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -141,6 +141,34 @@ def test_a_kill_breaks_the_requests_in_flight() -> None:
         assert elapsed_ms() == 1_000
 
     live(play)
+
+
+def test_a_kill_breaks_many_requests_in_the_same_order_each_time() -> None:
+    """The seed decides the order, and not where in memory they lie."""
+
+    def order() -> list[int]:
+        broken: list[int] = []
+
+        async def one(instance: AppInstance, number: int) -> None:
+            with suppress(ConnectionResetError):
+                await ask(instance, at("/linger"))
+            broken.append(number)
+
+        async def play(instance: AppInstance) -> None:
+            await instance.startup()
+            async with asyncio.TaskGroup() as group:
+                for number in range(30):
+                    group.create_task(one(instance, number))
+                await asyncio.sleep(1)
+                instance.kill()
+
+        live(play)
+        return broken
+
+    first = order()
+
+    assert sorted(first) == list(range(30))
+    assert order() == first
 
 
 def test_a_kill_at_the_response_keeps_it_from_leaving() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -10,6 +11,7 @@ from fanin.harness.history import End
 from fanin.harness.world.play import play
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find
+from tests.paths import FOREIGN_APPS
 
 PROGRAM = """
 import sys
@@ -21,10 +23,26 @@ print(history.trace_hash(), history.entries[-1].trace)
 """
 
 
-def in_another_process(name: str, seed: int, *, hash_seed: str) -> list[str]:
+WITH_THREADS = """
+import pathlib, sys
+from fanin.harness.world.named_app import find_app
+from fanin.harness.world.play import play_foreign_app
+from fanin.simulator.language.load import load
+from fanin.simulator.pack import find
+for factory in sys.argv[4:]:
+    build = find_app(factory, pathlib.Path(sys.argv[3]))
+    history = play_foreign_app(load(find(sys.argv[1])), build, seed=int(sys.argv[2]), name="it")
+    print(history.trace_hash(), history.entries[-1].trace)
+"""
+THREADED = ("databases:with_aiosqlite", "own_threads:with_background_thread", "right:with_locked_threads")
+
+
+def in_another_process(
+    name: str, seed: int, *arguments: str, hash_seed: str, program: str = PROGRAM
+) -> list[str]:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     ended = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", PROGRAM, name, str(seed)],
+        [sys.executable, "-c", program, name, str(seed), *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -41,6 +59,21 @@ def test_same_seed_same_history_in_another_process_with_other_hashes(name: str) 
 
     assert first == second
     assert len(first) == 2
+
+
+def test_same_seed_same_history_of_applications_with_threads() -> None:
+    """Whichever thread the machine would have run first."""
+    databases = all(map(find_spec, ("aiosqlite", "sqlalchemy")))
+    factories = [it for it in THREADED if databases or not it.startswith("databases:")]
+    first, second = (
+        in_another_process(
+            "crash-after-ack", 7, str(FOREIGN_APPS), *factories, hash_seed=hash_seed, program=WITH_THREADS
+        )
+        for hash_seed in ("1", "2")
+    )
+
+    assert first == second
+    assert len(first) == 2 * len(factories)
 
 
 def test_another_seed_is_another_schedule() -> None:

@@ -1,6 +1,8 @@
 """Virtual time and seeded scheduling, as far as the harness relies on them."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -200,7 +202,7 @@ def test_the_wall_clock_is_set_and_time_goes_on_evenly() -> None:
             await asyncio.sleep(10)
             seen.append((elapsed_ms(), clock_offset_ms(), time.time()))
 
-    with kernel.foreign_app_sandbox(1_000_000_000_000):
+    with kernel.foreign_app_sandbox(1_000_000_000_000, run="by-hand"):
         kernel.run(main())
 
     assert seen == [
@@ -208,3 +210,10 @@ def test_the_wall_clock_is_set_and_time_goes_on_evenly() -> None:
         (20_000, 3_600_000, 1_000_003_620),
         (30_000, 0, 1_000_000_030),
     ]
+
+
+def test_what_sets_the_wall_clock_is_imported_when_an_application_needs_it() -> None:
+    """Few scenarios need it."""
+    code = "import sys, fanin.harness.world.play; sys.exit('time_machine' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own

@@ -7,6 +7,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.world.play import play
 from fanin.simulator.language.load import load
 from fanin.simulator.pack import find, names
+from tests.harness.pack_runs import run_of
 
 
 @pytest.mark.parametrize(
@@ -14,18 +15,16 @@ from fanin.simulator.pack import find, names
 )
 def test_every_scenario_of_the_pack_gets_the_verdict_that_it_states(name: str) -> None:
     """From YAML to verdict, the real thing at every step."""
-    scenario = load(find(name))
-
-    verdict = judge(play(scenario))
+    verdict = judge(run_of(name))
 
     assert verdict.findings == ()
-    assert verdict.validity == scenario.verdict, verdict.doubts
+    assert verdict.validity == load(find(name)).verdict, verdict.doubts
 
 
 @pytest.mark.parametrize("name", ["two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes"])
 def test_what_it_does_not_claim_to_have_it_does_not_have(name: str) -> None:
     """Should one of these become valid, the aggregator has learnt something and may say so."""
-    assert judge(play(load(find(name)))).validity != "valid"
+    assert judge(run_of(name)).validity != "valid"
 
 
 @pytest.mark.parametrize("seed", range(1, 6))

@@ -56,7 +56,7 @@ def test_a_right_aggregator_of_unknown_make_is_valid(name: str) -> None:
         ("timer-stays-armed", "slow-region", Rule.OUTCOME),
         ("half-the-timeout", "dropped-region", Rule.DEADLINE),
         ("starts-after-a-look", "stampede-start", Rule.OUTCOME),
-        ("names-nobody", "dropped-region", Rule.CONTENT),
+        ("names-no-region", "dropped-region", Rule.CONTENT),
         ("key-per-attempt", "sink-response-lost", Rule.NOTIFICATION),
         ("tells-twice", "original-simple", Rule.NOTIFICATION),
         ("tells-once", "sink-down", Rule.NOTIFICATION),

@@ -151,6 +151,37 @@ operations:
     assert sent == [(3_000, 1, 1), (3_000, 2, 1), (4_000, 3, 3), (11_000, 4, 4)]
 
 
+def test_event_grid_gathers_what_all_regions_have() -> None:
+    """One request to one address; each attempt is of the region that the event names."""
+    target = Target()
+    scenario = loads("""
+scenario: s
+title: t
+regions: [eastus, westus]
+latency: 0s
+sender: {profile: event-grid, envelope: 2s}
+operations:
+  - {image: "a:1", reaches: {eastus: 1s, westus: 2s}}
+""")
+
+    entries, _ = drive(scenario, target)
+
+    ((_, request),) = target.requests
+    assert [event["data"]["location"] for event in json.loads(request.body)] == ["eastus", "westus"]
+    assert request.target == "/api/EventGrid"
+    sent = [(it.at, it.region, it.url_region, it.envelope) for it in entries if isinstance(it, AttemptSent)]
+    assert sent == [(3_000, "eastus", "eastus", 1), (3_000, "westus", "westus", 1)]
+
+
+def test_an_event_that_has_expired_is_given_up() -> None:
+    """After 24 hours, of which the last attempt comes at 22 h 46 min 40 s and eleven times 30 s."""
+    target = Target(500)
+
+    entries, _ = drive(loads(PUSH + "sender: {profile: event-grid}\n"), target)
+
+    assert len([it for it in entries if isinstance(it, AttemptSent)]) == 2 * 11
+
+
 def test_what_is_never_sent_is_recorded_with_its_fault() -> None:
     """The judge has to know that nothing was under way."""
     scenario = loads(PUSH + "faults: [{fault: drop, region: westus}]\n")

@@ -9,7 +9,7 @@ import pytest
 from fanin.harness.history import ClientDisconnected, Entry, FaultApplied, NotificationReceived, SinkResponded
 from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
 from fanin.harness.world.recorder import Recorder
-from fanin.harness.world.sink import Sink
+from fanin.harness.world.sink import Sink, _path_of
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
 from fanin.simulator.language.scenario import Scenario
@@ -64,6 +64,46 @@ def test_a_notification_is_recorded_and_answered() -> None:
         SinkResponded(0, 1, 200),
         NotificationReceived(0, 2, "key-b", {"id": "b"}, "b"),
         SinkResponded(0, 2, 200),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "recorded"),
+    [("PUT", "", ("PUT", "")), ("POST", "/a?x=1", ("POST", "/a")), ("POST", "/?x=1", ("POST", ""))],
+)
+def test_how_and_where_a_notification_is_sent_is_recorded(
+    method: str, path: str, recorded: tuple[str, str]
+) -> None:
+    """A PUT, or another path, is for the oracle to judge; a query changes nothing."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        async with session.request(method, f"{URL.rstrip('/')}{path}", json={"id": "a"}) as response:
+            assert response.status == 200
+
+    received = played(client)[0]
+
+    assert isinstance(received, NotificationReceived)
+    assert (received.method, received.path) == recorded
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_question_how_the_sink_is_notifies_nothing(method: str) -> None:
+    """It is answered, and not recorded."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        async with session.request(method, URL) as response:
+            assert response.status == 200
+        assert await post(session) == 200
+
+    assert [type(it) for it in played(client)] == [NotificationReceived, SinkResponded]
+
+
+def test_a_request_that_names_the_host_in_its_target_goes_to_a_path_all_the_same() -> None:
+    """As proxies send them."""
+    assert [_path_of(it) for it in ("http://sink:80/a?x", "http://sink", "/a?http://b/c")] == [
+        "/a",
+        "/",
+        "/a",
     ]
 
 

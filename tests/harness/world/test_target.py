@@ -68,7 +68,9 @@ def test_a_restart_changes_only_what_it_names() -> None:
     """No regions: they stay; no timeout: it stays."""
     assert reconfiguration((), None) == {}
     assert reconfiguration(("a", "b"), None) == {"WebhookRegions": "a,b", "FANIN_REGIONS": "a,b"}
-    assert reconfiguration((), 90_000) == {"WebhookTimeout": "0:01:30", "FANIN_TIMEOUT": "1m30s"}
+    changed = {"WebhookTimeout": "0:01:30", "FANIN_TIMEOUT": "1m30s", "TIMEOUT_S": "90"}
+    assert reconfiguration((), 90_000) == changed
+    assert reconfiguration((), 1_500)["TIMEOUT_S"] == "1.5"
 
 
 def test_what_a_killed_instance_still_writes_is_not_there_after_the_next_start(tmp_path: Path) -> None:

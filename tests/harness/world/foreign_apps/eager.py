@@ -1,8 +1,9 @@
-"""An application that reads its settings too early: when its module is imported."""
+"""An application that reads its settings when its module is imported, one of them unknown to the harness."""
 
 import os
 
 REGIONS = os.environ["WebhookRegions"].split(",")  # noqa: SIM112 - the original's name
+TOKEN = os.environ["CHAT_TOKEN"]
 
 
 def app() -> None:

@@ -116,12 +116,13 @@ class Door(BaseHTTPRequestHandler):
         try:
             event = json.loads(content)
             operation, action = event["id"], event["action"]
+            repository = None if action == "ping" else event["target"]["repository"]
         except (ValueError, TypeError, KeyError, RecursionError):
             self.answer(400)
             return
         if action == "ping":
             self.answer(200)
-        elif region not in REGIONS or not isinstance(operation, str) or not operation:
+        elif region not in REGIONS or not all(isinstance(it, str) and it for it in (operation, repository)):
             self.answer(400)
         else:
             arrived(event, region)
@@ -133,7 +134,7 @@ class Door(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""An aggregator as anybody might have written it: environment, wall clock, one task per operation."""
+"""An aggregator that is not written for the harness: environment, wall clock, one task per operation."""
 
 import asyncio
 import os

@@ -1,11 +1,15 @@
 """Applications that need what no simulated world has, and some that do not start."""
 
+import _thread
 import asyncio
+import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,8 +23,20 @@ def answering(hook: Any) -> Starlette:
     return Starlette(routes=[Route("/api/ImagePush", hook, methods=["POST"])])
 
 
-def with_threads() -> Starlette:
-    def hook(_: Request) -> Response:  # not async, so Starlette runs it in a thread
+def with_bare_threads() -> Starlette:
+    async def hook(_: Request) -> Response:
+        _thread.start_new_thread(print, ())
+        return Response(status_code=202)
+
+    return answering(hook)
+
+
+def with_a_loop_in_a_thread() -> Starlette:
+    def run() -> None:
+        asyncio.new_event_loop().run_forever()
+
+    async def hook(_: Request) -> Response:
+        threading.Thread(target=run).start()
         return Response(status_code=202)
 
     return answering(hook)
@@ -37,6 +53,24 @@ def with_blocking_client() -> Starlette:
 def with_a_process() -> Starlette:
     async def hook(_: Request) -> Response:
         subprocess.run([sys.executable, "--version"], check=True)  # noqa: ASYNC221 - as above
+        return Response(status_code=202)
+
+    return answering(hook)
+
+
+def with_a_process_pool() -> Starlette:
+    async def hook(_: Request) -> Response:
+        with ProcessPoolExecutor(1) as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, len, "")
+        return Response(status_code=202)
+
+    return answering(hook)
+
+
+def with_a_fork() -> Starlette:
+    async def hook(_: Request) -> Response:
+        if os.fork() == 0:
+            os._exit(0)
         return Response(status_code=202)
 
     return answering(hook)

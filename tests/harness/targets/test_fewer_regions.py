@@ -1,0 +1,76 @@
+"""Regions are left out where the story allows it, and never one that a fault needs."""
+
+from itertools import pairwise
+
+import pytest
+
+from fanin.harness.targets.fewer_regions import with_fewer_regions
+from fanin.simulator.language.load import load, loads
+from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.pack import find, names
+
+
+def kept(name: str, count: int) -> tuple[str, ...] | None:
+    smaller = with_fewer_regions(load(find(name)), count)
+    return None if smaller is None else smaller.regions
+
+
+@pytest.mark.parametrize(
+    ("name", "two", "one"),
+    [
+        # The first and the last to report are furthest apart.
+        ("slow-region", ("northeurope", "eastus"), None),
+        # One reports three times, one never.
+        ("duplicate-not-quorum", ("northeurope", "westeurope"), None),
+        # The region whose acknowledgement is the instant of the crash, and with one region alone.
+        ("crash-after-ack", ("northeurope", "westeurope"), ("westeurope",)),
+        ("sink-down", ("northeurope", "eastus"), ("northeurope",)),
+        # The missing region reports late: without it, or alone, there is nothing late.
+        ("resurrection", ("northeurope", "eastus"), None),
+        # All three have faults of their own.
+        ("region-added", None, None),
+    ],
+)
+def test_the_story_decides_which_regions_are_left(
+    name: str, two: tuple[str, ...] | None, one: tuple[str, ...] | None
+) -> None:
+    """Each row is a kind of story."""
+    assert (kept(name, 2), kept(name, 1)) == (two, one)
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_is_left_is_whole(name: str) -> None:
+    """Nothing in it names a region that was left out, and expectations, which might, are gone."""
+    scenario = load(find(name))
+    smaller = [it for count in (2, 1) if (it := with_fewer_regions(scenario, count)) is not None]
+
+    for it in smaller:
+        assert mentioned(it) <= set(it.regions)
+        assert set(it.regions) <= set(scenario.regions)
+    assert all(len(more.regions) > len(fewer.regions) for more, fewer in pairwise(smaller))
+
+
+def mentioned(scenario: Scenario) -> set[str]:
+    return {
+        *scenario.expects,
+        *scenario.replication,
+        *scenario.webhooks,
+        *(it.home for it in scenario.operations if it.home),
+        *(region for it in scenario.operations for region in it.reaches),
+        *(region for fault in scenario.faults for region in fault.named_regions),
+        *(region for it in scenario.expect for region in it.missing),
+    }
+
+
+def test_a_home_region_that_is_left_out_is_replaced() -> None:
+    """An operation happens somewhere."""
+    scenario = loads(
+        "scenario: s\ntitle: t\nregions: [a, b, c]\n"
+        "operations: [{image: 'x:1', home: b, reaches: {a: 0s, b: 1s, c: 9s}}]"
+    )
+
+    smaller = with_fewer_regions(scenario, 2)
+
+    assert smaller is not None
+    assert smaller.regions == ("a", "c")
+    assert smaller.operations[0].home == "a"
