@@ -6,9 +6,10 @@ milliseconds of a predicted event, and most windows around one.
 Rules of this file: pure; every number comes from the `Draw` that is passed in.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, get_args
 
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.predict import PredictedEvent, Prediction
 from fanin.simulator.delivery import profile_of
@@ -31,6 +32,9 @@ EDGES_MS = (-1_000, -20, -1, 0, 0, 0, 1, 2, 3, 20, 1_000)
 APART_MS = SECOND
 PROBABILITIES = (0.02, 0.05, 0.1, 0.2, 0.5, 0.9)
 TRIES = 8
+_GIVEN_UP_MS = (3 * DAY, 5 * DAY)
+_WITH_CREDENTIALS = 5
+_RECONFIGURED = 0.7
 
 
 class _Window(NamedTuple):
@@ -50,10 +54,18 @@ class FaultGenerator:
         draw: The source of every random choice.
         scenario: What the faults are for. New outages and sink faults keep clear of those that it has.
         prediction: What will probably happen in it.
+        capabilities: What faults may need of the target.
     """
 
-    def __init__(self, draw: Draw, scenario: Scenario, prediction: Prediction) -> None:
+    def __init__(
+        self,
+        draw: Draw,
+        scenario: Scenario,
+        prediction: Prediction,
+        capabilities: Collection[Capability] = DEFAULT_CAPABILITIES,
+    ) -> None:
         self._draw, self._scenario, self._prediction = draw, scenario, prediction
+        self._capabilities = capabilities
         faults = scenario.faults
         self._outages = [self._outage(it) for it in faults if isinstance(it, AggregatorFault)]
         self._sink_windows = [_sink_window(it) for it in faults if isinstance(it, SinkFault)]
@@ -67,13 +79,18 @@ class FaultGenerator:
 
     def _likely[Kind: type[Fault]](self, among: Sequence[Kind]) -> list[Kind]:
         """The kinds that have something to go wrong here, each as often as its weight says."""
-        missing: list[Need] = []
+        missing: list[Need] = [need for need in get_args(Need) if need not in self._capabilities]
         if not self._scenario.key:
             missing.append("function-keys")
         if not self._scenario.signing.secrets:
             missing.append("signatures")
         possible = [kind for kind in among if not any(need in missing for need in kind.requires)]
-        return [kind for kind in possible for _ in range(kind.draw_weight)]
+        # A scenario that has a key or signatures is about them.
+        return [
+            kind
+            for kind in possible
+            for _ in range(kind.draw_weight * (_WITH_CREDENTIALS if _is_about_credentials(kind) else 1))
+        ]
 
     def _selection(self) -> Selection:
         """Which deliveries: region, operation and probability."""
@@ -94,8 +111,12 @@ class FaultGenerator:
 
     def aggregator_fault(self) -> AggregatorFault | None:
         """A fault of the aggregator, at an instant or at a step; None where none would be of use."""
+        likely = self._likely(kinds(AggregatorFault))
+        # A registry with a region that is not expected is about what happens when it is.
+        if self._scenario.expects and self._draw.chance(_RECONFIGURED):
+            likely = [kind for kind in likely if kind.may_reconfigure] or likely
         for _ in range(TRIES):
-            fault = self._draw.choice(self._likely(kinds(AggregatorFault))).draw(self)
+            fault = self._draw.choice(likely).draw(self)
             outage = self._outage(fault)
             if not any(map(outage.overlaps, self._outages)) and self._leaves_an_acknowledgement(outage):
                 self._outages.append(outage)
@@ -148,6 +169,30 @@ class FaultGenerator:
             return draw.duration(0, prediction.end_ms + SECOND)
         return max(0, draw.choice(aims).at_ms + draw.choice(EDGES_MS))
 
+    @property
+    def reconfigures(self) -> bool:
+        """Whether a restart may change the configuration."""
+        return "reconfiguration" in self._capabilities
+
+    def expected(self) -> tuple[str, ...]:
+        """The regions that are expected from the start, and more where there are others.
+
+        None is taken away: the contract does not say how its webhooks are answered then.
+        """
+        first = self._scenario.expects
+        others = [region for region in self._scenario.regions if region not in first]
+        if not first:
+            return ()
+        return (*first, *self._draw.sample(others, self._draw.choice(range(1, len(others) + 1))))
+
+    def timeout(self) -> int:
+        """Another timeout, shorter or longer."""
+        return max(1, round(self._scenario.timeout * self._draw.choice((0.1, 0.5, 2, 3))))
+
+    def clock_step(self) -> int:
+        """By how much a clock is set, in ms."""
+        return self._draw.duration(1, self._draw.choice((SECOND, HOUR, 2 * self._scenario.timeout)))
+
     def down_for(self) -> int:
         """How long the aggregator stays down."""
         eager = self._scenario.sender.profile == "cncf-distribution"
@@ -174,13 +219,18 @@ class FaultGenerator:
         notified_ms = max(
             (it.until for it in self._outages if it.since <= outcome.at_ms <= it.until), default=outcome.at_ms
         )
-        since = draw.choice((0, 0, max(0, outcome.at_ms - draw.duration(1, 30 * SECOND))))
-        until = notified_ms + draw.duration(
-            SECOND, min(SINK_FAULT_MS_MAX, 3 * self._scenario.timeout + 2 * SECOND)
-        )
+        close = max(0, outcome.at_ms - draw.duration(1, 30 * SECOND))
+        since = draw.choice((0, 0, close)) if outcome.at_ms <= SINK_FAULT_MS_MAX else close
+        lasts = (SECOND, min(SINK_FAULT_MS_MAX, 3 * self._scenario.timeout + 2 * SECOND))
+        # Now and then it lasts until a notification may be given up.
+        until = notified_ms + draw.duration(*(_GIVEN_UP_MS if draw.chance(0.02) else lasts))
         about = outcome.op if draw.chance(0.3) else ""
         window = SinkWindow(since, until, about, outcomes[0].at_ms + until - outcome.at_ms)
         return draw.choice(self._likely(kinds(SinkFault))).draw(draw, window)
+
+
+def _is_about_credentials(kind: type[Fault]) -> bool:
+    return any(need in ("function-keys", "signatures") for need in kind.requires)
 
 
 def _of(events: Sequence[PredictedEvent], region: str, operation: str) -> list[PredictedEvent]:

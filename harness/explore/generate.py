@@ -4,66 +4,173 @@ Rules of this file: pure; the same seed is the same scenario, in every process. 
 are frequent: ties, near misses, stampedes, tiny latencies; a scenario without faults is drawn now and then.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Literal, get_args
 
 import msgspec
 
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.faults import DAY, SECOND, FaultGenerator
-from fanin.harness.explore.predict import predict
-from fanin.harness.explore.repair import repair
-from fanin.simulator.language.scenario import Operation, ProfileName, Scenario, Sender, Webhook
+from fanin.harness.explore.operations import draw_operations
+from fanin.harness.explore.repair import Repaired, repaired
+from fanin.harness.explore.themes import KEY, with_theme
+from fanin.simulator.event_grid import TYPES as EVENT_GRID_ACTIONS
+from fanin.simulator.event_grid import Schema
+from fanin.simulator.language.scenario import Only, ProfileName, Scenario, Sender, Signing, Webhook
 from fanin.simulator.shapes import Delay
-from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk
+from fanin.simulator.wire import SUBSCRIBABLE
 
 REGIONS = (
     "northeurope", "westeurope", "eastus", "southeastasia", "brazilsouth", "japaneast", "uksouth",
-    "Central US",
+    "Central US", "eastus2", "francecentral", "westus3", "koreacentral", "norwayeast", "qatarcentral",
 )  # fmt: skip
 TIMEOUT_MS_MAX = 30 * DAY
+# An aggregator that is scaled to zero takes two seconds for its first answer.
+SENDER_TIMEOUT_MS_MIN = 3 * SECOND
 # Timeouts at which timers break: three days (some engines split longer ones), 31 bits of ms, a month.
 TIMEOUTS_MS = (3 * DAY, 3 * DAY + 1, 2**31 - 1, 2**31, TIMEOUT_MS_MAX, TIMEOUT_MS_MAX)
-# The longest gap between operations, and between repetitions of one.
-GAPS_MS = (0, 0, 3, 50, SECOND, 30 * SECOND)
+FILTERS = (
+    Only(repositories=("team/*",)),
+    Only(repositories=("!team/a??",)),
+    Only(tags=("1.0.0*", "!1.0.0.1?")),
+    Only(tagged=True),
+    Only(attachments=False),
+)
+_SECRETS = (
+    "whsec_b25jZSB1cG9uIGEgdGltZSwgYSBzZWNyZXQ=",
+    "whsec_YW5vdGhlciBzZWNyZXQsIG5ld2VyIGFuZCBiZXR0ZXI=",
+)
 
 type _Correlation = tuple[Literal["event-id", "image"], Literal["same", "distinct"]]
 
 
-def generate(seed: int) -> Scenario:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """What may be drawn."""
+
+    capabilities: frozenset[Capability] = DEFAULT_CAPABILITIES  # what scenarios may need
+    timeout_ms_max: int = TIMEOUT_MS_MAX
+
+    def has(self, capability: Capability) -> bool:
+        """Whether a scenario may need this."""
+        return capability in self.capabilities
+
+
+EVERYTHING_USUAL = Space()
+
+
+def generate(seed: int, space: Space = EVERYTHING_USUAL) -> Scenario:
     """The scenario of a seed, to be played with the same seed."""
     for attempt in count():
         draw = Draw(seed, "scenario", attempt)
-        fault_free = repair(_scenario_without_faults(draw, seed), seed)
-        if fault_free is not None and (scenario := with_faults(fault_free, draw, seed)) is not None:
+        fault_free = repaired(_scenario_without_faults(draw, seed, space), seed)
+        if fault_free is None:
+            continue
+        if (scenario := _with_faults(fault_free, draw, seed, space)) is not None:
             return scenario
     raise AssertionError("unreachable: count() has no end")
 
 
-def with_faults(fault_free: Scenario, draw: Draw, seed: int) -> Scenario | None:
+def _with_faults(fault_free: Repaired, draw: Draw, seed: int, space: Space) -> Scenario | None:
     """The scenario with more faults, each aimed at what happens under the earlier ones.
 
     Returns:
         None when no delivery would be acknowledged any more.
     """
-    scenario: Scenario | None = fault_free
+    reconfigured = int(bool(fault_free.scenario.expects))
     plan = (
         (FaultGenerator.delivery_fault, draw.choice((0, 0, 1, 1, 2, 3, 5))),
-        (FaultGenerator.aggregator_fault, draw.choice((0, 0, 0, 1, 1, 2, 3))),
+        (FaultGenerator.aggregator_fault, max(reconfigured, draw.choice((0, 0, 0, 1, 1, 2, 3)))),
         (FaultGenerator.sink_fault, draw.choice((0, 0, 0, 1, 1, 2))),
     )
+    known = fault_free
     for draw_fault, times in plan:
-        if scenario is None:
-            break
-        generator = FaultGenerator(draw, scenario, predict(scenario, seed))
+        scenario, prediction = known
+        generator = FaultGenerator(draw, scenario, prediction, space.capabilities)
         drawn = [fault for fault in (draw_fault(generator) for _ in range(times)) if fault is not None]
-        scenario = repair(msgspec.structs.replace(scenario, faults=(*scenario.faults, *drawn)), seed)
-    return scenario
+        if not drawn:
+            continue
+        draft = msgspec.structs.replace(scenario, faults=(*scenario.faults, *drawn))
+        found = repaired(draft, seed, known)
+        if found is None:
+            return None
+        known = found
+    return known.scenario
 
 
-def _scenario_without_faults(draw: Draw, seed: int) -> Scenario:
-    regions = draw.sample(REGIONS, draw.choice((1, 2, 2, 3, 3, 3, 4, 5, 8)))
-    timeout = draw.choice(
+def _scenario_without_faults(draw: Draw, seed: int, space: Space) -> Scenario:
+    regions = _draw_regions(draw)
+    timeout = _draw_timeout(draw, space.timeout_ms_max)
+    correlation, ids = _draw_correlation(draw)
+    if not space.has("image-correlation"):
+        correlation, ids = "event-id", "same"
+    filtered = space.has("action-filter") and draw.chance(0.1)
+    keyed = space.has("function-keys") and draw.chance(0.1)
+    scenario = Scenario(
+        f"random-{seed}",
+        f"A random scenario, drawn from seed {seed}",
+        regions=regions,
+        expects=_draw_expected(draw, regions, space),
+        timeout=timeout,
+        correlation=correlation,
+        ids=ids,
+        actions=draw.sample(SUBSCRIBABLE, draw.choice((1, 2, 3))) if filtered else SUBSCRIBABLE,
+        key=KEY if keyed else "",
+        replicas=draw.choice((2, 2, 3)) if space.has("replicas") and draw.chance(0.8) else 1,
+        signing=_draw_signing(draw, timeout) if space.has("signatures") and draw.chance(0.4) else Signing(),
+        latency=draw_latency(draw),
+        sender=_draw_sender_of(draw, space),
+        replication={region: draw.delay(timeout) for region in regions if draw.chance(0.3)},
+        webhooks={region: _draw_webhook(draw, region) for region in regions if draw.chance(0.04)},
+        operations=draw_operations(draw, regions, timeout),
+    )
+    scenario = with_theme(scenario, draw, space.capabilities)
+    if space.has("completed-late") and draw.chance(0.3):
+        scenario = msgspec.structs.replace(scenario, notifies_late=True)
+    if space.has("filters") and draw.chance(0.08):
+        scenario = _filtered(scenario, draw)
+    return _by_event_grid(scenario, draw) if space.has("event-grid") and draw.chance(0.1) else scenario
+
+
+def _filtered(scenario: Scenario, draw: Draw) -> Scenario:
+    """A filter, and where it is about attachments, one of them."""
+    scenario = msgspec.structs.replace(scenario, only=draw.choice(FILTERS))
+    if scenario.only.attachments:
+        return scenario
+    n = draw.choice(range(len(scenario.operations)))
+    suffix = draw.choice(("sig", "att", "sbom"))
+    attached = msgspec.structs.replace(
+        scenario.operations[n], image=f"team/app:sha256-{'0' * 64}.{suffix}", action="push"
+    )
+    operations = (*scenario.operations[:n], attached, *scenario.operations[n + 1 :])
+    return msgspec.structs.replace(scenario, operations=operations)
+
+
+def _by_event_grid(scenario: Scenario, draw: Draw) -> Scenario:
+    """The same events by another channel, which has no webhooks of its own and fewer actions."""
+    batch = draw.duration(1, 10 * SECOND) if draw.chance(0.5) else None
+    return msgspec.structs.replace(
+        scenario,
+        sender=Sender("event-grid", schema=draw.choice(get_args(Schema)), envelope=batch),
+        signing=Signing(),
+        webhooks={},
+        operations=tuple(
+            it if it.action in EVENT_GRID_ACTIONS else msgspec.structs.replace(it, action="push")
+            for it in scenario.operations
+        ),
+    )
+
+
+def _draw_regions(draw: Draw) -> tuple[str, ...]:
+    """Usually a few, sometimes more than eight."""
+    return draw.sample(REGIONS, draw.choice((1, 2, 2, 2, 3, 3, 3, 3, 4, 5, 8, 12)))
+
+
+def _draw_timeout(draw: Draw, longest: int) -> int:
+    drawn = draw.choice(
         (
             120 * SECOND,
             120 * SECOND,
@@ -73,22 +180,26 @@ def _scenario_without_faults(draw: Draw, seed: int) -> Scenario:
             draw.choice(TIMEOUTS_MS),
         )
     )
-    correlation, ids = _draw_correlation(draw)
-    return Scenario(
-        f"random-{seed}",
-        f"A random scenario, drawn from seed {seed}",
-        regions=regions,
-        timeout=timeout,
-        correlation=correlation,
-        ids=ids,
-        actions=SUBSCRIBABLE if draw.chance(0.9) else draw.sample(SUBSCRIBABLE, draw.choice((1, 2, 3))),
-        key="open-sesame" if draw.chance(0.1) else "",
-        latency=draw_latency(draw),
-        sender=draw_sender(draw),
-        replication={region: draw.delay(timeout) for region in regions if draw.chance(0.3)},
-        webhooks={region: _draw_webhook(draw, region) for region in regions if draw.chance(0.04)},
-        operations=_draw_operations(draw, regions, timeout),
-    )
+    return drawn if drawn <= longest else draw.duration(min(SECOND, longest), longest)
+
+
+def _draw_expected(draw: Draw, regions: tuple[str, ...], space: Space) -> tuple[str, ...]:
+    """Rarely not all of the registry's regions: then a webhook of another one must be refused."""
+    if len(regions) == 1 or not space.has("reconfiguration") or draw.chance(0.93):
+        return ()
+    return draw.sample(regions, draw.choice(range(1, len(regions))))
+
+
+def _draw_signing(draw: Draw, timeout: int) -> Signing:
+    if draw.chance(0.5):
+        return Signing(secrets=_SECRETS[:1])
+    return Signing(secrets=_SECRETS, rotates=draw.duration(0, timeout))
+
+
+def _draw_sender_of(draw: Draw, space: Space) -> Sender:
+    if space.has("envelopes") and draw.chance(0.7):
+        return Sender("cncf-distribution", envelope=draw.duration(1, 10 * SECOND))
+    return draw_sender(draw)
 
 
 def _draw_correlation(draw: Draw) -> _Correlation:
@@ -114,76 +225,35 @@ def draw_latency(draw: Draw) -> Delay:
     )
 
 
+# Event Grid is another channel: an aggregator need not have it, and it has no event for some actions.
+_WEBHOOK_SENDERS: Sequence[ProfileName] = tuple(it for it in get_args(ProfileName) if it != "event-grid")
+
+
 def draw_sender(draw: Draw) -> Sender:
     """The sender's profile, mostly one with a single attempt."""
-    profile: ProfileName = draw.choice(("acr", "acr", "acr", *get_args(ProfileName)))
+    profile: ProfileName = draw.choice(("acr", "acr", "acr", *_WEBHOOK_SENDERS))
     return Sender(
         profile,
         attempts=draw.choice(range(1, 7)) if draw.chance(0.2) else None,
-        timeout=draw.duration(SECOND, 30 * SECOND) if draw.chance(0.2) else None,
+        timeout=draw.duration(SENDER_TIMEOUT_MS_MIN, 30 * SECOND) if draw.chance(0.2) else None,
     )
 
 
 def _draw_webhook(draw: Draw, region: str) -> Webhook:
-    """A webhook that is configured in another way, valid or not."""
+    """A webhook that is configured in another way, valid or not.
+
+    Only the contract's own path: an aggregator need not have the others that ours has.
+    """
     upper = region.upper().replace(" ", "%20")
     return draw.choice(
         (
             Webhook(status="disabled"),
             Webhook(actions=("delete",)),
             Webhook(scope=draw.choice(("team/app:*", "team/app", "team/app:1.0.1"))),
-            Webhook(uri="/webhooks/{region}"),
+            Webhook(uri=f"/api/ImagePush?region={upper.title()}"),
             Webhook(uri=f"/api/ImagePush?region=%20{upper}%20"),
             Webhook(uri="/api/ImagePush?region=mars"),
             Webhook(uri="/api/ImagePush"),
             Webhook(headers={"X-Team": "blue"}),
         )
     )
-
-
-def _draw_operations(draw: Draw, regions: tuple[str, ...], timeout: int) -> tuple[Operation, ...]:
-    apart = draw.duration(0, draw.choice((*GAPS_MS, timeout)))
-    operations = draw.choice((1, 1, 1, 2, 2, 3, 6))
-    return tuple(_draw_operation(draw, n, n * apart, regions, timeout) for n in range(operations))
-
-
-def _draw_operation(draw: Draw, n: int, at: int, regions: tuple[str, ...], timeout: int) -> Operation:
-    repeat = 1 if draw.chance(0.75) else draw.choice(range(2, 21))
-    number = n if draw.chance(0.85) else 0  # sometimes another operation's image
-    several = ".{n}" if repeat > 1 and draw.chance(0.9) else ""
-    return Operation(
-        image=f"team/app:1.0.{number}{several}",
-        name=f"op{n + 1}",
-        at=at,
-        action=draw.choice(get_args(Action)) if draw.chance(0.2) else "push",
-        home=draw.choice(regions),
-        reaches=draw_reaches(draw, regions, timeout),
-        id="again" if draw.chance(0.03) else "",
-        repeat=repeat,
-        every=0 if repeat == 1 else draw.duration(0, draw.choice((*GAPS_MS, timeout // 4))),
-        quirks=draw.sample(get_args(Quirk), draw.choice((0, 0, 0, 0, 1, 3))),
-    )
-
-
-def draw_reaches(draw: Draw, regions: tuple[str, ...], timeout: int) -> dict[str, Delay | None]:
-    """When the regions report: by default, together, one after the other, on the deadline, or never."""
-    start = draw.choice((0, 0, draw.duration(0, timeout)))
-    match draw.choice(("default", "together", "scattered", "scattered", "tie")):
-        case "default":
-            return {}
-        case "together":
-            return {region: Delay(fixed=start) for region in regions}
-        case "scattered":
-            ends = (5, SECOND, timeout // 2, timeout)
-            return {
-                region: None
-                if draw.chance(0.05)
-                else Delay(fixed=start + draw.duration(0, draw.choice(ends)))
-                for region in regions
-            }
-    found: dict[str, Delay | None] = {
-        region: Delay(fixed=start + draw.duration(0, timeout)) for region in regions
-    }
-    found[draw.choice(regions)] = Delay(fixed=start)
-    found[draw.choice(regions)] = Delay(fixed=start + timeout + draw.choice((-1, 0, 0, 0, 1)))
-    return found

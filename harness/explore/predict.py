@@ -42,7 +42,9 @@ class Prediction:
 
 def predict(scenario: Scenario, seed: int) -> Prediction:
     """Predict a run of the scenario with this seed."""
-    attempts = profile_of(scenario.sender).attempts
+    profile = profile_of(scenario.sender)
+    attempts, one_way_ms = profile.attempts, _one_way_ms(scenario.latency)
+    expected = set(map(normalise_region, scenario.expects or scenario.regions))
     arrivals: list[PredictedEvent] = []
     outcomes: list[PredictedEvent] = []
     acknowledged = 0
@@ -53,7 +55,11 @@ def predict(scenario: Scenario, seed: int) -> Prediction:
         valid = [it for it in occurrence.deliveries if not it.invalid_because]
         received = [it for it in valid if attempts is None or it.lose_requests < attempts]
         answered = [it for it in received if attempts is None or it.lose_responses < attempts]
-        acknowledged += len(answered)
+        acknowledged += sum(
+            it.body_over_ms + 2 * one_way_ms < profile.timeout_ms
+            and normalise_region(it.request.url_region or it.region) in expected
+            for it in answered
+        )
         arrivals += [PredictedEvent(it.due_ms, name, it.region) for it in received]
         if received and occurrence.action in scenario.actions:
             outcomes.append(PredictedEvent(_outcome_ms(received, scenario), name))

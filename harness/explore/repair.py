@@ -3,6 +3,8 @@
 Rules of this file: pure; a part that cannot stay is removed, never replaced.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from fanin.harness.explore.predict import Prediction, predict
@@ -12,8 +14,7 @@ from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import SinkFault
-from fanin.simulator.language.dump import dumps
-from fanin.simulator.language.load import ScenarioError, loads
+from fanin.simulator.language.load import ScenarioError, checked
 from fanin.simulator.language.scenario import Scenario
 
 LATE_MS = 1_000  # how much later than predicted a notification may be sent
@@ -24,6 +25,13 @@ REFUSED_ATTEMPTS_MAX = 12
 DOWN_MS_MAX = 600_000  # for such a sender, which tries every second
 
 
+class Repaired(NamedTuple):
+    """A scenario that can be played, and what will probably happen in it."""
+
+    scenario: Scenario
+    prediction: Prediction
+
+
 def repair(draft: Scenario, seed: int) -> Scenario | None:
     """The draft as the loader would return it; None when it is invalid even without its faults.
 
@@ -31,9 +39,22 @@ def repair(draft: Scenario, seed: int) -> Scenario | None:
         draft: Its faults may be invalid, or without effect.
         seed: What it will be played with; decides which delivery faults take effect.
     """
+    found = repaired(draft, seed)
+    return None if found is None else found.scenario
+
+
+def repaired(draft: Scenario, seed: int, known: Repaired | None = None) -> Repaired | None:
+    """As `repair`, with the prediction that it was repaired by.
+
+    Args:
+        draft: As `repair` has it.
+        seed: As `repair` has it.
+        known: What the draft was made from, repaired with the same seed. If the draft sends the same, no
+            other prediction is made.
+    """
     bounded = _with_limited_attempts(_with_few_deliveries(draft))
     scenario = accepted(bounded) or _with_accepted_faults(bounded)
-    return None if scenario is None else _without_ineffective_faults(scenario, seed)
+    return None if scenario is None else _without_ineffective_faults(scenario, seed, known)
 
 
 def _with_accepted_faults(draft: Scenario) -> Scenario | None:
@@ -47,9 +68,9 @@ def _with_accepted_faults(draft: Scenario) -> Scenario | None:
 
 
 def accepted(draft: Scenario) -> Scenario | None:
-    """The draft written as YAML and loaded again; None when the loader refuses it."""
+    """The draft as it would be if it were written as YAML and loaded; None when the loader refuses it."""
     try:
-        return loads(dumps(draft))
+        return checked(draft)
     except ScenarioError:
         return None
 
@@ -67,7 +88,7 @@ def _with_few_deliveries(draft: Scenario) -> Scenario:
 def _with_limited_attempts(draft: Scenario) -> Scenario:
     profile = profile_of(draft.sender)
     if profile.attempts is not None or not (
-        draft.webhooks or any(_is_repeated_in_vain(it, profile) for it in draft.faults)
+        draft.webhooks or draft.expects or any(_is_repeated_in_vain(it, profile) for it in draft.faults)
     ):
         return draft
     sender = msgspec.structs.replace(draft.sender, attempts=REFUSED_ATTEMPTS_MAX)
@@ -81,13 +102,14 @@ def _is_repeated_in_vain(fault: Fault, profile: Profile) -> bool:
     return isinstance(fault, AggregatorFault) and fault.away_ms > DOWN_MS_MAX
 
 
-def _without_ineffective_faults(scenario: Scenario, seed: int) -> Scenario | None:
+def _without_ineffective_faults(scenario: Scenario, seed: int, known: Repaired | None) -> Repaired | None:
     """The scenario without faults that take no effect, and without those that leave nothing acknowledged.
 
     A fault's random choices depend on its place in the list, so the prediction is made again after a removal.
     """
     while True:
-        prediction = predict(scenario, seed)
+        known = _predicted(scenario, seed, known)
+        prediction = known.prediction
         kept = tuple(
             fault
             for n, fault in enumerate(scenario.faults)
@@ -98,12 +120,25 @@ def _without_ineffective_faults(scenario: Scenario, seed: int) -> Scenario | Non
         )
         if len(kept) == len(scenario.faults):
             if prediction.acknowledged:
-                return scenario
+                return known
             to_remove = next((n for n, fault in enumerate(kept) if isinstance(fault, DeliveryFault)), None)
             if to_remove is None:
                 return None
             kept = (*kept[:to_remove], *kept[to_remove + 1 :])
         scenario = msgspec.structs.replace(scenario, faults=kept)
+
+
+def _predicted(scenario: Scenario, seed: int, known: Repaired | None) -> Repaired:
+    """The scenario with its prediction, which is that of a known one that sends the same."""
+    if known is not None and _as_sent(scenario) == _as_sent(known.scenario):
+        return Repaired(scenario, known.prediction)
+    return Repaired(scenario, predict(scenario, seed))
+
+
+def _as_sent(scenario: Scenario) -> tuple[Scenario, dict[int, DeliveryFault]]:
+    """All of a scenario that a prediction depends on: of its faults, those of deliveries in their places."""
+    of_deliveries = {n: fault for n, fault in enumerate(scenario.faults) if isinstance(fault, DeliveryFault)}
+    return msgspec.structs.replace(scenario, faults=()), of_deliveries
 
 
 def _never_meets_a_notification(fault: Fault, scenario: Scenario, prediction: Prediction) -> bool:

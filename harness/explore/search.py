@@ -1,141 +1,139 @@
-"""Searches for scenarios in which an aggregator breaks the contract: plays random ones, judges, shrinks.
+"""Random search: draws scenarios, plays and judges them, and varies those that reached something new.
 
 Rules of this file: a run depends on its search and its seed, and on nothing else, so it gives the same result
-in any process; results come in the order of the seeds, whichever process finished first.
+in any process, however many there are. That is why the search learns within small blocks of seeds only: a run
+may be a variant of an earlier one of its own block that took new branches of the oracle.
 """
 
-import shlex
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 
-import msgspec
-
-from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability, missing_capabilities
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
+from fanin.harness.explore.branches import BranchWatch
 from fanin.harness.explore.draw import Draw
-from fanin.harness.explore.generate import generate
+from fanin.harness.explore.generate import Space, generate
 from fanin.harness.explore.repair import repair
-from fanin.harness.explore.shrink import shrink
+from fanin.harness.explore.runs import ExploredRun, settle
+from fanin.harness.explore.subject import Subject
 from fanin.harness.explore.variants import vary
 from fanin.harness.explore.without_capabilities import without_capabilities
-from fanin.harness.oracle.oracle import judge
-from fanin.harness.parallel import run_ordered
-from fanin.harness.verdict import Finding, Validity, Verdict
-from fanin.harness.world.foreign_app import load_factory
-from fanin.harness.world.play import play, play_foreign_app
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find, names
 
-# With fewer runs than this, a second process costs more than it saves.
-_POOL_FROM = 32
+BLOCK = 10  # seeds: few, so that a short search has results, too
+_FRESH_FIRST = 4  # of a block: there must be something to vary
+_VARIED = 0.4  # of the rest
+# ``random-52-57``: the variant with seed 57 of the random scenario with seed 52.
+_LINEAGE = re.compile("random((?:-[0-9]{1,18})+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What to play, and against which application."""
+    """Random scenarios, or variants of some, against one application. A `runs.Exploration`."""
 
+    subject: Subject = Subject()  # noqa: RUF009 - it is frozen
     variants_of: tuple[str, ...] = ()  # names or files, one drawn for each seed; empty: random scenarios
-    app: str = ""  # ``module:factory`` of an application; empty: this project's own aggregator
-    app_dir: Path | None = None
-    lacks: tuple[Capability, ...] = ()  # capabilities that the application does not have; no run needs them
 
     @property
-    def target(self) -> str:
-        """The application under test, for messages."""
-        return self.app or "fanin's own aggregator"
+    def title(self) -> str:
+        """What is played, for people."""
+        if not self.variants_of:
+            return "random scenarios"
+        few = len(self.variants_of) <= 3  # noqa: PLR2004 - names that fit a line
+        return f"variants of {', '.join(self.variants_of) if few else f'{len(self.variants_of)} scenarios'}"
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The command, without seeds."""
+        bases = [word for name in self.variants_of for word in ("--variants-of", name)]
+        return ["fanin", "explore", *bases, *self.subject.options()]
+
+    def block_of(self, number: int) -> int:
+        """Blocks are aligned, so that a seed is in the same block whatever the first one is."""
+        return number // BLOCK
+
+    def play_block(self, block: int, numbers: range) -> Iterator[ExploredRun]:
+        """Play the seeds of a block that are wanted, and those before them that they may be variants of."""
+        seeds = range(max(block * BLOCK, numbers.start), min((block + 1) * BLOCK, numbers.stop))
+        if self.variants_of or not any(map(_may_be_a_variant, seeds)):
+            return (self._run(seed, "") for seed in seeds)
+        played = self._learning_runs(range(block * BLOCK, seeds.stop))
+        return (run for run in played if run.number in seeds)
+
+    def _learning_runs(self, seeds: range) -> Iterator[ExploredRun]:
+        """Play the first seeds of a block, each run on its own or as a variant of one before it."""
+        watch = BranchWatch()
+        kept: list[str] = []  # names of those that took a branch that none had taken before
+        for seed in seeds:
+            draw = Draw(seed, "parent")
+            parent = draw.choice(kept) if kept and _may_be_a_variant(seed) else ""
+            run, new = watch.new_branches(partial(self._run, seed, parent))
+            yield run
+            if new:
+                kept.append(f"{parent or 'random'}-{seed}")
+
+    def _run(self, seed: int, parent: str) -> ExploredRun:
+        """Play and judge the scenario of one seed, or its variant of another random scenario."""
+        base = parent or self._base(seed)
+        try:
+            _, (_, verdict) = settle(self.subject, self._drawn(base, seed), seed)
+        except Exception as exc:
+            exc.add_note(f"while exploring with seed {seed}")
+            raise
+        return ExploredRun(
+            number=seed,
+            seed=seed,
+            base=base,
+            validity=verdict.validity,
+            findings=verdict.findings,
+            doubts=verdict.doubts,
+        )
+
+    def scenario_of(self, run: ExploredRun) -> Scenario:
+        """What was played; it is played again for that, because a run may have been repaired."""
+        return settle(self.subject, self._drawn(run.base, run.seed), run.seed).scenario
+
+    def drawn(self, seed: int) -> Scenario:
+        """The scenario of a seed on its own."""
+        return self._drawn(self._base(seed), seed)
+
+    def _base(self, seed: int) -> str:
+        return Draw(seed, "base").choice(self.variants_of) if self.variants_of else ""
+
+    def _drawn(self, base: str, seed: int) -> Scenario:
+        space = Space(capabilities=self.subject.available, timeout_ms_max=self.subject.timeout_ms_max)
+        lacks = self.subject.lacks
+        drawn = vary(base_scenario(base, space), seed) if base else generate(seed, space)
+        if not lacks:
+            return drawn
+        return repair(less := without_capabilities(drawn, lacks), seed) or less
+
+    def replay(self, run: ExploredRun) -> list[str]:
+        """The command for this run alone; a variant is named by what it varies."""
+        base = ["--variants-of", run.base] if run.base else []
+        return ["fanin", "explore", *base, *self.subject.options(), "--seed", str(run.seed), "--runs", "1"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExploredRun:
-    """One scenario played and judged."""
-
-    seed: int
-    base: str  # the scenario that it is a variant of; empty for a random one
-    validity: Validity
-    findings: tuple[Finding, ...]
-    doubts: tuple[str, ...]
+def _may_be_a_variant(seed: int) -> bool:
+    return seed % BLOCK >= _FRESH_FIRST and Draw(seed, "varied").chance(_VARIED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShrunkRun:
-    """An invalid run whose scenario was made as small as it gets."""
-
-    scenario: Scenario
-    seed: int  # with which it fails
-    finding: Finding
-    played: int  # candidates that were played for it
-
-
-def explore(search: Search, seeds: range, *, jobs: int | None = None) -> Iterator[ExploredRun]:
-    """Play and judge one scenario for each seed, in up to ``jobs`` processes; None: on every core.
+def base_scenario(name: str, space: Space) -> Scenario:
+    """A built-in scenario, a file's, or a random one by its lineage.
 
     Raises:
-        AppLoadError: there is no such application.
-        ScenarioError: there is no such scenario.
-        UnsimulatedError: the application cannot run in virtual time.
+        ScenarioError: there is none.
     """
-    work = partial(run, search)
-    return run_ordered(work, seeds, jobs=jobs, pool_from=_POOL_FROM)
-
-
-def run(search: Search, seed: int) -> ExploredRun:
-    """Play and judge the scenario that belongs to one seed."""
-    try:
-        base, scenario = scenario_of(search, seed)
-        verdict = _judged(search, scenario, seed)
-    except Exception as exc:
-        exc.add_note(f"while exploring with seed {seed}")
-        raise
-    return ExploredRun(
-        seed=seed, base=base, validity=verdict.validity, findings=verdict.findings, doubts=verdict.doubts
-    )
-
-
-def scenario_of(search: Search, seed: int) -> tuple[str, Scenario]:
-    """The name of the base scenario (empty for a random one), and the scenario of the seed."""
-    base = Draw(seed, "base").choice(search.variants_of) if search.variants_of else ""
-    drawn = vary(_loaded(base), seed) if base else generate(seed)
-    if not search.lacks:
-        return base, drawn
-    return base, repair(less := without_capabilities(drawn, search.lacks), seed) or less
-
-
-def shrink_run(search: Search, found: ExploredRun) -> ShrunkRun:
-    """Shrink the scenario of an invalid run; every step must break the rule of its first finding again."""
-    rule, played = found.findings[0].rule, 0
-
-    def broken(scenario: Scenario, seed: int = found.seed) -> Finding | None:
-        nonlocal played
-        played += 1
-        return next((it for it in _judged(search, scenario, seed).findings if it.rule is rule), None)
-
-    _, whole = scenario_of(search, found.seed)
-    scenario = shrink(whole, lambda candidate: broken(candidate) is not None)
-    # With the default seed, the replay command needs no --seed.
-    seed = 0 if broken(scenario, 0) else found.seed
-    finding = broken(scenario, seed) or found.findings[0]
-    title, description = (
-        f"Breaks {rule} with seed {seed}",
-        f"{finding.message}\nFound by: {replay(search, found)}\n",
-    )
-    name = f"{rule.name.lower().replace('_', '-')}-{found.seed}"
-    scenario = msgspec.structs.replace(scenario, scenario=name, title=title, description=description)
-    return ShrunkRun(scenario=scenario, seed=seed, finding=finding, played=played)
-
-
-def replay(search: Search, found: ExploredRun) -> str:
-    """The command that repeats a run."""
-    words = ["fanin", "explore"]
-    if found.base:
-        words += ["--variants-of", found.base]
-    if search.app:
-        words += ["--app", search.app]
-    if search.app_dir:
-        words += ["--app-dir", str(search.app_dir)]
-    words += [word for name in search.lacks for word in ("--lacks", name)]
-    return shlex.join([*words, "--seed", str(found.seed), "--runs", "1"])
+    if (lineage := _LINEAGE.fullmatch(name)) is None:
+        return _loaded(name)
+    first, *later = map(int, lineage[1].removeprefix("-").split("-"))
+    scenario = generate(first, space)
+    for seed in later:
+        scenario = vary(scenario, seed)
+    return scenario
 
 
 def pack() -> tuple[str, ...]:
@@ -146,13 +144,6 @@ def pack() -> tuple[str, ...]:
         for name in names()
         if _loaded(name).verdict == "valid" and not missing_capabilities(_loaded(name), ours)
     )
-
-
-def _judged(search: Search, scenario: Scenario, seed: int) -> Verdict:
-    if not search.app:
-        return judge(play(scenario, seed=seed))
-    build = load_factory(search.app, search.app_dir)
-    return judge(play_foreign_app(scenario, build, seed=seed, name=search.app))
 
 
 @cache

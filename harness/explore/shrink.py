@@ -34,15 +34,22 @@ ROUND_TO_MS = (86_400_000, 3_600_000, 600_000, 60_000, 10_000, 1_000, 100, 10)
 type Fails = Callable[[Scenario], bool]
 
 
-def shrink(scenario: Scenario, fails: Fails, *, candidates_max: int = CANDIDATES_MAX) -> Scenario:
+def shrink(
+    scenario: Scenario,
+    fails: Fails,
+    *,
+    candidates_max: int = CANDIDATES_MAX,
+    expired: Callable[[], bool] = lambda: False,
+) -> Scenario:
     """The smallest scenario found that still fails.
 
     Args:
         scenario: One that fails, as the loader returned it.
         fails: Plays a candidate, which the loader has accepted, and says whether it fails in the same way.
         candidates_max: Stop after this many candidates.
+        expired: Asked before each candidate; stop when it says so.
     """
-    shrinker = _Shrinker(scenario, fails, candidates_max)
+    shrinker = _Shrinker(scenario, fails, candidates_max, expired)
     before = None
     while before != shrinker.smallest and not shrinker.exhausted:
         before = shrinker.smallest
@@ -54,15 +61,17 @@ def shrink(scenario: Scenario, fails: Fails, *, candidates_max: int = CANDIDATES
 class _Shrinker:
     """The smallest failing scenario so far, and the candidates that were tried."""
 
-    def __init__(self, scenario: Scenario, fails: Fails, candidates_max: int) -> None:
+    def __init__(
+        self, scenario: Scenario, fails: Fails, candidates_max: int, expired: Callable[[], bool]
+    ) -> None:
         self.smallest = scenario
-        self._fails, self._left = fails, candidates_max
+        self._fails, self._left, self._expired = fails, candidates_max, expired
         self._length = len(dumps(scenario))
         self._tried = {dumps(scenario)}
 
     @property
     def exhausted(self) -> bool:
-        return self._left <= 0
+        return self._left <= 0 or self._expired()
 
     def keep(self, candidate: Scenario) -> bool:
         """Keep the candidate if it fails too and is not longer; return whether it was kept."""

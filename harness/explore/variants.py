@@ -10,12 +10,14 @@ from typing import get_args
 
 import msgspec
 
+from fanin.harness.capabilities import DEFAULT_CAPABILITIES, required_capabilities
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.edit import changed, durations, without_operations, without_region
 from fanin.harness.explore.faults import EDGES_MS, SECOND, FaultGenerator
-from fanin.harness.explore.generate import REGIONS, TIMEOUT_MS_MAX, draw_latency, draw_reaches, draw_sender
+from fanin.harness.explore.generate import REGIONS, TIMEOUT_MS_MAX, draw_latency, draw_sender
+from fanin.harness.explore.operations import draw_reaches
 from fanin.harness.explore.predict import predict
-from fanin.harness.explore.repair import repair
+from fanin.harness.explore.repair import repaired
 from fanin.harness.targets.scale import scaled
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.language.scenario import Operation, Scenario
@@ -33,14 +35,15 @@ def vary(base: Scenario, seed: int) -> Scenario:
     """
     for attempt in count():
         draw = Draw(seed, "variant", base.scenario, attempt)
-        start = repair(_base_without_expectations(base, seed), seed)
+        start = repaired(_base_without_expectations(base, seed), seed)
         if start is None:
             raise ValueError(f"{base.scenario} has no variants: no delivery in it is ever acknowledged")
         variant = start
         for _ in range(draw.choice((1, 1, 2, 2, 3, 5))):
-            variant = repair(draw.choice(CHANGES)(draw, variant, seed), seed) or variant
-        if variant != start:
-            return variant
+            draft = draw.choice(CHANGES)(draw, variant.scenario, seed)
+            variant = repaired(draft, seed, variant) or variant
+        if variant.scenario != start.scenario:
+            return variant.scenario
     raise AssertionError("unreachable: count() has no end")
 
 
@@ -180,15 +183,21 @@ def _remove_a_fault(draw: Draw, scenario: Scenario, _seed: int) -> Scenario:
 
 
 def _add_a_delivery_fault(draw: Draw, scenario: Scenario, seed: int) -> Scenario:
-    return _with_fault(scenario, FaultGenerator(draw, scenario, predict(scenario, seed)).delivery_fault())
+    return _with_fault(scenario, _generator(draw, scenario, seed).delivery_fault())
 
 
 def _add_an_aggregator_fault(draw: Draw, scenario: Scenario, seed: int) -> Scenario:
-    return _with_fault(scenario, FaultGenerator(draw, scenario, predict(scenario, seed)).aggregator_fault())
+    return _with_fault(scenario, _generator(draw, scenario, seed).aggregator_fault())
 
 
 def _add_a_sink_fault(draw: Draw, scenario: Scenario, seed: int) -> Scenario:
-    return _with_fault(scenario, FaultGenerator(draw, scenario, predict(scenario, seed)).sink_fault())
+    return _with_fault(scenario, _generator(draw, scenario, seed).sink_fault())
+
+
+def _generator(draw: Draw, scenario: Scenario, seed: int) -> FaultGenerator:
+    """Of faults that need no more than the contract, or than the scenario needs already."""
+    capabilities = DEFAULT_CAPABILITIES.union(required_capabilities(scenario))
+    return FaultGenerator(draw, scenario, predict(scenario, seed), capabilities)
 
 
 def _with_fault(scenario: Scenario, fault: Fault | None) -> Scenario:

@@ -1,6 +1,8 @@
 """Crashes and restarts: what was acknowledged must be in the file, and the file must be enough."""
 
 import asyncio
+from collections.abc import Mapping
+from importlib import import_module
 
 import msgspec
 
@@ -8,17 +10,20 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import StoreUnusableError
-from fanin.aggregator.fanin import FanIn, notification_of
+from fanin.aggregator.fanin import FanIn, Phase, notification_of
 from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import ALL, VariedEngine, vary
+from fanin.harness.world.asgi import AsgiApp
+from fanin.harness.world.target import ModuleFactory
 
 # How long after its answer an arrival is stored, and after its outcome a notification.
 LATER_S = 0.02
 FAR_FUTURE_MS = 1 << 60
+_IN_A_MODULE = "fanin.harness.mutants.global_variable"
 
 
 class _AnswersBeforeStoring(VariedEngine):
@@ -55,6 +60,19 @@ class _OutboxInMemory(VariedEngine):
             *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
         ]
         outbox.delete_delivered([row.n for row in rows])
+
+
+class _ResumesCompletions(VariedEngine):
+    """Looks for notifications of completed operations when it opens, and for no others."""
+
+    async def open(self) -> None:
+        await super().open()
+        outbox = self.store.outbox
+        rows = [
+            *outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL),
+            *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
+        ]
+        outbox.delete_delivered([it.n for it in rows if it.notification.outcome is Phase.TIMED_OUT])
 
 
 class _OutboxInSecondTransaction(VariedEngine):
@@ -98,6 +116,11 @@ class _StaleLockFile(VariedEngine):
         self._lock.unlink()
 
 
+def _imported(environment: Mapping[str, str], epoch_ms: int) -> AsgiApp:
+    app: AsgiApp = import_module(_IN_A_MODULE).create_app(environment, epoch_ms)
+    return app
+
+
 MUTANTS = (
     Mutant(
         "answers-before-storing",
@@ -106,6 +129,14 @@ MUTANTS = (
         " that follows at once.",
         "crash-after-ack",
         vary(engine=_AnswersBeforeStoring),
+    ),
+    Mutant(
+        "counts-in-a-global",
+        ("B50",),
+        "Keeps the regions after the first in a global variable of its module, so what was acknowledged of"
+        " them is lost in a crash.",
+        "crash-after-ack",
+        ModuleFactory(_IN_A_MODULE, _imported),
     ),
     Mutant(
         "loses-start-event",
@@ -122,6 +153,14 @@ MUTANTS = (
         " just before a crash.",
         "crash-at-notify",
         vary(engine=_OutboxInMemory),
+    ),
+    Mutant(
+        "resumes-completions-alone",
+        ("B51",),
+        "Looks after a start for completions that were not notified yet, so a timeout that was decided just"
+        " before a crash is never reported.",
+        "crash-at-notify",
+        vary(engine=_ResumesCompletions),
     ),
     Mutant(
         "outbox-in-second-transaction",

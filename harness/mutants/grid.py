@@ -1,7 +1,6 @@
 """The matrix as text: a row for each mutant and healthy variant, a column for each scenario."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
 
 from fanin.harness.mutants.matrix import Matrix
 from fanin.harness.mutants.registry import families
@@ -84,9 +83,3 @@ def _numbers(matrix: Matrix) -> Iterator[Line]:
     down = -(-len(entries) // _PER_LINE)
     for nth in range(down):
         yield line("  ".join(entries[nth::down]))
-
-
-def shorten(text: str, width: int) -> str:
-    """A sentence cut at a word, with an ellipsis."""
-    first, *rest = wrap(text, width - 1, break_on_hyphens=False)
-    return f"{first}…" if rest else first

@@ -17,9 +17,11 @@ FIVE_MINUTES_MS = 300_000
 
 
 class _StoreWithoutOutcomes(VariedStore):
-    """Deletes an operation instead of storing its outcome."""
+    """Deletes an operation as soon as it has its outcome."""
 
     def decide(self, known: Iterable[StoredOperation]) -> None:
+        known = list(known)
+        super().decide(known)
         self.purge([n for n, _ in known])
 
 

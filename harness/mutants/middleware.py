@@ -52,7 +52,7 @@ class WebhookCall(NamedTuple):
         """The body; empty when it is no JSON object."""
         try:
             return msgspec.json.decode(self.body, type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return {}
 
     def with_body(self, body: bytes) -> "WebhookCall":

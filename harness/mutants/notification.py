@@ -1,7 +1,7 @@
 """The notification: one key, sent until it is accepted, whatever becomes of other notifications."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -11,14 +11,8 @@ import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import (
-    AttemptResult,
-    Delivered,
-    Dispatchers,
-    Failed,
-    Outbox,
-    OutboxRow,
-)
+from fanin.aggregator.engines.sqlite.dispatchers import Dispatchers
+from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, Delivered, Failed, Outbox, OutboxRow
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import ArrivalResult, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
@@ -156,7 +150,7 @@ class _TwoOutboxPollers(VariedEngine):
 
 
 class SerialDispatcher:
-    """A dispatcher (`engines.sqlite.dispatcher.TargetDispatcher`) that attempts one notification at a time.
+    """A dispatcher (`engines.sqlite.dispatchers.TargetDispatcher`) that attempts one notification at a time.
 
     A notification that failed is attempted again before any other one is.
     """
@@ -181,6 +175,9 @@ class SerialDispatcher:
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def add(self, rows: Sequence[OutboxRow]) -> None:  # noqa: ARG002 - it reads them one by one
+        self._woken.set()
 
     def wake(self) -> None:
         self._woken.set()
@@ -220,11 +217,11 @@ class SerialDispatcher:
         while True:
             error = await attempt(partial(self._send, row.notification), asyncio.timeout(ATTEMPT_S))
             if error is None:
-                return await self._outbox.record(Delivered(row.n))
+                return await self._outbox.record([Delivered(row.n)])
             now_ms, decision = self._clock.now_ms(), RetryDecision(error=str(error))
             record = record.after(decision, key=row.notification.key, now_ms=now_ms)
             if not self.strict or record.due_ms is None:
-                return await self._outbox.record(Failed(row.n, record))
+                return await self._outbox.record([Failed(row.n, record)])
             await asyncio.sleep((record.due_ms - now_ms) / 1_000)
 
 
@@ -257,8 +254,8 @@ class _NotifiesBeforeAnswering(VariedEngine):
                 await self._recorded.wait()
         return receipt
 
-    async def record(self, result: AttemptResult) -> None:
-        await super().record(result)
+    async def record(self, results: Sequence[AttemptResult]) -> None:
+        await super().record(results)
         self._recorded.set()
 
 

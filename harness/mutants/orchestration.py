@@ -8,14 +8,15 @@ Rules of this file: it is right as long as nothing crashes; what a mutant change
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, Dispatchers, Failed, OutboxRow
+from fanin.aggregator.engines.sqlite.dispatchers import Dispatchers
+from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, Failed, OutboxRow
 from fanin.aggregator.errors import UnknownRegionError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, Phase, notification_of
 from fanin.aggregator.metrics import Metrics
@@ -41,7 +42,7 @@ class Instance:
 
 
 class MemoryOutbox:
-    """Pending notifications in memory, for `engines.sqlite.dispatcher.Dispatchers`; without dead letters."""
+    """Pending notifications in memory, for `engines.sqlite.dispatchers.Dispatchers`; without dead letters."""
 
     def __init__(self) -> None:
         self._rows: dict[int, OutboxRow] = {}
@@ -70,7 +71,11 @@ class MemoryOutbox:
         due = (due_ms for n, due_ms in self._due_ms.items() if self._target[n] == target)
         return min((due_ms for due_ms in due if due_ms > now_ms), default=None)
 
-    async def record(self, result: AttemptResult) -> None:
+    async def record(self, results: Sequence[AttemptResult]) -> None:
+        for result in results:
+            self._record(result)
+
+    def _record(self, result: AttemptResult) -> None:
         row = self._rows.pop(result.n)
         self._due_ms.pop(result.n, None)
         if isinstance(result, Failed) and result.record.due_ms is not None:
@@ -86,6 +91,9 @@ class OrchestrationEngine:
     def __init__(self, settings: Settings, clock: Clock, metrics: Metrics, notifier: Notifier | None) -> None:
         self._settings, self._clock = settings, clock
         self._instances: dict[str, Instance] = {}
+        # The payloads' ids by operation and region, and which regions have reported the latest push.
+        self._ids: dict[tuple[str, str], set[str]] = {}
+        self._reported: dict[str, set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = MemoryOutbox()
         self._notifier = notifier
@@ -108,8 +116,19 @@ class OrchestrationEngine:
     async def deliver(self, arrival: Arrival) -> Receipt:
         if arrival.region not in self._settings.regions:
             raise UnknownRegionError(arrival.region, self._settings.regions)
-        instance = self._instances.get(arrival.operation_id) or self.start_instance(arrival)
+        instance = self._instances.get(arrival.operation_id)
+        if instance is None or (self._is_another_push(arrival) and instance.state.phase is not Phase.WAITING):
+            instance = self.start_instance(arrival)
+            self._reported[arrival.operation_id] = set()
+        self._reported.setdefault(arrival.operation_id, set()).add(arrival.region)
+        self._ids.setdefault((arrival.operation_id, arrival.region), set()).add(arrival.event_id)
         return Receipt(instance.state, self.raise_event(instance, arrival.region))
+
+    def _is_another_push(self, arrival: Arrival) -> bool:
+        """Whether this region has reported the latest push, and reports one by another id now."""
+        known = self._ids.get((arrival.operation_id, arrival.region), set())
+        has_reported = arrival.region in self._reported.get(arrival.operation_id, ())
+        return has_reported and bool(arrival.event_id) and arrival.event_id not in known
 
     async def inspect(self, operation_id: str) -> FanIn | None:
         instance = self._instances.get(operation_id)
@@ -118,6 +137,9 @@ class OrchestrationEngine:
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:  # noqa: ARG002
         states = [it.state for it in self._instances.values()]
         return Page([it for it in states if phase in (None, it.phase)][:limit], None)
+
+    async def latest(self, *, limit: int) -> list[FanIn]:  # noqa: ARG002
+        return []
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:  # noqa: ARG002
         return OutboxPage([], None)

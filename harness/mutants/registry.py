@@ -14,14 +14,25 @@ from fanin.harness.mutants import (
     deadline,
     duplicate,
     envelope,
+    event_grid,
+    failing_sink,
     healthy,
+    ids,
+    image_key,
+    interest,
     late_arrival,
+    late_completion,
     notification,
     original,
+    overload,
+    push_again,
+    region_names,
     replicas,
     response,
+    sent_body,
     signature,
     start,
+    survival,
     timer,
     wait,
 )
@@ -33,21 +44,43 @@ FAMILIES: tuple[ModuleType, ...] = (
     start,
     wait,
     duplicate,
+    ids,
+    image_key,
+    region_names,
     completion,
     deadline,
     timer,
     late_arrival,
+    late_completion,
+    push_again,
+    survival,
     crash,
     notification,
+    sent_body,
+    failing_sink,
     response,
+    overload,
     configuration,
+    interest,
     replicas,
     envelope,
+    event_grid,
     signature,
 )
 MUTANTS: Mapping[str, Mutant] = {it.name: it for family in FAMILIES for it in family.MUTANTS}
 HEALTHY: Mapping[str, Healthy] = {
-    it.name: it for family in (healthy, configuration, replicas, envelope, signature) for it in family.HEALTHY
+    it.name: it
+    for family in (
+        healthy,
+        configuration,
+        replicas,
+        envelope,
+        event_grid,
+        interest,
+        late_completion,
+        signature,
+    )
+    for it in family.HEALTHY
 }
 
 # Scenarios that kill no mutant, and what they are for.
@@ -58,10 +91,6 @@ KILLS_NOTHING: Mapping[str, str] = {
 
 # Entries of the catalogue that have no mutant, and why.
 WITHOUT_MUTANT: tuple[tuple[str, str], ...] = (
-    (
-        "B48",
-        "a second push under a used id is ignored, although it is legitimate: the contract requires that",
-    ),
     ("B49", "the store grows without bound: that cannot be observed over HTTP"),
     ("B57", "a record is torn by a power cut: a crash here is kill -9, which loses nothing that was written"),
     ("B59", "everything is sent at once after an outage: the contract sets no rate"),

@@ -97,6 +97,9 @@ class SharedStoreEngine:
     async def deliver(self, arrival: Arrival) -> Receipt:
         now_ms = self._clock.now_ms()
         event = Arrived(arrival.region, now_ms)
+        if arrival.event_id:
+            renewal = self._settings.renewal(arrival.subject)
+            event = Arrived(arrival.region, now_ms, arrival.event_id, renewal)
         with self._transaction():
             state = self._load(arrival.operation_id)
             result = step(state, event) if state else self._start(arrival, event)
@@ -112,6 +115,9 @@ class SharedStoreEngine:
         rows = self._db.execute("SELECT state FROM operation LIMIT ?", (limit,)).fetchall()
         states = [msgspec.json.decode(state, type=FanIn) for (state,) in rows]
         return Page([it for it in states if phase in (None, it.phase)], None)
+
+    async def latest(self, *, limit: int) -> list[FanIn]:  # noqa: ARG002
+        return []
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:  # noqa: ARG002
         return OutboxPage([], None)
@@ -194,7 +200,9 @@ class SharedStoreEngine:
 
     def targets_of(self, notification: Notification) -> Iterable[str]:
         """The targets of a notification."""
-        return self._notifier.targets_for(notification.outcome) if self._notifier else ()
+        return (
+            self._notifier.targets_for(notification.outcome, notification.subject) if self._notifier else ()
+        )
 
     # --- sending ---
 

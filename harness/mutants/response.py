@@ -1,12 +1,14 @@
 """The response to a webhook: 2xx when it counted, 4xx when it never will, and always soon."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from starlette.exceptions import HTTPException
+import msgspec
 
 from fanin.aggregator.engine import Receipt
+from fanin.aggregator.errors import RequestError
+from fanin.aggregator.fanin import Arrived, Step, Subject, start
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import ACTIONS, PING, Arrival
 from fanin.harness.mutants.middleware import (
@@ -19,13 +21,26 @@ from fanin.harness.mutants.middleware import (
 )
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
+from fanin.harness.world.kernel import elapsed_ms
 from fanin.harness.world.target import AppFactory
 
 # Longer than any sender waits.
 SLOW_S = 20
 LOCK_UPGRADE_S = 0.001
 DOCUMENTED = {"id", "timestamp", "action", "target", "request"}
-BAD_REQUEST, UNAUTHORIZED = 400, 401
+BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 400, 401, 422
+
+
+class _LockedError(RequestError):
+    """Two transactions want to write."""
+
+    status = 500
+
+
+class _BusyError(RequestError):
+    """The same, politely, and without saying when to try again."""
+
+    status = 503
 
 
 class _FailsUnderLoad(VariedEngine):
@@ -45,13 +60,13 @@ class _FailsUnderLoad(VariedEngine):
         finally:
             self._readers -= 1
 
-    def lock_error(self) -> HTTPException:
-        return HTTPException(500, "database is locked")
+    def lock_error(self) -> RequestError:
+        return _LockedError("database is locked")
 
 
 class _BusyWithoutRetryAfter(_FailsUnderLoad):
-    def lock_error(self) -> HTTPException:
-        return HTTPException(503, "busy")
+    def lock_error(self) -> RequestError:
+        return _BusyError("busy")
 
 
 class _AnswersSlowly(VariedEngine):
@@ -89,6 +104,16 @@ def _lacks_optional_fields(payload: dict[str, Any]) -> bool:
     return payload.get("action", PING) != PING and payload.get("request") is None
 
 
+def _lacks(name: str, action: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a payload for this action lacks a field of its target, or has an empty one."""
+
+    def lacks(payload: dict[str, Any]) -> bool:
+        target = payload.get("target")
+        return payload.get("action") == action and isinstance(target, dict) and not target.get(name)
+
+    return lacks
+
+
 def _with_right_key(
     handler: Callable[[WebhookCall, Forward, tuple[str, ...]], Any],
 ) -> AppFactory:
@@ -108,10 +133,50 @@ async def _accept_any_key(call: WebhookCall, forward: Forward, keys: tuple[str, 
     return await forward(call.with_query(code=keys[0]) if keys and call.query.get("code") else call)
 
 
+def _accept(right: Callable[[str | None, str], bool]) -> AppFactory:
+    """Accept a key that is right by this comparison with a configured one."""
+
+    async def check(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> AppResponse:
+        accepted = any(right(call.query.get("code"), key) for key in keys)
+        return await forward(call.with_query(code=keys[0]) if accepted else call)
+
+    return _with_right_key(check)
+
+
 async def _check_key_too_late(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> AppResponse:
     """Process the webhook, and then look whether its key was right."""
     answer = await forward(call.with_query(code=keys[0]) if keys else call)
     return AppResponse(UNAUTHORIZED) if keys and call.query.get("code") not in keys else answer
+
+
+def _begins_with(refusals: Collection[int]) -> AppFactory:
+    """Let an operation begin with a webhook that was refused with one of these statuses."""
+
+    def factory(environment: Any, epoch_ms: int) -> Any:
+        heard_ms: dict[str, int] = {}  # by id, when something of it was refused
+
+        async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
+            answer = await forward(call)
+            if answer.status in refusals:
+                heard_ms.setdefault(str(call.payload.get("id")), epoch_ms + elapsed_ms())
+            return answer
+
+        def begin(operation_id: str, subject: Subject, event: Arrived, **expected: Any) -> Step:
+            began = start(operation_id, subject, event, **expected)
+            first_ms = heard_ms.get(operation_id, event.at_ms)
+            deadline_ms = began.state.deadline_ms - event.at_ms + first_ms
+            return began._replace(state=msgspec.structs.replace(began.state, deadline_ms=deadline_ms))
+
+        return vary(start=begin, middleware=intercept(handle))(environment, epoch_ms)
+
+    return factory
+
+
+def _fans_in_actions_alike(environment: Any, epoch_ms: int) -> Any:
+    """Fan in every action whose name holds that of a wanted one."""
+    wanted = Settings.from_environment(environment).actions
+    alike = frozenset(it for it in ACTIONS if any(name in it for name in wanted))
+    return vary(settings={"actions": alike})(environment, epoch_ms)
 
 
 async def _treat_ping_as_push(call: WebhookCall, forward: Forward) -> AppResponse:
@@ -197,12 +262,71 @@ MUTANTS = (
         _with_right_key(_accept_any_key),
     ),
     Mutant(
+        "accepts-no-key",
+        (),
+        "Compares keys only where there is one, so a request without a key gives access.",
+        "wrong-key",
+        _accept(lambda given, _: not given),
+    ),
+    Mutant(
+        "accepts-a-part-of-a-key",
+        (),
+        "Looks whether the key is part of the setting that holds it, so the beginning of a key gives access.",
+        "wrong-key",
+        _accept(lambda given, key: bool(given) and str(given) in key),
+    ),
+    Mutant(
+        "accepts-more-than-a-key",
+        (),
+        "Looks whether the key begins with the right one, so a longer one gives access.",
+        "wrong-key",
+        _accept(lambda given, key: bool(given) and str(given).startswith(key)),
+    ),
+    Mutant(
         "checks-key-too-late",
         (),
         "Checks the key after the webhook was processed, so one with a wrong key is answered 401 and counts"
         " all the same.",
         "wrong-key",
         _with_right_key(_check_key_too_late),
+    ),
+    Mutant(
+        "begins-with-unknown-regions",
+        ("B32",),
+        "Notes when it first hears of an operation before it looks at the region, so what names an unknown"
+        " one makes the deadline too early.",
+        "odd-regions",
+        _begins_with((BAD_REQUEST, UNPROCESSABLE)),
+    ),
+    Mutant(
+        "begins-with-wrong-keys",
+        (),
+        "Notes when it first hears of an operation before it checks the key, so a stranger can make the"
+        " deadline too early.",
+        "wrong-key",
+        _begins_with((UNAUTHORIZED,)),
+    ),
+    Mutant(
+        "begins-with-malformed-bodies",
+        (),
+        "Notes when it first hears of an operation before it has read the whole body, so one that it refuses"
+        " makes the deadline too early.",
+        "rude-traffic",
+        _begins_with((BAD_REQUEST,)),
+    ),
+    Mutant(
+        "requires-media-type",
+        ("B62",),
+        "Requires the media type, so a payload without it is refused.",
+        "every-action",
+        vary(middleware=intercept(_refuse_if(_lacks("mediaType", "push")))),
+    ),
+    Mutant(
+        "requires-a-tag",
+        ("B62",),
+        "Requires a tag of every push, so a push by digest is refused.",
+        "every-action",
+        vary(middleware=intercept(_refuse_if(_lacks("tag", "push")))),
     ),
     Mutant(
         "fans-in-pings",
@@ -218,5 +342,13 @@ MUTANTS = (
         "Ignores the list of actions that fan in, so there is a notification of a delete that is not in it.",
         "ping-and-unwanted",
         vary(settings={"actions": frozenset(ACTIONS)}),
+    ),
+    Mutant(
+        "fans-in-actions-alike",
+        (),
+        "Looks whether the name of a wanted action is part of the action, so where pushes of images are"
+        " wanted those of charts are notified as well.",
+        "ping-and-unwanted",
+        _fans_in_actions_alike,
     ),
 )

@@ -13,7 +13,8 @@ import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher, DispatcherFactory
+from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher
+from fanin.aggregator.engines.sqlite.dispatchers import DispatcherFactory
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine, TransactionFactory
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
@@ -73,14 +74,14 @@ class VariedStore(Store):
 
     def rewrite(self, waiting: Iterable[StoredOperation]) -> None:
         """Replace operations that wait, including their deadlines, which `update` does not write."""
-        waiting = list(waiting)
-        self.purge([n for n, _ in waiting])
-        self.insert([state for _, state in waiting])
+        self.renew(waiting)
 
 
 class VariedEngine(SqliteEngine):
     """The real engine, with parts that a variant may exchange, and operations that only variants need."""
 
+    # Arrivals come by `deliver` alone, which variants may override.
+    capabilities = replace(SqliteEngine.capabilities, submits=False)
     store_type: ClassVar[type[VariedStore]] = VariedStore
     transaction_type: ClassVar[TransactionFactory] = Transaction
     dispatcher_type: ClassVar[DispatcherFactory] = Dispatcher
@@ -142,7 +143,9 @@ class VariedEngine(SqliteEngine):
         if not self.notifier:
             return
         self.store.begin()
-        self.store.outbox.enqueue((it, self.notifier.targets_for(it.outcome)) for it in notifications)
+        self.store.outbox.enqueue(
+            (it, self.notifier.targets_for(it.outcome, it.subject)) for it in notifications
+        )
         self.store.commit()
         self.recheck()
 

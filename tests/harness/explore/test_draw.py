@@ -58,7 +58,7 @@ def test_zero_is_drawn_where_it_is_allowed() -> None:
 
 
 def test_chances_choices_and_samples() -> None:
-    """As `random` has them."""
+    """They mean what the functions of `random` with the same names mean."""
     draw = Draw(0)
 
     assert not draw.chance(0)

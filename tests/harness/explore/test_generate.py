@@ -4,16 +4,30 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import chain
+from collections.abc import Sequence
+from itertools import count
 
+import pytest
+
+from fanin.harness.capabilities import (
+    CAPABILITIES,
+    OPTIONAL_CAPABILITIES,
+    OUR_CAPABILITIES,
+    required_capabilities,
+)
+from fanin.harness.explore.faults import DAY
+from fanin.harness.explore.generate import Space, generate
+from fanin.harness.explore.odd_names import ID_FAMILIES, IMAGE_FAMILIES, REGION_FAMILIES
 from fanin.harness.explore.repair import DELIVERIES_MAX
-from fanin.simulator.faults.aggregator import AggregatorFault, ClockJump, Crash, Pause, Restart
-from fanin.simulator.faults.delivery import DeliveryFault
+from fanin.harness.explore.themes import RETENTION_MS
+from fanin.simulator.faults.aggregator import ClockJump, Crash, Restart
+from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.registry import kinds
 from fanin.simulator.faults.request import Forge, SignEarlier
 from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.dump import dumps
 from fanin.simulator.language.load import loads
-from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
 
 PROGRAM = """
@@ -50,26 +64,79 @@ def test_every_scenario_is_one_that_a_file_could_hold(many: list[Scenario]) -> N
     assert [it for it in many if loads(dumps(it)) != it] == []
 
 
+def test_webhooks_go_to_the_path_that_the_contract_asks_for(many: list[Scenario]) -> None:
+    """An aggregator without our other paths is not accused of that."""
+    uris = {webhook.uri.partition("?")[0] for it in many for webhook in it.webhooks.values()}
+
+    assert uris == {"/api/ImagePush"}
+
+
 def test_everything_that_can_go_wrong_is_drawn(many: list[Scenario]) -> None:
     """A kind of fault that never comes is never tried."""
     faults = Counter(type(fault) for it in many for fault in it.faults)
-    kinds = {*_kinds(DeliveryFault), *_kinds(SinkFault), *_kinds(AggregatorFault)}
-    kinds -= {Forge, SignEarlier, Pause, ClockJump}  # not every target has what they need
+    beyond = {Forge, SignEarlier, ClockJump}  # not every target has what they need
 
-    assert kinds - faults.keys() == set()
+    assert set(kinds(Fault)) - faults.keys() == beyond
     assert {it.step for s in many for it in s.faults if isinstance(it, Crash)} == {
         None, "before-response", "after-response", "before-notify", "after-notify",
     }  # fmt: skip
-    assert max(sum(isinstance(it, Crash | Restart) for it in s.faults) for s in many) == 3
+    assert 3 <= max(sum(isinstance(it, Crash | Restart) for it in s.faults) for s in many) <= 4
 
 
-def _kinds(union: object) -> tuple[type, ...]:
-    return tuple(chain(getattr(union, "__args__", ())))
+def test_what_needs_more_than_the_contract_is_drawn_where_the_target_has_it() -> None:
+    """Signatures, envelopes, replicas, and a clock that is set."""
+    able = [generate(seed, Space(capabilities=frozenset(CAPABILITIES))) for seed in range(300)]
+
+    needed = {need for it in able for need in required_capabilities(it)}
+    assert needed >= set(OPTIONAL_CAPABILITIES)
+    assert {Forge, SignEarlier, ClockJump} <= {type(fault) for it in able for fault in it.faults}
+
+
+def test_what_comes_after_the_retention_is_drawn() -> None:
+    """Another configuration, a late completion, and a sink that is down until a notification is given up."""
+    able = [generate(seed, Space(capabilities=OUR_CAPABILITIES)) for seed in range(400)]
+    longer = [it for it in able if it.timeout > RETENTION_MS]
+    faults = [fault for it in able for fault in it.faults]
+    of_sink = [it for it in faults if isinstance(it, SinkFault) and it.until is not None]
+
+    assert any(isinstance(fault, Restart) and fault.timeout for it in longer for fault in it.faults)
+    assert any(isinstance(fault, Restart) and fault.expects for it in longer for fault in it.faults)
+    assert any(it.notifies_late for it in longer)
+    assert any((it.until or 0) - it.since > 3 * DAY for it in of_sink)
+
+
+def test_names_that_are_easily_mixed_up_are_drawn(many: list[Scenario]) -> None:
+    """Ids, images and regions, several of a family in one scenario."""
+    ids = [{operation.id for operation in it.operations} for it in many]
+    images = [{operation.image for operation in it.operations} for it in many if it.correlation == "image"]
+    regions = [set(it.regions) for it in many]
+
+    assert sum(any(len(drawn & set(family)) > 1 for family in ID_FAMILIES) for drawn in ids) > 10
+    assert sum(any(len(drawn & set(family)) > 1 for family in IMAGE_FAMILIES) for drawn in images) > 5
+    assert sum(any(len(drawn & set(family)) > 1 for family in REGION_FAMILIES) for drawn in regions) > 15
+
+
+@pytest.mark.parametrize("family", [*ID_FAMILIES, *IMAGE_FAMILIES, *REGION_FAMILIES], ids=count())
+def test_no_two_names_of_a_family_are_one(family: Sequence[str]) -> None:
+    """Each is another id, image or region by the contract, and stays itself when it is written and read."""
+    assert len(set(family)) == len(family)
+    if family in REGION_FAMILIES:
+        assert len({"".join(name.casefold().split()) for name in family}) == len(family)
+    if family in ID_FAMILIES:
+        ids = Scenario("a", "a", operations=tuple(Operation(id=each) for each in family))
+        assert [it.id for it in loads(dumps(ids)).operations] == list(family)
+
+
+def test_no_timeout_is_longer_than_asked_for() -> None:
+    """An application that polls needs short ones."""
+    short = [generate(seed, Space(timeout_ms_max=60_000)) for seed in range(60)]
+
+    assert max(it.timeout for it in short) <= 60_000
 
 
 def test_worlds_of_all_sizes_are_drawn(many: list[Scenario]) -> None:
-    """From one region to eight, from a second to a month, every sender, with and without a network."""
-    assert {len(it.regions) for it in many} == {1, 2, 3, 4, 5, 8}
+    """From one region to twelve, from a second to a month, every sender, with and without a network."""
+    assert {1, 2, 3, 4, 5, 8, 12} <= {len(it.regions) for it in many}
     assert min(it.timeout for it in many) < 10_000
     assert {3 * 86_400_000, 2**31 - 1, 2**31, 30 * 86_400_000} <= {it.timeout for it in many}
     assert {it.sender.profile for it in many} == {"acr", "retry", "standard-webhooks", "cncf-distribution"}

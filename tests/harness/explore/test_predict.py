@@ -7,8 +7,9 @@ from fanin.harness.history import AttemptEnded, AttemptSent, NotificationReceive
 from fanin.harness.world.play import play
 from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.faults.transport import SlowClient
 from fanin.simulator.language.load import load
-from fanin.simulator.language.scenario import Operation
+from fanin.simulator.language.scenario import Operation, Sender
 from fanin.simulator.pack import find
 from fanin.simulator.shapes import Delay
 from tests.harness.explore.scenarios import push
@@ -50,3 +51,16 @@ def test_an_operation_without_its_last_region_is_predicted_to_time_out() -> None
     assert [it.at_ms for it in prediction.outcomes] == [125_000]
     assert prediction.end_ms == 125_000
     assert prediction.acknowledged == 2
+
+
+def test_what_is_refused_or_too_slow_is_not_predicted_to_be_acknowledged() -> None:
+    """A run with nothing else would prove nothing."""
+    regions = push().regions
+    slow = (SlowClient(region=regions[0], over=5_000),)
+    hasty = Sender("acr", timeout=5_000)
+
+    assert predict(push(), 0).acknowledged == len(regions)
+    assert predict(push(expects=regions[:1]), 0).acknowledged == 1
+    assert predict(push(faults=slow, sender=hasty), 0).acknowledged == len(regions) - 1
+    assert predict(push(latency=Delay(fixed=2_500), sender=hasty), 0).acknowledged == 0
+    assert predict(push(sender=Sender("event-grid")), 0).acknowledged == len(regions)

@@ -1,10 +1,23 @@
 """A draft becomes a scenario that can be played, or none."""
 
-from fanin.harness.explore.repair import DELIVERIES_MAX, REPEAT_MAX, accepted, repair
-from fanin.simulator.faults.request import Malform
+from typing import Any
+
+import msgspec
+import pytest
+
+from fanin.harness.explore.draw import Draw
+from fanin.harness.explore.generate import generate
+from fanin.harness.explore.repair import DELIVERIES_MAX, REPEAT_MAX, accepted, repair, repaired
+from fanin.harness.explore.variants import CHANGES
+from fanin.simulator.faults.aggregator import Crash
+from fanin.simulator.faults.request import Malform, UnknownRegion
 from fanin.simulator.faults.sink import SinkHangs
-from fanin.simulator.faults.transport import Drop
-from fanin.simulator.language.scenario import Operation, Sender
+from fanin.simulator.faults.transport import DelayBy, Drop
+from fanin.simulator.language.dump import dumps
+from fanin.simulator.language.load import ScenarioError, load, loads
+from fanin.simulator.language.scenario import Expectation, Operation, Scenario, Sender, Webhook
+from fanin.simulator.pack import find, names
+from fanin.simulator.shapes import Delay
 from tests.harness.explore.scenarios import push
 
 
@@ -37,10 +50,32 @@ def test_a_sender_without_a_limit_of_attempts_gets_one_when_it_is_refused() -> N
     """It would send the same ten thousand times."""
     stubborn = push(sender=Sender("cncf-distribution"), faults=(Malform(region="eastus"),))
 
-    small = repair(stubborn, 0)
+    unexpected = push(sender=Sender("cncf-distribution"), expects=("eastus",))
 
-    assert small is not None
-    assert small.sender.attempts is not None
+    small = [repair(draft, 0) for draft in (stubborn, unexpected)]
+
+    assert [it is not None and it.sender.attempts is not None for it in small] == [True, True]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_known_prediction_stands_only_for_what_sends_the_same(seed: int) -> None:
+    """The repair of a draft is the same, whatever it was made from."""
+    known = repaired(generate(seed), seed)
+    assert known is not None
+    scenario = known.scenario
+    drafts = [
+        msgspec.structs.replace(scenario, **fields)
+        for fields in (
+            {"faults": (*scenario.faults, SinkHangs(since=0, until=90_000))},
+            {"faults": (*scenario.faults, DelayBy(by=Delay(fixed=scenario.timeout)))},
+            {"faults": (Drop(region=scenario.regions[0]), *scenario.faults)},
+            {"faults": ()},
+            {"timeout": scenario.timeout // 2 + 1},
+        )
+    ]
+
+    for draft in drafts:
+        assert repaired(draft, seed, known) == repaired(draft, seed)
 
 
 def test_a_draft_that_is_invalid_without_its_faults_has_no_repair() -> None:
@@ -58,3 +93,60 @@ def test_there_are_only_so_many_deliveries() -> None:
     assert [it.repeat for it in once.operations] == [REPEAT_MAX]
     assert often is not None
     assert sum(it.repeat for it in often.operations) * len(often.regions) <= DELIVERIES_MAX
+
+
+def _written_and_read(draft: Scenario) -> Scenario | None:
+    try:
+        return loads(dumps(draft))
+    except ScenarioError:
+        return None
+
+
+def test_what_is_accepted_is_what_the_loader_accepts() -> None:
+    """Drafts are checked without being written and read, which takes most of the time of drawing one."""
+    accepts = refuses = 0
+    for seed in range(60):
+        draft = generate(seed)
+        draw = Draw(seed, "drafts")
+        while accepts + refuses < 4 * (seed + 1) and draft.operations and draft.regions:
+            draft = draw.choice(CHANGES)(draw, draft, seed)
+            expected = _written_and_read(draft)
+            accepts, refuses = accepts + (expected is not None), refuses + (expected is None)
+            assert accepted(draft) == expected
+
+    assert accepts > 100
+    assert refuses > 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"actions": ("push", "push")},
+        {"timeout": 0},
+        {"latency": Delay(min=5, max=1)},
+        {"latency": Delay(fixed=5, sigma=0.7)},
+        {"operations": (Operation(image="a:1", name="a"), Operation(image="a:2", name="a"))},
+        {"operations": (Operation(image="a:{m}"),)},
+        {"operations": (Operation(image="UPPER:1"),)},
+        {"expect": (Expectation("op1", "completed"), Expectation("op1", "completed"))},
+        {"expect": (Expectation("op1", "completed", within=5),)},
+        {"faults": (Crash(at=1, nth=2),)},
+        {"faults": (Crash(at=1, step="before-notify"),)},
+        {"faults": (UnknownRegion(url_region="eastus"),)},
+        {"webhooks": {"mars": Webhook()}},
+    ],
+)
+def test_what_the_loader_refuses_is_not_accepted(wrong: dict[str, Any]) -> None:
+    """Whatever rule it breaks: of a field, between fields, or about names."""
+    draft = msgspec.structs.replace(push(), **wrong)
+
+    assert _written_and_read(draft) is None
+    assert accepted(draft) is None
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_built_in_scenario_is_accepted_as_it_is(name: str) -> None:
+    """It was read from a file."""
+    scenario = load(find(name))
+
+    assert accepted(scenario) == scenario

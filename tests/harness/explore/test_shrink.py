@@ -82,7 +82,7 @@ def test_the_same_answers_give_the_same_result() -> None:
 
 
 def test_it_ends_after_so_many_candidates() -> None:
-    """With what it has."""
+    """The smallest scenario that was found by then is the result."""
     played = 0
 
     def fails(_: Scenario) -> bool:

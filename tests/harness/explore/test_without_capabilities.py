@@ -3,7 +3,8 @@
 import pytest
 
 from fanin.harness.capabilities import Capability, required_capabilities
-from fanin.harness.explore.search import Search, scenario_of
+from fanin.harness.explore.search import Search
+from fanin.harness.explore.subject import Subject
 from fanin.harness.explore.without_capabilities import REMOVABLE, without_capabilities
 from fanin.simulator.faults.aggregator import Crash, Restart
 from fanin.simulator.faults.request import WrongKey
@@ -19,7 +20,7 @@ from tests.harness.explore.scenarios import push
 def test_no_run_needs_a_capability_that_the_target_lacks(lack: Capability, many: list[Scenario]) -> None:
     """Without --lacks, some would."""
     needing = [seed for seed, it in enumerate(many) if lack in required_capabilities(it)][:20]
-    drawn = [scenario_of(Search(lacks=(lack,)), seed)[1] for seed in needing]
+    drawn = [Search(subject=Subject(lacks=(lack,))).drawn(seed) for seed in needing]
 
     assert len(needing) == 20
     assert [it.scenario for it in drawn if lack in required_capabilities(it)] == []

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from inspect import cleandoc
 from typing import NamedTuple
 
-from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived
+from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived, TargetState
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.registry import HEALTHY
 from fanin.harness.world.play import play
@@ -17,6 +17,7 @@ from fanin.simulator.language.load import loads
 from fanin.simulator.language.scenario import Scenario
 
 BUSY = 503
+DIGEST_LENGTH = 71
 HEAD = """\
 scenario: small
 title: Small
@@ -82,7 +83,33 @@ def _lines(history: History) -> Iterator[str]:
                 body = it.body or {}
                 missing = f" without {', '.join(body['missing'])}" if body.get("missing") else ""
                 image = f"{body.get('repository')}:{body.get('tag')}"
-                yield f"{at} notified: {it.op} {body.get('outcome')}{missing}, {image}, {key}"
+                odd = "".join(f", {words}" for words in _oddities(it))
+                yield f"{at} notified: {it.op} {body.get('outcome')}{missing}, {image}, {key}{odd}"
+            case TargetState(state="up", took=took) if took:
+                yield f"{at} up after {took / 1_000:.3f}"
+            case TargetState(reason="failed"):
+                yield f"{at} failed to start"
+
+
+def _oddities(notification: NotificationReceived) -> Iterator[str]:
+    """What most notifications have alike, where this one has not."""
+    body = notification.body
+    if notification.method != "POST":
+        yield notification.method
+    if notification.path:
+        yield f"to {notification.path}"
+    if body is None:
+        yield "no object"
+        return
+    if "?" in str(body.get("id")):
+        yield f"id {body.get('id')}"
+    if body.get("arrived") == [] and not body.get("missing"):
+        yield "none arrived"
+    digest, deadline = body.get("digest"), body.get("deadline")
+    if digest and len(digest) != DIGEST_LENGTH:
+        yield f"digest {digest}"
+    if deadline and not str(deadline).endswith("Z"):
+        yield f"deadline {deadline}"
 
 
 def _changes(right: list[str], wrong: list[str]) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,19 @@ RUNS = {
         + 120.020 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
+    "counts-in-a-global": run(
+        """
+        regions: [east, west, north]
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s, north: 3s}}
+        faults:
+          - {fault: crash, at: 2s, down_for: 0.5s}
+        """,
+        """
+        - 3.000 notified: op1 completed, a:1, key 1
+        + 120.000 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
     "loses-start-event": run(
         """
         operations:
@@ -40,6 +53,17 @@ RUNS = {
         """,
         """
         - 2.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "resumes-completions-alone": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: crash, step: before-notify, down_for: 1s}
+        """,
+        """
+        - 121.000 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "outbox-in-second-transaction": run(
@@ -75,6 +99,7 @@ RUNS = {
         """
         - 20.000 op1 west: 202
         - 20.000 notified: op1 completed, a:1, key 1
+        + 11.000 failed to start
         + 20.000 op1 west: refused
         """,
     ),

@@ -1,6 +1,6 @@
 """The matrix as text."""
 
-from fanin.harness.mutants.grid import grid, shorten, summary
+from fanin.harness.mutants.grid import grid, summary
 from fanin.harness.mutants.matrix import Matrix
 from fanin.harness.mutants.registry import HEALTHY, MUTANTS
 from fanin.harness.report.line import WIDTH, plain
@@ -42,9 +42,3 @@ def test_a_row_has_a_mark_for_each_scenario_and_the_number_of_those_that_kill() 
     assert rows["two-timers"] == ["?x", "1"]
     assert rows["no-timer"] == ["?·", "0"]
     assert rows["coarse-timer"] == ["?·"]
-
-
-def test_a_sentence_is_cut_at_a_word() -> None:
-    """With an ellipsis, if it is cut."""
-    assert shorten("Counts deliveries instead of regions.", 20) == "Counts deliveries…"
-    assert shorten("Counts deliveries.", 20) == "Counts deliveries."

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fanin.harness.history import NotificationReceived
+from fanin.harness.history import AttemptEnded, NotificationReceived
 from fanin.harness.mutants.matrix import is_played_with, scenario_of, verdicts_of
 from fanin.harness.mutants.registry import HEALTHY
 from fanin.harness.oracle.oracle import judge
@@ -78,6 +78,42 @@ RUNS = {
         + 1.700 op1 west: 202
         """,
     ),
+    "wakes-up-slowly": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10s}}
+        """,
+        """
+        - 0.000 op1 east: 202
+        + 2.000 op1 east: 202
+        """,
+    ),
+    "groups-commits": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0.5s, west: 2s}}
+        """,
+        """
+        - 0.500 op1 east: 202
+        - 2.000 op1 west: 202
+        - 2.000 notified: op1 completed, a:1, key 1
+        + 1.500 op1 east: 202
+        + 3.000 op1 west: 202
+        + 3.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "pauses-nine-minutes": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-refuses, status: 500, until: 1500ms}
+        """,
+        """
+        - 1.872 notified: op1 completed, a:1, key 1
+        + 541.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "other-statuses": run(
         """
         operations:
@@ -140,6 +176,22 @@ def test_a_variant_behaves_like_the_aggregator_as_it_is(name: str) -> None:
     assert difference(HEALTHY[name], TIMES_OUT) == ""
 
 
+def test_a_variant_that_sheds_load_does_so_only_under_load() -> None:
+    """Eight are in progress, the ninth is refused; one after the other, none is."""
+    together = 'operations:\n  - {image: "a:{n}", repeat: 9, every: 0s, reaches: {east: 0s, west: 1s}}\n'
+
+    statuses = [
+        [
+            it.status
+            for it in play(small(text), factory=HEALTHY["sheds-load"].factory).entries
+            if isinstance(it, AttemptEnded)
+        ]
+        for text in (together, together.replace("every: 0s", "every: 200ms"))
+    ]
+
+    assert [each.count(503) for each in statuses] == [2, 0]
+
+
 def notification(name: str) -> tuple[str | None, dict[str, Any]]:
     """Key and body of the notification that a variant sends of a timeout."""
     (received,) = (
@@ -164,7 +216,8 @@ def test_bodies_differ_in_what_the_contract_leaves_open() -> None:
     assert fewer == {name: it for name, it in usual.items() if it is not None and name != "deadline"}
     assert (usual["missing"], cased["missing"]) == (["west"], [" West "])
     assert same == usual
-    assert by_id == usual["id"] != key
+    assert str(by_id).startswith(f"{usual['id']} ")
+    assert by_id != key
 
 
 @pytest.mark.parametrize("name", WITHOUT_CAPABILITIES)
@@ -186,3 +239,12 @@ def test_what_is_beyond_the_contract_can_be_done(name: str, seed: int) -> None:
 
     assert verdicts == {each.scenario: Validity.VALID for each in theirs}
     assert verdicts
+
+
+@pytest.mark.parametrize("scenario", ["same-image-again", "slow-region"])
+@pytest.mark.parametrize("name", WITH_CAPABILITIES)
+def test_what_can_do_more_keeps_the_contract(name: str, scenario: str) -> None:
+    """Random scenarios ask for both at once, so a fault in the rest would be taken for an accusation."""
+    history = play(scenario_of(scenario), factory=HEALTHY[name].factory)
+
+    assert judge(history).validity is Validity.VALID

@@ -147,6 +147,6 @@ async def test_a_client_that_disconnects_within_the_body_gets_no_answer() -> Non
 
 
 async def test_statuses_are_replaced_by_the_applications_own() -> None:
-    """Others stay."""
+    """A status that has no replacement stays as it is."""
     assert (await request(replace_status({202: 204}), scope()) or (0, b""))[0] == 204
     assert (await request(replace_status({400: 500}), scope()) or (0, b""))[0] == 202

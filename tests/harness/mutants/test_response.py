@@ -137,6 +137,51 @@ RUNS = {
         + 1.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "accepts-no-key": run(
+        """
+        key: open-sesame
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: wrong-key, region: west, how: none}
+        """,
+        """
+        - 1.000 op1 west: 401
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "accepts-a-part-of-a-key": run(
+        """
+        key: open-sesame
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: wrong-key, region: west, how: beginning}
+        """,
+        """
+        - 1.000 op1 west: 401
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "accepts-more-than-a-key": run(
+        """
+        key: open-sesame
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: wrong-key, region: west, how: longer}
+        """,
+        """
+        - 1.000 op1 west: 401
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "checks-key-too-late": run(
         """
         key: open-sesame
@@ -148,6 +193,70 @@ RUNS = {
         """
         - 120.000 notified: op1 timed_out without west, a:1, key 1
         + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "begins-with-unknown-regions": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10s}}
+        faults:
+          - {fault: unknown-region, region: east}
+        """,
+        """
+        - 130.000 notified: op1 timed_out without east, a:1, key 1
+        + 120.000 notified: op1 timed_out without east, a:1, key 1
+        """,
+    ),
+    "begins-with-wrong-keys": run(
+        """
+        key: secret
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10s}}
+        faults:
+          - {fault: wrong-key, region: east}
+        """,
+        """
+        - 130.000 notified: op1 timed_out without east, a:1, key 1
+        + 120.000 notified: op1 timed_out without east, a:1, key 1
+        """,
+    ),
+    "begins-with-malformed-bodies": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10s}}
+        faults:
+          - {fault: malform, region: east, how: no-target}
+        """,
+        """
+        - 130.000 notified: op1 timed_out without east, a:1, key 1
+        + 120.000 notified: op1 timed_out without east, a:1, key 1
+        """,
+    ),
+    "requires-media-type": run(
+        """
+        operations:
+          - {image: "a:1", quirks: [no-media-type], reaches: {east: 0s, west: 1s}}
+        """,
+        """
+        - 0.000 op1 east: 202
+        - 1.000 op1 west: 202
+        - 1.000 notified: op1 completed, a:1, key 1
+        + 0.000 op1 east: 400
+        + 1.000 op1 west: 400
+        """,
+    ),
+    "requires-a-tag": run(
+        """
+        operations:
+          - image: a@sha256:1111111111111111111111111111111111111111111111111111111111111111
+            reaches: {east: 0s, west: 1s}
+        """,
+        """
+        - 0.000 op1 east: 202
+        - 1.000 op1 west: 202
+        - 1.000 notified: op1 completed, a:None, key 1
+        + 0.000 op1 east: 400
+        + 1.000 op1 west: 400
         """,
     ),
     "fans-in-pings": run(
@@ -179,6 +288,23 @@ RUNS = {
         + 0.000 op1 east: 202
         + 1.000 op1 west: 202
         + 1.000 notified: op1 completed, a:None, key 1
+        - 3.000 notified: op2 completed, a:2, key 1
+        + 3.000 notified: op2 completed, a:2, key 2
+        """,
+    ),
+    "fans-in-actions-alike": run(
+        """
+        actions: [push]
+        operations:
+          - {image: "a:1", action: chart_push, reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", at: 2s, reaches: {east: 0s, west: 1s}}
+        """,
+        """
+        - 0.000 op1 east: 200
+        - 1.000 op1 west: 200
+        + 0.000 op1 east: 202
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:a-1.tgz, key 1
         - 3.000 notified: op2 completed, a:2, key 1
         + 3.000 notified: op2 completed, a:2, key 2
         """,

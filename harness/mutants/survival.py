@@ -1,0 +1,84 @@
+"""Days and restarts: what is remembered for how long, and how soon it is there again."""
+
+import asyncio
+
+from fanin.aggregator.engine import Receipt
+from fanin.aggregator.fanin import Phase
+from fanin.aggregator.wire import Arrival
+from fanin.harness.mutants.mutant import Mutant
+from fanin.harness.mutants.variation import ALL, VariedEngine, vary
+
+DAY_MS = 86_400_000
+STARTS_FOR_S = 343
+
+
+class _StartsForMinutes(VariedEngine):
+    """Reads all that it has ever stored before it takes requests."""
+
+    async def open(self) -> None:
+        await super().open()
+        if self.store.page(None, None, 1).states:
+            await asyncio.sleep(STARTS_FOR_S)
+
+
+class _RemembersFromTheStart(VariedEngine):
+    """Deletes an operation seven days after it began, if it has had its outcome by then."""
+
+    async def deliver(self, arrival: Arrival) -> Receipt:
+        state = await self.inspect(arrival.operation_id)
+        forgotten_ms = self.clock.now_ms() - self.settings.retention_ms
+        if state is not None and state.decided_ms is not None and state.started_ms < forgotten_ms:
+            self.store.begin()
+            known = self.store.load([arrival.operation_id])[arrival.operation_id]
+            self.store.purge([known[0]] if isinstance(known, tuple) else [])
+            self.store.commit()
+        return await super().deliver(arrival)
+
+
+class _TidiesUpAtTheStart(VariedEngine):
+    """Deletes what had its outcome when it starts."""
+
+    async def open(self) -> None:
+        await super().open()
+        self.store.begin()
+        decided = [
+            state.operation_id
+            for phase in (Phase.COMPLETED, Phase.TIMED_OUT)
+            for state in self.store.page(phase, None, ALL).states
+        ]
+        known = self.store.load(decided).values()
+        self.store.purge([it[0] for it in known if isinstance(it, tuple)])
+        self.store.commit()
+
+
+MUTANTS = (
+    Mutant(
+        "starts-for-minutes",
+        (),
+        "Reads all that it has ever stored before it takes requests, so after a crash it is away for"
+        " minutes.",
+        "crash-after-ack",
+        vary(engine=_StartsForMinutes),
+    ),
+    Mutant(
+        "tidies-up-at-the-start",
+        ("B44",),
+        "Deletes what is finished when it starts, so after a restart a copy begins an operation anew.",
+        "crash-at-notify",
+        vary(engine=_TidiesUpAtTheStart),
+    ),
+    Mutant(
+        "remembers-for-three-days",
+        ("B18",),
+        "Remembers an outcome for three days, so a copy that comes later starts an operation.",
+        "duplicate-after-done",
+        vary(settings={"retention_ms": 3 * DAY_MS}),
+    ),
+    Mutant(
+        "remembers-from-the-start",
+        ("B18",),
+        "Counts the retention from an operation's beginning, so after a long wait a copy starts another one.",
+        "thirty-days",
+        vary(engine=_RemembersFromTheStart),
+    ),
+)

@@ -1,0 +1,54 @@
+"""Late completions: each mutant differs from a right aggregator in one way."""
+
+import pytest
+
+from fanin.harness.mutants.registry import HEALTHY, MUTANTS
+from tests.harness.mutants.behaviour import difference, run
+
+LATE = """
+        notifies_late: true
+        regions: [east, west, north]
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10m, north: 20m}}
+        faults:
+          - {fault: duplicate, region: north, after: [10m]}
+        """
+RUNS = {
+    "notifies-at-the-first-late-region": run(
+        LATE,
+        """
+        + 600.000 notified: op1 completed_late, a:1, key 2
+        - 1200.000 notified: op1 completed_late, a:1, key 2
+        """,
+    ),
+    "notifies-with-each-late-webhook": run(
+        LATE,
+        """
+        + 1800.000 notified: op1 completed_late, a:1, key 3
+        """,
+    ),
+    "notifies-late-under-the-outcomes-key": run(
+        LATE,
+        """
+        - 1200.000 notified: op1 completed_late, a:1, key 2
+        + 1200.000 notified: op1 completed_late, a:1, key 1
+        """,
+    ),
+    "never-notifies-late": run(
+        LATE,
+        """
+        - 1200.000 notified: op1 completed_late, a:1, key 2
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_mutant_differs_from_a_right_aggregator_in_one_way(name: str) -> None:
+    """Responses and notifications of a small scenario are the same except for these."""
+    assert difference(MUTANTS[name], RUNS[name].scenario) == RUNS[name].difference
+
+
+def test_the_healthy_one_is_the_real_aggregator() -> None:
+    """It only says what it has."""
+    assert difference(HEALTHY["notifies-late"], RUNS["never-notifies-late"].scenario) == ""
