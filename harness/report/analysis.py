@@ -10,6 +10,7 @@ from enum import StrEnum
 from fanin.harness.history import FaultApplied, History, RegistryEvent, Unsent
 from fanin.harness.oracle.bounds import FOREVER, is_late, is_on_time
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation, collect
+from fanin.harness.oracle.pushes import separate
 from fanin.harness.verdict import Judgement, Verdict
 from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.faults.fault import Fault
@@ -84,7 +85,7 @@ class RunAnalysis:
             self._by_key[records.key] = operation
             for event in records.events:
                 self._by_op.setdefault(event.op, operation)
-            self._by_request |= {it.received.request: operation for it in records.notifications}
+            self._by_request |= {it.received.request: operation for it in records.read}
 
     @property
     def scenario(self) -> Scenario:
@@ -126,7 +127,7 @@ class RunAnalysis:
                 evidence,
                 operations=(records,) if records else (),
                 attempts=tuple(records.attempts) if records else (),
-                notifications=tuple(records.notifications) if records else evidence.unattributed,
+                notifications=tuple(records.read) if records else evidence.unattributed,
             ),
             registry_events=[it for it in self.registry_events if about(it[1].op)],
             unsent=[it for it in self.unsent if about(it[1].op)],
@@ -140,7 +141,7 @@ def analyse(history: History, verdict: Verdict) -> RunAnalysis:
         history: What happened.
         verdict: The oracle's answer to it, for the deadlines.
     """
-    evidence = collect(history)
+    evidence = separate(collect(history))
     analysis = RunAnalysis(history, evidence, _operations(evidence, verdict))
     _index_records(analysis)
     for operation in analysis.operations:

@@ -30,8 +30,7 @@ _WORD_TONES = {Exit.VALID: Tone.GOOD, Exit.INVALID: Tone.BAD, Exit.UNKNOWN: Tone
 def scenario_lines(result: Judged | Skipped, *, width: int = WIDTH) -> Iterator[Line]:
     """What came of one scenario, and why."""
     if isinstance(result, Skipped):
-        kind, why = "skipped", f" ({result.why})" if result.why else ""
-        why = f"needs {', '.join(result.lacks)}{why}"
+        kind, why = "skipped", result.reason
     else:
         kind = str(result.verdict.validity)
         doubtful = result.as_stated and result.verdict.doubts and not result.verdict.findings
@@ -54,7 +53,7 @@ def card_lines(card: Card, *, width: int = WIDTH) -> Iterator[Line]:
 
 def note_lines(card: Card, *, width: int = WIDTH) -> Iterator[Line]:
     """What was noticed besides the verdicts."""
-    notes = [f"{result.name}: {note}" for result in card.judged for note in result.notes]
+    notes = [f"{result.name}: {note}" for result in card.judged for note in result.all_notes]
     for note in (*card.notes, *notes):
         yield line("")
         for part in f"note: {note}".splitlines():
@@ -80,6 +79,9 @@ def sum_line(card: Card) -> Line:
             kind = "unknown as stated"
         counts[kind] = counts.get(kind, 0) + 1
     total = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    if skipped := counts.get("skipped", 0):
+        judged = len(card.results) - skipped
+        total = f"{judged} of {len(card.results)} scenarios judged: {total}"
     word = card.exit_code
     return (_WORDS[word], _WORD_TONES[word]), (f"  {card.target}: {total}", Tone.PLAIN)
 

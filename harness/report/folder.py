@@ -76,7 +76,7 @@ def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) ->
         encoded = jsonform.encode(judged.history, judged.verdict, replay=replay(judged.history))
         files = {"page": f"runs/{name}.html", "history": f"histories/{name}.jsonl"}
         results.append(
-            msgspec.json.decode(encoded) | {"notes": judged.notes, "errors": judged.errors} | files
+            msgspec.json.decode(encoded) | {"notes": judged.all_notes, "errors": judged.errors} | files
         )
     whole = {
         "format": FORMAT,

@@ -32,6 +32,7 @@ def encode(history: History, verdict: Verdict, *, replay: str) -> str:
         "trace": history.trace_hash(),
         "findings": [_finding(history, finding) for finding in verdict.findings],
         "doubts": list(verdict.doubts),
+        "notes": list(verdict.notes),
         "judgements": [_judgement(judgement) for judgement in verdict.judgements],
         "replay": replay,
     }
@@ -42,6 +43,7 @@ def _finding(history: History, finding: Finding) -> dict[str, Any]:
     entries = history.entries
     return {
         "rule": finding.rule.value,
+        "also": [rule.value for rule in finding.also],
         "message": finding.message,
         "op": finding.op,
         "evidence": [

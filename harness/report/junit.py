@@ -35,7 +35,7 @@ def encode(
         suite.append(_case(judged, replay, several=seeds[judged.name] > 1))
     for lacking in skipped:
         case = ET.SubElement(suite, "testcase", classname=_SUITE, name=lacking.name, time="0.000")
-        ET.SubElement(case, "skipped", message=_text(_lacks(lacking)))
+        ET.SubElement(case, "skipped", message=_text(lacking.reason))
     counts = {
         "tests": len(suite),
         "failures": len(suite.findall("testcase/failure")),
@@ -51,10 +51,6 @@ def encode(
     ET.indent(suites)
     encoded: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
     return encoded + b"\n"
-
-
-def _lacks(skipped: Skipped) -> str:
-    return f"needs {', '.join(skipped.lacks)}" + (f" ({skipped.why})" if skipped.why else "")
 
 
 def _case(judged: Judged, replay: Callable[[History], str], *, several: bool) -> ET.Element:

@@ -7,13 +7,14 @@ outside ASCII that the reports themselves use passes unchanged, and has an ASCII
 import codecs
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
 import click
 
 WIDTH = 100
+_SENTENCE_MIN = 24  # columns for a sentence, however wide the name beside it is
 
 
 class Tone(Enum):
@@ -128,6 +129,16 @@ def wrap(text: str, width: int = WIDTH, *, indent: str = "", hanging: str = "") 
     )
     cut = [line[start : start + width] for line in lines for start in range(0, len(line), width)]
     return cut or [indent]
+
+
+def in_columns(rows: Sequence[tuple[str, str]], *, indent: str = "", width: int = WIDTH) -> Iterator[Line]:
+    """Names, and beside each what is said of it, which goes on below its own beginning."""
+    column = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        before = f"{indent}{name:<{column}}  "
+        for part in wrap(text, max(width - len(before), _SENTENCE_MIN)):
+            yield ((before, Tone.PLAIN), (part, Tone.QUIET if indent else Tone.PLAIN))
+            before = " " * len(before)
 
 
 def listed(items: Sequence[str], most: int = 6, joint: str = ", ") -> str:

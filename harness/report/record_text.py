@@ -4,8 +4,8 @@ Rules of this file: nothing here knows of lanes.
 """
 
 from fanin.harness.history import SUCCESS, AttemptEnded, SinkResponded
+from fanin.harness.oracle.bounds import RETENTION_MS
 from fanin.harness.oracle.evidence import Attempt, Notification
-from fanin.harness.oracle.generations import RETENTION_MS
 from fanin.harness.report.analysis import AttemptOutcome, RunAnalysis
 from fanin.harness.report.line import Tone, listed, shorten
 from fanin.simulator.durations import format_duration
@@ -107,12 +107,14 @@ def notification(analysis: RunAnalysis, received: Notification) -> tuple[str, To
     named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
     if operation is None:
         return f"{outcome} of no known operation, {named}", Tone.BAD
-    notifications = operation.records.notifications
+    records = operation.records
+    notifications = records.late_completions if received.is_late_completion else records.notifications
     earlier = notifications[: notifications.index(received)]
     missing = stated_missing(received)
     words = outcome + (f", missing {listed(missing, 2)}" if missing else "")
     if not earlier:
-        return f"{words}, {named}", Tone.GOOD if received.body.outcome and key else Tone.BAD
+        known = received.body.outcome or received.is_late_completion
+        return f"{words}, {named}", Tone.GOOD if known and key else Tone.BAD
     if all(stated_outcome(one) == stated_outcome(received) and one.received.key == key for one in earlier):
         return f"{outcome} again, same key", Tone.PLAIN
     if received.at - earlier[0].at > RETENTION_MS:

@@ -2,30 +2,31 @@
 
 from collections.abc import Iterator
 
-from fanin.harness.report.line import Line, Tone, line, listed, wrap
+from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, wrap
 from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Expectation, Operation, Scenario, Sender
 
 
-def describe(scenario: Scenario, *, path: str, play: str) -> Iterator[Line]:
+def describe(scenario: Scenario, *, path: str, play: str, width: int = WIDTH) -> Iterator[Line]:
     """The whole scenario, for a reader who has not seen it.
 
     Args:
         scenario: What to describe.
         path: Where its file lies.
         play: The command that plays it.
+        width: Columns; path and command may be wider.
     """
     title = f"{scenario.scenario}: {scenario.title}"
-    yield from (line(text, Tone.STRONG) for text in wrap(title, hanging="  "))
+    yield from (line(text, Tone.STRONG) for text in wrap(title, width, hanging="  "))
     if scenario.description:
         yield line("")
         description = " ".join(scenario.description.split())
-        yield from (line(text) for text in wrap(description, indent="  ", hanging="  "))
+        yield from (line(text) for text in wrap(description, width, indent="  ", hanging="  "))
     yield line("")
     yield line("The world", Tone.STRONG)
     for sentence in scenario_sentences(scenario):
-        yield from (line(text) for text in wrap(sentence, indent="  ", hanging="    "))
+        yield from (line(text) for text in wrap(sentence, width, indent="  ", hanging="    "))
     yield line("")
     yield line(f"Verdict of a healthy aggregator: {scenario.verdict}")
     yield line(f"File: {path}")
@@ -67,9 +68,7 @@ def _configuration(scenario: Scenario) -> Iterator[str]:
         yield f"At first the aggregator is configured to wait for {listed(scenario.expects)} only."
     if scenario.replicas > 1:
         yield f"{scenario.replicas} replicas of the aggregator share its data; webhooks go to them in turn."
-    if scenario.sender.envelope is not None:
-        gathered = format_duration(scenario.sender.envelope)
-        yield f"A region gathers its events for {gathered}, and sends them as one request."
+    yield from _forms(scenario.sender)
     if scenario.signing.rotates is not None:
         yield f"Deliveries are signed; from {clock(scenario.signing.rotates)} on with the second secret."
     elif scenario.signing.secrets:
@@ -80,6 +79,17 @@ def _configuration(scenario: Scenario) -> Iterator[str]:
         scope = f", scope {webhook.scope!r}" if webhook.scope else ""
         what = ", ".join(webhook.actions)
         yield f"Webhook of {region}: {webhook.uri}{scope}, {webhook.status}, for {what}."
+
+
+def _forms(sender: Sender) -> Iterator[str]:
+    """How events are put into requests."""
+    if sender.envelope is not None:
+        who, gathered = "A region", format_duration(sender.envelope)
+        if sender.profile == "event-grid":
+            who = "Event Grid"
+        yield f"{who} gathers its events for {gathered}, and sends them as one request."
+    if sender.schema == "cloudevents":
+        yield "Events are CloudEvents 1.0."
 
 
 def _operation_words(operation: Operation) -> str:

@@ -1,11 +1,11 @@
 """The whole text report of one run, and one line each for several."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import History
 from fanin.harness.report import verdict_text
 from fanin.harness.report.analysis import analyse
-from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten
+from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
 from fanin.harness.report.representatives import judged_outcomes, tally
 from fanin.harness.report.timeline import render
 from fanin.harness.results import Judged
@@ -54,11 +54,14 @@ def one_line(history: History, verdict: Verdict) -> Line:
     )
 
 
-def skipped(scenario: Scenario, lacks: Sequence[str]) -> Line:
-    """``SKIPPED  two-replicas  the aggregator lacks replicas; play it all the same with --capability …``."""
+def skipped(scenario: Scenario, lacks: Sequence[str], width: int = WIDTH) -> Iterator[Line]:
+    """``SKIPPED  two-replicas  it needs replicas, which is beyond the contract; --capability …``."""
     how = " ".join(f"--capability {need}" for need in lacks)
     why = f"it needs {listed(lacks)}, which is beyond the contract; {how} plays it"
-    return (("SKIPPED  ", Tone.ODD), (f"{scenario.scenario.ljust(_NAME)}  {why}", Tone.PLAIN))
+    word, name = "SKIPPED  ", f"{scenario.scenario.ljust(_NAME)}  "
+    for part in wrap(why, width - len(word) - len(name)):
+        yield ((word, Tone.ODD), (f"{name}{part}", Tone.PLAIN))
+        word, name = " " * len(word), " " * len(name)
 
 
 def summary(wrong: Sequence[bool]) -> Line:

@@ -1,9 +1,10 @@
 """A verdict as text: what was decided, why it was right, or what broke and how to see it again.
 
-Rules of this file: a verdict that is not ``valid`` fits in `LINES` lines, exceptions of the
-application apart, and ends in the replay command.
+Rules of this file: a verdict that is not ``valid`` fits in so many lines as `_room` says, notes and
+exceptions of the application apart, and ends in the replay command; a line that is too wide is broken.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.known_bugs import KNOWN_BUGS
@@ -21,13 +22,14 @@ from fanin.harness.report.representatives import (
 from fanin.harness.verdict import Finding, Judgement, Validity, Verdict
 from fanin.simulator.instants import clock
 
-LINES = 18
+_LINES, _LINES_NARROW = 18, 22  # at full width, and where sentences need more lines
 TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye
 _OPERATIONS = 6  # valid operations that are explained one by one
 _SENTENCE = 3  # lines of the sentence that says what broke
 _ERRORS = 3  # exceptions that are named
 _BUGS = 2  # that it looks like
 _SHOWN = 4  # pieces of evidence, and lines by region
+_PADDING = re.compile(r"(?<=\S) {3,}")  # between columns
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
 
 
@@ -35,15 +37,17 @@ def render(
     analysis: RunAnalysis, verdict: Verdict, *, replay: str, errors: Sequence[str] = (), width: int = WIDTH
 ) -> Iterator[Line]:
     """Headline, reasons, and for all but ``valid`` the command that shows it again."""
-    yield headline(analysis, verdict, width)
+    yield from _headline(analysis, verdict, width)
     match verdict.validity:
         case Validity.VALID:
             yield from _reasons(analysis, verdict, width)
+            yield from _notes(verdict, width)
             return
         case Validity.INVALID:
             yield from _findings(analysis, verdict, width)
         case Validity.UNKNOWN:
             yield from _doubts(verdict, width)
+            yield from _notes(verdict, width)
     yield from _errors(errors, width)
     yield line(f"  replay: {replay}", Tone.STRONG)
 
@@ -59,21 +63,25 @@ def _errors(errors: Sequence[str], width: int) -> Iterator[Line]:
         yield line(f"  … and in {len(errors) - _ERRORS} more lives", Tone.QUIET)
 
 
-def headline(analysis: RunAnalysis, verdict: Verdict, width: int = WIDTH) -> Line:
-    """``VALID  slow-region  target="…" time=virtual seed=7 trace=3f9ac1…``."""
+def _room(width: int) -> int:
+    """Lines of a verdict, without its headline and its replay command."""
+    return (_LINES if width >= WIDTH else _LINES_NARROW) - 2
+
+
+def _headline(analysis: RunAnalysis, verdict: Verdict, width: int) -> Iterator[Line]:
+    """``VALID  slow-region  target="…" time=virtual seed=7 trace=3f9ac1…``, the target below if too long."""
     run = analysis.history.run
-    trace = analysis.history.trace_hash()[:TRACE_SHOWN]
-    facts = f"time={run.time} seed={run.seed} trace={trace}"
-    name = f"{verdict.validity.upper()}  {run.scenario.scenario}  "
-    room = width - len(name) - len(facts) - len('target="" ')
-    target = f'target="{shorten(run.target, room)}" ' if run.target and room > 0 else ""
-    return (
-        (verdict.validity.upper(), TONES[verdict.validity]),
-        (
-            shorten(f"{name[len(verdict.validity) :]}{target}{facts}", width - len(verdict.validity)),
-            Tone.PLAIN,
-        ),
-    )
+    word, tone = verdict.validity.upper(), TONES[verdict.validity]
+    facts = f"time={run.time} seed={run.seed} trace={analysis.history.trace_hash()[:TRACE_SHOWN]}"
+    name = f"  {run.scenario.scenario}  "
+    target = f'target="{run.target}"' if run.target else ""
+    together = f"{name}{target} {facts}" if target else f"{name}{facts}"
+    if len(word) + len(together) <= width:
+        yield (word, tone), (together, Tone.PLAIN)
+        return
+    yield (word, tone), (shorten(f"{name}{facts}", width - len(word)), Tone.PLAIN)
+    if target:
+        yield line(shorten(f"  {target}", width))
 
 
 def _reasons(analysis: RunAnalysis, verdict: Verdict, width: int) -> Iterator[Line]:
@@ -133,7 +141,7 @@ def _deadline_words(judgement: Judgement) -> str:
 
 
 def _doubts(verdict: Verdict, width: int) -> Iterator[Line]:
-    room = LINES - 2
+    room = _room(width)
     for nth, doubt in enumerate(verdict.doubts):
         parts = wrap(f"  {doubt}", width, hanging="    ")
         if len(parts) > room - 1 and nth < len(verdict.doubts) - 1:
@@ -143,10 +151,16 @@ def _doubts(verdict: Verdict, width: int) -> Iterator[Line]:
         yield from (line(part) for part in parts)
 
 
+def _notes(verdict: Verdict, width: int) -> Iterator[Line]:
+    """What the scenario expects otherwise, though the contract allows it."""
+    for note in verdict.notes:
+        yield from (line(part, Tone.QUIET) for part in wrap(f"  note: {note}", width, hanging=" " * 8))
+
+
 def _findings(analysis: RunAnalysis, verdict: Verdict, width: int) -> Iterator[Line]:
     """The first finding in full, the others as far as there is room."""
     evidence_text = EvidenceText(analysis)
-    room = LINES - 2
+    room = _room(width)
     for nth, finding in enumerate(verdict.findings):
         rest = len(verdict.findings) - nth - 1
         block = list(_finding(evidence_text, finding, width, full=nth == 0))
@@ -162,18 +176,12 @@ def _findings(analysis: RunAnalysis, verdict: Verdict, width: int) -> Iterator[L
 def _finding(evidence_text: EvidenceText, finding: Finding, width: int, *, full: bool) -> Iterator[Line]:
     """Rule and sentence; in full also the evidence, the lines by region, and what it looks like."""
     rule = f"  {finding.rule.value}  "
-    sentence = wrap(finding.message, width - len(rule))
-    if not full:
-        yield ((rule, Tone.BAD), (shorten(finding.message, width - len(rule)), Tone.PLAIN))
-        return
-    for position, part in enumerate(sentence[:_SENTENCE]):
+    for position, part in enumerate(wrap(finding.message, width - len(rule))[:_SENTENCE]):
         yield ((rule if position == 0 else " " * len(rule), Tone.BAD), (part, Tone.PLAIN))
-    yield from _some(
-        [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)],
-        "records",
-        Tone.PLAIN,
-        width,
-    )
+    if not full:
+        return
+    proofs = [f"      {proof}" for proof in evidence_text.sentences(finding.evidence)]
+    yield from _some(proofs, "records", Tone.PLAIN, width)
     yield from _some([f"    {text}" for text in finding.by_region], "regions", Tone.ODD, width)
     yield from _resemblance(finding, width)
 
@@ -188,6 +196,9 @@ def _resemblance(finding: Finding, width: int) -> Iterator[Line]:
 
 def _some(texts: list[str], what: str, tone: Tone, width: int) -> Iterator[Line]:
     shown = texts if len(texts) <= _SHOWN else texts[: _SHOWN - 1]
-    yield from (line(shorten(text, width), tone) for text in shown)
+    if any(len(text) > width for text in shown):
+        shown = [_PADDING.sub("  ", text) for text in shown]
+    for text in shown:
+        yield from (line(part, tone) for part in wrap(text, width, hanging=" " * 8)[:_SENTENCE])
     if len(texts) > len(shown):
         yield line(f"      … and {len(texts) - len(shown)} more {what}", Tone.QUIET)

@@ -1,13 +1,12 @@
-"""The table of events: what the picture shows, in words, a row each."""
+"""The table of events: what the player shows, in words, a row each."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
-from fanin.harness.report.html.diagram import lane_name
 from fanin.harness.report.line import Tone
-from fanin.harness.report.timeline.events import AGGREGATOR, SINK_STATES, Event, events
+from fanin.harness.report.timeline.events import AGGREGATOR, LANE_NAMES, SINK_STATES, Event, events
 from fanin.harness.verdict import Verdict
 from fanin.simulator.instants import clock
 
@@ -43,7 +42,7 @@ def table(analysis: RunAnalysis, verdict: Verdict, shown: Sequence[OperationAnal
     Args:
         analysis: The run.
         verdict: The oracle's answer to it.
-        shown: The operations that have pictures.
+        shown: The operations that are played.
     """
     deciding = {index for finding in verdict.findings for index in finding.evidence}
     found = sorted(_of(analysis, shown, deciding), key=_Order(analysis))
@@ -107,7 +106,7 @@ def _row(event: Event, anchor: str, *, deciding: bool) -> EventRow:
     return EventRow(
         anchor=anchor,
         clock=clock(event.at),
-        lane=lane_name(event.lane),
+        lane=LANE_NAMES.get(event.lane, event.lane),
         operation=event.operation.name if event.operation else "",
         text=event.text,
         tone=event.tone,

@@ -96,7 +96,7 @@ def _run_row(page: tuple[Judged, str]) -> tuple[int, _RunRow]:
 def _why(judged: Judged) -> str:
     findings = judged.verdict.findings
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    notes = "".join(f" (noticed: {note})" for note in judged.notes)
+    notes = "".join(f" (noticed: {note})" for note in judged.all_notes)
     return f"{judged.summary}{more}{notes}"
 
 
@@ -109,7 +109,7 @@ def _skipped(skipped: Skipped) -> _RunRow:
         title="",
         seed="",
         outcomes="",
-        why=f"needs {listed(skipped.lacks)}" + (f" ({skipped.why})" if skipped.why else ""),
+        why=skipped.reason,
     )
 
 

@@ -65,7 +65,7 @@ class Event:
     lane: str
     kind: EventKind
     text: str
-    brief: str = ""  # the same in about five characters, for narrow lanes
+    brief: str = ""  # the same in few and short words, for narrow lanes
     short: str = ""  # in place of the text where there is little room; then ``note`` holds the rest
     note: str = ""  # what stands below all lanes, of any length
     variant: str = ""  # equal for events of one kind that repeat each other
@@ -296,9 +296,20 @@ def _fan_in(analysis: RunAnalysis, operation: OperationAnalysis) -> Iterator[Eve
     )
     if len(counted) == len(operation.scenario.regions) and in_time:
         yield _timer(analysis, operation, counted[-1][0], EventKind.CANCELLED, "cancelled")
+    elif (completed := _completed_before(operation, window[0])) is not None:
+        yield _timer(analysis, operation, completed, EventKind.CANCELLED, "cancelled")
     elif analysis.evidence.end is None or window[0] <= analysis.evidence.end.at:
         yield _timer(analysis, operation, window[0], EventKind.FIRES, "fires")
         yield _deadline(analysis, operation, window[0])
+
+
+def _completed_before(operation: OperationAnalysis, deadline: int) -> int | None:
+    """When it was rightly reported completed before its deadline, though some answers were never seen."""
+    judged = operation.judgement
+    if judged is None or judged.outcome != "completed" or "completed" not in judged.legal:
+        return None
+    at = judged.notified_at
+    return at if at is not None and at < deadline else None
 
 
 def _counts(
@@ -344,6 +355,7 @@ def _deadline(analysis: RunAnalysis, operation: OperationAnalysis, at: int) -> E
         lane=AGGREGATOR,
         kind=EventKind.DEADLINE,
         text=_named(analysis, operation, f"deadline: {named} missing" if missing else "deadline"),
+        brief=_named(analysis, operation, f"deadline: {len(missing)} missing" if missing else "deadline"),
         tone=Tone.ODD,
         operation=operation,
     )
@@ -359,7 +371,7 @@ def _notification(analysis: RunAnalysis, received: Notification) -> Iterator[Eve
     """One cell for a notification and its answer when they belong together, else one each."""
     operation, response = analysis.notified_operation(received), received.response
     words, tone = record_text.notification(analysis, received)
-    again = operation is not None and operation.records.notifications[0] is not received
+    again = operation is not None and operation.records.read[0] is not received
     first = f"{again} {record_text.stated_outcome(received)}"
 
     def cell(at: int, text: str, variant: str, last: Tone, entries: tuple[int, ...]) -> Event:

@@ -181,10 +181,13 @@ def _stack(layout: Layout, row: TimelineRow, lane: str, width: int) -> list[tupl
     """One lane's cell as (glyph, text, tone) per line; a glyph where something begins."""
     stack = []
     narrow = layout.narrow and lane not in LANE_NAMES
+    room = width - (2 if narrow else 3)
     for event in _last_count([event for event in row.events if event.lane == lane]):
-        text = event.brief if narrow and event.brief else event.short or event.text
+        text = event.short or event.text
+        if event.brief and (narrow or any(len(word) > room for word in text.split())):
+            text = event.brief
         glyph = "✗" if event.kind is EventKind.DOWN else "●"
-        for position, part in enumerate(wrap(text, width - (2 if narrow else 3))):
+        for position, part in enumerate(wrap(text, room)):
             stack.append(("" if position else glyph, part, event.tone))
     return stack
 

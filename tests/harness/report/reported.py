@@ -7,9 +7,6 @@ import msgspec
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.analysis import RunAnalysis, analyse
-from fanin.harness.report.html.diagram import Block, Diagram
-from fanin.harness.report.html.diagram_layout import diagrams
-from fanin.harness.report.representatives import examples
 from fanin.harness.results import Skipped
 from tests.harness.oracle.histories import EAST, WEST, history, notified, occurred, sent
 
@@ -56,18 +53,6 @@ def replay(played: History) -> str:
 def analysed(played: History) -> RunAnalysis:
     """A run with the oracle's verdict."""
     return analyse(played, judge(played))
-
-
-def laid_out(played: History) -> list[Diagram]:
-    """The pictures of a run's page."""
-    verdict = judge(played)
-    analysis = analyse(played, verdict)
-    return diagrams(analysis, verdict, examples(analysis, verdict))
-
-
-def block(played: History) -> Block:
-    """What the first picture shows of the first operation."""
-    return laid_out(played)[0].blocks[0]
 
 
 def many(count: int) -> History:

@@ -49,8 +49,8 @@ def test_the_text_shows_every_rule_its_evidence_the_notes_and_a_sum() -> None:
     assert "           … and 2 more" in rows
     assert "note: strays" in rows
     assert "note: by-hand: its process exited with 1" in rows
-    assert rows[-1] == "INVALID  node server.js: 5 invalid, 1 skipped"
-    assert sum(row.startswith(("  kept", "  BROKEN", "  untested")) for row in rows) == len(Rule) - 1
+    assert rows[-1] == "INVALID  node server.js: 5 of 6 scenarios judged: 5 invalid, 1 skipped"
+    assert sum(row.startswith(("  kept", "  BROKEN", "  untested")) for row in rows) == len(Rule)
 
 
 def test_failures_of_one_cause_stand_together_with_the_shortest_to_begin_with() -> None:

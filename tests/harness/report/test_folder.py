@@ -31,7 +31,7 @@ def test_a_folder_holds_everything_about_its_runs(tmp_path: Path) -> None:
 
 
 def test_a_stored_history_gets_the_same_verdict(tmp_path: Path) -> None:
-    """Whoever doubts the report judges again."""
+    """A reader who doubts the report can judge its history again."""
     folder.write(tmp_path, card(bad()), replay=replay)
 
     stored = histories.load(tmp_path / "histories" / "bad.seed-0.jsonl")

@@ -8,11 +8,23 @@ import click
 import pytest
 
 import fanin.harness
-from fanin.harness.report.line import Tone, clean, encodable, line, listed, paint, plain, shorten, wrap
+from fanin.harness.explore.odd_names import ID_FAMILIES
+from fanin.harness.report.line import (
+    Tone,
+    clean,
+    encodable,
+    in_columns,
+    line,
+    listed,
+    paint,
+    plain,
+    shorten,
+    wrap,
+)
 
 PACKAGE = Path(fanin.harness.__file__).resolve().parent
-# Region names for random scenarios, and the sign for what is not printable: both meant to be odd.
-FOREIGN = {*"Ωμέγα", "\N{REPLACEMENT CHARACTER}"}
+# Names for random scenarios, and the sign for what is not printable: both meant to be odd.
+FOREIGN = {*"Ωμέγα", "\N{REPLACEMENT CHARACTER}", *"".join(name for family in ID_FAMILIES for name in family)}
 
 
 def own_signs() -> dict[str, str]:
@@ -102,3 +114,15 @@ def test_long_texts_and_lists_say_that_they_go_on() -> None:
     assert [shorten("abcdef", width) for width in (6, 4, 0)] == ["abcdef", "abc…", "…"]
     assert listed(["a", "b"]) == "a, b"
     assert listed(list("abcdefgh"), 6) == "a, b, c, d, e, f and 2 more"
+
+
+def test_columns_are_as_wide_as_the_longest_name_and_sentences_go_on_below_themselves() -> None:
+    """Nothing is cut, however narrow it is."""
+    rows = [("a", "one two three four five six"), ("longer", "seven")]
+
+    assert [plain(row) for row in in_columns(rows, width=32)] == [
+        "a       one two three four five",
+        "        six",
+        "longer  seven",
+    ]
+    assert max(len(plain(row)) for row in in_columns(rows, indent="  ", width=1)) <= 2 + 8 + 24

@@ -84,10 +84,10 @@ def test_an_operation_without_a_notification_has_an_outcome_all_the_same() -> No
 
 
 def test_what_was_legal_is_said_in_words() -> None:
-    """Also that nothing was."""
+    """Where no outcome was legal, the words say so."""
     assert legal_outcomes(Judgement("op1", ("completed", "none"))) == "completed or not notified"
 
 
 def test_groups_keep_the_order_in_which_their_kinds_came() -> None:
-    """And their items too."""
+    """Within a group, the items keep their order as well."""
     assert grouped([3, 1, 4, 1, 5, 9, 2, 6], lambda it: it % 2) == [[3, 1, 1, 5, 9], [4, 2, 6]]

@@ -181,9 +181,9 @@ def test_the_summary_of_runs_that_all_went_as_stated_says_so() -> None:
 
 def test_a_skipped_scenario_says_what_it_needs_and_how_to_play_it_all_the_same() -> None:
     """One option for each capability."""
-    line = plain(skipped(Scenario("any", "Any"), ["replicas", "function-keys"]))
+    lines = [plain(row) for row in skipped(Scenario("any", "Any"), ["replicas", "function-keys"])]
 
-    assert " ".join(line.split()) == (
+    assert " ".join(" ".join(lines).split()) == (
         "SKIPPED any it needs replicas, function-keys, which is beyond the contract;"
         " --capability replicas --capability function-keys plays it"
     )

@@ -23,6 +23,29 @@ def test_a_failing_verdict_fits_in_eighteen_lines_and_keeps_the_replay_last() ->
     assert [plain(row) for row in rows if len(plain(row)) > WIDTH] == []
 
 
+NARROW = 72
+
+
+def test_what_is_too_wide_goes_on_in_the_next_line() -> None:
+    """Of a terminal as narrow as the narrowest: every word of every finding, record and region is there."""
+    told = notified("completed", 1.006, key="63f271d3-e4a2-494b-9cb8")
+    run = history(sent(EAST, 0), told, run={"target": "an application with a name of some length"})
+    regions = (f"{'northeurope':<30}  {'sent +0s':<30}  named arrived",)
+    first = Finding(Rule.OUTCOME, "op1 was told at length " * 4, "op1", (0, 1, 2), regions)
+    second = Finding(Rule.CONTENT, "op1 was reported with a body that does not name every region", "op1")
+    verdict = Verdict(Validity.INVALID, (first, second))
+
+    rows = [plain(row) for row in report(run, verdict, replay="", quiet=True, width=NARROW)]
+
+    text = " ".join(" ".join(rows).split())
+    assert [row for row in rows if len(row) > NARROW] == []
+    assert 'target="an application with a name of some length"' in text
+    assert "op1 was told at length " * 3 in text
+    assert "northeurope sent +0s named arrived" in text
+    assert second.message in text
+    assert "…" not in text.replace("63f271d3-e4a2-494…", "")
+
+
 def test_doubts_without_end_fit_as_well() -> None:
     """Unknown says why, at the same length."""
     verdict = Verdict(Validity.UNKNOWN, doubts=("a reason that takes its time " * 8,) * 30)

@@ -27,4 +27,4 @@ def test_a_template_cleans_and_escapes_every_expression() -> None:
 def test_every_page_has_the_style_sheet_as_it_is() -> None:
     """Its quotes and arrows are not escaped."""
     assert "&#" not in style()
-    assert "svg .transmission" in style()
+    assert "tr:target th" in style()

@@ -76,6 +76,14 @@ def test_a_timer_that_is_not_cancelled_fires_and_names_what_is_missing() -> None
     assert texts(AGGREGATOR, sent(EAST, 0), regions=four)[-1] == (120, "deadline: 3 regions missing")
 
 
+def test_what_was_rightly_reported_completed_has_no_deadline_any_more() -> None:
+    """The answer that was lost had counted: the timer is cancelled, not fired after the outcome."""
+    lines = sent(EAST, 0), sent(WEST, 1, error="reset"), notified("completed", 1)
+
+    assert texts(TIMER, *lines) == [(0, "armed: fires at +2m00s"), (1, "cancelled")]
+    assert [text for _, text in texts(AGGREGATOR, *lines)] == ["1 of 2"]
+
+
 def test_with_several_operations_each_event_names_its_own() -> None:
     """Otherwise their counts could not be distinguished."""
     lines = (occurred("one", 0), sent(EAST, 0, op="one"), occurred("two", 1), sent(EAST, 1, op="two"))

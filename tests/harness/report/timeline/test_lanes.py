@@ -19,8 +19,8 @@ def rows_of(*lines: Any, **scenario: Any) -> tuple[TimelineRow, ...]:
     return select(analysis, events(analysis), Verdict(Validity.VALID)).rows
 
 
-def drawn(rows: tuple[TimelineRow, ...], regions: tuple[str, ...]) -> list[str]:
-    layout = lay_out(regions, [row.at for row in rows])
+def drawn(rows: tuple[TimelineRow, ...], regions: tuple[str, ...], width: int = WIDTH) -> list[str]:
+    layout = lay_out(regions, [row.at for row in rows], width)
     return [plain(row) for row in (*lanes.header(layout, rows), *lanes.lines(layout, rows))]
 
 
@@ -53,6 +53,18 @@ def test_lanes_become_narrow_before_there_are_too_many() -> None:
     header = "\n".join(drawn(rows_of(sent(LONG[0], 0), sent(LONG[0], 1, copy=1), regions=LONG), LONG))
     assert "copy = sent again" in header
     assert "dup = duplicate" in header
+
+
+def test_a_cell_in_which_a_name_does_not_fit_says_how_many() -> None:
+    """A name is not broken in the middle; the sink's cell and the verdict have it."""
+    regions = (EAST, WEST, "a-region-with-a-long-name")
+    rows = rows_of(sent(EAST, 0), sent(WEST, 1), regions=regions)
+
+    text = "\n".join(drawn(rows, regions, 80))
+
+    assert "2 missing" not in text
+    assert "1 missing" in text
+    assert "a-region-w" not in text.partition("deadline:")[2]
 
 
 def test_names_that_begin_alike_are_cut_in_the_middle() -> None:

@@ -1,6 +1,6 @@
 """The table of outcomes."""
 
-from fanin.harness.report.html.outcome_table import outcome_rows
+from fanin.harness.report.outcome_table import outcome_rows
 from tests.harness.oracle.histories import EAST, WEST, history, notified, sent
 from tests.harness.report.reported import analysed, many
 
