@@ -1,0 +1,66 @@
+"""Chapter 4: a deadline. What is stored is an instant, not a countdown, so no restart moves it."""
+
+import asyncio
+import json
+import time
+from uuid import uuid4
+
+from starlette.applications import Starlette
+
+from fanin.harness.lessons.plumbing import Service, Webhook, serve
+from fanin.harness.lessons.store import Store
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS operation (key TEXT PRIMARY KEY, event TEXT, deadline REAL, outcome TEXT);
+CREATE TABLE IF NOT EXISTS arrival (key TEXT, region TEXT, PRIMARY KEY (key, region));
+"""
+
+
+class Deadlines:
+    """Keeps the set and the deadline of each operation in SQLite."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.store = Store(service.data_dir, TABLES)
+
+    async def start(self) -> None:
+        for waiting in self.store.all("SELECT key, deadline FROM operation WHERE outcome IS NULL"):
+            self.service.spawn(self.expire(*waiting))
+
+    async def arrive(self, webhook: Webhook) -> None:
+        key = webhook.operation
+        with self.store.transaction():
+            deadline = time.time() + self.service.timeout_s
+            new = (key, json.dumps(webhook.event), deadline)
+            if self.store.changed("INSERT OR IGNORE INTO operation VALUES (?, ?, ?, NULL)", *new):
+                self.service.spawn(self.expire(key, deadline))
+            if self.is_waiting(key):
+                self.store.changed("INSERT OR IGNORE INTO arrival VALUES (?, ?)", key, webhook.region)
+            if self.arrived(key) == self.service.regions:
+                self.decide(key, "completed")
+
+    def arrived(self, key: str) -> set[str]:
+        return {region for (region,) in self.store.all("SELECT region FROM arrival WHERE key = ?", key)}
+
+    def is_waiting(self, key: str) -> bool:
+        outcome, deadline = self.store.one("SELECT outcome, deadline FROM operation WHERE key = ?", key)
+        return outcome is None and time.time() < deadline
+
+    async def expire(self, key: str, deadline: float) -> None:
+        await asyncio.sleep(max(0, deadline - time.time()))
+        self.decide(key, "timed_out")
+
+    def decide(self, key: str, outcome: str) -> None:
+        decided = "UPDATE operation SET outcome = ? WHERE key = ? AND outcome IS NULL"
+        if self.store.changed(decided, outcome, key):
+            self.service.spawn(self.notify(key, outcome))
+
+    async def notify(self, key: str, outcome: str) -> None:
+        (event,) = self.store.one("SELECT event FROM operation WHERE key = ?", key)
+        arrived = self.arrived(key)
+        missing = self.service.regions - arrived
+        await self.service.post(str(uuid4()), json.loads(event), outcome, arrived, missing)
+
+
+def create_app() -> Starlette:
+    return serve(Deadlines)
