@@ -23,16 +23,26 @@ Capability = Literal[
     "stepping-clock",  # deadlines do not move when the machine's clock is set
     "envelopes",  # one request may carry several events
     "signatures",  # WEBHOOK_SECRETS: deliveries are signed, as Standard Webhooks has it
+    "filters",  # FANIN_REPOSITORIES, FANIN_TAGS, FANIN_TAGGED_ONLY, FANIN_SKIP_ATTACHMENTS
+    "completed-late",  # FANIN_NOTIFY_ON: a message of its own when the last missing region reports after all
+    "event-grid",  # POST /api/EventGrid takes events of Azure Event Grid, in both schemas
 ]
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 # Not part of the contract: a target has them only if it says so.
-OptionalCapability = Literal["replicas", "stepping-clock", "envelopes", "signatures"]
+OptionalCapability = Literal[
+    "replicas", "stepping-clock", "envelopes", "signatures", "filters", "completed-late", "event-grid"
+]
 OPTIONAL_CAPABILITIES: tuple[OptionalCapability, ...] = get_args(OptionalCapability)
 # An application or a command has these unless it says otherwise.
 DEFAULT_CAPABILITIES: frozenset[Capability] = frozenset(CAPABILITIES) - frozenset(OPTIONAL_CAPABILITIES)
 # This project's own aggregator has these.
-OUR_CAPABILITIES: frozenset[Capability] = DEFAULT_CAPABILITIES | {"signatures"}
+OUR_CAPABILITIES: frozenset[Capability] = DEFAULT_CAPABILITIES | {
+    "signatures",
+    "filters",
+    "completed-late",
+    "event-grid",
+}
 # In real time, the clock of a single process cannot be set.
 VIRTUAL_TIME_ONLY: frozenset[Capability] = frozenset({"stepping-clock"})
 
@@ -45,6 +55,9 @@ Declarable = Literal[
     "stepping-clock",
     "envelopes",
     "signatures",
+    "filters",
+    "completed-late",
+    "event-grid",
 ]
 DECLARABLE_CAPABILITIES: tuple[Declarable, ...] = get_args(Declarable)
 DEPLOYMENT_CAPABILITIES: tuple[Declarable, ...] = (
@@ -66,8 +79,11 @@ def required_capabilities(scenario: Scenario) -> tuple[Capability, ...]:
         "action-filter": set(scenario.actions) != set(SUBSCRIBABLE),
         "function-keys": bool(scenario.key),
         "replicas": scenario.replicas > 1,
-        "envelopes": scenario.sender.envelope is not None,
+        "envelopes": scenario.sender.envelope is not None and scenario.sender.profile != "event-grid",
         "signatures": bool(scenario.signing.secrets),
+        "completed-late": scenario.notifies_late,
+        "filters": scenario.only.leaves_out,
+        "event-grid": scenario.sender.profile == "event-grid",
     }
     found |= dict.fromkeys(need for need, holds in conditions.items() if holds)
     return tuple(need for need in CAPABILITIES if need in found)

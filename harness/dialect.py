@@ -1,4 +1,4 @@
-"""A target's dialect: where its notifications hold what, and what its responses mean.
+"""A target's dialect: how it takes webhooks and settings, and what its notifications and responses mean.
 
 Rules of this file: pure. Notifications and responses are translated into the contract's terms
 (``docs/contract.md``) before they are recorded, so that only this file knows dialects. What a notification
@@ -12,9 +12,10 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import Meta
 
+from fanin.harness import placement
 from fanin.harness.history import REFUSAL, SUCCESS, NotificationPart
 from fanin.simulator.shapes import Strict
-from fanin.simulator.wire import normalise_region
+from fanin.simulator.wire import WebhookRequest, normalise_region
 
 NOTHING = "nothing"
 _HEADER = "header "
@@ -56,6 +57,11 @@ class NotificationDialect(Strict, frozen=True):
         tag: Its tag.
         digest: Its digest.
         deadline: The operation's deadline; may be nothing, because the contract does not require it.
+        registry: The registry's login server; may be nothing, and so may all that follow.
+        name: A chart's name.
+        version: A chart's version.
+        media_type: The media type of the manifest or the chart.
+        request_id: The registry's id of the request that pushed or deleted.
     """
 
     id: OptionalSource = "/id"
@@ -70,6 +76,11 @@ class NotificationDialect(Strict, frozen=True):
     tag: OptionalSource = "/tag"
     digest: OptionalSource = "/digest"
     deadline: OptionalSource = "/deadline"
+    registry: OptionalSource = "/registry"
+    name: OptionalSource = "/name"
+    version: OptionalSource = "/version"
+    media_type: OptionalSource = "/mediaType"
+    request_id: OptionalSource = "/requestId"
 
 
 class ResponseDialect(Strict, frozen=True):
@@ -91,16 +102,36 @@ class ResponseDialect(Strict, frozen=True):
 _RECORDED = {"accepted": 202, "ignored": 200, "refused": 400, "busy": 503}
 _BODY = ("id", "outcome", "arrived", "missing", "action", "repository", "tag", "digest", "deadline")
 _REGIONS = ("arrived", "missing")
+# What a notification may say besides, and the contract's names for it.
+_DETAILS = {
+    "registry": "registry",
+    "name": "name",
+    "version": "version",
+    "media_type": "mediaType",
+    "request_id": "requestId",
+}
 
 
 class Dialect:
-    """Translates a target's notifications and responses into the contract's terms."""
+    """Translates between the contract's terms and a target's own.
+
+    Args:
+        notification: Where its notifications hold what.
+        responses: What its responses mean.
+        path: Where it takes webhooks, with ``{region}``; None: where the contract has it.
+        env: Variables that it reads besides those of the contract, each with a template
+            (`fanin.harness.placement`).
+    """
 
     def __init__(
         self,
         notification: NotificationDialect | None = None,
         responses: ResponseDialect | None = None,
+        *,
+        path: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
+        self._path, self._env = path, env or {}
         self._notification = notification or NotificationDialect()
         self._is_default = self._notification == NotificationDialect()
         meanings = responses or ResponseDialect()
@@ -117,6 +148,19 @@ class Dialect:
         return tuple(
             part for part in get_args(NotificationPart) if getattr(self._notification, part, "") == NOTHING
         )
+
+    @property
+    def path(self) -> str:
+        """Where it takes webhooks, as a template."""
+        return self._path or placement.PATH
+
+    def request(self, request: WebhookRequest) -> WebhookRequest:
+        """A webhook's request as the target takes it."""
+        return request if self._path is None else placement.placed(request, self._path)
+
+    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """The settings of one start, under the contract's names and under the target's own."""
+        return {**settings, **placement.variables(self._env, settings)}
 
     def status(self, status: int) -> int:
         """The status of a response in the contract's terms."""
@@ -144,6 +188,10 @@ class Dialect:
             value = _value_at(getattr(self._notification, part), headers, document)
             if value is not None:
                 body[part] = _name_list(value) if part in _REGIONS else value
+        for part, name in _DETAILS.items():
+            value = _value_at(getattr(self._notification, part), headers, document)
+            if value is not None:
+                body[name] = value
         if isinstance(body.get("id"), int):
             body["id"] = str(body["id"])
         body = self._with_outcome(body) | self._complement(body, regions)

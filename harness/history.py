@@ -39,6 +39,9 @@ class RegistryEvent(Record, frozen=True, tag="registry-event"):
     tag: str | None
     digest: str | None
     ids: dict[str, str]  # payload id by region
+    # What else the payloads say and a notification may repeat: registry, name and version of a chart,
+    # mediaType, requestId. None in a history from before these were recorded.
+    details: dict[str, str] | None = None
 
 
 class Unsent(Record, frozen=True, tag="unsent"):
@@ -95,6 +98,8 @@ class NotificationReceived(Record, frozen=True, tag="notification-received"):
     # What the body says, None when it is not a JSON object.
     body: dict[str, Any] | None
     op: str | None = None  # whose notification it is, by the body's id; None when no operation has it
+    method: str = "POST"
+    path: str = ""  # where it went, if that is not the configured path
 
 
 class SinkResponded(Record, frozen=True, tag="sink-responded"):
@@ -142,6 +147,7 @@ class TargetState(Record, frozen=True, tag="target-state"):
     # Its configuration from this start on; empty and None: the same as before.
     expects: tuple[str, ...] = ()
     timeout: Millis | None = None
+    took: Millis = 0  # how long this start took, from the command to start until it took requests
 
 
 class End(Record, frozen=True, tag="end"):
@@ -149,6 +155,7 @@ class End(Record, frozen=True, tag="end"):
 
     complete: bool = True
     trace: str = ""  # the kernel's trace hash: every scheduling choice that was made
+    reason: str = ""  # why it was cut short
 
 
 # What a notification says, besides its outcome: ``key`` is its idempotency key, ``repetition`` whether it was
@@ -184,6 +191,8 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag
     # How late a correct aggregator may act: its timer's grain, and what a start takes.
     tolerance: Millis = 1_000
     start_grace: Millis = 5_000
+    # How long a start may take, until it takes requests.
+    start_limit: Millis = 60_000
     # How long replicas may take to notice that one of them is gone, and to do its work.
     failover_grace: Millis = 30_000
     # How long after sink and aggregator are well again a pending notification may still take, backoff
@@ -204,6 +213,9 @@ class History(msgspec.Struct, frozen=True):
     def trace_hash(self) -> str:
         """Digest of everything that happened; equal for equal seed, scenario and version."""
         return hashlib.sha256(b"\n".join(msgspec.json.encode(entry) for entry in self.entries)).hexdigest()
+
+
+_FIRST_LINE = "a history, as `fanin run --history` writes it, starts with a line whose type is 'run'"
 
 
 class HistoryError(Exception):
@@ -236,10 +248,12 @@ def load(path: Path) -> History:
     """
     try:
         lines = path.read_bytes().splitlines()
+    except IsADirectoryError as exc:
+        raise HistoryError(f"{path}: a folder; name one of the histories in it") from exc
     except OSError as exc:
         raise HistoryError(f"{path}: {exc.strerror}") from exc
     if not lines:
-        raise HistoryError(f"{path}: empty; a history starts with a line whose type is 'run'")
+        raise HistoryError(f"{path}: empty; {_FIRST_LINE}")
     number = 1
     try:
         run = _header.decode(lines[0])
@@ -247,7 +261,8 @@ def load(path: Path) -> History:
         for number, line in enumerate(lines[1:], start=2):  # noqa: B007 - the except below names the line
             entries.append(_line.decode(line))
     except msgspec.MsgspecError as exc:
-        raise HistoryError(f"{path}:{number}: {exc}") from exc
+        hint = f"; {_FIRST_LINE}" if number == 1 else ""
+        raise HistoryError(f"{path}:{number}: {exc}{hint}") from exc
     if run.format != FORMAT:
         raise HistoryError(f"{path}:1: format {run.format}; this version reads format {FORMAT}")
     return History(run, entries)

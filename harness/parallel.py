@@ -7,7 +7,6 @@ them outlives the iteration, however it ends.
 
 import os
 import pickle
-import signal
 import threading
 import traceback
 from collections import deque
@@ -18,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import active_children, connection, get_context, parent_process
+
+from fanin.harness import interrupts
 
 # So many items per process are begun before a result is waited for: one long run must not idle the others.
 _AHEAD = 8
@@ -84,10 +85,7 @@ def run_ordered[Item, Result](
                 yield _result(begun[0])
                 begun.popleft()
         except KeyboardInterrupt:
-            complete = [
-                it.result() for it in begun if it.done() and not it.cancelled() and not it.exception()
-            ]
-            yield from (it for it in complete if not isinstance(it, _Raised))
+            yield from list(_complete(begun))  # what ends while they are taken is left out
             raise
 
 
@@ -108,15 +106,9 @@ def _pool(processes: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecuto
 def _submit[Item, Result](
     pool: ProcessPoolExecutor, work: Callable[[Item], Result], item: Item
 ) -> "Future[Result | _Raised]":
-    """Submit an item; this may start a process, which inherits that SIGINT is blocked.
-
-    Ctrl-C reaches all processes of a terminal. One that is still importing would print a traceback.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    """Submit an item; this may start a process."""
+    with interrupts.held_back():
         return pool.submit(_attempt, work, item)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result[Result](future: "Future[Result | _Raised]") -> Result:
@@ -145,7 +137,7 @@ def _complete[Result](begun: "Iterable[Future[Result | _Raised]]") -> Iterator[R
 
 def _prepare(preload: Sequence[str]) -> None:
     """Import what every run needs, and end with the first process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
+    interrupts.ignore()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for module in preload:
         import_module(module)

@@ -31,6 +31,11 @@ class Judged(msgspec.Struct, frozen=True):
         return self.history.run.scenario.scenario
 
     @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What the harness noticed, and what the scenario expects beyond the contract."""
+        return (*self.verdict.notes, *self.notes)
+
+    @property
     def as_stated(self) -> bool:
         """It got the verdict that its scenario states for a right aggregator."""
         return self.verdict.validity == self.history.run.scenario.verdict
@@ -60,7 +65,14 @@ class Skipped(msgspec.Struct, frozen=True):
 
     name: str
     lacks: tuple[Capability, ...]
-    why: str = ""  # what the names of capabilities do not say
+    why: str = ""  # what the names of capabilities do not say, or the reason where it lacks none
+
+    @property
+    def reason(self) -> str:
+        """``needs process, pause``, with what these do not say; or why else it was not played."""
+        if not self.lacks:
+            return self.why
+        return f"needs {', '.join(self.lacks)}" + (f" ({self.why})" if self.why else "")
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -89,11 +101,6 @@ class Card(msgspec.Struct, frozen=True):
         return Exit.UNKNOWN if odd or not self.judged else Exit.VALID
 
 
-# Findings of another rule that show this one broken as well, by the bug that they look like: a delivery that
-# came late or again had an effect.
-_ALSO_BROKEN = dict.fromkeys(("B22", "B44", "B47"), Rule.LATE_AND_DUPLICATE)
-
-
 class RuleResult(msgspec.Struct, frozen=True):
     """What all scenarios together say about one rule."""
 
@@ -109,7 +116,7 @@ def rule_results(card: Card) -> list[RuleResult]:
     for result in card.judged:
         if result.as_stated and result.verdict.validity is Validity.VALID:
             tested |= exercised_rules(result.history)
-    return [_rule_result(card, rule, tested=rule in tested) for rule in Rule if rule is not Rule.EXPECTATION]
+    return [_rule_result(card, rule, tested=rule in tested) for rule in Rule]
 
 
 def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
@@ -117,7 +124,7 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
         (result.name, finding)
         for result in card.judged
         for finding in result.verdict.findings
-        if finding.rule is rule or rule in map(_ALSO_BROKEN.get, finding.looks_like)
+        if finding.rule is rule or rule in finding.also
     )
     if findings:
         return RuleResult(rule, "BROKEN", findings=findings)
@@ -128,7 +135,7 @@ def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
         status: RuleStatus = "partly" if tested and len(unobservable) < len(PARTS[rule]) else "untested"
         return RuleResult(rule, status, f"not seen: {', '.join(unobservable)}")
     if not tested:
-        return RuleResult(rule, "untested", "no scenario with the stated verdict exercised it")
+        return RuleResult(rule, "untested", "no scenario with the stated verdict tests it")
     return RuleResult(rule, "kept")
 
 
@@ -156,7 +163,7 @@ def as_json(card: Card) -> dict[str, Any]:
                 "tolerance_ms": run.tolerance,
                 "doubts": list(result.verdict.doubts),
                 "findings": msgspec.to_builtins(result.verdict.findings),
-                "notes": list(result.notes),
+                "notes": list(result.all_notes),
             }
         )
     rules = [{"rule": str(it.rule), "status": it.status, "why": it.why} for it in rule_results(card)]

@@ -16,6 +16,7 @@ from fanin.harness.history import (
 )
 from fanin.harness.oracle.bounds import bounds_of, is_late
 from fanin.harness.oracle.evidence import Attempt, Evidence, Operation, collect
+from fanin.harness.oracle.pushes import separate
 from fanin.harness.verdict import Rule
 from fanin.simulator.faults.sink import SinkFault
 
@@ -28,7 +29,7 @@ PARTS: Mapping[Rule, Sequence[NotificationPart]] = {
 
 def exercised_rules(history: History) -> frozenset[Rule]:
     """The rules for which something happened that could have broken them."""
-    return frozenset(_occasions(history, collect(history)))
+    return frozenset(_occasions(history, separate(collect(history))))
 
 
 def unobservable_parts(rule: Rule, run: Run) -> tuple[NotificationPart, ...]:

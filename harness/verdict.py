@@ -38,7 +38,6 @@ class Rule(StrEnum):
     ISOLATION = "8-isolation"
     CONTENT = "9-content"
     PING = "11-ping"
-    EXPECTATION = "expectation"  # not the contract: the scenario's own ``expect``
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,6 +49,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: tuple[int, ...] = ()  # indices into the history's entries, in order
     by_region: tuple[str, ...] = ()  # one line per region: sent, acknowledged, counted, named
     looks_like: tuple[str, ...] = ()  # entries of docs/bugs.md that break the same way
+    also: tuple[Rule, ...] = ()  # what else it shows broken, beside the clause that it is about
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,3 +71,4 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: tuple[Finding, ...] = ()
     doubts: tuple[str, ...] = ()  # one sentence each
     judgements: tuple[Judgement, ...] = ()  # in the order in which the operations happened
+    notes: tuple[str, ...] = ()  # what the scenario expects, and the contract does not, that came otherwise

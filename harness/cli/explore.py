@@ -1,51 +1,69 @@
-"""``fanin explore``: plays random scenarios, and shrinks what fails to a file that ``fanin run`` plays."""
+"""``fanin explore``, ``sweep``, ``interleave`` and ``merge``: many runs in virtual time, and what they find.
 
-import re
+Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
+"""
+
 import shlex
-from collections import Counter
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fanin.harness.cli.errors import Interrupted, UserError
-from fanin.harness.cli.options import examples, jobs_option
+from fanin.harness.cli.explore_options import (
+    LACKS,
+    RunOptions,
+    duration,
+    run_options,
+    subject_from,
+    subject_options,
+)
+from fanin.harness.cli.explore_output import ExplorationOutput, summary
+from fanin.harness.cli.options import examples, form_option, print_lines
 
 if TYPE_CHECKING:
-    from fanin.harness.capabilities import Capability
-    from fanin.harness.explore.search import ExploredRun, Search, ShrunkRun
-    from fanin.harness.verdict import Exit
+    from fanin.harness.explore.runs import Exploration
+    from fanin.harness.explore.subject import Subject
 
-# How many runs are shrunk for each broken rule: further ones are mostly the same bug.
-SHRUNK_PER_RULE = 3
-_NAMED_MAX = 3
-# The parts of a reason that differ from run to run: names and instants.
-_PARTICULAR = re.compile(r"\b[\w./-]*\d[\w./-]*")
+__all__ = ["LACKS", "explore", "interleave", "merge", "sweep"]
+
 _ALL = "all"
-# Equal to `without_capabilities.REMOVABLE`, whose import is too slow for ``fanin --help``.
-LACKS = ("process", "image-correlation", "action-filter", "function-keys")
+_RUNS = 100
+_ENDLESS = 10**12
+_seed = click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=10**12),
+    default=0,
+    show_default=True,
+    help="Decides every random choice.",
+)
+_only = click.option(
+    "--only", type=click.IntRange(min=0), metavar="N", help="Play only this run, as `replay:` says."
+)
 
 
 @click.command(
     short_help="Play random scenarios, and shrink those that break a rule.",
     epilog=examples(
         "fanin explore --runs 1000",
-        "fanin explore --variants-of slow-region --runs 200 --save found",
-        f"fanin explore --variants-of {_ALL} --runs 10000 --seed 1",
-        "fanin explore --app myapp.main:create_app --app-dir src",
+        "fanin explore --app myapp.main:create_app --for 10m --save found",
+        "fanin explore --variants-of slow-region --runs 200",
+        f"fanin explore --variants-of {_ALL} --shard 1/4 --format json > 1.jsonl",
+        "fanin explore --bug lost-update      see how a bug is found",
     ),
 )
 @click.option(
-    "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="How many scenarios to play."
+    "--runs", type=click.IntRange(min=1), help=f"How many scenarios to play. [{_RUNS}; with --for: no limit]"
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=10**12),
     default=0,
     show_default=True,
     help="Seed of the first run; each further run has the next number.",
 )
-@jobs_option
 @click.option(
     "--variants-of",
     "bases",
@@ -53,183 +71,287 @@ LACKS = ("process", "image-correlation", "action-filter", "function-keys")
     multiple=True,
     help=f"Play variants of this scenario instead of random ones. May be repeated; `{_ALL}`: of the pack.",
 )
-@click.option("--app", metavar="MODULE:FACTORY", help="An ASGI application factory instead of fanin's own.")
-@click.option(
-    "--app-dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that contains the module.",
-)
-@click.option(
-    "--lacks",
-    type=click.Choice(LACKS),
-    multiple=True,
-    help="A capability that the application does not have; no run needs it. May be repeated.",
-)
-@click.option(
-    "--save",
-    "folder",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write each shrunk scenario to a file in DIR, instead of printing it.",
-)
+@subject_options
+@run_options
 @click.pass_context
 def explore(
-    ctx: click.Context,
-    *,
-    runs: int,
-    seed: int,
-    jobs: int | None,
-    bases: tuple[str, ...],
-    app: str | None,
-    app_dir: Path | None,
-    lacks: "tuple[Capability, ...]",
-    folder: Path | None,
+    ctx: click.Context, /, *, runs: int | None, seed: int, bases: tuple[str, ...], **given: Any
 ) -> None:
     """Play random scenarios in virtual time, and shrink those in which an aggregator breaks the contract.
 
-    Each run draws a scenario from its seed: regions, timeouts, delays, losses, copies, crashes, a sink that
-    fails. A scenario that breaks a rule of the contract is made smaller while it still breaks that rule, and
-    written as a file for `fanin run`. Runs without a verdict are counted, with their reasons.
+    Each run draws a scenario from its seed: regions, timeouts, ids and names that are easily mixed up,
+    delays, losses, copies, crashes, pauses, a sink that fails. Some vary an earlier run that put something
+    new to the test. A scenario that breaks a rule of the contract is made smaller while it still shows the
+    same finding, and written as a file for `fanin run`. Runs without a verdict are counted, with their
+    reasons.
 
-    Exit codes: 0 no rule was broken, 1 one was, 3 not one run could be judged.
+    A run depends on its seed alone: not on --jobs, --for, --shard or the machine. Ctrl-C ends the search, and
+    what was found by then is reported.
+
+    Exit codes: 0 no rule was broken, 1 one was, 2 usage error, 3 not one run could be judged,
+    130 interrupted.
     """
-    from fanin.harness.explore.search import Search
+
+    def search(subject: "Subject") -> "Exploration":
+        from fanin.harness.explore.search import Search
+
+        return Search(subject=subject, variants_of=_bases(bases, subject))
+
+    endless = runs is None and given["for_ms"] is not None
+    last = seed + (_ENDLESS if endless else runs or _RUNS)
+    _command(ctx, search, lambda _: range(seed, last), given)
+
+
+@click.command(
+    short_help="Play one scenario once per step, with the aggregator killed there.",
+    epilog=examples(
+        "fanin sweep slow-region",
+        "fanin sweep crash-at-the-finish --bug timer-wins-replay",
+        "fanin sweep mine.yaml --app myapp.main:create_app --down-for 0s",
+    ),
+)
+@click.argument("name", metavar="NAME|FILE")
+@_seed
+@click.option(
+    "--down-for",
+    metavar="DURATION",
+    default="5s",
+    show_default=True,
+    callback=duration,
+    help="How long the aggregator stays down.",
+)
+@_only
+@subject_options
+@run_options
+@click.pass_context
+def sweep(
+    ctx: click.Context, /, *, name: str, seed: int, down_for: int, only: int | None, **given: Any
+) -> None:
+    """Play a scenario once for each step that its quiet run shows, with the aggregator killed at that step.
+
+    The scenario is played first as it is. Its steps are all that can be seen from outside: a webhook is on
+    its way, the aggregator is about to answer 2xx, the answer has arrived, a notification is about to be
+    sent, the sink has it. Each further run kills the aggregator at one of them, and starts it again.
+    `expect:` is left out, because it need not hold then; the contract must.
+
+    Exit codes: as `fanin explore`.
+    """
+
+    def swept(subject: "Subject") -> "Exploration":
+        from fanin.harness.explore.sweep import sweep_of
+
+        if "process" in subject.lacks:
+            raise click.UsageError("--lacks process: a sweep kills the process at each step")
+        return sweep_of(name, subject, seed=seed, down_ms=down_for)
+
+    def numbers(exploration: "Exploration") -> range:
+        return _chosen(only, len(exploration.crashes), "steps")  # type: ignore[attr-defined]
+
+    _command(ctx, swept, numbers, given)
+
+
+@click.command(
+    short_help="Play one scenario with simultaneous webhooks in every order.",
+    epilog=examples(
+        "fanin interleave photo-finish",
+        "fanin interleave slow-region --within 10s",
+        "fanin interleave stampede-start --orders 1000 --app myapp.main:create_app",
+    ),
+)
+@click.argument("name", metavar="NAME|FILE")
+@_seed
+@click.option(
+    "--orders",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="Play so many orders; where there are more, a sample.",
+)
+@click.option(
+    "--schedules",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Play it so often with all at one instant, each time scheduled in another way.",
+)
+@click.option(
+    "--within",
+    metavar="DURATION",
+    default="5ms",
+    show_default=True,
+    callback=duration,
+    help="Webhooks that leave so close to each other count as simultaneous.",
+)
+@_only
+@subject_options
+@run_options
+@click.pass_context
+def interleave(
+    ctx: click.Context,
+    /,
+    *,
+    name: str,
+    seed: int,
+    orders: int,
+    schedules: int,
+    within: int,
+    only: int | None,
+    **given: Any,
+) -> None:
+    """Play a scenario with its simultaneous webhooks in every order, 1 ms apart, then at one instant.
+
+    All delays that the scenario leaves to chance are fixed first, so that the runs differ in the order alone.
+    Where there are more orders than --orders, a sample is drawn from --seed, and how many there are is said.
+    At one instant, the seed of the run chooses which of the tasks that are ready runs first.
+
+    Exit codes: as `fanin explore`.
+    """
+
+    def interleaved(subject: "Subject") -> "Exploration":
+        from fanin.harness.explore.interleave import Interleaving, orders_possible, simultaneous
+        from fanin.harness.explore.sweep import without_expectations
+
+        groups = simultaneous(without_expectations(name), seed, within)
+        possible = orders_possible(groups)
+        played = min(orders, possible)
+        click.echo(_orders_text([len(group) for group in groups], played, possible), err=True)
+        return Interleaving(
+            subject=subject, name=name, orders=played, schedules=schedules, seed=seed, within_ms=within
+        )
+
+    def numbers(exploration: "Exploration") -> range:
+        return _chosen(only, exploration.runs, "orders and schedules")  # type: ignore[attr-defined]
+
+    _command(ctx, interleaved, numbers, given)
+
+
+@click.command(
+    short_help="Join the results of several shares of an exploration.",
+    epilog=examples(
+        "fanin explore --runs 10000 --shard 1/2 --format json > 1.jsonl",
+        "fanin merge 1.jsonl 2.jsonl",
+    ),
+)
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False)
+)
+@form_option
+@click.pass_context
+def merge(ctx: click.Context, *, files: tuple[Path, ...], form: str) -> None:
+    """Join what several `fanin explore --shard` (or `sweep`, `interleave`) printed with --format json.
+
+    The result is that of one exploration: the same runs in the same order. Runs that no file has are named.
+
+    Exit codes: 0 no rule was broken, 1 one was, 2 the files do not belong together, 3 not one run was judged.
+    """
+    from fanin.harness.explore import results_file
+    from fanin.harness.report.line import line
+
+    try:
+        results = results_file.merge(files)
+    except results_file.ResultsError as exc:
+        raise UserError(str(exc)) from exc
+    if form == "json":
+        click.echo(results_file.encode(results.header))
+        for run in results.runs:
+            click.echo(results_file.encode(run))
+        click.echo(results_file.encode(results_file.end_line(results.runs, complete=not results.missing)))
+    else:
+        for run in results.runs:
+            if run.smallest is not None:
+                print_lines([line(f"{run.findings[0].rule}: {run.findings[0].message}")])
+                print_lines(line(f"    {text}") for text in run.smallest.scenario.splitlines())
+                print_lines([line(f"  replay: {run.replay}")])
+        print_lines(map(line, summary(results.runs) if results.runs else ["no runs"]))
+    for first, last in results.missing:
+        click.echo(f"runs {first} to {last} are in no file", err=True)
+    ctx.exit(results_file.exit_code(results.runs))
+
+
+def _orders_text(sizes: list[int], played: int, possible: int) -> str:
+    if not sizes:
+        return "nothing is simultaneous; --within says how close webhooks must be to count as that"
+    groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
+    many = "all" if played == possible else f"a sample of {played} of"
+    return f"{sum(sizes)} simultaneous webhooks in {groups}: {many} {possible:,} orders"
+
+
+def _chosen(only: int | None, total: int, what: str) -> range:
+    if only is None:
+        return range(total)
+    if only >= total:
+        raise click.BadParameter(f"there are {total} {what}, counted from 0", param_hint="--only")
+    return range(only, only + 1)
+
+
+def _bases(names: tuple[str, ...], subject: "Subject") -> tuple[str, ...]:
+    """The scenarios to make variants of; each is loaded once, so that errors come before any run."""
+    from fanin.harness.explore.generate import Space
+    from fanin.harness.explore.search import base_scenario, pack
+
+    if _ALL in names:
+        return pack()
+    for name in names:
+        base_scenario(name, Space(capabilities=subject.available, timeout_ms_max=subject.timeout_ms_max))
+    return names
+
+
+def _command(
+    ctx: click.Context,
+    make: "Callable[[Subject], Exploration]",
+    numbers: "Callable[[Exploration], range]",
+    given: dict[str, Any],
+) -> None:
+    """Play an exploration as the options say, print what it finds, and end with its exit code."""
     from fanin.harness.parallel import WorkerKilledError
-    from fanin.harness.world.foreign_app import AppLoadError
+    from fanin.harness.world.asgi import AppLoadError
     from fanin.harness.world.play import UnsimulatedError
     from fanin.simulator.language.load import ScenarioError
 
+    names = ("jobs", "for_ms", "shard", "form", "folder")
+    options = RunOptions(**{name: given.pop(name) for name in names})
     try:
-        search = Search(variants_of=_bases(bases), app=app or "", app_dir=app_dir, lacks=lacks)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        found = _explore(search, range(seed, seed + runs), jobs, folder)
+        exploration = make(subject_from(given))
+        if options.folder is not None:
+            options.folder.mkdir(parents=True, exist_ok=True)
+        _explore(ctx, exploration, numbers(exploration), options)
     except (AppLoadError, ScenarioError, UnsimulatedError, ValueError) as exc:
         raise click.UsageError(str(exc)) from exc
     except WorkerKilledError as exc:
         raise UserError(str(exc)) from exc
     except OSError as exc:
-        if folder is None or isinstance(exc, BrokenPipeError):
+        if options.folder is None or isinstance(exc, BrokenPipeError):
             raise
-        raise click.UsageError(f"--save {folder}: {exc.strerror}") from exc
-    if found:
-        _print_summary(found)
-    if len(found) < runs:
-        raise Interrupted(f"{len(found)} of {runs} runs")
-    ctx.exit(_exit_code(found))
+        raise click.UsageError(f"--save {options.folder}: {exc.strerror}") from exc
 
 
-def _bases(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The scenarios to make variants of; each is loaded once, so that errors come before any run."""
-    from fanin.harness.explore.search import pack
-    from fanin.simulator.language.load import load
-    from fanin.simulator.pack import find
-
-    if _ALL in names:
-        return pack()
-    for name in names:
-        load(find(name))
-    return names
-
-
-def _explore(search: "Search", seeds: range, jobs: int | None, folder: Path | None) -> "list[ExploredRun]":
-    """Play all runs, and report each invalid one at once.
-
-    Returns:
-        The runs; fewer than there are seeds when Ctrl-C was pressed.
-    """
+def _explore(ctx: click.Context, exploration: "Exploration", numbers: range, options: RunOptions) -> None:
     from fanin.harness.cli.progress import Progress
-    from fanin.harness.explore.search import explore as explored
-    from fanin.harness.explore.search import shrink_run
+    from fanin.harness.explore.results_file import Header, exit_code
+    from fanin.harness.explore.runs import explore as explored
+    from fanin.harness.explore.time_limit import until
 
-    what = f"variants of {_names_text(search.variants_of)}" if search.variants_of else "random scenarios"
-    many = f"{len(seeds)} {what}" if len(seeds) > 1 else what
-    click.echo(f"{many} against {search.target}, seeds {seeds[0]} to {seeds[-1]}", err=True)
-    done: list[ExploredRun] = []
-    shrunk: Counter[str] = Counter()
-    progress = Progress(len(seeds))
+    endless = len(numbers) == _ENDLESS
+    part, parts = options.shard
+    share = f", share {part} of {parts}" if parts > 1 else ""
+    many = "" if endless else f"{len(numbers)} "
+    what = f"numbers {numbers.start} to {numbers[-1]}" if not endless else f"from {numbers.start} on"
+    click.echo(f"{many}{exploration.title} against {exploration.subject.name}, {what}{share}", err=True)
+    for_s = None if options.for_ms is None else options.for_ms / 1000
+    progress = Progress(None if endless or parts > 1 else len(numbers), for_s=for_s)
+    output = ExplorationOutput(exploration, options.form, options.folder, progress)
+    command = shlex.join(exploration.words)
+    output.begin(Header(command, numbers.start, None if endless else numbers[-1], part, parts))
+    runs = explored(exploration, numbers, jobs=options.jobs, shard=options.shard)
+    complete = True
     try:
-        progress.show()
-        for run in explored(search, seeds, jobs=jobs):
-            done.append(run)
-            progress.advance()
-            if run.findings:
-                rule = run.findings[0].rule
-                shrunk[rule] += 1
-                _report(
-                    run, shrink_run(search, run) if shrunk[rule] <= SHRUNK_PER_RULE else None, search, folder
-                )
-            progress.show()
+        for run in runs if for_s is None else until(runs, time.monotonic() + for_s):
+            output.take(run)
     except KeyboardInterrupt:
-        pass  # what is done is reported, and that it is not all
+        complete = False  # what is done is reported, and that it is not all
     finally:
         progress.wipe()
-    return done
-
-
-def _names_text(names: tuple[str, ...]) -> str:
-    return ", ".join(names) if len(names) <= _NAMED_MAX else f"{len(names)} scenarios"
-
-
-def _report(run: "ExploredRun", shrunk: "ShrunkRun | None", search: "Search", folder: Path | None) -> None:
-    """Print the run, its shrunk scenario, and the replay command."""
-    from fanin.harness.explore.search import replay
-    from fanin.simulator.language.dump import dump, dumps
-
-    finding = run.findings[0]
-    of = f"{run.base}  " if run.base else ""
-    _print(f"INVALID  {of}seed={run.seed}  {finding.rule}: {finding.message}")
-    if shrunk is None:
-        _print(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: {replay(search, run)}")
-        return
-    scenario = shrunk.scenario
-    size = f"operations: {len(scenario.operations)}, faults: {len(scenario.faults)}"
-    _print(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.message}")
-    if folder is None:
-        _print(*(f"    {line}" for line in dumps(scenario).splitlines()), f"  replay: {replay(search, run)}")
-    else:
-        path = folder / f"{scenario.scenario}.yaml"
-        dump(scenario, path)
-        _print(f"  replay: {_play(path, shrunk.seed, search)}")
-
-
-def _print(*texts: str) -> None:
-    """Print lines that may hold what scenarios and notifications hold."""
-    from fanin.harness.cli.options import print_lines
-    from fanin.harness.report.line import line
-
-    print_lines(map(line, texts))
-
-
-def _play(path: Path, seed: int, search: "Search") -> str:
-    """The command that plays a stored scenario against the same target."""
-    words = ["fanin", "run"]
-    if search.app:
-        words = ["fanin", "verify", "--app", search.app]
-        words += ["--app-dir", str(search.app_dir)] if search.app_dir else []
-    return shlex.join([*words, str(path), *(["--seed", str(seed)] if seed else [])])
-
-
-def _print_summary(found: "list[ExploredRun]") -> None:
-    from fanin.harness.verdict import Validity
-
-    counts = Counter(run.validity for run in found)
-    totals = ", ".join(f"{counts[validity]} {validity}" for validity in Validity)
-    click.echo(f"{len(found)} runs, seeds {found[0].seed} to {found[-1].seed}: {totals}")
-    reasons = Counter(_reason(doubt) for run in found if not run.findings for doubt in run.doubts)
-    for reason, count in sorted(reasons.items(), key=lambda it: (-it[1], it[0])):
-        click.echo(f"  unknown {count:>5}  {reason}")
-
-
-def _reason(doubt: str) -> str:
-    """A reason for an unknown verdict, without the parts that differ from run to run."""
-    return _PARTICULAR.sub("…", doubt.partition(":")[0])
-
-
-def _exit_code(found: "list[ExploredRun]") -> "Exit":
-    from fanin.harness.verdict import Exit, Validity
-
-    if any(run.findings for run in found):
-        return Exit.INVALID
-    return Exit.VALID if any(run.validity is Validity.VALID for run in found) else Exit.UNKNOWN
+    output.finish(complete=complete)
+    if not complete:
+        raise Interrupted(f"{len(output.runs)} {'runs' if endless else f'of {len(numbers)} runs'}")
+    ctx.exit(exit_code(output.runs))

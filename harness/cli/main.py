@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fanin.harness.cli.demo import demo
 from fanin.harness.cli.errors import Interrupted, UserError
-from fanin.harness.cli.explore import explore
+from fanin.harness.cli.explore import explore, interleave, merge, sweep
+from fanin.harness.cli.lesson import lesson
 from fanin.harness.cli.mutants import bug, matrix
 from fanin.harness.cli.options import (
     examples,
     form_option,
+    list_width,
+    output_width,
     pack,
     print_lines,
     quiet_option,
@@ -35,9 +39,11 @@ if TYPE_CHECKING:
 _PIPE_CLOSED = 141  # 128 + SIGPIPE: neither 1 nor 3, which are verdicts
 # The commands as ``fanin --help`` lists them; within a section, what a newcomer needs first comes first.
 _SECTIONS = {
-    "Play scenarios": ("run", "scenarios", "show", "judge", "schema"),
-    "Judge other aggregators": ("verify", "explore", "bug", "matrix"),
-    "Run the aggregator": ("serve", "instances", "outbox", "backup", "restore"),
+    "Play scenarios": ("run", "demo", "scenarios", "show", "judge", "schema"),
+    "Judge other aggregators": ("verify", "bug", "matrix"),
+    "Search for further bugs": ("explore", "sweep", "interleave", "merge"),
+    "Learn": ("lesson",),
+    "Run the aggregator": ("serve", "instances", "outbox", "notify", "backup", "restore"),
 }
 
 
@@ -70,10 +76,10 @@ class _Program(click.Group):
     cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
-        "fanin run slow-region                       play one scenario and see what happened",
-        "fanin bug original-sample                   see a broken aggregator, and how it is caught",
-        "fanin verify --app myapp.main:create_app    judge your own",
-        "fanin run --help                            every command explains itself",
+        "fanin run slow-region                     play one scenario",
+        "fanin bug original-sample                 see a broken one caught",
+        "fanin verify --app myapp.main:create_app  judge your own",
+        "fanin run --help                          every command explains itself",
     ),
 )
 @click.version_option(package_name="fanin", prog_name="fanin")
@@ -89,21 +95,24 @@ def main() -> None:
     """
 
 
-for _command in (run, verify, explore, bug, matrix):
+for _command in (run, demo, verify, explore, sweep, interleave, merge, bug, matrix, lesson):
     main.add_command(_command)
 
 
 @main.command(epilog=examples("fanin scenarios"))
 def scenarios() -> None:
-    """List the built-in scenarios, one line each.
+    """List the built-in scenarios; in a file or a pipe, one line each.
 
     The last column is the verdict that a right aggregator gets, where it is not `valid`.
     """
+    from fanin.harness.report.line import in_columns
+
     scenarios_by_name = {name: scenario_of(name) for name in pack()}
-    width = max(map(len, scenarios_by_name), default=0)
-    for name, scenario in scenarios_by_name.items():
-        stated = "" if scenario.verdict == "valid" else f"  ({scenario.verdict})"
-        click.echo(f"{name:<{width}}  {scenario.title}{stated}")
+    rows = [
+        (name, it.title if it.verdict == "valid" else f"{it.title}  ({it.verdict})")
+        for name, it in scenarios_by_name.items()
+    ]
+    print_lines(in_columns(rows, width=list_width()))
 
 
 @main.command(epilog=examples("fanin show slow-region"))
@@ -117,7 +126,8 @@ def show(name: str) -> None:
     from fanin.simulator.pack import find
 
     scenario = scenario_of(name)
-    print_lines(describe(scenario, path=str(find(name)), play=f"fanin run {shlex.quote(name)}"))
+    play = f"fanin run {shlex.quote(name)}"
+    print_lines(describe(scenario, path=str(find(name)), play=play, width=output_width()))
 
 
 @main.command(epilog=examples("fanin run slow-region --history run.jsonl", "fanin judge run.jsonl"))
@@ -190,6 +200,7 @@ _add_aggregator_command(
 _add_aggregator_command(
     "outbox", f"{_AGGREGATOR}.outbox:outbox", "List notifications not yet accepted, and send them again."
 )
+_add_aggregator_command("notify", f"{_AGGREGATOR}.notify:notify", "Send a test message to the targets.")
 _add_aggregator_command("backup", f"{_AGGREGATOR}.backup:backup", "Copy an aggregator's data while it runs.")
 _add_aggregator_command(
     "restore", f"{_AGGREGATOR}.backup:restore_command", "Replace an aggregator's data by a copy."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fanin.harness.verdict import Verdict
     from fanin.simulator.language.scenario import Scenario
 
-# Columns of what is written to a file, and the fewest for which a timeline is laid out.
+# Columns of what is written to a file, and the fewest and most for which a timeline is laid out.
 _WIDTH, _WIDTH_MIN = 100, 72
 
 form_option = click.option(
@@ -105,10 +105,20 @@ def show_judged(history: "History", verdict: "Verdict", form: str, *, quiet: boo
 
 
 def output_width() -> int:
-    """Columns of the terminal, within limits; of a file as many as suit a page."""
-    if not sys.stdout.isatty():
+    """Columns of the terminal, or as COLUMNS says, within limits; of a file as many as suit a page."""
+    if _writes_to_a_file():
         return _WIDTH
     return max(_WIDTH_MIN, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns))
+
+
+def list_width() -> int:
+    """Columns of a list: in a file each entry is one line, as tools read it."""
+    return sys.maxsize if _writes_to_a_file() else output_width()
+
+
+def _writes_to_a_file() -> bool:
+    """Whether there is no terminal, and COLUMNS does not stand for one."""
+    return not sys.stdout.isatty() and not os.environ.get("COLUMNS")
 
 
 def print_lines(rows: Iterable["Line"]) -> None:

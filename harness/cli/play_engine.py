@@ -24,6 +24,7 @@ from fanin.harness.targets.process import kill_leftovers
 from fanin.harness.targets.realtime import PlayedRun, play_command
 from fanin.harness.targets.scale import TimeScale
 from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.text import hint
 
 # By engine: the environment variable that names the file to which it writes its replays.
 REPLAYS_ENV = {"durable-task": "FANIN_DURABLE_TASK_REPLAYS"}
@@ -113,11 +114,14 @@ def check_engine(engine: str, *, show_replay: bool) -> None:
     Raises:
         EngineUnavailableError: it is unknown, needs what is not installed, or has no replays to show.
     """
-    with_backend = [name for name, entry in ENGINES.items() if entry.dev_backend is not None]
-    if engine not in with_backend:
-        raise EngineUnavailableError(f"--engine {engine!r}: in real time there are {', '.join(with_backend)}")
+    if engine not in ENGINES:
+        raise EngineUnavailableError(
+            f"--engine: {engine!r} is none of {', '.join(ENGINES)}{hint(engine, ENGINES)}"
+        )
     if show_replay and engine not in REPLAYS_ENV:
-        raise EngineUnavailableError(f"--show-replay: only {', '.join(REPLAYS_ENV)} replays anything")
+        raise EngineUnavailableError(
+            f"--show-replay: only --engine {', '.join(REPLAYS_ENV)} replays anything"
+        )
     try:
         load_engine(engine)
     except SettingsError as exc:

@@ -14,17 +14,23 @@ _RECKONED_FROM, _LEFT_S_MIN = 3, 5  # runs that are done; seconds worth a word
 class Progress:
     """Shows ``12/45``, and later ``12/45, about 30s left``, on the last line of a terminal.
 
-    What is left is reckoned from what is done: an estimate, since scenarios differ.
+    What is left is reckoned from what is done: an estimate, since scenarios differ. Where time is the limit,
+    it is what is left of that.
+
+    Args:
+        total: How many there are; None where time is the limit.
+        for_s: How long there is; None: as long as it takes.
     """
 
-    def __init__(self, total: int) -> None:
-        self._total, self._done = total, 0
+    def __init__(self, total: int | None, *, for_s: float | None = None) -> None:
+        self._total, self._for_s, self._done = total, for_s, 0
         self._shown = sys.stderr.isatty()
         self._began_s = time.monotonic()
 
     def show(self) -> None:
         """Write how much is done, and how long the rest may take."""
-        self._write(f"{_WIPE}{self._done}/{self._total}{self._left()}")
+        of = "" if self._total is None else f"/{self._total}"
+        self._write(f"{_WIPE}{self._done}{of}{self._left()}")
 
     def advance(self) -> None:
         """Count one more, and remove the line so that a result can be printed."""
@@ -37,10 +43,13 @@ class Progress:
 
     def _left(self) -> str:
         """Nothing before a few are done, and nothing about the last seconds."""
-        if self._done < _RECKONED_FROM:
+        if self._done < _RECKONED_FROM and self._for_s is None:
             return ""
         spent_s = time.monotonic() - self._began_s
-        left_s = round(spent_s / self._done * (self._total - self._done))
+        left = [self._for_s - spent_s] if self._for_s is not None else []
+        if self._total is not None and self._done >= _RECKONED_FROM:
+            left.append(spent_s / self._done * (self._total - self._done))
+        left_s = round(min(left, default=0))
         if left_s < _LEFT_S_MIN:
             return ""
         minutes, seconds = divmod(left_s, 60)

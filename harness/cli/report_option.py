@@ -3,7 +3,7 @@
 Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fanin.harness.history import History
     from fanin.harness.results import Card
 
+SUMMARY = "GITHUB_STEP_SUMMARY"
 HELP = "Write a report into DIR: HTML pages, JUnit XML, JSON and the histories."
 
 
@@ -27,7 +28,7 @@ def prepare(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise _unwritable(directory, exc) from exc
+        raise unwritable(directory, exc) from exc
 
 
 def store(directory: Path, card: "Card", *, replay: Callable[["History"], str]) -> None:
@@ -43,11 +44,25 @@ def store(directory: Path, card: "Card", *, replay: Callable[["History"], str]) 
     try:
         folder.write(directory, card, replay=replay)
     except OSError as exc:
-        raise _unwritable(directory, exc) from exc
+        raise unwritable(directory, exc) from exc
     for annotation in annotations.lines(card.judged, replay=replay):
         click.echo(annotation, err=True)
     click.echo(f"report: {directory / 'index.html'}", err=True)
 
 
-def _unwritable(directory: Path, exc: OSError) -> UserError:
+def summarise(card: "Card", environment: Mapping[str, str], *, replay: Callable[["History"], str]) -> None:
+    """Append the card to the summary of the CI job, where there is one (GitHub's, and what imitates it)."""
+    if not (path := environment.get(SUMMARY)):
+        return
+    from fanin.harness.report.markdown import card_markdown
+
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(card_markdown(card, replay=replay))
+    except OSError as exc:
+        click.echo(f"{SUMMARY}={path}: {exc.strerror}; there is no summary", err=True)
+
+
+def unwritable(directory: Path, exc: OSError) -> UserError:
+    """The error of a folder that cannot be written."""
     return UserError(f"--report {directory}: {exc.strerror}; choose a folder that can be written")

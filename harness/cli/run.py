@@ -17,6 +17,7 @@ from fanin.harness.cli.options import (
     examples,
     form_option,
     jobs_option,
+    list_width,
     names_from,
     optional_capabilities,
     output_width,
@@ -192,7 +193,7 @@ def _playable(
         elif form == "json":
             click.echo(json.dumps({"scenario": scenario.scenario, "skipped": missing}))
         else:
-            print_lines([skipped(scenario, missing)])
+            print_lines(skipped(scenario, missing, list_width()))
     return playable
 
 

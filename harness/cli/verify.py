@@ -15,6 +15,8 @@ import click
 from fanin.harness.cli import report_option as reports
 from fanin.harness.cli.errors import Interrupted, UserError
 from fanin.harness.cli.options import examples, names_from
+from fanin.harness.cli.verify_explore import explore_further, refuse_to_explore
+from fanin.harness.cli.verify_help import HELP
 from fanin.harness.cli.verify_output import VerifyOutput
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 _SEED_BITS = 32
 # Options that the command for a single scenario does not repeat.
-_NOT_REPLAYED = {"seed", "report", "form"}
+_NOT_REPLAYED = {"seed", "report", "form", "explore_ms"}
 
 
 class ReplayableCommand(click.Command):
@@ -51,6 +53,9 @@ def replay_command(ctx: click.Context, scenario: str, *, seed: int | None) -> st
     for option in ctx.command.params:
         if isinstance(option, click.Option) and option.name in given.keys() - _NOT_REPLAYED:
             value = given[option.name]
+            if option.is_flag:
+                words.append(option.opts[0])
+                continue
             for each in value if isinstance(value, list) else [value]:
                 words += [option.opts[0], each]
     words += [] if seed is None else ["--seed", str(seed)]
@@ -66,6 +71,15 @@ def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> i
         return parse_duration(text)
     except ValueError as exc:
         raise click.BadParameter(str(exc), ctx, param) from exc
+
+
+def _variables(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
+    for text in given:
+        if "=" not in text:
+            raise click.BadParameter(
+                f"{text!r} is not NAME=TEXT, such as 'TIMEOUT={{timeout_s}}'", ctx, param
+            )
+    return dict(text.split("=", 1) for text in given) or None
 
 
 def _split(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -100,12 +114,21 @@ _target_options = _options(
     click.option("--target", "target_file", metavar="FILE",
                  help="A target file (docs/verify.md); options given here win over it.",
                  type=click.Path(path_type=Path, exists=True, dir_okay=False)),
-    click.option("--app", metavar="MODULE:FACTORY",
-                 help="Judge an ASGI application factory, in virtual time."),
+    click.option("--app", metavar="MODULE:APP",
+                 help="Judge an ASGI application, named itself or by its factory, in virtual time."),
     click.option("--app-dir", metavar="DIR", type=_folder,
                  help="--app: the folder of the module. [the current one]"),
     click.option("--command", metavar="CMD",
                  help="Judge a process in any language that listens on PORT, in real time."),
+    click.option("--kill-command", metavar="CMD",
+                 help="--command: how to kill it where a signal does not reach it, as in a container:"
+                 " 'docker kill agg-$PORT'."),
+    click.option("--path", metavar="PATH",
+                 help="--app, --command: where it takes webhooks, with {region} and perhaps {key}."
+                 " [/api/ImagePush?region={region}]"),
+    click.option("--env", metavar="NAME=TEXT", multiple=True, callback=_variables,
+                 help="--app, --command: a variable that it reads, such as 'TIMEOUT={timeout_s}'; also"
+                 " {regions}, {timeout}, {notify_url}, {data_dir}, {port}. May be repeated."),
     click.option("--url", metavar="URL",
                  help="Judge a deployment; write {region} where the region goes, and {key} for the key."),
     click.option("--key-env", metavar="NAME",
@@ -116,9 +139,10 @@ _target_options = _options(
                  help="--url: the timeout that it is configured with. --command: what every scenario's"
                  " timeout becomes. [5s]"),
     click.option("--listen", metavar="HOST:PORT",
-                 help="--url: the address at which fanin receives its notifications."),
+                 help="--url, --command: the address at which fanin receives its notifications. [--command:"
+                 " 127.0.0.1:0, a port for each scenario]"),
     click.option("--public-url", metavar="URL",
-                 help="--url: the URL at which it reaches that address, if another one."),
+                 help="The URL at which it reaches that address, if another one; --command: with {port}."),
     click.option("--probe", type=click.Choice(["durable-functions"]),
                  help="--url: read outcomes from its status API; no notifications are needed."),
     click.option("--capability", "capabilities", metavar="NAME", multiple=True,
@@ -142,22 +166,38 @@ _target_options = _options(
                  help="Decides every random choice. [0; --url: a new one every time]"),
     click.option("--report", metavar="DIR", help=reports.HELP, type=click.Path(path_type=str)),
 )  # fmt: skip
+_smoke_option = click.option(
+    "--smoke",
+    is_flag=True,
+    help="Play ten scenarios, one for each kind of bug; --command: with short timeouts, in half a minute.",
+)
+_explore_option = click.option(
+    "--explore",
+    "explore_ms",
+    metavar="DURATION",
+    callback=_duration,
+    help="--app: then search at random for so long, such as 60s; what breaks the contract joins the card.",
+)
 
 
 @click.command(
     cls=ReplayableCommand,
+    help=HELP,
     short_help="Judge your own aggregator and print a conformance card.",
     epilog=examples(
         "fanin verify --app myapp.main:create_app --app-dir src",
-        "fanin verify --command 'node server.js'",
+        "fanin verify --command 'node server.js' --smoke",
         "fanin verify --command 'dotnet run' slow-region resurrection",
-        "fanin verify --url 'https://HOST/api/ImagePush?region={region}&code={key}' \\",
-        "    --regions eastus,westeurope --timeout 80s --listen 0.0.0.0:9000 --public-url https://ME/",
+        "fanin verify --url 'https://HOST/hook?region={region}&code={key}' \\",
+        "    --regions eastus,westeurope --timeout 80s \\",
+        "    --listen 0.0.0.0:9000 --public-url https://ME/",
         "fanin verify --target target.yaml",
     ),
 )
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
 @_target_options
+@_smoke_option
+@_explore_option
 @click.option(
     "--format",
     "form",
@@ -168,33 +208,30 @@ _target_options = _options(
 )
 @click.pass_context
 def verify(
-    ctx: click.Context, /, *, names: tuple[str, ...], target_file: Path | None, form: str, **options: Any
+    ctx: click.Context,
+    /,
+    *,
+    names: tuple[str, ...],
+    target_file: Path | None,
+    form: str,
+    smoke: bool,
+    explore_ms: int | None,
+    **options: Any,
 ) -> None:
-    """Judge your own aggregator: play the pack against it and print a conformance card.
-
-    Each time before an application or a command starts, fanin sets WebhookRegions, WebhookTimeout
-    (h:mm:ss[.fff]), NOTIFY_URL and DATA_DIR in its environment (and FANIN_REGIONS, FANIN_TIMEOUT,
-    FANIN_NOTIFY_URL, FANIN_DATA_DIR, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_KEYS). DATA_DIR is a folder of
-    its own for every scenario; it survives a crash as kill -9 would leave it. Webhooks go to
-    POST /api/ImagePush?region=NAME.
-
-    A deployment is configured already; options say how. Scenarios that need another configuration are
-    skipped, each with the reason.
-
-    Exit codes: 0 every scenario got the verdict that it states, 1 a rule is broken, 2 nothing could be
-    judged, 3 not decided.
-    """
+    """Play the pack against a target and print its card; `HELP` is what the command says."""
     from fanin.harness.verify.verification import Verification
 
     given = {name: value for name, value in options.items() if value is not None}
     if names:
         given["scenarios"] = names
-    target = _target(target_file, given)
+    target = _target(target_file, given, smoke=smoke)
+    if explore_ms is not None:
+        refuse_to_explore(target)
     scenarios = _load(target.scenarios)
     report = None if target.report is None else Path(target.report)
     if report is not None:
         reports.prepare(report)
-    output = VerifyOutput(form, len(scenarios))
+    output = VerifyOutput(form, len(scenarios), more=explore_ms is not None)
     verification = Verification(
         target, list(scenarios.values()), _seed(target), os.environ, say=output.say, take=output.take
     )
@@ -205,8 +242,10 @@ def verify(
         verification.notes.append(
             f"interrupted when {len(output.results)} of {len(scenarios)} scenarios were judged"
         )
-    card = _card(target, scenarios, output.results, verification.notes)
     names_given = {scenario.scenario: name for name, scenario in scenarios.items()}
+    if complete and explore_ms is not None:
+        complete = explore_further(verification, explore_ms, output, names_given)
+    card = _card(target, names_given, output.results, verification.notes)
     # To a deployment the same seed would mean the same ids, which it has seen already.
     seed = verification.seed if target.url is None else None
 
@@ -215,6 +254,7 @@ def verify(
 
     if complete or card.judged:
         output.finish(card, lambda result: replay(result.history))
+        reports.summarise(card, os.environ, replay=replay)
     if report is not None:
         reports.store(report, card, replay=replay)
     if not complete:
@@ -241,19 +281,27 @@ def _run(verification: "Verification") -> bool:
 
 def _card(
     target: "TargetConfig",
-    scenarios: "Mapping[str, Scenario]",
+    names: Mapping[str, str],
     results: "Iterable[Judged | Skipped]",
     notes: Iterable[str],
 ) -> "Card":
-    """All results, in the order in which the scenarios were given."""
-    from fanin.harness.results import Card
+    """All results, in the order in which the scenarios were given, and after them those that were found."""
+    from fanin.harness.results import Card, Judged
+    from fanin.harness.verify.lack_hints import lack_hints
 
-    order = {scenario.scenario: place for place, scenario in enumerate(scenarios.values())}
+    order = {name: place for place, name in enumerate(names)}
+    results = list(results)
+    notes = (*notes, *lack_hints([result for result in results if isinstance(result, Judged)]))
     return Card(_name(target), sorted(results, key=lambda result: order[result.name]), tuple(notes))
 
 
-def _target(file: Path | None, given: dict[str, Any]) -> "TargetConfig":
+def _target(file: Path | None, given: dict[str, Any], *, smoke: bool) -> "TargetConfig":
     """The target of the file, if there is one, with the options of the command line.
+
+    Args:
+        file: The target file.
+        given: The options, by field.
+        smoke: Play the smoke test, unless other scenarios are named.
 
     Raises:
         UserError: the file is no target.
@@ -262,6 +310,7 @@ def _target(file: Path | None, given: dict[str, Any]) -> "TargetConfig":
     from fanin.harness.verify.config import TargetConfig
     from fanin.harness.verify.config_file import ScenarioError, load
     from fanin.harness.verify.config_validation import missing_settings, problems, with_options
+    from fanin.harness.verify.smoke import with_smoke
 
     try:
         target = with_options(TargetConfig() if file is None else load(file), _checked(given))
@@ -271,7 +320,7 @@ def _target(file: Path | None, given: dict[str, Any]) -> "TargetConfig":
         raise click.UsageError(f"{_option_name(problem.field)}: {problem.message}")
     for sentence in missing_settings(target):
         raise click.UsageError(sentence)
-    return target
+    return with_smoke(target) if smoke else target
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:

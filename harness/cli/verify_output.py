@@ -19,11 +19,23 @@ if TYPE_CHECKING:
 class VerifyOutput:
     """Collects results, and prints each as it comes, where there are several."""
 
-    def __init__(self, form: str, scenarios: int) -> None:
+    def __init__(self, form: str, scenarios: int, *, more: bool = False) -> None:
+        """Begin.
+
+        Args:
+            form: ``text`` or ``json``.
+            scenarios: How many will be played.
+            more: Others may follow, so that even a single one gets a line and a card.
+        """
         self.results: list[Judged | Skipped] = []
         self._form = form
-        self._single = scenarios == 1
+        self._single = scenarios == 1 and not more
         self._progress = Progress(scenarios)
+
+    @property
+    def for_people(self) -> bool:
+        """Whether text is printed, and not one object in the end."""
+        return self._form == "text"
 
     def say(self, text: str) -> None:
         """Print progress, for people."""

@@ -16,7 +16,8 @@ from fanin.harness.capabilities import (
     Declarable,
 )
 from fanin.harness.dialect import NOTHING, NotificationDialect, ResponseDialect
-from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, reveals
+from fanin.harness.placement import KEY_PLACE, PORT_PLACE, path_problem, variable_problem
+from fanin.harness.targets.endpoint import KEY_ENV, Endpoint, reveals
 from fanin.harness.verify.config import TargetConfig
 from fanin.simulator.text import quoted
 from fanin.simulator.wire import normalise_region
@@ -30,8 +31,6 @@ _ONLY_URL = (
     "key_env",
     "headers",
     "regions",
-    "listen",
-    "public_url",
     "max_rate",
     "probe",
     "activities",
@@ -39,6 +38,11 @@ _ONLY_URL = (
 _KINDS_OF_FIELD: dict[str, tuple[TargetKind, ...]] = {
     "app_dir": ("app",),
     "jobs": ("command",),
+    "kill_command": ("command",),
+    "listen": ("command", "url"),
+    "public_url": ("command", "url"),
+    "path": ("app", "command"),
+    "env": ("app", "command"),
     "tolerance": ("command", "url"),
     "redelivery_grace": ("command", "url"),
     "timeout": ("command", "url"),
@@ -51,6 +55,8 @@ _DECLARABLE: dict[TargetKind, tuple[Declarable, ...]] = {
     "command": tuple(name for name in OPTIONAL_CAPABILITIES if name not in VIRTUAL_TIME_ONLY),
     "url": DEPLOYMENT_CAPABILITIES,
 }
+# Addresses that belong to one target; of another kind they mean something else.
+_ADDRESSES = ("listen", "public_url")
 _DEFAULT = TargetConfig()
 
 
@@ -75,7 +81,8 @@ def with_options(target: TargetConfig, given: dict[str, Any]) -> TargetConfig:
         return structs.replace(target, **given)
     cleared: dict[str, Any] = dict.fromkeys(KINDS)
     for name, kinds in _KINDS_OF_FIELD.items():
-        if not any(kind in given for kind in kinds):
+        moved = name in _ADDRESSES and target_kind(target) not in others
+        if moved or not any(kind in given for kind in kinds):
             cleared[name] = getattr(_DEFAULT, name)
     cleared["capabilities"] = tuple(it for it in target.capabilities if it in _DECLARABLE[others[0]])
     return structs.replace(target, **(cleared | given))
@@ -96,6 +103,7 @@ def problems(target: TargetConfig) -> Iterator[ConfigProblem]:
         yield from _misplaced_fields(target, kind)
     for kind in kinds:
         yield from _undeclarable_capabilities(target, kind)
+    yield from _placement(target)
     yield from _responses(target.responses)
     yield from _notification(target.notification)
     yield from _deployment(target)
@@ -104,7 +112,7 @@ def problems(target: TargetConfig) -> Iterator[ConfigProblem]:
 def missing_settings(target: TargetConfig) -> Iterator[str]:
     """What must be known and is not configured; each a sentence that names the option."""
     if target_kind(target) is None:
-        yield "say what to judge: --app MODULE:FACTORY, --command CMD, or --url URL"
+        yield "say what to judge: --app MODULE:APP, --command CMD, or --url URL"
     if target.url is None:
         return
     if not target.regions:
@@ -143,6 +151,16 @@ def _undeclarable_capabilities(target: TargetConfig, kind: TargetKind) -> Iterat
             )
 
 
+def _placement(target: TargetConfig) -> Iterator[ConfigProblem]:
+    if target.path is not None and (problem := path_problem(target.path)):
+        yield ConfigProblem("path", problem)
+    for name, template in target.env.items():
+        if problem := variable_problem(template):
+            yield ConfigProblem("env", f"{name}: {problem}")
+        elif PORT_PLACE in template and target.command is None:
+            yield ConfigProblem("env", f"{name}: {PORT_PLACE} has a meaning for a command only")
+
+
 def _or(kinds: tuple[TargetKind, ...]) -> str:
     return " or ".join(kinds)
 
@@ -172,9 +190,18 @@ def _sink(target: TargetConfig) -> Iterator[ConfigProblem]:
         yield ConfigProblem("probe", "it needs no sink; leave out listen and public_url, or the probe")
     if target.listen is not None:
         try:
-            parse_address(target.listen)
+            _, port = parse_address(target.listen)
         except ValueError as exc:
             yield ConfigProblem("listen", str(exc))
+        else:
+            if target.command is not None and port:
+                better = "write port 0, such as 0.0.0.0:0"
+                yield ConfigProblem("listen", f"each scenario of a command has a sink of its own; {better}")
+    if target.command is not None and target.public_url and PORT_PLACE not in target.public_url:
+        example = f"http://host.docker.internal:{PORT_PLACE}/"
+        yield ConfigProblem(
+            "public_url", f"it has no {PORT_PLACE}, and each sink has its own; write {example}"
+        )
 
 
 def _responses(responses: ResponseDialect) -> Iterator[ConfigProblem]:

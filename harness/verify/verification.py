@@ -19,6 +19,7 @@ from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability, missing
 from fanin.harness.dialect import Dialect
 from fanin.harness.history import History, TargetState
 from fanin.harness.oracle.oracle import judge
+from fanin.harness.placement import KEY_PLACE
 from fanin.harness.results import Judged, Skipped
 from fanin.harness.targets.adapt import DeploymentConfig
 from fanin.harness.targets.deployment import (
@@ -29,18 +30,20 @@ from fanin.harness.targets.deployment import (
     duration_ms,
     plan,
 )
-from fanin.harness.targets.endpoint import KEY_ENV, KEY_PLACE, Endpoint, Secret
+from fanin.harness.targets.endpoint import KEY_ENV, Endpoint, Secret
 from fanin.harness.targets.first_push import FIRST_PUSH, FirstPushError, check_first_push, push_to_command
-from fanin.harness.targets.process import kill_leftovers
+from fanin.harness.targets.process import NO_CONTAINER, Container, kill_leftovers
 from fanin.harness.targets.realtime import PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
-from fanin.harness.verdict import Validity
 from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_validation import parse_address
+from fanin.harness.verify.idling import idle_cost, too_long
+from fanin.harness.verify.second_chance import why_again
+from fanin.harness.verify.shared_files import note_about, snapshot
 from fanin.harness.world.app_errors import AppError
-from fanin.harness.world.asgi import StartError
-from fanin.harness.world.foreign_app import AppLoadError, load_factory
+from fanin.harness.world.asgi import AppLoadError, AsgiApp, StartError
+from fanin.harness.world.named_app import find_app
 from fanin.harness.world.play import UnsimulatedError, play_foreign_app
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
@@ -100,16 +103,18 @@ class Verification:
     def _app(self, app: str) -> None:
         app_dir, dialect = self.target.app_dir, dialect_from(self.target)
         try:
-            factory = load_factory(app, None if app_dir is None else Path(app_dir))
+            factory = find_app(app, None if app_dir is None else Path(app_dir))
             scenarios = sorted(self._playable(), key=_webhooks)
             errors: list[AppError] = []
             if scenarios:
-                history = play_foreign_app(
-                    FIRST_PUSH, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
-                )
-                check_first_push(history, name=app, raised=errors[0].summary if errors else "")
+                with self._watching_files():
+                    history = play_foreign_app(
+                        FIRST_PUSH, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
+                    )
+                raised = errors[0].summary if errors else ""
+                check_first_push(history, name=app, path=dialect.path, raised=raised)
             self._take_skipped()
-            for scenario in scenarios:
+            for scenario in self._short_enough(scenarios, factory, app):
                 errors = []
                 history = play_foreign_app(
                     scenario, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
@@ -117,6 +122,29 @@ class Verification:
                 self._judge(PlayedRun(history, errors=tuple(error.text for error in errors)))
         except (AppLoadError, UnsimulatedError, FirstPushError) as exc:
             raise VerificationError(str(exc)) from exc
+
+    @contextmanager
+    def _watching_files(self) -> Iterator[None]:
+        """Say so if the first push changes files that the scenarios would share."""
+        folder = Path.cwd()
+        before = snapshot(folder)
+        yield
+        if note := note_about(before, snapshot(folder)):
+            self.say(note)
+            self.notes.append(note)
+
+    def _short_enough(
+        self, scenarios: Sequence[Scenario], factory: Callable[[], AsgiApp], app: str
+    ) -> list[Scenario]:
+        """Skip what would take too long, unless the scenarios were chosen by name."""
+        if self.target.scenarios or not scenarios:
+            return list(scenarios)
+        cost = idle_cost(lambda scenario: play_foreign_app(scenario, factory, seed=self.seed, name=app))
+        why = too_long(scenarios, cost, seed=self.seed)
+        for name, reason in why.items():
+            self.say(f"{name} is not played: {reason}; give its name to play it all the same")
+            self.take(Skipped(name, (), reason))
+        return [scenario for scenario in scenarios if scenario.scenario not in why]
 
     def _command(self, command: str) -> None:
         time_scale = time_scale_from(self.target, COMMAND_TIME_SCALE)
@@ -130,39 +158,58 @@ class Verification:
             kill_leftovers()
 
     async def _play_command(self, command: str, time_scale: TimeScale) -> None:
-        """Play all scenarios, and those that proved nothing again, slower: the machine may be slow."""
+        """Play all scenarios, and again, slower, those whose result may be the machine's fault."""
         dialect, scenarios = dialect_from(self.target), self._playable()
-        undecided: dict[str, Judged] = {}
+        container = container_from(self.target)
+        again: dict[str, str] = {}  # why, by scenario
         if scenarios:
-            await push_to_command(command, seed=self.seed, time_scale=time_scale, dialect=dialect)
+            with self._watching_files():
+                await push_to_command(
+                    command, seed=self.seed, time_scale=time_scale, dialect=dialect, container=container
+                )
         self._take_skipped()
         async with aclosing(
-            play_pack(scenarios, command, seed=self.seed, time_scale=time_scale, dialect=dialect)
+            play_pack(
+                scenarios,
+                command,
+                seed=self.seed,
+                time_scale=time_scale,
+                dialect=dialect,
+                container=container,
+            )
         ) as coming:
             async for played in coming:
                 judged = self._judged(played)
-                if judged.as_stated or judged.verdict.validity is not Validity.UNKNOWN:
-                    self.take(judged)
+                if why := why_again(judged, played.lag_ms):
+                    again[judged.name] = why
                 else:
-                    undecided[judged.name] = judged
-        if not undecided:
+                    self.take(judged)
+        if not again:
             return
         slower = replace(time_scale, timeout_ms=time_scale.timeout_ms * SLOWER)
-        repeated = [scenario for scenario in scenarios if scenario.scenario in undecided]
+        repeated = [scenario for scenario in scenarios if scenario.scenario in again]
         takes = format_duration(slower.timeout_ms)
-        self.say(f"{', '.join(undecided)} proved nothing; once more, with a timeout of {takes}")
+        self.say(f"once more, with a timeout of {takes}, because of the machine: {', '.join(again)}")
         async with aclosing(
-            play_pack(repeated, command, seed=self.seed, time_scale=slower, dialect=dialect)
+            play_pack(
+                repeated, command, seed=self.seed, time_scale=slower, dialect=dialect, container=container
+            )
         ) as coming:
             async for played in coming:
                 judged = self._judged(played)
-                why = f"played again with a timeout of {takes}: {undecided[judged.name].verdict.doubts[0]}"
-                self.take(structs.replace(judged, notes=(*judged.notes, why)))
+                note = f"played again with a timeout of {takes}, because at first {again[judged.name]}"
+                self.take(structs.replace(judged, notes=(*judged.notes, note)))
 
     def _deployment(self, deployment: Deployment) -> None:
         planned, skipped = plan(self.scenarios, deployment, seed=self.seed)
         for each in skipped:
             self.take(each)
+        if smaller := [each for each in planned if each.left_out]:
+            there = len(deployment.configuration.regions)
+            self.notes.append(
+                f"{len(smaller)} of these scenarios name more regions than the {there} there are; regions"
+                " without which their story is the same were left out"
+            )
         webhooks = sum(sum(each.load.by_second.values()) for each in planned)
         takes = format_duration(-(-duration_ms(planned, deployment.time_scale) // 1000) * 1000)
         self.say(f"real time, all at once: {deployment.time_scale}")
@@ -231,7 +278,13 @@ def _start_failure(history: History) -> str:
 
 def dialect_from(target: TargetConfig) -> Dialect:
     """The dialect that a target is configured with."""
-    return Dialect(target.notification, target.responses)
+    return Dialect(target.notification, target.responses, path=target.path, env=target.env)
+
+
+def container_from(target: TargetConfig) -> Container:
+    """How a command's container is killed, and how it reaches the sink."""
+    host, _ = (NO_CONTAINER.sink_host, 0) if target.listen is None else parse_address(target.listen)
+    return Container(target.kill_command, host, target.public_url or NO_CONTAINER.sink_url)
 
 
 def time_scale_from(target: TargetConfig, usual: TimeScale) -> TimeScale:
@@ -289,7 +342,11 @@ def _key(target: TargetConfig, endpoint: Endpoint, environment: Mapping[str, str
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Treat SIGTERM, which CI sends, as Ctrl-C, so that the target's processes are ended as well."""
+    """Treat SIGTERM, which CI sends, as Ctrl-C, so that the target's processes are ended as well.
+
+    A shell that runs a script starts what it puts into the background with a SIGINT that is ignored. SIGTERM
+    must end that as well, so SIGINT gets its usual handler here.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -297,8 +354,12 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -28,6 +28,10 @@ from fanin.simulator.pack import find, names
         ("clock-jumps", ("stepping-clock",)),
         ("envelopes", ("envelopes",)),
         ("signed", ("signatures",)),
+        ("signed-image", ("filters",)),
+        ("completed-late", ("process", "completed-late")),
+        ("event-grid", ("process", "event-grid")),
+        ("event-grid-batch", ("event-grid",)),
         ("sink-down", ("own-sink",)),
         ("distinct-ids", ("image-correlation",)),
         ("ping-and-unwanted", ("action-filter",)),
@@ -48,7 +52,10 @@ def test_optional_capabilities_have_to_be_declared() -> None:
     """An application and a command have all others."""
     beyond = {name for name in names() if missing_capabilities(load(find(name)), DEFAULT_CAPABILITIES)}
 
-    assert beyond == {"two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes", "signed"}
+    assert beyond == {
+        "two-replicas", "replica-lost", "zombie", "clock-jumps", "envelopes", "signed",
+        "signed-image", "completed-late", "event-grid", "event-grid-batch", "event-grid-expired",
+    }  # fmt: skip
 
 
 def test_what_is_lacking_is_named() -> None:

@@ -21,6 +21,8 @@ ELSEWHERE = NotificationDialect(
     tag="/data/image/1",
     digest="header x-digest",
     deadline="nothing",
+    registry="/data/host",
+    media_type="header x-kind",
 )
 BODY = {
     "type": "image.ready",
@@ -28,6 +30,7 @@ BODY = {
         "operation": {"id": 17},
         "regions": {"done": "eastus, westus", "open": {"northeurope": "pending"}},
         "image": ["team/app", "1.4.2"],
+        "host": "demo.azurecr.io",
     },
 }
 
@@ -44,14 +47,14 @@ def test_without_a_dialect_the_body_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"nonsense", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_is_nobodys_notification(content: bytes) -> None:
+def test_what_is_no_json_object_belongs_to_no_operation(content: bytes) -> None:
     """It is written down as such, and found wrong by the judge."""
     assert CONTRACT.notification({}, content, REGIONS) == (None, None)
 
 
 def test_every_part_is_found_where_the_dialect_says() -> None:
     """Pointers, headers in any letter case, names in a text or as an object's keys, numbers as ids."""
-    key, body = read(Dialect(ELSEWHERE), BODY, x_event_id="e-1", x_digest="sha256:11")
+    key, body = read(Dialect(ELSEWHERE), BODY, x_event_id="e-1", x_digest="sha256:11", x_kind="application/x")
 
     assert key == "e-1"
     assert body == {
@@ -62,6 +65,8 @@ def test_every_part_is_found_where_the_dialect_says() -> None:
         "repository": "team/app",
         "tag": "1.4.2",
         "digest": "sha256:11",
+        "registry": "demo.azurecr.io",
+        "mediaType": "application/x",
     }
 
 
@@ -86,7 +91,7 @@ def test_an_outcome_may_be_a_truth() -> None:
 
 @pytest.mark.parametrize("absent", ["arrived", "missing"])
 def test_of_two_lists_that_make_a_whole_one_says_the_other(absent: str) -> None:
-    """Whoever names only the missing regions has named those that arrived."""
+    """A notification that names only the missing regions has named those that arrived."""
     present = "missing" if absent == "arrived" else "arrived"
     dialect = Dialect(NotificationDialect(**{absent: "nothing"}))  # type: ignore[arg-type]
 

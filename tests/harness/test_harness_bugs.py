@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from fanin.harness.cli import explore
+from fanin.harness.cli import explore_output
 from fanin.harness.cli.main import main
-from fanin.harness.explore import search
 from fanin.harness.explore.generate import generate
+from fanin.harness.explore.search import Search
 from fanin.harness.history import (
     AttemptSent,
     End,
@@ -30,7 +30,6 @@ from fanin.harness.history import (
     SinkResponded,
 )
 from fanin.harness.mutants.matrix import scenario_of
-from fanin.harness.mutants.registry import MUTANTS
 from fanin.harness.oracle import oracle
 from fanin.harness.oracle.bounds import Bounds
 from fanin.harness.oracle.evidence import collect
@@ -41,9 +40,8 @@ from fanin.harness.world import play as playing
 from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.play import World, play
 from fanin.simulator.fake_acr import FakeRegistry
-from fanin.simulator.language.load import load
-from fanin.simulator.pack import find
 from tests.harness.oracle.lies import Lie, Patch
+from tests.harness.pack_runs import run_of
 
 
 def played(name: str, seed: int = 0) -> History:
@@ -101,7 +99,7 @@ def _nothing_need_happen(patch: Patch) -> None:
 
 def what_is_lost_is_missed() -> None:
     """Forty of a hundred notifications gone: as many operations were never reported, by name."""
-    history = play(load(find("thousand-ops")))
+    history = run_of("thousand-ops")
     ops = [it.op for it in history.entries if isinstance(it, RegistryEvent)]
     gone = set(random.Random(0).sample(ops, len(ops) * 4 // 10))
     requests = {
@@ -299,10 +297,10 @@ def what_is_printed_brings_it_back() -> None:
         assert printed is not None
         assert f"trace={printed[2]}" in _printed(["run", RACES, "--seed", printed[1], "--quiet"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explore, "SHRUNK_PER_RULE", 0)  # it takes long, and each line has its command anyway
-        buggy = MUTANTS["no-idempotency-key"].factory
-        patch.setattr(search, "play", lambda scenario, *, seed: play(scenario, seed=seed, factory=buggy))
-        found = _printed(["explore", "--runs", "4", "--seed", "30"])
+        # Shrinking takes long, and each line has its command anyway.
+        patch.setattr(explore_output, "SHRUNK_MAX", 0)
+        patch.setattr(explore_output, "SHOWN_PER_KIND", 4)
+        found = _printed(["explore", "--bug", "no-idempotency-key", "--runs", "4", "--seed", "30"])
         lines = re.findall(r"^(INVALID .*)\n.* replay: fanin (.*)$", found, re.MULTILINE)
         assert len(lines) == 4
         for verdict, again in lines:
@@ -319,8 +317,10 @@ def _chance_of_its_own(patch: Patch) -> None:
 
 
 def _another_seed_is_printed(patch: Patch) -> None:
-    replay = search.replay
-    patch.setattr(search, "replay", lambda where, run: replay(where, replaced(run, seed=run.seed + 1)))
+    replay = Search.replay
+    patch.setattr(
+        Search, "replay", lambda where, run: replay(where, msgspec.structs.replace(run, seed=run.seed + 1))
+    )
 
 
 LIES = {
@@ -343,7 +343,7 @@ LIES = {
 
 @pytest.mark.parametrize("check", dict.fromkeys(it.check for it in LIES.values()), ids=lambda it: it.__name__)
 def test_the_harness_does_not_lie(check: Callable[[], None]) -> None:
-    """See each check."""
+    """Each check says in its own docstring what the harness must do."""
     check()
 
 

@@ -28,9 +28,10 @@ from fanin.harness.mutants.variation import Send, vary
 from fanin.harness.world import kernel
 from fanin.harness.world import play as playing
 from fanin.harness.world.asgi import AsgiApp, WebhookResponse
-from fanin.harness.world.foreign_app import load_factory
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.kernel import RunawayError, VirtualKernel, elapsed_ms
+from fanin.harness.world.named_app import find_app
 from fanin.harness.world.play import EPOCH_MS, play, play_foreign_app
+from fanin.harness.world.process_state import ProcessState
 from fanin.harness.world.registry_driver import RegistryDriver
 from fanin.harness.world.sink import Sink
 from fanin.harness.world.target import InProcessTarget
@@ -238,7 +239,7 @@ def everything_happens_at_its_time() -> None:
 def foreign_apps_see_the_same_time() -> None:
     """`time.time()` in a foreign app is the scenario's time, at every request."""
     seen: list[tuple[float, int]] = []
-    build = load_factory("unmodified:create_app", FOREIGN_APPS)
+    build = find_app("unmodified:create_app", FOREIGN_APPS)
 
     def watched() -> AsgiApp:
         app = build()
@@ -277,7 +278,7 @@ def test_a_world_in_which_nothing_will_ever_happen_again_is_an_error() -> None:
     async def asleep() -> None:
         await asyncio.get_running_loop().create_future()
 
-    with pytest.raises(simloop.SimulationDeadlockError, match="blocked"):
+    with pytest.raises(RunawayError, match="nothing was left"):
         VirtualKernel(0).run(asleep())
 
 
@@ -290,7 +291,7 @@ def a_run_leaves_nothing_behind() -> None:
     before = play(answers_lost)
     environment, numbers = dict(os.environ), random.getstate()
     play(scenario_of("storm"), seed=3)
-    play_foreign_app(answers_lost, load_factory("unmodified:create_app", FOREIGN_APPS), name="unmodified")
+    play_foreign_app(answers_lost, find_app("unmodified:create_app", FOREIGN_APPS), name="unmodified")
 
     assert play(answers_lost).entries == before.entries
     assert (dict(os.environ), random.getstate()) == (environment, numbers)
@@ -310,7 +311,8 @@ def _the_sink_keeps_count_for_all(patch: Patch) -> None:
 
 def _foreign_apps_stay(patch: Patch) -> None:
     patch.setattr(os, "environ", {**os.environ})  # what they change is undone with the bug
-    patch.setattr(playing, "isolated_process_state", nullcontext)
+    patch.setattr(playing, "seeded", nullcontext)
+    patch.setattr(ProcessState, "restore", lambda _: None)
 
 
 # --- the harness itself loses or reorders what it carries ---
@@ -380,7 +382,7 @@ LIES = {
 
 @pytest.mark.parametrize("check", dict.fromkeys(it.check for it in LIES.values()), ids=lambda it: it.__name__)
 def test_the_harness_does_not_lie(check: Callable[[], None]) -> None:
-    """See each check."""
+    """Each check says in its own docstring what the harness must do."""
     check()
 
 

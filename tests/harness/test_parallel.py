@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fanin.harness.parallel import WorkerError, WorkerKilledError, _complete, _Raised, run_ordered
+from tests.harness.terminal import started
 
 LIMIT_S = 60  # a limit, not a measure
 
@@ -151,16 +152,8 @@ def begin(tmp_path: Path) -> "subprocess.Popen[str]":
     """A program that has four results, and waits for four more."""
     program = tmp_path / "program.py"
     program.write_text(INTERRUPTED, encoding="utf-8")
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, str(program)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A test run in the background hands its children a SIGINT that is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = started([sys.executable, str(program)], env=os.environ | paths, text=True)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(4)] == ["0\n", "1\n", "2\n", "3\n"]
     return process
@@ -191,7 +184,7 @@ def test_ctrl_c_keeps_what_is_done_and_ends_every_process(tmp_path: Path, signal
 
 
 def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
-    """Nobody is left who could end them."""
+    """The processes end by themselves, because the one that would end them is gone."""
     process = begin(tmp_path)
 
     process.kill()

@@ -180,7 +180,7 @@ def test_a_mistake_is_one_sentence(suite: pytest.Pytester) -> None:
             fanin.check("slow-regoin", app=create_app)
 
         def test_app(fanin):
-            fanin.check("slow-region", app="right:create_app")
+            fanin.check("slow-region", app="nowhere:create_app")
 
         def test_factory(fanin):
             fanin.check("slow-region", app=lambda settings: create_app())
@@ -200,8 +200,8 @@ def test_a_mistake_is_one_sentence(suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "slow-regoin: neither a built-in scenario nor a file; *slow-region*",
-            "app='right:create_app' cannot be called; a factory returns the ASGI application",
-            "app=*lambda* is no factory: missing a required argument: 'settings'; a factory takes no arg*",
+            "app='nowhere:create_app': cannot import 'nowhere': there is no such module",
+            "app=*lambda* is neither an ASGI application nor a factory: missing a *: 'settings'; a factory*",
             "lacks='keys' is no capability; there are *function-keys*",
             "fanin.check runs an event loop of its own, *: call it from a plain test function, *",
         ]
@@ -247,25 +247,25 @@ def test_an_application_that_cannot_start_is_reported_as_such(suite: pytest.Pyte
     result = suite.runpytest_inprocess(*ARGUMENTS)
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["INVALID: *", "*cannot*"])
+    result.stdout.fnmatch_lines(["UNKNOWN: *no such table: operations*"])
 
 
 def test_an_application_that_leaves_the_simulated_world_is_told_what_to_do(suite: pytest.Pytester) -> None:
-    """Threads cannot follow virtual time; a real process can be judged all the same."""
+    """Processes cannot follow virtual time; a real process can be judged all the same."""
     suite.makepyfile("""
-        import threading
+        import os
 
-        def threaded():
-            threading.Thread(target=print).start()
+        def shelling_out():
+            os.system("true")
 
         def test_it(fanin):
-            fanin.check("slow-region", app=threaded)
+            fanin.check("slow-region", app=shelling_out)
     """)
 
     result = suite.runpytest_inprocess(*ARGUMENTS)
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*threaded cannot run in virtual time: *--command*"])
+    result.stdout.fnmatch_lines(["*shelling_out cannot run in virtual time: *--command*"])
 
 
 def test_each_start_has_its_settings_and_the_environment_is_as_it_was(
@@ -381,7 +381,9 @@ def test_a_report_that_cannot_be_written_is_said_before_anything_is_played(suite
     result.stderr.fnmatch_lines(["ERROR: --fanin-report taken: *; it needs a folder"])
 
 
-def test_whoever_does_not_ask_pays_nothing(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_run_that_does_not_use_it_pays_nothing(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is loaded in every test run of an environment, so it imports nothing before a test asks for it."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what others import is not ours
     suite.makepyfile("""
@@ -396,3 +398,30 @@ def test_whoever_does_not_ask_pays_nothing(suite: pytest.Pytester, monkeypatch: 
     run = suite.runpytest_subprocess("-p", "no:cacheprovider", "-p", "fanin.pytest_plugin")
 
     run.assert_outcomes(passed=1)
+
+
+@pytest.mark.real_time
+def test_the_workers_of_xdist_write_one_report(suite: pytest.Pytester) -> None:
+    """Of all that they checked, in the order of the tests' names."""
+    suite.makepyfile("""
+        import pytest
+        from right import create_app
+
+        @pytest.mark.parametrize("name", ["one-region", "slow-region", "dropped-region", "late-region"])
+        def test_right(fanin, name):
+            fanin.check(name, app=create_app)
+    """)
+
+    result = suite.runpytest_subprocess(*ARGUMENTS, "-n", "2", "--fanin-report", "report")
+
+    result.assert_outcomes(passed=4)
+    said = json.loads((suite.path / "report" / "report.json").read_bytes())
+    assert [run["scenario"] for run in said["runs"]] == [
+        "dropped-region",
+        "late-region",
+        "one-region",
+        "slow-region",
+    ]
+    assert sorted(it.name for it in (suite.path / "report").iterdir()) == [
+        "histories", "index.html", "junit.xml", "report.json", "runs",
+    ]  # fmt: skip

@@ -89,7 +89,7 @@ class Toy:
             "id": operation,
             "outcome": outcome,
             "arrived": arrived,
-            "missing": [] if self.bug == "names-nobody" else sorted(self.regions - set(arrived)),
+            "missing": [] if self.bug == "names-no-region" else sorted(self.regions - set(arrived)),
             "action": event.get("action"),
             "repository": event["target"].get("repository"),
             "tag": event["target"].get("tag"),

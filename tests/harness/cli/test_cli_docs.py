@@ -27,6 +27,7 @@ def test_the_first_screen_of_the_readme_shows_a_run_that_goes_wrong() -> None:
     assert "INVALID" in blocks("README.md", "text")[0]
     assert [line.split("#")[0].split() for line in start.splitlines()] == [
         ["make", "scenario", "name=slow-region"],
+        ["make", "demo"],
         ["make", "test"],
     ]
 
@@ -39,7 +40,7 @@ def test_the_page_about_exploring_shows_a_real_run() -> None:
         "--app-dir",
         str(ROOT / "tests/harness/world/foreign_apps"),
     ]
-    asked = ["--lacks", "process", "--seed", "2", "--runs", "1"]
+    asked = ["--lacks", "process", "--seed", "15", "--runs", "1"]
     said = CliRunner().invoke(main, ["explore", *application, *asked]).stdout
 
     theirs = said.replace(" ".join(application), "--app myapp.main:create_app --app-dir src")
@@ -47,7 +48,7 @@ def test_the_page_about_exploring_shows_a_real_run() -> None:
 
 
 def test_the_scenario_in_the_readme_can_be_loaded() -> None:
-    """Whoever copies it must not meet an error first."""
+    """A reader who copies it gets a scenario, not an error."""
     assert loads(blocks("README.md", "yaml")[0]).scenario == "my-first"
 
 

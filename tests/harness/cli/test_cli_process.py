@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.terminal import started
+
 pytestmark = pytest.mark.real_time
 
 FANIN = (sys.executable, "-m", "fanin.harness")
@@ -69,15 +71,8 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_ctrl_c_keeps_what_is_done_and_ends_in_one_line() -> None:
     """No traceback of its own or of the processes that it started."""
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*FANIN, "run", "slow-region", "--seeds", "100000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,  # or the first read would take lines that belong to `communicate`
-        start_new_session=True,
-        # A test run in the background hands its children a SIGINT that is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    # Without a buffer, or the first read would take lines that belong to `communicate`.
+    process = started([*FANIN, "run", "slow-region", "--seeds", "100000"], bufsize=0)
     assert process.stdout is not None
     process.stdout.readline()  # it is at work
 

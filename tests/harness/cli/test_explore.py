@@ -1,5 +1,6 @@
-"""``fanin explore``: what it prints of its runs, and how it ends."""
+"""``fanin explore``, ``sweep``, ``interleave``, ``merge``: what they print of their runs, how they end."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,48 +8,63 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from fanin.harness.cli.explore import LACKS, SHRUNK_PER_RULE
+from fanin.harness.cli.explore import LACKS
+from fanin.harness.cli.explore_output import SHOWN_PER_KIND
 from fanin.harness.cli.main import main
-from fanin.harness.explore import search
+from fanin.harness.explore import runs
 from fanin.harness.explore.without_capabilities import REMOVABLE
-from fanin.harness.history import History
-from fanin.harness.mutants.registry import MUTANTS
-from fanin.harness.world.play import play
 from fanin.simulator.language.load import load
-from fanin.simulator.language.scenario import Scenario
+
+MUTANT = ("--bug", "no-idempotency-key")
+VARIANTS = ("--variants-of", "slow-region")
+BROKEN = (*MUTANT, *VARIANTS, "--runs", "1", "--seed", "3")
+
+
+def fanin(*words: str) -> Result:
+    return CliRunner().invoke(main, words, prog_name="fanin")
 
 
 def explore(*words: str) -> Result:
-    return CliRunner().invoke(main, ["explore", *words], prog_name="fanin")
+    return fanin("explore", *words)
 
 
 def test_runs_are_counted_by_their_verdict() -> None:
     """On our own aggregator none is invalid."""
-    result = explore("--runs", "3", "--seed", "20")
+    result = explore("--runs", "3", "--seed", "25")
 
     assert result.exit_code == 0
-    assert "3 random scenarios against fanin's own aggregator, seeds 20 to 22" in result.stderr
-    assert result.stdout.startswith("3 runs, seeds 20 to 22: ")
-    assert " 0 invalid, " in result.stdout
+    assert "3 random scenarios against fanin's own aggregator, numbers 25 to 27" in result.stderr
+    assert result.stdout == "3 runs, 25 to 27: 3 valid, 0 invalid, 0 unknown\n"
 
 
 def test_ctrl_c_reports_the_runs_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hours of searching are not thrown away."""
-    exploring = search.explore
+    exploring = runs.explore
 
     def interrupted(*arguments: Any, **options: Any) -> Iterator[Any]:
-        runs = exploring(*arguments, **options)
-        yield next(runs)
-        yield next(runs)
+        found = exploring(*arguments, **options)
+        yield next(found)
+        yield next(found)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "explore", interrupted)
+    monkeypatch.setattr(runs, "explore", interrupted)
 
     result = explore("--runs", "5")
 
     assert result.exit_code == 130
-    assert result.stdout.startswith("2 runs, seeds 0 to 1: ")
+    assert result.stdout.startswith("2 runs, 0 to 1: ")
     assert result.stderr.endswith("fanin: interrupted after 2 of 5 runs\n")
+
+
+def test_a_search_ends_with_its_time() -> None:
+    """And is complete: the time was what was asked for."""
+    result = explore("--for", "3s", "--jobs", "1", "--format", "json")
+
+    end = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == 0
+    assert "random scenarios against fanin's own aggregator, from 0 on" in result.stderr
+    assert end["complete"] is True
+    assert end["runs"] == len(result.stdout.splitlines()) - 2
 
 
 @pytest.mark.parametrize(
@@ -58,6 +74,13 @@ def test_ctrl_c_reports_the_runs_that_are_done(monkeypatch: pytest.MonkeyPatch) 
         (("--app", "nowhere_at_all:app"), "cannot import 'nowhere_at_all'"),
         (("--lacks", "wings"), "'wings' is not one of"),
         (("--runs", "1", "--save", "/dev/null/found"), "--save /dev/null/found: Not a directory"),
+        (("--bug", "lost-updates"), "there is no bug 'lost-updates'; `fanin bug` lists them; did you mean"),
+        (("--bug", "lost-update", "--app", "a:b"), "--app and --bug name two aggregators"),
+        (("--shard", "3/2"), "'3/2' is no share; write 1/4 for the first of four"),
+        (("--shard", "half"), "'half' is no share"),
+        (("--for", "60"), "60"),
+        (("--for", "0s"), "no time at all; write 60s or 10m"),
+        (("--app-dir", "."), "--app-dir is the folder of --app, which is not given"),
     ],
 )
 def test_what_cannot_be_explored_is_a_usage_error(words: tuple[str, ...], complaint: str) -> None:
@@ -73,54 +96,129 @@ def test_the_command_offers_what_can_be_taken_out() -> None:
     assert LACKS == REMOVABLE
 
 
-@pytest.fixture
-def mutant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The aggregator that is played sends no idempotency key."""
-
-    def play_mutant(scenario: Scenario, *, seed: int) -> History:
-        return play(scenario, seed=seed, factory=MUTANTS["no-idempotency-key"].factory)
-
-    monkeypatch.setattr(search, "play", play_mutant)
-
-
-def test_the_totals_are_printed_last() -> None:
-    """A right aggregator breaks no rule."""
-    result = explore("--runs", "2", "--seed", "5")
-
-    assert result.exit_code == 0
-    assert "2 random scenarios against fanin's own aggregator, seeds 5 to 6" in result.stderr
-    assert result.stdout == "2 runs, seeds 5 to 6: 2 valid, 0 invalid, 0 unknown\n"
-
-
-@pytest.mark.usefixtures("mutant")
 def test_an_invalid_run_is_printed_with_its_shrunk_scenario_and_replay() -> None:
     """The scenario is YAML, indented."""
-    result = explore("--variants-of", "slow-region", "--runs", "1", "--seed", "3")
+    result = explore(*BROKEN)
 
     assert result.exit_code == 1
     assert "INVALID  slow-region  seed=3  7-notification: " in result.stdout
     assert "  smallest, after " in result.stdout
     assert "\n    scenario: notification-3\n" in result.stdout
-    assert "  replay: fanin explore --variants-of slow-region --seed 3 --runs 1\n" in result.stdout
-    assert result.stdout.endswith("1 runs, seeds 3 to 3: 0 valid, 1 invalid, 0 unknown\n")
+    assert (
+        "  replay: fanin explore --variants-of slow-region --bug no-idempotency-key --seed 3 --runs 1\n"
+    ) in result.stdout
+    assert result.stdout.endswith("\n1 runs, 3 to 3: 0 valid, 1 invalid, 0 unknown\n")
 
 
-@pytest.mark.usefixtures("mutant")
 def test_a_shrunk_scenario_is_saved_and_can_be_played(tmp_path: Path) -> None:
     """The replay plays the file."""
     folder = tmp_path / "found"
 
-    result = explore("--variants-of", "slow-region", "--runs", "1", "--seed", "3", "--save", str(folder))
+    result = explore(
+        *MUTANT, "--variants-of", "slow-region", "--runs", "1", "--seed", "3", "--save", str(folder)
+    )
 
     (path,) = folder.iterdir()
-    assert f"  replay: fanin run {path}\n" in result.stdout
+    command = f"fanin explore --bug no-idempotency-key --variants-of {path} --seed 0 --runs 1"
+    assert f"  replay: {command}\n" in result.stdout
     assert load(path).scenario == path.stem == "notification-3"
 
 
-@pytest.mark.usefixtures("mutant")
-def test_only_some_runs_are_shrunk_for_each_rule() -> None:
+def test_findings_of_one_kind_are_shrunk_once_and_counted() -> None:
     """Further ones are mostly the same bug."""
-    result = explore("--variants-of", "slow-region", "--runs", str(SHRUNK_PER_RULE + 1), "--jobs", "1")
+    result = explore(
+        *MUTANT, "--variants-of", "slow-region", "--runs", str(SHOWN_PER_KIND + 2), "--jobs", "1"
+    )
 
-    assert result.stdout.count("  smallest, after ") == SHRUNK_PER_RULE
-    assert result.stdout.count(f"  not shrunk: {SHRUNK_PER_RULE} that break this rule are. replay: ") == 1
+    assert result.stdout.count("  smallest, after ") == 1
+    assert result.stdout.count("INVALID  ") == SHOWN_PER_KIND
+    assert f"\n  invalid {SHOWN_PER_KIND + 2:>5}  7-notification: " in result.stdout
+
+
+def test_json_is_one_object_a_line() -> None:
+    """With what was asked for first, and the sum last."""
+    result = explore(
+        *MUTANT, "--variants-of", "slow-region", "--runs", "1", "--seed", "3", "--format", "json"
+    )
+
+    header, run, end = map(json.loads, result.stdout.splitlines())
+    assert header == {
+        "type": "exploration",
+        "command": "fanin explore --variants-of slow-region --bug no-idempotency-key",
+        "first": 3,
+        "last": 3,
+    }
+    assert run["validity"] == "invalid"
+    assert run["smallest"]["scenario"].startswith("scenario: notification-3\n")
+    assert run["replay"].endswith("--seed 3 --runs 1")
+    assert end == {"type": "end", "runs": 1, "valid": 0, "invalid": 1, "unknown": 0, "complete": True}
+
+
+def test_shares_are_merged_to_what_one_search_finds(tmp_path: Path) -> None:
+    """It does not matter which process played a run."""
+    words = ("--runs", "30", "--timeout-max", "60s", "--format", "json")
+    whole = explore(*words)
+    for part in (1, 2):
+        (tmp_path / f"{part}").write_text(explore(*words, "--shard", f"{part}/2").stdout, encoding="utf-8")
+
+    merged = fanin("merge", str(tmp_path / "2"), str(tmp_path / "1"), "--format", "json")
+    half = fanin("merge", str(tmp_path / "1"))
+
+    assert merged.exit_code == 0
+    assert merged.stdout.splitlines()[1:] == whole.stdout.splitlines()[1:]
+    assert half.stderr == "runs 10 to 19 are in no file\n"
+    assert half.stdout.startswith("20 runs, 0 to 29: ")
+
+
+def test_a_merge_of_what_found_something_shows_its_smallest_scenario(tmp_path: Path) -> None:
+    """As the search itself does."""
+    path = tmp_path / "1"
+    path.write_text(explore(*BROKEN, "--format", "json").stdout, encoding="utf-8")
+
+    merged = fanin("merge", str(path))
+
+    assert merged.exit_code == 1
+    assert "\n    scenario: notification-3\n" in merged.stdout
+    assert fanin("merge", __file__).exit_code == 2
+
+
+def test_a_sweep_says_where_it_killed() -> None:
+    """And its replay is that one step."""
+    result = fanin("sweep", "crash-at-the-finish", "--bug", "timer-wins-replay")
+
+    assert result.exit_code == 1
+    assert "crashes in crash-at-the-finish against the bug timer-wins-replay" in result.stderr
+    assert "is killed" in result.stdout.splitlines()[0]
+    replay = next(line for line in result.stdout.splitlines() if line.startswith("  replay: "))
+    again = fanin(*replay.removeprefix("  replay: fanin ").split())
+    assert again.exit_code == 1
+    assert again.stdout.splitlines()[0] == result.stdout.splitlines()[0]
+
+
+def test_an_interleaving_says_how_many_orders_there_are() -> None:
+    """All of them, or a sample."""
+    whole = fanin("interleave", "photo-finish", "--orders", "3", "--schedules", "2")
+    none = fanin("interleave", "slow-region", "--schedules", "2")
+
+    assert whole.exit_code == none.exit_code == 0
+    assert "9 simultaneous webhooks in 3 groups: a sample of 3 of 216 orders\n" in whole.stderr
+    assert whole.stdout == "5 runs, 0 to 4: 5 valid, 0 invalid, 0 unknown\n"
+    assert "nothing is simultaneous; --within says how close webhooks must be" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("sweep", "slow-region", "--lacks", "process"), "--lacks process: a sweep kills the process"),
+        (("sweep", "slow-region", "--only", "99"), "there are 11 steps, counted from 0"),
+        (("sweep", "nowhere"), "nowhere: neither a built-in scenario nor a file"),
+        (("interleave", "nowhere"), "nowhere: neither a built-in scenario nor a file"),
+        (("interleave", "photo-finish", "--only", "300"), "there are 300 orders and schedules"),
+    ],
+)
+def test_what_cannot_be_swept_or_interleaved_is_a_usage_error(words: tuple[str, ...], complaint: str) -> None:
+    """In one sentence."""
+    result = fanin(*words)
+
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.split())

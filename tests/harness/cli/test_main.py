@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from fanin.aggregator.cli.outbox import outbox
 from fanin.harness.cli.main import main
 from fanin.harness.world import play as world
 from fanin.simulator.pack import names
@@ -71,8 +72,11 @@ def test_the_schema_is_json() -> None:
     [
         (None, "No such file"),
         ("", "empty"),
-        ("no json\n", ":1: "),
-        ('{"type":"end","at":0}\n', ":1: "),
+        (
+            "no json\n",
+            "; a history, as `fanin run --history` writes it",
+        ),
+        ('{"type":"end","at":0}\n', "starts with a line whose type is 'run'"),
     ],
 )
 def test_a_history_that_cannot_be_read_is_named_by_file_and_line(
@@ -88,6 +92,11 @@ def test_a_history_that_cannot_be_read_is_named_by_file_and_line(
     assert result.exit_code == USAGE
     assert str(file) in result.stderr
     assert complaint in result.stderr
+
+
+def test_a_folder_is_no_history(tmp_path: Path) -> None:
+    """Though `fanin run --history` writes one."""
+    assert f"{tmp_path}: a folder; name one of the histories in it" in fanin("judge", tmp_path).stderr
 
 
 def test_a_bad_line_in_the_middle_of_a_history_is_named(tmp_path: Path) -> None:
@@ -132,6 +141,41 @@ def test_every_command_and_option_explains_itself(name: str, command: click.Comm
     assert [
         option.name for option in command.params if isinstance(option, click.Option) and not option.help
     ] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], *([name] for name in main.commands), *(["outbox", name] for name in outbox.commands)],
+    ids=str,
+)
+def test_help_fits_eighty_columns(words: list[str]) -> None:
+    """Examples and tables too, which are not wrapped; and no summary is cut."""
+    lines = fanin(*words, "--help").stdout.splitlines()
+
+    assert [line for line in lines if len(line) > 80 or (line.endswith("...") and "Usage" not in line)] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["scenarios"], ["show", "storm"], ["bug"], ["bug", "lost-update"], ["lesson", "1", "-q"]],
+    ids=str,
+)
+def test_what_is_printed_fits_the_terminal(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Down to 72 columns; what is meant to be copied may be wider."""
+    monkeypatch.setenv("COLUMNS", "72")
+
+    lines = fanin(*words).stdout.splitlines()
+
+    copied = ("File: ", "  replay: ")
+    assert [line for line in lines if len(line) > 72 and not line.startswith(copied)] == []
+
+
+def test_what_is_skipped_fits_the_terminal_and_is_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools read lines."""
+    assert len(fanin("run", "zombie").stdout.splitlines()) == 1
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert max(map(len, fanin("run", "zombie").stdout.splitlines())) <= 80
 
 
 def test_help_lists_every_command() -> None:

@@ -8,7 +8,14 @@ from click.testing import CliRunner
 
 from fanin.harness.capabilities import OPTIONAL_CAPABILITIES
 from fanin.harness.cli.errors import UserError
-from fanin.harness.cli.options import examples, names_from, optional_capabilities, pack, scenario_of
+from fanin.harness.cli.options import (
+    examples,
+    names_from,
+    optional_capabilities,
+    output_width,
+    pack,
+    scenario_of,
+)
 from fanin.simulator.pack import names
 
 
@@ -58,3 +65,13 @@ def test_examples_are_printed_as_they_are() -> None:
     """Click wraps paragraphs, unless a backspace stands alone on the line before."""
     assert examples("fanin x") == "\b\nExample:\n  fanin x"
     assert examples("fanin x", "fanin y") == "\b\nExamples:\n  fanin x\n  fanin y"
+
+
+def test_a_file_is_as_wide_as_a_page_unless_columns_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within what a timeline can be laid out in."""
+    widths = {}
+    for columns in ("", "60", "80", "300", "wide"):
+        monkeypatch.setenv("COLUMNS", columns)
+        widths[columns] = output_width()
+
+    assert widths == {"": 100, "60": 72, "80": 80, "300": 100, "wide": 100}

@@ -58,9 +58,14 @@ def test_replays_of_one_instance_stand_together() -> None:
 @pytest.mark.parametrize(
     ("engine", "show_replay", "message"),
     [
-        ("restate", True, "--show-replay: only durable-task replays anything"),
-        ("sqlite", False, "--engine 'sqlite': in real time there are durable-task, restate"),
-        ("cassandra", False, "--engine 'cassandra': in real time there are durable-task, restate"),
+        ("restate", True, "--show-replay: only --engine durable-task replays anything"),
+        ("sqlite", True, "--show-replay: only --engine durable-task replays anything"),
+        ("cassandra", False, "--engine: 'cassandra' is none of sqlite, durable-task, restate"),
+        (
+            "restat",
+            False,
+            "--engine: 'restat' is none of sqlite, durable-task, restate; did you mean 'restate'?",
+        ),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_a_sentence(

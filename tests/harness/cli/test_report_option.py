@@ -130,7 +130,7 @@ def test_a_wrong_target_is_annotated(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_folder_that_cannot_be_is_told_before_anything_is_played(
     command: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
-    """Nobody waits five minutes for that."""
+    """The error comes at once, not after minutes of playing."""
     taken = tmp_path / "file"
     taken.write_text("", encoding="utf-8")
 

@@ -27,7 +27,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_valid_run_prints_its_timeline_and_its_verdict_and_exits_0() -> None:
-    """The first thing that anybody runs."""
+    """A new user runs this command first."""
     result = fanin("run", "slow-region")
 
     assert result.exit_code == VALID
@@ -69,7 +69,7 @@ def test_json_is_one_object_with_stable_keys() -> None:
     found = json.loads(result.stdout)
     assert list(found) == [
         "scenario", "seed", "verdict", "stated", "target", "time", "version", "trace", "findings", "doubts",
-        "judgements", "replay",
+        "notes", "judgements", "replay",
     ]  # fmt: skip
     assert (found["scenario"], found["seed"], found["verdict"]) == ("slow-region", 7, "valid")
     assert found["judgements"][0]["outcome"] == "completed"
@@ -96,7 +96,7 @@ def test_another_seed_is_another_run() -> None:
 
 
 def test_a_file_is_played_like_a_name(tmp_path: Path) -> None:
-    """The pack is data like anybody's."""
+    """A user's file may hold whatever the pack's files hold."""
     file = tmp_path / "my-own.yaml"
     file.write_text(
         "scenario: my-own\ntitle: Mine\noperations:\n  - reaches: {eastus: never}\n", encoding="utf-8"
@@ -109,7 +109,7 @@ def test_a_file_is_played_like_a_name(tmp_path: Path) -> None:
 
 
 def test_several_runs_print_one_line_each_in_order_and_a_summary() -> None:
-    """Whoever plays many wants to see which one differs."""
+    """Of many runs, the reader sees which one differs."""
     result = fanin("run", "slow-region", "nothing-happened", "dropped-region")
 
     lines = result.stdout.splitlines()
@@ -193,7 +193,7 @@ def test_several_histories_go_into_a_folder(tmp_path: Path) -> None:
 
 
 def test_histories_of_scenarios_with_one_name_would_overwrite_each_other(tmp_path: Path) -> None:
-    """So neither is played."""
+    """The command refuses such scenarios before it plays one of them."""
     files = [tmp_path / folder / "mine.yaml" for folder in "ab"]
     for file in files:
         file.parent.mkdir()
@@ -347,7 +347,7 @@ def test_a_misspelt_capability_names_the_nearest() -> None:
 
     assert result.exit_code == 2
     assert (
-        "'replica' is no capability here; there are replicas, stepping-clock, envelopes, signatures"
-        in result.stderr
+        "'replica' is no capability here; there are replicas, stepping-clock, envelopes, signatures, "
+        "filters, completed-late, event-grid" in result.stderr
     )
     assert "did you mean 'replicas'?" in result.stderr

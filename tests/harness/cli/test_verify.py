@@ -82,7 +82,7 @@ def test_an_application_is_judged_by_what_it_declares() -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "say what to judge: --app MODULE:FACTORY, --command CMD, or --url URL"),
+        ((), "say what to judge: --app MODULE:APP, --command CMD, or --url URL"),
         (("--app", "a:b", "--command", "x"), "app is given as well; a target is one of app, command, url"),
         (
             ("--app", "a:b", "--jobs", "3"),
@@ -238,3 +238,49 @@ def test_ctrl_c_before_anything_is_judged_prints_no_card(monkeypatch: pytest.Mon
 
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr.endswith("fanin: interrupted\n")
+
+
+OWN_NAMES = (
+    *("--path", "/hooks/{region}"),
+    *("--env", "REGION_LIST={regions}"),
+    *("--env", "DEADLINE_S={timeout_s}"),
+    *("--env", "SINK_URL=sink={notify_url}"),
+)
+
+
+def test_an_application_with_a_path_and_variables_of_its_own_is_judged() -> None:
+    """It has never heard of the contract's; regions in odd letter case are 400 to this one."""
+    result = verify("--app", "own_names:create_app", *APP[2:], *OWN_NAMES, "slow-region", "timeout-changed")
+
+    assert result.exit_code == 1
+    assert "valid    slow-region" in result.stdout
+    assert "--path '/hooks/{region}' --env 'REGION_LIST={regions}'" in result.stdout  # the next command
+
+
+def test_the_first_push_names_the_path_that_was_tried() -> None:
+    """And the option that names another one."""
+    result = verify(*APP, "--path", "/nowhere/{region}", "slow-region")
+
+    assert result.exit_code == 2
+    assert (
+        "answered 404 to POST /nowhere/…: is there a route at that path? --path names another"
+        in result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--path", "/a/{zone}"), "--path: {zone} stands for nothing; there are {region} and {key}"),
+        (("--path", "hooks/{region}"), "--path: 'hooks/{region}' is not accepted; write a path such as"),
+        (("--env", "A"), "'A' is not NAME=TEXT, such as 'TIMEOUT={timeout_s}'"),
+        (("--env", "A={b}"), "--env: A: {b} stands for nothing"),
+        (("--env", "A={port}"), "--env: A: {port} has a meaning for a command only"),
+    ],
+)
+def test_templates_that_mean_nothing_are_refused(words: tuple[str, str], complaint: str) -> None:
+    """Before anything is played."""
+    result = verify(*APP, *words, "slow-region")
+
+    assert result.exit_code == 2
+    assert complaint in result.stderr

@@ -1,5 +1,6 @@
 """The page about `fanin verify`: complete, and what it shows is so."""
 
+import os
 import re
 import shlex
 import shutil
@@ -10,7 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from fanin.harness.capabilities import CAPABILITIES
@@ -74,11 +74,15 @@ def test_the_card_that_is_shown_is_the_card_of_its_command(project: Path) -> Non
 
     assert project.exists()
     assert result.exit_code == Exit.INVALID
-    assert result.stdout == blocks("docs/verify.md", "text")[1]
+    shown = blocks("docs/verify.md", "text")[1]
+    if os.environ.get("FANIN_ACCEPT_PAGES"):  # as tests/test_pages.py has it
+        page = ROOT / "docs" / "verify.md"
+        page.write_text(PAGE.replace(shown, result.stdout), encoding="utf-8")
+    assert result.stdout == shown
 
 
 def test_the_time_scale_that_is_shown_is_the_default() -> None:
-    """Whoever changes a limit changes the page."""
+    """A limit that changes is changed on the page."""
     usual = TimeScale()
 
     assert blocks("docs/verify.md", "text")[0] == f"real time, {usual.jobs} at the same time: {usual}\n"
@@ -143,17 +147,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_every_capability_is_explained() -> None:
-    """Whoever reads that one is missing finds out what it is."""
+    """A report names a missing capability; the page says what it is."""
     rows = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE[PAGE.index("## What is skipped") :], re.MULTILINE))
 
     assert rows >= set(CAPABILITIES)
-
-
-def test_the_ci_job_is_yaml_and_its_command_is_ours() -> None:
-    """It is copied as it stands."""
-    job = yaml.safe_load(blocks("docs/verify.md", "yaml")[1])
-
-    runs = [step["run"] for step in job["jobs"]["contract"]["steps"] if "run" in step]
-    (command,) = (run for run in runs if run.startswith("fanin"))
-    with main.commands["verify"].make_context("verify", shlex.split(command)[2:]) as ctx:
-        assert ctx.params["report"] == "report"

@@ -82,7 +82,7 @@ def test_everything_is_read() -> None:
             "target:2:10: timeout: '2 timeouts' is a multiple of the timeout",
         ),
         ("command: x\ntimeout: 0", "target:2:10: timeout: 0s is too short; at least 1ms"),
-        ("app: nonsense", "target:1:6: app: 'nonsense' is not accepted; write module:factory"),
+        ("app: nonsense", "target:1:6: app: 'nonsense' is not accepted; write module:application"),
         ("capabilities: [function-kyes]", "did you mean 'function-keys'?"),
         ("capabilities: [process]", "'process' is no choice"),
         ("lacks: [own-snik]", "did you mean 'own-sink'?"),

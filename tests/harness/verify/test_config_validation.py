@@ -196,3 +196,17 @@ def test_a_port_beyond_all_ports_is_no_address() -> None:
     """The message has the limit."""
     with pytest.raises(ValueError, match="'h:65536' is no address; a port is from 0 to 65535"):
         parse_address("h:65536")
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"listen": "0.0.0.0:9000"}, "each scenario of a command has a sink of its own; write port 0"),
+        ({"public_url": "http://me/"}, "it has no {port}, and each sink has its own"),
+    ],
+)
+def test_the_sinks_of_a_command_have_a_port_each(fields: dict[str, str], complaint: str) -> None:
+    """Scenarios play at the same time."""
+    (problem,) = problems(TargetConfig(command="run", **fields))  # type: ignore[arg-type]
+
+    assert complaint in problem.message

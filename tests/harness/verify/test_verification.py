@@ -56,8 +56,14 @@ def test_what_proved_nothing_in_real_time_is_played_once_more_and_slower(
     assert played == [(["slow-region", "nothing-happened", "storm"], 5_000), (["storm"], 10_000)]
     assert [it.name for it in taken] == ["slow-region", "nothing-happened", "storm"]
     assert taken[2].verdict.validity is Validity.VALID
-    assert taken[2].notes[0].startswith("played again with a timeout of 10s: no delivery was ever")
-    assert said[-1] == "storm proved nothing; once more, with a timeout of 10s"
+    assert (
+        taken[2]
+        .notes[0]
+        .startswith(
+            "played again with a timeout of 10s, because at first it proved nothing: no delivery was ever"
+        )
+    )
+    assert said[-1] == "once more, with a timeout of 10s, because of the machine: storm"
 
 
 def test_who_proves_nothing_twice_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,34 @@
+"""Which runs of a command are played once more, because the machine may be to blame, and why.
+
+Rules of this file: pure. A second chance is never silent: its reason becomes a note of the result.
+"""
+
+from fanin.harness.results import Judged
+from fanin.harness.verdict import Finding, Validity
+from fanin.simulator.durations import format_duration
+
+# The end of the sentence with which the oracle says that an outcome was late (`rules.timing`).
+_LATE = " and allowed until "
+
+
+def why_again(judged: Judged, lag_ms: int) -> str:
+    """Why a run gets a second chance; empty when it gets none.
+
+    Args:
+        judged: The run.
+        lag_ms: How late the harness itself was meanwhile; 0: not worth a word.
+    """
+    verdict = judged.verdict
+    if judged.as_stated:
+        return ""
+    if verdict.validity is Validity.UNKNOWN:
+        return f"it proved nothing: {verdict.doubts[0]}" if verdict.doubts else "it proved nothing"
+    if lag_ms and verdict.findings and all(map(is_only_late, verdict.findings)):
+        lag = format_duration(lag_ms)
+        return f"it was only late, while fanin itself was up to {lag} late: {verdict.findings[0].message}"
+    return ""
+
+
+def is_only_late(finding: Finding) -> bool:
+    """Whether what was found is right but for its time."""
+    return _LATE in finding.message
