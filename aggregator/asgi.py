@@ -22,10 +22,9 @@ from typing import NoReturn
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, SettingsError, StoreOwnedError
 from fanin.aggregator.http.app import create_app
-from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
+from fanin.aggregator.http.exchange import EXTENSION, AsgiApp, Message, Receive, Send
 from fanin.aggregator.http.protocol import OUR_HTTP, HttpProtocol
-from fanin.aggregator.http.same_site import refuse_cross_site
-from fanin.aggregator.http.uvicorn_context import EXTENSION
+from fanin.aggregator.http.same_site import SameSite
 from fanin.aggregator.settings import PRIVATE_UMASK, Settings
 
 _ONE_PROCESS = (
@@ -54,7 +53,7 @@ def create() -> AsgiApp:
     logging.getLogger("uvicorn.access").addFilter(_without_query)
     app: AsgiApp = create_app(settings)
     if not settings.requires_credentials:
-        app = refuse_cross_site(app, loopback=False)
+        app = SameSite(app, loopback=False)
     return _require_our_http(_report_in_one_line(app))
 
 

@@ -1,8 +1,11 @@
 """The engine port: what an engine that keeps operations durably must do, and in what engines may differ."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from fanin.aggregator.clock import Clock
 from fanin.aggregator.fanin import ArrivalResult, FanIn, Notification, OperationId, Phase
@@ -25,6 +28,7 @@ class Capabilities:
         controls_targets: Targets have breakers, can be paused and resumed, and their entries discarded.
         virtual_time: It needs nothing but an event loop, so it runs in a simulated world.
         reports_result: `Engine.deliver` returns the arrival's result, not only that it is stored.
+        submits: Arrivals can be delivered without a task that waits: it is a `SubmittingEngine`.
     """
 
     survives_kill: bool
@@ -34,9 +38,10 @@ class Capabilities:
     controls_targets: bool = False
     virtual_time: bool = False
     reports_result: bool = False
+    submits: bool = False
 
 
-class Receipt(NamedTuple):
+class Receipt(msgspec.Struct, frozen=True):
     """The result of one arrival, and the operation's state after it."""
 
     state: FanIn
@@ -146,6 +151,13 @@ class Engine(Protocol):
             MalformedError: ``after`` is not a token of a page with the same ``phase``.
         """
 
+    async def latest(self, *, limit: int) -> list[FanIn]:
+        """Return up to ``limit`` operations with an outcome, those decided last first.
+
+        For people who look: an engine may look only at operations that began lately, so an outcome of a long
+        wait can be missing.
+        """
+
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         """Return a page of the outbox, in the order of the decisions.
 
@@ -195,6 +207,17 @@ class TargetControl(Protocol):
 
     async def target_states(self) -> list[TargetState]:
         """The configured targets, and those that have entries or are paused without being configured."""
+
+
+class SubmittingEngine(Protocol):
+    """What an engine with `Capabilities.submits` has besides."""
+
+    def submit(self, arrival: Arrival) -> asyncio.Future[Receipt]:
+        """Store one arrival, as `Engine.deliver`; the future holds what that returns or raises.
+
+        Raises:
+            StoreError: not stored, known at once.
+        """
 
 
 type EngineFactory = Callable[[Settings, Clock, Metrics, Notifier | None], Engine]

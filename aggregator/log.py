@@ -9,12 +9,14 @@ import json
 import logging
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
 
 from fanin.aggregator.log_queue import LogQueue
 
 FORMATS = {"text": "for people", "json": "for collectors"}
 
-_PLAIN = re.compile(r"[\w.:/@+,-]+")
+_is_plain = re.compile(r"[\w.:/@+,-]+").fullmatch
 LOGGER = logging.getLogger("fanin")
 _json_lines = False
 # A library is silent until the application configures logging; `configure` does that.
@@ -24,13 +26,18 @@ LOGGER.addHandler(logging.NullHandler())
 def event(level: int, name: str, **fields: object) -> None:
     """Log one event with its fields, in the order given."""
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, line(name, **fields))
+        _log(level, line(name, **fields))
 
 
 def lines(level: int, events: list[str]) -> None:
     """Log several events in one call, which costs little more than one. Each gets a line of its own."""
-    if events:
-        LOGGER.log(level, "\n".join(events))
+    if events and LOGGER.isEnabledFor(level):
+        _log(level, "\n".join(events))
+
+
+def _log(level: int, text: str) -> None:
+    """Log without `Logger.log`, which looks for its caller on the stack, and would find this module."""
+    LOGGER.handle(LOGGER.makeRecord(LOGGER.name, level, __file__, 0, text, (), None))
 
 
 def line(name: str, **fields: object) -> str:
@@ -38,15 +45,22 @@ def line(name: str, **fields: object) -> str:
     if _json_lines:
         present = {key: value for key, value in fields.items() if value is not None}
         return json.dumps({"event": name, **present}, default=str)
-    texts = [f"{key}={_text(value)}" for key, value in fields.items() if value is not None]
-    return " ".join([name, *texts])
+    text = name
+    for key, value in fields.items():
+        if type(value) is int or (type(value) is str and _is_plain(value)):
+            text += f" {key}={value}"
+        elif value is not None:
+            text += f" {key}={_kept(value) if isinstance(value, (tuple, StrEnum)) else _text(value)}"
+    return text
 
 
 def _text(value: object) -> str:
-    if isinstance(value, (tuple, list)):
-        value = ",".join(str(part) for part in value)
-    text = str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    text = ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    return text if _is_plain(text) else json.dumps(text)
+
+
+# Outcomes and sets of regions are few, and are logged with every operation.
+_kept = lru_cache(maxsize=256)(_text)
 
 
 class _Lines(logging.Handler):
@@ -92,7 +106,8 @@ class _Lines(logging.Handler):
         text, level = record.getMessage(), record.levelname.lower()
         if _json_lines:
             return _objects(stamp, level, record.name, text, traceback)
-        whole = "".join(f"{stamp} {level} {it}\n" for it in text.split("\n"))
+        head = f"{stamp} {level} "
+        whole = head + text.replace("\n", f"\n{head}") + "\n"
         return f"{whole}{traceback}\n" if traceback else whole
 
 

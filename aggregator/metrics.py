@@ -63,6 +63,7 @@ class Metrics:
     def __init__(self) -> None:
         self.requests: Counter[int] = Counter()  # by status
         self.arrivals: Counter[tuple[str, str]] = Counter()  # by region and result
+        self.ignored: Counter[str] = Counter()  # events that did not fan in, by reason
         self.outcomes: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()  # notifications: ok or failed
         self.dead_lettered: Counter[str] = Counter()  # notifications, by target
@@ -107,6 +108,8 @@ class Metrics:
         yield _counter(
             "fanin_arrivals", "Arrivals by region and result.", ("region", "result"), self.arrivals
         )
+        doc = "Events that were answered 200 and do not fan in, by reason."
+        yield _counter("fanin_ignored", doc, ("reason",), self.ignored)
         yield _counter("fanin_outcomes", "Operations decided, by outcome.", ("outcome",), self.outcomes)
         yield _counter(
             "fanin_notification_attempts", "Attempts at notifying, by result.", ("result",), self.attempts
@@ -186,6 +189,8 @@ def _counter(name: str, doc: str, labels: tuple[str, ...], values: Mapping[Any, 
 def record_outcome(metrics: Metrics, notification: Notification) -> str:
     """Count an operation's outcome, once; return its line for `fanin.aggregator.log.lines`."""
     metrics.outcomes[notification.outcome] += 1
+    if notification.outcome is Phase.COMPLETED_LATE:
+        return log.line("completed-late", operation=notification.operation_id)
     if notification.outcome is Phase.TIMED_OUT:
         metrics.timer_delay_s.observe((notification.decided_ms - notification.deadline_ms) / 1000)
     return log.line(

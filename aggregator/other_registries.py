@@ -30,3 +30,8 @@ def sender_of(body: bytes) -> str | None:
         if marks <= fields.keys() and (sender != "Amazon ECR" or bytes(fields["source"]) == b'"aws.ecr"'):
             return sender
     return None
+
+
+def is_of_event_grid(body: bytes) -> bool:
+    """Whether a body looks like events of Azure Event Grid, which this registry's events come by, too."""
+    return b"Microsoft.ContainerRegistry." in body and (b'"eventType"' in body or b'"specversion"' in body)

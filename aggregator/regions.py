@@ -9,6 +9,7 @@ applies to new operations only.
 
 import asyncio
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ import msgspec
 from fanin.aggregator import log
 from fanin.aggregator.errors import RegionsUnknownError, quoted
 from fanin.aggregator.fanin import Region
+from fanin.aggregator.notify.address import parse as parse_url
+from fanin.aggregator.notify.proxy_variables import proxy_of
 
 if TYPE_CHECKING:
     import httpx
@@ -86,6 +89,23 @@ def parse_registry(text: str) -> Registry:
     return Registry(resource_id)
 
 
+def _client(url: str) -> "httpx.AsyncClient":
+    """A client of the API, by way of the proxy that notifications have as well.
+
+    httpx's own reading of the environment raises at proxies that it does not support.
+    """
+    import httpx
+
+    address = proxy_of(parse_url(url), os.environ)
+    proxy = None
+    if address is not None:
+        scheme = "https" if address.tls else "http"
+        headers = {"proxy-authorization": address.authorization} if address.authorization else {}
+        proxy = httpx.Proxy(f"{scheme}://{address.host_header}", headers=headers)
+    # Its context, because that looks at SSL_CERT_FILE.
+    return httpx.AsyncClient(timeout=QUERY_S, trust_env=False, proxy=proxy, verify=httpx.create_ssl_context())
+
+
 class RegistryRegions(Sequence[Region]):
     """The regions of one registry, refreshed periodically. Empty until `start` has returned."""
 
@@ -148,7 +168,7 @@ class RegistryRegions(Sequence[Region]):
         from fanin.aggregator.azure import NoTokenError, token
 
         try:
-            async with asyncio.timeout(QUERY_S), httpx.AsyncClient(timeout=QUERY_S) as client:
+            async with asyncio.timeout(QUERY_S), _client(self._management_url) as client:
                 client.headers["authorization"] = f"Bearer {await token(self._management_url)}"
                 return await self._query(client)
         except (TimeoutError, httpx.TimeoutException):

@@ -14,6 +14,7 @@ SECRETS = (
     "FANIN_HEADER_SECRET",
     "FANIN_SIGNING_SECRETS",
     "FANIN_NOTIFY_URL",
+    "NOTIFY_URL",
     "FANIN_KEY",
     "FANIN_AZURE_TOKEN",
 )
@@ -34,18 +35,26 @@ def with_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
             continue
         if name in environment:
             raise SettingsError(f"{name}_FILE", f"set together with {name}; set only one of the two")
-        resolved[name] = _read(f"{name}_FILE", Path(path.strip()).expanduser())
+        try:
+            resolved[name] = read_secret(Path(path.strip()).expanduser())
+        except ValueError as exc:
+            raise SettingsError(f"{name}_FILE", str(exc)) from exc
     return resolved
 
 
-def _read(setting: str, path: Path) -> str:
+def read_secret(path: Path) -> str:
+    """Read a file that holds one secret.
+
+    Raises:
+        ValueError: it cannot be read, is not UTF-8, or is empty.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(BYTES_MAX).decode("utf-8-sig").strip()
     except OSError as exc:
-        raise SettingsError(setting, f"cannot read {path}: {exc.strerror}") from exc
+        raise ValueError(f"cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise SettingsError(setting, f"{path} is not UTF-8 at byte {exc.start}") from None
+        raise ValueError(f"{path} is not UTF-8 at byte {exc.start}") from None
     if not text:
-        raise SettingsError(setting, f"{path} is empty")
+        raise ValueError(f"{path} is empty")
     return text

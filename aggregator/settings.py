@@ -7,7 +7,7 @@ an error with the nearest valid name. Values that may hold secrets are never quo
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,11 +25,14 @@ from fanin.aggregator.azure import TOKEN_NAME
 from fanin.aggregator.durations import parse_duration, parse_time_span
 from fanin.aggregator.engine_registry import ENGINES
 from fanin.aggregator.errors import SettingsError, quoted
+from fanin.aggregator.fanin import Phase, Renewal, Subject
+from fanin.aggregator.filters import EVERY, Patterns, parse_patterns
 from fanin.aggregator.injected import without_injected
 from fanin.aggregator.log import FORMATS
 from fanin.aggregator.notify.address import parse as parse_url
+from fanin.aggregator.notify.proxy_variables import proxy_of, unusable
 from fanin.aggregator.notify.retry_policy import RetryPolicy
-from fanin.aggregator.notify.target import Target
+from fanin.aggregator.notify.target import MESSAGES, Target
 from fanin.aggregator.notify.target_file import Configuration, read_targets
 from fanin.aggregator.notify.yaml_nodes import NodeError
 from fanin.aggregator.proxies import LOOPBACK, Network, parse_proxies
@@ -39,6 +42,8 @@ from fanin.aggregator.secret_files import with_secret_files
 from fanin.aggregator.wire import ACTIONS, CORRELATIONS
 
 PORT_MAX = 65_535
+# For so long clause 6 of the contract wants an outcome to be remembered.
+RETENTION_MS = 7 * 86_400_000
 DATA_DIR = Path("fanin-data")
 # The management API that is queried for a registry's regions, and how often.
 MANAGEMENT_URL = "https://management.azure.com"
@@ -63,7 +68,11 @@ class Settings:
     insecure_no_keys: bool = False  # webhooks without a key are accepted
     correlation: str = "event-id"
     actions: frozenset[str] = frozenset(ACTIONS)
-    retention_ms: int = 7 * 86_400_000
+    repositories: Patterns = EVERY  # of events that fan in
+    tags: Patterns = EVERY
+    tagged_only: bool = False
+    skip_attachments: bool = False
+    retention_ms: int = RETENTION_MS
     engine: str = "sqlite"
     engine_options: Mapping[str, str] = field(default_factory=dict)  # the engine's own settings, as text
     host: str = "127.0.0.1"
@@ -74,10 +83,20 @@ class Settings:
     public_url: str | None = None  # of the status addresses, without a slash at the end
     trusted_proxies: tuple[Network, ...] = LOOPBACK  # whose forwarding headers count
     log_format: str = "text"
+    unused_proxies: tuple[str, ...] = ()  # a sentence for each proxy variable that cannot be used
 
     def retry_policy(self, target: str) -> RetryPolicy:
         """The retry policy of the target of this name."""
         return next((it.retry_policy for it in self.targets if it.name == target), RetryPolicy())
+
+    def renewal(self, subject: Subject) -> Renewal:
+        """What a generation begins with that begins now."""
+        return Renewal(
+            subject=subject,
+            expected=tuple(self.regions),
+            timeout_ms=self.timeout_ms,
+            retention_ms=self.retention_ms,
+        )
 
     def warnings(self) -> list[str]:
         """What is allowed and should not stay so, in sentences without secrets."""
@@ -110,16 +129,14 @@ class Settings:
         for name, text in flags.items():
             if text is not None:
                 values[name] = _flag(name).read(_flag_name(name), text)
-        if configured:
-            if "targets" in values and not flags.get("notify_file"):
-                raise SettingsError("FANIN_NOTIFY_FILE", "set together with a notify URL; set one of the two")
-            values["targets"] = configured.targets
-        values.pop("notify_file", None)
+        _resolve_targets(values, configured, flags, environment)
+        _notify_on(values, configured)
         if "regions" not in values:
             raise SettingsError(
-                "FANIN_REGIONS", "not set; name the regions to wait for, such as eastus,westeurope"
+                "FANIN_REGIONS",
+                "not set; name the regions to wait for in it or with --regions, such as eastus,westeurope",
             )
-        _read_keys_file(values)
+        _read_keys_file(values, _flag_name("keys_file") if flags.get("keys_file") else "FANIN_KEYS_FILE")
         _refuse_unknown_regions(values)
         _resolve_registry(values)
         options = options_of(values.get("engine", "sqlite"), environment)
@@ -169,6 +186,10 @@ def _actions(text: str) -> frozenset[str]:
     return frozenset(actions)
 
 
+def _patterns(text: str) -> Patterns:
+    return parse_patterns(text.split(","))
+
+
 def _one_of(names: Mapping[str, object]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.strip() not in names:
@@ -189,23 +210,62 @@ def _url(text: str) -> tuple[Target, ...]:
     return (Target(address=parse_url(text)),)
 
 
+def _messages(text: str) -> tuple[Phase, ...]:
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        if name not in MESSAGES:
+            raise ValueError(f"{quoted(name)} is none of {', '.join(MESSAGES)}")
+    return tuple(it for it in MESSAGES if it in names)
+
+
 def _yes(text: str) -> bool:
     if text.strip().casefold() not in _YES:
         raise ValueError(f"{quoted(text)} is not yes; to say no, unset it")
     return True
 
 
-def _read_keys_file(values: dict[str, Any]) -> None:
+def _resolve_targets(
+    values: dict[str, Any],
+    configured: Configuration | None,
+    flags: Mapping[str, str | None],
+    environment: Mapping[str, str],
+) -> None:
+    """Take the targets of the file, or give that of the URL the environment's proxy."""
+    values.pop("notify_file", None)
+    if configured:
+        if "targets" in values and not flags.get("notify_file"):
+            raise SettingsError("FANIN_NOTIFY_FILE", "set together with a notify URL; set one of the two")
+        values["targets"] = configured.targets
+    elif "targets" in values:
+        values["targets"] = tuple(
+            replace(target, proxy=proxy_of(target.address, environment)) for target in values["targets"]
+        )
+    if values.get("targets") or isinstance(values.get("regions"), Registry):
+        values["unused_proxies"] = tuple(unusable(environment))
+
+
+def _notify_on(values: dict[str, Any], configured: Configuration | None) -> None:
+    """Notify the one URL of these messages; targets of a file say for themselves what they want."""
+    wanted = values.pop("notify_on", None)
+    if wanted is None:
+        return
+    if configured or "targets" not in values:
+        problem = "a file of targets says it for each, with on:" if configured else "no notify URL is set"
+        raise SettingsError("FANIN_NOTIFY_ON", problem)
+    values["targets"] = tuple(replace(target, on=wanted) for target in values["targets"])
+
+
+def _read_keys_file(values: dict[str, Any], name: str) -> None:
     """Read the keys from their file, which may change while the service runs."""
     path = values.get("keys_file")
     if path is None:
         return
     if "keys" in values:
-        raise SettingsError("FANIN_KEYS_FILE", "set together with FANIN_KEYS; set only one of the two")
+        raise SettingsError(name, "set together with FANIN_KEYS; set only one of the two")
     try:
         values["keys"] = read_keys(path)
     except ValueError as exc:
-        raise SettingsError("FANIN_KEYS_FILE", str(exc)) from exc
+        raise SettingsError(name, str(exc)) from exc
 
 
 def _refuse_unknown_regions(values: Mapping[str, Any]) -> None:
@@ -260,6 +320,7 @@ SPELLINGS: Mapping[str, _Setting] = {
     "WebhookTimeout": _Setting("timeout_ms", parse_time_span),
     "FANIN_NOTIFY_URL": _Setting("targets", _url),
     "NOTIFY_URL": _Setting("targets", _url),
+    "FANIN_NOTIFY_ON": _Setting("notify_on", _messages),
     "FANIN_NOTIFY_FILE": _Setting("notify_file", _path),
     "FANIN_DATA_DIR": _Setting("data_dir", _path),
     "DATA_DIR": _Setting("data_dir", _path),
@@ -270,6 +331,10 @@ SPELLINGS: Mapping[str, _Setting] = {
     "FANIN_INSECURE_NO_KEYS": _Setting("insecure_no_keys", _yes),
     "FANIN_CORRELATION": _Setting("correlation", _one_of(CORRELATIONS)),
     "FANIN_ACTIONS": _Setting("actions", _actions),
+    "FANIN_REPOSITORIES": _Setting("repositories", _patterns),
+    "FANIN_TAGS": _Setting("tags", _patterns),
+    "FANIN_TAGGED_ONLY": _Setting("tagged_only", _yes),
+    "FANIN_SKIP_ATTACHMENTS": _Setting("skip_attachments", _yes),
     "FANIN_RETENTION": _Setting("retention_ms", parse_duration),
     "FANIN_ENGINE": _Setting("engine", _one_of(ENGINES)),
     "FANIN_HOST": _Setting("host", str.strip),

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from fanin.aggregator.cli.options import examples
-from fanin.aggregator.engines.sqlite.file import FILE, FileContents, copy, restore
+from fanin.aggregator.engines.sqlite.copies import copy, restore
+from fanin.aggregator.engines.sqlite.file import FILE, FileContents
 from fanin.aggregator.errors import StoreUnusableError
 from fanin.aggregator.settings import DATA_DIR, PRIVATE_UMASK
 

@@ -3,12 +3,13 @@
 import asyncio
 
 from fanin.aggregator import engines
+from fanin.aggregator.advice import advice
 from fanin.aggregator.auth import mount_warning
 from fanin.aggregator.cli.backup import described
 from fanin.aggregator.durations import format_duration
+from fanin.aggregator.engines.sqlite.copies import RESTORED
 from fanin.aggregator.engines.sqlite.file import (
     FILE,
-    RESTORED,
     check_integrity,
     check_writable,
     contents,
@@ -48,11 +49,36 @@ def _settings(settings: Settings) -> list[str]:
     warning = mount_warning(settings.keys_file) if settings.keys_file else None
     return [
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(regions)}{origin}",
+        *_filters(settings),
         f"requires {' and '.join(credentials) or 'no credentials'} of webhooks",
         *(f"warning: {warning}" for warning in settings.warnings()),
-        f"notifies {len(settings.targets)} target{'' if len(settings.targets) == 1 else 's'}",
+        *_targets(settings),
+        *(f"warning: {sentence}" for sentence in advice(settings)),
         *([f"warning: {warning}"] if warning else []),
     ]
+
+
+def _filters(settings: Settings) -> list[str]:
+    """What fans in, if not everything does."""
+    found = [
+        f"{what} {', '.join(patterns.texts)}"
+        for what, patterns in (("repositories", settings.repositories), ("tags", settings.tags))
+        if patterns.texts
+    ]
+    found += ["tagged pushes only"] if settings.tagged_only else []
+    found += ["no signatures, attestations and SBOMs"] if settings.skip_attachments else []
+    return [f"ignores everything but: {'; '.join(found)}"] if found else []
+
+
+def _targets(settings: Settings) -> list[str]:
+    """The targets by name, format, outcomes and host; the rest of an address may be a secret."""
+    number = len(settings.targets)
+    lines = [f"notifies {number} target{'' if number == 1 else 's'}"]
+    for it in settings.targets:
+        where = f"{'https' if it.address.tls else 'http'}://{it.address.host_header}"
+        by = f", through the proxy {it.proxy.host_header}" if it.proxy else ""
+        lines.append(f"  {it.name}: {', '.join(it.on)} as {it.format} to {where}{by}")
+    return lines
 
 
 def _data(settings: Settings) -> list[str]:

@@ -35,7 +35,9 @@ class ServiceClient:
         """Use the service at ``url``, or at the one that the environment names (FANIN_URL, FANIN_PORT)."""
         self.url = (url or os.environ.get("FANIN_URL") or _local_url()).rstrip("/")
 
-    def request(self, method: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    def request(
+        self, method: str, path: str, query: Mapping[str, str], *, timeout_s: float = REQUEST_S
+    ) -> dict[str, Any]:
         """Send one request; return the JSON object of its response.
 
         Raises:
@@ -46,10 +48,10 @@ class ServiceClient:
         headers = _credentials(os.environ)
         try:
             # No proxy: the service is a neighbour, and its key must not pass through other hands.
-            with httpx.Client(headers=headers, timeout=REQUEST_S, trust_env=False) as client:
+            with httpx.Client(headers=headers, timeout=timeout_s, trust_env=False) as client:
                 response = client.request(method, f"{self.url}{path}", params=query)
         except httpx.TimeoutException:
-            raise RequestFailedError(f"{self.url} did not respond within {REQUEST_S:g} s") from None
+            raise RequestFailedError(f"{self.url} did not respond within {timeout_s:g} s") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise RequestFailedError(f"{self.url!r} is not a URL like http://127.0.0.1:8080") from None
         except httpx.HTTPError as exc:

@@ -58,7 +58,10 @@ def retry(*, everything: bool, target: str | None, operation: str | None, form: 
     click.echo("no such dead letters" if not number else f"{number} sent again")
 
 
-@outbox.command(epilog=examples("fanin outbox targets"))
+@outbox.command(
+    short_help="List the targets, their states, and how much waits for each.",
+    epilog=examples("fanin outbox targets"),
+)
 @format_option
 @url_option
 def targets(*, form: str, url: str | None) -> None:
@@ -87,7 +90,10 @@ def _pause_or_resume(command: str, target: str | None, operation: str | None, ur
     click.echo(f"{target} is {command}d" if number is None else f"{number} {command}d")
 
 
-@outbox.command(epilog=examples("fanin outbox pause --target oncall"))
+@outbox.command(
+    short_help="Send nothing to a target, until it is resumed.",
+    epilog=examples("fanin outbox pause --target oncall"),
+)
 @click.option("--target", metavar="NAME", help="Pause this target.")
 @click.option("--operation", metavar="ID", help="Pause what waits of this operation only.")
 @url_option
@@ -106,7 +112,8 @@ def resume(*, target: str | None, operation: str | None, url: str | None) -> Non
 
 
 @outbox.command(
-    epilog=examples("fanin outbox discard --target removed", "fanin outbox discard --operation ID")
+    short_help="Delete pending notifications and dead letters for good.",
+    epilog=examples("fanin outbox discard --target removed", "fanin outbox discard --operation ID"),
 )
 @click.option("--target", metavar="NAME", help="Discard those of this target, configured or not.")
 @click.option("--operation", metavar="ID", help="Discard those of this operation.")

@@ -36,10 +36,10 @@ ANY_IPV6 = "::"
 SYSTEMD_FD = 3
 
 _EXAMPLES = examples(
-    "fanin serve --regions eastus,westeurope --timeout 2h --notify-url https://example.org/images",
-    "FANIN_KEYS=$(openssl rand -hex 24) fanin serve --regions eastus,westeurope --host 0.0.0.0",
+    "fanin serve --regions eastus,westeurope --notify-url https://example.org/",
+    "fanin serve --regions eastus,westeurope --keys-file keys --host 0.0.0.0",
     "fanin serve --check --regions eastus,westeurope",
-    "fanin instances --state waiting       lists what a running service waits for",
+    "fanin instances --state waiting    lists what a running service waits for",
 )
 
 
@@ -70,6 +70,12 @@ _EXAMPLES = examples(
 )
 @click.option("--actions", metavar="NAMES", help="Actions to wait for; others are ignored. [all]")
 @click.option(
+    "--repositories", metavar="GLOBS", help="Repositories to wait for: 'team/*,!team/scratch'. [all]"
+)
+@click.option("--tags", metavar="GLOBS", help="Tags to wait for: 'v*,latest'. [all, and pushes by digest]")
+@click.option("--tagged-only", is_flag=True, help="Ignore pushes by digest, as of an index's platforms.")
+@click.option("--skip-attachments", is_flag=True, help="Ignore signatures, attestations and SBOMs.")
+@click.option(
     "--retention", metavar="DURATION", help="How long operations are kept after their outcome. [7d]"
 )
 @click.option(
@@ -82,7 +88,14 @@ _EXAMPLES = examples(
 @click.option("--verbose", is_flag=True, help="Log every arrival, not only outcomes.")
 @click.option("--check", is_flag=True, help="Check settings and data, report them, and exit.")
 def serve(
-    *, insecure_no_keys: bool, verbose: bool, check: bool, local_backend: bool, **flags: str | None
+    *,
+    insecure_no_keys: bool,
+    tagged_only: bool,
+    skip_attachments: bool,
+    verbose: bool,
+    check: bool,
+    local_backend: bool,
+    **flags: str | None,
 ) -> None:
     """Wait for one webhook per region, then send one notification.
 
@@ -92,7 +105,8 @@ def serve(
 
     Options can be set as environment variables: FANIN_REGIONS, FANIN_TIMEOUT, FANIN_NOTIFY_URL,
     FANIN_NOTIFY_FILE, FANIN_DATA_DIR, FANIN_HOST, FANIN_PORT, FANIN_KEEP_ALIVE, FANIN_PUBLIC_URL,
-    FANIN_KEYS_FILE, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also
+    FANIN_KEYS_FILE, FANIN_CORRELATION, FANIN_ACTIONS, FANIN_REPOSITORIES, FANIN_TAGS,
+    FANIN_TAGGED_ONLY, FANIN_SKIP_ATTACHMENTS, FANIN_RETENTION, FANIN_ENGINE, FANIN_LOG_FORMAT; also
     NOTIFY_URL, DATA_DIR, PORT, and the original's WebhookRegions and WebhookTimeout (0:01:20). An option wins
     over the environment.
 
@@ -103,6 +117,8 @@ def serve(
     """
     fields = {_FIELDS.get(name, name): text for name, text in flags.items()}
     fields["insecure_no_keys"] = "yes" if insecure_no_keys else None
+    fields["tagged_only"] = "yes" if tagged_only else None
+    fields["skip_attachments"] = "yes" if skip_attachments else None
     try:
         settings = Settings.from_environment(os.environ, fields)
         _require_credentials(settings, settings.host)
@@ -220,13 +236,13 @@ def run(settings: Settings, listener: socket.socket, *, engine: "EngineFactory |
 
     from fanin.aggregator.http.app import create_app
     from fanin.aggregator.http.protocol import OUR_HTTP
-    from fanin.aggregator.http.same_site import refuse_cross_site
+    from fanin.aggregator.http.same_site import SameSite
 
     app = create_app(settings, engine=engine)
     served: AsgiApp = app
     if not settings.requires_credentials:
         loopback = _is_loopback(listener.getsockname()[0]) and not settings.insecure_no_keys
-        served = refuse_cross_site(app, loopback=loopback)
+        served = SameSite(app, loopback=loopback)
     config = uvicorn.Config(
         served,
         http=OUR_HTTP,

@@ -4,75 +4,65 @@ Rules of this file: a sender can act on every response (2xx: durable; 4xx: chang
 with ``Retry-After``); no response is a 500; a response has an error's message, never a traceback.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from fanin.aggregator import engines, log
+from fanin.aggregator.advice import advice
 from fanin.aggregator.auth import Authenticator
 from fanin.aggregator.clock import SYSTEM_CLOCK, Clock, stopwatch_s
-from fanin.aggregator.engine import Engine, EngineFactory, TargetControl
+from fanin.aggregator.engine import Engine, EngineFactory, Receipt, TargetControl
 from fanin.aggregator.errors import (
     AggregatorError,
-    BodyTimeoutError,
-    BodyTooLargeError,
     MalformedError,
     StoreFailedError,
-    UnauthorizedError,
-    UnknownRegionError,
-    UnsupportedEncodingError,
     quoted,
 )
-from fanin.aggregator.fanin import Phase, Region
+from fanin.aggregator.fanin import Phase
+from fanin.aggregator.http.event_grid import EventGridEndpoint
+from fanin.aggregator.http.exchange import CompleteRequest, Message
 from fanin.aggregator.http.origin import Origin
+from fanin.aggregator.http.page.endpoint import StatusPage
 from fanin.aggregator.http.query import (
     fold_names,
     parse_dead,
     parse_limit,
     parse_phase,
     parse_selection,
+    parse_target,
     require_selection,
 )
 from fanin.aggregator.http.views import (
     STATUS_PATH,
-    check_status,
     durable_status,
     instance_view,
     outbox_entry_view,
+    rehearsal_view,
     status_uri,
     target_view,
 )
+from fanin.aggregator.http.webhooks import BY_REGION, IMAGE_PUSH, WebhookEndpoint, is_webhook, refuse
+from fanin.aggregator.intake import Intake
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.notifier import HttpNotifier
+from fanin.aggregator.notify.port import Notifier
+from fanin.aggregator.notify.rehearsal import rehearse
 from fanin.aggregator.regions import RegistryRegions
 from fanin.aggregator.settings import Settings
-from fanin.aggregator.wire import (
-    BODY_BYTES_MAX,
-    CORRELATIONS,
-    PING,
-    Arrival,
-    decode,
-    normalise_region,
-    same_location,
-    subject_of,
-)
+from fanin.aggregator.wire import Arrival
 
-# How long a body may take to arrive. Registries wait about 10 s for a response.
-BODY_S = 30
-# A body that is too large is read up to here all the same: a sender that is still sending does not see the
-# response when the connection is closed.
-BODY_BYTES_READ_MAX = 16 << 20
 # Retry-After of a poller: Durable Functions has 10 s in the first response, then 5 s.
 RETRY_AFTER_START, RETRY_AFTER_STATUS = "10", "5"
 # A sender must not fill the log.
@@ -94,13 +84,15 @@ def create_app(
         engine: Builds the engine; by default the one that the settings name.
     """
     metrics = Metrics()
-    api = HttpApi(settings, metrics)
+    api = HttpApi(settings, metrics, clock)
     build = engine or engines.load(settings.engine)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         for warning in settings.warnings():
             log.event(logging.WARNING, "weak-credentials", reason=warning)
+        for sentence in advice(settings):
+            log.event(logging.WARNING, "doubtful-setting", reason=sentence)
         async with AsyncExitStack() as stack:
             if isinstance(settings.regions, RegistryRegions):
                 stack.push_async_callback(settings.regions.close)
@@ -108,14 +100,15 @@ def create_app(
                 await settings.regions.start()
             notifier = None
             if settings.targets:
-                notifier = HttpNotifier(settings.targets, clock)
+                notifier = api.notifier = HttpNotifier(settings.targets, clock)
                 stack.callback(notifier.close)
-            api.engine = build(settings, clock, metrics, notifier)
+            api.engine = api.webhooks.engine = build(settings, clock, metrics, notifier)
             stack.push_async_callback(api.engine.close)
             await api.engine.open()
             yield
 
-    app = Starlette(
+    app = _Service(
+        api.webhooks,
         routes=api.routes(),
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error},
@@ -124,13 +117,30 @@ def create_app(
     return app
 
 
+class _Service(Starlette):
+    """Serves webhooks itself, and has Starlette do the rest."""
+
+    def __init__(self, webhooks: WebhookEndpoint, **options: Any) -> None:
+        super().__init__(**options)
+        self._webhooks = webhooks
+
+    def begin(self, request: CompleteRequest, connection: Message) -> bool:
+        """Take a webhook; see `fanin.aggregator.http.exchange.DirectApp`."""
+        return self._webhooks.begin(request, connection)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        served = self._webhooks if is_webhook(scope) else super().__call__
+        await served(scope, receive, send)
+
+
 class HttpApi:
-    """The endpoints of one service."""
+    """The endpoints of one service but the webhooks', which `webhooks` is."""
 
     engine: Engine  # there from the lifespan's startup on
+    notifier: Notifier | None = None  # the same; None without targets
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        self._settings, self._metrics, self._clock = settings, metrics, clock
         self._auth = Authenticator(
             keys=settings.keys,
             keys_file=settings.keys_file,
@@ -138,24 +148,31 @@ class HttpApi:
             signing=settings.signing_secrets,
         )
         self._origin = Origin(settings.public_url, settings.trusted_proxies)
-        self._correlate = CORRELATIONS[settings.correlation]
+        intake = Intake(settings)
+        self.webhooks = WebhookEndpoint(metrics, self._auth, self._origin, intake)
+        self._page = StatusPage(settings, metrics, self._auth, clock, lambda: self.engine)
+        self._event_grid = EventGridEndpoint(self._auth, intake, metrics, self._deliver)
 
     def routes(self) -> list[Route]:
         """The endpoints by path, in any letter case, as Azure Functions finds them."""
         routes = [
-            Route("/api/ImagePush", self._measured(self.push), methods=["POST"]),
-            Route("/webhooks/{region}", self._measured(self.push), methods=["POST"]),
-            Route("/api/ImagePush", explain, methods=["GET", "OPTIONS"]),
-            Route("/webhooks/{region}", explain, methods=["GET", "OPTIONS"]),
+            # They are found by `_Service` already; here, other methods are answered with those there are.
+            *(Route(path, self.webhooks, methods=["POST"]) for path in (IMAGE_PUSH, BY_REGION)),
+            Route("/api/EventGrid", self._measured(self._event_grid.receive), methods=["POST"]),
+            Route("/api/EventGrid", _responding(self._event_grid.handshake), methods=["GET", "OPTIONS"]),
+            *(Route(path, explain, methods=["GET", "OPTIONS"]) for path in (IMAGE_PUSH, BY_REGION)),
             Route(STATUS_PATH + "{operation_id:path}", _responding(self.status)),
             Route("/instances", _responding(self.instances)),
             Route("/outbox", _responding(self.outbox)),
             Route("/outbox/retry", _responding(self.retry), methods=["POST"]),
+            Route("/outbox/test", _responding(self.test), methods=["POST"]),
             Route("/outbox/targets", _responding(self.targets)),
             Route("/outbox/pause", _responding(self.pause), methods=["POST"]),
             Route("/outbox/resume", _responding(self.resume), methods=["POST"]),
             Route("/outbox/discard", _responding(self.discard), methods=["POST"]),
             Route("/metrics", _responding(self.prometheus)),
+            Route("/", _responding(self._page.get)),
+            Route("/", _responding(self._page.post), methods=["POST"]),
             Route("/healthz", _responding(self.healthz)),
             Route("/readyz", _responding(self.readyz)),
         ]
@@ -164,33 +181,6 @@ class HttpApi:
         return routes
 
     # --- endpoints ---
-
-    async def push(self, request: Request) -> Response:
-        """Store one webhook."""
-        self._authorise(request)
-        self._auth.require_header(request.headers)
-        region = self._region(request)
-        body = await _body(request)
-        self._auth.verify_signature(request.headers, body, region)
-        event = decode(body)
-        if event.action == PING:
-            self._require_known_region(region)
-            log.event(logging.INFO, "ping", region=region)
-            return _json({"status": "pong", "region": region})
-        if event.action not in self._settings.actions:
-            self._require_known_region(region)
-            log.event(logging.INFO, "ignored", action=event.action, id=event.id, region=region)
-            return _json({"status": "ignored", "action": event.action})
-        subject = subject_of(event)
-        operation_id = self._correlate(event.id, subject)
-        receipt = await self.engine.deliver(Arrival(operation_id, region, subject))
-        location, accepted = check_status(self._origin.of(request.scope), operation_id)
-        headers = {
-            "location": location,
-            "retry-after": RETRY_AFTER_START,
-            "fanin-arrival": receipt.result.value if receipt else "accepted",
-        }
-        return Response(accepted, 202, headers, "application/json")
 
     async def status(self, request: Request) -> Response:
         """Respond with one operation, as Durable Functions would."""
@@ -242,6 +232,17 @@ class HttpApi:
             logging.INFO, "dead-letters-retried", target=target, operation=operation, notifications=number
         )
         return _json({"retried": number})
+
+    async def test(self, request: Request) -> Response:
+        """Send a test message to one target, or to all; respond with what each answered."""
+        self._authorise(request)
+        names = [target.name for target in self._settings.targets]
+        target = parse_target(fold_names(request.query_params), names)
+        if self.notifier is None:
+            raise MalformedError("no target is configured, so there is nothing to test")
+        chosen = names if target is None else [target]
+        results = await rehearse(self.notifier, chosen, tuple(self._settings.regions), self._clock)
+        return _json({"targets": [rehearsal_view(result) for result in results]})
 
     async def targets(self, request: Request) -> Response:
         """Respond with the targets, what waits for each, and whether it is sent."""
@@ -298,12 +299,8 @@ class HttpApi:
     def _authorise(self, request: Request) -> None:
         self._auth.require_key(request.headers, fold_names(request.query_params))
 
-    def _region(self, request: Request) -> Region:
-        """The region that a request names, as it is configured: ``West Europe`` is ``westeurope``, too."""
-        region = normalise_region(_claimed_region(request))
-        if region in self._settings.regions:
-            return region
-        return next((it for it in self._settings.regions if same_location(it, region)), region)
+    async def _deliver(self, arrival: Arrival) -> Receipt | None:
+        return await self.engine.deliver(arrival)
 
     def _require_outbox(self) -> None:
         if not self.engine.capabilities.lists_outbox:
@@ -313,10 +310,6 @@ class HttpApi:
         if not self.engine.capabilities.controls_targets:
             raise HTTPException(404, f"the engine {self._settings.engine} cannot control its targets")
         return cast("TargetControl", self.engine)
-
-    def _require_known_region(self, region: Region) -> None:
-        if region not in self._settings.regions:
-            raise UnknownRegionError(region, self._settings.regions)
 
     def _measured(self, endpoint: _Endpoint) -> _Endpoint:
         responding, metrics = _responding(endpoint), self._metrics
@@ -351,23 +344,11 @@ def _responding(endpoint: _Endpoint) -> _Endpoint:
 
 
 def _refused(request: Request, error: AggregatorError) -> Response:
-    path = request.url.path[:PATH_LOGGED_MAX]
-    region = _claimed_region(request)[:REGION_LOGGED_MAX] or None
-    log.event(logging.INFO, "refused", status=error.status, path=path, region=region, reason=error)
-    return _error(error)
-
-
-def _claimed_region(request: Request) -> str:
-    """The region as the request's URL has it, which a refused sender may have made up."""
-    return request.path_params.get("region") or fold_names(request.query_params).get("region", "")
-
-
-def _error(error: AggregatorError) -> Response:
-    if isinstance(error, UnauthorizedError):
-        return Response(status_code=error.status)
-    retry_after_s = error.retry_after_s
-    headers = None if retry_after_s is None else {"retry-after": str(retry_after_s)}
-    return _json({"error": error.code, "message": str(error)}, error.status, headers)
+    region = fold_names(request.query_params).get("region", "")
+    raw = refuse(error, path=request.url.path, region=region)
+    response = Response(raw.body, raw.status)
+    response.raw_headers = list(raw.headers)
+    return response
 
 
 async def explain(request: Request) -> Response:
@@ -398,44 +379,6 @@ async def _http_error(request: Request, exc: Exception) -> Response:
                 f"there is no {quoted(request.url.path)}; send webhooks to POST /api/ImagePush?region=NAME"
             )
     return _json({"error": code, "message": message}, exc.status_code, exc.headers)
-
-
-async def _body(request: Request) -> bytes:
-    """Read the whole body.
-
-    Raises:
-        BodyTooLargeError: it has more than `BODY_BYTES_MAX`.
-        BodyTimeoutError: it takes longer than `BODY_S`.
-        MalformedError: the sender closed the connection before its end.
-        UnsupportedEncodingError: it is compressed.
-    """
-    headers = request.headers
-    announced = headers.get("content-length", "0")
-    too_large = announced.isdecimal() and int(announced) > BODY_BYTES_MAX
-    if too_large and "expect" in headers:
-        raise BodyTooLargeError(f"the body has {announced[:20]} bytes; at most {BODY_BYTES_MAX} are accepted")
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size <= BODY_BYTES_MAX:
-                    chunks.append(chunk)
-                else:
-                    chunks.clear()
-                if size > BODY_BYTES_READ_MAX:
-                    break
-    except TimeoutError as exc:
-        raise BodyTimeoutError(f"the body did not arrive within {BODY_S:g} s") from exc
-    except ClientDisconnect as exc:
-        raise MalformedError("the sender closed the connection before the body was complete") from exc
-    if size > BODY_BYTES_MAX:
-        raise BodyTooLargeError(f"the body has more than {BODY_BYTES_MAX} bytes")
-    encoding = headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
-        raise UnsupportedEncodingError(encoding)
-    return b"".join(chunks)
 
 
 def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

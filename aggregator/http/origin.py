@@ -9,7 +9,7 @@ X-Original-Host.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from starlette.types import Scope
@@ -32,16 +32,25 @@ class Origin:
         self._public_url = public_url
         self._trusts = lru_cache(maxsize=1_024)(lambda peer: is_in(peer, proxies))
 
-    def of(self, scope: Scope) -> str:
-        """Scheme, host and path prefix, without a slash at the end."""
+    def of(self, scope: Scope, headers: Mapping[bytes, bytes] | None = None) -> str:
+        """Scheme, host and path prefix, without a slash at the end.
+
+        Args:
+            scope: The request's.
+            headers: Those of the scope by name, if the caller has them; of several with one name, the last.
+        """
         if self._public_url is not None:
             return self._public_url
-        headers = {name: value for name, value in scope["headers"] if name in _FORWARDING or name == b"host"}
-        server = scope.get("server") or ("localhost", None)
-        host = headers.pop(b"host", b"").decode("latin-1") or ":".join(str(it) for it in server if it)
+        headers = dict(scope["headers"]) if headers is None else headers
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not host:
+            host = ":".join(str(it) for it in scope.get("server") or ("localhost", None) if it)
         scheme, prefix = scope["scheme"], scope.get("root_path", "")
-        if headers and scope.get("client") and self._trusts(scope["client"][0]):
-            first = {name: value.decode("latin-1").partition(",")[0] for name, value in headers.items()}
+        if _FORWARDING.isdisjoint(headers):
+            return f"{scheme}://{host}{prefix}"
+        if scope.get("client") and self._trusts(scope["client"][0]):
+            said = {name: headers[name].decode("latin-1") for name in _FORWARDING & headers.keys()}
+            first = {name: value.partition(",")[0] for name, value in said.items()}
             scheme, host, prefix = _forwarded(first, scheme, host, prefix)
         return f"{scheme}://{host}{prefix}"
 

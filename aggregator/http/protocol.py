@@ -18,8 +18,8 @@ from uvicorn.server import ServerState
 
 from fanin.aggregator import log
 from fanin.aggregator.errors import AggregatorError, MemoryBudgetError, NotHttpError, RequestError
-from fanin.aggregator.http.exchange import PIECE_BYTES, Exchange, Message, refusal
-from fanin.aggregator.http.request_parser import RequestParser
+from fanin.aggregator.http.exchange import PIECE_BYTES, Exchange, refusal
+from fanin.aggregator.http.request_parser import RequestHead, RequestParser
 from fanin.aggregator.http.shared_limits import FREE_BYTES, MemoryBudget
 from fanin.aggregator.http.uvicorn_context import UvicornContext
 from fanin.aggregator.wire import BODY_BYTES_MAX
@@ -155,7 +155,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
                     return
                 self._in_head = False
                 self._deadline_s = math.inf
-                exchange = new = self._exchange = Exchange(self, self._uvicorn.scope(head), head)
+                exchange = new = self._exchange = Exchange(self, head)
             if not self._parser.body_ended:
                 self._read_body(exchange)
         except RequestError as error:
@@ -215,8 +215,11 @@ class HttpProtocol(asyncio.BufferedProtocol):
         exchange, parser = self._exchange, self._parser
         if self._lingering:
             return
-        if exchange is None:
+        if exchange is None and not parser.pending:
             self._resume_reading()
+        elif exchange is None:
+            self._pause_reading()  # the response has been sent; what follows the request is read later
+            self._hold()
         elif exchange.buffered >= PIECE_BYTES or (parser.body_ended and parser.pending):
             self._pause_reading()
             self._hold()
@@ -368,9 +371,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
         """Close without a response, or in the middle of one."""
         self._transport.abort()
 
-    def log_access(self, scope: Message, status: int) -> None:
+    def log_access(self, head: RequestHead, status: int) -> None:
         """Log a request, where that is wanted."""
-        self._uvicorn.log_access(scope, status)
+        self._uvicorn.log_access(head, status)
 
     # --- time ---
 

@@ -1,6 +1,6 @@
 """Query parameters of the HTTP API, parsed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from fanin.aggregator.errors import MalformedError, quoted
 from fanin.aggregator.fanin import Phase
@@ -10,6 +10,7 @@ from fanin.aggregator.notify.yaml_nodes import nearest
 type Query = Mapping[str, str]
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
+STATES = (Phase.WAITING, Phase.COMPLETED, Phase.TIMED_OUT)  # of an operation
 OUTBOX_STATES = {"waiting": False, "dead": True}  # whether the entry is a dead letter
 
 
@@ -27,10 +28,9 @@ def parse_phase(text: str | None) -> Phase | None:
     """
     if text is None:
         return None
-    try:
-        return Phase(text)
-    except ValueError as exc:
-        raise MalformedError(f"state={quoted(text)} is none of {', '.join(Phase)}") from exc
+    if text not in STATES:
+        raise MalformedError(f"state={quoted(text)} is none of {', '.join(STATES)}")
+    return Phase(text)
 
 
 def parse_limit(text: str | None) -> int:
@@ -79,13 +79,24 @@ def parse_selection(query: Query, targets: Collection[str]) -> tuple[str | None,
     Raises:
         MalformedError: an unknown target, or an unknown parameter: it might be meant to narrow the selection.
     """
+    return _target(query, targets, names=("target", "operation")), query.get("operation")
+
+
+def parse_target(query: Query, targets: Collection[str]) -> str | None:
+    """Parse ``?target=``; None for all.
+
+    Raises:
+        MalformedError: an unknown target or parameter, as in `parse_selection`.
+    """
+    return _target(query, targets, names=("target",))
+
+
+def _target(query: Query, targets: Collection[str], *, names: Sequence[str]) -> str | None:
     for name in query:
-        if name not in {"target", "operation", "code"}:
-            raise MalformedError(
-                f"no such parameter {quoted(name)}; {nearest(name, ('target', 'operation'))}"
-            )
+        if name not in {*names, "code"}:
+            raise MalformedError(f"no such parameter {quoted(name)}; {nearest(name, names)}")
     target = query.get("target")
     if target is not None and target not in targets:
         hint = nearest(target, targets) if targets else "no target is configured"
         raise MalformedError(f"no such target {quoted(target)}; {hint}")
-    return target, query.get("operation")
+    return target

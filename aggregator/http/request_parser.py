@@ -7,7 +7,9 @@ section 7.8), so its body is a body. Whatever a client can make longer has a lim
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from fanin.aggregator.errors import HeadTooLargeError, NotHttpError
 
@@ -22,6 +24,9 @@ TRAILER_BYTES_MAX = 8_192
 # A body in chunks of one byte is legal; after half a millisecond of such work other connections are served.
 CHUNKS_PER_READ = 500
 
+# A registry's heads differ in the length of the body at most; so many are parsed once, up to this size.
+_HEADS_KEPT, _HEAD_KEPT_BYTES_MAX = 128, 1_024
+
 _LENGTH_DIGITS_MAX = 18
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _FIELD_LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
@@ -35,15 +40,18 @@ _TRAILERS = re.compile(_FIELD_LINES + rb"\r\n")
 
 _FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
 _LISTS = frozenset((b"connection", b"expect"))
+# A parser that merges trailers with headers would read another request (RFC 9110, section 6.5.1).
+_NEVER_TRAILERS = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
 
 class RequestHead(NamedTuple):
     """A request but for its body. ``headers`` has lower-case names, in the order of the request."""
 
     method: str
-    path: bytes  # as sent: percent-encoded; ``*`` for a request about the server itself
+    raw_path: bytes  # as sent: percent-encoded; ``*`` for a request about the server itself
+    path: str  # decoded
     query: bytes
-    headers: list[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
     minor_version: int  # of HTTP/1
     body_length: int | None  # in bytes; None: in chunks, until the last one
     keep_alive: bool
@@ -105,7 +113,8 @@ class RequestParser:
             self._vet_begun_head(begin)
             return None
         self._at, self._vetted = end + 4, 0
-        head = _parse_head(self._buffer[begin : end + 2])
+        text = self._buffer[begin : end + 2]
+        head = _parse_head(text) if len(text) > _HEAD_KEPT_BYTES_MAX else _kept_head(text)
         self._chunked = head.body_length is None
         self._left = head.body_length or 0
         self._between_chunks = self._in_trailers = False
@@ -196,6 +205,9 @@ class RequestParser:
         if size > TRAILER_BYTES_MAX:
             raise NotHttpError(f"trailers have more than {TRAILER_BYTES_MAX} bytes")
         if match is not None:
+            names = {name.lower() for name, _ in _FIELD.findall(match[0])}
+            if names & _NEVER_TRAILERS:
+                raise NotHttpError("trailers say where the body ends, or whose it is")
             self._at = match.end()
             self.body_ended = True
         elif self._buffer.find(b"\r\n\r\n", self._at) >= 0 or not self._is_begun_text(self._at):
@@ -231,13 +243,17 @@ def _parse_head(head: bytes) -> RequestHead:
     return RequestHead(
         match[1].decode(),
         path,
+        unquote(path.decode()) if b"%" in path else path.decode(),
         query,
-        headers,
+        tuple(headers),
         minor,
         _body_length(framing, minor),
         minor == 1 and (connection is None or b"close" not in _tokens(connection)),
         minor == 1 and b"expect" in framing and framing[b"expect"].lower() == b"100-continue",
     )
+
+
+_kept_head = lru_cache(maxsize=_HEADS_KEPT)(_parse_head)
 
 
 def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:

@@ -4,6 +4,7 @@ The check-status response and the status body have the field names of Durable Fu
 2.13), in its order. Of its management URIs only the status query is offered: no other one would work here.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,11 +14,15 @@ import msgspec
 from fanin.aggregator.engine import OutboxEntry, TargetState
 from fanin.aggregator.fanin import FanIn, OperationId, notification_of
 from fanin.aggregator.notify.formats.json import body_of
+from fanin.aggregator.notify.rehearsal import RehearsalResult
 from fanin.aggregator.wire import rfc3339
 
 STATUS_PATH = "/runtime/webhooks/durabletask/instances/"
 # The name of the original's orchestrator.
 ORCHESTRATOR = "WaitForAllRegions"
+
+# What needs no percent-encoding (RFC 3986, section 2.3), as the UUIDs of registries do not.
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
 
 _encoder = msgspec.json.Encoder()
 
@@ -31,7 +36,9 @@ class CheckStatus(msgspec.Struct, frozen=True):
 
 def status_uri(origin: str, operation_id: OperationId) -> str:
     """The URI of an operation's status. ``origin`` is scheme, host and any prefix."""
-    return f"{origin}{STATUS_PATH}{quote(operation_id, safe='')}"
+    if not _UNRESERVED.fullmatch(operation_id):
+        operation_id = quote(operation_id, safe="")
+    return f"{origin}{STATUS_PATH}{operation_id}"
 
 
 def check_status(origin: str, operation_id: OperationId) -> tuple[str, bytes]:
@@ -108,3 +115,13 @@ def target_view(state: TargetState) -> dict[str, Any]:
 
 def _to_the_second(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def rehearsal_view(result: RehearsalResult) -> dict[str, Any]:
+    """A test message's result as JSON."""
+    return {
+        "target": result.target,
+        "accepted": result.error is None,
+        "error": result.error,
+        "took_ms": result.took_ms,
+    }

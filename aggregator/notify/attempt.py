@@ -9,12 +9,18 @@ from fanin.aggregator import log
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.breaker import Breaker, BreakerState
-from fanin.aggregator.notify.port import NotDeliveredError
+from fanin.aggregator.notify.port import PREEMPTED, TIMED_OUT, NotDeliveredError
 from fanin.aggregator.notify.retry_record import RetryDecision
 
-ATTEMPT_S = 10.0
-# After so long, an attempt may be pre-empted by others that wait. Healthy receivers answer well within it.
-PREEMPT_AFTER_S = 1.0
+# How long an attempt may hold its slot. A target's own `timeout` is shorter, and its reason says more.
+ATTEMPT_S = 130.0
+# After so long, an attempt may be pre-empted by others that wait: if its receiver is known to be quicker, and
+# while nothing is known of it.
+PREEMPT_AFTER_S, PREEMPT_UNKNOWN_AFTER_S = 1.0, 2.0
+
+
+class PreemptedError(TimeoutError):
+    """An attempt was ended early, so that another one gets its slot, or because the service stops."""
 
 
 async def attempt(
@@ -24,7 +30,8 @@ async def attempt(
 
     Args:
         send: Sends the notification; see `fanin.aggregator.notify.port.Notifier.send`.
-        limit: Raises `TimeoutError` in the attempt, or at its end, when it has taken too long.
+        limit: Raises `TimeoutError` in the attempt, or at its end, when it has taken too long, or
+            `PreemptedError` when it was pre-empted.
 
     Returns:
         None when the target accepted, otherwise why not.
@@ -34,8 +41,10 @@ async def attempt(
             await send()
     except NotDeliveredError as exc:
         return exc
+    except PreemptedError:
+        return NotDeliveredError(PREEMPTED)
     except TimeoutError:
-        return NotDeliveredError("no response in time")
+        return NotDeliveredError(f"{TIMED_OUT}: no response in time")
     except Exception as exc:  # noqa: BLE001 - a bug with one notification must not stop the others
         log.LOGGER.exception("notification-crashed")
         return NotDeliveredError(f"internal error: {type(exc).__name__}")
@@ -44,13 +53,14 @@ async def attempt(
 
 def record_accepted(metrics: Metrics, notification: Notification, target: str, *, attempt: int) -> None:
     """Count and log an attempt that the target accepted."""
+    log.lines(logging.INFO, [count_accepted(metrics, notification, target, attempt=attempt)])
+
+
+def count_accepted(metrics: Metrics, notification: Notification, target: str, *, attempt: int) -> str:
+    """Count an attempt that the target accepted; return its line for `fanin.aggregator.log.lines`."""
     metrics.attempts["ok"] += 1
-    log.event(
-        logging.INFO,
-        "notification-accepted",
-        operation=notification.operation_id,
-        target=target,
-        attempt=attempt,
+    return log.line(
+        "notification-accepted", operation=notification.operation_id, target=target, attempt=attempt
     )
 
 

@@ -1,7 +1,8 @@
 """A circuit breaker for one target: what belongs to a target that is down is known once. Pure.
 
     state      event                                             next state
-    closed     `OPEN_AFTER` different notifications fail in a row  open
+    closed     `OPEN_AFTER` different notifications fail in a row,
+               or `OPEN_AFTER_TIMEOUTS` of them time out           open
     open       the pause is over, and an attempt begins: a probe   half-open
     half-open  the probe fails                                     open, with a longer pause
     any        an attempt is accepted, or refused for ever         closed
@@ -23,6 +24,8 @@ from fanin.aggregator.notify.retry_policy import backoff_ms
 # How many different notifications fail in a row before the target is taken to be down. Fewer may be refused
 # for what is in them, and must delay no other; and fewer cost little, because their own pauses grow.
 OPEN_AFTER = 50
+# The same for those that get no response in time. Such attempts cost more: each holds a slot for long.
+OPEN_AFTER_TIMEOUTS = 10
 # The longest pause between probes, unless the receiver asks for more. Its jitter comes on top.
 PROBE_PAUSE_MS_MAX = 60_000
 
@@ -39,6 +42,7 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     target: str  # its name, from which the jitter of the pauses is derived
     state: BreakerState = BreakerState.CLOSED
     failed: tuple[str, ...] = ()  # while closed: keys of the notifications that failed in a row
+    timed_out: int = 0  # of them
     probes: int = 0  # that failed since it opened
     probe_at_ms: int = 0  # while open: when an attempt may begin
     probe: str = ""  # while half-open: the key of the notification that is attempted
@@ -61,18 +65,23 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
             return self
         return type(self)(target=self.target)
 
-    def refused(self, key: str, now_ms: int, *, retry_after_ms: int | None = None) -> Self:
+    def refused(
+        self, key: str, now_ms: int, *, retry_after_ms: int | None = None, timed_out: bool = False
+    ) -> Self:
         """After an attempt that failed.
 
         Args:
             key: The notification's.
             now_ms: When it failed.
             retry_after_ms: For how long the receiver asked not to be tried again, if it did.
+            timed_out: It got no response in time.
         """
         if self.state is BreakerState.CLOSED:
-            failed = (*self.failed, key) if key not in self.failed else self.failed
-            if len(failed) < OPEN_AFTER:
-                return msgspec.structs.replace(self, failed=failed)
+            if key in self.failed:
+                return self
+            failed, late = (*self.failed, key), self.timed_out + timed_out
+            if len(failed) < OPEN_AFTER and late < OPEN_AFTER_TIMEOUTS:
+                return msgspec.structs.replace(self, failed=failed, timed_out=late)
         elif self.state is BreakerState.OPEN or key != self.probe:
             return self
         probes = self.probes + (self.state is BreakerState.HALF_OPEN)

@@ -14,7 +14,7 @@ from typing import Self
 
 import msgspec
 
-from fanin.aggregator.notify.port import NotDeliveredError
+from fanin.aggregator.notify.port import CUT_SHORT, TIMED_OUT, NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RetryPolicy, backoff_ms, pause_ms
 
 
@@ -35,6 +35,11 @@ class RetryRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     due_ms: int | None = None  # Unix epoch, of the next attempt; None before the first one, and when dead
     error: str | None = None  # of the last attempt
     dead_ms: int | None = None  # Unix epoch, when it became a dead letter
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the last attempt got no response in time."""
+        return self.error is not None and self.error.startswith((TIMED_OUT, CUT_SHORT))
 
     def after(self, decision: RetryDecision, *, key: str, now_ms: int) -> Self:
         """The record after one more attempt that failed.

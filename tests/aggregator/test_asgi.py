@@ -75,7 +75,7 @@ def test_a_wrong_setting_ends_the_process_with_one_line(
 
 
 def test_no_keys_are_needed_if_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In so many words."""
+    """The setting for that is written out: it is no default."""
     monkeypatch.delenv("FANIN_KEYS")
     monkeypatch.setenv("FANIN_INSECURE_NO_KEYS", "yes")
 

@@ -44,7 +44,7 @@ async def jumps(monkeypatch: pytest.MonkeyPatch, *steps_ms: int) -> int:
 
 
 async def test_the_system_clock_has_milliseconds_since_the_epoch() -> None:
-    """As time.time has seconds."""
+    """It shows what `time.time` shows, in milliseconds."""
     before = time.time()
     now_ms = SYSTEM_CLOCK.now_ms()
     after = time.time()

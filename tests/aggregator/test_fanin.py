@@ -13,6 +13,7 @@ from fanin.aggregator.fanin import (
     FanIn,
     Notification,
     Phase,
+    Renewal,
     Step,
     Subject,
     start,
@@ -35,6 +36,11 @@ def played(*events: Arrived | DeadlineReached, expected: tuple[str, ...] = (EAST
     for event in events:
         steps.append(step(steps[-1].state, event))
     return steps
+
+
+def outcomes_of(result: Step) -> list[Notification]:
+    """The effects that report the outcome, of which there is one."""
+    return [it for it in result.effects if it.outcome is not Phase.COMPLETED_LATE]
 
 
 def test_the_first_arrival_sets_the_deadline_and_freezes_the_regions() -> None:
@@ -89,7 +95,9 @@ def test_a_late_arrival_times_the_operation_out_even_if_the_timer_slept() -> Non
     """The timer may be late; the deadline is not. The late region stays missing."""
     last = played(Arrived(WEST, DEADLINE + 5))[-1]
 
-    assert [(effect.outcome, effect.missing) for effect in last.effects] == [(Phase.TIMED_OUT, (WEST,))]
+    outcome, told_late = last.effects
+    assert (outcome.outcome, outcome.missing) == (Phase.TIMED_OUT, (WEST,))
+    assert told_late.outcome is Phase.COMPLETED_LATE
     assert last.state.late == {WEST: DEADLINE + 5}
     assert last.state.missing == (WEST,)
 
@@ -112,13 +120,13 @@ def test_a_timer_that_wakes_early_decides_nothing() -> None:
 
 @pytest.mark.parametrize("decided_by", [Arrived(WEST, 9_000), DeadlineReached(DEADLINE)])
 def test_an_outcome_is_final(decided_by: Arrived | DeadlineReached) -> None:
-    """After an outcome nothing notifies again, neither the timer nor any region."""
+    """After an outcome nothing reports another, neither the timer nor any region."""
     steps = played(
         decided_by, DeadlineReached(DEADLINE + 1), Arrived(EAST, DEADLINE + 2), Arrived(WEST, DEADLINE + 3)
     )
 
     outcome = steps[1].state.phase
-    assert [len(each.effects) for each in steps] == [0, 1, 0, 0, 0]
+    assert [len(outcomes_of(each)) for each in steps] == [0, 1, 0, 0, 0]
     assert {each.state.phase for each in steps[1:]} == {outcome}
 
 
@@ -191,8 +199,11 @@ def test_whatever_the_order_one_outcome_and_one_notification(events: list[Arrive
     """One notification when it is decided, none before, none after, and it never changes its mind."""
     steps = played(*events, expected=(EAST, NORTH, WEST))
 
-    sent = [effect for each in steps for effect in each.effects]
+    sent = [effect for each in steps for effect in outcomes_of(each)]
     final = steps[-1].state
+    told_late = [it for each in steps for it in each.effects if it.outcome is Phase.COMPLETED_LATE]
+    everything = {*final.arrived, *final.late} == {EAST, NORTH, WEST}
+    assert len(told_late) == (final.phase is Phase.TIMED_OUT and everything)
     assert len(sent) == (final.phase is not Phase.WAITING)
     assert all(effect.outcome is final.phase and effect.key == final.key for effect in sent)
     assert {each.state.deadline_ms for each in steps} == {DEADLINE}
@@ -225,3 +236,112 @@ def test_every_arrival_is_accounted_for(events: list[Arrived | DeadlineReached])
     standings = [each.result for each in steps if each.result is not None]
     assert standings.count(ArrivalResult.LATE) == len(final.late)
     assert standings.count(ArrivalResult.COUNTED) == len(final.arrived)
+
+
+def test_the_last_missing_region_is_a_message_of_its_own_once() -> None:
+    """Under a key of its own, with every region as arrived; the outcome stays."""
+    _, timed_out, late, again, more = played(
+        DeadlineReached(DEADLINE),
+        Arrived(WEST, DEADLINE + 5),
+        Arrived(WEST, DEADLINE + 6),
+        Arrived(EAST, DEADLINE + 7),
+    )
+
+    (message,) = late.effects
+    assert (message.outcome, message.arrived, message.missing) == (Phase.COMPLETED_LATE, (EAST, WEST), ())
+    assert message.key not in (late.state.key, timed_out.effects[0].key)
+    assert (late.state.phase, late.state.missing) == (Phase.TIMED_OUT, (WEST,))
+    assert again.effects == more.effects == ()
+
+
+def test_as_long_as_a_region_is_missing_there_is_no_such_message() -> None:
+    """One of two that were missing."""
+    last = played(DeadlineReached(DEADLINE), Arrived(WEST, DEADLINE + 5), expected=(EAST, NORTH, WEST))[-1]
+
+    assert (last.result, last.effects) == (ArrivalResult.LATE, ())
+
+
+# --- generations ---
+
+RENEWAL = Renewal(subject=IMAGE, expected=(EAST, WEST), timeout_ms=TIMEOUT, retention_ms=7 * 86_400_000)
+
+
+def pushed(region: str, at_ms: int, event_id: str, renewal: Renewal = RENEWAL) -> Arrived:
+    return Arrived(region, at_ms, event_id, renewal)
+
+
+def pushes(*events: Arrived | DeadlineReached) -> list[Step]:
+    """The steps of an image that is pushed, perhaps again, from EAST's first webhook on."""
+    first = pushed(EAST, STARTED, "1")
+    steps = [start("op-1", IMAGE, first, expected=(EAST, WEST), timeout_ms=TIMEOUT)]
+    for event in events:
+        steps.append(step(steps[-1].state, event))
+    return steps
+
+
+def test_after_the_outcome_another_push_begins_the_next_generation() -> None:
+    """With a deadline and a key of its own; the regions and the timeout are those of the moment."""
+    newer = msgspec.structs.replace(RENEWAL, expected=(EAST, NORTH, WEST), timeout_ms=5)
+    _, done, again = pushes(pushed(WEST, 2_000, "1"), pushed(WEST, 9_000, "2", newer))
+
+    assert again.result is ArrivalResult.COUNTED
+    assert (again.state.phase, again.state.generation, again.state.missing) == (
+        Phase.WAITING,
+        2,
+        (EAST, NORTH),
+    )
+    assert (again.state.started_ms, again.state.deadline_ms) == (9_000, 9_005)
+    assert again.state.key != done.state.key
+
+
+def test_generations_of_one_instant_have_keys_of_their_own() -> None:
+    """The deadline alone would not tell them apart."""
+    one = msgspec.structs.replace(RENEWAL, expected=(EAST,))
+    first = start("op-1", IMAGE, pushed(EAST, 1, "1"), expected=(EAST,), timeout_ms=TIMEOUT)
+    again = step(first.state, pushed(EAST, 1, "2", one))
+
+    assert first.state.deadline_ms == again.state.deadline_ms
+    assert [it.key for it in (*first.effects, *again.effects)] == [first.state.key, again.state.key]
+    assert first.state.key != again.state.key
+
+
+def test_an_arrival_after_the_deadline_may_end_one_generation_and_begin_the_next() -> None:
+    """Both in one step: the timer was late."""
+    _, last = pushes(pushed(EAST, DEADLINE, "2"))
+
+    assert [it.outcome for it in last.effects] == [Phase.TIMED_OUT]
+    assert (last.state.generation, last.state.phase) == (2, Phase.WAITING)
+
+
+def test_what_came_before_the_outcome_of_a_later_push_counts_for_it() -> None:
+    """Two pushes within seconds, whose webhooks mix."""
+    _, ahead, _, again = pushes(pushed(EAST, 2_000, "2"), pushed(WEST, 3_000, "1"), pushed(WEST, 4_000, "2"))
+
+    assert ahead.result is ArrivalResult.DUPLICATE
+    assert (again.state.phase, again.state.arrived) == (Phase.COMPLETED, {EAST: 4_000, WEST: 4_000})
+    assert len(again.effects) == 1
+
+
+def test_duplicates_and_late_regions_begin_nothing() -> None:
+    """Nor does what was handed over before the outcome and is processed after it."""
+    *_, twice = pushes(pushed(WEST, 2_000, "1"), pushed(EAST, 3_000, "1"))
+    *_, late, again = pushes(
+        DeadlineReached(DEADLINE), pushed(WEST, DEADLINE + 1, "1"), pushed(WEST, DEADLINE + 2, "1")
+    )
+    *_, before = pushes(pushed(WEST, 2_000, "1"), pushed(WEST, 1_999, "2"))
+
+    assert (twice.result, late.result, again.result) == (
+        ArrivalResult.DUPLICATE, ArrivalResult.LATE, ArrivalResult.DUPLICATE,
+    )  # fmt: skip
+    assert {it.state.generation for it in (twice, late, again, before)} == {1}
+
+
+def test_a_generation_does_not_begin_with_a_region_that_is_not_expected() -> None:
+    """A region that is not expected begins neither a generation nor an operation."""
+    elsewhere = msgspec.structs.replace(RENEWAL, expected=(WEST,))
+    _, done = pushes(pushed(WEST, 2_000, "1"))
+
+    with pytest.raises(UnknownRegionError):
+        step(done.state, pushed(EAST, 3_000, "2", elsewhere))
+    with pytest.raises(UnexpectedRegionError):
+        step(begun().state, pushed(NORTH, 3_000, "2"))

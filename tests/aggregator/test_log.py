@@ -30,6 +30,10 @@ def test_an_event_is_a_name_with_facts() -> None:
         ('quo"te', '"quo\\"te"'),
         ("line\nbreak", '"line\\nbreak"'),
         (1.5, "1.5"),
+        (True, "True"),
+        (("a b", "c"), '"a b,c"'),
+        (["a", 2], "a,2"),
+        ((), '""'),
     ],
 )
 def test_a_strange_value_is_quoted(value: object, word: str) -> None:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -13,20 +12,27 @@ import pytest
 from fanin.aggregator import log_queue
 from fanin.aggregator.log_queue import LogQueue
 
-# Logs more than a pipe and the queue hold together, and prints processor time and lines dropped.
+# Logs more than a pipe and the queue hold together, and prints seconds, attempts to write, and lines dropped.
 SCRIPT = """
 import asyncio, logging, time
-from fanin.aggregator import log
+from fanin.aggregator import log, log_queue
+
+attempts, write = 0, log_queue._write
+
+def counted(text):
+    global attempts
+    attempts += 1
+    write(text)
 
 async def main():
+    log_queue._write = counted
     log.configure(logging.INFO)
     began_s = time.perf_counter()
     for n in range({lines}):
         log.event(logging.INFO, "event", n=n, text="x" * 100)
         await asyncio.sleep(0)
-    took_s = time.perf_counter() - began_s
     await asyncio.sleep(1.5)
-    print(took_s, time.process_time(), log.dropped_lines(), flush=True)
+    print(time.perf_counter() - began_s, attempts, log.dropped_lines(), flush=True)
 
 asyncio.run(main())
 """
@@ -94,14 +100,14 @@ def test_a_full_queue_takes_no_more(
     assert stderr.text == ""
 
 
-def run(lines: int, stderr: IO[bytes] | int) -> tuple[float, float, int]:
-    """Log so many lines to this file in a process; return seconds, processor seconds, and lines dropped."""
+def run(lines: int, stderr: IO[bytes] | int) -> tuple[float, int, int]:
+    """Log so many lines to this file in a process; return seconds, attempts to write, and lines dropped."""
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", SCRIPT.format(lines=lines)],
         stdout=subprocess.PIPE, stderr=stderr, check=True, timeout=60,
     )  # fmt: skip
-    took_s, busy_s, dropped = done.stdout.split()
-    return float(took_s), float(busy_s), int(dropped)
+    took_s, attempts, dropped = done.stdout.split()
+    return float(took_s), int(attempts), int(dropped)
 
 
 def unread_pipe() -> tuple[IO[bytes], Callable[[], None]]:
@@ -127,19 +133,16 @@ def full_disk() -> tuple[IO[bytes], Callable[[], None]]:
 def test_a_process_goes_on_whatever_becomes_of_its_log(
     stderr_of: Callable[[], tuple[IO[bytes], Callable[[], None]]],
 ) -> None:
-    """It neither waits nor spins, it ends when it is done, and it knows what is missing."""
+    """It comes to its end, attempts to write once a pause and no more, and knows what is missing."""
     file, release = stderr_of()
-    began_s = time.monotonic()
     try:
-        took_s, busy_s, dropped = run(20_000, file)
+        took_s, attempts, dropped = run(20_000, file)
     finally:
         file.close()
         release()
 
-    assert took_s < 10
-    assert busy_s < 10
+    assert 1 <= attempts <= took_s / log_queue.RETRY_S + 2
     assert dropped > 5_000
-    assert time.monotonic() - began_s < 30
 
 
 @pytest.mark.real_time

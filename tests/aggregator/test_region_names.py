@@ -59,6 +59,6 @@ def test_the_alphabet_is_the_scenario_languages(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["eastus", "East.US_2", "a-b", "7", "x" * 64])
 def test_what_the_scenario_language_names_is_a_region(name: str) -> None:
-    """Both ways."""
+    """What one of the two accepts, the other accepts as well."""
     assert re.fullmatch(PATTERN, name)
     assert parse_region_names(name) == (name.casefold(),)

@@ -14,6 +14,7 @@ from fanin.aggregator.errors import RegionsUnknownError, SettingsError
 from fanin.aggregator.regions import CACHE_FILE, RegistryRegions, parse_registry
 from fanin.aggregator.settings import Settings
 from tests.aggregator.fake_management import REGISTRY_ID, TOKEN, URL, management, replication
+from tests.aggregator.notify.receivers import ForwardProxy, listening
 from tests.aggregator.services import PUSH, STATUS, service
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +46,32 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 # --- what is asked, and what is made of it ---
+
+
+async def test_a_proxy_that_cannot_be_used_stops_no_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is warned of at the start; the HTTP library would raise."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example:1080")
+    with management():
+        assert "eastus" in await registry_regions(tmp_path).query()
+    environment = {"FANIN_REGIONS": "azure:" + REGISTRY_ID, "HTTPS_PROXY": "socks5://proxy.example:1080"}
+
+    assert len(Settings.from_environment(environment).unused_proxies) == 1
+
+
+async def test_the_registry_is_asked_by_way_of_the_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As notifications are sent, with its name and password."""
+    proxy = ForwardProxy(user="me:another")
+    async with listening(proxy.serve) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter2@127.0.0.1:{port}")
+        with pytest.raises(RegionsUnknownError, match="407") as failure:
+            await registry_regions(tmp_path).query()
+
+    assert [request.split(" ")[:2] for request in proxy.requests] == [["CONNECT", "management.example:443"]]
+    assert "hunter2" not in str(failure.value)
 
 
 async def test_the_regions_are_those_of_registry_and_replications(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ VALUES = {
     "FANIN_HEADER_SECRET": "X-From: hunter2hunter2",
     "FANIN_SIGNING_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "FANIN_NOTIFY_URL": "https://hooks.example/hunter2",
+    "NOTIFY_URL": "https://hooks.example/hunter2",
 }
 
 

@@ -152,8 +152,14 @@ def test_what_is_not_understood_is_an_error_that_names_it(environment: dict[str,
 
 def test_without_regions_there_is_nothing_to_wait_for() -> None:
     """Zero regions: no start."""
-    with pytest.raises(SettingsError, match=r"FANIN_REGIONS: not set; name the regions to wait for"):
+    with pytest.raises(SettingsError, match=r"FANIN_REGIONS: not set; .* in it or with --regions, such as"):
         Settings.from_environment({})
+
+
+def test_a_keys_file_is_named_as_it_was_given() -> None:
+    """By its option, or by its variable."""
+    with pytest.raises(SettingsError, match=r"^--keys-file: cannot read /no/such"):
+        Settings.from_environment({"FANIN_REGIONS": "a"}, {"keys_file": "/no/such"})
 
 
 def test_what_the_harness_reads_is_left_to_it() -> None:

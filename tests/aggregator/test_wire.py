@@ -45,7 +45,7 @@ def nested(depth: int) -> Any:
     [
         body(),
         body(timestamp="2026-03-04T05:06:07.343145347Z", actor={"name": "x"}, notes=[1, {"a": None}]),
-        body(target=TARGET | {"size": 856, "length": 856, "mediaType": "x", "url": None}),
+        body(target=TARGET | {"size": 856, "length": 856, "url": None}),
         body(extra=nested(DEPTH_MAX - 1)),
         body(extra=["[" * 30] * 30 + ["]" * 900]),
         b"\n\t " + body() + b"\n",
@@ -152,7 +152,7 @@ def test_no_body_causes_anything_but_a_refusal(sent: bytes) -> None:
 
 
 def test_by_event_id_the_regions_share_the_payloads_id() -> None:
-    """The original's key."""
+    """The original correlates by the payload's id, which is the same in every region."""
     assert event_id_key("5b7c", Subject(action="push")) == "5b7c"
 
 
@@ -187,3 +187,12 @@ def test_instants_are_written_in_utc_to_the_millisecond() -> None:
     """RFC 3339, always with three digits."""
     assert rfc3339(1_772_323_320_000) == "2026-03-01T00:02:00.000Z"
     assert rfc3339(1_772_323_320_042) == "2026-03-01T00:02:00.042Z"
+
+
+@pytest.mark.parametrize("odd", [5, {"a": 1}, "", "two\nlines", "x" * 513, None])
+def test_what_only_adds_to_a_notification_is_no_reason_to_refuse(odd: Any) -> None:
+    """A media type or a request's id that cannot be shown is left out."""
+    event = decode(body(target=TARGET | {"mediaType": odd}, request={"id": odd, "host": "demo.azurecr.io"}))
+
+    assert (subject_of(event).media_type, subject_of(event).request_id) == (None, None)
+    assert subject_of(event).host == "demo.azurecr.io"

@@ -21,7 +21,7 @@ from fanin.aggregator.notify.retry_record import RetryDecision, RetryRecord, dec
 from fanin.aggregator.settings import Settings
 
 # How many attempts run at once, and how many activities a worker asks for: the others wait for a slot.
-ATTEMPTS_MAX = 64
+ATTEMPTS_MAX = 80
 ACTIVITIES_MAX = 96
 
 

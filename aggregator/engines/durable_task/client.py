@@ -14,7 +14,7 @@ import grpc
 import msgspec
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
 from durabletask.internal import orchestrator_service_pb2 as protocol
-from google.protobuf import wrappers_pb2
+from google.protobuf import timestamp_pb2, wrappers_pb2
 
 from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import ORCHESTRATOR, OrchestrationInput
@@ -80,7 +80,7 @@ class TaskHubClient:
         )
         return await self._unless(grpc.StatusCode.ALREADY_EXISTS, lambda stub: stub.StartInstance(request))
 
-    async def raise_event(self, instance_id: str, name: str, value: int | str) -> bool:
+    async def raise_event(self, instance_id: str, name: str, value: Any) -> bool:
         """Raise an event. False when there is no such orchestration."""
         request = protocol.RaiseEventRequest(
             instanceId=instance_id, name=name, input=_text(_encoder.encode(value))
@@ -93,34 +93,42 @@ class TaskHubClient:
         response = await self._call(lambda stub: stub.GetInstance(request))
         return response.orchestrationState if response.exists else None
 
-    async def raised_events(self, instance_id: str) -> list[tuple[str, int]]:
+    async def raised_events(self, instance_id: str) -> list[tuple[str, Any]]:
         """The events that an orchestration's history holds: their names and values, in order."""
         request = protocol.StreamInstanceHistoryRequest(instanceId=instance_id)
 
-        async def read(stub: Any) -> list[tuple[str, int]]:
-            found: list[tuple[str, int]] = []
+        async def read(stub: Any) -> list[tuple[str, Any]]:
+            found: list[tuple[str, Any]] = []
             async for chunk in stub.StreamInstanceHistory(request):
                 for event in chunk.events:
                     if event.HasField("eventRaised"):
                         with suppress(msgspec.MsgspecError):  # not an event of ours
-                            value = msgspec.json.decode(event.eventRaised.input.value, type=int)
+                            value = msgspec.json.decode(event.eventRaised.input.value)
                             found.append((event.eventRaised.name, value))
             return found
 
-        found: list[tuple[str, int]] = await self._call(read)
+        found: list[tuple[str, Any]] = await self._call(read)
         return found
 
     async def page(
-        self, *, after: str | None, limit: int, statuses: tuple[OrchestrationStatus, ...] = ()
+        self,
+        *,
+        after: str | None,
+        limit: int,
+        statuses: tuple[OrchestrationStatus, ...] = (),
+        created_ms: int | None = None,
     ) -> InstancePage:
-        """A page of orchestrations, the older ones first.
+        """A page of orchestrations, the older ones first; with ``created_ms``, those that began since then.
 
         The SDK's own query reads page after page to the very end.
         """
+        since = timestamp_pb2.Timestamp()
+        since.FromMilliseconds(created_ms or 0)
         query = protocol.InstanceQuery(
             runtimeStatus=[status.value for status in statuses],
             maxInstanceCount=limit,
             fetchInputsAndOutputs=True,
+            createdTimeFrom=None if created_ms is None else since,
             continuationToken=None if after is None else wrappers_pb2.StringValue(value=after),
         )
         request = protocol.QueryInstancesRequest(query=query)

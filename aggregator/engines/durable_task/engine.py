@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from durabletask.client import OrchestrationStatus
@@ -22,9 +23,11 @@ from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
 from fanin.aggregator.engines.durable_task.orchestration import (
     ORCHESTRATOR,
     RETRY,
+    ArrivalEvent,
     CustomStatus,
     OrchestrationInput,
     apply_arrivals,
+    event_of,
     first_step,
     instance_id,
 )
@@ -38,10 +41,10 @@ from fanin.aggregator.errors import (
     UnexpectedRegionError,
     UnknownRegionError,
 )
-from fanin.aggregator.fanin import FanIn, OperationId, Phase
+from fanin.aggregator.fanin import FanIn, OperationId, Phase, Subject
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import Notifier
-from fanin.aggregator.notify.target import OUTCOMES
+from fanin.aggregator.notify.target import MESSAGES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
@@ -51,6 +54,9 @@ KNOWN_MAX = 20_000
 TRIES = 3
 # How often orchestrations that have finished, because their retention is over, are purged.
 PURGE_S, PURGE_S_MIN, PURGE_PAGE = 60.0, 0.5, 100
+# To find the latest outcomes: how long ago an operation may have begun, period by period, and how many of
+# each period are read.
+LATEST_MS, LATEST_PAGE = (60_000, 600_000, 3_600_000, 86_400_000, 7 * 86_400_000), 100
 # How many orchestrations are read at once to find dead letters.
 RETRY_PAGE = 100
 STOP_S = 3.0
@@ -131,6 +137,28 @@ class DurableTaskEngine:
         shown = [it for it in states if it is not None and phase in (None, it.phase)]
         return Page(shown, listed.next)
 
+    async def latest(self, *, limit: int) -> list[FanIn]:
+        # The hub lists the oldest first, so that only an instant to begin at keeps a list short.
+        now_ms = self._clock.now_ms()
+        found: list[FanIn] = []
+        for period_ms in LATEST_MS:
+            began_ms = now_ms - period_ms
+            listed = await self._hub.page(after=None, limit=LATEST_PAGE, created_ms=began_ms)
+            page = await self._decided(listed)
+            if listed.next is not None and found:
+                break  # too many to see the newest of them; those of the shorter period are newer
+            found = page
+            if len(found) >= limit or listed.next is not None:
+                break
+        return found[:limit]
+
+    async def _decided(self, listed: InstancePage) -> list[FanIn]:
+        """The operations with an outcome on a page, those decided last first."""
+        decided = [it for it in listed.states if it.customStatus.value]
+        states = [it for it in await asyncio.gather(*map(self._read, decided)) if it is not None]
+        states = [it for it in states if it.decided_ms is not None]  # a later generation may wait
+        return sorted(states, key=lambda it: (it.decided_ms or 0, it.operation_id), reverse=True)
+
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         if dead is not None:
             return await self._outbox(dead=dead, after=after, limit=limit)
@@ -194,14 +222,15 @@ class DurableTaskEngine:
             StoreUnusableError: it does not answer.
         """
         loop = asyncio.get_running_loop()
-        end_s = loop.time() + START_S
+        end_s, pause_s = loop.time() + START_S, 0.2
         while True:
             try:
                 await self._hub.get(_PROBE)
             except StoreError as exc:
                 if loop.time() > end_s:
                     raise StoreUnusableError(f"no Durable Task backend: {exc}") from exc
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 2.0)  # an identity's token may take a while
             else:
                 return
 
@@ -210,7 +239,7 @@ class DurableTaskEngine:
         at_ms = self._clock.now_ms()
         for _ in range(TRIES):
             if instance in self._known or not expected:
-                if await self._hub.raise_event(instance, arrival.region, at_ms):
+                if await self._hub.raise_event(instance, arrival.region, self._event(arrival, at_ms)):
                     return
                 self._known.pop(instance, None)
             if not expected:
@@ -220,9 +249,24 @@ class DurableTaskEngine:
             self._remember(instance)
         raise StoreBusyError("the operation ends and starts again just now")
 
+    def _targets(self, subject: Subject) -> dict[Phase, tuple[str, ...]]:
+        notifier = self._notifier
+        return {it: notifier.targets_for(it, subject) for it in MESSAGES} if notifier else {}
+
+    def _event(self, arrival: Arrival, at_ms: int) -> Any:
+        """An arrival as an event: its instant alone, unless it may begin a generation."""
+        if not arrival.event_id:
+            return at_ms
+        event = ArrivalEvent(
+            at_ms=at_ms,
+            event_id=arrival.event_id,
+            renewal=self._settings.renewal(arrival.subject),
+            targets=self._targets(arrival.subject),
+        )
+        return msgspec.to_builtins(event)
+
     def _input(self, arrival: Arrival, at_ms: int) -> OrchestrationInput:
-        settings, notifier = self._settings, self._notifier
-        targets = {it: notifier.targets_for(it) for it in OUTCOMES} if notifier else {}
+        settings = self._settings
         return OrchestrationInput(
             operation_id=arrival.operation_id,
             subject=arrival.subject,
@@ -231,7 +275,8 @@ class DurableTaskEngine:
             expected=tuple(settings.regions),
             timeout_ms=settings.timeout_ms,
             retention_ms=settings.retention_ms,
-            targets=targets,
+            event_id=arrival.event_id,
+            targets=self._targets(arrival.subject),
         )
 
     def _remember(self, instance: str) -> None:
@@ -262,8 +307,8 @@ class DurableTaskEngine:
         first = first_step(msgspec.json.decode(state.input.value, type=OrchestrationInput)).state
         # While it waits, it has no custom status: its history holds the arrivals.
         events = await self._hub.raised_events(state.instanceId)
-        arrivals = [(at_ms, region) for region, at_ms in events if region in first.expected]
-        return apply_arrivals(first, arrivals).state
+        values = [(region, event_of(value)) for region, value in events if region in first.expected]
+        return apply_arrivals(first, [it.arrived(region) for region, it in values if it]).state
 
     # --- retention ---
 
@@ -300,4 +345,7 @@ def _entries(state: protocol.OrchestrationState) -> list[OutboxEntry]:
     if state.name != ORCHESTRATOR or not state.customStatus.value:
         return []
     status = msgspec.json.decode(state.customStatus.value, type=CustomStatus)
-    return [OutboxEntry.of(record.target, status.notification, record) for record in status.outbox]
+    return [
+        OutboxEntry.of(record.target, record.notification or status.notification, record)
+        for record in status.outbox
+    ]

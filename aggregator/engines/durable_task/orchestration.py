@@ -17,16 +17,18 @@ Where the sample that this follows loses something, this does not:
 import hashlib
 import re
 from collections.abc import Generator, Iterable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import (
     Arrived,
     DeadlineReached,
     FanIn,
     Notification,
     Phase,
+    Renewal,
     Step,
     Subject,
     start,
@@ -39,6 +41,8 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+=-]{0,99}")
 _DIGEST = "sha256-"
 ORCHESTRATOR = "WaitForAllRegions"
 ACTIVITIES = {Phase.COMPLETED: "FirePushNotification", Phase.TIMED_OUT: "FireTimeoutNotification"}
+# That every region has reported after all is told as that they have.
+ACTIVITIES[Phase.COMPLETED_LATE] = ACTIVITIES[Phase.COMPLETED]
 # The event that requeues a dead letter; its value is the name of the target.
 RETRY = "fanin-retry"
 # A history is replayed as a whole with every event. After so many turns it is exchanged for a short one.
@@ -58,6 +62,7 @@ class OrchestrationInput(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     timeout_ms: int
     retention_ms: int
     delivery: str | None = None  # identifies the first arrival, where it is raised as an event as well
+    event_id: str = ""  # of the first arrival; see `fanin.aggregator.wire.Arrival`
     targets: dict[Phase, tuple[str, ...]] = {}  # names of the targets, by outcome
     carried: "CustomStatus | None" = None  # the state at the end of an earlier history of the same operation
 
@@ -67,19 +72,27 @@ class ArrivalEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
     at_ms: int  # Unix epoch, when the process that took the webhook handed it over
     delivery: str | None = None  # as in `OrchestrationInput`
+    event_id: str = ""  # the same
+    renewal: Renewal | None = None  # the settings, for the generation that the arrival may begin
+    targets: dict[Phase, tuple[str, ...]] = {}  # the same
+
+    def arrived(self, region: str) -> Arrived:
+        """The event of a region's webhook for `fanin.aggregator.fanin.step`."""
+        return Arrived(region, self.at_ms, self.event_id, self.renewal)
 
 
 class TargetRecord(RetryRecord, frozen=True, omit_defaults=True, kw_only=True):
     """The delivery to one target, in an orchestration's custom status."""
 
     target: str
+    notification: Notification | None = None  # None: that of the custom status
 
 
 class CustomStatus(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The custom status of an operation that is decided."""
+    """The custom status of an operation that is decided, or whose later generation waits."""
 
     state: FanIn
-    notification: Notification
+    notification: Notification  # of the latest outcome
     outbox: tuple[TargetRecord, ...] = ()  # targets that have not accepted, in the settings' order
 
 
@@ -146,7 +159,7 @@ def instance_id(operation_id: str) -> str:
 
 def first_step(input_: OrchestrationInput) -> Step:
     """The operation with its first arrival."""
-    first = Arrived(input_.region, input_.at_ms)
+    first = Arrived(input_.region, input_.at_ms, input_.event_id)
     return start(
         input_.operation_id,
         input_.subject,
@@ -156,11 +169,14 @@ def first_step(input_: OrchestrationInput) -> Step:
     )
 
 
-def apply_arrivals(state: FanIn, arrivals: Iterable[tuple[int, str]]) -> Step:
-    """Apply arrivals, each an instant (Unix epoch) and a region, in the order in which they were taken."""
+def apply_arrivals(state: FanIn, arrivals: Iterable[Arrived]) -> Step:
+    """Apply arrivals in the order in which they were taken; those that are refused change nothing."""
     result = Step(state)
-    for at_ms, region in sorted(arrivals):
-        following = step(result.state, Arrived(region, at_ms))
+    for arrival in sorted(arrivals, key=lambda it: (it.at_ms, it.region)):
+        try:
+            following = step(result.state, arrival)
+        except RequestError:
+            continue
         result = Step(following.state, result.effects + following.effects)
     return result
 
@@ -171,67 +187,95 @@ def _until_decided(
     """Wait for all missing regions or the deadline, whichever is first."""
     state, effects, _ = first_step(input_)
     # Once is enough, unless an event is not ours, or the timer is another's, or its clock is fast.
-    while state.phase is Phase.WAITING:
+    while not effects:
         all_arrived = context.when_all([waits[region] for region in state.missing])
         deadline = context.create_timer(state.deadline_ms)
         yield context.when_any([all_arrived, deadline])
         # The last event in the history may have been stamped after the deadline: the stamp decides.
         state, effects, _ = apply_arrivals(state, _received(context, waits, state.missing))
-        if state.phase is Phase.WAITING and context.now_ms() >= state.deadline_ms:
+        if not effects and context.now_ms() >= state.deadline_ms:
             state, effects, _ = step(state, DeadlineReached(context.now_ms()))
-    (notification,) = effects
-    context.decided(notification)
-    outbox = tuple(TargetRecord(target=it) for it in input_.targets.get(notification.outcome, ()))
-    return CustomStatus(state=state, notification=notification, outbox=outbox)
+    outbox: list[TargetRecord] = []
+    for notification in effects:
+        context.decided(notification)
+        told = None if notification is effects[-1] else notification
+        names = input_.targets.get(notification.outcome, ())
+        outbox += (TargetRecord(target=it, notification=told) for it in names)
+    return CustomStatus(state=state, notification=effects[-1], outbox=tuple(outbox))
 
 
 def _until_retention_ends(
     context: DurableContext, input_: OrchestrationInput, status: CustomStatus, waits: dict[str, Any]
 ) -> Orchestration:
-    """Notify each target independently of the others, and record what still arrives."""
-    notification = status.notification
-    retention_ends_ms = notification.decided_ms + input_.retention_ms
-    retention = context.create_timer(retention_ends_ms)
+    """Notify each target independently of the others; record what still arrives, and what that begins."""
+    state, latest = status.state, status.notification
+    timer = context.create_timer(_due_ms(state, input_))
     outbox = _Outbox(context, status)
     retry = context.wait_for_event(RETRY)
-    state = status.state
     turns = 0
     while True:
-        state = _record_arrivals(context, input_, state, waits)
+        before = state
+        state, effects, input_ = _record_arrivals(context, input_, state, waits)
+        if state.phase is Phase.WAITING and context.now_ms() >= state.deadline_ms:
+            state, decided, _ = step(state, DeadlineReached(context.now_ms()))
+            effects += decided
+        for notification in effects:
+            context.decided(notification)
+            outbox.add(notification, input_.targets.get(notification.outcome, ()))
+            latest = notification
         outbox.collect_results()
         while context.is_complete(retry):
             outbox.requeue(context.result(retry))
             retry = context.wait_for_event(RETRY)
         if turns < TURNS_MAX:
             outbox.call_activities()
-        status = CustomStatus(state=state, notification=notification, outbox=outbox.records())
+        status = CustomStatus(state=state, notification=latest, outbox=outbox.records(latest))
         context.set_custom_status(msgspec.to_builtins(status))
-        is_over = context.now_ms() >= retention_ends_ms
+        is_over = state.phase is not Phase.WAITING and context.now_ms() >= _due_ms(state, input_)
         if is_over and not outbox.has_pending:
-            return {"outcome": notification.outcome.value}
+            return {"outcome": latest.outcome.value}
         if turns >= TURNS_MAX and not outbox.activities:
             context.continue_as_new(msgspec.to_builtins(msgspec.structs.replace(input_, carried=status)))
             return None
-        if context.is_complete(retention) and not is_over:
-            retention = context.create_timer(retention_ends_ms)
-        left = [] if is_over else [retention]
+        if _due_ms(before, input_) != _due_ms(state, input_) or (context.is_complete(timer) and not is_over):
+            timer = context.create_timer(_due_ms(state, input_))
+        left = [] if is_over else [timer]
         yield context.when_any([*outbox.tasks(), *waits.values(), retry, *left])
         turns += 1
+
+
+def _due_ms(state: FanIn, input_: OrchestrationInput) -> int:
+    """When time alone changes something: the deadline, or the end of the retention."""
+    return state.deadline_ms if state.decided_ms is None else state.decided_ms + input_.retention_ms
 
 
 class _Outbox:
     """The notifications of one operation: for each target that is pending, an activity or a timer."""
 
     def __init__(self, context: DurableContext, status: CustomStatus) -> None:
-        self._context, self._activity = context, ACTIVITIES[status.notification.outcome]
-        self._key, self._notification = status.notification.key, msgspec.to_builtins(status.notification)
-        self._records = {record.target: record for record in status.outbox}
-        self._timers: dict[str, Any] = {}  # by target
-        self.activities: dict[str, Any] = {}  # by target
+        self._context = context
+        # By the notification's key and the target.
+        self._records: dict[tuple[str, str], TargetRecord] = {}
+        self._timers: dict[tuple[str, str], Any] = {}
+        self.activities: dict[tuple[str, str], Any] = {}
+        for record in status.outbox:
+            self._add(record.notification or status.notification, record)
 
-    def records(self) -> tuple[TargetRecord, ...]:
+    def add(self, notification: Notification, targets: Iterable[str]) -> None:
+        """Notify targets of an outcome that was decided now."""
+        for target in targets:
+            self._add(notification, TargetRecord(target=target))
+
+    def _add(self, notification: Notification, record: TargetRecord) -> None:
+        whole = msgspec.structs.replace(record, notification=notification)
+        self._records[notification.key, record.target] = whole
+
+    def records(self, latest: Notification) -> tuple[TargetRecord, ...]:
         """The targets that have not accepted, in the settings' order; dead letters too."""
-        return tuple(self._records.values())
+        return tuple(
+            msgspec.structs.replace(it, notification=None) if key == latest.key else it
+            for (key, _), it in self._records.items()
+        )
 
     @property
     def has_pending(self) -> bool:
@@ -244,73 +288,91 @@ class _Outbox:
 
     def collect_results(self) -> None:
         """Apply the results of activities that have ended."""
-        for target, activity in tuple(self.activities.items()):
+        for entry, activity in tuple(self.activities.items()):
             if not self._context.is_complete(activity):
                 continue
-            del self.activities[target]
+            del self.activities[entry]
             result = self._context.result(activity)
             if result is None:
-                del self._records[target]
+                del self._records[entry]
                 continue
             decision = msgspec.convert(result, RetryDecision)
             now_ms = self._context.now_ms()
-            self._records[target] = self._records[target].after(decision, key=self._key, now_ms=now_ms)
+            self._records[entry] = self._records[entry].after(decision, key=entry[0], now_ms=now_ms)
 
     def requeue(self, target: Any) -> None:
-        """Send a dead letter again; any other value of the event is ignored."""
-        for name, record in self._records.items():
-            if name == target and record.dead_ms is not None:
-                self._records[name] = record.requeued()
+        """Send dead letters of a target again; any other value of the event is ignored."""
+        for entry, record in self._records.items():
+            if record.target == target and record.dead_ms is not None:
+                self._records[entry] = record.requeued()
 
     def call_activities(self) -> None:
         """Call an activity for each target that is due, and create a timer for each other one."""
-        for target, record in self._records.items():
-            if target in self.activities or record.dead_ms is not None:
+        for entry, record in self._records.items():
+            if entry in self.activities or record.dead_ms is not None:
                 continue
             if record.due_ms is not None and record.due_ms > self._context.now_ms():
-                if target not in self._timers or self._context.is_complete(self._timers[target]):
-                    self._timers[target] = self._context.create_timer(record.due_ms)
+                if entry not in self._timers or self._context.is_complete(self._timers[entry]):
+                    self._timers[entry] = self._context.create_timer(record.due_ms)
                 continue
-            self._timers.pop(target, None)
-            sent_with = RetryRecord(attempts=record.attempts, tried_ms=record.tried_ms)
-            self.activities[target] = self._context.call_activity(
-                self._activity,
-                {
-                    "target": target,
-                    "notification": self._notification,
-                    "record": msgspec.to_builtins(sent_with),
-                },
-            )
+            self._timers.pop(entry, None)
+            self.activities[entry] = self._call(record)
+
+    def _call(self, record: TargetRecord) -> Any:
+        notification = record.notification
+        assert notification is not None  # noqa: S101 - `_add` gives it one
+        sent_with = RetryRecord(attempts=record.attempts, tried_ms=record.tried_ms)
+        asked = {
+            "target": record.target,
+            "notification": msgspec.to_builtins(notification),
+            "record": msgspec.to_builtins(sent_with),
+        }
+        return self._context.call_activity(ACTIVITIES[notification.outcome], asked)
 
 
-def _received(
-    context: DurableContext, waits: dict[str, Any], regions: Iterable[str]
-) -> list[tuple[int, str]]:
+class _Recorded(NamedTuple):
+    """What the arrivals of a turn led to."""
+
+    state: FanIn
+    effects: tuple[Notification, ...]
+    input_: OrchestrationInput  # with the settings of the generation
+
+
+def _received(context: DurableContext, waits: dict[str, Any], regions: Iterable[str]) -> list[Arrived]:
     """The events of the waits that have ended; each of these waits begins again."""
     found = []
     for region in regions:
         if context.is_complete(waits[region]):
-            event = _event(context.result(waits[region]))
+            event = event_of(context.result(waits[region]))
             waits[region] = context.wait_for_event(region)
             if event is not None:
-                found.append((event.at_ms, region))
+                found.append(event.arrived(region))
     return found
 
 
 def _record_arrivals(
     context: DurableContext, input_: OrchestrationInput, state: FanIn, waits: dict[str, Any]
-) -> FanIn:
+) -> _Recorded:
     """Apply every event that has come, and wait for the next one of each region."""
+    effects: tuple[Notification, ...] = ()
     for region in sorted(waits):
         while context.is_complete(waits[region]):
-            event = _event(context.result(waits[region]))
+            event = event_of(context.result(waits[region]))
             if event is not None and (event.delivery is None or event.delivery != input_.delivery):
-                state = step(state, Arrived(region, event.at_ms)).state
+                before = state
+                state, decided, _ = apply_arrivals(state, [event.arrived(region)])
+                effects += decided
+                if state.generation != before.generation:
+                    known = tuple(sorted({*input_.expected, *state.expected}))
+                    input_ = msgspec.structs.replace(input_, expected=known, targets=event.targets)
             waits[region] = context.wait_for_event(region)
-    return state
+    for region in state.expected:
+        if region not in waits:
+            waits[region] = context.wait_for_event(region)
+    return _Recorded(state, effects, input_)
 
 
-def _event(value: Any) -> ArrivalEvent | None:
+def event_of(value: Any) -> ArrivalEvent | None:
     """An event's value; None where it is not one of ours, which must not fail the orchestration."""
     try:
         return ArrivalEvent(at_ms=value) if isinstance(value, int) else msgspec.convert(value, ArrivalEvent)

@@ -15,7 +15,7 @@ from durabletask.serialization import DataConverter
 from durabletask.worker import TaskHubGrpcWorker
 
 from fanin.aggregator.engines.durable_task.options import DurableTaskOptions
-from fanin.aggregator.errors import StoreUnusableError
+from fanin.aggregator.errors import StoreBusyError, StoreUnusableError
 
 # The SDK logs every call, and that we closed a stream; only what goes wrong is of interest.
 LOGGER = logging.getLogger("fanin.durabletask")
@@ -124,8 +124,35 @@ def credential_of(options: DurableTaskOptions) -> Any:
         raise _no_scheduler() from exc
 
     if options.credential == "managed-identity":
-        return identity.ManagedIdentityCredential(client_id=options.client_id)
-    return identity.DefaultAzureCredential()
+        return _Credential(identity.ManagedIdentityCredential(client_id=options.client_id))
+    return _Credential(identity.DefaultAzureCredential())
+
+
+class _Credential:
+    """A credential of the Azure SDK's, for whose failures a caller is prepared: they pass, like a backend's.
+
+    An identity that was made a minute ago, as a deployment does it, gets no token yet.
+    """
+
+    def __init__(self, credential: Any) -> None:
+        self._credential = credential
+
+    async def get_token(self, *scopes: str, **how: Any) -> Any:
+        """Return a token.
+
+        Raises:
+            StoreBusyError: there is none now.
+        """
+        from azure.core.exceptions import AzureError
+
+        try:
+            return await self._credential.get_token(*scopes, **how)
+        except (AzureError, ValueError) as exc:  # ValueError: the environment names half an identity
+            # A line for each credential that was tried, in one line.
+            raise StoreBusyError(f"no token for the Scheduler: {' '.join(str(exc).split())}") from exc
+
+    async def close(self) -> None:
+        await self._credential.close()
 
 
 def _no_scheduler() -> StoreUnusableError:

@@ -83,6 +83,19 @@ class AdminClient:
         )
         return StatePage([(row["service_key"], row["value_utf8"].encode()) for row in rows], following)
 
+    async def newest(self, table: StateTable, *, first: int, limit: int) -> list[bytes]:
+        """The states of one class of sort keys, in the opposite order.
+
+        Raises:
+            RefusedError, UnreachableError, NoResponseError: there is no list now.
+        """
+        rows = await self._query(
+            f"SELECT value_utf8 FROM state WHERE service_name = {_text(table.service)}"  # noqa: S608 - escaped
+            f" AND key = {_text(table.entry)} AND substr(value_utf8, 1, 1) = {_text(str(first))}"
+            f" ORDER BY substr(value_utf8, 1, {sort_key.LENGTH}) DESC, service_key LIMIT {limit}"
+        )
+        return [row["value_utf8"].encode() for row in rows]
+
     async def _query(self, sql: str) -> list[dict[str, Any]]:
         response = _accepted(await self._client.post("/query", json.dumps({"query": sql}).encode()))
         rows: list[dict[str, Any]] = msgspec.json.decode(response.body)["rows"]

@@ -42,7 +42,7 @@ from fanin.aggregator.errors import (
 from fanin.aggregator.fanin import FanIn, OperationId, Phase
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import Notifier
-from fanin.aggregator.notify.target import OUTCOMES
+from fanin.aggregator.notify.target import MESSAGES
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
@@ -125,12 +125,14 @@ class RestateEngine:
         message = ArriveRequest(
             region=arrival.region,
             subject=arrival.subject,
+            event_id=arrival.event_id,
             at_ms=self._clock.now_ms(),
             expected=tuple(settings.regions),
             timeout_ms=settings.timeout_ms,
             retention_ms=settings.retention_ms,
-            completed=notifier.targets_for(Phase.COMPLETED) if notifier else (),
-            timed_out=notifier.targets_for(Phase.TIMED_OUT) if notifier else (),
+            completed=notifier.targets_for(Phase.COMPLETED, arrival.subject) if notifier else (),
+            timed_out=notifier.targets_for(Phase.TIMED_OUT, arrival.subject) if notifier else (),
+            completed_late=notifier.targets_for(Phase.COMPLETED_LATE, arrival.subject) if notifier else (),
         )
         if arrival.region in message.expected:
             with self._queue.webhook():
@@ -156,13 +158,19 @@ class RestateEngine:
             stored = await self._admin.page(table, kind=kind, after=after, limit=limit)
         return Page([operation.load(value) for _, value in stored.rows], stored.next)
 
+    async def latest(self, *, limit: int) -> list[FanIn]:
+        async with self._translated():
+            table = StateTable(self._names.operations, operation.STATE)
+            stored = await self._admin.newest(table, first=operation.DECIDED, limit=limit)
+        return [operation.load(value) for value in stored]
+
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
         stored = await self._outbox(dead=dead, after=after, limit=limit)
         return OutboxPage([outbox_object.load(value) for _, value in stored.rows], stored.next)
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = (
-            {it for outcome in OUTCOMES for it in self._notifier.targets_for(outcome)}
+            {it for outcome in MESSAGES for it in self._notifier.targets_for(outcome)}
             if self._notifier
             else ()
         )

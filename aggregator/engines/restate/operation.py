@@ -16,6 +16,7 @@ retention ends.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -34,6 +35,7 @@ from fanin.aggregator.fanin import (
     Notification,
     Phase,
     Region,
+    Renewal,
     Subject,
     start,
     step,
@@ -56,6 +58,8 @@ class ArriveRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     retention_ms: int
     completed: tuple[str, ...] = ()  # names of the targets of that outcome
     timed_out: tuple[str, ...] = ()
+    completed_late: tuple[str, ...] = ()
+    event_id: str = ""  # see `fanin.aggregator.wire.Arrival`
     wants_response: bool = False  # whether the caller waits for the `ArriveResponse`
 
 
@@ -94,7 +98,8 @@ _reading = msgspec.json.Decoder(ClockReading).decode
 _state = msgspec.json.Decoder(FanIn).decode
 
 # The sort key of a stored state: waiting before decided; the deadline or the decision; the phase.
-_CLASSES = {Phase.WAITING: 1, Phase.COMPLETED: 2, Phase.TIMED_OUT: 2}
+DECIDED = 2
+_CLASSES = {Phase.WAITING: 1, Phase.COMPLETED: DECIDED, Phase.TIMED_OUT: DECIDED}
 KINDS = {Phase.WAITING: "w", Phase.COMPLETED: "c", Phase.TIMED_OUT: "t"}
 
 
@@ -107,6 +112,18 @@ def dump(state: FanIn) -> bytes:
 def load(stored: bytes) -> FanIn:
     """The operation that `dump` stored."""
     return _state(sort_key.remove(stored))
+
+
+def _arrived(message: ArriveRequest) -> Arrived:
+    if not message.event_id:
+        return Arrived(message.region, message.at_ms)
+    renewal = Renewal(
+        subject=message.subject,
+        expected=message.expected,
+        timeout_ms=message.timeout_ms,
+        retention_ms=message.retention_ms,
+    )
+    return Arrived(message.region, message.at_ms, message.event_id, renewal)
 
 
 class Operations:
@@ -122,7 +139,7 @@ class Operations:
         """Apply one arrival. Input: `ArriveRequest`; output: `ArriveResponse`, if the caller waits for it."""
         message = _arrive_request(call.input)
         before = self._load(call)
-        event = Arrived(message.region, message.at_ms)
+        event = _arrived(message)
         try:
             if before is None:
                 result = start(
@@ -132,8 +149,6 @@ class Operations:
                     expected=message.expected,
                     timeout_ms=message.timeout_ms,
                 )
-                timer = ExpireRequest(result.state.deadline_ms, message.retention_ms)
-                self._send_timer(call, timer, result.state.deadline_ms)
             else:
                 result = step(before, event)
         except RequestError as exc:
@@ -141,6 +156,9 @@ class Operations:
             log.event(logging.WARNING, "arrival-ignored", operation=call.key, region=region, reason=exc)
             call.finish(_encode(ArriveResponse(before)) if message.wants_response else b"")
             return
+        if before is None or before.generation != result.state.generation:
+            timer = ExpireRequest(result.state.deadline_ms, message.retention_ms)
+            self._send_timer(call, timer, result.state.deadline_ms)
         call.set(STATE, dump(result.state))
         self._send(call, result.effects, lambda phase: getattr(message, phase.value))
         call.finish(_encode(ArriveResponse(result.state, result.result)) if message.wants_response else b"")
@@ -157,7 +175,7 @@ class Operations:
             call.finish(b"")
             return
         if state.phase is Phase.WAITING:
-            reading = _reading(call.run("clock", self._read_clock))
+            reading = _reading(call.run("clock", partial(self._read_clock, state.subject)))
             if reading.now_ms < timer.deadline_ms:
                 self._send_timer(call, timer, timer.deadline_ms)
                 call.finish(b"")
@@ -191,8 +209,8 @@ class Operations:
         stored = call.get(STATE)
         return None if stored is None else load(stored)
 
-    def _read_clock(self) -> bytes:
-        targets = self._notifier.targets_for(Phase.TIMED_OUT) if self._notifier else ()
+    def _read_clock(self, subject: Subject) -> bytes:
+        targets = self._notifier.targets_for(Phase.TIMED_OUT, subject) if self._notifier else ()
         return _encode(ClockReading(self._clock.now_ms(), targets))
 
     def _send_timer(self, call: Call, timer: ExpireRequest, due_ms: int) -> None:

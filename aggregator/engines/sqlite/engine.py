@@ -11,24 +11,31 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, SteadyClock, SystemClock, watch
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt, TargetState
-from fanin.aggregator.engines.sqlite.dispatcher import (
-    AttemptResult,
-    Dispatcher,
-    DispatcherFactory,
-    Dispatchers,
-    OutboxRow,
-)
+from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher
+from fanin.aggregator.engines.sqlite.dispatchers import DispatcherFactory, Dispatchers
 from fanin.aggregator.engines.sqlite.outbox import Selection
+from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, OutboxRow
 from fanin.aggregator.engines.sqlite.retention import Retention
 from fanin.aggregator.engines.sqlite.store import Store, store_error
+from fanin.aggregator.engines.sqlite.store_thread import StoreThread
 from fanin.aggregator.engines.sqlite.transaction import Transaction
-from fanin.aggregator.engines.sqlite.writer import Discard, Request, Requeue, Result, SetPaused, Writer
+from fanin.aggregator.engines.sqlite.writer import (
+    Discard,
+    Request,
+    Requeue,
+    Result,
+    Results,
+    SetPaused,
+    Writer,
+)
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreUnreadableError
 from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
 from fanin.aggregator.metrics import Metrics, StoreFigures, record_outcome
@@ -40,6 +47,8 @@ from fanin.aggregator.wire import Arrival
 PURGE_RETRY_S = 1.0
 # Room is proved no more often: anyone may ask for it, and it takes a third of a millisecond.
 ROOM_S = 1.0
+# A flush that takes longer makes the service unready. Disks that are overloaded take a second or two.
+FLUSH_S = 5.0
 # How long running attempts may take to end when the service stops.
 STOP_S = 3.0
 
@@ -67,6 +76,7 @@ class SqliteEngine:
         controls_targets=True,
         virtual_time=True,
         reports_result=True,
+        submits=True,
     )
 
     def __init__(
@@ -104,6 +114,7 @@ class SqliteEngine:
         self._watcher: asyncio.Task[None] | None = None
         self._open = False
         self._checkpoints_failed = 0
+        self._checkpoint: asyncio.Task[None] | None = None
         self._room_proved_s = -ROOM_S  # loop time
         # A machine's clock that is set back must not delay notifications; simulated worlds decide themselves.
         retry_clock = SteadyClock(clock) if isinstance(clock, SystemClock) else clock
@@ -118,21 +129,33 @@ class SqliteEngine:
     async def open(self) -> None:
         self._store = self._open_store(self._settings.data_dir)
         self._retention = self._retention_of(self._store, self._settings.retention_ms)
+        is_real = isinstance(self._clock, SystemClock)
+        self._thread = StoreThread(is_real=is_real)
         try:
+            self._reader = self._store.reader() if is_real else self._store
             self._count_rows()
             self._begin_with_unreadable_rows()
             self._metrics.outbox_age_s, self._metrics.owns_store = self._outbox_age_s, True
             self._metrics.measure_store = self._measure_store
             self._warn_of_unknown_targets()
+            if count := self._store.outbox.bring_forward(self._clock.now_ms()):
+                log.event(logging.WARNING, "repetitions-brought-forward", notifications=count)
             for target in self._store.outbox.paused():
                 self._set_paused(target, paused=True)
-            self._writer = Writer(self._store, self._clock, self._metrics, self._begin, self._committed)
+            self._writer = Writer(
+                self._store,
+                self._clock,
+                self._metrics,
+                thread=self._thread,
+                begin=self._begin,
+                committed=self._committed,
+            )
         except sqlite3.Error as exc:
             self._store.close()
             raise store_error(exc, self._store.path) from exc
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._writer.run()), loop.create_task(self._purge())]
-        if isinstance(self._clock, SystemClock):
+        if is_real:
             # Other clocks belong to simulated worlds, where no clock is set behind our back.
             self._watcher = loop.create_task(watch(self._clock, self.recheck))
         if self._dispatchers:
@@ -148,41 +171,47 @@ class SqliteEngine:
             self._open = False
             self._writer.stop()
             writer, purger = self._tasks
-            purger.cancel()
-            if self._watcher:
-                self._watcher.cancel()
-            await asyncio.gather(writer, purger, return_exceptions=True)
+            rest = [it for it in (purger, self._watcher, self._checkpoint) if it is not None]
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(writer, *rest, return_exceptions=True)
         finally:
             self._open = False
+            self._thread.close()
             self._store.close()
 
     async def deliver(self, arrival: Arrival) -> Receipt:
-        receipt: Receipt = await self._submit(arrival)
-        return receipt
+        return await self.submit(arrival)
+
+    def submit(self, arrival: Arrival) -> asyncio.Future[Receipt]:
+        return self._submit(arrival)
 
     async def inspect(self, operation_id: OperationId) -> FanIn | None:
-        known = self._read(lambda: self._store.load((operation_id,))).get(operation_id)
+        known = self._read(lambda: self._reader.load((operation_id,))).get(operation_id)
         if isinstance(known, StoreUnreadableError):
             raise known
         return known[1] if known else None
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:
-        return self._read(lambda: self._store.page(phase, after, limit))
+        return self._read(lambda: self._reader.page(phase, after, limit))
+
+    async def latest(self, *, limit: int) -> list[FanIn]:
+        return self._read(lambda: self._reader.latest(limit))
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:
-        return self._read(lambda: self._store.outbox.page(dead=dead, after=after, limit=limit))
+        return self._read(lambda: self._reader.outbox.page(dead=dead, after=after, limit=limit))
 
     async def retry(self, *, target: str | None, operation: OperationId | None) -> int:
         ours = self._dispatchers.targets if self._dispatchers else ()
         targets = tuple(name for name in ours if target in (None, name))
-        request = Requeue(targets, operation, self._read(self._store.outbox.last_dead_letter))
+        request = Requeue(targets, operation, self._read(self._reader.outbox.last_dead_letter))
         count = 0
         while requeued := await self._submit(request):
             count += requeued
         return count
 
     async def discard(self, *, target: str | None, operation: OperationId | None) -> int:
-        outbox = self._store.outbox
+        outbox = self._reader.outbox
         request = Discard(
             Selection(target, operation),
             self._read(outbox.newest_number),
@@ -205,7 +234,7 @@ class SqliteEngine:
         return count
 
     async def target_states(self) -> list[TargetState]:
-        counts, paused = self._read(lambda: (self._store.outbox.by_target(), self._store.outbox.paused()))
+        counts, paused = self._read(lambda: (self._reader.outbox.by_target(), self._reader.outbox.paused()))
         known = self._dispatchers.targets if self._dispatchers else ()
         return [
             TargetState(
@@ -220,10 +249,16 @@ class SqliteEngine:
     async def check(self) -> None:
         now_s = asyncio.get_running_loop().time()
         room = now_s >= self._room_proved_s + ROOM_S
-        self._read(lambda: self._store.check(room=room))
+        self._read(lambda: self._reader.check(room=room))
         if room:
             self._room_proved_s = now_s
-        await self._submit(None)
+        if (busy_s := self._thread.busy_s()) < FLUSH_S:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_S):
+                    await self._submit(None)
+                return
+            busy_s = self._thread.busy_s()
+        raise StoreBusyError(f"the disk does not respond: a flush has taken {busy_s:.0f} s so far")
 
     # --- for variations of the engine ---
 
@@ -242,19 +277,19 @@ class SqliteEngine:
     # --- the outbox, as its dispatchers see it ---
 
     def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
-        return self._read(lambda: self._store.outbox.unattempted(target=target, after=after, limit=limit))
+        return self._read(lambda: self._reader.outbox.unattempted(target=target, after=after, limit=limit))
 
     def newest_number(self) -> int:
-        return self._read(self._store.outbox.newest_number)
+        return self._read(self._reader.outbox.newest_number)
 
     def due_retries(self, *, target: str, now_ms: int, limit: int) -> list[OutboxRow]:
-        return self._read(lambda: self._store.outbox.due_retries(target=target, now_ms=now_ms, limit=limit))
+        return self._read(lambda: self._reader.outbox.due_retries(target=target, now_ms=now_ms, limit=limit))
 
     def next_retry_ms(self, *, target: str, now_ms: int) -> int | None:
-        return self._read(lambda: self._store.outbox.next_retry_ms(target=target, now_ms=now_ms))
+        return self._read(lambda: self._reader.outbox.next_retry_ms(target=target, now_ms=now_ms))
 
-    async def record(self, result: AttemptResult) -> None:
-        await self._submit(result)
+    async def record(self, results: Sequence[AttemptResult]) -> None:
+        await self._submit(Results(results))
 
     def _warn_of_unknown_targets(self) -> None:
         """Log targets that have entries in the outbox and that the settings no longer name."""
@@ -290,8 +325,8 @@ class SqliteEngine:
 
     def _count_rows(self) -> None:
         """Set the gauges from the file: at the start, and when rows were set aside."""
-        self._metrics.waiting = self._store.waiting_count()
-        self._metrics.pending, self._metrics.dead = self._store.outbox.counts()
+        self._metrics.waiting = self._reader.waiting_count()
+        self._metrics.pending, self._metrics.dead = self._reader.outbox.counts()
         self._store.unreadable.changed = False
 
     def _begin_with_unreadable_rows(self) -> None:
@@ -320,11 +355,16 @@ class SqliteEngine:
         if transaction.effects:
             self._has_decided.set()
         if self._dispatchers:
-            self._dispatchers.wake(transaction.enqueued)
+            if transaction.requeued:  # these are in the outbox alone
+                self._dispatchers.wake(transaction.enqueued)
+            else:
+                self._dispatchers.add(transaction.rows)
         self._after_commit(transaction)
         metrics = self._metrics
-        metrics.batch.observe(len(batch) + (transaction.expired or 0))
-        metrics.waiting += transaction.started - len(transaction.effects)
+        rows = sum(len(it.results) if isinstance(it, Results) else 1 for it in batch)
+        metrics.batch.observe(rows + (transaction.expired or 0))
+        decided = [it for it in transaction.effects if it.outcome is not Phase.COMPLETED_LATE]
+        metrics.waiting += transaction.started - len(decided)
         pending, dead = transaction.discarded
         metrics.pending += (
             transaction.enqueued.total() - transaction.delivered - transaction.dead_lettered - pending
@@ -348,16 +388,24 @@ class SqliteEngine:
     def _measure_store(self) -> StoreFigures:
         if not self._open:
             return StoreFigures()
-        self._checkpoints_failed += not self._store.checkpoint()
+        if not self._thread.is_real:
+            self._checkpoints_failed += not self._store.checkpoint()
+        elif self._checkpoint is None or self._checkpoint.done():
+            self._checkpoint = asyncio.get_running_loop().create_task(self._move_pages())
         return StoreFigures(
             log_bytes=self._store.log_bytes(),
             free_bytes=self._store.free_bytes(),
             checkpoints_failed=self._checkpoints_failed,
         )
 
+    async def _move_pages(self) -> None:
+        """Have SQLite move pages from its log to the file, and count whether that works."""
+        async with self._thread.turn:
+            self._checkpoints_failed += not await self._thread.run(self._store.checkpoint)
+
     def _outbox_age_s(self) -> float | None:
         try:
-            oldest_ms = self._read(self._store.outbox.oldest_decided_ms)
+            oldest_ms = self._read(self._reader.outbox.oldest_decided_ms)
         except StoreError:
             return None
         return 0.0 if oldest_ms is None else max(0, self._clock.now_ms() - oldest_ms) / 1000
@@ -369,15 +417,22 @@ class SqliteEngine:
         while True:
             self._has_decided.clear()
             try:
-                rest_s = self._retention.step(self._clock.now_ms())
+                rest_s = await self._purge_some()
             except (sqlite3.Error, StoreError) as exc:
-                self._store.rollback()
                 log.event(logging.WARNING, "not-purged", reason=exc)
                 rest_s = PURGE_RETRY_S
             if rest_s is None:
                 await self._has_decided.wait()
             else:
                 await asyncio.sleep(rest_s)
+
+    async def _purge_some(self) -> float | None:
+        async with self._thread.turn:
+            try:
+                return await self._thread.run(partial(self._retention.step, self._clock.now_ms()))
+            except (sqlite3.Error, StoreError):
+                self._store.rollback()
+                raise
 
 
 def _lag_s(state: FanIn, region: Region) -> float:

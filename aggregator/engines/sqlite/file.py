@@ -1,7 +1,8 @@
-"""The SQLite file as a whole: its owner, its integrity, its version, its copies.
+"""The SQLite file as a whole: its owner, its integrity, its version.
 
 Rules of this file: a file that cannot be used is never changed, and the message says what is wrong and what
-to do; one process owns a folder, and a copy or a check reads the file without owning it.
+to do; one process owns a folder, and a copy or a check reads the file without owning it. `copies` makes
+copies, and puts them back.
 """
 
 import errno
@@ -20,8 +21,6 @@ from fanin.aggregator.engines.sqlite.schema import APPLICATION_ID, MIGRATIONS, S
 from fanin.aggregator.errors import StoreOwnedError, StoreUnusableError
 
 FILE = "fanin.db"
-# A complete copy that `restore` has put here takes the place of `FILE`, now or at the next start.
-RESTORED = "fanin.db.restored"
 # Written and deleted at once, to prove that there is room: a transaction of one webhook writes up to 10 pages
 # of 4 KiB, one of 256 webhooks that start and end operations about 250 KiB.
 PROBE = "fanin.probe"
@@ -40,7 +39,8 @@ CACHE_KIB = 16_384
 # one only by `fanin serve --check`, so that a start takes no longer with a million operations.
 CHECK_BYTES_MAX = 64 << 20
 
-_RESTORE = "put a copy back with `fanin restore`, or choose another folder"
+# What to do about a file that cannot be used.
+PUT_BACK = "put a copy back with `fanin restore`, or choose another folder"
 
 
 class FileContents(NamedTuple):
@@ -54,8 +54,8 @@ class FileContents(NamedTuple):
 
 
 @contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Turn errors of opening a file into one sentence each.
+def opening(path: Path, *, remedy: str = PUT_BACK) -> Iterator[None]:
+    """Turn errors of opening a file into one sentence each, with what to do.
 
     Raises:
         StoreUnusableError: the file or its folder cannot be used.
@@ -67,9 +67,9 @@ def opening(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as exc:
         code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
-            raise StoreUnusableError(f"cannot open {path}: file is not a database; {_RESTORE}") from exc
+            raise StoreUnusableError(f"cannot open {path}: file is not a database; {remedy}") from exc
         if code == sqlite3.SQLITE_CORRUPT:
-            raise StoreUnusableError(f"{path} is damaged: {exc}; {_RESTORE}") from exc
+            raise StoreUnusableError(f"{path} is damaged: {exc}; {remedy}") from exc
         raise StoreUnusableError(f"cannot open {path}: {exc}") from exc
 
 
@@ -195,7 +195,7 @@ def open_store(path: Path) -> sqlite3.Connection:
     Raises:
         StoreUnusableError: not ours, from a newer version, or damaged.
     """
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=64)
+    connection = _connect(path)
     try:
         version = _version(connection, path)
         if version and path.stat().st_size <= CHECK_BYTES_MAX:
@@ -214,7 +214,22 @@ def open_store(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open a connection that several threads may use, one at a time."""
+    return sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=64, check_same_thread=False
+    )
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open another connection to an open store's file. It sees what is committed, while a commit runs too.
+
+    Its cache has SQLite's default size, 2 MiB: every commit of the other one empties it.
+    """
+    return _connect(path)
+
+
+def check_integrity(connection: sqlite3.Connection, path: Path, *, remedy: str = PUT_BACK) -> None:
     """Read every page, and check that it is consistent with the others.
 
     Raises:
@@ -223,7 +238,7 @@ def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
     (first,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if first != "ok":
         finding = " ".join(str(first).split())
-        raise StoreUnusableError(f"{path} is damaged: {finding}; {_RESTORE}")
+        raise StoreUnusableError(f"{path} is damaged: {finding}; {remedy}")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -257,13 +272,13 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 @contextmanager
-def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
+def open_readonly(path: Path, *, remedy: str = PUT_BACK) -> Iterator[sqlite3.Connection]:
     """Open a file for reading that another process may be writing; neither waits for the other.
 
     Raises:
         StoreUnusableError: not there, not ours, or from a newer version.
     """
-    with opening(path):
+    with opening(path, remedy=remedy):
         if not path.is_file():
             raise StoreUnusableError(f"there is no file {path}")
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
@@ -283,113 +298,3 @@ def contents(connection: sqlite3.Connection, path: Path) -> FileContents:
     )
     operations, waiting, pending = (connection.execute(query).fetchone()[0] for query in queries)
     return FileContents(version, operations, waiting, pending, path.stat().st_size)
-
-
-def copy(folder: Path, target: Path) -> FileContents:
-    """Write a consistent copy of the folder's file, in use or not, and check its integrity.
-
-    One read transaction sees one state, and writers do not wait for it. The copy is one file, without a log,
-    and gets its name only when it is complete and on the disk.
-
-    Raises:
-        StoreUnusableError: the file cannot be read, or the copy cannot be written or exists already.
-    """
-    path, partial = folder / FILE, target.with_name(target.name + ".partial")
-    with opening(target):
-        if target.exists():
-            raise StoreUnusableError(f"{target} exists already; choose another name")
-        partial.unlink(missing_ok=True)
-    try:
-        with open_readonly(path) as source, opening(target), closing(sqlite3.connect(partial)) as copied:
-            source.backup(copied)
-            copied.execute("PRAGMA journal_mode = DELETE")
-            check_integrity(copied, partial)
-            found = contents(copied, partial)
-        with opening(target):
-            _rename_durably(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return found
-
-
-def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
-    """Replace the folder's file by a copy; return what the copy contains, and where the old file is now.
-
-    When it is killed before the copy is complete, the old file is as it was; after that, the next start or
-    the next `restore` does the rest. Nothing between the two leaves the folder without data.
-
-    Raises:
-        StoreUnusableError: the copy is damaged, or a process owns the folder.
-    """
-    with open_readonly(source) as copied:
-        check_integrity(copied, source)
-        found = contents(copied, source)
-    path, partial = folder / FILE, folder / (FILE + ".partial")
-    with opening(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        with closing(acquire(folder)):
-            finish_restore(folder)
-            partial.unlink(missing_ok=True)
-            with open_readonly(source) as copied, closing(sqlite3.connect(partial)) as placed:
-                copied.backup(placed)
-                placed.execute("PRAGMA journal_mode = DELETE")
-            _give_to_owner(folder, partial)
-            _rename_durably(partial, folder / RESTORED)
-            kept = finish_restore(folder)
-    return found, kept
-
-
-def finish_restore(folder: Path) -> Path | None:
-    """Put a complete restored copy in its place, if there is one; return where the old file is now.
-
-    Only for the folder's owner. What an interrupted call has done already is not done again.
-    """
-    restored, path = folder / RESTORED, folder / FILE
-    if not restored.exists():
-        return None
-    kept = _move_aside(path)
-    _flush(folder)
-    _rename_durably(restored, path)
-    return kept
-
-
-def _give_to_owner(folder: Path, partial: Path) -> None:
-    """Give the files that this process has created the owner and the permissions of the service's.
-
-    An administrator restores, and the service runs under another name.
-    """
-    path = folder / FILE
-    model = (path if path.exists() else folder).stat()
-    partial.chmod(model.st_mode & 0o666 if path.exists() else 0o600)
-    if os.name == "nt" or os.geteuid() != 0:
-        return
-    for made in (partial, folder / OWNER_FILE, folder / OWNER_NOTE):
-        if made.exists():
-            os.chown(made, model.st_uid, model.st_gid)
-
-
-def _move_aside(path: Path) -> Path | None:
-    """Rename a file and those that SQLite keeps next to it, even if the file itself is gone."""
-    numbers = iter(range(1, 1_000_000))
-    kept = next(it for it in (path.with_name(f"replaced-{n}.db") for n in numbers) if not it.exists())
-    for suffix in SIDECARS:
-        sidecar = path.with_name(path.name + suffix)
-        if sidecar.exists():
-            sidecar.rename(kept.with_name(kept.name + suffix))
-    return path.rename(kept) if path.exists() else None
-
-
-def _rename_durably(partial: Path, target: Path) -> None:
-    """Give a complete file its name, durably."""
-    _flush(partial)
-    partial.rename(target)
-    _flush(target.parent)
-
-
-def _flush(path: Path) -> None:
-    """Make a file's content, or a folder's names, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from fanin.aggregator.engine import OutboxEntry, OutboxPage
-from fanin.aggregator.engines.sqlite.dispatcher import DeadLettered, Failed, OutboxRow
+from fanin.aggregator.engines.sqlite.outbox_port import DeadLettered, Failed, OutboxRow
 from fanin.aggregator.engines.sqlite.unreadable import (
     UnreadableRowError,
     UnreadableRows,
@@ -20,7 +20,7 @@ from fanin.aggregator.engines.sqlite.unreadable import (
 )
 from fanin.aggregator.errors import MalformedError, quoted
 from fanin.aggregator.fanin import Notification, OperationId
-from fanin.aggregator.notify.retry_policy import PAUSE_MS_MAX
+from fanin.aggregator.notify.retry_policy import BACKOFF_MS_MAX, PAUSE_MS_MAX
 from fanin.aggregator.notify.retry_record import RetryRecord
 
 # Two integers of SQLite, with a dot between them.
@@ -62,6 +62,28 @@ PAUSED_MS = 1 << 53
 type _Entry = tuple[str, OutboxEntry | None]
 
 
+# Of nearly all notifications: they have not been attempted yet.
+_UNATTEMPTED = RetryRecord()
+
+
+def _record(attempts: int, tried_ms: int, error: bytes | None) -> RetryRecord:
+    if error is None and not attempts and not tried_ms:
+        return _UNATTEMPTED
+    return RetryRecord(attempts=attempts, tried_ms=tried_ms, error=None if error is None else text_of(error))
+
+
+def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """The first and the last number of each run of numbers that follow one another."""
+    runs: list[tuple[int, int]] = []
+    for n in sorted(numbers):
+        first, last = runs[-1] if runs else (n, n)
+        if runs and n <= last + 1:
+            runs[-1] = first, n
+        else:
+            runs.append((n, n))
+    return runs
+
+
 class OutboxTable:
     """Pending notifications and dead letters. The caller begins and ends transactions."""
 
@@ -70,13 +92,25 @@ class OutboxTable:
 
     # --- pending ---
 
-    def enqueue(self, entries: Iterable[tuple[Notification, Sequence[str]]]) -> None:
-        """Add notifications, one row for each of their targets."""
+    def enqueue(self, entries: Iterable[tuple[Notification, Sequence[str]]]) -> dict[str, list[OutboxRow]]:
+        """Add notifications, one row for each of their targets; return the rows by target."""
         rows = []
         for notification, targets in entries:
             text = _encoder.encode(notification).decode()
-            rows += [(target, notification.operation_id, text) for target in targets]
-        self._db.executemany("INSERT INTO outbox (target, operation, notify) VALUES (?, ?, ?)", rows)
+            rows += [(target, notification, text) for target in targets]
+        if not rows:
+            return {}
+        query = "INSERT INTO outbox (target, operation, notify) VALUES (?, ?, ?)"
+        values = [(target, notification.operation_id, text) for target, notification, text in rows]
+        last = values.pop()
+        if values:
+            self._db.executemany(query, values)
+        # The numbers of one transaction follow one another: AUTOINCREMENT adds one to the largest ever.
+        number = self._db.execute(query, last).lastrowid or 0
+        found: dict[str, list[OutboxRow]] = {}
+        for n, (target, notification, _) in enumerate(rows, number - len(values)):
+            found.setdefault(target, []).append(OutboxRow(n, notification))
+        return found
 
     def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
         """Notifications that were never attempted, in order."""
@@ -109,9 +143,20 @@ class OutboxTable:
             PAUSED_MS,
         )
 
+    def bring_forward(self, now_ms: int) -> int:
+        """Let no repetition wait longer than the longest pause of our own; return how many would have.
+
+        Such a one was scheduled before the clock was set back, or its receiver asked for a longer pause: at a
+        start that cannot be told apart, and asking such a receiver too early costs one attempt.
+        """
+        limit_ms = now_ms + BACKOFF_MS_MAX * 6 // 5
+        query = "UPDATE outbox SET due_ms = ? WHERE due_ms > ? AND due_ms < ?"
+        return self._db.execute(query, (limit_ms, limit_ms, PAUSED_MS)).rowcount
+
     def delete_delivered(self, numbers: Sequence[int]) -> int:
         """Delete notifications that were accepted; return how many were there. Some may be discarded."""
-        return self._db.executemany("DELETE FROM outbox WHERE n = ?", [(n,) for n in numbers]).rowcount
+        runs = _runs(numbers)  # nearly always one, which costs half of as many deletions of one row
+        return self._db.executemany("DELETE FROM outbox WHERE n BETWEEN ? AND ?", runs).rowcount
 
     def reschedule(self, failures: Iterable[Failed]) -> None:
         """Write the time of the next attempt at notifications that failed. One that is paused stays so."""
@@ -275,19 +320,18 @@ class OutboxTable:
 
     def _rows(self, where: str, values: tuple[int | str, ...]) -> list[OutboxRow]:
         """Rows of the outbox. Those that cannot be read become dead letters, and the next ones are read."""
-        columns = "n, CAST(operation AS BLOB), CAST(notify AS BLOB), attempts, tried_ms"
+        columns = "n, CAST(operation AS BLOB), CAST(notify AS BLOB), attempts, tried_ms, CAST(error AS BLOB)"
         query = f"SELECT {columns} FROM outbox {where}"  # noqa: S608 - our own words
         while True:
             found, unreadable = [], []
-            for n, operation, notify, attempts, tried_ms in self._db.execute(query, values):
+            for n, operation, notify, attempts, tried_ms, error in self._db.execute(query, values):
                 try:
                     notification = decode_notification(operation, notify)
                 except UnreadableRowError as exc:
                     self._unreadable.note("outbox", n, operation, exc)
                     unreadable.append((n, str(exc)))
                 else:
-                    record = RetryRecord(attempts=attempts, tried_ms=tried_ms)
-                    found.append(OutboxRow(n, notification, record))
+                    found.append(OutboxRow(n, notification, _record(attempts, tried_ms, error)))
             if not unreadable:
                 return found
             self._set_aside(unreadable)

@@ -8,18 +8,20 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.engine import Page
+from fanin.aggregator.engines.sqlite.copies import finish_restore
 from fanin.aggregator.engines.sqlite.file import (
     FILE,
     acquire,
     check_writable,
-    finish_restore,
+    connect_reader,
     free_bytes,
     open_store,
     opening,
@@ -44,6 +46,7 @@ from fanin.aggregator.errors import (
     StoreUnusableError,
 )
 from fanin.aggregator.fanin import FanIn, Phase
+from fanin.aggregator.notify.target import OUTCOMES
 
 StoredOperation = tuple[int, FanIn]  # an operation's row number and state
 
@@ -62,6 +65,12 @@ CHECKPOINT_PAGES = 1_000
 
 # What `decode_state` needs of a row. A text that is no UTF-8 would fail the whole query, a BLOB does not.
 _COLUMNS = "n, CAST(operation.id AS BLOB), deadline_ms, CAST(outcome AS BLOB), CAST(state AS BLOB)"
+
+# What an operation's outcome can be, and for each of them the first entry of the index.
+_DECIDED = (Phase.COMPLETED, Phase.TIMED_OUT, SET_ASIDE)
+_OLDEST_DECIDED = "SELECT " + ", ".join(  # noqa: S608 - our own words
+    "(SELECT min(decided_ms) FROM operation WHERE outcome = ?)" for _ in _DECIDED
+)
 
 _encoder = msgspec.json.Encoder()
 
@@ -87,16 +96,36 @@ class Store:
             try:
                 if kept := finish_restore(folder):
                     log.event(logging.WARNING, "restore-finished", replaced=kept)
-                self._db = open_store(self.path)
+                connection = open_store(self.path)
             except BaseException:
                 self._owner.close()
                 raise
             self._identity = _identity(self.path)
             self.unreadable = UnreadableRows()
-            self.outbox = OutboxTable(self._db, self.unreadable)
+            self.use(connection)
+            self._readers: list[sqlite3.Connection] = []
+
+    def reader(self) -> Self:
+        """The same file over a connection of its own, which sees what is committed; closed with this one.
+
+        Raises:
+            sqlite3.Error: it cannot be opened.
+        """
+        connection = connect_reader(self.path)
+        self._readers.append(connection)
+        reader = copy(self)
+        reader.use(connection)
+        return reader
+
+    def use(self, connection: sqlite3.Connection) -> None:
+        """Read and write over this connection."""
+        self._db = connection
+        self.outbox = OutboxTable(connection, self.unreadable)
 
     def close(self) -> None:
         """Close the file, and give up its ownership."""
+        for reader in self._readers:
+            reader.close()
         self._db.close()
         self._owner.close()
 
@@ -106,8 +135,9 @@ class Store:
         """Take the write lock at once: a read lock that turns into one later can fail although it waited.
 
         Raises:
-            StoreError: it is locked by another program, or not writable.
+            StoreError: it is locked by another program, not writable, or no longer the file at its path.
         """
+        self.check(room=False)  # a stat: what goes into a deleted file is lost, and must not be acknowledged
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as exc:
@@ -240,6 +270,13 @@ class Store:
             [(_text(state), _outcome(state), state.decided_ms, n) for n, state in known],
         )
 
+    def renew(self, known: Iterable[StoredOperation]) -> None:
+        """Update operations of which a generation has begun: they have another deadline, and wait again."""
+        self._db.executemany(
+            "UPDATE operation SET deadline_ms = ?, outcome = ?, decided_ms = ?, state = ? WHERE n = ?",
+            [(it.deadline_ms, _outcome(it), it.decided_ms, _text(it), n) for n, it in known],
+        )
+
     def page(self, phase: Phase | None, after: str | None, limit: int) -> Page:
         """A page of operations; those that cannot be read are left out.
 
@@ -263,15 +300,27 @@ class Store:
         states = [state for _, *row in rows if (state := self._decoded(row))]
         return Page(states, f"{rows[-1][0]}.{rows[-1][1]}" if len(rows) == limit else None)
 
+    def latest(self, limit: int) -> list[FanIn]:
+        """The operations that were decided last, newest first; those that cannot be read are left out."""
+        # One statement for each outcome, which the index gives in order.
+        rows = [
+            row
+            for outcome in OUTCOMES
+            for row in self._db.execute(
+                f"SELECT decided_ms, {_COLUMNS} FROM operation WHERE outcome = ?"  # noqa: S608 - our own words
+                " ORDER BY decided_ms DESC, n DESC LIMIT ?",
+                (outcome, limit),
+            )
+        ]
+        rows.sort(key=lambda row: row[:2], reverse=True)
+        return [state for _, *row in rows[:limit] if (state := self._decoded(row))]
+
     # --- retention, and figures ---
 
     def oldest_decided_ms(self) -> int | None:
         """When the oldest stored outcome was decided, Unix epoch."""
-        oldest = [
-            self._integer("SELECT min(decided_ms) FROM operation WHERE outcome = ?", outcome)
-            for outcome in (Phase.COMPLETED, Phase.TIMED_OUT, SET_ASIDE)
-        ]
-        return min((ms for ms in oldest if ms is not None), default=None)
+        row = self._db.execute(_OLDEST_DECIDED, _DECIDED).fetchone()
+        return min((ms for ms in row if ms is not None), default=None)
 
     def purgeable(
         self, outcome: str, *, before_ms: int, after: tuple[int, int], limit: int
@@ -285,9 +334,9 @@ class Store:
         return rows.fetchall()
 
     def purge(self, numbers: Sequence[int]) -> int:
-        """Delete operations, except those with a pending notification; return how many."""
+        """Delete operations with an outcome and without a pending notification; return how many."""
         return self._db.executemany(
-            "DELETE FROM operation WHERE n = ?"
+            "DELETE FROM operation WHERE n = ? AND outcome IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.operation = operation.id)",
             [(n,) for n in numbers],
         ).rowcount

@@ -8,8 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
 from fanin.aggregator.engines.sqlite.outbox import Selection
+from fanin.aggregator.engines.sqlite.outbox_port import (
+    AttemptResult,
+    DeadLettered,
+    Delivered,
+    Failed,
+    OutboxRow,
+)
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.errors import AggregatorError, RequestError, StoreUnreadableError
 from fanin.aggregator.fanin import (
@@ -78,6 +84,7 @@ class Transaction:
         self.effects: list[Notification] = []
         self.started = 0
         self.enqueued: Counter[str] = Counter()  # rows that went into the outbox, by target
+        self.rows: dict[str, list[OutboxRow]] = {}  # those of the effects, by target
         self.delivered = 0
         self.dead_lettered = 0
         self.requeued = 0
@@ -99,11 +106,16 @@ class Transaction:
         if arrival.operation_id in self._unreadable:
             return self._unreadable[arrival.operation_id]
         event = Arrived(arrival.region, self.at_ms)
+        if arrival.event_id:
+            renewal = self.settings.renewal(arrival.subject)
+            event = Arrived(arrival.region, self.at_ms, arrival.event_id, renewal)
         state = self.current(arrival.operation_id)
         try:
             result = self._step(state, event) if state else self.start_operation(arrival, event)
         except RequestError as exc:
             return exc
+        if state and result.state.generation != state.generation:
+            self.started += 1
         self._stage(result)
         return Receipt(result.state, result.result or ArrivalResult.COUNTED)
 
@@ -145,18 +157,24 @@ class Transaction:
         started: list[FanIn] = []
         updated: list[StoredOperation] = []
         decided: list[StoredOperation] = []
+        renewed: list[StoredOperation] = []
         for id_, state in self._changed.items():
             if id_ not in self._stored:
                 started.append(state)
             else:
                 n, before = self._stored[id_]
-                (updated if before.phase is state.phase else decided).append((n, state))
+                if before.generation != state.generation:
+                    renewed.append((n, state))
+                else:
+                    (updated if before.phase is state.phase else decided).append((n, state))
         if started:
             self.store.insert(started)
         if updated:
             self.store.update(updated)
         if decided:
             self.store.decide(decided)
+        if renewed:
+            self.store.renew(renewed)
         self._enqueue()
         self._record(results)
 
@@ -197,10 +215,12 @@ class Transaction:
         """Put every effect into the outbox, once for each of its targets."""
         if not self._notifier or not self.effects:
             return
-        entries = [(effect, self._notifier.targets_for(effect.outcome)) for effect in self.effects]
-        self.store.outbox.enqueue(entries)
-        for _, targets in entries:
-            self.enqueued.update(targets)
+        entries = [
+            (effect, self._notifier.targets_for(effect.outcome, effect.subject)) for effect in self.effects
+        ]
+        self.rows = self.store.outbox.enqueue(entries)
+        for target, rows in self.rows.items():
+            self.enqueued[target] += len(rows)
 
     def _record(self, results: Sequence[AttemptResult]) -> None:
         """Write how attempts ended."""

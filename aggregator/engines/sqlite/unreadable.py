@@ -7,7 +7,7 @@ that no deadline looks at it again; a pending notification becomes a dead letter
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -78,8 +78,7 @@ def decode_state(id_: bytes, deadline_ms: int, outcome: str | None, state: bytes
         or found.operation_id.encode() != id_
     ):
         raise UnreadableRowError("the row's columns are not those of its state")
-    _check_instants((found.started_ms, deadline_ms, found.decided_ms or 0))
-    _check_instants(found.arrived.values())
+    _check_instants((found.started_ms, deadline_ms, found.decided_ms or 0, *found.arrived.values()))
     return found
 
 
@@ -135,7 +134,6 @@ def _decoded[T](decoder: msgspec.json.Decoder[T], text: bytes) -> T:
         raise UnreadableRowError(str(exc)) from exc
 
 
-def _check_instants(instants_ms: Iterable[int]) -> None:
-    for it in instants_ms:
-        if not 0 <= it < _INSTANT_MS_END:
-            raise UnreadableRowError("an instant is out of range")
+def _check_instants(instants_ms: tuple[int, ...]) -> None:
+    if min(instants_ms) < 0 or max(instants_ms) >= _INSTANT_MS_END:
+        raise UnreadableRowError("an instant is out of range")

@@ -2,21 +2,23 @@
 
 Rules of this file: a request gets its response after the commit that it was in; the timer is one more reason
 to write a batch, so deadlines compete with arrivals inside the same transaction; it runs in the event loop,
-and a transaction is never interrupted.
+and only its commit, which waits for the disk, in a thread; nothing else uses its connection meanwhile.
 """
 
 import asyncio
 import logging
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fanin.aggregator import log
-from fanin.aggregator.clock import Clock, stopwatch_s
+from fanin.aggregator.clock import Clock, SystemClock, stopwatch_s
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.dispatcher import AttemptResult, DeadLettered, Delivered, Failed
 from fanin.aggregator.engines.sqlite.outbox import Selection
+from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, Delivered
 from fanin.aggregator.engines.sqlite.store import Store, store_error
+from fanin.aggregator.engines.sqlite.store_thread import StoreThread
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreError, StoreFailedError
 from fanin.aggregator.fanin import OperationId
@@ -41,7 +43,8 @@ BEGIN_PAUSE_S = 0.05
 REQUEUE_MAX = 500
 # How long the timer rests after a failed transaction.
 TROUBLE_S = 1.0
-# The writer sleeps no longer than this at once, because the clock may be set meanwhile.
+# The writer sleeps no longer than this at once, because the clock may be set meanwhile. A simulated clock is
+# not, and would have it wake up for nothing thousands of times a month.
 SLEEP_S_MAX = 300.0
 
 
@@ -68,9 +71,13 @@ class SetPaused(NamedTuple):
     paused: bool
 
 
-type Request = (
-    Arrival | AttemptResult | Requeue | Discard | SetPaused | None
-)  # None proves that writing works
+class Results(NamedTuple):
+    """Record how attempts ended."""
+
+    results: Sequence[AttemptResult]
+
+
+type Request = Arrival | Results | Requeue | Discard | SetPaused | None  # None proves that writing works
 type Result = Receipt | AggregatorError | int | None
 
 
@@ -82,6 +89,8 @@ class Writer:
         store: Store,
         clock: Clock,
         metrics: Metrics,
+        *,
+        thread: StoreThread,
         begin: Callable[[int], Transaction],
         committed: Callable[[Transaction, Sequence[Request], Sequence[Result]], None],
     ) -> None:
@@ -91,13 +100,15 @@ class Writer:
             store: The open file.
             clock: Says what is due.
             metrics: Where commits are timed.
+            thread: Where they wait for the disk.
             begin: Makes a transaction of an instant, Unix epoch in ms.
             committed: Called after each commit, with the requests of the batch and their results.
 
         Raises:
             sqlite3.Error: the file cannot be read.
         """
-        self._store, self._clock, self._metrics = store, clock, metrics
+        self._store, self._clock, self._metrics, self._thread = store, clock, metrics, thread
+        self._sleep_s_max = SLEEP_S_MAX if isinstance(clock, SystemClock) else math.inf
         self._transaction_at, self._committed = begin, committed
         self._inbox: list[tuple[Request, asyncio.Future[Any]]] = []
         self._has_work = asyncio.Event()
@@ -118,7 +129,7 @@ class Writer:
             raise StoreBusyError(f"{INBOX_MAX} requests wait to be written already")
         response: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._inbox.append((request, response))
-        if isinstance(request, Delivered):
+        if isinstance(request, Results) and all(isinstance(it, Delivered) for it in request.results):
             # It is not urgent: it may share the next commit, if there is one soon.
             if self._linger is None:
                 self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._has_work.set)
@@ -141,7 +152,8 @@ class Writer:
         while self._open or self._inbox:
             await self._wait_for_work()
             await self._gather()
-            await self._flush()
+            if self._open or self._inbox:  # deadlines that have come are decided after the next start
+                await self._flush()
 
     async def _wait_for_work(self) -> None:
         """Return when something waits to be written, or the next deadline has come."""
@@ -155,7 +167,7 @@ class Writer:
             if left_s <= 0:
                 return
             try:
-                async with asyncio.timeout(min(left_s, SLEEP_S_MAX)):
+                async with asyncio.timeout(min(left_s, self._sleep_s_max)):
                     await self._has_work.wait()
             except TimeoutError:
                 continue
@@ -183,11 +195,15 @@ class Writer:
             self._has_work.set()
         results: Sequence[Result]
         try:
-            await self._begin()
-            results = self._transact([request for request, _ in batch])
+            async with self._thread.turn:
+                await self._begin()
+                results = await self._transact([request for request, _ in batch])
         except Exception as exc:  # noqa: BLE001 - whatever it was, every request must get its response
             error = self._failed(exc)
-            log.event(logging.ERROR, "not-stored", requests=len(batch), reason=error)
+            if batch:
+                log.event(logging.ERROR, "not-stored", requests=len(batch), reason=error)
+            else:
+                log.event(logging.ERROR, "deadlines-not-read", reason=error)
             results = [error] * len(batch)
         for (_, response), result in zip(batch, results, strict=True):
             if response.done():  # the caller was cancelled
@@ -207,7 +223,7 @@ class Writer:
                 return
         self._store.begin()
 
-    def _transact(self, batch: Sequence[Request]) -> list[Result]:
+    async def _transact(self, batch: Sequence[Request]) -> list[Result]:
         """Read, decide, write and commit; return the results, one for each request."""
         now_ms = self._clock.now_ms()
         transaction = self._transaction_at(now_ms)
@@ -217,7 +233,7 @@ class Writer:
         ]
         if self._next_deadline_ms is not None and now_ms >= self._next_deadline_ms:
             transaction.expire(DUE_MAX)
-        transaction.write([it for it in batch if isinstance(it, (Delivered, Failed, DeadLettered))])
+        transaction.write([it for request in batch if isinstance(request, Results) for it in request.results])
         for nth, it in enumerate(batch):
             if it is None:
                 self._store.touch()
@@ -231,7 +247,7 @@ class Writer:
                 results[nth] = transaction.set_paused(it.selection, paused=it.paused)
         began_s = stopwatch_s()
         try:
-            self._store.commit()
+            await self._thread.run(self._store.commit)
         except sqlite3.Error as exc:
             raise StoreFailedError(f"{self._store.path.name}: the commit failed: {exc}") from exc
         self._metrics.commit_s.observe(stopwatch_s() - began_s)

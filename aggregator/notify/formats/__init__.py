@@ -6,12 +6,14 @@ A new format costs a module and an entry in `FORMATS`; only the modules of forma
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NamedTuple
+
+import msgspec
 
 from fanin.aggregator.fanin import Notification
+from fanin.aggregator.notify.address import Address
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True):
     """A notification as it is sent: the body, and the headers that the format adds."""
 
     headers: Mapping[str, str]
@@ -19,6 +21,10 @@ class Message(NamedTuple):
 
 
 type Render = Callable[[Notification], Message]
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,10 @@ class Format:
         rate_limited: A 429 is about the target as a whole, not about the one notification.
         has_source: The format names the source of an event.
         needs_bearer: The receiver requires a bearer token.
+        receives: Whether an address is the receiver's, which takes nothing but this format.
+        retired: Whether an address was the receiver's, which has switched it off.
+        compile: Makes ``render`` of a template and a content type, where the settings say what is written; so
+            it may be right for any receiver. It raises `ValueError`.
     """
 
     render: Callable[..., Message]
@@ -38,6 +48,9 @@ class Format:
     rate_limited: bool = False
     has_source: bool = False
     needs_bearer: bool = False
+    receives: Callable[[Address], bool] = _never
+    retired: Callable[[Address], bool] = _never
+    compile: Callable[[str, str], Render] | None = None
 
 
 # By name: a module of this package, and the name of its `Format`.
@@ -50,6 +63,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {
     "discord": ("discord", "FORMAT"),
     "github": ("github", "FORMAT"),
     "brigade": ("cloudevents", "BRIGADE"),
+    "template": ("template", "FORMAT"),
 }
 
 

@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.formats import Format, Message, json
-from fanin.aggregator.notify.formats.text import image
+from fanin.aggregator.notify.formats.text import image, outcome_of
 from fanin.aggregator.wire import rfc3339
 
 SOURCE = "/fanin"
-TYPES = {Phase.COMPLETED: "fanin.operation.completed", Phase.TIMED_OUT: "fanin.operation.timed_out"}
+TYPE = "fanin.operation.{outcome}"
 # Characters of a header that are not percent-encoded (binding, 3.1.3.2).
 _SAFE = "".join(chr(sign) for sign in range(0x21, 0x7F) if chr(sign) not in '"%')
 
@@ -32,7 +32,7 @@ def attributes(notification: Notification, source: str) -> dict[str, str]:
         "specversion": "1.0",
         "id": notification.key,
         "source": source,
-        "type": TYPES[notification.outcome],
+        "type": TYPE.format(outcome=outcome_of(notification)),
         "subject": image(notification),
         "time": rfc3339(notification.decided_ms),
     }

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.notify.address import Address
 from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 from fanin.aggregator.wire import rfc3339
@@ -19,9 +20,15 @@ TITLE_LENGTH_MAX = 256
 VALUE_LENGTH_MAX = 1_024
 NAME_LENGTH_MAX = 300
 
+_HOSTS = ("discord.com", "discordapp.com")
+_WEBHOOK = re.compile(r"/api/(?:v\d+/)?webhooks/[^/]+/[^/]+")
 _encoder = msgspec.json.Encoder()
 _HEADERS = {"content-type": "application/json"}
-_COLOURS = {Phase.COMPLETED: 0x2E_A0_43, Phase.TIMED_OUT: 0xD2_99_22}
+_COLOURS = {
+    Phase.COMPLETED: 0x2E_A0_43,
+    Phase.TIMED_OUT: 0xD2_99_22,
+    Phase.COMPLETED_LATE: 0x2E_A0_43,
+}
 _MARKDOWN = re.compile(r"([\\`*_~|<>\[\](){}#@:+\-!])")
 
 
@@ -66,4 +73,15 @@ def render(notification: Notification) -> Message:
     return Message(_HEADERS, _encoder.encode(body))
 
 
-FORMAT = Format(render=render, gone=frozenset({404}), rate_limited=True)
+def receives(address: Address) -> bool:
+    """Whether it is a webhook; one that ends in ``/slack`` or ``/github`` takes their formats."""
+    host, path = address.host.removeprefix("canary.").removeprefix("ptb."), address.path.partition("?")[0]
+    return host in _HOSTS and _WEBHOOK.fullmatch(path) is not None
+
+
+FORMAT = Format(
+    render=render,
+    gone=frozenset({404}),
+    rate_limited=True,
+    receives=receives,
+)

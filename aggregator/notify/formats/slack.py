@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.notify.address import Address
 from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 
@@ -19,9 +20,10 @@ FIELD_LENGTH_MAX = 2_000
 VALUE_LENGTH_MAX = 300  # so that one long name does not push everything else off the screen
 TEXT_LENGTH_MAX = 3_000
 
+_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 _encoder = msgspec.json.Encoder()
 _HEADERS = {"content-type": "application/json; charset=utf-8"}
-_SIGNS = {Phase.COMPLETED: "✅", Phase.TIMED_OUT: "⚠️"}
+_SIGNS = {Phase.COMPLETED: "✅", Phase.TIMED_OUT: "⚠️", Phase.COMPLETED_LATE: "✅"}
 
 
 def escaped(text: str) -> str:
@@ -41,7 +43,7 @@ def render(notification: Notification) -> Message:
     for label, values in facts(notification):
         value = joined(values, FIELD_LENGTH_MAX - len(label) - 3, mark=code)
         fields.append({"type": "mrkdwn", "text": f"*{label}*\n{value}", "verbatim": True})
-    sign = _SIGNS[notification.outcome]
+    sign = "🔔" if notification.test else _SIGNS[notification.outcome]
     body: dict[str, Any] = {
         "text": f"{sign} {escaped(cut(title, TEXT_LENGTH_MAX // 6))}",
         "mrkdwn": False,  # of the text: names are no emphasis
@@ -60,4 +62,14 @@ def render(notification: Notification) -> Message:
     return Message(_HEADERS, _encoder.encode(body))
 
 
-FORMAT = Format(render=render, gone=frozenset({410}), rate_limited=True)
+def receives(address: Address) -> bool:
+    """Whether it is an incoming webhook; a trigger of a workflow has variables of its own."""
+    return address.host in _HOSTS and address.path.startswith("/services/")
+
+
+FORMAT = Format(
+    render=render,
+    gone=frozenset({410}),
+    rate_limited=True,
+    receives=receives,
+)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator.fanin import Notification, Phase
+from fanin.aggregator.notify.address import Address
 from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.formats.text import cut, facts, headline, joined
 
@@ -18,7 +19,7 @@ VALUE_LENGTH_MAX = 300
 
 _encoder = msgspec.json.Encoder()
 _HEADERS = {"content-type": "application/json; charset=utf-8"}
-_COLOURS = {Phase.COMPLETED: "good", Phase.TIMED_OUT: "attention"}
+_COLOURS = {Phase.COMPLETED: "good", Phase.TIMED_OUT: "attention", Phase.COMPLETED_LATE: "good"}
 
 
 def render(notification: Notification) -> Message:
@@ -54,4 +55,22 @@ def render(notification: Notification) -> Message:
     return Message(_HEADERS, _encoder.encode({"type": "message", "attachments": [attachment]}))
 
 
-FORMAT = Format(render=render, rate_limited=True)
+def receives(address: Address) -> bool:
+    """Whether it is a flow, which may do something else with what it gets; most do this."""
+    return address.host.endswith((".logic.azure.com", ".environment.api.powerplatform.com"))
+
+
+def retired(address: Address) -> bool:
+    """Whether it is a connector of Office 365: Microsoft replaced them by Workflows."""
+    return address.host.endswith(".webhook.office.com") or (
+        address.host in ("outlook.office.com", "outlook.office365.com")
+        and address.path.startswith("/webhook/")
+    )
+
+
+FORMAT = Format(
+    render=render,
+    rate_limited=True,
+    receives=receives,
+    retired=retired,
+)

@@ -5,6 +5,14 @@ from collections.abc import Callable, Iterable
 from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.wire import rfc3339
 
+# The outcome that a test message has on the wire.
+TEST = "test"
+
+
+def outcome_of(notification: Notification) -> str:
+    """The outcome as receivers get it."""
+    return TEST if notification.test else notification.outcome.value
+
 
 def image(notification: Notification) -> str:
     """The image: ``team/app:1.4.2``, or as much of it as the webhook has."""
@@ -20,10 +28,14 @@ def image(notification: Notification) -> str:
 
 def headline(notification: Notification) -> str:
     """One sentence: the image, the action and the outcome."""
+    if notification.test:
+        return "Test message from fanin: nothing was pushed, and there is nothing to do"
     total = len(notification.arrived) + len(notification.missing)
     what = f"{image(notification)}: {notification.subject.action}"
     if notification.outcome is Phase.COMPLETED:
         return f"{what} confirmed by {'its region' if total == 1 else f'all {total} regions'}"
+    if notification.outcome is Phase.COMPLETED_LATE:
+        return f"{what} confirmed by all {total} regions after all, after it had timed out"
     return f"{what} timed out, {len(notification.missing)} of {total} regions missing"
 
 

@@ -44,14 +44,14 @@ def test_a_copy_can_be_restored(data: Path, tmp_path: Path) -> None:
 def test_the_environment_names_the_folder(
     data: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for the service."""
+    """Without an option, the command reads the same variable as the service."""
     monkeypatch.setenv(name, str(data))
 
     assert CliRunner().invoke(backup, [str(tmp_path / "copy.db")]).exit_code == 0
 
 
 def test_what_cannot_be_copied_is_one_line(data: Path, tmp_path: Path) -> None:
-    """And nothing is overwritten."""
+    """The command says why in one line, and overwrites nothing."""
     copy = tmp_path / "copy.db"
     copy.write_text("precious")
     taken = CliRunner().invoke(backup, [str(copy), "--data-dir", str(data)])

@@ -37,6 +37,17 @@ def test_the_report_has_settings_and_data(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_the_report_says_what_fans_in(tmp_path: Path) -> None:
+    """A filter that was forgotten looks like a registry that is silent."""
+    filters = {
+        "FANIN_REPOSITORIES": "team/*,!team/x", "FANIN_TAGS": "1.*",
+        "FANIN_TAGGED_ONLY": "yes", "FANIN_SKIP_ATTACHMENTS": "yes",
+    }  # fmt: skip
+    line = "repositories team/*, !team/x; tags 1.*; tagged pushes only; no signatures, attestations and SBOMs"
+
+    assert report(tmp_path, **filters)[1] == f"ignores everything but: {line}"
+
+
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
@@ -57,7 +68,7 @@ def test_the_report_has_settings_and_data(tmp_path: Path) -> None:
     ],
 )
 def test_secrets_are_counted_and_not_shown(tmp_path: Path, environment: dict[str, Any], line: str) -> None:
-    """Nor are addresses."""
+    """The report has how many secrets there are, and neither a secret nor an address of a target."""
     assert line in report(tmp_path, **environment)
 
 

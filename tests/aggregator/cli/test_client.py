@@ -194,6 +194,6 @@ def test_every_failure_is_one_line(response: httpx.Response | Exception, message
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://fanin.example", "http://[::1"])
 def test_what_is_no_url_is_named(url: str) -> None:
-    """With one that is."""
+    """The message quotes what was given and shows a URL that would do."""
     with pytest.raises(RequestFailedError, match=r"is not a URL like http://127\.0\.0\.1:8080"):
         ServiceClient(url).request("GET", "/x", {})

@@ -7,6 +7,7 @@ import pytest
 
 from fanin.aggregator.engines import attempt_slots
 from fanin.aggregator.engines.attempt_slots import AttemptSlot, AttemptSlots
+from fanin.aggregator.notify.attempt import PREEMPT_UNKNOWN_AFTER_S, PreemptedError
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ def test_an_attempt_that_waits_preempts_the_oldest_one() -> None:
         newer = asyncio.ensure_future(hang(await slots.acquire()))
         await asyncio.sleep(0)
         assert await slots.acquire() is not None
-        with pytest.raises(TimeoutError):
+        with pytest.raises(PreemptedError):
             await older
 
         assert not newer.done()
@@ -155,6 +156,58 @@ def test_an_attempt_takes_no_longer_than_its_limit(monkeypatch: pytest.MonkeyPat
     play(story)
 
 
+class Held:
+    """An attempt that runs without a task."""
+
+    def __init__(self) -> None:
+        self.began_s = asyncio.get_running_loop().time()
+        self.is_preempted = False
+
+    def preempt(self) -> None:
+        self.is_preempted = True
+
+    def cancel(self) -> None:
+        """It holds nothing."""
+
+
+def test_an_attempt_without_a_task_is_preempted_as_well() -> None:
+    """Its slot is another one's at once, and its end gives nothing back twice."""
+
+    async def story() -> None:
+        slots = AttemptSlots(1, preempts=True)
+        held, slot = Held(), await slots.acquire()
+        assert slot is not None
+        slot.hold(held)
+        other = await slots.acquire()
+        slot.ended(held, accepted=True)
+
+        assert (held.is_preempted, slot.preempted) == (True, True)
+        assert other is not None
+        assert slots.take_free() is None
+        assert slots.preempt_after_s == PREEMPT_UNKNOWN_AFTER_S
+
+    play(story)
+
+
+def test_an_attempt_without_a_task_shows_how_slow_its_receiver_is() -> None:
+    """As one in a task does, if it was accepted."""
+
+    async def story() -> None:
+        slots = AttemptSlots(1, preempts=True)
+        for accepted in (False, True):
+            held, slot = Held(), await slots.acquire()
+            assert slot is not None
+            slot.hold(held)
+            held.began_s -= 7
+            slot.ended(held, accepted=accepted)
+            is_known = slots.preempt_after_s >= 14
+
+            assert is_known is accepted
+        assert slots.take_free() is not None
+
+    play(story)
+
+
 def test_all_attempts_can_be_ended() -> None:
     """A service that stops does not wait for receivers that hang."""
 
@@ -165,6 +218,6 @@ def test_all_attempts_can_be_ended() -> None:
         slots.preempt_all()
         results = await asyncio.gather(*running, return_exceptions=True)
 
-        assert [type(result) for result in results] == [TimeoutError, TimeoutError]
+        assert [type(result) for result in results] == [PreemptedError, PreemptedError]
 
     play(story)

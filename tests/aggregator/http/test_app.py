@@ -126,6 +126,23 @@ async def test_a_ping_starts_nothing(tmp_path: Path) -> None:
     assert listed.json() == {"instances": [], "next": None}
 
 
+async def test_what_is_filtered_out_is_answered_200_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the reason, in the response, the log and the figures."""
+    caplog.set_level("INFO", "fanin")
+    async with service(tmp_path, FANIN_REPOSITORIES="base/*") as client:
+        answer = await client.post(EAST, json=PUSH)
+        metrics = await client.get("/metrics")
+        listed = await client.get("/instances")
+
+    ignored = {"status": "ignored", "action": "push", "reason": "filtered"}
+    assert (answer.status_code, answer.json()) == (200, ignored)
+    assert listed.json()["instances"] == []
+    assert 'fanin_ignored_total{reason="filtered"} 1.0' in metrics.text
+    assert "ignored action=push id=5b7c region=eastus reason=filtered" in caplog.text
+
+
 @pytest.mark.parametrize("action", ["delete", "frobnicate"])
 async def test_an_unwanted_action_is_ignored(
     tmp_path: Path, action: str, caplog: pytest.LogCaptureFixture
@@ -212,7 +229,9 @@ async def test_reading_needs_a_key_too(tmp_path: Path, path: str) -> None:
         ("GET", "/api/ImagePush", 405, "method-not-allowed"),
         ("DELETE", "/webhooks/eastus", 405, "method-not-allowed"),
         ("POST", "/healthz", 405, "method-not-allowed"),
-        ("GET", "/", 404, "not-found"),
+        ("GET", "/index.html", 404, "not-found"),
+        ("POST", "/", 404, "not-found"),
+        ("PUT", "/", 405, "method-not-allowed"),
         ("POST", "/api/imagepushed", 404, "not-found"),
         ("POST", "/api/ImagePush/", 404, "not-found"),
         ("GET", STATUS + "unknown", 404, "not-found"),
@@ -356,7 +375,7 @@ async def test_trouble_inside_is_a_503_that_asks_to_come_back(tmp_path: Path, tr
 
 async def test_a_slow_body_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """408: a sender that trickles for ever holds no request for ever."""
-    monkeypatch.setattr("fanin.aggregator.http.app.BODY_S", 0.01)
+    monkeypatch.setattr("fanin.aggregator.http.body.BODY_S", 0.01)
 
     async def trickle() -> AsyncIterator[bytes]:
         yield b"{"

@@ -146,7 +146,7 @@ async def test_what_waits_for_a_removed_target_is_listed_and_discarded(
 
 
 async def test_the_outbox_asks_for_a_key(tmp_path: Path) -> None:
-    """As everything else does."""
+    """Reading the outbox and changing it is refused without a key, as every other request is."""
     async with service(tmp_path, FANIN_KEYS="hunter2") as client:
         shut = [await client.get("/outbox"), await client.post("/outbox/retry")]
         opened = [await client.get("/outbox?code=hunter2"), await client.post("/outbox/retry?code=hunter2")]

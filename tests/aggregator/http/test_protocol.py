@@ -1,4 +1,4 @@
-"""Requests as the application sees them, and what a connection may cost: memory, time and work."""
+"""Requests as the application sees them, one at a time, and its responses as a client sees them."""
 
 import asyncio
 
@@ -6,28 +6,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanin.aggregator.http import protocol, shared_limits
+from fanin.aggregator.http import protocol
 from fanin.aggregator.http.exchange import PIECE_BYTES, Message, Receive, Send
 from tests.aggregator.http.streams import HIDDEN, chunked, pieces, seen_by_h11, streams
-from tests.aggregator.http.wire import Application, Wire, settled
-
-POST = b"POST /a HTTP/1.1\r\nhost: h\r\n"
-GET = b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n"
+from tests.aggregator.http.wire import GET, POST, Application, Wire, settled, with_length
 
 
-def with_length(body: bytes, fields: bytes = b"") -> bytes:
-    return POST + fields + b"content-length: %d\r\n\r\n" % len(body) + body
-
-
-@settings(max_examples=400, deadline=None)
-@given(stream=streams(), cuts=st.lists(st.integers(0, 2_000), max_size=6), half_close=st.booleans())
+@settings(max_examples=600, deadline=None)
+@given(
+    stream=streams(),
+    cuts=st.lists(st.integers(0, 2_000), max_size=6),
+    half_close=st.booleans(),
+    whole=st.booleans(),
+)
 def test_the_application_sees_what_h11_sees_or_the_connection_closes(
-    *, stream: bytes, cuts: list[int], half_close: bool
+    *, stream: bytes, cuts: list[int], half_close: bool, whole: bool
 ) -> None:
     """Every request once, in order, with its own response; at most one refusal, which is last."""
 
     async def story() -> None:
-        app = Application()
+        app = Application(whole=whole)
         wire = Wire(app)
         await wire.feed(*pieces(stream, cuts))
         if half_close:
@@ -186,7 +184,7 @@ def test_who_waits_for_leave_and_is_refused_is_not_believed_again() -> None:
     asyncio.run(story())
 
 
-def test_the_rest_of_a_body_that_nobody_wants_is_no_request() -> None:
+def test_the_rest_of_a_body_that_is_not_read_is_no_request() -> None:
     """A response that is sent before the body has come does not end the body."""
 
     async def refuse(_: Message, __: object, send: Send) -> None:
@@ -299,123 +297,25 @@ def test_a_limit_of_uvicorns_holds_here() -> None:
     asyncio.run(story())
 
 
-# --- time ---
+@pytest.mark.anyio
+async def test_what_follows_a_request_that_was_answered_at_once_is_not_received_yet() -> None:
+    """Each is served in a turn of its own: were all received first, one connection could fill the memory."""
+    app = Application()
+    wire = Wire(app)
+    wire.protocol.data_received(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n" * 20)
+
+    assert (len(app.seen), wire.reading) == (1, False)
+    await settled()
+    assert (len(app.seen), wire.reading) == (20, True)
+    assert wire.statuses == [200] * 20
 
 
-def test_an_idle_connection_is_kept_for_as_long_as_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one on which a head has begun for less."""
-    monkeypatch.setattr(protocol, "STALL_S", 0.05)
+@pytest.mark.anyio
+async def test_a_request_is_served_in_the_turn_in_which_it_came() -> None:
+    """So a webhook joins the batch that is being gathered."""
+    app = Application()
+    wire = Wire(app)
+    wire.protocol.data_received(b"POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nab")
 
-    async def story() -> None:
-        loop = asyncio.get_running_loop()
-        idle, begun, quick = Wire(Application()), Wire(Application()), Wire(Application(), keep_alive_s=1)
-        began_s = loop.time()
-        await idle.feed(GET)
-        await begun.feed(GET, GET[:-1])
-        await quick.feed(GET)
-        await begun.gone()
-        await quick.gone()
-        assert (begun.aborted, quick.aborted, idle.closed) == (True, False, False)
-        assert loop.time() - began_s >= 1
-        idle.close()
-
-    asyncio.run(story())
-
-
-def test_a_client_that_never_reads_its_response_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing would wait for it for ever, also when it has no other request in progress."""
-    monkeypatch.setattr(protocol, "STALL_S", 0.05)
-
-    async def story() -> None:
-        unread = Wire(Application())
-        unread.protocol.pause_writing()
-        await unread.feed(GET)
-        await unread.gone()
-        assert unread.aborted
-
-    asyncio.run(story())
-
-
-def test_a_client_that_is_still_sending_can_read_why_it_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection is closed for writing first, and for good when the client has had its time."""
-    monkeypatch.setattr(protocol, "LINGER_S", 0.05)
-
-    async def story() -> None:
-        wire = Wire(Application())
-        await wire.feed(b"x" * 40_000, b"x" * 40_000)
-        assert wire.statuses == [431]
-        assert (wire.half_closed, wire.closed) == (True, False)
-        await wire.gone()
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize("bytes_", [b"", GET[:-1], with_length(b"abc")[:-1]])
-def test_being_asked_to_stop_waits_for_an_answer_under_way_alone(bytes_: bytes) -> None:
-    """An idle connection closes at once, one with a request in progress after the response."""
-
-    async def story() -> None:
-        app = Application()
-        wire = Wire(app)
-        await wire.feed(bytes_)
-        wire.protocol.shutdown()
-        under_way = b"abc"[:-1] in bytes_
-        assert wire.closed != under_way
-        if under_way:
-            await wire.feed(b"c")
-            assert (wire.statuses, wire.closed) == ([200], True)
-            assert b"connection: close" in wire.written
-
-    asyncio.run(story())
-
-
-# --- memory ---
-
-
-def test_the_largest_of_too_many_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its client gets a 503 with Retry-After; the others, and small ones, are served."""
-    monkeypatch.setattr(shared_limits, "BYTES_MAX", 200_000)
-
-    async def story() -> None:
-        app = Application()
-        body = b"x" * 100_000
-        first, larger, last, small = (Wire(app) for _ in range(4))
-        await first.feed(with_length(body)[:-50_000])
-        await larger.feed(with_length(body)[:-10])
-        await last.feed(with_length(body)[:-20_000])
-        assert [wire.statuses for wire in (first, larger, last)] == [[], [503], []]
-        assert b"retry-after: 2\r\n" in larger.written
-        await small.feed(with_length(b"abc"))
-        await first.feed(body[:50_000])
-        await last.feed(body[:20_000])
-        assert [wire.statuses for wire in (first, last, small)] == [[200]] * 3
-        for wire in (first, larger, last, small):
-            wire.close()
-
-    asyncio.run(story())
-
-
-def test_what_nobody_reads_and_what_waits_behind_a_request_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request in progress keeps its response; those behind it are dropped."""
-    monkeypatch.setattr(shared_limits, "BYTES_MAX", 100_000)
-
-    async def story() -> None:
-        app, go_on = Application(), asyncio.Event()
-
-        async def late(scope: Message, receive: Receive, send: Send) -> None:
-            await go_on.wait()
-            await app(scope, receive, send)
-
-        crowded, deaf = Wire(late), Wire(app)
-        await crowded.feed(GET * 5_000)
-        assert (crowded.statuses, crowded.closed) == ([], False)
-        await deaf.feed(GET)
-        deaf.unread = 200_000
-        deaf.protocol.pause_writing()
-        assert deaf.aborted
-        go_on.set()
-        await settled()
-        assert (crowded.statuses, crowded.half_closed) == ([200], True)
-        crowded.close()
-
-    asyncio.run(story())
+    assert wire.statuses == [200]
+    assert app.seen[0].body == b"ab"

@@ -34,7 +34,7 @@ def read(parts: list[bytes]) -> tuple[list[Seen], RequestError | None]:
                     head = parser.next_head()
                     if head is None:
                         break
-                    target = head.path + (b"?" + head.query if head.query else b"")
+                    target = head.raw_path + (b"?" + head.query if head.query else b"")
                     headers = tuple(
                         (name, value.lower() if name == b"transfer-encoding" else value)
                         for name, value in head.headers
@@ -140,6 +140,10 @@ def test_every_split_is_read_alike(stream: bytes) -> None:
         (b"transfer-encoding: chunked\r\n", b"3\nabc\r\n0\r\n\r\n", "a chunk has no size"),
         (b"transfer-encoding: chunked\r\n", b"3\r\nabcd\r\n0\r\n\r\n", "a chunk is longer than it says"),
         (b"transfer-encoding: chunked\r\n", chunked(b"abc", trailers=b" x\r\n"), "trailers are no headers"),
+        *(
+            (b"transfer-encoding: chunked\r\n", chunked(b"abc", trailers=it), "trailers say where the body")
+            for it in (b"content-length:\r\n", b"A: b\r\nContent-Length: 3\r\n", b"HOST: x\r\n")
+        ),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(fields: bytes, body: bytes, problem: str) -> None:
@@ -199,18 +203,19 @@ def test_what_a_head_says_is_what_its_request_is() -> None:
     """Names in lower case, values without the space around them, the host that the target names."""
     parser = RequestParser()
     parser.feed(
-        b"PUT HTTPS://h:8?q=%20 HTTP/1.1\r\nHost: other\r\nX-A: \t b c \r\nConnection: a, Close\r\n"
+        b"PUT HTTPS://h:8/%C3%A4?q=%20 HTTP/1.1\r\nHost: other\r\nX-A: \t b c \r\nConnection: a, Close\r\n"
         b"Expect: 100-Continue\r\nContent-Length: 007\r\n\r\n"
     )
 
     assert parser.next_head() == RequestHead(
         method="PUT",
-        path=b"/",
+        raw_path=b"/%C3%A4",
+        path="/ä",
         query=b"q=%20",
-        headers=[
+        headers=(
             (b"host", b"h:8"), (b"x-a", b"b c"), (b"connection", b"a, Close"), (b"expect", b"100-Continue"),
             (b"content-length", b"007"),
-        ],
+        ),
         minor_version=1,
         body_length=7,
         keep_alive=False,

@@ -7,24 +7,34 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send
+from fanin.aggregator.http.exchange import AsgiApp, Message, Receive, Send, complete_request
 from fanin.aggregator.http.protocol import HttpProtocol
 from tests.aggregator.http.streams import Seen
 
+POST = b"POST /a HTTP/1.1\r\nhost: h\r\n"
+GET = b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n"
 # More iterations of the event loop than any request here needs.
 _ITERATIONS = 60
 # Reached only when something is broken.
-_LIMIT_S = 10
+_LIMIT_S = 60
+
+
+def with_length(body: bytes, fields: bytes = b"") -> bytes:
+    return POST + fields + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
 class Application:
     """Reads every request in full, keeps it, and responds with 200 and its path."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
+        """With ``whole``, requests that have come as a whole are taken and responded to as such."""
         self.seen: list[Seen] = []
+        self._whole = whole
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        body, more = b"", True
+        request = complete_request(scope) if self._whole else None
+        taken = request.take_body() if request else None
+        body, more = taken or b"", taken is None
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -36,8 +46,10 @@ class Application:
             for name, value in scope["headers"]
         )
         self.seen.append(Seen(scope["method"], target, headers, body, complete=True))
-        length = b"%d" % len(scope["raw_path"])
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        headers = ((b"content-length", b"%d" % len(scope["raw_path"])),)
+        if request and request.respond(200, headers, scope["raw_path"]):
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": scope["raw_path"]})
 
 
@@ -58,6 +70,7 @@ class Wire(asyncio.Transport):
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             timeout_keep_alive=keep_alive_s,
             limit_concurrency=concurrency_max,
         )

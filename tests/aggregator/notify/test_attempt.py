@@ -5,23 +5,13 @@ import logging
 
 import pytest
 
-from fanin.aggregator.fanin import Notification, Phase, Subject
 from fanin.aggregator.metrics import Metrics
-from fanin.aggregator.notify.attempt import attempt, record_accepted, record_failure
+from fanin.aggregator.notify.attempt import PreemptedError, attempt, record_accepted, record_failure
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_record import RetryDecision
+from tests.aggregator.notify.notifications import notification
 
-NOTIFICATION = Notification(
-    key="k",
-    operation_id="op-1",
-    outcome=Phase.COMPLETED,
-    subject=Subject(action="push"),
-    arrived=("eastus",),
-    missing=(),
-    started_ms=0,
-    deadline_ms=1_000,
-    decided_ms=500,
-)
+NOTIFICATION = notification()
 
 
 async def one_attempt(
@@ -58,7 +48,19 @@ async def test_an_attempt_ends_with_its_limit() -> None:
     """It counts as sent: the target may have got it."""
     error = await one_attempt(hangs=True)
 
-    assert (str(error), error and error.sent, error and error.final) == ("no response in time", True, False)
+    assert (str(error), error and error.sent, error and error.final) == (
+        "timed out: no response in time",
+        True,
+        False,
+    )
+
+
+@pytest.mark.anyio
+async def test_an_attempt_that_was_preempted_says_so() -> None:
+    """The receiver may be healthy, and only slower than others are patient."""
+    error = await one_attempt(PreemptedError())
+
+    assert str(error) == "cut short: another notification waited for its slot, or the service stopped"
 
 
 @pytest.mark.anyio

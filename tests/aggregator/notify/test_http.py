@@ -19,6 +19,7 @@ from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
 
+LIMIT_S = 60  # reached only when something is broken
 NOTIFICATION = Notification(
     key="c0ffee",
     operation_id="op-1",
@@ -119,6 +120,7 @@ async def test_what_travels_is_what_the_contract_says() -> None:
         "tag": "1.0",
         "digest": None,
         "deadline": "2026-03-01T00:02:00.000Z",
+        "registry": "h",
     }
 
 
@@ -148,7 +150,7 @@ async def test_a_2xx_whose_body_never_ends_is_a_2xx() -> None:
     """What was accepted must not become doubtful, and be sent again, because its body stalls."""
     stalling = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nbegin"
     async with server(says(stalling), says(OK)) as (url, requests), target(url) as it:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             await it.send(NOTIFICATION)
             await it.send(NOTIFICATION)
 
@@ -199,7 +201,7 @@ async def test_no_answer_that_can_be_read(answer: Answer) -> None:
 
     async with server(then_hang_up) as (url, _), target(url) as it:
         with pytest.raises(NotDeliveredError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT_S):
                 await it.send(NOTIFICATION)
 
 
@@ -242,7 +244,7 @@ async def test_a_response_has_limits(sent: bytes, reason: str) -> None:
     """A receiver that sends without an end costs one attempt of its own."""
     async with server(says(sent)) as (url, _), target(url) as it:
         with pytest.raises(NotDeliveredError, match=reason):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT_S):
                 await it.send(NOTIFICATION)
 
 
@@ -263,7 +265,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> No
 
     async with server(then_close, says(OK)) as (url, requests), target(url) as it:
         await it.send(NOTIFICATION)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             # The end of a connection is no event that can be awaited.
             while any(each.reusable for each in it._connections._idle):  # noqa: ASYNC110
                 await asyncio.sleep(0)
@@ -314,7 +316,7 @@ async def test_unsolicited_bytes_close_the_connection() -> None:
     async with server(note) as (url, requests), target(url) as it:
         await it.send(NOTIFICATION)
         writers[0].write(HALF)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             # Unsolicited bytes are no event that can be awaited.
             while any(each.reusable for each in it._connections._idle):  # noqa: ASYNC110
                 await asyncio.sleep(0)

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from fanin.aggregator.notify.formats import FORMATS
+from fanin.aggregator.notify.formats.template import EXAMPLE
+from fanin.aggregator.notify.formats.template import FIELDS as TEMPLATE_FIELDS
 from fanin.aggregator.notify.target_file import FIELDS, read_targets
-from tests.aggregator.notify.formats.test_formats import notify, written
+from tests.aggregator.notify.formats.samples import notify, written
 from tests.paths import DOCS
 
 PAGE = (DOCS / "notifications.md").read_text(encoding="utf-8")
@@ -51,3 +53,15 @@ def test_every_field_of_the_file_is_explained_and_the_example_is_valid(tmp_path:
     assert [target.name for target in targets] == ["deploy", "oncall", "audit"]
     assert names == set(environment)
     assert [field for field in FIELDS if f"`{field}`" not in PAGE] == []
+
+
+def test_the_example_of_a_template_is_what_it_says(tmp_path: Path) -> None:
+    """A copy of it must work, and its table has every field."""
+    example = re.findall(r"```yaml\n(targets:.*?)```", section("template"), re.DOTALL)[0]
+    (tmp_path / "targets.yaml").write_text(example, encoding="utf-8")
+
+    ((target,), _) = read_targets(tmp_path / "targets.yaml", {})
+
+    assert target.template is not None
+    assert target.template.text == EXAMPLE.strip()
+    assert [field for field in TEMPLATE_FIELDS if f"`{field}`" not in section("template")] == []

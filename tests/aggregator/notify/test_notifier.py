@@ -4,25 +4,17 @@ import pytest
 
 from fanin.aggregator.clock import SYSTEM_CLOCK
 from fanin.aggregator.fanin import Notification, Phase, Subject
+from fanin.aggregator.filters import Filter, parse_patterns
 from fanin.aggregator.notify.address import parse
 from fanin.aggregator.notify.formats import Format, Message
 from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.notifier import HttpNotifier
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
+from tests.aggregator.notify.notifications import notification
 
 ADDRESS = parse("http://127.0.0.1:9/")  # the port "discard", where nothing listens
-NOTIFICATION = Notification(
-    key="k",
-    operation_id="op-1",
-    outcome=Phase.COMPLETED,
-    subject=Subject(action="push"),
-    arrived=("eastus",),
-    missing=(),
-    started_ms=0,
-    deadline_ms=1_000,
-    decided_ms=500,
-)
+NOTIFICATION = notification()
 
 
 def test_targets_are_named_by_outcome_in_the_settings_order() -> None:
@@ -38,6 +30,16 @@ def test_targets_are_named_by_outcome_in_the_settings_order() -> None:
 
     assert notifier.targets_for(Phase.COMPLETED) == ("all", "deploy")
     assert notifier.targets_for(Phase.TIMED_OUT) == ("oncall", "all")
+
+
+def test_a_target_may_be_notified_of_some_operations_only() -> None:
+    """Without a subject, of those that it could be notified of."""
+    base = Filter(repositories=parse_patterns(["base/*"]))
+    notifier = HttpNotifier((Target(name="base", address=ADDRESS, only=base),), SYSTEM_CLOCK)
+
+    assert notifier.targets_for(Phase.COMPLETED) == ("base",)
+    assert notifier.targets_for(Phase.COMPLETED, Subject(action="push", repository="base/os")) == ("base",)
+    assert notifier.targets_for(Phase.COMPLETED, Subject(action="push", repository="team/app")) == ()
 
 
 @pytest.mark.anyio

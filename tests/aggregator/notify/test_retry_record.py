@@ -3,22 +3,13 @@
 import msgspec
 
 from fanin.aggregator.engine import OutboxEntry
-from fanin.aggregator.fanin import Notification, Phase, Subject
+from fanin.aggregator.fanin import Phase
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.retry_policy import RetryPolicy
 from fanin.aggregator.notify.retry_record import RetryDecision, RetryRecord, decide_retry
+from tests.aggregator.notify.notifications import notification
 
-NOTIFICATION = Notification(
-    key="k",
-    operation_id="op-1",
-    outcome=Phase.COMPLETED,
-    subject=Subject(action="push"),
-    arrived=("eastus",),
-    missing=(),
-    started_ms=0,
-    deadline_ms=1,
-    decided_ms=0,
-)
+NOTIFICATION = notification(deadline_ms=1, decided_ms=0)
 
 
 def test_a_failure_sets_the_time_of_the_next_attempt() -> None:

@@ -64,7 +64,7 @@ def test_a_managed_identity_may_be_named() -> None:
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(settings: dict[str, str], message: str) -> None:
-    """Never a default."""
+    """A wrong value is never replaced by a default."""
     with pytest.raises(SettingsError) as refusal:
         DurableTaskOptions.read({f"FANIN_DURABLE_TASK_{name}": text for name, text in settings.items()})
 
@@ -113,6 +113,42 @@ def test_the_scheduler_gets_hub_worker_and_token_with_every_call(monkeypatch: py
     assert asked == ["1234", "closed"]
     assert {each["taskhub"] for each in sent} == {"webhooks"}
     assert len({each.get("workerid") for each in sent}) == 3
+
+
+def test_an_identity_that_gets_no_token_is_waited_for_and_then_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a deployment has just made gets none yet; at last the start fails in one line."""
+    identity = pytest.importorskip("azure.identity.aio")
+    from azure.core.exceptions import ClientAuthenticationError
+
+    from fanin.aggregator.engines.durable_task import engine
+
+    asked = []
+
+    class Identity:
+        def __init__(self, client_id: str | None = None) -> None:
+            """Any identity."""
+
+        async def get_token(self, *_: str, **__: Any) -> object:
+            asked.append(1)
+            raise ClientAuthenticationError("no identity\nhere")
+
+        async def close(self) -> None:
+            return
+
+    monkeypatch.setattr(identity, "ManagedIdentityCredential", Identity)
+    monkeypatch.setattr(engine, "START_S", 0.5)
+
+    async def story() -> None:
+        options = ADDRESS | {"FANIN_DURABLE_TASK_CREDENTIAL": "managed-identity"}
+        with pytest.raises(StoreUnusableError) as refusal:
+            await world.start(engine_options=options)
+        message = "no Durable Task backend: no token for the Scheduler: no identity here"
+        assert str(refusal.value).startswith(message)
+
+    world.play(story)
+    assert len(asked) > 1
 
 
 def test_the_schedulers_client_and_worker_carry_an_operation_to_its_end(world: World) -> None:

@@ -1,9 +1,6 @@
 """A target that is down is probed; what waits for it stays as it is."""
 
 from collections import Counter
-from pathlib import Path
-
-import pytest
 
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.breaker import OPEN_AFTER
@@ -11,11 +8,6 @@ from fanin.aggregator.notify.port import NotDeliveredError
 from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all, target
 
 OPERATIONS = [f"op-{n:03}" for n in range(300)]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World("sqlite", tmp_path)
 
 
 async def refuse(_: Notification) -> None:
@@ -70,7 +62,7 @@ def test_when_it_is_up_again_everything_is_sent(world: World) -> None:
 
 
 def test_a_poisoned_notification_never_stops_the_others(world: World) -> None:
-    """However often it fails."""
+    """One notification that fails every time does not open the breaker for the others."""
 
     async def poison(notification: Notification) -> None:
         if notification.operation_id == "poisoned":

@@ -1,7 +1,6 @@
 """A file of an earlier version becomes one of this version, with everything that was in it."""
 
 import sqlite3
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -41,7 +40,7 @@ def file_of_version_1(world: World) -> None:
     world.play(story)
     db = sqlite3.connect(world.settings.data_dir / FILE, isolation_level=None)
     db.executescript(OUTBOX_1)
-    for name, attempts, due_ms in (("fresh", 0, 5), ("failed", 2, EPOCH_MS + 900_000)):
+    for name, attempts, due_ms in (("fresh", 0, 5), ("failed", 2, EPOCH_MS + 300_000)):
         (text,) = db.execute("SELECT state FROM operation WHERE id = ?", (name,)).fetchone()
         state = msgspec.json.decode(text)
         notify = {
@@ -53,11 +52,6 @@ def file_of_version_1(world: World) -> None:
             (msgspec.json.encode(notify).decode(), attempts, due_ms, "answered 503" if attempts else None),
         )
     db.close()
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World("sqlite", tmp_path)
 
 
 def test_pending_notifications_go_to_the_one_target_of_version_1(world: World) -> None:
@@ -74,7 +68,7 @@ def test_pending_notifications_go_to_the_one_target_of_version_1(world: World) -
         state = await engine.inspect("waiting")
         assert state is not None
         assert state.phase is Phase.WAITING
-        await world.wait(890_000)
+        await world.wait(290_000)
         assert "key-fresh" in world.keys_sent()
         assert "key-failed" not in world.keys_sent()
         await world.wait(20_000)

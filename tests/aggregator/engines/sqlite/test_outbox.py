@@ -10,12 +10,8 @@ from fanin.aggregator.engines.sqlite.file import FILE
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.port import NotDeliveredError
+from tests.aggregator.notify.test_http import NOTIFICATION
 from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all, target
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World("sqlite", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +27,23 @@ def test_dead_letters_are_found_by_an_index(tmp_path: Path, chosen: str) -> None
 
     assert plan.startswith("SEARCH dead_letter USING")
     assert "INDEX dead_letter_" in plan
+
+
+@pytest.mark.parametrize(
+    "numbers", [(), (3,), (1, 2, 3), (3, 1, 2), (1, 3, 5, 6), (6, 5, 2), (2, 2, 3), (7, 8), (1, 9)]
+)
+def test_what_was_delivered_is_deleted_and_nothing_between(tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    """Others are attempted still, whose numbers may lie between those that were accepted."""
+    store = Store(tmp_path)
+    found = store.outbox.enqueue([(NOTIFICATION, ["a"])] * 6)
+    assert [row.n for row in found["a"]] == [1, 2, 3, 4, 5, 6]
+
+    deleted = store.outbox.delete_delivered(numbers)
+
+    left = [row.n for row in store.outbox.unattempted(target="a", after=0, limit=10)]
+    assert left == [n for n in range(1, 7) if n not in numbers]
+    assert deleted == 6 - len(left)
+    store.close()
 
 
 def test_what_is_discarded_is_not_sent(world: World) -> None:

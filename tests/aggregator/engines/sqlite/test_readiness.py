@@ -1,6 +1,8 @@
 """Readiness: room for webhooks, in the file that is at its place; and the figures that warn before."""
 
+import asyncio
 import errno
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -8,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from fanin.aggregator.engines.sqlite import writer
 from fanin.aggregator.engines.sqlite.file import FILE, PROBE
-from tests.aggregator.services import EAST, PUSH, service
+from tests.aggregator.services import EAST, PUSH, Hand, service
 
 pytestmark = pytest.mark.anyio
 
@@ -42,16 +45,49 @@ async def test_no_room_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("trouble", ["deleted", "replaced"])
 async def test_a_file_that_is_no_longer_there_is_not_ready(tmp_path: Path, trouble: str) -> None:
-    """Webhooks would be stored where no start finds them."""
+    """Webhooks would be stored where no start finds them, so they are not acknowledged either."""
     async with service(tmp_path) as client:
         await client.post(EAST, json=PUSH)
         (tmp_path / FILE).unlink()
         if trouble == "replaced":
             (tmp_path / FILE).write_bytes(b"")
-        answer = await client.get("/readyz")
+        answers = [await client.get("/readyz"), await client.post(EAST, json=PUSH | {"id": "another"})]
 
-    assert answer.status_code == 503
-    assert f"{FILE} is not the file that is open" in answer.json()["message"]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    for answer in answers:
+        assert f"{FILE} is not the file that is open" in answer.json()["message"]
+
+
+async def test_a_service_whose_file_is_gone_stops_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left to be written, so nothing fails."""
+    monkeypatch.setattr(writer, "TROUBLE_S", 3_600)
+    async with service(tmp_path) as client:
+        (tmp_path / FILE).unlink()
+        await client.post(EAST, json=PUSH)
+
+    said = [it.getMessage().split(" reason=")[0] for it in caplog.records if it.levelno == logging.ERROR]
+    assert said == ["not-stored requests=1"]
+
+
+async def test_deadlines_that_cannot_be_read_are_no_requests(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says which of the two it was."""
+    clock = Hand()
+    async with service(tmp_path, clock=clock) as client:
+        await client.post(EAST, json=PUSH)
+        (tmp_path / FILE).unlink()
+        clock.ms += 1_000_000
+        await client.post(EAST, json=PUSH | {"id": "another"})
+        async with asyncio.timeout(30):
+            while "deadlines-not-read" not in caplog.text:  # noqa: ASYNC110 - the log has no event
+                await asyncio.sleep(0.01)
+    said = [it.getMessage().split(" reason=")[0] for it in caplog.records if it.levelno == logging.ERROR]
+
+    assert said[0] == "not-stored requests=1"
+    assert set(said[1:]) == {"deadlines-not-read"}
 
 
 def figures(page: str) -> dict[str, float]:

@@ -1,9 +1,5 @@
 """Outcomes are deleted in small steps, between which webhooks are answered."""
 
-from pathlib import Path
-
-import pytest
-
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite import retention
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
@@ -11,11 +7,6 @@ from fanin.harness.world.kernel import elapsed_ms
 from tests.conformance.worlds import EAST, RETENTION_MS, World, arrival, deliver_all
 
 COUNT = 3_000
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World("sqlite", tmp_path)
 
 
 def test_webhooks_do_not_wait_for_the_retention(world: World) -> None:

@@ -3,17 +3,16 @@
 import logging
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from fanin.aggregator.cli.check import checked
-from fanin.aggregator.engines.sqlite.engine import SqliteEngine
 from fanin.aggregator.engines.sqlite.file import FILE
 from fanin.aggregator.errors import StoreUnreadableError
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.settings import Settings
+from tests.aggregator.engines.sqlite.stores import started
 from tests.conformance.worlds import EAST, NORTH, RETENTION_MS, TIMEOUT_MS, World, arrival, deliver_all
 
 # What damage, a foreign hand or a defect can make of a row of `operation`.
@@ -28,18 +27,6 @@ DAMAGES = {
     "no date": "state = json_set(state, '$.started_ms', 999999999999999)",
     "deeply nested": "state = replace(hex(zeroblob(5000)), '00', '[[')",
 }
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World("sqlite", tmp_path)
-
-
-async def started(world: World) -> tuple[SqliteEngine, sqlite3.Connection]:
-    """The engine with the connection inside it."""
-    engine = await world.start()
-    assert isinstance(engine, SqliteEngine)
-    return engine, engine._store._db
 
 
 async def refuse(_: Notification) -> None:
