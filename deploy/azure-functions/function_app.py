@@ -18,6 +18,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
+from fanin.aggregator.advice import advice
 from fanin.aggregator.clock import SYSTEM_CLOCK
 from fanin.aggregator.engines.durable_task.activity import SendActivity
 from fanin.aggregator.engines.durable_task.orchestration import (
@@ -29,12 +30,13 @@ from fanin.aggregator.engines.durable_task.orchestration import (
     wait_for_all_regions,
 )
 from fanin.aggregator.errors import AggregatorError, StoreBusyError, StoreFailedError, UnknownRegionError
-from fanin.aggregator.fanin import Notification
+from fanin.aggregator.fanin import Notification, Phase, Subject
+from fanin.aggregator.intake import Ignored, Intake
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.notifier import HttpNotifier
-from fanin.aggregator.notify.target import OUTCOMES
+from fanin.aggregator.notify.target import MESSAGES
 from fanin.aggregator.settings import Settings
-from fanin.aggregator.wire import CORRELATIONS, PING, Arrival, decode, normalise_region, subject_of
+from fanin.aggregator.wire import Arrival, decode, normalise_region
 
 # An instance that has just been started may take a moment to be found.
 TRIES, PAUSE_S = 5, 0.2
@@ -128,7 +130,10 @@ async def image_push(req: func.HttpRequest, client: df.DurableOrchestrationClien
 @cache
 def settings() -> Settings:
     """The app settings, read once; one that is not understood fails every webhook with its name."""
-    return Settings.from_environment(os.environ)
+    found = Settings.from_environment(os.environ)
+    for sentence in (*found.warnings(), *advice(found)):
+        LOGGER.warning("doubtful-setting reason=%s", sentence)
+    return found
 
 
 @cache
@@ -139,7 +144,7 @@ def activity() -> SendActivity:
 
 
 def read(req: func.HttpRequest, settings: Settings) -> Arrival | None:
-    """The arrival in a request. None: its action is one that the settings ignore.
+    """The arrival in a request. None: it is one that the settings ignore.
 
     Raises:
         RequestError: it is no webhook, or of a region that the settings do not expect.
@@ -148,10 +153,8 @@ def read(req: func.HttpRequest, settings: Settings) -> Arrival | None:
     event = decode(req.get_body())
     if region not in settings.regions:
         raise UnknownRegionError(region, settings.regions)
-    if event.action == PING or event.action not in settings.actions:
-        return None
-    subject = subject_of(event)
-    return Arrival(CORRELATIONS[settings.correlation](event.id, subject), region, subject)
+    arrival = Intake(settings).read(event, region)
+    return None if isinstance(arrival, Ignored) else arrival
 
 
 async def deliver(client: df.DurableOrchestrationClient, arrival: Arrival) -> None:
@@ -165,6 +168,11 @@ async def deliver(client: df.DurableOrchestrationClient, arrival: Arrival) -> No
     """
     instance = instance_id(arrival.operation_id)
     event = ArrivalEvent(at_ms=SYSTEM_CLOCK.now_ms(), delivery=uuid.uuid4().hex)
+    if arrival.event_id:
+        renewal = settings().renewal(arrival.subject)
+        event = msgspec.structs.replace(
+            event, event_id=arrival.event_id, renewal=renewal, targets=_targets(arrival.subject)
+        )
     for nth in range(TRIES):
         if await _raised(client, instance, arrival.region, event):
             return
@@ -202,8 +210,14 @@ def _input(arrival: Arrival, event: ArrivalEvent) -> OrchestrationInput:
         expected=config.regions,
         timeout_ms=config.timeout_ms,
         retention_ms=config.retention_ms,
-        targets={it: tuple(each.name for each in config.targets if it in each.on) for it in OUTCOMES},
+        event_id=event.event_id,
+        targets=_targets(arrival.subject),
     )
+
+
+def _targets(subject: Subject) -> dict[Phase, tuple[str, ...]]:
+    wanted = [it for it in settings().targets if it.only.admits(subject)]
+    return {outcome: tuple(it.name for it in wanted if outcome in it.on) for outcome in MESSAGES}
 
 
 def _json(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> func.HttpResponse:

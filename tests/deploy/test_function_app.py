@@ -23,7 +23,7 @@ pytestmark = [
     ),
     # Our shapes are checked by ourselves: a foreign event must not fail an orchestration in the SDK.
     pytest.mark.filterwarnings("ignore:azure.functions df_loads:DeprecationWarning"),
-    # What comes while nobody waits for it is kept for whoever waits next.
+    # An event that comes while the orchestration waits for none is kept for its next wait.
     pytest.mark.filterwarnings("ignore:Potential duplicate Task completion:UserWarning"),
 ]
 
@@ -179,7 +179,7 @@ def test_a_dead_letter_is_sent_again_by_an_event(app: ModuleType) -> None:
     """By its target's name, under the key that it had, and from the beginning; nonsense changes nothing."""
     instance = orchestration(app, expected=["eastus"])
     instance.complete({"error": "answered 410", "pause_ms": 1_000, "dead": True})
-    for nonsense in ("somebody else", {"a": 1}, None):
+    for nonsense in ("another target", {"a": 1}, None):
         instance.raise_event("fanin-retry", nonsense, after_s=60)
     ((_, first),) = instance.called()
 
@@ -259,7 +259,7 @@ class _Context:
         return _Task(*(name for task in tasks for name in task.names))
 
     def set_custom_status(self, _: Any) -> None:
-        """Nobody looks."""
+        """No test reads it."""
 
 
 # --- webhooks ---
@@ -300,7 +300,7 @@ def push(app: ModuleType, client: Client, region: str, body: Any = None) -> tupl
 
 
 def test_the_first_webhook_starts_and_delivers_the_others_deliver(app: ModuleType) -> None:
-    """The event follows its start under the same name, so whoever won the start counts it once."""
+    """The event follows its start under the same name, so the process that won the start counts it once."""
     client = Client()
 
     assert push(app, client, "EastUS")[0] == 202
@@ -318,7 +318,7 @@ def test_a_loser_of_the_start_delivers_to_the_winner(app: ModuleType) -> None:
 
     async def refuse(_: str, instance: str, order: Any) -> str:
         client.calls.append(("start", order))
-        client.known.add(instance)  # somebody else's
+        client.known.add(instance)  # another process started it
         raise Exception("conflict")  # noqa: TRY002 - the SDK raises that
 
     client.start_new = refuse  # type: ignore[method-assign]
