@@ -9,13 +9,16 @@ import sys
 
 # In the order in which they run, with about how long each takes.
 STANDARD = {
-    "simulation": "a minute",
-    "serve": "a minute",
+    "simulation": "three minutes",
+    "throughput": "three minutes",
     "latency": "a minute",
     "waiting": "two minutes",
     "peers": "five minutes",
 }
 MORE = {
+    "growth": "three minutes",
+    "attacks": "three minutes",
+    "demo": "a minute",
     "protocols": "a minute",
     "soak": "five minutes",
     "durable_task": "two minutes",

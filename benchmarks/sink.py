@@ -2,6 +2,8 @@
 
 ``GET /count`` answers how many notifications it has taken under different keys, how many in all, and when the
 last new one came, as JSON: ``{"keys", "posts", "last_s"}``; the time is Unix epoch.
+
+With the argument ``hang`` it reads notifications and never answers one.
 """
 
 import asyncio
@@ -38,8 +40,8 @@ class Seen:
 class Sink(asyncio.Protocol):
     """One connection; requests may come in pieces."""
 
-    def __init__(self, seen: Seen) -> None:
-        self._seen = seen
+    def __init__(self, seen: Seen, *, hangs: bool) -> None:
+        self._seen, self._hangs = seen, hangs
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # TCP has no other
@@ -58,7 +60,8 @@ class Sink(asyncio.Protocol):
                 return
             self._rest = self._rest[end:]
             self._seen.take(_value(head, _KEY))
-            self._transport.write(_OK)
+            if not self._hangs:
+                self._transport.write(_OK)
 
 
 def _value(head: bytes, name: bytes) -> bytes:
@@ -66,8 +69,8 @@ def _value(head: bytes, name: bytes) -> bytes:
 
 
 async def main() -> None:
-    seen = Seen()
-    server = await asyncio.get_running_loop().create_server(lambda: Sink(seen), "127.0.0.1", 0)
+    seen, hangs = Seen(), "hang" in sys.argv[1:]
+    server = await asyncio.get_running_loop().create_server(lambda: Sink(seen, hangs=hangs), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1])
     sys.stdout.flush()
     await server.serve_forever()

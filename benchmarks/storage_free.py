@@ -11,7 +11,7 @@ from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
-# One receipt for everybody: making them would be work that no storage asks for.
+# One receipt for all: making them would be work that no storage asks for.
 _STATE = FanIn(operation_id="", subject=Subject(action="push"), expected=(), started_ms=0, deadline_ms=0)
 _RECEIPT = Receipt(_STATE, ArrivalResult.COUNTED)
 
@@ -38,6 +38,9 @@ class StorageFree:
 
     async def instances(self, *, phase: Phase | None, after: str | None, limit: int) -> Page:  # noqa: ARG002
         return Page([], None)
+
+    async def latest(self, *, limit: int) -> list[FanIn]:  # noqa: ARG002
+        return []
 
     async def outbox(self, *, dead: bool | None, after: str | None, limit: int) -> OutboxPage:  # noqa: ARG002
         return OutboxPage([], None)
