@@ -6,10 +6,10 @@ export PYTHON
 # Tests in real time mostly wait, so more of them than there are cores run at once.
 jobs := 6
 
-.PHONY: help scenario scenarios bug serve restate test test-real-time coverage lint types matrix check fmt docs engines bench clean
+.PHONY: help scenario scenarios demo bug serve restate test test-real-time coverage lint types matrix check fmt docs engines bench clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Two stamps, so that a first verdict does not wait for linters.
 $(VENV)/.installed: pyproject.toml constraints.txt scripts/find-python
@@ -27,6 +27,9 @@ scenario: $(VENV)/.installed ## Play one scenario: make scenario name=slow-regio
 
 scenarios: $(VENV)/.installed ## Play the whole pack
 	@$(VENV)/bin/fanin run --all
+
+demo: $(VENV)/.installed ## Play, step and break a run in the browser: make demo [name=sink-down]
+	@$(VENV)/bin/fanin demo $(name)
 
 bug: $(VENV)/.installed ## Show a broken aggregator at work: make bug name=original-sample
 	@$(VENV)/bin/fanin bug $(name)

@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from fanin.harness.cli.main import main
+from fanin.harness.mutants.registry import MUTANTS
+from fanin.simulator.pack import names
 from tests.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -90,3 +92,22 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = [link["target"] for link in LINK.finditer(page.read_text(encoding="utf-8"))]
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+# Commands in pages that name a bug or a scenario; a capital letter, a file or an option is no name.
+NAMES_A_BUG = re.compile(r"(?:fanin bug|make bug name=)\s?(?P<name>[a-z][a-z0-9-]+)(?=[\s`)])")
+NAMES_A_SCENARIO = re.compile(
+    r"(?:fanin (?:run|show)|make scenario name=)\s?(?P<name>[a-z][a-z0-9-]+)(?=[\s`)])"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_bugs_and_scenarios_in_commands_exist(page: Path) -> None:
+    """A reader types what a page says."""
+    text = page.read_text(encoding="utf-8")
+
+    bugs = {it["name"] for it in NAMES_A_BUG.finditer(text)}
+    scenarios = {it["name"] for it in NAMES_A_SCENARIO.finditer(text)}
+
+    assert bugs <= MUTANTS.keys()
+    assert scenarios <= set(names())

@@ -5,9 +5,11 @@ import re
 import pytest
 
 from fanin.aggregator import auth, log_queue
-from fanin.aggregator.engines.sqlite import file, unreadable
-from fanin.aggregator.http import app, protocol, request_parser, shared_limits
-from fanin.aggregator.notify import connection, retry_policy
+from fanin.aggregator.durations import format_duration
+from fanin.aggregator.engines.sqlite import engine, file, unreadable
+from fanin.aggregator.http import body, protocol, request_parser, shared_limits
+from fanin.aggregator.notify import connection, retry_policy, target
+from fanin.aggregator.notify.formats import template
 from fanin.aggregator.wire import BODY_BYTES_MAX
 from tests.paths import ROOT
 
@@ -24,6 +26,11 @@ LIMITS = {
     ),
     "requests in progress, all connections together": f"{shared_limits.BYTES_MAX // KIB**2} MiB",
     "a head, a body, a response that is not read": f"{protocol.STALL_S:g} s each",
+    "an attempt at a notification, from the look-up to the response": (
+        f"{target.TIMEOUT_MS // 1_000} s, or the target's `timeout`, "
+        f"{format_duration(target.TIMEOUT_MS_MAX)} at most"
+    ),
+    "a notification that a template writes": f"{template.BODY_LENGTH_MAX // KIB**2} MiB",
     "a receiver's response": (
         f"{connection.RESPONSE_BYTES_MAX // KIB} KiB, {connection.INFORMATIONAL_MAX} informational ones"
     ),
@@ -59,7 +66,9 @@ def test_no_limit_is_forgotten_here() -> None:
 
 def test_what_the_prose_says_is_so() -> None:
     """Figures outside of the table."""
-    assert app.BODY_S == protocol.STALL_S
+    assert body.BODY_S == protocol.STALL_S
     assert f"room for {file.PROBE_BYTES // KIB} KiB" in PAGE
-    assert f"{retry_policy.PAUSE_MS_MAX // 60_000} minutes at most" in PAGE
+    assert retry_policy.BACKOFF_MS_MAX * 6 // 5 == 6 * 60_000
+    assert "by six minutes at most after a restart" in PAGE
+    assert engine.FLUSH_S == 5
     assert f"a file of up to {file.CHECK_BYTES_MAX // KIB**2} MiB" in PAGE

@@ -78,7 +78,7 @@ def test_the_wheel_holds_one_package_and_all_of_it(wheel: Path) -> None:
         f"fanin/{path.relative_to(ROOT)}"
         for part in ("simulator", "aggregator", "harness")
         for path in (ROOT / part).rglob("*")
-        if path.suffix in {".py", ".yaml", ".j2", ".css"}
+        if path.suffix in {".py", ".yaml", ".j2", ".css", ".js"}
     }
 
     assert {name.partition("/")[0] for name in held} == {"fanin", "fanin-0.1.0.dist-info"}

@@ -31,6 +31,8 @@ __all__ = ["Fanin", "fanin_pack"]
 
 # The runs that were checked, each with the command that checks it again.
 _RUNS = pytest.StashKey[list[tuple["Judged", str]]]()
+# What a worker of pytest-xdist calls them when it ends.
+_OUTPUT = "fanin_runs"
 
 
 def fanin_pack() -> list[str]:
@@ -69,18 +71,38 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report of ``--fanin-report``; each worker of pytest-xdist into a folder of its own."""
+    """Write the report of ``--fanin-report``; a worker of pytest-xdist hands its runs to the controller."""
     directory: Path | None = session.config.getoption("--fanin-report")
     runs = session.config.stash[_RUNS]
     if directory is None or not runs:
         return
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        import msgspec
+
+        output[_OUTPUT] = msgspec.json.encode(runs)
+        return
     from fanin.harness.report import folder
     from fanin.harness.results import Card
 
-    worker = getattr(session.config, "workerinput", {}).get("workerid", "")
+    runs.sort(key=lambda run: run[1])  # workers end in any order
     replays = {id(judged.history): replay for judged, replay in runs}
     card = Card("", [judged for judged, _ in runs])
-    folder.write(directory / worker, card, replay=lambda history: replays[id(history)])
+    folder.write(directory, card, replay=lambda history: replays[id(history)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take the runs of a worker of pytest-xdist that ends. One that crashed has none to give."""
+    del error
+    encoded = getattr(node, "workeroutput", {}).get(_OUTPUT)
+    if encoded is None:
+        return
+    import msgspec
+
+    from fanin.harness.results import Judged
+
+    runs: list[tuple[Judged, str]] = msgspec.json.decode(encoded, type=list[tuple[Judged, str]])
+    node.config.stash[_RUNS] += runs
 
 
 @pytest.fixture
@@ -99,7 +121,7 @@ class Fanin:
         self,
         scenario: str | Path,
         *,
-        app: "Callable[[], AsgiApp]",
+        app: "Callable[[], AsgiApp] | AsgiApp | str",
         seed: int = 0,
         lacks: "Collection[Capability]" = (),
         has: "Collection[OptionalCapability]" = (),
@@ -112,7 +134,8 @@ class Fanin:
 
         Args:
             scenario: The name of a built-in scenario, or a file, in the current folder or beside the test.
-            app: The application's factory, without arguments.
+            app: The application, its factory without arguments, or the name of either, ``module:name``. Each
+                start imports their module anew, unless it is a test's.
             seed: Decides every random choice.
             lacks: Capabilities that it does not have; a scenario that needs one is skipped.
             has: Capabilities beyond the contract that it has; a scenario that needs another is skipped.
@@ -177,16 +200,13 @@ class Fanin:
         return judged.verdict
 
 
-def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "tuple[History, tuple[str, ...]]":
+def _play(scenario: "Scenario", app: Any, seed: int) -> "tuple[History, tuple[str, ...]]":
     """The history, and the first exception that escaped the application in each of its lives."""
     __tracebackhide__ = True
-    from fanin.harness.world.foreign_app import argument_error
+    from fanin.harness.world.asgi import AppLoadError
     from fanin.harness.world.play import UnsimulatedError, play_foreign_app
 
-    if not callable(app):
-        pytest.fail(f"app={app!r} cannot be called; a factory returns the ASGI application", pytrace=False)
-    if why := argument_error(app):
-        pytest.fail(f"app={_name(app)} {why}", pytrace=False)
+    found = _found(app)
     if _in_a_loop():
         pytest.fail(
             "fanin.check runs an event loop of its own, in virtual time: call it from a plain test function, "
@@ -195,11 +215,37 @@ def _play(scenario: "Scenario", app: "Callable[[], AsgiApp]", seed: int) -> "tup
         )
     try:
         errors: list[AppError] = []
-        history = play_foreign_app(scenario, app, seed=seed, name=_name(app), on_error=errors.append)
+        history = play_foreign_app(scenario, found, seed=seed, name=_name(found), on_error=errors.append)
         return history, tuple(error.text for error in errors)
-    except UnsimulatedError as exc:
+    except (AppLoadError, UnsimulatedError) as exc:
         complaint = str(exc)
     pytest.fail(complaint, pytrace=False)
+
+
+def _found(app: Any) -> "Callable[[], AsgiApp]":
+    """What builds the application: by its name, if it has one outside the tests."""
+    __tracebackhide__ = True
+    from fanin.harness.world.asgi import AppLoadError
+    from fanin.harness.world.named_app import argument_error, is_application, name_of, on_path
+
+    if isinstance(app, str):
+        try:
+            return on_path(app)
+        except AppLoadError as exc:
+            complaint = f"app={app!r}: {exc}"
+        pytest.fail(complaint, pytrace=False)
+    if not callable(app):
+        pytest.fail(f"app={app!r} cannot be called; a factory returns the ASGI application", pytrace=False)
+    named = name_of(app)
+    if is_application(app):
+        if named is None:
+            complaint = (
+                "is one application for all starts; give its factory, or its name, app='myapp.main:app'"
+            )
+            pytest.fail(f"app={_name(app)} {complaint}", pytrace=False)
+    elif why := argument_error(app):
+        pytest.fail(f"app={_name(app)} {why}", pytrace=False)
+    return named or app
 
 
 def _in_a_loop() -> bool:
@@ -212,7 +258,8 @@ def _in_a_loop() -> bool:
 
 def _name(app: Any) -> str:
     """``module:factory``, as ``fanin verify --app`` calls it."""
-    return f"{getattr(app, '__module__', '?')}:{getattr(app, '__qualname__', type(app).__name__)}"
+    name = f"{getattr(app, '__module__', '?')}:{getattr(app, '__qualname__', type(app).__name__)}"
+    return str(getattr(app, "reference", name))
 
 
 def _report(judged: "Judged", replay: str) -> str:

@@ -230,6 +230,25 @@ def test_instances_are_listed_page_by_page(world: World) -> None:
     world.play(story)
 
 
+def test_the_latest_outcomes_come_first(world: World) -> None:
+    """What people look at: completed or timed out, newest first, and nothing that waits."""
+
+    async def story() -> None:
+        engine = await world.start()
+        await engine.deliver(arrival(EAST, "timed-out"))
+        await world.until(lambda: len(world.attempts) == 1)
+        for n in range(3):
+            await deliver_all(engine, *(arrival(region, f"done-{n}") for region in (EAST, NORTH, WEST)))
+            await world.until(lambda n=n: len(world.attempts) == n + 2)  # type: ignore[misc]
+        await engine.deliver(arrival(EAST, "waiting"))
+
+        everything = [it.operation_id for it in await engine.latest(limit=9)]
+        assert everything == ["done-2", "done-1", "done-0", "timed-out"]
+        assert [it.operation_id for it in await engine.latest(limit=2)] == everything[:2]
+
+    world.play(story)
+
+
 def test_the_check_of_a_healthy_engine_passes(world: World) -> None:
     """`check` proves that an arrival could be stored."""
 

@@ -63,8 +63,9 @@ class RecordingNotifier:
     def __init__(self, world: "World", start: int) -> None:
         self._world, self._start = world, start
 
-    def targets_for(self, outcome: Phase) -> tuple[str, ...]:
-        return tuple(it.name for it in self._world.settings.targets if outcome in it.on)
+    def targets_for(self, outcome: Phase, subject: Subject | None = None) -> tuple[str, ...]:
+        wanted = [it for it in self._world.settings.targets if outcome in it.on]
+        return tuple(it.name for it in wanted if subject is None or it.only.admits(subject))
 
     async def send(self, target: str, notification: Notification) -> None:
         world = self._world

@@ -43,3 +43,14 @@ def test_what_is_in_it_is_what_will_be_notified(name: str) -> None:
     if expected is not None:
         seen = (subject.host, subject.repository, subject.tag, subject.name, subject.version)
         assert seen == (expected.host, expected.repository, expected.tag, expected.name, expected.version)
+
+
+def test_what_a_notification_says_besides_comes_through() -> None:
+    """The kind of the content, and the registry's own id of the request; a chart has none."""
+    push, chart = (
+        subject_of(decode((HERE / f"{name}.json").read_bytes())) for name in ("push", "chart_push")
+    )
+
+    assert push.media_type == "application/vnd.docker.distribution.manifest.v2+json"
+    assert push.request_id == "9f0d6c55-7a53-4f0e-8f4e-aa55bb66cc77"
+    assert (chart.media_type, chart.request_id) == ("application/vnd.acr.helm.chart", None)

@@ -33,7 +33,7 @@ class Restartable:
         self.service: Service
 
     def start(self) -> None:
-        """Return when it listens. It logs to a file: a pipe that nobody reads would stop it one day."""
+        """Return when it listens. It logs to a file: a pipe that is not read fills up and stops it."""
         with (self._folder / "service.log").open("a") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "fanin.aggregator", "--port", "0"],

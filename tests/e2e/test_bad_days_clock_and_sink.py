@@ -29,7 +29,7 @@ class SetClock:
 
 
 def test_a_clock_set_forward_fires_deadlines_at_once(tmp_path: Path) -> None:
-    """Deadlines are instants: when the clock says that one has passed, it has; nobody naps through that."""
+    """Deadlines are instants: when the clock says that one has passed, it has, whatever was planned."""
 
     async def story() -> None:
         clock = SetClock(tmp_path)
@@ -70,7 +70,7 @@ def test_a_clock_set_back_loses_and_doubles_nothing(tmp_path: Path) -> None:
             for region in REGIONS:
                 await acknowledged.push(service, region, "refused")
             async with asyncio.timeout(LIMIT_S):
-                while "notification-failed" not in service.log.read_text():  # noqa: ASYNC110 - a file tells nobody
+                while "notification-failed" not in service.log.read_text():  # noqa: ASYNC110 - a file has no event
                     await asyncio.sleep(0.005)
             clock.set(-24 * HOUR_MS)
             await sink.until(lambda: len(sink.received) == 2)
@@ -99,7 +99,7 @@ def black_hole(*, answers_syn: bool) -> Iterator[int]:
         port: int = hole.getsockname()[1]
         fillers = []
         if not answers_syn:
-            # Nobody accepts, so the queue is full after a few; what comes then is not even refused.
+            # Nothing is accepted, so the queue is full after a few; what comes then is not even refused.
             for _ in range(4):
                 filler = socket.socket()
                 filler.setblocking(False)
@@ -114,7 +114,10 @@ def swallowed(tmp_path: Path, *, answers_syn: bool) -> None:
     """Webhooks go on while notifications vanish; after a restart with a sink that works each is told once."""
 
     async def story() -> None:
-        haste = ("--set", "fanin.aggregator.engines.sqlite.dispatcher.ATTEMPT_S=0.5")
+        haste = (
+            *("--set", "fanin.aggregator.engines.sqlite.dispatcher.ATTEMPT_S=0.5"),
+            *("--set", "fanin.aggregator.engines.attempt_slots.PREEMPT_UNKNOWN_AFTER_S=0.3"),
+        )
         with black_hole(answers_syn=answers_syn) as port:
             url = f"http://127.0.0.1:{port}/hook"
             service = BadDay.begin(tmp_path, launch=haste, NOTIFY_URL=url, FANIN_TIMEOUT="1s")
@@ -124,12 +127,12 @@ def swallowed(tmp_path: Path, *, answers_syn: bool) -> None:
                     for region in REGIONS[: 1 + n % 2]:
                         assert await acknowledged.push(service, region, f"op-{n}") == 202
                 waiting = "/instances?state=waiting"
-                while b"deadline" in (await service.request("GET", waiting))[2]:  # noqa: ASYNC110 - nobody tells
+                while b"deadline" in (await service.request("GET", waiting))[2]:  # noqa: ASYNC110 - HTTP
                     await asyncio.sleep(0.05)
             ready = await service.request("GET", "/readyz")
             code, log = service.end(signal.SIGTERM)
         async with Sink() as sink:
-            # The target keeps its name, so that what waits for it is not taken for somebody else's.
+            # The target keeps its name, so that what waits for it is not taken for another target's.
             service = BadDay.begin(tmp_path, NOTIFY_URL=sink.url, FANIN_TIMEOUT="1s")
             await acknowledged.reckon(sink)
             service.end(signal.SIGTERM)

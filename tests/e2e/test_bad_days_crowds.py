@@ -16,7 +16,12 @@ CROWD = min(10_000, FILES_MAX - 200) if FILES_MAX > 0 else 10_000
 # What a shell allows a program that asks for no more.
 SHELL = ("sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh")
 # Patience so short that a test can see its end; in life it is 30 s, and more for a connection that is idle.
-HASTE = ("--set", "fanin.aggregator.http.app.BODY_S=1", "--set", "fanin.aggregator.http.protocol.STALL_S=0.5")
+HASTE = (
+    "--set",
+    "fanin.aggregator.http.body.BODY_S=1",
+    "--set",
+    "fanin.aggregator.http.protocol.STALL_S=0.5",
+)
 # And patience so long that a slow machine can gather a crowd.
 CALM = ("--set", "fanin.aggregator.http.protocol.STALL_S=300")
 
@@ -74,7 +79,7 @@ def test_ten_thousand_connections_at_once_are_all_answered(tmp_path: Path) -> No
 
 
 def test_more_connections_than_files_leave_those_that_are_in_at_work(tmp_path: Path) -> None:
-    """Who comes too late is turned away, the others are served; with room again, so is everybody."""
+    """A client beyond the limit is turned away, the others are served; with room again, all are."""
 
     async def story() -> None:
         service = BadDay.begin(tmp_path, launch=CALM)
@@ -155,7 +160,7 @@ def test_what_never_ends_is_ended(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_answers_that_nobody_reads_are_thrown_away(tmp_path: Path) -> None:
+def test_responses_that_are_not_read_are_thrown_away(tmp_path: Path) -> None:
     """A client that asks for much and reads nothing is cut off; memory stays as it is, and so do others."""
 
     async def story() -> None:

@@ -1,4 +1,4 @@
-"""A disk on a bad day: full, read-only, or with its file locked by somebody else."""
+"""A disk on a bad day: full, read-only, or with its file locked by another program."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.heavy import needs
 
 FULL_AFTER = 2_000  # webhooks; a small disk is full long before
 
-# A file system of its own for one process, as root or, where the system allows it, as anybody.
+# A file system of its own for one process, as root or, where the system allows it, as any user.
 NAMESPACE = (
     ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--mount")
 )
@@ -38,7 +38,7 @@ needs_mounts = needs("mount namespace", there=namespaces(), get="sudo pytest")
 
 
 def mounted(script: str, folder: Path) -> list[str]:
-    """A command that mounts something on a folder, seen by nobody else, and then becomes what follows it."""
+    """A command that mounts something on a folder for itself alone, and then becomes what follows it."""
     folder.mkdir(exist_ok=True)
     return [*NAMESPACE, "sh", "-c", f'{script} && shift && exec "$@"', "sh", str(folder)]
 
@@ -46,7 +46,7 @@ def mounted(script: str, folder: Path) -> list[str]:
 async def until(service: BadDay, target: str, status: int) -> None:
     """Ask until it is answered so."""
     async with asyncio.timeout(LIMIT_S):
-        while (await service.request("GET", target))[0] != status:  # noqa: ASYNC110 - nobody tells us
+        while (await service.request("GET", target))[0] != status:  # noqa: ASYNC110 - HTTP
             await asyncio.sleep(0.05)
 
 
@@ -104,7 +104,7 @@ def test_a_full_disk_is_a_503_and_then_all_goes_on(tmp_path: Path) -> None:
 
 @needs_mounts
 def test_a_full_file_system_is_a_503_and_then_all_goes_on(tmp_path: Path) -> None:
-    """The real thing: two megabytes, filled up by somebody else."""
+    """The real thing: two megabytes, filled up by another program."""
 
     async def story() -> None:
         data = tmp_path / "data"

@@ -33,7 +33,7 @@ RUDE: dict[str, tuple[bytes, list[int]]] = {
     "a control character in a header": (webhook("x", REGIONS[0], "x-a: b\x00c"), [400]),
     "a head without end": (webhook("x", REGIONS[0], f"x-a: {'a' * 200_000}"), [431]),
     "a proxy request": (b"CONNECT x:80 HTTP/1.1\r\nhost: localhost\r\n\r\n", [400]),
-    # Two lengths: whoever believes the other one than the proxy in front sees another request.
+    # Two lengths: a server that believes the other one than the proxy in front sees another request.
     "both lengths, short": (webhook("x", REGIONS[0], "content-length: 4", TE, body=chunked(HIDDEN)), [400]),
     "both lengths, chunked first": (
         webhook("x", REGIONS[0], TE, "content-length: 4", body=b"0\r\n\r\n" + HIDDEN),
@@ -85,13 +85,13 @@ def test_rude_requests_are_refused_and_nothing_hidden_in_them_counts(tmp_path: P
         service = BadDay.begin(tmp_path)
         answers = {what: await service.send(data) for what, (data, _) in RUDE.items()}
         hidden, _, _ = await service.request("GET", f"/runtime/webhooks/durabletask/instances/{EXPECTED}")
-        nobody, _, _ = await service.request("GET", "/runtime/webhooks/durabletask/instances/x")
+        unknown, _, _ = await service.request("GET", "/runtime/webhooks/durabletask/instances/x")
         taken = await service.push(REGIONS[0], "op")
         memory_mib = service.memory_mib()
         code, log = service.end(signal.SIGTERM)
 
         assert answers == {what: statuses for what, (_, statuses) in RUDE.items()}
-        assert (hidden, nobody, taken) == (404, 404, (202, "counted"))
+        assert (hidden, unknown, taken) == (404, 404, (202, "counted"))
         assert memory_mib < MEMORY_MIB_MAX
         assert code == 0
         assert "Traceback" not in log

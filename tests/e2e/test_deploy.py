@@ -10,14 +10,20 @@ from pathlib import Path
 
 import yaml
 
+from fanin.aggregator.engines.durable_task.options import PREFIX
 from fanin.aggregator.metrics import Metrics, StoreFigures
+from fanin.aggregator.secret_files import SECRETS
 from fanin.aggregator.settings import NOT_OURS, SPELLINGS
 from tests.e2e.serving import LIMIT_S, Service, environment
 from tests.heavy import needs
 from tests.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
-TEXTS = (*(path for path in DEPLOY.iterdir() if path.is_file()), ROOT / "docs" / "deploy.md")
+TEXTS = (
+    *(path for path in DEPLOY.iterdir() if path.is_file()),
+    *(DEPLOY / "kubernetes").rglob("*.yaml"),
+    ROOT / "docs" / "deploy.md",
+)
 
 
 def test_every_setting_that_is_named_exists() -> None:
@@ -27,11 +33,12 @@ def test_every_setting_that_is_named_exists() -> None:
     }
 
     assert len(named) > 5
-    assert named - set(SPELLINGS) - NOT_OURS == set()
+    unknown = named - set(SPELLINGS) - NOT_OURS - {f"{name}_FILE" for name in SECRETS}
+    assert {name for name in unknown if not name.startswith(PREFIX)} == set()  # the engine reads those
 
 
 def test_every_figure_that_is_named_exists() -> None:
-    """An alert on a figure that nobody writes never fires."""
+    """An alert on a figure that the service does not write never fires."""
     metrics = Metrics()
     metrics.lag_s["eastus"].observe(1)
     metrics.region_refreshes["ok"] += 1
@@ -102,7 +109,7 @@ def _health_check(**settings: str) -> tuple[int, str]:
 
 
 def test_a_socket_that_systemd_holds_is_taken_over(tmp_path: Path) -> None:
-    """Who connects while nobody serves waits, and is served when the service is there (again)."""
+    """A client that connects while no service runs waits, and is served when one starts (again)."""
     body = b'{"id":"op-1","action":"push","target":{"repository":"team/app"}}'
     head = b"POST /webhooks/eastus HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
     answers = []
@@ -119,7 +126,7 @@ def test_a_socket_that_systemd_holds_is_taken_over(tmp_path: Path) -> None:
     assert answers == [b"HTTP/1.1 202"] * 2
 
 
-def test_a_held_socket_that_anybody_reaches_wants_keys(tmp_path: Path) -> None:
+def test_a_held_socket_on_every_address_wants_keys(tmp_path: Path) -> None:
     """Where it listens is systemd's choice then, not that of the settings."""
     with socket.create_server(("0.0.0.0", 0)) as held:  # noqa: S104 - refused
         service = _holding(held, tmp_path)

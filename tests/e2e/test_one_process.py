@@ -1,4 +1,4 @@
-"""One process serves one folder: whoever comes second is told so, in one line, by name."""
+"""One process serves one folder: a second one ends with one line that names the first."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ OUR_HTTP = ("--http", "fanin.aggregator.http.protocol:HttpProtocol")
 
 
 def uvicorn(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-    """Somebody else's server around the application, with a log that we can read."""
+    """The application under uvicorn's own command, with a log that the test reads."""
     return subprocess.Popen(  # noqa: S603 - our own module under a server of ours
         [*UVICORN, *(arguments if "--http" in arguments else (*OUR_HTTP, *arguments))],
         env=environment(FANIN_DATA_DIR=str(folder), **settings),

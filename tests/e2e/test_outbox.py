@@ -88,7 +88,7 @@ def test_a_dead_letter_is_seen_and_sent_again(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_a_command_that_nobody_answers_says_what_to_do() -> None:
+def test_a_command_without_a_service_says_what_to_do() -> None:
     """One line, no traceback, and a status that a script can see."""
 
     async def story() -> None:

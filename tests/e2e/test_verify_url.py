@@ -35,14 +35,18 @@ BEYOND_IT = {
 
 
 class Deployment:
-    """The service, and how it is called. Its log goes to a file: a pipe that nobody reads would fill up."""
+    """The service, and how it is called. Its log goes to a file: a pipe that is not read would fill up."""
 
     def __init__(self, folder: Path) -> None:
         self.sink_port = free_port()
+        targets = folder / "targets.yaml"
+        # An attempt that hangs must end well within the grace for notifying again.
+        target = f"{{name: sink, url: 'http://127.0.0.1:{self.sink_port}/', timeout: 3s}}"
+        targets.write_text(f"targets: [{target}]\n", encoding="utf-8")
         settings = {
             "FANIN_REGIONS": REGIONS,
             "FANIN_TIMEOUT": "2s",
-            "FANIN_NOTIFY_URL": f"http://127.0.0.1:{self.sink_port}/",
+            "FANIN_NOTIFY_FILE": str(targets),
             "FANIN_KEYS": KEY,
         }
         with (folder / "log").open("wb") as log:
@@ -68,7 +72,7 @@ class Deployment:
             "listen": f"127.0.0.1:{self.sink_port}",
             "public_url": f"http://127.0.0.1:{self.sink_port}/",
             "tolerance": "3s",
-            "redelivery_grace": "8s",
+            "redelivery_grace": "20s",
             "max_rate": "200",
             "capability": "function-keys",
         } | options
@@ -98,7 +102,9 @@ def test_the_whole_pack_is_valid_and_what_is_not_possible_is_skipped_by_name(
     assert {it["scenario"] for it in said["runs"]} == set(names()) - set(skipped)
     assert {it["verdict"] for it in said["runs"] if it["stated"] == "valid"} == {"valid"}
     assert {it["status"] for it in said["rules"] if it["rule"] != "11-ping"} == {"kept"}
-    assert said["notes"] == []
+    assert [
+        note for note in said["notes"] if "regions without which their story is the same" not in note
+    ] == []
     # The same seed would be the same ids, which it knows by then.
     assert not [it for it in said["runs"] if "--seed" in it["replay"]]
     written = [result.stdout, result.stderr, *(it.read_text() for it in tmp_path.rglob("*") if it.is_file())]
