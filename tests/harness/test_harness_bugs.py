@@ -38,7 +38,8 @@ from fanin.harness.oracle.rules import content, doubts, notification, outcome, t
 from fanin.harness.verdict import Finding, Validity
 from fanin.harness.world import play as playing
 from fanin.harness.world.kernel import VirtualKernel
-from fanin.harness.world.play import World, play
+from fanin.harness.world.play import play
+from fanin.harness.world.watch import Watch
 from fanin.simulator.fake_acr import FakeRegistry
 from tests.harness.oracle.lies import Lie, Patch
 from tests.harness.pack_runs import run_of
@@ -253,10 +254,10 @@ def a_run_that_was_cut_short_is_not_valid() -> None:
 
 
 def _nothing_is_watched(patch: Patch) -> None:
-    async def over(_: World) -> None:
+    async def over(_: Watch) -> None:
         return None
 
-    patch.setattr(World, "_watch", over)
+    patch.setattr(Watch, "wait", over)
 
 
 def _any_end_will_do(patch: Patch) -> None:
