@@ -15,7 +15,8 @@ from fanin.harness.explore.runs import ExploredRun
 from fanin.harness.explore.subject import Subject
 from fanin.harness.history import SUCCESS, AttemptEnded, AttemptSent, History, NotificationReceived
 from fanin.simulator.durations import format_duration
-from fanin.simulator.faults.aggregator import AggregatorFault, Step, StepTrigger, kill
+from fanin.simulator.faults.aggregator import AggregatorFault, kill
+from fanin.simulator.faults.step import Step, StepTrigger
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find

@@ -24,11 +24,12 @@ from fanin.harness.explore.odd_names import (
     SEPARATORS,
 )
 from fanin.harness.explore.operations import draw_gap, draw_operations, draw_single_operations
-from fanin.simulator.faults.aggregator import Step, StepTrigger, kill
+from fanin.simulator.faults.aggregator import kill
 from fanin.simulator.faults.delivery import DeliveryFault, Selection
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.registry import kinds
 from fanin.simulator.faults.sink import SinkFault, SinkWindow
+from fanin.simulator.faults.step import Step, StepTrigger
 from fanin.simulator.faults.transport import copies
 from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay

@@ -17,8 +17,9 @@ from msgspec import structs
 from fanin.harness.history import SUCCESS, FaultApplied, TargetState
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.target import StartError, Target, reconfiguration
-from fanin.simulator.faults.aggregator import AggregatorFault, Effect, Step, StepTrigger
+from fanin.simulator.faults.aggregator import AggregatorFault, Effect
 from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.step import Step, StepTrigger
 
 
 class Nemesis:

@@ -1,48 +1,23 @@
-"""Faults of the aggregator itself. `fanin.harness.world.nemesis` does to targets what they say.
-
-A step is seen from outside, so that it works on any aggregator: what it answers, and what it sends.
-"""
+"""Faults of the aggregator itself. `fanin.harness.world.nemesis` does to targets what they say."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol, Self, get_args
+from typing import Annotated, ClassVar, Literal, Protocol, Self, get_args
 
 from msgspec import Meta, structs
 
 from fanin.simulator.durations import Millis, format_duration
 from fanin.simulator.faults.fault import Fault, FaultChecks, Need, Scaling
+from fanin.simulator.faults.step import ANSWER_STEPS, Nth, Step, StepTrigger, step_text
 from fanin.simulator.instants import clock
 from fanin.simulator.shapes import OperationRef, RegionRef, Some
 from fanin.simulator.text import listed
 
 ReplicaRef = Annotated[int, Meta(ge=1, le=5)]  # 0, which cannot be written: left out
-Nth = Annotated[int, Meta(ge=1, le=1_000_000)]
-Step = Literal["before-response", "after-response", "before-notify", "after-notify"]
 PauseStep = Literal["after-response", "after-notify"]
 # What is done to a target: it is killed, stopped in order, made to stand still, or its clock is set.
 Effect = Literal["crash", "stop", "pause", "clock"]
 
-_ANSWER_STEPS: tuple[Step, ...] = ("before-response", "after-response")
-_STEP_TEXT: Mapping[Step, str] = {
-    "before-response": "after its commit, before its answer leaves",
-    "after-response": "when its answer has reached the sender",
-    "before-notify": "when it has decided, before the notification arrives",
-    "after-notify": "when the sink has the notification, before it can know",
-}
 _REGIONS_NAMED_MAX = 6
-
-
-class StepTrigger(NamedTuple):
-    """The step at which a fault happens, and what narrows it; an empty name narrows nothing."""
-
-    step: Step
-    region: str = ""
-    operation: str = ""
-    nth: int = 1  # the fault happens when the step is reached for the nth time
-
-    def matches(self, step: Step, op: str | None, region: str) -> bool:
-        """Whether this is the step. An operation's name stands for all its repeats, ``name/n``."""
-        operation = (op or "").partition("/")[0]
-        return step == self.step and self.region in ("", region) and self.operation in ("", operation)
 
 
 class OutageDraws(Protocol):
@@ -174,8 +149,7 @@ class SteppedFault(AggregatorFault, frozen=True):
     def _when(self) -> str:
         if self.step is None:
             return f"at {clock(self.at_ms)}"
-        nth = "" if self.nth == 1 else f", the {_ordinal(self.nth)} time"
-        return f"{_STEP_TEXT[self.step]}{nth}"
+        return step_text(self.step, self.nth)
 
     def check(self, checks: FaultChecks) -> None:
         checks.replica(self.replica_number, "replica")
@@ -186,7 +160,7 @@ class SteppedFault(AggregatorFault, frozen=True):
             for field in ("region", "operation", "nth"):
                 if checks.gives(field):
                     checks.unfit(f"{field}: it narrows a step; this {self.tag} has an instant", field)
-        elif self.step in _ANSWER_STEPS:
+        elif self.step in ANSWER_STEPS:
             if known:
                 checks.sends(self.region, self.operation)
         elif self.region:
@@ -401,9 +375,3 @@ def kill(at: int | StepTrigger, *, down_for: int) -> AggregatorFault:
     if isinstance(at, int):
         return Crash(at=at, down_for=down_for)
     return Crash(None, *at, down_for=down_for)
-
-
-def _ordinal(number: int) -> str:
-    """``2nd``, ``11th``, ``23rd``."""
-    teens = number // 10 % 10 == 1
-    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

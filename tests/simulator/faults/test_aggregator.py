@@ -2,14 +2,8 @@
 
 import pytest
 
-from fanin.simulator.faults.aggregator import (
-    AggregatorFault,
-    ClockJump,
-    Crash,
-    Pause,
-    Restart,
-    StepTrigger,
-)
+from fanin.simulator.faults.aggregator import AggregatorFault, ClockJump, Crash, Pause, Restart
+from fanin.simulator.faults.step import StepTrigger
 
 EAST = "eastus"
 WORDS: tuple[tuple[AggregatorFault, str], ...] = (
@@ -40,17 +34,6 @@ WORDS: tuple[tuple[AggregatorFault, str], ...] = (
 def test_a_report_says_what_when_and_to_whom(fault: AggregatorFault, words: str) -> None:
     """One clause, in the clock of the report."""
     assert fault.describe() == words
-
-
-def test_a_step_is_narrowed_by_region_and_operation() -> None:
-    """An operation's name stands for all its repeats; what is empty narrows nothing."""
-    trigger = StepTrigger("after-response", EAST, "op1")
-
-    assert trigger.matches("after-response", "op1/3", EAST)
-    assert not trigger.matches("after-response", "op1", "westus")
-    assert not trigger.matches("after-response", "op12", EAST)
-    assert not trigger.matches("before-response", "op1", EAST)
-    assert StepTrigger("after-notify").matches("after-notify", None, "")
 
 
 def test_a_fault_has_an_instant_or_a_step() -> None:

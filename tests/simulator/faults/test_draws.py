@@ -5,19 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from fanin.harness.explore.draw import Draw
-from fanin.simulator.faults.aggregator import (
-    AggregatorFault,
-    ClockJump,
-    Crash,
-    Pause,
-    Restart,
-    Step,
-    StepTrigger,
-)
+from fanin.simulator.faults.aggregator import AggregatorFault, ClockJump, Crash, Pause, Restart
 from fanin.simulator.faults.delivery import DeliveryFault, Selection
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.registry import kinds
 from fanin.simulator.faults.sink import SinkDown, SinkFault, SinkWindow
+from fanin.simulator.faults.step import Step, StepTrigger
 from fanin.simulator.language.dump import dumps
 from fanin.simulator.language.load import loads
 from fanin.simulator.language.scenario import Operation, Scenario, Signing
