@@ -25,7 +25,8 @@ from fanin.aggregator.fanin import FanIn, Phase
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 
 EPOCH_MS = 1_772_323_200_000
 DAYS, RETENTION_DAYS = 30, 7

@@ -7,7 +7,7 @@ from fanin.aggregator.fanin import FanIn
 from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
-from fanin.harness.world.kernel import clock_offset_ms, elapsed_ms
+from fanin.harness.world.host_loop import clock_offset_ms, elapsed_ms
 
 CLOCK: frozenset[OptionalCapability] = frozenset({"stepping-clock"})
 

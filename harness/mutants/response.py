@@ -21,7 +21,7 @@ from fanin.harness.mutants.middleware import (
 )
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
-from fanin.harness.world.kernel import elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
 from fanin.harness.world.target import AppFactory
 
 # Longer than any sender waits.

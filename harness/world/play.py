@@ -21,8 +21,9 @@ from fanin.harness.world import garbage
 from fanin.harness.world.app_errors import AppError
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.foreign_app import configured_by_environment, seeded
+from fanin.harness.world.host_loop import RunawayError
 from fanin.harness.world.inspection import Inspector
-from fanin.harness.world.kernel import RunawayError, VirtualKernel
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.registry_driver import RegistryDriver

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from fanin.harness.world.asgi import AppInstance, AsgiApp, OnResponse, StartError, WebhookResponse
-from fanin.harness.world.kernel import VirtualKernel, clock_offset_ms, elapsed_ms
+from fanin.harness.world.host_loop import clock_offset_ms, elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.places import place_in
 from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario

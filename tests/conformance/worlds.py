@@ -24,7 +24,8 @@ from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.target import DEFAULT_NAME, Target
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 
 EAST, NORTH, WEST = "eastus", "northeurope", "westeurope"
 EPOCH_MS = 1_772_323_200_000

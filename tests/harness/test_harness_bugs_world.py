@@ -25,10 +25,10 @@ from fanin.aggregator.fanin import Notification
 from fanin.harness.history import AttemptEnded, AttemptSent, History, NotificationReceived, SinkResponded
 from fanin.harness.mutants.matrix import scenario_of
 from fanin.harness.mutants.variation import Send, vary
-from fanin.harness.world import kernel
 from fanin.harness.world import play as playing
 from fanin.harness.world.asgi import AsgiApp, WebhookResponse
-from fanin.harness.world.kernel import RunawayError, VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import HostLoop, RunawayError, elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.named_app import find_app
 from fanin.harness.world.play import EPOCH_MS, play, play_foreign_app
 from fanin.harness.world.process_state import ProcessState
@@ -258,18 +258,18 @@ def foreign_apps_see_the_same_time() -> None:
 
 
 def _skips_too_far(patch: Patch) -> None:
-    advance = kernel._Loop._advance_clock
+    advance = HostLoop._advance_clock
 
     def further(self: Any) -> None:
         advance(self)
         if self._now > 1:
             self._now += 5.0
 
-    patch.setattr(kernel._Loop, "_advance_clock", further)
+    patch.setattr(HostLoop, "_advance_clock", further)
 
 
 def _leaves_the_wall_clock_behind(patch: Patch) -> None:
-    patch.setattr(kernel._Loop, "_advance_clock", simloop.SimLoop._advance_clock)
+    patch.setattr(HostLoop, "_advance_clock", simloop.SimLoop._advance_clock)
 
 
 def test_a_world_in_which_nothing_will_ever_happen_again_is_an_error() -> None:

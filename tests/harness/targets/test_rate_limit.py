@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 
 from fanin.harness.targets.rate_limit import Load, RateLimiter, estimate_load, start_times
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.simulator.delivery import PROFILES
 from fanin.simulator.language.load import loads
 

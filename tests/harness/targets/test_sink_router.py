@@ -10,7 +10,8 @@ from fanin.harness.dialect import CONTRACT
 from fanin.harness.history import NotificationReceived
 from fanin.harness.targets.endpoint import Secret
 from fanin.harness.targets.sink_router import ECHO, SinkRouter
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.sink import Sink
 from fanin.simulator.faults.fault import Fault

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from tests.harness.world.living import live
 
 

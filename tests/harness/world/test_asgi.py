@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fanin.harness.world.asgi import AppInstance, StartError, WebhookResponse
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.simulator.wire import WebhookRequest
 
 HELLO = WebhookRequest("/echo%20it?region=%20eastus", (("X-Custom", "yes"),), b'{"id": "1"}', " eastus")

@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from fanin.harness.world.kernel import VirtualKernel, clock_offset_ms, elapsed_ms
+from fanin.harness.world.host_loop import clock_offset_ms, elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 
 
 def run(main: Callable[[], Awaitable[None]], *, seed: int = 0) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fanin.harness.history import Entry, FaultApplied, TargetState
 from fanin.harness.world.asgi import OnResponse, StartError, WebhookResponse
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
 from fanin.simulator.faults.aggregator import ClockJump, Crash, Pause, Restart

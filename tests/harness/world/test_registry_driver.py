@@ -12,7 +12,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from fanin.harness.history import AttemptEnded, AttemptSent, Entry, FaultApplied, Unsent
 from fanin.harness.world.asgi import OnResponse, WebhookResponse
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.nemesis import Nemesis
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.registry_driver import RegistryDriver, build_request

@@ -142,7 +142,7 @@ def test_a_start_that_does_not_end_is_given_up(factory: str) -> None:
 @pytest.mark.usefixtures("collected")
 def test_work_that_lets_no_time_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the file and the line, and without a verdict."""
-    monkeypatch.setattr("fanin.harness.world.kernel.INSTANT_STEPS_MAX", 10_000)
+    monkeypatch.setattr("fanin.harness.world.host_loop.INSTANT_STEPS_MAX", 10_000)
 
     verdict = verdict_of("right:that_goes_round", "slow-region")
 
@@ -155,7 +155,7 @@ def test_work_that_lets_no_time_pass_ends_the_run(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("collected")
 def test_the_first_push_says_where_it_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """One error in seconds, before the pack."""
-    monkeypatch.setattr("fanin.harness.world.kernel.INSTANT_STEPS_MAX", 10_000)
+    monkeypatch.setattr("fanin.harness.world.host_loop.INSTANT_STEPS_MAX", 10_000)
 
     result = CliRunner().invoke(
         main, ["verify", "--app", "right:that_goes_round", "--app-dir", str(FOREIGN_APPS)]

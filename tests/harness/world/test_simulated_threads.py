@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fanin.harness.world.kernel import RunawayError, VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import RunawayError, elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from tests.harness.world.living import live
 
 

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from fanin.harness.history import ClientDisconnected, Entry, FaultApplied, NotificationReceived, SinkResponded
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.sink import Sink, _path_of
 from fanin.simulator.faults.fault import Fault

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanin.harness.world import sqlite_time
-from fanin.harness.world.kernel import elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
 from tests.harness.world.living import live
 
 pytestmark = pytest.mark.skipif(not sqlite_time.is_possible(), reason="this Python has an SQLite inside")

@@ -10,7 +10,8 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from fanin.harness.world.kernel import VirtualKernel, elapsed_ms
+from fanin.harness.world.host_loop import elapsed_ms
+from fanin.harness.world.kernel import VirtualKernel
 from tests.harness.world.living import live
 
 
