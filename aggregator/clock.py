@@ -1,6 +1,7 @@
 """The aggregator's clocks. No other module reads one, so that a simulated world can supply its own."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 # comparison is a step of a simulated world, too: with one a second, a simulated month took minutes.
 WATCH_S = 20.0
 STEP_MS = 250
+# A task that sleeps until an instant looks at the machine's clock so often, because it may have been set.
+_SLEEP_S_MAX = 300.0
 
 
 class Clock(Protocol):
@@ -40,6 +43,15 @@ class SteadyClock:
         passed_ms = self._monotonic_s() * 1000
         self._ahead_ms = max(self._ahead_ms, self._clock.now_ms() - passed_ms)
         return round(passed_ms + self._ahead_ms)
+
+
+def longest_sleep_s(clock: Clock) -> float:
+    """For how many seconds a task may sleep until an instant of this clock, however far away that is.
+
+    Other clocks than the machine's belong to simulated worlds, where none is set unseen. A look at them now
+    and then was a third of all steps of such a world.
+    """
+    return _SLEEP_S_MAX if isinstance(clock, SystemClock | SteadyClock) else math.inf
 
 
 def stopwatch_s() -> float:

@@ -1,13 +1,14 @@
 """Clocks, and the watch for jumps of the wall clock."""
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 
 import pytest
 
 from fanin.aggregator import clock
-from fanin.aggregator.clock import STEP_MS, SYSTEM_CLOCK, SteadyClock, stopwatch_s, watch
+from fanin.aggregator.clock import STEP_MS, SYSTEM_CLOCK, SteadyClock, longest_sleep_s, stopwatch_s, watch
 from tests.aggregator.services import Hand
 
 pytestmark = pytest.mark.anyio
@@ -79,3 +80,9 @@ def test_a_steady_clock_is_not_set_back() -> None:
         seen.append(steady.now_ms() - start_ms)
 
     assert seen == [0, 1_000, 1_000, 2_000, 3_602_000, 3_603_000]
+
+
+def test_only_a_clock_that_may_be_set_is_looked_at_now_and_then() -> None:
+    """The machine's, and one that follows it; a simulated one is not set unseen."""
+    assert longest_sleep_s(SYSTEM_CLOCK) == longest_sleep_s(SteadyClock(SYSTEM_CLOCK)) == 300
+    assert longest_sleep_s(SetClock()) == math.inf

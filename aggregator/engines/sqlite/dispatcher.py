@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from fanin.aggregator import log
-from fanin.aggregator.clock import Clock
+from fanin.aggregator.clock import Clock, longest_sleep_s
 from fanin.aggregator.engines.attempt_slots import AttemptSlot, AttemptSlots
 from fanin.aggregator.engines.sqlite.outbox_port import (
     AttemptResult,
@@ -59,8 +59,6 @@ SILENT_S = 10.0
 
 # How many attempts may run or wait to be recorded.
 UNRECORDED_MAX = 1_000
-# How long a retry may wait at most because the clock was set.
-SLEEP_S_MAX = 300.0
 
 
 class Dispatcher:
@@ -205,13 +203,13 @@ class Dispatcher:
                     self._slow[row.n] = asyncio.get_running_loop().time()
                 self._begin(row, asyncio.timeout(ATTEMPT_S))
             if crowd and (wait_s := self._slow_slot_s()) > 0:
-                await _wait(self._retries_changed, wait_s)
+                await self._wait(self._retries_changed, wait_s)
             elif crowd:
                 await self._put_off(crowd)
             elif next_ms is None:
                 await self._retries_changed.wait()
             else:
-                await _wait(self._retries_changed, (next_ms - now_ms) / 1000)
+                await self._wait(self._retries_changed, (next_ms - now_ms) / 1000)
 
     def _slow_slot_s(self) -> float:
         """How long a slot for a slow notification may still become free soon."""
@@ -244,6 +242,14 @@ class Dispatcher:
 
     # --- the breaker ---
 
+    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for the event, or so long; less if the clock may be set meanwhile."""
+        try:
+            async with asyncio.timeout(min(max(seconds, 0), longest_sleep_s(self._clock))):
+                await event.wait()
+        except TimeoutError:
+            return
+
     def _is_open_to_all(self) -> bool:
         return not self._paused and self._breaker.state is BreakerState.CLOSED
 
@@ -254,7 +260,7 @@ class Dispatcher:
             if self._paused:
                 await self._breaker_changed.wait()
             elif self._breaker.probe_at_ms > now_ms:
-                await _wait(self._breaker_changed, (self._breaker.probe_at_ms - now_ms) / 1000)
+                await self._wait(self._breaker_changed, (self._breaker.probe_at_ms - now_ms) / 1000)
             else:
                 await self._breaker_changed.wait()
 
@@ -365,12 +371,3 @@ class Dispatcher:
 
 def _loop_ms() -> int:
     return round(asyncio.get_running_loop().time() * 1000)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, or so long; not longer than `SLEEP_S_MAX`, because the clock may be set."""
-    try:
-        async with asyncio.timeout(min(max(seconds, 0), SLEEP_S_MAX)):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fanin.aggregator import log
-from fanin.aggregator.clock import Clock, SteadyClock, SystemClock, watch
+from fanin.aggregator.clock import Clock, SteadyClock, SystemClock, longest_sleep_s, watch
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt, TargetState
 from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher
 from fanin.aggregator.engines.sqlite.dispatchers import DispatcherFactory, Dispatchers
@@ -424,7 +424,7 @@ class SqliteEngine:
             if rest_s is None:
                 await self._has_decided.wait()
             else:
-                await asyncio.sleep(rest_s)
+                await asyncio.sleep(min(rest_s, longest_sleep_s(self._clock)))
 
     async def _purge_some(self) -> float | None:
         async with self._thread.turn:

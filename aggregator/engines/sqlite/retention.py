@@ -12,7 +12,6 @@ from fanin.aggregator.notify.target import OUTCOMES
 STEP = 200
 PAUSE_S = 0.05
 GRAIN_MS = 60_000
-SLEEP_S_MAX = 3_600.0
 
 _BEGINNING = (-1, -1)
 # As the file has them.
@@ -35,7 +34,7 @@ class Retention:
             return None
         due_ms = -(-(oldest_ms + self._retention_ms + 1) // GRAIN_MS) * GRAIN_MS
         if now_ms < due_ms:
-            return min((due_ms - now_ms) / 1000, SLEEP_S_MAX)
+            return (due_ms - now_ms) / 1000
         ended = [self._scan(outcome, now_ms - self._retention_ms) for outcome in _OUTCOMES]
         if not all(ended):
             return PAUSE_S

@@ -7,13 +7,12 @@ and only its commit, which waits for the disk, in a thread; nothing else uses it
 
 import asyncio
 import logging
-import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fanin.aggregator import log
-from fanin.aggregator.clock import Clock, SystemClock, stopwatch_s
+from fanin.aggregator.clock import Clock, longest_sleep_s, stopwatch_s
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.outbox import Selection
 from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, Delivered
@@ -43,9 +42,6 @@ BEGIN_PAUSE_S = 0.05
 REQUEUE_MAX = 500
 # How long the timer rests after a failed transaction.
 TROUBLE_S = 1.0
-# The writer sleeps no longer than this at once, because the clock may be set meanwhile. A simulated clock is
-# not, and would have it wake up for nothing thousands of times a month.
-SLEEP_S_MAX = 300.0
 
 
 class Requeue(NamedTuple):
@@ -108,7 +104,7 @@ class Writer:
             sqlite3.Error: the file cannot be read.
         """
         self._store, self._clock, self._metrics, self._thread = store, clock, metrics, thread
-        self._sleep_s_max = SLEEP_S_MAX if isinstance(clock, SystemClock) else math.inf
+        self._sleep_s_max = longest_sleep_s(clock)
         self._transaction_at, self._committed = begin, committed
         self._inbox: list[tuple[Request, asyncio.Future[Any]]] = []
         self._has_work = asyncio.Event()

@@ -1,12 +1,15 @@
 """Outcomes are deleted in small steps, between which webhooks are answered."""
 
+import asyncio
+
 from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite import retention
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine
-from fanin.harness.world.kernel import elapsed_ms
-from tests.conformance.worlds import EAST, RETENTION_MS, World, arrival, deliver_all
+from fanin.harness.world.host_loop import HostLoop, elapsed_ms
+from tests.conformance.worlds import EAST, RETENTION_MS, WEST, World, arrival, deliver_all
 
 COUNT = 3_000
+DAY_MS = 86_400_000
 
 
 def test_webhooks_do_not_wait_for_the_retention(world: World) -> None:
@@ -42,5 +45,20 @@ def test_webhooks_do_not_wait_for_the_retention(world: World) -> None:
         await world.wait(10 * 60_000)
         assert left() == 0
         assert await engine.inspect("new-99") is not None
+
+    world.play(story)
+
+
+def test_a_clock_that_is_never_set_wakes_nothing_up(world: World) -> None:
+    """An outcome that is remembered, and an operation that waits, cost nothing in a simulated week."""
+
+    async def story() -> None:
+        engine = await world.start(regions=(EAST, WEST), timeout_ms=30 * DAY_MS)
+        await deliver_all(engine, arrival(EAST, "done"), arrival(WEST, "done"), arrival(EAST, "waits"))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HostLoop)
+        before = loop.steps
+        await world.wait(6 * DAY_MS)
+        assert loop.steps - before < 20
 
     world.play(story)
