@@ -283,6 +283,13 @@ MUTANTS = (
         _accept(lambda given, key: bool(given) and str(given).startswith(key)),
     ),
     Mutant(
+        "accepts-a-key-in-any-case",
+        (),
+        "Compares keys without regard to letter case, so a key that differs in it gives access.",
+        "wrong-key",
+        _accept(lambda given, key: str(given).casefold() == key.casefold()),
+    ),
+    Mutant(
         "checks-key-too-late",
         (),
         "Checks the key after the webhook was processed, so one with a wrong key is answered 401 and counts"

@@ -34,8 +34,8 @@ class FaultChecks(Protocol):
     """What a fault may ask about its scenario. Whatever is wrong is reported where it stands in the file."""
 
     @property
-    def has_key(self) -> bool:
-        """Whether the scenario has a function key."""
+    def key(self) -> str:
+        """The scenario's function key; empty where it has none."""
 
     @property
     def is_signed(self) -> bool:

@@ -115,18 +115,22 @@ class UnknownRegion(
         return cls(*selection, url_region=values.choice(cls._DRAWN))
 
 
-_WRONG_KEYS: Mapping[str, Callable[[str], str]] = {
+WrongKeyKind = Literal["other", "none", "beginning", "longer", "other-case"]
+
+_WRONG_KEYS: Mapping[WrongKeyKind, Callable[[str], str]] = {
     "other": lambda key: f"not-{key}",
     "none": lambda _: "",
     "beginning": lambda key: key[:-1],
     "longer": lambda key: f"{key}.",
+    "other-case": str.swapcase,
 }
 
-_WRONG_KEY_WORDS = {
+_WRONG_KEY_WORDS: Mapping[WrongKeyKind, str] = {
     "other": "a wrong key",
     "none": "no key",
     "beginning": "the key without its last character",
     "longer": "the key and one more character",
+    "other-case": "the key in the other letter case",
 }
 
 
@@ -134,23 +138,18 @@ class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
     """The request carries a wrong function key. Needs a scenario with a ``key``.
 
     Attributes:
-        how: Another one, none at all, the beginning of the right one, or the right one and more.
+        how: Another one, none at all, the beginning of the right one, the right one and more, or the right
+            one in the other letter case.
     """
 
-    how: Literal["other", "none", "beginning", "longer"] = "other"
+    how: WrongKeyKind = "other"
 
     requires = ("function-keys",)
-    _DRAWN: ClassVar[Sequence[Literal["other", "none", "beginning", "longer"]]] = (
-        "other",
-        "none",
-        "beginning",
-        "longer",
-    )
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
-        """Without a key in the scenario there is nothing to get wrong."""
+        """Without a key there is nothing to get wrong, and without a letter in it no letter case."""
         address = delivery.request.address
-        if address is None or not address.key:
+        if address is None or not address.key or _WRONG_KEYS[self.how](address.key) == address.key:
             return (delivery,)
         changed = delivery.changed_by(
             context.index,
@@ -168,13 +167,15 @@ class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
 
     def check(self, checks: FaultChecks) -> None:
         super().check(checks)
-        if not checks.has_key:
+        if not checks.key:
             checks.problem("wrong-key: the scenario has no key to get wrong; give it a 'key'")
+        elif _WRONG_KEYS[self.how](checks.key) == checks.key:
+            checks.problem(f"how: {self.how}: the key {quoted(checks.key)} has no letters", "how")
 
     @classmethod
     def draw(cls, values: RandomValues, selection: Selection, timeout_ms: int) -> Self:
         del timeout_ms
-        return cls(*selection, how=values.choice(cls._DRAWN))
+        return cls(*selection, how=values.choice(get_args(WrongKeyKind)))
 
 
 class Forge(DeliveryFault, frozen=True, tag_field="fault", tag="forge"):

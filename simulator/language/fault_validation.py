@@ -71,8 +71,8 @@ class FaultValidation:
         self._possible, self._repeats = possible, repeats
 
     @property
-    def has_key(self) -> bool:
-        return bool(self._context.scenario.key)
+    def key(self) -> str:
+        return self._context.scenario.key
 
     @property
     def is_signed(self) -> bool:

@@ -182,6 +182,21 @@ RUNS = {
         + 1.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "accepts-a-key-in-any-case": run(
+        """
+        key: open-sesame
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: wrong-key, region: west, how: other-case}
+        """,
+        """
+        - 1.000 op1 west: 401
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "checks-key-too-late": run(
         """
         key: open-sesame

@@ -172,6 +172,7 @@ def test_a_wrong_key_needs_a_right_one() -> None:
         ("none", "/api/ImagePush?region=eastus"),
         ("beginning", "/api/ImagePush?region=eastus&code=s3cre"),
         ("longer", "/api/ImagePush?region=eastus&code=s3cret."),
+        ("other-case", "/api/ImagePush?region=eastus&code=S3CRET"),
     ],
 )
 def test_a_key_may_be_none_or_nearly_right(how: Any, target: str) -> None:
@@ -179,6 +180,13 @@ def test_a_key_may_be_none_or_nearly_right(how: Any, target: str) -> None:
     (sent,) = in_east(WrongKey(how=how), key="s3cret")
 
     assert (sent.request.target, sent.invalid_because) == (target, "wrong-key")
+
+
+def test_a_key_without_letters_has_no_other_letter_case() -> None:
+    """The fault would send the right key, so it changes nothing and leaves no trace."""
+    sound = in_east(key="4711")
+
+    assert in_east(WrongKey(how="other-case"), key="4711") == sound
 
 
 def test_an_upgrade_is_offered_besides_and_the_delivery_stays_valid() -> None:

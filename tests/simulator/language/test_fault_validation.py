@@ -49,6 +49,10 @@ WRONG = {
         "operations: [{}]\nfaults: [{fault: wrong-key}]",
         "4:10: wrong-key: the scenario has no key to get wrong; give it a 'key'",
     ),
+    "the other letter case of a key without letters": (
+        "key: '4711'\noperations: [{}]\nfaults: [{fault: wrong-key, how: other-case}]",
+        "5:34: how: other-case: the key '4711' has no letters",
+    ),
     "a sink that recovers before it fails": (
         "operations: [{}]\nfaults: [{fault: sink-down, since: 10s, until: 10s}]",
         "4:48: until: 10s is not after since, 10s",
