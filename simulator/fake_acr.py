@@ -98,6 +98,8 @@ class FakeRegistry:
         op = name if operation.repeat == 1 else f"{name}/{n}"
         event = self._event(operation, op, n, at_ms)
         facts = payload(event, operation.quirks)
+        if operation.padding:
+            facts["padding"] = "x" * operation.padding
         tag = facts.get("target", {}).get("tag") or None
         ids = {
             webhook.region: self._id(operation, event.id, op, webhook.region) for webhook in self._webhooks

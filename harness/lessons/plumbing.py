@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-BODY_BYTES_MAX = 1_000_000
+BODY_BYTES_MAX = 1 << 20
 FIELDS = ("repository", "tag", "digest")
 
 

@@ -28,7 +28,9 @@ from fanin.harness.world.target import AppFactory
 SLOW_S = 20
 LOCK_UPGRADE_S = 0.001
 DOCUMENTED = {"id", "timestamp", "action", "target", "request"}
-BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 400, 401, 422
+BAD_REQUEST, UNAUTHORIZED, TOO_LARGE, UNPROCESSABLE = 400, 401, 413, 422
+# What a framework's parser of JSON accepts by default; Express has this limit.
+PARSER_BYTES_MAX = 102_400
 
 
 class _LockedError(RequestError):
@@ -92,6 +94,13 @@ def _refuse_if(condition: Callable[[dict[str, Any]], bool]) -> Handler:
 
     async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
         return AppResponse(BAD_REQUEST) if condition(call.payload) else await forward(call)
+
+    return handle
+
+
+def _refuse_longer_than(bytes_max: int) -> Handler:
+    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
+        return AppResponse(TOO_LARGE) if len(call.body) > bytes_max else await forward(call)
 
     return handle
 
@@ -238,6 +247,13 @@ MUTANTS = (
         " completes any more.",
         "rude-traffic",
         vary(middleware=intercept(_refuse_if(_has_unknown_fields))),
+    ),
+    Mutant(
+        "refuses-long-bodies",
+        ("B62",),
+        "Keeps its framework's limit of 100 KiB for a body, so a longer payload is refused.",
+        "rude-traffic",
+        vary(middleware=intercept(_refuse_longer_than(PARSER_BYTES_MAX))),
     ),
     Mutant(
         "requires-optional-fields",

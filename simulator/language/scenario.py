@@ -41,6 +41,7 @@ from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk, Subscribable
 TIMEOUT_MS_MAX = 3650 * 86_400_000  # ten years
 REPEAT_MAX = 100_000
 REPLICAS_MAX = 5
+PADDING_MAX = 1_000_000  # a body with so much in it is shorter than 1 MiB, which an aggregator must accept
 
 
 class Webhook(Strict, frozen=True):
@@ -75,6 +76,7 @@ class Operation(Strict, frozen=True):
         repeat: How many of them happen.
         every: How long after each other.
         quirks: What real payloads were seen to lack, or to have beyond the reference.
+        padding: So many characters are in a field of its payload that no documentation mentions.
     """
 
     image: Image = "team/app:1.0.0"
@@ -88,6 +90,7 @@ class Operation(Strict, frozen=True):
     repeat: Annotated[int, Meta(ge=1, le=REPEAT_MAX)] = 1
     every: Millis = 0
     quirks: tuple[Quirk, ...] = ()
+    padding: Annotated[int, Meta(ge=0, le=PADDING_MAX)] = 0
 
 
 class Only(Strict, frozen=True):

@@ -175,6 +175,9 @@ def _operation(operation: Operation, location: Location, context: ValidationCont
     for region, delay in operation.reaches.items():
         if delay is not None:
             check_delay(delay, location.at("reaches", region), report)
+    if operation.padding and context.scenario.sender.envelope is not None:
+        message = "padding: an envelope of several such events is longer than any body has to be accepted"
+        report.add(location.at("padding").name, message)
     if location.has("every") and not location.has("repeat"):
         report.add(location.at("every").name, "every without repeat; say how many there are")
     for field, text in (("image", operation.image), ("id", operation.id)):

@@ -5,11 +5,13 @@ import re
 import uuid
 from itertools import islice
 
+import msgspec
 import pytest
 
 from fanin.simulator.fake_acr import FakeRegistry, scope_matches
+from fanin.simulator.faults.request import MIB
 from fanin.simulator.faults.transport import Drop, Duplicate
-from fanin.simulator.language.scenario import Operation, Scenario, Webhook
+from fanin.simulator.language.scenario import PADDING_MAX, Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import SUBSCRIBABLE, Action, Quirk
 from tests.simulator.registries import EAST, NORTH, PUSH, REGIONS, WEST, bodies, due, played
@@ -94,6 +96,16 @@ def test_what_a_scenario_spells_out_is_taken_as_it_is() -> None:
         ("push/2", "1.2", "sha256:22"),
     ]
     assert [bodies(push)[0]["id"] for push in pushes] == ["event-1", "event-2"]
+
+
+def test_padding_is_one_field_more_in_every_payload() -> None:
+    """With the most of it, a body is still shorter than one that may be refused for its length."""
+    (bare,) = played(PUSH)
+    (padded,) = played(msgspec.structs.replace(PUSH, padding=PADDING_MAX))
+
+    padding = {"padding": "x" * PADDING_MAX}
+    assert bodies(padded) == [body | padding for body in bodies(bare)]
+    assert all(len(it.request.body) < MIB for it in padded.deliveries)
 
 
 def test_a_spelt_out_id_names_its_region() -> None:

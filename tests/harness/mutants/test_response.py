@@ -95,6 +95,19 @@ RUNS = {
         + 1.000 op1 west: 400
         """,
     ),
+    "refuses-long-bodies": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}, padding: 200000}
+        """,
+        """
+        - 0.000 op1 east: 202
+        - 1.000 op1 west: 202
+        - 1.000 notified: op1 completed, a:1, key 1
+        + 0.000 op1 east: 413
+        + 1.000 op1 west: 413
+        """,
+    ),
     "requires-optional-fields": run(
         """
         operations:

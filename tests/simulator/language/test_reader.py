@@ -31,7 +31,7 @@ WRONG = {
     "an unknown field": ("zebra: 1", f"3:1: no field 'zebra'; there are {FIELDS}"),
     "a misspelt field of an operation": (
         "operations:\n  - {imag: team/app:1}",
-        "4:6: operations: no field 'imag'; there are image, name, at, action, home, reaches, id, repeat, every, quirks; did you mean 'image'?",
+        "4:6: operations: no field 'imag'; there are image, name, at, action, home, reaches, id, repeat, every, quirks, padding; did you mean 'image'?",
     ),
     "a misspelt fault": (
         "operations: [{}]\nfaults:\n  - {fault: dorp}",

@@ -53,6 +53,10 @@ WRONG = {
         "operations: [{name: build}]\nexpect: [{operation: biuld, outcome: completed}]",
         "4:22: no operation 'biuld'; there is build; did you mean 'build'?",
     ),
+    "padding in an envelope": (
+        "sender: {profile: cncf-distribution, envelope: 1s}\noperations: [{padding: 10}]",
+        "4:15: padding: an envelope of several such events is longer than any body has to be accepted",
+    ),
     "an operation where there are none": (
         "expect: [{operation: op1, outcome: completed}]",
         "3:22: no operation 'op1'; there are none",
