@@ -13,11 +13,12 @@ from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.predict import PredictedEvent, Prediction
 from fanin.simulator.delivery import profile_of
-from fanin.simulator.faults.aggregator import AggregatorFault, Step, StepTrigger
+from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.faults.delivery import DeliveryFault, Selection
 from fanin.simulator.faults.fault import Fault, Need
 from fanin.simulator.faults.registry import kinds
 from fanin.simulator.faults.sink import SinkFault, SinkWindow
+from fanin.simulator.faults.step import Step, StepTrigger
 from fanin.simulator.language.scenario import Scenario
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
