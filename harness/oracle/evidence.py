@@ -115,6 +115,8 @@ class Operation:
     late_completions: list[Notification] = field(default_factory=list)  # apart from its outcome
     image: str = ""  # the key of all its pushes, of an image's push that is an operation of its own
     pushes: int = 1  # that may have mixed, where the image is the key (`fanin.harness.oracle.pushes`)
+    # Those of all pushes of one image, itself among them; empty of any other operation.
+    of_image: Sequence["Operation"] = ()
 
     @property
     def name(self) -> str:

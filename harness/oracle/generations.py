@@ -9,9 +9,12 @@ notification that the sink has not accepted is repeated all the same, however ma
 Its cost is linear in the number of notifications.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
+from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
 from fanin.harness.oracle.successors import Explanations, Successors, explains, fits
@@ -27,13 +30,13 @@ class Generation(NamedTuple):
     opener: str  # the scenario's name of the operation whose delivery may have started it
 
 
-def generations(operation: Operation, evidence: Evidence) -> list[Generation]:
+def generations(operation: Operation, evidence: Evidence, allowances: Allowances) -> list[Generation]:
     """The operations that had this key. The first is always there, even without a notification."""
     scenario = evidence.configured_for(operation)[0]
     bounds = bounds_of(operation.attempts, scenario, clock_drift=evidence.run.clock_drift)
     if operation.pushes > 1:
         _put_first(operation, evidence, bounds)
-    found = _Generations(operation, evidence, bounds)
+    found = _Generations(operation, evidence, allowances, bounds)
     for notification in operation.notifications:
         found.add(notification)
     return [
@@ -45,25 +48,34 @@ class _Open:
     """A generation while notifications are added to it."""
 
     def __init__(self, bounds: Bounds, decided_from: int, opener: str) -> None:
-        self.bounds, self.opener = bounds, opener
+        self.bounds, self.decided_from, self.opener = bounds, decided_from, opener
         self.notifications: list[Notification] = []
         self.accepted = False
-        # From when its key may name another operation.
-        self.forgotten_from = min(FOREVER, decided_from + RETENTION_MS)
 
 
 class _Generations:
     """The generations of one operation, and to which of them its next notification belongs."""
 
-    def __init__(self, operation: Operation, evidence: Evidence, bounds: Bounds) -> None:
-        self._operation, self._evidence = operation, evidence
-        self._successors = Successors(operation, evidence)
+    def __init__(
+        self, operation: Operation, evidence: Evidence, allowances: Allowances, bounds: Bounds
+    ) -> None:
+        self._operation, self._evidence, self._allowances = operation, evidence, allowances
         self.all = [_Open(bounds, bounds.decided_from, _opener(operation, operation.attempts))]
         self._remembered = 0  # the first of those that the latest retention remembers
         self._keys: set[str | None] = set()
         # By what their notifications say: the generations, the latest last; and those that are not accepted.
         self._alike: dict[_Said, list[_Open]] = {}
         self._pending: dict[_Said, list[_Open]] = {}
+
+    @cached_property
+    def _own(self) -> Successors:
+        """What may begin, or count for, an operation of its own pushes."""
+        return Successors(self._operation, self._evidence)
+
+    @cached_property
+    def _successors(self) -> Successors:
+        """What may begin, or count for, an operation when all of its key is forgotten."""
+        return Successors(self._operation, self._evidence, of_image=True)
 
     def add(self, notification: Notification) -> None:
         """Add it to the generation that it belongs to, which may begin with it."""
@@ -84,13 +96,26 @@ class _Generations:
         """The generation of which this is the first notification; None when it cannot be."""
         if not self.all[0].notifications:
             first = self.all[0]
-            if explains(first.bounds, notification) and fits(first.bounds, notification, self._evidence):
+            if self._explains(first.bounds, notification):
                 return first
-            return self._successor(notification, explained=True) or first
+            return self._successor(notification, explained=True) or self._later(notification) or first
         number = len(self.all) - self._remembered
         if number < self._operation.pushes and notification.received.key not in self._keys:
-            return self._begun(self._mixed(notification), self._operation.events[number].op)
+            own = self._own if self._remembered == 0 else self._successors
+            return self._begun(self._mixed(notification, own), self._operation.events[number].op)
         return self._successor(notification)
+
+    def _later(self, notification: Notification) -> _Open | None:
+        """The second of several pushes, where the sink has read nothing of the first one."""
+        if self._operation.pushes == 1:
+            return None
+        bounds = self._mixed(notification, self._own)
+        if not self._explains(bounds, notification):
+            return None
+        return self._begun(bounds, self._operation.events[1].op)
+
+    def _explains(self, bounds: Bounds, notification: Notification) -> bool:
+        return explains(bounds, notification) and fits(bounds, notification, self._evidence)
 
     def _successor(self, notification: Notification, *, explained: bool = False) -> _Open | None:
         """One that began when the key of the latest may have been forgotten.
@@ -99,15 +124,33 @@ class _Generations:
             notification: The first of it.
             explained: Only one that explains this notification.
         """
-        since = self.all[-1].forgotten_from
+        since = self._forgotten_from(self.all[-1], notification.at)
+        if since > notification.at:
+            return None
         found = self._successors.of(since, notification)
         if found.best is None or (explained and not self._is_explained(found, notification)):
             return None
         opener = _opener(self._operation, self._successors.attempts(since, notification.at))
         self._remembered = len(self.all)
         if self._operation.pushes > 1:
-            return self._begun(self._mixed(notification), opener)
+            return self._begun(self._mixed(notification, self._successors), opener)
         return self._begun(found.best, opener, *(found.explaining or found.refuted))
+
+    def _forgotten_from(self, generation: _Open, at: int) -> int:
+        """From when its key may name another operation, if that is by an instant.
+
+        It was decided no earlier than its first notification can have been held up.
+        """
+        earliest = min(FOREVER, generation.decided_from + RETENTION_MS)
+        if earliest > at or not generation.notifications:
+            return earliest
+        told_at, tolerance = generation.notifications[0].at, self._evidence.run.tolerance
+        decided = bisect_left(
+            range(generation.decided_from, told_at),
+            told_at,
+            key=lambda at: self._allowances.allowed_until(self._operation, at, at, tolerance),
+        )
+        return earliest + decided
 
     def _is_explained(self, found: Explanations, notification: Notification) -> bool:
         return any(fits(it, notification, self._evidence) for it in found.explaining)
@@ -116,9 +159,9 @@ class _Generations:
         self.all.append(_Open(bounds, min(it.decided_from for it in (bounds, *others)), opener))
         return self.all[-1]
 
-    def _mixed(self, notification: Notification) -> Bounds:
+    def _mixed(self, notification: Notification, among: Successors) -> Bounds:
         """Of a push whose deliveries may have mixed with an earlier one's: any of them may have counted."""
-        found = self._successors.mixed(notification.at)
+        found = among.mixed(notification.at)
         return max(found, key=lambda it: (explains(it, notification), fits(it, notification, self._evidence)))
 
 

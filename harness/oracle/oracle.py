@@ -57,7 +57,7 @@ def judge(history: History) -> Verdict:
 
 def _view(operation: Operation, evidence: Evidence, allowances: Allowances) -> OperationView:
     scenario, *others = evidence.configured_for(operation)
-    had_key = generations(operation, evidence)
+    had_key = generations(operation, evidence, allowances)
     return OperationView(operation, had_key, evidence, allowances, scenario, undecidable=bool(others))
 
 

@@ -62,6 +62,7 @@ def _parts(operation: Operation, evidence: Evidence) -> list[Operation]:
         sent.add(event, part)
     for part in parts:
         part.attempts.sort(key=attrgetter("index"))
+        part.of_image = parts
     if len(parts) == 1:
         operation.pushes = parts[0].pushes
         return [operation]
@@ -131,6 +132,20 @@ def _assign(
         part = part or next(_likely(notification, bounded, named, evidence))
         owners.setdefault(key, part)
         part.add(notification)
+    _exchange(bounded, named)
+
+
+def _exchange(bounded: Sequence[tuple[Operation, Bounds]], named: Collection[str]) -> None:
+    """Where two pushes explain each other's outcome, and one not its own, the outcomes are each other's."""
+    free = [(part, bounds) for part, bounds in bounded if part.notifications and part.key not in named]
+    for part, bounds in free:
+        if explains(bounds, part.notifications[0]):
+            continue
+        for other, its_bounds in free:
+            explained = explains(bounds, other.notifications[0])
+            if explained and explains(its_bounds, part.notifications[0]):
+                part.notifications, other.notifications = other.notifications, part.notifications
+                break
 
 
 def _is_another(notification: Notification, part: Operation) -> bool:
@@ -151,8 +166,9 @@ def _named(
     first = {it.received.key: it for it in reversed(notifications) if it.received.key}
     found: dict[str | None, Operation] = {}
     for key, notification in first.items():
-        body = notification.body
-        near = [it for it, _ in _near(notification, bounded, evidence)]
+        body, offsets = notification.body, _near(notification, bounded, evidence)
+        exact = [it for it, offset in offsets if offset == 0]
+        near = exact if len(exact) == 1 else [it for it, _ in offsets]
         if _deadline(notification, evidence) is None:
             near = having.get(body.id) or having.get(f"request {body.details.get('requestId')}") or []
         if len(near) == 1:

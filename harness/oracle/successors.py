@@ -9,7 +9,7 @@ Rules of this file: pure; what is asked of one instant costs little more than th
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -32,12 +32,21 @@ LINGERS_MS = 600_000
 
 
 class Successors:
-    """The attempts of one operation that may begin another one under the same key."""
+    """The attempts of one operation that may begin another one under the same key.
 
-    def __init__(self, operation: Operation, evidence: Evidence) -> None:
+    Args:
+        operation: It.
+        evidence: The run.
+        of_image: Also the deliveries of the same image's other pushes. When all are forgotten, any of them
+            begins an operation, and counts for it.
+    """
+
+    def __init__(self, operation: Operation, evidence: Evidence, *, of_image: bool = False) -> None:
         self._evidence, self._periods = evidence, evidence.config_periods
         known = {region for period in self._periods for region in period.regions}
-        counting = (it for it in operation.attempts if it.counts is not False and it.region in known)
+        operations = operation.of_image if of_image and operation.of_image else (operation,)
+        attempts = chain.from_iterable(it.attempts for it in operations)
+        counting = (it for it in attempts if it.counts is not False and it.region in known)
         self._attempts = sorted(counting, key=lambda it: it.sent.at)
         self._sent = [it.sent.at for it in self._attempts]
         self._first_sent: dict[str, int] = {}

@@ -1,10 +1,10 @@
 """Clauses 2 and 9: what a notification says of its operation, its regions and its deadline."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
 from fanin.harness.history import RegistryEvent
-from fanin.harness.oracle.bounds import FOREVER, Bounds
+from fanin.harness.oracle.bounds import FOREVER, Bounds, forgotten_from
 from fanin.harness.oracle.evidence import Notification
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.notification_body import NotificationBody, instant_ms
@@ -34,7 +34,8 @@ def check(view: OperationView) -> Iterator[Violation]:
                     looks_like="B29 B66" if len(view.evidence.config_periods) > 1 else "B32",
                     also=(Rule.CONTENT,),
                 )
-            problems = [*_identity(view, first), *_regions(view, generation), *_deadline(view, generation)]
+            identity = _identity(view, first, succeeds=not generation.first)
+            problems = [*identity, *_regions(view, generation), *_deadline(view, generation)]
             if problems:
                 also = (Rule.EXPECTED_REGIONS,) if _names_another_configuration(view, generation) else ()
                 yield _violation(view, generation, Rule.CONTENT, "; ".join(problems), also=also)
@@ -45,7 +46,7 @@ def _late_completions(view: OperationView) -> Iterator[Violation]:
     """The first that says something wrong of its operation; what it says of regions has its own rule."""
     yield from _misdirected(view, view.operation.late_completions, view.first.bounds)
     for it in view.operation.late_completions:
-        if problems := _identity(view, it):
+        if problems := _identity(view, it, succeeds=it.at >= forgotten_from(view.first.bounds)):
             yield view.violation(
                 Rule.CONTENT,
                 "a wrong late completion",
@@ -115,13 +116,24 @@ def _unexpected_regions(generation: Generation) -> list[str]:
     return sorted(_named(generation.notifications[0]) - expected)
 
 
-def _identity(view: OperationView, notification: Notification) -> list[str]:
-    """What differs from the registry event that it fits best: one key may have several."""
-    candidates = [_differences(view, notification, event) for event in view.operation.events]
-    return min(candidates, key=len)
+def _identity(view: OperationView, notification: Notification, *, succeeds: bool) -> list[str]:
+    """What differs from the registry event that it fits best: one key may have several.
+
+    Args:
+        view: The operation.
+        notification: What the sink has read of it.
+        succeeds: Whether the operation may be one that began when all of its key was forgotten, with a
+            delivery of any push of the image.
+    """
+    events = [*view.operation.events]
+    if succeeds:
+        events = [event for it in view.operation.of_image or (view.operation,) for event in it.events]
+    return min((_differences(view, notification, event, events) for event in events), key=len)
 
 
-def _differences(view: OperationView, notification: Notification, event: RegistryEvent) -> list[str]:
+def _differences(
+    view: OperationView, notification: Notification, event: RegistryEvent, events: Sequence[RegistryEvent]
+) -> list[str]:
     body, unobservable = notification.body, view.evidence.run.unobservable
     problems = []
     if "id" not in unobservable:
@@ -129,7 +141,7 @@ def _differences(view: OperationView, notification: Notification, event: Registr
         if body.id is None:
             problems.append("has no id")
         elif view.evidence.scenario.correlation == "image":
-            known = {known for it in view.operation.events for known in it.ids.values()}
+            known = {known for it in events for known in it.ids.values()}
             if body.id not in known and not _names_image(body.id, event):
                 problems.append(f"says id {quoted(body.id)}, which is no delivery's id nor names the image")
         elif ids and body.id not in ids:

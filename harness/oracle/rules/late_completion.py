@@ -54,7 +54,7 @@ def _messages(view: OperationView) -> list[_Message]:
     What nothing explains belongs to the latest, and breaks a rule there.
     """
     messages: list[_Message] = []
-    successors = Successors(view.operation, view.evidence)
+    successors: Successors | None = None  # which takes long where an image has many pushes
     for read in view.operation.late_completions:
         pending = (it for it in messages if read.repeats(it.read[0]) and not any(x.accepted for x in it.read))
         if (repeated := next(pending, None)) is not None:
@@ -63,7 +63,10 @@ def _messages(view: OperationView) -> list[_Message]:
         first = None if messages else view.first.bounds
         latest = messages[-1].bounds if messages else view.first.bounds
         forgotten_from = min(FOREVER, latest.decided_from + RETENTION_MS)
-        possible = [*([first] if first else []), *successors.possible(forgotten_from, read)]
+        possible = [first] if first else []
+        if forgotten_from <= read.at:
+            successors = successors or Successors(view.operation, view.evidence, of_image=True)
+            possible += successors.possible(forgotten_from, read)
         in_time = [first] if "completed" in _first_outcome(view) else []
         explained = [it for it in possible if it not in in_time and _is_explained(it, read)]
         fitting = (it for it in explained if fits(it, read, view.evidence))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.generations import Generation, generations
 from fanin.harness.oracle.pushes import separate
@@ -26,7 +27,7 @@ REFUSED = (both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in r
 
 def generations_of(*lines: Line, clock_drift: int = 0) -> list[Generation]:
     evidence = collect(history(*lines, run={"clock_drift": clock_drift}))
-    return generations(evidence.operations[0], evidence)
+    return generations(evidence.operations[0], evidence, Allowances(evidence))
 
 
 # By case: how many notifications each generation has.
@@ -54,6 +55,10 @@ SPLIT: dict[str, tuple[tuple[Line, ...], list[int]]] = {
     ),
     "after a delivery that was refused": (
         (*DONE, sent(EAST, 8 * DAY, status=400), notified("completed", 8 * DAY + 1, key="b")), [2],
+    ),
+    "within the retention after the notification, though an earlier delivery may have counted": (
+        (sent(EAST, 0, error="reset"), both(8 * DAY), notified("completed", 8 * DAY + 0.1),
+         notified("completed", 8 * DAY + 600)), [2],
     ),
     "before its delivery": ((*DONE, notified("completed", 8 * DAY, key="b"), both(8 * DAY + 1)), [2]),
     "twice": (
@@ -220,7 +225,7 @@ def mixed(*lines: Line) -> list[Generation]:
     evidence = separate(collect(history(*TWO, *lines, correlation="image")))
     (operation,) = evidence.operations
     assert operation.pushes == 2
-    return generations(operation, evidence)
+    return generations(operation, evidence, Allowances(evidence))
 
 
 def test_as_many_outcomes_are_right_as_there_are_pushes() -> None:
@@ -252,3 +257,11 @@ def test_the_sink_may_have_read_the_later_outcome_first() -> None:
 
     assert found[0].notifications[0].received.key == "early"
     assert mixed(wrong)[0].notifications[0].received.key == "late"
+
+
+def test_the_sink_may_have_read_the_later_outcome_alone() -> None:
+    """The first one's may have been given up. Only what the later one explains is the later one's."""
+    alone, odd = (notified("timed_out", at, WEST, key="b", tag="t") for at in (200, 100))
+
+    assert [len(it.notifications) for it in mixed(alone)] == [0, 1]
+    assert [len(it.notifications) for it in mixed(odd)] == [1]

@@ -207,6 +207,37 @@ def test_of_two_pushes_a_notification_is_about_the_one_that_can_wait_least() -> 
     assert keys(list(separate(collect(played)).operations)) == [["a"], ["b"]]
 
 
+def test_two_outcomes_that_only_the_other_push_can_have_are_exchanged() -> None:
+    """Both were held up by the sink, and the later push's was read first. Its own it may have had as well."""
+    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
+    played = run(
+        push("op1", 0), sent(EAST, 0), sent(WEST, 119.999, after=3_000, status=202),
+        *pushed("op2", 200), told("completed", 400, key="b", **image),
+        told("timed_out", 500, WEST, key="a", **image), fault_applied(1),
+        faults=(SinkDown(since=0, until=400_000),),
+    )  # fmt: skip
+    wrong = run(
+        push("op1", 0), sent(EAST, 0), sent(WEST, 119), *pushed("op2", 200),
+        told("completed", 200.1, key="b", **image), told("timed_out", 200.2, WEST, key="a", **image),
+    )  # fmt: skip
+
+    assert judge(played).findings == ()
+    assert keys(list(separate(collect(played)).operations)) == [["a"], ["b"]]
+    assert judge(wrong).validity is Validity.INVALID
+
+
+def test_of_pushes_that_may_have_mixed_the_sink_may_have_read_the_second_ones_alone() -> None:
+    """The first one's was given up; without a cause, that is wrong."""
+    lines = (
+        push("op1", 0), sent(EAST, 0), sent(WEST, 100), push("op2", 40), sent(EAST, 50, op="op2"),
+        sent(WEST, 130, op="op2"), told("timed_out", 4 * DAY + 200, EAST, key="b", op="op2"),
+    )  # fmt: skip
+    given_up = run(*lines, fault_applied(1), faults=(SinkDown(since=0, until=4 * DAY * 1_000),))
+
+    assert judge(given_up).findings == ()
+    assert "op1 was not reported" in judge(run(*lines)).findings[0].message
+
+
 def test_a_later_push_may_have_the_key_of_one_that_is_forgotten() -> None:
     """Its own delivery has come again after the retention. What was not accepted is repeated all the same."""
     again = both(8 * DAY, op="op2")
@@ -234,6 +265,28 @@ def test_an_outcome_of_a_delivery_that_comes_again_is_that_pushs() -> None:
     assert keys(found) == [["a", "c"], ["b"]]
 
 
+def test_when_all_is_forgotten_deliveries_of_any_push_begin_one_operation() -> None:
+    """They come once more after the retention, one region's of each push; and one, to be late, after that."""
+    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
+    three: dict[str, Any] = {"regions": [EAST, WEST, NORTH], "notifies_late": True}
+    pushes = (
+        push("op1", 0, details={"requestId": "r-1"}), both(), sent(NORTH, 0),
+        told("completed", 0.1, key="a"), push("op2", MINUTE, details={"requestId": "r-2"}),
+        both(MINUTE, op="op2"), sent(NORTH, MINUTE, op="op2"),
+        told("completed", MINUTE + 0.1, key="b", op="op2"),
+    )  # fmt: skip
+    again = (sent(EAST, 8 * DAY), sent(WEST, 8 * DAY + 60, op="op2"))
+    outcome = told("timed_out", 8 * DAY + 120.01, NORTH, key="a", requestId="r-1", **image)
+    late = (
+        sent(NORTH, 15 * DAY),
+        told("completed_late", 15 * DAY + 0.1, key="late", requestId="r-1", **image),
+    )
+    unsent = told("timed_out", 8 * DAY + 120.01, EAST, NORTH, key="a", **image)
+
+    assert judge(run(*pushes, *again, outcome, *late, **three)).findings == ()
+    assert judge(run(*pushes, again[0], unsent, **three)).validity is Validity.INVALID
+
+
 def test_each_push_owes_an_outcome() -> None:
     """Swallowing it, or telling it under the key of another one, is wrong."""
     told_of_both = judge(run(*FIRST, *AGAIN))
@@ -256,6 +309,18 @@ def test_pushes_a_second_apart_are_told_apart_by_their_deadlines() -> None:
     found = operations(
         *pushed("op1", 0), told("completed", 0.01, key="a", deadline=1_000_000_120),
         *pushed("op2", 1), told("completed", 1.01, key="b", deadline=1_000_000_121),
+        run={"epoch": 1_000_000_000_000},
+    )  # fmt: skip
+
+    assert keys(found) == [["a"], ["b"]]
+
+
+def test_the_push_whose_deadline_it_names_exactly_is_the_one_that_it_is_about() -> None:
+    """The later push's was read before, and says nothing that only one of them can have said."""
+    found = operations(
+        *pushed("op1", 0), *pushed("op2", 0.4),
+        told("completed", 0.41, key="b", id="t@sha256:1 team/app"),
+        told("completed", 0.9, key="a", deadline=1_000_000_120),
         run={"epoch": 1_000_000_000_000},
     )  # fmt: skip
 

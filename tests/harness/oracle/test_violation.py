@@ -16,7 +16,7 @@ def view_of(*lines: Line, **played: Any) -> OperationView:
     """The first operation of a run."""
     evidence = collect(history(*lines, **played))
     operation = evidence.operations[0]
-    had_key = generations(operation, evidence)
+    had_key = generations(operation, evidence, Allowances(evidence))
     return OperationView(operation, had_key, evidence, Allowances(evidence), evidence.scenario)
 
 

@@ -17,7 +17,7 @@ def view_of(number: int, *lines: Line, correlation: str = "event-id") -> Operati
     """One of the operations of a run."""
     evidence = separate(collect(history(*lines, correlation=correlation)))
     operation = evidence.operations[number]
-    had_key = generations(operation, evidence)
+    had_key = generations(operation, evidence, Allowances(evidence))
     return OperationView(operation, had_key, evidence, Allowances(evidence), evidence.scenario)
 
 
