@@ -129,14 +129,16 @@ class Allowances:
         """Whether any fault blocked the sink in this interval."""
         return overlap(self._sink, since, until)
 
-    def may_give_up(self, operation: Operation, since: int, until: int) -> bool:
+    def may_give_up(self, operation: Operation, since: int, until: int, *, failed_at: int = FOREVER) -> bool:
         """Whether faults blocked the sink for so much of this interval that the notification may be given up.
 
         The aggregator need not begin a pause that would end too late for another attempt. Days during which
-        it is down itself count as well, once the sink has failed.
+        it is down itself count as well, once the sink has failed: by a fault that holds it, or an attempt.
         """
         of_sink = [(it.since, it.until) for it in self._sink.about(operation) if it.until >= since]
-        failed = min((begins for begins, _ in of_sink), default=FOREVER)
+        failed = min([failed_at, *(begins for begins, _ in of_sink)])
+        if failed == FOREVER:
+            return False
         own = ((it.since, it.until) for it in self._of_all.merged if it.since > failed)
         blocked, end = 0, since
         for begins, ends in sorted((*of_sink, *own)):
@@ -144,6 +146,19 @@ class Allowances:
             end = max(end, min(ends, until))
             blocked += max(0, end - begin)
         return blocked >= GIVEN_UP_AFTER_MS - self._run.redelivery_grace
+
+    def tried_from(self, operation: Operation, pending_from: int, read_at: int) -> int:
+        """Since when a notification may have been attempted that the sink read first at an instant.
+
+        Attempts at a sink that refuses connections cannot be seen.
+
+        Args:
+            operation: Whose notification it is.
+            pending_from: The earliest instant at which it can have been pending.
+            read_at: When the sink read it first.
+        """
+        unseen = (it for it in self._sink.about(operation) if it.attempts is None and it.since < read_at)
+        return min([read_at, *(max(pending_from, it.since) for it in unseen if it.until >= pending_from)])
 
     def allowed_until(
         self, operation: Operation, pending_from: int, due: int, grace: int, *, tried_from: int | None = None
@@ -171,8 +186,8 @@ class Allowances:
             if outage.since > latest:
                 break
             latest = max(latest, min(FOREVER, outage.until + outage.grace))
-        tried_from = pending_from if tried_from is None else tried_from
-        return FOREVER if self.may_give_up(operation, tried_from, latest) else latest
+        since, failed_at = (pending_from, FOREVER) if tried_from is None else (tried_from, tried_from)
+        return FOREVER if self.may_give_up(operation, since, latest, failed_at=failed_at) else latest
 
 
 def longest_ms(delay: Delay) -> int:

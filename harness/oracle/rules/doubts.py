@@ -154,7 +154,8 @@ def _resends(view: OperationView) -> Iterator[int]:
     for generation in view.generations:
         notifications = generation.notifications
         if notifications and not any(it.maybe_accepted for it in notifications):
-            yield resend_until(view, notifications[0], notifications[-1])
+            pending_from = generation.bounds.decided_from
+            yield resend_until(view, notifications[0], notifications[-1], pending_from)
 
 
 def _undecidable(views: Sequence[OperationView]) -> Iterator[str]:

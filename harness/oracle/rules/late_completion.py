@@ -135,7 +135,8 @@ def _given_up(view: OperationView, message: _Message) -> Iterator[Violation]:
     read, end = message.read, view.evidence.end
     if any(it.maybe_accepted for it in read) or end is None or not end.complete:
         return
-    if end.at > resend_until(view, read[0], read[-1]):
+    pending_from = max([message.bounds.deadline_from, *message.bounds.may.values()])
+    if end.at > resend_until(view, read[0], read[-1], pending_from):
         problem = f"which the sink has not accepted, and not again until {clock(end.at)}"
         yield _violation(view, "a late completion was given up", read[-1], problem)
 

@@ -97,17 +97,19 @@ def _rule_of_absence(view: OperationView) -> tuple[Rule, str | Callable[[], str]
     return Rule.DEADLINE if bounds.complete_at == FOREVER else Rule.NOTIFICATION, hint
 
 
-def resend_until(view: OperationView, first: Notification, last: Notification) -> int:
+def resend_until(view: OperationView, first: Notification, last: Notification, pending_from: int) -> int:
     """Until when a notification that the sink has not accepted must be sent again.
 
     Args:
         view: The operation.
         first: The first of these repetitions, from which the three days count.
         last: The latest of them, from which the gap counts.
+        pending_from: When it can have been sent, at the earliest.
     """
     grace = view.evidence.run.redelivery_grace
     ended = given_up_at(last, grace)
-    return view.allowances.allowed_until(view.operation, ended, ended, grace, tried_from=first.at)
+    tried_from = view.allowances.tried_from(view.operation, pending_from, first.at)
+    return view.allowances.allowed_until(view.operation, ended, ended, grace, tried_from=tried_from)
 
 
 def _not_sent_again(view: OperationView, generation: Generation) -> Iterator[Violation]:
@@ -115,7 +117,8 @@ def _not_sent_again(view: OperationView, generation: Generation) -> Iterator[Vio
     for notification, following in zip(generation.notifications, followers, strict=False):
         if notification.maybe_accepted:
             return
-        latest = resend_until(view, generation.notifications[0], notification)
+        pending_from = generation.bounds.decided_from
+        latest = resend_until(view, generation.notifications[0], notification, pending_from)
         if following is not None:
             if following.at > latest:
                 yield _gap(view, generation, notification, f"not again before {clock(following.at)}")

@@ -324,3 +324,25 @@ def test_three_days_count_from_the_first_attempt() -> None:
 
     assert found.allowed_until(operation, 2 * DAY_MS, 2 * DAY_MS, 0) == 3 * DAY_MS + 600_000
     assert found.allowed_until(operation, 2 * DAY_MS, 2 * DAY_MS, 0, tried_from=0) == FOREVER
+
+
+def test_attempts_at_a_sink_that_refuses_connections_cannot_be_seen() -> None:
+    """So the three days may count from then on, but not from before there was anything to send."""
+    faults = (SinkDown(since=DAY_MS, until=2 * DAY_MS), SinkRefuses(since=3 * DAY_MS, until=4 * DAY_MS))
+    evidence = collect(history(occurred(), faults=faults, run=GRACES))
+    found, operation = Allowances(evidence), evidence.operations[0]
+
+    assert found.tried_from(operation, 0, 3 * DAY_MS) == DAY_MS
+    assert found.tried_from(operation, DAY_MS + 5, 3 * DAY_MS) == DAY_MS + 5
+    assert found.tried_from(operation, 2 * DAY_MS + 1, 3 * DAY_MS) == 3 * DAY_MS
+    assert found.tried_from(operation, 0, DAY_MS) == DAY_MS
+
+
+def test_days_in_which_it_was_down_count_after_an_attempt_that_failed() -> None:
+    """The sink has failed then, whether or not a fault holds it."""
+    evidence = collect(history(occurred(), crash(30, 4 * 86_400), run=GRACES))
+    found, operation = Allowances(evidence), evidence.operations[0]
+
+    assert not found.may_give_up(operation, 0, 10 * DAY_MS)
+    assert found.may_give_up(operation, 0, 10 * DAY_MS, failed_at=29_999)
+    assert not found.may_give_up(operation, 0, 10 * DAY_MS, failed_at=30_000)

@@ -76,6 +76,13 @@ RIGHT = {
         both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(518)),
         fault=SinkRefuses(until=3 * DAY * 1000 - 10_000), end=4 * DAY,
     ),
+    "given up because it was down until three days after the attempt that failed": with_fault(
+        both(20), notified("completed", 20.1, error="reset"), crash(21, 4 * DAY), fault=SinkLosesResponse()
+    ),
+    "given up three days after attempts that were refused a connection": with_fault(
+        both(), *(notified("completed", DAY + 500 * n, status=503) for n in range(345)),
+        faults=(SinkDown(until=DAY * 1000), SinkRefuses(since=DAY * 1000, until=4 * DAY * 1000)), end=5 * DAY,
+    ),
     "given up, and sent again by hand": with_fault(
         both(), *(notified("completed", 0.1 + 500 * n, status=503) for n in range(519)),
         notified("completed", 9 * DAY), fault=SinkRefuses(until=3 * DAY * 1000 + 100),
@@ -188,8 +195,8 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
             end=4 * DAY,
         ), Rule.NOTIFICATION, ("B51", "B58"),
     ),
-    "given up while it was down and the sink refused nothing": (
-        with_fault(both(), notified("completed", 0.1, status=503), crash(1, 4 * DAY), fault=DOWN),
+    "given up while it was down for less than three days": (
+        with_fault(both(), notified("completed", 0.1, status=503), crash(1, 3 * DAY - 700), fault=DOWN),
         Rule.NOTIFICATION, ("B51", "B58"),
     ),
     "refused, and sent again too late": (
