@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -46,6 +47,7 @@ DELETER = "python-requests/2.32.3"
 _CHART_FILE = re.compile(r"(?P<name>.+?)-(?P<version>\d+\.\d+\.\d+.*\.tgz)")
 
 
+@lru_cache(maxsize=1_024)  # the same few names come in every delivery and notification
 def normalise_region(name: str) -> str:
     """A region's name in the form in which names compare: without surrounding space, in one letter case."""
     return name.strip().casefold()

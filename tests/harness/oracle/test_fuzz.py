@@ -13,14 +13,20 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
 from tests.harness.oracle.fuzz.illegal import CHANGES
 from tests.harness.oracle.fuzz.legal import legal_run
-from tests.harness.oracle.fuzz.verdicts import of_illegal, of_legal
+from tests.harness.oracle.fuzz.verdicts import Verdicts, verdicts_of
 
 MANY = 1_000
 
 
-def test_no_right_aggregator_is_accused() -> None:
+@pytest.fixture(scope="module")
+def judged() -> dict[int, Verdicts]:
+    """By seed."""
+    return {seed: verdicts_of(seed) for seed in range(MANY)}
+
+
+def test_no_right_aggregator_is_accused(judged: dict[int, Verdicts]) -> None:
     """The worst bug of a judge. Doubt is no accusation, and rare."""
-    verdicts = {seed: of_legal(seed) for seed in range(MANY)}
+    verdicts = {seed: it.legal for seed, it in judged.items()}
 
     counts = Counter(it.validity for it in verdicts.values())
     accused = {seed: it.findings for seed, it in verdicts.items() if it.validity is Validity.INVALID}
@@ -28,13 +34,12 @@ def test_no_right_aggregator_is_accused() -> None:
     assert counts[Validity.UNKNOWN] < MANY // 20
 
 
-def test_no_illegal_change_passes() -> None:
+def test_no_illegal_change_passes(judged: dict[int, Verdicts]) -> None:
     """The second worst. Each kind of change occurs."""
-    verdicts = {seed: of_illegal(seed) for seed in range(MANY)}
+    missed = {seed: it.change for seed, it in judged.items() if it.illegal.validity is Validity.VALID}
 
-    missed = {seed: change for seed, (change, it) in verdicts.items() if it.validity is Validity.VALID}
     assert missed == {}
-    assert {change for change, _ in verdicts.values()} == {it.__name__ for it in CHANGES}
+    assert {it.change for it in judged.values()} == {it.__name__ for it in CHANGES}
 
 
 LIMITS = {"tolerance": 0, "start_grace": 100, "redelivery_grace": 1_000}

@@ -1,6 +1,6 @@
 """Judges many drawn histories: right ones, and the same with one illegal change.
 
-    python -m tests.harness.oracle.fuzz 100000
+    python -m tests.harness.oracle.fuzz 100000 [FIRST_SEED]
 
 Prints the figures, and the seed of every disagreement. Exit code: 1 when there is one.
 """
@@ -11,23 +11,22 @@ from collections import Counter
 import click
 
 from fanin.harness.verdict import Validity
-from tests.harness.oracle.fuzz.verdicts import of_illegal, of_legal
+from tests.harness.oracle.fuzz.verdicts import verdicts_of
 
 
-def main(runs: int) -> int:
+def main(runs: int, first: int = 0) -> int:
     """Judge so many of each, and return the exit code."""
     right, wrong, changes = Counter[Validity](), Counter[Validity](), Counter[str]()
     accused, missed = [], []
-    for seed in range(runs):
-        judged = of_legal(seed)
-        change, changed = of_illegal(seed)
-        right[judged.validity] += 1
-        wrong[changed.validity] += 1
-        changes[change] += 1
-        if judged.validity is Validity.INVALID:
+    for seed in range(first, first + runs):
+        judged = verdicts_of(seed)
+        right[judged.legal.validity] += 1
+        wrong[judged.illegal.validity] += 1
+        changes[judged.change] += 1
+        if judged.legal.validity is Validity.INVALID:
             accused.append(seed)
-        if changed.validity is Validity.VALID:
-            missed.append((seed, change))
+        if judged.illegal.validity is Validity.VALID:
+            missed.append((seed, judged.change))
     click.echo(f"right: {_figures(right)}; accused: {accused or 'none'}")
     click.echo(f"wrong: {_figures(wrong)}; missed: {missed or 'none'}")
     click.echo(f"changes: {', '.join(f'{name} {times:,}' for name, times in changes.most_common())}")
@@ -39,4 +38,4 @@ def _figures(counts: Counter[Validity]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000))
+    sys.exit(main(*map(int, sys.argv[1:3] or ["1000"])))

@@ -5,13 +5,12 @@ allows, at random: it answers early or late, notifies at once or at the end of t
 may repeat. It shares nothing with the judge and nothing with this project's aggregator.
 """
 
-import random
-
 from msgspec.structs import replace
 
 from fanin.harness.history import FaultApplied, RegistryEvent, TargetState
 from fanin.simulator.language.scenario import Only
 from tests.harness.oracle.fuzz import deliveries
+from tests.harness.oracle.fuzz.chance import Chance
 from tests.harness.oracle.fuzz.model import AWAITED, LegalRun, Subject, Truth
 from tests.harness.oracle.fuzz.notifications import notify
 from tests.harness.oracle.fuzz.surroundings import drawn
@@ -30,7 +29,7 @@ _FILTERS: tuple[tuple[Only, dict[str, str | None]], ...] = (
 
 def legal_run(seed: int) -> LegalRun:
     """The run of this seed."""
-    rng = random.Random(seed)
+    rng = Chance(seed)
     run = LegalRun(drawn(rng), rng.choice(("event-id", "event-id", "event-id", "image")))
     run.only, left_out = rng.choice(_FILTERS)
     run.notifies_late, run.drift = rng.random() < 0.2, rng.choice((0, 0, 0, 0, 40))

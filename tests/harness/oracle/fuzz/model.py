@@ -1,6 +1,7 @@
 """What a drawn run consists of: its records, and what is true of it, which the judge does not see."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -88,7 +89,7 @@ class Subject:
     operations: list[Truth] = field(default_factory=list)  # one after the other
 
 
-@dataclass
+@dataclass(eq=False)
 class LegalRun:
     """One drawn run, and what is true of it."""
 
@@ -105,7 +106,7 @@ class LegalRun:
         self.numbers += 1
         return self.numbers
 
-    @property
+    @cached_property  # asked for when all is drawn
     def truths(self) -> list[Truth]:
         """The first operation of every key that only one event has."""
         return [it.operations[0] for it in self.subjects if len(it.events) == 1]

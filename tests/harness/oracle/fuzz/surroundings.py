@@ -6,6 +6,7 @@ Instants are ms since the scenario's start.
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from fanin.simulator.faults.fault import Fault
@@ -77,7 +78,7 @@ class Surroundings:
         known = [it.timeout for it in self.outages if it.up <= at and it.timeout is not None]
         return known[-1] if known else self.timeout
 
-    @property
+    @cached_property
     def configured(self) -> list[tuple[int, int, frozenset[str]]]:
         """The regions that are configured: since when, until when, which; outages count for both."""
         found, since, regions = [], -1, frozenset(self.regions)
@@ -87,7 +88,7 @@ class Surroundings:
                 since, regions = it.down, frozenset(it.expects)
         return [*found, (since, 1 << 60, regions)]
 
-    @property
+    @cached_property
     def always(self) -> tuple[str, ...]:
         """The regions that are configured all the time."""
         return tuple(it for it in self.regions if all(it in regions for _, _, regions in self.configured))

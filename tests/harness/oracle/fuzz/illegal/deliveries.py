@@ -7,13 +7,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from fanin.harness.history import AttemptEnded, AttemptSent, TargetState
-from tests.harness.oracle.fuzz.illegal.seen import Change, Entries, Seen, changed, is_calm
+from tests.harness.oracle.fuzz.illegal.seen import Change, Entries, changed, is_calm, seen_in
 from tests.harness.oracle.fuzz.model import LegalRun
 
 
 def wrong_response(run: LegalRun, rng: random.Random) -> Entries | None:
     """A delivery is answered as it must not be, or not at all, with nothing to explain it."""
-    seen = Seen(run)
+    seen = seen_in(run)
     answered = [
         (sent, ended)
         for truth in run.truths
@@ -49,7 +49,7 @@ def _awaited(run: LegalRun, sent: AttemptSent) -> bool:
 
 def put_off_when_idle(run: LegalRun, rng: random.Random) -> Entries | None:
     """Answered 503 with Retry-After, and nothing else goes on."""
-    seen = Seen(run)
+    seen = seen_in(run)
     everything = [(it, seen.ended[it.attempt]) for it in run.entries if isinstance(it, AttemptSent)]
     idle = [
         (sent, ended)
@@ -99,7 +99,7 @@ def busy_for_how_long(run: LegalRun, rng: random.Random) -> Entries | None:
 
 def an_unknown_region_is_accepted(run: LegalRun, rng: random.Random) -> Entries | None:
     """It is not configured, and no operation can have begun when it was."""
-    seen, found = Seen(run), []
+    seen, found = seen_in(run), []
     for truth in (it for it in run.truths if it.awaited):
         began = seen.possible_from(truth)
         for sent, ended in seen.sent(truth):
@@ -114,7 +114,7 @@ def an_unknown_region_is_accepted(run: LegalRun, rng: random.Random) -> Entries 
 
 def a_region_that_is_waited_for_is_refused(run: LegalRun, rng: random.Random) -> Entries | None:
     """The operation has begun, its deadline is to come, and another region has not reported at all."""
-    seen, found = Seen(run), []
+    seen, found = seen_in(run), []
     for truth in run.truths:
         possible = list(seen.possible(truth))
         began = min((seen.certain_by(truth, it) for it in truth.regions), default=0)
@@ -142,7 +142,7 @@ def _is_disturbed(run: LegalRun, sent: AttemptSent, ended: AttemptEnded) -> bool
 
 def _envelopes(run: LegalRun) -> Iterator[list[tuple[AttemptSent, AttemptEnded]]]:
     """The requests with several events that were answered."""
-    seen, together = Seen(run), dict[int, list[tuple[AttemptSent, AttemptEnded]]]()
+    seen, together = seen_in(run), dict[int, list[tuple[AttemptSent, AttemptEnded]]]()
     for it in run.entries:
         if isinstance(it, AttemptSent) and it.envelope and seen.ended[it.attempt].status is not None:
             together.setdefault(it.envelope, []).append((it, seen.ended[it.attempt]))

@@ -42,9 +42,7 @@ def sent_again(run: LegalRun, rng: random.Random) -> Entries | None:
 
 def not_sent_again(run: LegalRun, rng: random.Random) -> Entries | None:
     """The sink has refused it, or its answer was lost, and it is given up before three days are over."""
-    faults = run.around.sink_faults
-    lasts_long = any((it.until or 0) - it.since >= GIVEN_UP_AFTER_MS // 2 for it in faults)
-    if lasts_long or run.successors or (found := some_told(run, rng)) is None:
+    if _may_give_up(run) or run.successors or (found := some_told(run, rng)) is None:
         return None
     seen, truth, _ = found
     told = truth.told
@@ -53,6 +51,15 @@ def not_sent_again(run: LegalRun, rng: random.Random) -> Entries | None:
     if first == 0:
         return None
     return without(run, seen, told[rng.randint(1, first) :])
+
+
+def _may_give_up(run: LegalRun) -> bool:
+    """Whether the sink fails for so long, or the aggregator is down so long, that it may be given up."""
+    days = [
+        *((it.until or 0) - it.since for it in run.around.sink_faults),
+        *(it.up - it.down for it in run.around.outages),
+    ]
+    return any(it >= GIVEN_UP_AFTER_MS // 2 for it in days)
 
 
 def without_a_key(run: LegalRun, rng: random.Random) -> Entries | None:
@@ -162,10 +169,10 @@ def a_second_late_completion(run: LegalRun, rng: random.Random) -> Entries | Non
 
 def no_late_completion(run: LegalRun, rng: random.Random) -> Entries | None:
     """The last missing region certainly came after the deadline."""
-    if (found := some_told_late(run, rng)) is None:
+    if _may_give_up(run) or (found := some_told_late(run, rng)) is None:
         return None
     seen, truth, told = found
-    certain = {it: seen.certain_by(truth, it) for it in truth.regions}
+    certain = {it: seen.certain_by(truth, it, alone=it not in run.around.always) for it in truth.regions}
     deadline = min(certain.values()) + max(run.around.timeouts) + 2 * run.drift
     late = [it for it in truth.missing if _first_sent(seen.possible(truth), it) > deadline]
     remembered = max(certain.values()) < seen.possible_from(truth) + RETENTION_MS - run.drift

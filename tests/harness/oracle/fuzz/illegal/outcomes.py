@@ -17,7 +17,7 @@ from tests.harness.oracle.fuzz.illegal.seen import (
     without,
 )
 from tests.harness.oracle.fuzz.model import RETENTION_MS, LegalRun
-from tests.harness.oracle.fuzz.surroundings import START_GRACE_MS, TOLERANCE_MS
+from tests.harness.oracle.fuzz.surroundings import FAILOVER_GRACE_MS, START_GRACE_MS, TOLERANCE_MS
 
 
 def reported_without_an_arrival(run: LegalRun, rng: random.Random) -> Entries | None:
@@ -160,6 +160,9 @@ def reported_when_the_timer_began_anew(run: LegalRun, rng: random.Random) -> Ent
     seen, truth, told = found
     certain = min(seen.certain_by(truth, it) for it in truth.regions)
     due, outages = certain + max(run.around.timeouts) + run.drift, run.around.outages
+    if run.around.replicas > 1:
+        # What a replica had claimed when it went down may come later by as much.
+        due = max([due, *(it.down + FAILOVER_GRACE_MS + START_GRACE_MS for it in outages)])
     if truth.outcome != "timed_out" or not outages or len(told) > 1 or outages[-1].up < certain:
         return None
     at = outages[-1].up + max(run.around.timeouts)

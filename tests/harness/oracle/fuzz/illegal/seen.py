@@ -7,6 +7,7 @@ an acknowledgement is certain, a silence is not.
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,15 +27,24 @@ class Seen:
         self.run = run
         self.ended = {it.attempt: it for it in run.entries if isinstance(it, AttemptEnded)}
         self.responded = {it.request: it for it in run.entries if isinstance(it, SinkResponded)}
+        self._sent: dict[str, list[tuple[AttemptSent, AttemptEnded]]] = {}  # by operation
+        for it in run.entries:
+            if isinstance(it, AttemptSent):
+                self._sent.setdefault(it.op, []).append((it, self.ended[it.attempt]))
+        self._possible: dict[str, list[tuple[AttemptSent, AttemptEnded]]] = {}
 
-    def sent(self, truth: Truth) -> Iterator[tuple[AttemptSent, AttemptEnded]]:
+    def sent(self, truth: Truth) -> list[tuple[AttemptSent, AttemptEnded]]:
         """The attempts at an operation's deliveries, valid or not."""
-        for entry in self.run.entries:
-            if isinstance(entry, AttemptSent) and entry.op == truth.event.op:
-                yield entry, self.ended[entry.attempt]
+        return self._sent.get(truth.event.op, [])
 
-    def possible(self, truth: Truth) -> Iterator[tuple[AttemptSent, AttemptEnded]]:
+    def possible(self, truth: Truth) -> list[tuple[AttemptSent, AttemptEnded]]:
         """Those that may have counted: of a region that may have been known then, and not refused."""
+        op = truth.event.op
+        if op not in self._possible:
+            self._possible[op] = [*self._possibly(truth)]
+        return self._possible[op]
+
+    def _possibly(self, truth: Truth) -> Iterator[tuple[AttemptSent, AttemptEnded]]:
         around, since = self.run.around, FOREVER
         for sent, ended in sorted(self.sent(truth), key=lambda pair: pair[0].at):
             refused = ended.error in ("refused", "lost") or 300 <= (ended.status or 0) < 500
@@ -44,12 +54,12 @@ class Seen:
                 since = min(since, sent.at)
                 yield sent, ended
 
-    def certain_by(self, truth: Truth, region: str) -> int:
-        """When this region's first delivery was acknowledged."""
+    def certain_by(self, truth: Truth, region: str, *, alone: bool = False) -> int:
+        """When this region's first delivery was acknowledged; ``alone``: not together with others."""
         known = (
             ended.at
             for sent, ended in self.possible(truth)
-            if sent.region == region and ended.status in range(200, 300)
+            if sent.region == region and ended.status in range(200, 300) and not (alone and sent.envelope)
         )
         return min(known, default=FOREVER)
 
@@ -62,12 +72,18 @@ class Seen:
         return [it for it in truth.told if it.at < truth.told[0].at + RETENTION_MS]
 
 
+@lru_cache(maxsize=1)  # most runs are asked for several changes in a row
+def seen_in(run: LegalRun) -> Seen:
+    """The records of a run, whose drawing is over."""
+    return Seen(run)
+
+
 type Told = tuple[Seen, Truth, list[NotificationReceived]]
 
 
 def some_told(run: LegalRun, rng: random.Random) -> Told | None:
     """Any operation that alone has its key, and what the sink has read of it."""
-    seen = Seen(run)
+    seen = seen_in(run)
     told = [(truth, them) for truth in run.truths if (them := seen.notifications(truth))]
     return (seen, *rng.choice(told)) if told else None
 
@@ -78,7 +94,7 @@ def some_told_late(run: LegalRun, rng: random.Random) -> Told | None:
     if run.successors or not late:
         return None
     truth = rng.choice(late)
-    return Seen(run), truth, truth.told_late
+    return seen_in(run), truth, truth.told_late
 
 
 def changed(run: LegalRun, *changes: tuple[Entry, Entry | None]) -> Entries:
