@@ -223,9 +223,10 @@ class FaultGenerator:
         close = max(0, outcome.at_ms - draw.duration(1, 30 * SECOND))
         since = draw.choice((0, 0, close)) if outcome.at_ms <= SINK_FAULT_MS_MAX else close
         lasts = (SECOND, min(SINK_FAULT_MS_MAX, 3 * self._scenario.timeout + 2 * SECOND))
-        # Now and then it lasts until a notification may be given up.
-        until = notified_ms + draw.duration(*(_GIVEN_UP_MS if draw.chance(0.02) else lasts))
-        about = outcome.op if draw.chance(0.3) else ""
+        # Now and then it lasts until a notification may be given up; for one of them, which is as telling.
+        is_given_up = draw.chance(0.02)
+        until = notified_ms + draw.duration(*(_GIVEN_UP_MS if is_given_up else lasts))
+        about = outcome.op if is_given_up or draw.chance(0.3) else ""
         window = SinkWindow(since, until, about, outcomes[0].at_ms + until - outcome.at_ms)
         return draw.choice(self._likely(kinds(SinkFault))).draw(draw, window)
 

@@ -16,6 +16,7 @@ ID_FAMILIES: Sequence[Sequence[str]] = (
     ("team/app", "team_app", "team-app", "team.app"),
     ("a%2Fb", "a/b", "a%2fb", "a%252Fb"),
     ("a+b", "a b", "a%20b"),
+    ("a b", "a b ", " a b"),
     ("caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}", "cafe"),
     ("\N{KELVIN SIGN}elvin", "Kelvin", "kelvin"),
     ("\N{LATIN SMALL LIGATURE FI}x", "fix"),

@@ -16,6 +16,8 @@ from fanin.simulator.wire import Action, Quirk
 
 # The longest gap between operations, and between repetitions of one.
 GAPS_MS = (0, 0, 3, 50, SECOND, 30 * SECOND)
+# How often an operation of a series is repeated: few tell as much as many, and are played sooner.
+REPEATS = (2, 2, 3, 3, 4, 6, 10, 20)
 # How often an operation under a name that matters lacks a region: the less there is of it, the more it tells.
 _ONE_REGION_SILENT = 0.6
 
@@ -23,7 +25,7 @@ _ONE_REGION_SILENT = 0.6
 def draw_operations(draw: Draw, regions: tuple[str, ...], timeout: int) -> tuple[Operation, ...]:
     """One to six operations, at the same time or one after the other."""
     apart = draw_gap(draw, timeout)
-    many = draw.choice((1, 1, 1, 2, 2, 3, 6))
+    many = draw.choice((1, 1, 1, 1, 2, 2, 3, 5))
     return tuple(draw_operation(draw, n, n * apart, regions, timeout) for n in range(many))
 
 
@@ -34,7 +36,7 @@ def draw_gap(draw: Draw, timeout: int) -> int:
 
 def draw_operation(draw: Draw, n: int, at: int, regions: tuple[str, ...], timeout: int) -> Operation:
     """The operation with a number, from 0; sometimes a series of them."""
-    repeat = 1 if draw.chance(0.75) else draw.choice(range(2, 21))
+    repeat = 1 if draw.chance(0.85) else draw.choice(REPEATS)
     number = n if draw.chance(0.85) else 0  # sometimes another operation's image
     several = ".{n}" if repeat > 1 and draw.chance(0.9) else ""
     return Operation(

@@ -94,7 +94,7 @@ def test_what_needs_more_than_the_contract_is_drawn_where_the_target_has_it() ->
 
 def test_what_comes_after_the_retention_is_drawn() -> None:
     """Another configuration, a late completion, and a sink that is down until a notification is given up."""
-    able = [generate(seed, Space(capabilities=OUR_CAPABILITIES)) for seed in range(400)]
+    able = [generate(seed, Space(capabilities=OUR_CAPABILITIES)) for seed in range(800)]
     longer = [it for it in able if it.timeout > RETENTION_MS]
     faults = [fault for it in able for fault in it.faults]
     of_sink = [it for it in faults if isinstance(it, SinkFault) and it.until is not None]
