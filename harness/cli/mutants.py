@@ -103,7 +103,7 @@ def matrix(
 ) -> None:
     """Play every mutant through the whole pack: which scenario kills which mutant.
 
-    Takes some three minutes on two cores. With --search it takes half an hour; with --update as well, it may
+    Takes some three minutes on two cores. With --search it takes ten minutes; with --update as well, it may
     be interrupted, and goes on where it was.
 
     Exit code: 0 when every mutant is killed, no healthy variant accused, and FILE up to date; else 1.
