@@ -33,7 +33,8 @@ def estimate_load(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
             by_second[it.due_ms // _SECOND_MS] += 1
             lost = min(it.lose_requests + it.lose_responses, (profile.attempts or 10) - 1)
             gaps = sum(profile.gaps_ms[min(nth, len(profile.gaps_ms) - 1)] for nth in range(lost))
-            duration_ms = max(duration_ms, it.due_ms + gaps)
+            unanswered_ms = min(it.lose_requests, lost) * profile.timeout_ms
+            duration_ms = max(duration_ms, it.due_ms + gaps + unanswered_ms)
         duration_ms = max(duration_ms, occurrence.at_ms, *(loss.due_ms for loss in occurrence.unsent), 0)
     duration_ms = max(duration_ms, *(fault.ends_ms for fault in scenario.faults), 0)
     return Load(by_second, duration_ms)

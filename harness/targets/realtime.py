@@ -21,6 +21,7 @@ from fanin.harness.history import History, NotificationPart, Run
 from fanin.harness.placement import PORT_PLACE
 from fanin.harness.targets.process import NO_CONTAINER, CommandTarget, Container
 from fanin.harness.targets.scale import TimeScale
+from fanin.harness.targets.start_order import start_order
 from fanin.harness.world.play import World
 from fanin.harness.world.target import environment
 from fanin.simulator.language.scenario import Scenario
@@ -229,7 +230,7 @@ async def play_pack(
     """Play scenarios, up to ``time_scale.jobs`` at the same time; runs come as they end."""
     plays = [
         play_command(each, command, seed=seed, time_scale=time_scale, dialect=dialect, container=container)
-        for each in scenarios
+        for each in start_order(scenarios, seed=seed, time_scale=time_scale)
     ]
     async for played in run_concurrently(plays, limit=time_scale.jobs):
         yield played

@@ -46,7 +46,7 @@ class TimeScale:
     redelivery_grace_ms: int = 12_000  # … after the sink works again, its own backoff included
     response_timeout_ms_min: int = 5_000  # a sender waits at least so long, whatever its scaled timeout
     repeat_max: int = 100  # more operations within five seconds would test the harness
-    jobs: int = 12  # scenarios at the same time
+    jobs: int = 20  # scenarios at the same time; they mostly wait
     start_s: float = START_S  # how long a command may take until it listens
 
     @property

@@ -8,6 +8,7 @@ from fanin.harness.world.recorder import Recorder
 from fanin.harness.world.settled import settled_ms
 from fanin.harness.world.sink import Sink
 from fanin.simulator.faults.aggregator import AggregatorFault
+from fanin.simulator.faults.sink import SinkFault
 
 # After the last event of the scenario, an outcome may still be a timeout away. Two more timeouts are watched
 # then, because an operation that wrongly starts again reports when its second deadline passes.
@@ -44,13 +45,17 @@ class Watch:
     def _has_shown_all(self, calm_since_ms: int) -> bool:
         """Whether a run in real time need not wait for what might still be due, because nothing is."""
         run = self._run
-        if run.time != "real" or run.scenario.notifies_late:
+        if run.time != "real" or (run.scenario.notifies_late and self._has_sink_faults()):
             return False
         settled = settled_ms(self._recorder.entries)
         if settled is None:
             return False
         watched_ms = TIMEOUTS_WATCHED_SETTLED * self._longest_ms() + run.tolerance
         return self._recorder.now_ms() >= max(settled, calm_since_ms) + watched_ms
+
+    def _has_sink_faults(self) -> bool:
+        """Whether the sink may have refused a late completion, which then comes again after a while."""
+        return any(isinstance(fault, SinkFault) for fault in self._run.scenario.faults)
 
     def _longest_ms(self) -> int:
         """The longest timeout that the aggregator is ever configured with."""

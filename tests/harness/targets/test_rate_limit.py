@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from fanin.harness.targets.rate_limit import Load, RateLimiter, estimate_load, start_times
 from fanin.harness.world.host_loop import elapsed_ms
 from fanin.harness.world.kernel import VirtualKernel
@@ -27,17 +29,20 @@ def test_a_scenarios_load_is_what_it_will_send() -> None:
     assert load == Load({0: 2, 1: 2, 2: 2}, 20_000)
 
 
-def test_a_lost_answer_makes_a_scenario_longer() -> None:
-    """The sender waits before it tries again."""
-    lossy = loads("""
+@pytest.mark.parametrize(("fault", "unanswered_ms"), [("lose-response", 0), ("lose-request", 30_000)])
+def test_what_is_lost_makes_a_scenario_longer(fault: str, unanswered_ms: int) -> None:
+    """The sender waits before it tries again, and for the response to a request that was lost."""
+    lossy = loads(f"""
 scenario: s
 title: t
 sender: retry
-operations: [{image: "x:1", reaches: {northeurope: 0s, westeurope: 0s, eastus: 1s}}]
-faults: [{fault: lose-response, region: eastus, attempts: 2}]
+operations: [{{image: "x:1", reaches: {{northeurope: 0s, westeurope: 0s, eastus: 1s}}}}]
+faults: [{{fault: {fault}, region: eastus, attempts: 2}}]
 """)
 
-    assert estimate_load(lossy, seed=0, profile=PROFILES["retry"]).duration_ms == 1_000 + 5_000 + 300_000
+    duration_ms = estimate_load(lossy, seed=0, profile=PROFILES["retry"]).duration_ms
+
+    assert duration_ms == 1_000 + 5_000 + 300_000 + unanswered_ms
 
 
 def test_scenarios_begin_when_there_is_room_for_them() -> None:

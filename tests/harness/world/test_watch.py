@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from fanin.harness.history import SinkResponded
+from fanin.harness.history import End, SinkResponded
+from fanin.harness.mutants.mutant import Mutant
+from fanin.harness.mutants.registry import MUTANTS
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
@@ -98,3 +100,26 @@ def test_the_shorter_watch_still_catches_a_wrong_one(bug: str, name: str) -> Non
     scenario = TimeScale().scale(load(find(name)))[0]
 
     assert judge(play(scenario, factory=toy(bug))).validity is Validity.INVALID
+
+
+@pytest.mark.usefixtures("in_real_time")
+def test_a_late_completion_is_waited_for_as_briefly() -> None:
+    """It is due when the last region has reported, and the sink takes it."""
+    scenario = TimeScale().scale(load(find("completed-late")))[0]
+
+    played = play(scenario)
+
+    last = max(entry.at for entry in played.entries if not isinstance(entry, End))
+    assert played.entries[-1].at - last <= 11_250
+    assert judge(played).validity is Validity.VALID
+
+
+@pytest.mark.usefixtures("in_real_time")
+@pytest.mark.parametrize(
+    "mutant", [it for it in MUTANTS.values() if it.scenario == "completed-late"], ids=lambda it: it.name
+)
+def test_a_wrong_late_completion_is_still_caught(mutant: Mutant) -> None:
+    """One that is missing, and one too many."""
+    scenario = TimeScale().scale(load(find("completed-late")))[0]
+
+    assert judge(play(scenario, factory=mutant.factory)).validity is Validity.INVALID
