@@ -22,7 +22,7 @@ def verify(*words: str) -> Result:
 @pytest.fixture(autouse=True)
 def _few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """However fast the machine is, the first seeds are enough."""
-    monkeypatch.setattr(verify_explore, "_ENDLESS", 4)
+    monkeypatch.setattr(verify_explore, "_ENDLESS", 10)
 
 
 def test_what_is_found_joins_the_card_as_scenarios(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_what_is_found_joins_the_card_as_scenarios(tmp_path: Path) -> None:
     found = sorted((tmp_path / "found").iterdir())
     assert result.exit_code == 1
     assert "valid    slow-region" in result.stdout
-    assert "note: 4 random scenarios in 1m: " in result.stdout
+    assert "note: 10 random scenarios in 1m: " in result.stdout
     assert found
     assert {load(path).scenario for path in found} == {path.stem for path in found}
     for path in found:
