@@ -7,6 +7,7 @@ from importlib import import_module
 import msgspec
 
 from fanin.aggregator.engine import Receipt
+from fanin.aggregator.engines.sqlite.outbox_port import OutboxRow
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import StoreUnusableError
@@ -22,7 +23,8 @@ from fanin.harness.world.target import ModuleFactory
 
 # How long after its answer an arrival is stored, and after its outcome a notification.
 LATER_S = 0.02
-FAR_FUTURE_MS = 1 << 60
+FAR_FUTURE_MS, YEAR_MS = 1 << 60, 365 * 86_400_000
+PAGE = 100
 _IN_A_MODULE = "fanin.harness.mutants.global_variable"
 
 
@@ -49,17 +51,40 @@ def _without_first_arrival(state: FanIn) -> FanIn:
     return msgspec.structs.replace(state, arrived=arrived)
 
 
+def _pending(store: Store) -> list[OutboxRow]:
+    """The notifications that the sink has not accepted: those never sent first."""
+    outbox = store.outbox
+    return [
+        *outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL),
+        *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
+    ]
+
+
 class _OutboxInMemory(VariedEngine):
     """Does not read what the file's outbox holds when it opens."""
 
     async def open(self) -> None:
         await super().open()
-        outbox = self.store.outbox
-        rows = [
-            *outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL),
-            *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
-        ]
-        outbox.delete_delivered([row.n for row in rows])
+        self.store.outbox.delete_delivered([row.n for row in _pending(self.store)])
+
+
+class _FirstHundredTimers(VariedEngine):
+    """Reads, when it opens, a hundred of the operations that wait; the others have no timer any more."""
+
+    async def open(self) -> None:
+        await super().open()
+        others = self.store.waiting()[PAGE:]
+        self.rewrite(
+            [(n, msgspec.structs.replace(it, deadline_ms=it.deadline_ms + YEAR_MS)) for n, it in others]
+        )
+
+
+class _FirstHundredNotifications(VariedEngine):
+    """Reads, when it opens, a hundred of the notifications that the sink has not accepted."""
+
+    async def open(self) -> None:
+        await super().open()
+        self.store.outbox.delete_delivered([row.n for row in _pending(self.store)[PAGE:]])
 
 
 class _ResumesCompletions(VariedEngine):
@@ -67,12 +92,9 @@ class _ResumesCompletions(VariedEngine):
 
     async def open(self) -> None:
         await super().open()
-        outbox = self.store.outbox
-        rows = [
-            *outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL),
-            *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
-        ]
-        outbox.delete_delivered([it.n for it in rows if it.notification.outcome is Phase.TIMED_OUT])
+        rows = _pending(self.store)
+        timeouts = [it.n for it in rows if it.notification.outcome is Phase.TIMED_OUT]
+        self.store.outbox.delete_delivered(timeouts)
 
 
 class _OutboxInSecondTransaction(VariedEngine):
@@ -153,6 +175,22 @@ MUTANTS = (
         " just before a crash.",
         "crash-at-notify",
         vary(engine=_OutboxInMemory),
+    ),
+    Mutant(
+        "resumes-a-hundred-timers",
+        ("B38", "B51"),
+        "Reads after a start the first hundred operations that wait, so the deadlines of the others pass"
+        " unnoticed.",
+        "hundreds-in-hand",
+        vary(engine=_FirstHundredTimers),
+    ),
+    Mutant(
+        "resumes-a-hundred-notifications",
+        ("B51",),
+        "Reads after a start the first hundred notifications that the sink has not accepted, so the others"
+        " are never sent.",
+        "hundreds-in-hand",
+        vary(engine=_FirstHundredNotifications),
     ),
     Mutant(
         "resumes-completions-alone",

@@ -95,6 +95,11 @@ class _NewIdentityEachSecond(_RemembersInMemory):
         return arrival.operation_id, arrival.region, self.clock.now_ms() // 1_000
 
 
+class _ComparesContents(_RemembersInMemory):
+    def identity_of(self, arrival: Arrival) -> object:
+        return arrival.operation_id, arrival.region, arrival.subject
+
+
 class _RemembersFiveMinutes(_RemembersInMemory):
     async def is_new(self, arrival: Arrival) -> bool:
         now_ms = self.clock.now_ms()
@@ -128,6 +133,22 @@ class _MarksBeforeProcessing(VariedEngine):
         return await super().deliver(arrival)
 
 
+class _AnswersCopiesAtOnce(VariedEngine):
+    """Notes in memory what it works on, and answers that it knows it when it comes again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._begun: set[tuple[str, str]] = set()
+
+    async def deliver(self, arrival: Arrival) -> Receipt:
+        identity = (arrival.operation_id, arrival.region)
+        if identity in self._begun:
+            return self.receipt_without_storing(arrival, ArrivalResult.DUPLICATE)
+        self._begun.add(identity)
+        await asyncio.sleep(LOOKUP_S)
+        return await super().deliver(arrival)
+
+
 class _EachDeliveryCompletes(VariedEngine):
     """Each delivery stores its region, looks whether the set is full now, and notifies if it is."""
 
@@ -153,6 +174,14 @@ MUTANTS = (
         vary(engine=_CountsDeliveries),
     ),
     Mutant(
+        "counts-contents",
+        ("B22", "B20"),
+        "Takes two webhooks for the same if they say the same, so a region that announces an event again,"
+        " with another request in it, counts twice.",
+        "twin-copies",
+        vary(engine=_ComparesContents),
+    ),
+    Mutant(
         "read-then-write",
         ("B15",),
         "Looks whether it has seen a delivery and records it a moment later, so two copies that come"
@@ -175,6 +204,14 @@ MUTANTS = (
         " second attempt is dropped as a duplicate.",
         "crash-in-a-burst",
         vary(engine=_MarksBeforeProcessing),
+    ),
+    Mutant(
+        "copy-answered-first",
+        ("B17", "B50"),
+        "Notes in memory which deliveries it has begun to store, and answers 202 to a copy at once, so both"
+        " are lost in a crash that follows.",
+        "crash-between-copies",
+        vary(engine=_AnswersCopiesAtOnce),
     ),
     Mutant(
         "dedupe-for-five-minutes",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fanin.harness.mutants.grid import grid
-from fanin.harness.mutants.matrix import REPEAT_MAX, Matrix, scenario_of
+from fanin.harness.mutants.matrix import IN_FULL, REPEAT_MAX, Matrix, scenario_of
 from fanin.harness.mutants.registry import HEALTHY, KILLS_NOTHING, WITHOUT_MUTANT, families
 from fanin.harness.report.line import plain
 
@@ -20,9 +20,9 @@ there are *healthy variants*, which are unusual and right; no scenario may accus
 The numbers (B01 …) are those of [bugs.md](bugs.md), which describes each bug and cites where it was reported.
 
 Every variant plays every scenario with seed 0. Operations that a scenario repeats more than {REPEAT_MAX}
-times are repeated {REPEAT_MAX} times. A variant that is about a capability beyond the contract (envelopes,
-signatures, replicas, a clock that is set) plays the scenarios that need just that; the others do not play
-those.
+times are repeated {REPEAT_MAX} times, except where their number is the point: {", ".join(sorted(IN_FULL))}.
+A variant that is about a capability beyond the contract (envelopes, signatures, replicas, a clock that is
+set) plays the scenarios that need just that; the others do not play those.
 
 ## Mutants
 """

@@ -55,6 +55,32 @@ RUNS = {
         - 2.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "resumes-a-hundred-timers": run(
+        """
+        operations:
+          - {image: "a:{n}", repeat: 101, every: 1s, reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: crash, at: 101s, down_for: 1s}
+        """,
+        """
+        - 220.000 notified: op1/101 timed_out without west, a:101, key 101
+        """,
+    ),
+    "resumes-a-hundred-notifications": run(
+        """
+        operations:
+          - {image: "a:{n}", repeat: 101, reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: crash, step: before-notify, down_for: 1s}
+        """,
+        """
+        - 2.000 notified: op1/78 completed, a:78, key 98
+        + 2.000 notified: op1/46 completed, a:46, key 98
+        - 2.000 notified: op1/99 completed, a:99, key 100
+        - 2.000 notified: op1/46 completed, a:46, key 101
+        + 2.000 notified: op1/78 completed, a:78, key 100
+        """,
+    ),
     "resumes-completions-alone": run(
         """
         operations:

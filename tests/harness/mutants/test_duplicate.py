@@ -18,6 +18,17 @@ RUNS = {
         + 1.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "counts-contents": run(
+        """
+        operations:
+          - {image: "a:1", id: again, reaches: {east: 0s, west: never}}
+          - {image: "a:1", id: again, at: 1s, reaches: {east: 0s, west: never}}
+        """,
+        """
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "read-then-write": run(
         """
         operations:
@@ -64,6 +75,25 @@ RUNS = {
         + 10.010 op1 west: reset
         + 15.010 op1 west: 202
         + 120.020 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
+    "copy-answered-first": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: duplicate, region: west, after: [1ms]}
+          - {fault: crash, step: after-response, region: west}
+        """,
+        """
+        - 0.000 op1 east: 202
+        - 1.000 op1 west: 202
+        - 1.001 op1 west: refused
+        - 6.000 notified: op1 completed, a:1, key 1
+        + 0.005 op1 east: 202
+        + 1.001 op1 west: 202
+        + 1.001 op1 west: reset
+        + 120.005 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "dedupe-for-five-minutes": run(
