@@ -11,7 +11,7 @@ from fanin.harness.targets.rate_limit import estimate_load
 from fanin.harness.targets.scale import TimeScale
 from fanin.simulator.delivery import Profile
 from fanin.simulator.faults.delivery import DeliveryFault
-from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.faults.sink import NotificationFault
 from fanin.simulator.language.scenario import Scenario
 
 # For so long many clients wait for a response.
@@ -37,7 +37,7 @@ def _length_ms(scenario: Scenario, seed: int, time_scale: TimeScale) -> int:
     length_ms = estimate_load(small, seed=seed, profile=profile).duration_ms
     if any(isinstance(it, DeliveryFault) and it.never_succeeds(profile.timeout_ms) for it in small.faults):
         length_ms += _all_gaps_ms(profile)
-    if any(isinstance(it, SinkFault) and it.response.never for it in small.faults):
+    if any(isinstance(it, NotificationFault) and it.response.never for it in small.faults):
         length_ms += _HANGS_MS
     return length_ms
 

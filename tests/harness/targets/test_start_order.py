@@ -8,6 +8,7 @@ from fanin.harness.targets.start_order import start_order
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find
+from fanin.simulator.pack import names as in_pack
 
 SCALE = TimeScale()
 
@@ -52,3 +53,8 @@ def test_retries_and_clients_that_wait_are_counted(name: str) -> None:
 
     assert names([whole, between]) == ["between", name]
     assert names([faultless, between]) == ["faultless", "between"]
+
+
+def test_the_whole_pack_has_an_order() -> None:
+    """Whatever its faults are, each scenario is there once."""
+    assert sorted(names([load(find(name)) for name in in_pack()])) == in_pack()
