@@ -5,6 +5,7 @@ else goes on was not refused for load, whatever the aggregator says.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from email.utils import parsedate_tz
 
@@ -27,6 +28,8 @@ class DeliveryLoad:
     def __init__(self, evidence: Evidence) -> None:
         requests = {(it.sent.envelope or -it.sent.attempt): it for it in evidence.attempts}.values()
         self._sent = sorted(it.sent.at for it in requests)
+        self._deliveries_sent = sorted(it.sent.at for it in evidence.attempts)
+        self._together = Counter(it.sent.envelope for it in evidence.attempts if it.sent.envelope)
         self._ended = sorted(it.ended_at for it in requests)
         self._acknowledged: dict[int, list[int]] = {}  # by replica: when, in order
         for attempt in sorted((it for it in evidence.attempts if it.counts), key=lambda it: it.ended_at):
@@ -38,8 +41,11 @@ class DeliveryLoad:
         """Whether another request was open during this one, many came just before, or it has just started."""
         since, until = attempt.sent.at, attempt.ended_at
         open_then = bisect_right(self._sent, until) - bisect_left(self._ended, since)
-        sent_before = bisect_right(self._sent, since) - bisect_left(self._sent, since - BURST_MS)
-        return open_then > 1 or sent_before > BURST or self._may_be_starting(attempt)
+        sent = self._deliveries_sent
+        sent_by_then = bisect_right(sent, since) - bisect_left(sent, since - BURST_MS)
+        # What it came together with is not put off because of itself: a request counts for one.
+        others = max(0, self._together[attempt.sent.envelope] - 1)
+        return open_then > 1 or sent_by_then - others > BURST or self._may_be_starting(attempt)
 
     def _may_be_starting(self, attempt: Attempt) -> bool:
         """Whether it came up a short while ago and has acknowledged nothing since: it then still starts."""

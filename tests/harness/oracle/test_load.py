@@ -35,6 +35,9 @@ BUSY: dict[str, tuple[Line, ...]] = {
     "another one is sent before the response": (sent(WEST, 60.003),),
     "another one has no response": (sent(WEST, 55, error="timeout", after=10_000),),
     "very many came before": tuple(sent(WEST, 59.5, op=f"op{n}") for n in range(BURST)),
+    "very many came before in one request": tuple(
+        sent(WEST, 59.5, op=f"op{n}", envelope=7) for n in range(BURST)
+    ),
     "it came up just before": (down(58), up(59)),
     "it went on just before": (sent(WEST, 1), pause(50, 58)),
 }
@@ -66,6 +69,16 @@ def test_what_travels_in_one_request_is_one_request() -> None:
         sent(EAST, 60, envelope=7, status=503, retry_after="1", op="op2"),
     )
     evidence = collect(both_in_one)
+
+    assert not DeliveryLoad(evidence).may_be_busy(evidence.attempts[0])
+
+
+def test_what_travels_together_is_no_burst_for_itself() -> None:
+    """However many events a request has, it is not refused because of them."""
+    many = history(
+        *(sent(EAST, 60, envelope=7, status=503, retry_after="1", op=f"op{n}") for n in range(BURST + 5))
+    )
+    evidence = collect(many)
 
     assert not DeliveryLoad(evidence).may_be_busy(evidence.attempts[0])
 
