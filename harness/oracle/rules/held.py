@@ -19,11 +19,16 @@ CASES_MIN, AFTERWARDS_MS_MAX = 3, 250
 
 
 class _Case(NamedTuple):
-    """A delivery in whose course its operation's notification was sent to a slow sink."""
+    """A delivery in whose course a slow sink was notified that its operation is complete."""
 
     attempt: Attempt
     notification: Notification
     waited_until: int  # when the sink had answered
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it was answered when the sink had answered."""
+        return 0 <= self.attempt.ended_at - self.waited_until <= AFTERWARDS_MS_MAX
 
 
 def check(
@@ -37,7 +42,7 @@ def check(
         views: By correlation key.
     """
     cases = [it for view in views.values() for it in _cases(view, allowances)]
-    held = [it for it in cases if 0 <= it.attempt.ended_at - it.waited_until <= AFTERWARDS_MS_MAX]
+    held = [it for it in cases if it.is_held]
     if len(held) < CASES_MIN or len(held) < len(cases):
         return
     during = {it.attempt.index for it in held}
@@ -48,25 +53,35 @@ def check(
 
 
 def _cases(view: OperationView, allowances: Allowances) -> Iterator[_Case]:
-    """Of one operation: the answered attempts in whose course the sink began to take longer than a second."""
-    slow = [it for it in view.operation.notifications if _is_slow(it, view.tolerance)]
-    for notification in slow:
-        attempt = _last_sent_before(notification, view.operation.attempts)
-        if attempt is None or notification.at > attempt.ended_at or allowances.was_down(attempt):
+    """Of one operation: by generation, the answer that waited, or else the one to the latest delivery.
+
+    A handler may send the notification again, and several deliveries may be open when one completes it. What
+    a timer sends holds up none.
+    """
+    for generation in view.generations:
+        slow = [it for it in generation.notifications if _is_slow(it, view.tolerance)]
+        if not slow or slow[0] is not generation.notifications[0] or slow[0].body.outcome != "completed":
             continue
-        assert notification.response is not None  # noqa: S101 - a slow one has one; for mypy
-        yield _Case(attempt, notification, notification.response.at)
+        during = _open_at(slow[0].at, view.operation.attempts)
+        cases = [_Case(attempt, it, _answered_at(it)) for attempt in during for it in slow]
+        cases = [it for it in cases if not allowances.was_down(it.attempt)]
+        if cases:
+            yield next((it for it in cases if it.is_held), cases[0])
 
 
 def _is_slow(notification: Notification, tolerance: int) -> bool:
+    return notification.response is not None and _answered_at(notification) - notification.at > tolerance
+
+
+def _answered_at(notification: Notification) -> int:
     response = notification.response
-    return response is not None and response.at - notification.at > tolerance
+    return notification.at if response is None else response.at
 
 
-def _last_sent_before(notification: Notification, attempts: Sequence[Attempt]) -> Attempt | None:
-    """The last acknowledged attempt that was sent by then: the one that completed its operation."""
-    sent = [it for it in attempts if it.counts and it.sent.at <= notification.at]
-    return max(sent, key=attrgetter("sent.at"), default=None)
+def _open_at(at: int, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The acknowledged attempts that were open at an instant, the latest first."""
+    found = [it for it in attempts if it.counts and it.sent.at <= at <= it.ended_at]
+    return sorted(found, key=attrgetter("sent.at"), reverse=True)
 
 
 def _held(view: OperationView, case: _Case) -> Violation:

@@ -51,6 +51,9 @@ RIGHT = {
         *(sent(EAST, 5, op=op) for op in OPS),
         *(notified("timed_out", 125.1, WEST, after=3_000, op=op) for op in OPS),
     ),
+    "two were held, and the third was answered before its notification was sent": stalled(
+        *one("op1"), *one("op2"), *one("op3", takes=2, stalls=3_000)
+    ),
     "nothing was acknowledged": history(
         *(sent(EAST, 5, op=op, error="reset") for op in OPS), down(5.003), up(6),
         *(notified("timed_out", 125.1, WEST, after=3_000, op=op) for op in OPS),
@@ -67,6 +70,32 @@ def test_answers_that_come_when_the_sink_has_answered_were_held() -> None:
         "op1 had its delivery from westus, sent at +10s, answered at +13.005s, when the sink had answered"
         " the notification of +10.001s at +13.001s"
     )
+
+
+WRONG = {
+    "another delivery of one was open, and answered at once": stalled(
+        *three(), sent(WEST, 10.0005, ok=2, op="op3", copy=1)
+    ),
+    "one was notified again meanwhile, as the sink may not have been heard": stalled(
+        *three(), notified("completed", 13.002, op="op3", after=3_000)
+    ),
+    "one waited for both of its notifications": stalled(
+        *one("op1"), *one("op2"), *one("op3", takes=6_005),
+        notified("completed", 13.002, op="op3", after=3_000),
+    ),
+    "another operation timed out, and a delivery of it was answered at once": stalled(
+        *three(), sent(EAST, 10, op="op4"), sent(WEST, 129.999, ok=40, op="op4"),
+        notified("timed_out", 130.003, WEST, after=3_000, op="op4"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_no_answer_to_the_delivery_that_completed_it_speaks_not_against_it(name: str) -> None:
+    """A handler that waits holds up the one delivery by which its operation is complete."""
+    held = [it for it in judge(WRONG[name]).findings if it.rule is Rule.ISOLATION]
+
+    assert [it.op for it in held] == list(OPS)
 
 
 @pytest.mark.parametrize("name", RIGHT)
