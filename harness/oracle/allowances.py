@@ -204,10 +204,10 @@ def _fault_at(evidence: Evidence, index: int) -> object:
 
 
 def _completed(replicas: Mapping[int, Sequence[TargetState]], reason: str) -> list[tuple[int, int]]:
-    """When each outage of this kind began and ended, of those that ended."""
+    """When each outage of this kind began and ended, of those that ended: a start may fail at first."""
     return [
-        (down.at, up.at)
+        (down.at, after.at)
         for changes in replicas.values()
-        for down, up in pairwise(changes)
-        if down.reason == reason and up.state == "up"
+        for down, after in pairwise(changes)
+        if down.reason == reason and (after.state == "up" or after.reason == "failed")
     ]

@@ -31,7 +31,8 @@ def config_periods(
     down_at: float = -inf
     for _, change in lifecycle:
         if change.state == "down":
-            down_at = change.at
+            # The process before has gone when a start fails.
+            down_at = down_at if change.reason == "failed" else change.at
             continue
         before = periods[-1]
         regions = change.expects or before.regions

@@ -49,6 +49,9 @@ def test_it_was_ever_up_if_it_started(lines: tuple[Line, ...], *, ever_up: bool)
     assert allowances_of(*lines, boot=False).ever_up is ever_up
 
 
+FAILED_START = (down(10, "stop"), down(15, "failed"), up(20))
+
+
 @pytest.mark.parametrize(
     ("lines", "since", "until", "died", "interrupted"),
     [
@@ -61,6 +64,8 @@ def test_it_was_ever_up_if_it_started(lines: tuple[Line, ...], *, ever_up: bool)
         pytest.param((down(10, "stop"), up(20)), 15_000, 16_000, False, True, id="while it stops"),
         pytest.param((down(10, "stop"), up(20)), 20_001, 30_000, False, False, id="after the next start"),
         pytest.param((down(10, "stop"),), 15_000, 16_000, False, False, id="a stop that no start follows"),
+        pytest.param(FAILED_START, 12_000, 13_000, False, True, id="while it stops, before a failed start"),
+        pytest.param(FAILED_START, 15_001, 19_000, False, False, id="after a failed start"),
     ],
 )
 def test_it_died_or_was_interrupted_in_an_interval(

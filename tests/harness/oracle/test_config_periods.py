@@ -39,6 +39,10 @@ PERIODS: dict[str, tuple[tuple[Line, ...], dict[str, Any], list[tuple[float, flo
     "a restart with another timeout": (
         (down(5), up(6, timeout=30_000)), {}, [(-inf, 5_000, 2, 120), (6_000, inf, 2, 30)],
     ),
+    "a restart with another timeout, which fails once": (
+        (down(5), down(5.5, "failed"), up(6, timeout=30_000)), {},
+        [(-inf, 5_000, 2, 120), (6_000, inf, 2, 30)],
+    ),
     "a restart with more regions, and one with another timeout": (
         (*RESTART, down(20), up(22, timeout=30_000)), THREE_OF_TWO,
         [(-inf, 10_000, 2, 120), (11_000, 20_000, 3, 120), (22_000, inf, 3, 30)],
