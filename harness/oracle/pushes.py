@@ -7,7 +7,7 @@ itself. Pushes whose deliveries may have mixed stay one operation, of which one 
 there are pushes are right.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter, itemgetter
 
@@ -122,8 +122,12 @@ def _assign(
         key=lambda it: allowances.allowed_until(it[0], it[1].decided_from, it[1].decided_until, tolerance)
     )
     forgotten = {it.key: forgotten_from(bounds) for it, bounds in bounded}
-    owners = _named(notifications, bounded, evidence)
-    named = {part.key for part in owners.values()}
+    first: dict[str | None, Notification] = {
+        it.received.key: it for it in reversed(notifications) if it.received.key
+    }
+    owners = _named(first, bounded, evidence)
+    # What comes when a push is forgotten may be about an operation that a delivery of it began anew.
+    named = {part.key for key, part in owners.items() if first[key].at < forgotten[part.key]}
     for notification in notifications:
         key = notification.received.key
         part = owners.get(key) if key else None
@@ -154,7 +158,9 @@ def _is_another(notification: Notification, part: Operation) -> bool:
 
 
 def _named(
-    notifications: Sequence[Notification], bounded: Sequence[tuple[Operation, Bounds]], evidence: Evidence
+    first: Mapping[str | None, Notification],
+    bounded: Sequence[tuple[Operation, Bounds]],
+    evidence: Evidence,
 ) -> dict[str | None, Operation]:
     """By key: the push that its first notification certainly means, by deadline, id or request id."""
     having: dict[str | None, list[Operation]] = {}
@@ -163,7 +169,6 @@ def _named(
         requests = {(event.details or {}).get("requestId") for event in part.events}
         for known in ids | {f"request {it}" for it in requests if it}:
             having.setdefault(known, []).append(part)
-    first = {it.received.key: it for it in reversed(notifications) if it.received.key}
     found: dict[str | None, Operation] = {}
     for key, notification in first.items():
         body, offsets = notification.body, _near(notification, bounded, evidence)

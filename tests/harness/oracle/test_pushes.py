@@ -287,6 +287,20 @@ def test_when_all_is_forgotten_deliveries_of_any_push_begin_one_operation() -> N
     assert judge(run(*pushes, again[0], unsent, **three)).validity is Validity.INVALID
 
 
+def test_what_names_a_push_that_is_forgotten_may_be_about_one_that_began_anew() -> None:
+    """So the push's own outcome, which names none, is another one."""
+    details: dict[str, Any] = {"details": {"requestId": "r-2"}}
+    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
+    played = run(
+        *FIRST, push("op2", MINUTE, **details), both(MINUTE, op="op2"), sent(EAST, MINUTE + 0.01),
+        told("completed", MINUTE + 0.1, key="b", **image), both(8 * DAY, op="op2"),
+        told("completed", 8 * DAY + 0.1, key="c", requestId="r-2", **image),
+    )  # fmt: skip
+
+    assert judge(played).findings == ()
+    assert keys(list(separate(collect(played)).operations)) == [["a"], ["b", "c"]]
+
+
 def test_each_push_owes_an_outcome() -> None:
     """Swallowing it, or telling it under the key of another one, is wrong."""
     told_of_both = judge(run(*FIRST, *AGAIN))
