@@ -59,7 +59,7 @@ def _sent(run: LegalRun, event: RegistryEvent, region: str, at: int, copy: int) 
 def _plan_attempt(run: LegalRun, subject: Subject, event: RegistryEvent, sent: AttemptSent) -> None:
     """One attempt at a valid delivery: it is committed or not, and its sender sees an end."""
     around, rng, at, to, number = run.around, run.around.rng, sent.at, sent.replica, sent.attempt
-    arrives, works = rng.randint(0, 3), rng.choice((0, 1, 4, 700, 3_000))
+    arrives, works = rng.randint(0, 3), rng.choice(around.works)
     commits, ends = at + arrives + rng.randint(0, works), at + arrives + works + rng.randint(0, 3)
     fate = rng.random()
     if fate < 0.05 and not subject.in_order:
@@ -167,7 +167,10 @@ def plan_envelope(run: LegalRun) -> None:
     down = around.outage_from(at, at + takes)
     for copy in range(20, 20 + rng.randint(1, 4)):
         subject = rng.choice((subject, subject, *run.subjects))
-        event, region, number = rng.choice(subject.events), rng.choice(around.all_regions), run.number()
+        occurred = [it for it in subject.events if it.at <= at]
+        if not occurred:
+            continue
+        event, region, number = rng.choice(occurred), rng.choice(around.all_regions), run.number()
         kind = whole or rng.choice(("", "", "", rng.choice(("unknown-region", "malformed:no-id"))))
         sent = AttemptSent(at, number, event.op, region, event.ids[region], region, copy, envelope=envelope)
         sent = _invalid(run, sent, kind) if kind else sent

@@ -10,12 +10,15 @@ from msgspec.structs import replace
 from fanin.harness.history import FaultApplied, RegistryEvent, TargetState
 from fanin.simulator.language.scenario import Only
 from tests.harness.oracle.fuzz import deliveries
+from tests.harness.oracle.fuzz.bursts import plan_burst
 from tests.harness.oracle.fuzz.chance import Chance
-from tests.harness.oracle.fuzz.model import AWAITED, LegalRun, Subject, Truth
+from tests.harness.oracle.fuzz.last_crash import crash_at_the_end
+from tests.harness.oracle.fuzz.model import AWAITED, CHARTS, LegalRun, Subject, Truth
 from tests.harness.oracle.fuzz.notifications import notify
 from tests.harness.oracle.fuzz.surroundings import drawn
 
 UNAWAITED = ("chart_delete", "quarantine", "ping")
+_BURSTS = 0.05
 # What is fanned in, and what of a push is then left out.
 _FILTERS: tuple[tuple[Only, dict[str, str | None]], ...] = (
     (Only(), {}),
@@ -40,14 +43,18 @@ def legal_run(seed: int) -> LegalRun:
         run.subjects.append(_subject(run, (together,) if isinstance(together, str) else together, left_out))
     for subject in run.subjects:
         deliveries.plan(run, subject)
-    for _ in range(rng.choice((0, 0, 0, 1, 2))):
+    for _ in range(0 if run.around.stalled else rng.choice((0, 0, 0, 1, 2))):
         deliveries.plan_envelope(run)
+    if rng.random() < _BURSTS:
+        plan_burst(run)
     deliveries.play(run)
     for subject in run.subjects:
         for truth in subject.operations:
             notify(run, truth)
         if not subject.operations:
             subject.operations.append(Truth(subject.events[0], awaited=subject.awaited))
+    run.entries += run.last
+    crash_at_the_end(run)
     return run
 
 
@@ -56,9 +63,14 @@ def _record_surroundings(run: LegalRun) -> None:
     for replica in (1, 2) if run.around.replicas > 1 else (0,):
         run.entries.append(TargetState(0, "up", "start", took=rng.choice((0, 200_000)), replica=replica))
     for outage in run.around.outages:
-        took = min(60_000, outage.up - outage.down)
-        back = TargetState(outage.up, "up", "resume" if outage.reason == "pause" else "start", took=took)
-        run.entries.append(TargetState(outage.down, "down", outage.reason, replica=outage.replica))
+        back = TargetState(
+            outage.up, "up", "resume" if outage.reason == "pause" else "start", took=outage.took
+        )
+        # What happens at the instant of an outage may be recorded before it or after.
+        records = run.entries if rng.random() < 0.5 else run.last
+        records.append(TargetState(outage.down, "down", outage.reason, replica=outage.replica))
+        for at in outage.failed:
+            run.entries.append(TargetState(at, "down", "failed", "it is in use", replica=outage.replica))
         changed = replace(back, replica=outage.replica, timeout=outage.timeout, expects=outage.expects)
         run.entries.append(changed)
     for index, fault in enumerate(run.around.sink_faults):
@@ -84,13 +96,21 @@ def _subject(run: LegalRun, ops: tuple[str, ...], left_out: dict[str, str | None
     for nth, op in enumerate(ops):
         is_again = nth and not in_order and (run.correlation != "image" or rng.random() < 0.2)
         ids = subject.events[0].ids if is_again else _ids(run, op, own_ids=own_ids)
-        details = {"registry": "demo.azurecr.io", "requestId": f"r-{op}"}
-        event = RegistryEvent(at, op, action, "demo.azurecr.io", **image, ids=ids, details=details)  # type: ignore[arg-type]
+        host = "" if action in CHARTS else "demo.azurecr.io"
+        details = _details(action, op, ops[0]) if rng.random() < 0.9 else None
+        event = RegistryEvent(at, op, action, host, **image, ids=ids, details=details)  # type: ignore[arg-type]
         subject.events.append(event)
         run.entries.append(subject.events[-1])
         apart = max(around.timeouts) + 10_000 if in_order or rng.random() < 0.3 else 0
         at += apart + rng.choice((0, rng.randint(0, around.latest + 1)))
     return subject
+
+
+def _details(action: str, op: str, image: str) -> dict[str, str]:
+    """What the payloads of an operation say besides; a chart's say nothing of the request."""
+    if action in CHARTS:
+        return {"name": f"chart-{image}", "version": "1.0.0.tgz", "mediaType": "application/helm"}
+    return {"registry": "demo.azurecr.io", "requestId": f"r-{op}", "mediaType": "application/oci"}
 
 
 def _ids(run: LegalRun, op: str, *, own_ids: bool) -> dict[str, str]:

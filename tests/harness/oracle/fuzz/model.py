@@ -22,6 +22,7 @@ from tests.harness.oracle.fuzz.surroundings import REDELIVERY_GRACE_MS, Surround
 RETENTION_MS = 7 * 86_400_000
 EPOCH_MS = 1_772_323_200_000
 TOO_BIG = "malformed:huge"  # good JSON, but more than an aggregator need take
+CHARTS = ("chart_push", "chart_delete")
 AWAITED: tuple[Subscribable, ...] = ("push", "delete", "chart_push")
 
 
@@ -99,7 +100,9 @@ class LegalRun:
     notifies_late: bool = False
     drift: int = 0
     entries: list[Entry] = field(default_factory=list)
+    last: list[Entry] = field(default_factory=list)  # what comes after all others of its instant
     subjects: list[Subject] = field(default_factory=list)
+    bursts: list[tuple[int, int]] = field(default_factory=list)  # when, and the attempt that is put off then
     numbers: int = 0
 
     def number(self) -> int:

@@ -4,10 +4,13 @@ from typing import Any, NamedTuple
 
 from fanin.harness.history import ClientDisconnected, FaultApplied, NotificationReceived, SinkResponded
 from fanin.simulator.faults.sink import SinkDown, SinkFault, SinkHangs, SinkLosesResponse, SinkStalls
-from tests.harness.oracle.fuzz.model import EPOCH_MS, LegalRun, Truth
-from tests.harness.oracle.fuzz.surroundings import REDELIVERY_GRACE_MS, TOLERANCE_MS, Surroundings
+from tests.harness.oracle.fuzz.model import CHARTS, EPOCH_MS, LegalRun, Truth
+from tests.harness.oracle.fuzz.surroundings import REDELIVERY_GRACE_MS, TOLERANCE_MS, Down, Surroundings
 
 GIVEN_UP_AFTER_MS = 3 * 86_400_000
+DETAILS = ("registry", "name", "version", "mediaType", "requestId")
+# How long after the crash of its sender the sink may read a notification.
+_ON_ITS_WAY_MS = (0, 0, 1, 30)
 
 
 class _Message(NamedTuple):
@@ -35,17 +38,25 @@ def _send(run: LegalRun, message: _Message, decided: int) -> None:
     late_by = TOLERANCE_MS
     if around.fails_at(decided, message.op) and rng.random() < 0.3:
         late_by = REDELIVERY_GRACE_MS  # it has tried others, and has learnt that the sink fails
+    crash = _crash_at(around, decided)
     at = began = around.acts_at(decided + rng.choice((0, 0, rng.randint(0, late_by))))
+    if crash is not None:
+        at = began = crash.down + min(rng.choice(_ON_ITS_WAY_MS), crash.up - crash.down - 1)
     for _ in range(5_000):
         if at > began + GIVEN_UP_AFTER_MS and rng.random() < 0.5:
             return
+        # No process reads the response, or none stores it.
+        died, crash = crash is not None and (at > crash.down or rng.random() < 0.7), None
         fault = around.sink_fault_at(at, message.op)
         if isinstance(fault, SinkDown):
             run.entries.append(FaultApplied(at, around.sink_faults.index(fault)))
             at = around.acts_at(_next(around, at, fault))
             continue
         ended, accepted = _attempt(run, message, at, fault)
-        if not accepted:
+        stops = around.outage_at(at)
+        if stops is not None and stops.reason == "stop" and at < min([stops.up, *stops.failed]):
+            died = died or rng.random() < 0.3  # its sender leaves, and may miss the response
+        if not accepted or died:
             at = around.acts_at(_next(around, ended, fault))
             continue
         outage = around.outage_from(at, ended + TOLERANCE_MS)
@@ -53,6 +64,14 @@ def _send(run: LegalRun, message: _Message, decided: int) -> None:
             return
         at = around.acts_at(outage.up + rng.randint(0, TOLERANCE_MS))
     raise AssertionError("the sink never accepts it")
+
+
+def _crash_at(around: Surroundings, decided: int) -> Down | None:
+    """The outage that begins when its sender has just sent its first attempt; None where none does."""
+    outage = around.outage_from(decided, decided + TOLERANCE_MS)
+    if outage is None or outage.reason == "pause" or around.replicas > 1 or around.rng.random() < 0.5:
+        return None
+    return outage
 
 
 def _next(around: Surroundings, since: int, fault: SinkFault | None) -> int:
@@ -116,7 +135,10 @@ def _body(run: LegalRun, truth: Truth) -> dict[str, Any]:
     deadline = EPOCH_MS + truth.deadline
     if rng.random() < 0.5:
         body["deadline"] = rng.choice((deadline, deadline / 1_000, None))
-    for name in ("registry", "requestId"):
+    known = event.details or {}
+    for name in DETAILS:
         if rng.random() < 0.3:
-            body[name] = (event.details or {})[name]
+            body[name] = known.get(name, rng.choice((None, "")))
+    if event.action not in CHARTS and rng.random() < 0.1:
+        body[rng.choice(("name", "version"))] = rng.choice(("fan-in", 2, ["a"]))  # of whatever else
     return body | ({"more": [1, {"x": 2}]} if rng.random() < 0.3 else {})

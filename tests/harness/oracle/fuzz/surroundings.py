@@ -27,10 +27,16 @@ CALM_MS = 40_000
 
 # Of the starts of a single process: how many have another timeout, or other regions.
 _RECONFIGURED = 0.4
+# Of the starts after an outage: how many fail before one succeeds.
+_FAILS_FIRST = 0.2
 
 # How a sink may refuse, and how many of its faults last longer than anything has to be sent.
 _REFUSALS = (301, 304, 400, 401, 404, 410, 413, 429, 500, 502, 503)
 _FOR_DAYS, LONGEST_MS = 0.01, 4 * 86_400_000
+
+# How long an aggregator may take to answer.
+WORKS, PROMPT, SLOW = (0, 1, 4, 700, 3_000), (0, 1, 4), (3_000, 3_100)
+_STALLED = 0.06  # how many sinks keep every notification waiting
 
 type Reason = Literal["crash", "stop", "pause"]
 _REASONS: tuple[Reason, ...] = ("crash", "crash", "stop", "pause")
@@ -46,6 +52,8 @@ class Down(NamedTuple):
     # What it is configured with from then on; empty and None: the same as before.
     timeout: int | None = None
     expects: tuple[str, ...] = ()
+    took: int = 0  # how long the start took that ended it
+    failed: tuple[int, ...] = ()  # when a start before that one failed
 
 
 @dataclass
@@ -59,6 +67,8 @@ class Surroundings:
     ops: tuple[str, ...]
     latest: int  # until when deliveries are sent
     replicas: int = 1
+    works: tuple[int, ...] = WORKS  # how long it may take to answer
+    stalled: bool = False  # whether the sink keeps every notification waiting
     outages: list[Down] = field(default_factory=list)
     sink_faults: list[SinkFault] = field(default_factory=list)
     other_faults: list[Fault] = field(default_factory=list)
@@ -126,6 +136,8 @@ class Surroundings:
             noticed = at if outage is None else min(outage.up, outage.down + FAILOVER_GRACE_MS)
             return self.rng.randint(at, noticed + START_GRACE_MS) if noticed > at else at
         while (outage := self.outage_at(at)) is not None:
+            if outage.took and self.rng.random() < 0.3:
+                return self.rng.randint(max(at, outage.up - outage.took), outage.up)  # it runs, and starts
             at = outage.up + self.rng.randint(0, START_GRACE_MS)
         return at
 
@@ -160,9 +172,24 @@ def drawn(rng: random.Random) -> Surroundings:
     regions = tuple(names[: rng.randint(1, 5)])
     known = tuple(names[: len(regions) + rng.choice((0, 0, 1, 2))])
     around = Surroundings(rng, known, regions, timeout, ops, latest, rng.choice((1, 1, 1, 2)))
+    around.works = rng.choice((WORKS, WORKS, PROMPT, SLOW))
+    if rng.random() < _STALLED:
+        _draw_stalled(around)
+        return around
     _draw_outages(around)
     _draw_sink_faults(around)
     return around
+
+
+def _draw_stalled(around: Surroundings) -> None:
+    """A sink that keeps every notification waiting, and nothing else in the way."""
+    rng = around.rng
+    around.stalled = True
+    around.works = rng.choice((WORKS, PROMPT, PROMPT, PROMPT, SLOW))
+    around.ops = tuple(f"op{n}" for n in range(1, rng.randint(4, 7) + 1))
+    around.latest = round(around.timeout * 0.3)
+    lasts = 2 * (around.latest + around.timeout)
+    around.sink_faults.append(SinkStalls(0, lasts, "", by=rng.choice((1_500, 3_000, 3_000, 8_000))))
 
 
 def _draw_outages(around: Surroundings) -> None:
@@ -177,7 +204,14 @@ def _draw_outages(around: Surroundings) -> None:
             timeout = max(1_000, round(around.timeout * rng.choice((0.3, 0.5, 2, 3))))
         if reason != "pause" and not replica and rng.random() < _RECONFIGURED:
             expects = tuple(rng.sample(around.all_regions, rng.randint(1, len(around.all_regions))))
-        around.outages.append(Down(at, at + lasts, reason, replica, timeout, expects))
+        took, failed = 0, tuple[int, ...]()
+        if reason != "pause":
+            took = rng.choice((0, min(60_000, lasts), rng.randint(0, min(60_000, lasts))))
+            if rng.random() < _FAILS_FIRST and took < lasts:
+                failed = tuple(
+                    sorted(rng.randint(at + 1, at + lasts - took) for _ in range(rng.randint(1, 2)))
+                )
+        around.outages.append(Down(at, at + lasts, reason, replica, timeout, expects, took, failed))
         at += lasts
 
 

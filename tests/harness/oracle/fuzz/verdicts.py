@@ -33,7 +33,7 @@ def illegal_history(seed: int, run: LegalRun) -> tuple[str, History]:
     rng = Chance(f"illegal {seed}")
     changes = rng.sample(CHANGES, len(CHANGES))
     if rng.random() < _RARE_FIRST:
-        changes = [*RARE, *(it for it in changes if it not in RARE)]
+        changes.sort(key=lambda it: it not in RARE)
     for change in changes:
         if (entries := change(run, rng)) is not None:
             return change.__name__, as_history(run, entries)

@@ -23,7 +23,7 @@ def wrong_response(run: LegalRun, rng: random.Random) -> Entries | None:
         and run.around.outage_at(sent.at) is None
         and run.around.outage_from(sent.at - 60_000, sent.at + 40_000) is None
     ]  # fmt: skip
-    if not answered or not is_calm(run):
+    if not answered or run.around.outages:
         return None
     sent, ended = rng.choice(answered)
     changes: list[dict[str, Any]] = [
@@ -47,24 +47,6 @@ def _awaited(run: LegalRun, sent: AttemptSent) -> bool:
     return next(it.awaited for it in run.truths if it.event.op == sent.op)
 
 
-def put_off_when_idle(run: LegalRun, rng: random.Random) -> Entries | None:
-    """Answered 503 with Retry-After, and nothing else goes on."""
-    seen = seen_in(run)
-    everything = [(it, seen.ended[it.attempt]) for it in run.entries if isinstance(it, AttemptSent)]
-    idle = [
-        (sent, ended)
-        for sent, ended in everything
-        if ended.status is not None and ended.status != 503 and sent.at > 5_000
-        and not any(
-            other is not sent and other.at <= ended.at and end.at >= sent.at for other, end in everything
-        )
-    ]  # fmt: skip
-    if not idle or run.around.outages:
-        return None
-    _, ended = rng.choice(idle)
-    return changed(run, (ended, replace(ended, status=503, retry_after="1")))
-
-
 def it_stays_down(run: LegalRun, rng: random.Random) -> Entries | None:
     """It crashes when all is done, and does not start again."""
     last = max(it.at for it in run.entries) + rng.randint(2_000, 60_000)
@@ -83,15 +65,6 @@ def a_slow_start(run: LegalRun, rng: random.Random) -> Entries | None:
         return None
     up = rng.choice(started)
     return changed(run, (up, replace(up, took=60_001)))
-
-
-def busy_for_how_long(run: LegalRun, rng: random.Random) -> Entries | None:
-    """Put off while it is busy, without saying for how long."""
-    put_off = [it for it in run.entries if isinstance(it, AttemptEnded) and it.status == 503]
-    if not put_off or run.around.outages:
-        return None
-    ended = rng.choice(put_off)
-    return changed(run, (ended, replace(ended, retry_after=rng.choice((None, "", "soon", "-1", "1.5")))))
 
 
 # --- regions that are expected no more, or not yet ---
@@ -178,7 +151,7 @@ def a_batch_of_one_is_accepted(run: LegalRun, rng: random.Random) -> Entries | N
 
 
 CHANGES: tuple[Change, ...] = (
-    wrong_response, put_off_when_idle, it_stays_down, a_slow_start, busy_for_how_long,
+    wrong_response, it_stays_down, a_slow_start,
     an_unknown_region_is_accepted, a_region_that_is_waited_for_is_refused, a_batch_is_refused,
     a_batch_of_one_is_accepted,
 )  # fmt: skip

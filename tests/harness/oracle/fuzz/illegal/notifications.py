@@ -19,7 +19,7 @@ from tests.harness.oracle.fuzz.illegal.seen import (
     with_extra,
     without,
 )
-from tests.harness.oracle.fuzz.model import EPOCH_MS, RETENTION_MS, LegalRun
+from tests.harness.oracle.fuzz.model import CHARTS, EPOCH_MS, RETENTION_MS, LegalRun
 from tests.harness.oracle.fuzz.notifications import GIVEN_UP_AFTER_MS
 from tests.harness.oracle.fuzz.surroundings import TOLERANCE_MS
 
@@ -102,10 +102,22 @@ def wrong_content(run: LegalRun, rng: random.Random) -> Entries | None:
             {"missing": "none"}, {"arrived": [*arrived, "mars"]}, {"missing": [*truth.missing, "mars"]},
             {"arrived": [*arrived, *arrived[:1], *truth.missing[:1]]}, {"repository": None},
             {"deadline": EPOCH_MS + (truth.deadline or 0) + 3_600_000 + run.around.latest},
-            {"deadline": "soon"}, {"deadline": {}}, {"registry": "elsewhere"}, {"requestId": "r-none"},
+            {"deadline": "soon"}, {"deadline": {}},
         )
     )  # fmt: skip
     return with_body(run, told, **fields)
+
+
+def a_wrong_detail(run: LegalRun, rng: random.Random) -> Entries | None:
+    """What a notification may leave out, and must not say otherwise: of a chart also its name and version."""
+    if (found := some_told(run, rng)) is None:
+        return None
+    _, truth, told = found
+    if truth.event.details is None:
+        return None
+    of_charts = ("name", "version") if truth.event.action in CHARTS else ()
+    name = rng.choice(("registry", "requestId", "mediaType", *of_charts * 2))
+    return with_body(run, told, **{name: rng.choice(("elsewhere", 5, ["a"], {}))})
 
 
 def no_body(run: LegalRun, rng: random.Random) -> Entries | None:
@@ -197,6 +209,6 @@ def a_late_completion_unasked_for(run: LegalRun, rng: random.Random) -> Entries 
 
 CHANGES: tuple[Change, ...] = (
     sent_again, not_sent_again, without_a_key, another_key_each_time, another_operations_key, wrong_content,
-    no_body, not_a_post, an_operation_that_never_occurred, one_outcome_under_two_keys,
+    a_wrong_detail, no_body, not_a_post, an_operation_that_never_occurred, one_outcome_under_two_keys,
     a_wrong_late_completion, a_second_late_completion, no_late_completion, a_late_completion_unasked_for,
 )  # fmt: skip

@@ -1,0 +1,93 @@
+"""The sink holds up what it must not (contract, clause 8)."""
+
+import random
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from fanin.harness.history import AttemptEnded, AttemptSent, NotificationReceived, SinkResponded
+from tests.harness.oracle.fuzz.deliveries import SENDER_TIMEOUT_MS
+from tests.harness.oracle.fuzz.illegal.seen import FOREVER, Change, Entries, Seen, changed, moved, seen_in
+from tests.harness.oracle.fuzz.model import LegalRun, Subject, Truth
+from tests.harness.oracle.fuzz.surroundings import TOLERANCE_MS
+
+# So many answers that come so soon after the sink's are no coincidence.
+_CASES_MIN, _AFTERWARDS_MS_MAX = 3, 250
+# So many failures in a row, whomever they are about, make a sink look down.
+_LOOKS_DOWN = 10
+
+
+class _Waiting(NamedTuple):
+    """The delivery that completed an operation, and the sink's slow answer to the notification of that."""
+
+    sent: AttemptSent
+    ended: AttemptEnded
+    sink_answered: int
+
+
+def answers_wait_for_the_sink(run: LegalRun, rng: random.Random) -> Entries | None:
+    """Each delivery that completes an operation is answered when the sink has answered its notification."""
+    if run.around.outages:
+        return None
+    seen = seen_in(run)
+    waiting = []
+    for subject in run.subjects:
+        for truth in subject.operations:
+            if truth.complete_at is None or not truth.told or not _is_slow(seen, truth.told[0]):
+                continue
+            if (found := _waiting(seen, subject, truth)) is None:
+                return None  # one that is answered at once speaks against it
+            waiting.append(found)
+    if len(waiting) < _CASES_MIN:
+        return None
+    later = [it.sink_answered + rng.randint(0, _AFTERWARDS_MS_MAX) for it in waiting]
+    usual = _usual_ms(seen, waiting)
+    lasts = [at - it.sent.at for at, it in zip(later, waiting, strict=True)]
+    if not all(usual + TOLERANCE_MS < it < SENDER_TIMEOUT_MS for it in lasts):
+        return None
+    return changed(
+        run, *((it.ended, replace(it.ended, at=at)) for at, it in zip(later, waiting, strict=True))
+    )
+
+
+def _is_slow(seen: Seen, told: NotificationReceived) -> bool:
+    return seen.responded[told.request].at - told.at > TOLERANCE_MS
+
+
+def _waiting(seen: Seen, subject: Subject, truth: Truth) -> _Waiting | None:
+    told = truth.told[0]
+    planned = (it for it in subject.planned if it.commits == truth.complete_at and not it.sent.envelope)
+    sent = next((it.sent for it in planned), None)
+    if sent is None or sent.at > told.at or seen.ended[sent.attempt].status not in range(200, 300):
+        return None
+    return _Waiting(sent, seen.ended[sent.attempt], seen.responded[told.request].at)
+
+
+def _usual_ms(seen: Seen, waiting: list[_Waiting]) -> int:
+    """How long any other delivery took to be accepted."""
+    held = {it.sent.attempt for it in waiting}
+    sent = (it for it in seen.run.entries if isinstance(it, AttemptSent) and it.attempt not in held)
+    pairs = ((it, seen.ended[it.attempt]) for it in sent)
+    return max((ended.at - it.at for it, ended in pairs if ended.status in range(200, 300)), default=0)
+
+
+def held_up_by_another_operation(run: LegalRun, rng: random.Random) -> Entries | None:
+    """The sink fails for others alone, and this one's notification waits for theirs."""
+    seen = seen_in(run)
+    failures = sum(it.status not in range(200, 300) for it in run.entries if isinstance(it, SinkResponded))
+    if run.around.outages or run.successors or failures >= _LOOKS_DOWN:
+        return None
+    found = []
+    for truth in run.truths:
+        certain = [seen.certain_by(truth, it) for it in truth.regions]
+        about = [it.about for it in run.around.sink_faults]
+        if not about or {"", truth.event.op} & {*about} or len(truth.told) != 1 or min(certain) == FOREVER:
+            continue
+        found.append((truth, min(min(certain) + run.around.timeout, max(certain))))
+    if not found:
+        return None
+    truth, due = rng.choice(found)
+    return moved(run, seen, truth.told[0], due + TOLERANCE_MS + 2 * run.drift + rng.choice((1, 500, 100_000)))
+
+
+CHANGES: tuple[Change, ...] = (answers_wait_for_the_sink, held_up_by_another_operation)
