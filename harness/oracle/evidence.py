@@ -230,7 +230,7 @@ def collect(history: History) -> Evidence:
     """Group a history by operation."""
     records = _by_kind(history.entries)
     periods = config_periods(history.run.scenario, records.lifecycle)
-    operations = _OperationIndex(history.run.scenario, records.events.values(), periods)
+    operations = _OperationIndex(history.run, records.events.values(), periods)
     attempts, unknown_attempts, operation_of = [], [], {}
     for index, sent in records.sent:
         event = records.events.get(sent.op)
@@ -282,10 +282,8 @@ def _notification(
 class _OperationIndex:
     """The operations of a run, and which attempt and which notification belong to which."""
 
-    def __init__(
-        self, scenario: Scenario, events: Iterable[RegistryEvent], periods: Sequence[ConfigPeriod]
-    ) -> None:
-        self._periods = periods
+    def __init__(self, run: Run, events: Iterable[RegistryEvent], periods: Sequence[ConfigPeriod]) -> None:
+        self._periods, self._drift, scenario = periods, run.clock_drift, run.scenario
         self._by_image, self._registry = scenario.correlation == "image", scenario.registry
         self._expected = {normalise_region(region): region for region in scenario.regions}
         self._awaited = {event.op: is_awaited(event, scenario) for event in events}
@@ -294,6 +292,7 @@ class _OperationIndex:
         self._by_id: dict[str, list[Operation]] = {}  # by payload id
         self._by_content: dict[tuple[str | None, ...], list[Operation]] = {}
         self._begins: dict[str, int] = {}  # by key: the earliest instant at which it may have begun
+        self._began_by: dict[str, int] = {}  # by key: when it certainly had begun
         for event in events:
             self._add(event)
 
@@ -327,7 +326,8 @@ class _OperationIndex:
         begins = self._begins.get(operation.key, sent.at) if awaited else sent.at
         # A region may become expected during the run: an attempt that is still open may count by then.
         # One that is expected no more is still waited for by an operation that began before.
-        periods = began_under(self._periods, begins, sent.at if ended is None else ended.at)
+        ended_at = sent.at if ended is None else ended.at
+        periods = began_under(self._periods, begins, ended_at)
         knowing = [period for period in periods if region in period.regions]
         unexpected = len(knowing) < len(periods)
         invalid_because = sent.invalid_because or ("" if knowing else "unknown-region")
@@ -339,13 +339,24 @@ class _OperationIndex:
             invalid_because = "" if counts else invalid_because
         elif awaited and not invalid_because:
             # One response for several events says nothing of one that may be refused.
-            counts = None if sent.envelope and unexpected and definite else definite
+            shared = sent.envelope and unexpected and definite
+            waits = shared and self._is_waited_for(region, operation.key, sent.at, ended_at)
+            counts = None if shared and not waits else definite
+        if counts:
+            self._began_by[operation.key] = min(ended_at, self._began_by.get(operation.key, ended_at))
         if counts is not False:
             self._begins.setdefault(operation.key, sent.at)
         origin = self._expected.get(normalise_region(sent.region), sent.region)
         return Attempt(
             index, sent, origin, region, awaited, invalid_because, ended, ended_index, counts, unexpected
         )
+
+    def _is_waited_for(self, region: str | None, key: str, since: int, until: int) -> bool:
+        """Whether the operation had certainly begun with this region, and its deadline is to come."""
+        begins, by = self._begins.get(key, since), self._began_by.get(key, inf)
+        periods = began_under(self._periods, begins, by)
+        earliest = begins + min(it.timeout for it in periods) - 2 * self._drift
+        return by < since and until < earliest and all(region in it.regions for it in periods)
 
     def of_attempt(self, sent: AttemptSent, event: RegistryEvent) -> Operation:
         """The operation of an attempt. A malformed body may have no id; then its region's own id decides."""

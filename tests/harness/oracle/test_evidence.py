@@ -127,6 +127,27 @@ def test_a_batch_says_nothing_of_a_region_that_is_expected_no_more() -> None:
     assert [it.counts for it in attempts] == [True, True, None]
 
 
+@pytest.mark.parametrize(
+    ("at", "first", "counts"),
+    [
+        (60, {}, True),
+        (119.996, {}, True),
+        (119.998, {}, None),  # it may have come when the operation had its outcome
+        (60, {"error": "reset"}, None),  # the operation may have begun without it
+    ],
+)
+def test_in_a_batch_a_region_counts_that_its_operation_waits_for(
+    at: float, first: dict[str, Any], *, counts: bool | None
+) -> None:
+    """It began when the region was expected, and its deadline is to come: the event is a valid one."""
+    lines = (sent(EAST, 0, **first), down(10, "stop"), up(11, expects=(EAST, WEST)))
+    batch = [sent(region, at, envelope=1) for region in (EAST, NORTH)]
+
+    *_, attempt = evidence_of(*lines, *batch, regions=(EAST, WEST, NORTH)).attempts
+
+    assert attempt.counts is counts
+
+
 # --- operations ---
 
 OPERATIONS: dict[str, tuple[tuple[Line, ...], dict[str, Any], list[tuple[str, int]]]] = {
