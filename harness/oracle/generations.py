@@ -82,8 +82,11 @@ class _Generations:
         said = _said(notification)
         # One that is refused for long outlasts its operation, so it may be an earlier generation's.
         pending = [it for it in self._pending.get(said, ()) if not it.accepted]
-        owner = _repeated(notification, pending) or self._beginning_with(notification)
-        owner = owner or _repeated(notification, self._alike.get(said, ())) or self.all[-1]
+        known = _repeated(notification, self._alike.get(said, ()))
+        owner = _repeated(notification, pending)
+        owner = (
+            owner or self._beginning_with(notification, is_known=known is not None) or known or self.all[-1]
+        )
         if not owner.notifications:
             self._alike.setdefault(said, []).append(owner)
             pending.append(owner)
@@ -92,13 +95,19 @@ class _Generations:
         owner.accepted = owner.accepted or notification.accepted
         self._keys.add(notification.received.key)
 
-    def _beginning_with(self, notification: Notification) -> _Open | None:
-        """The generation of which this is the first notification; None when it cannot be."""
-        if not self.all[0].notifications:
-            first = self.all[0]
-            if self._explains(first.bounds, notification):
+    def _beginning_with(self, notification: Notification, *, is_known: bool) -> _Open | None:
+        """The generation of which this is the first notification; None when it cannot be.
+
+        Args:
+            notification: It.
+            is_known: Whether it says the same as one that the sink has accepted.
+        """
+        first = self.all[0]
+        if not first.notifications:
+            if not is_known and self._explains(first.bounds, notification):
                 return first
-            return self._successor(notification, explained=True) or self._later(notification) or first
+            if len(self.all) == 1:
+                return self._successor(notification, explained=True) or self._later(notification) or first
         number = len(self.all) - self._remembered
         if number < self._operation.pushes and notification.received.key not in self._keys:
             own = self._own if self._remembered == 0 else self._successors

@@ -78,6 +78,14 @@ SPLIT: dict[str, tuple[tuple[Line, ...], list[int]]] = {
         (*DONE, sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, key="b"),
          notified("completed", 8 * DAY + 200)), [2, 1],
     ),
+    "the first was given up, and the second repeated": (
+        (both(), sent(EAST, 8 * DAY), notified("timed_out", 8 * DAY + 120, WEST, key="b"),
+         notified("timed_out", 8 * DAY + 121, WEST, key="b")), [0, 2],
+    ),
+    "the first was given up, and the second said what it would have said, and again": (
+        (both(), both(8 * DAY), notified("timed_out", 8 * DAY + 120.1, WEST, key="b"),
+         both(16 * DAY), notified("timed_out", 16 * DAY + 120.1, WEST, key="b")), [0, 1, 1],
+    ),
     "refused for longer than the retention, then accepted": (
         (*REFUSED, both(8 * DAY), notified("completed", 8 * DAY + 1)), [1384],
     ),
