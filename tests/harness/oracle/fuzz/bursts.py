@@ -1,7 +1,8 @@
-"""More deliveries within a second than any queue must hold, and the next one, which is put off."""
+"""Deliveries that are put off: after more within a second than any queue must hold, and after a start."""
 
 from fanin.harness.history import AttemptEnded, AttemptSent
 from tests.harness.oracle.fuzz.model import LegalRun, Planned, Subject, answered
+from tests.harness.oracle.fuzz.surroundings import START_GRACE_MS
 
 # 503 is right after more than so many within a second, though none of them is open any more.
 BURST, BURST_MS = 20, 1_000
@@ -36,3 +37,23 @@ def _planned(run: LegalRun, subject: Subject, at: int, copy: int, envelope: int)
     region = rng.choice(run.around.all_regions)
     sent = AttemptSent(at, number, event.op, region, event.ids[region], region, copy, envelope=envelope)
     return Planned(sent, event, AttemptEnded(at + 3, number))
+
+
+def put_off_after_starts(run: LegalRun) -> None:
+    """While it still starts, as long as it has accepted nothing since."""
+    around, rng = run.around, run.around.rng
+    for outage in around.outages:
+        accepted = [
+            it.at
+            for it in run.entries
+            if isinstance(it, AttemptEnded) and it.status in range(200, 300) and it.at >= outage.up
+        ]
+        at = rng.randint(outage.up, outage.up + START_GRACE_MS)
+        events = [it for subject in run.subjects for it in subject.events if it.at <= at]
+        if min(accepted, default=at + 1) <= at or not events or rng.random() < 0.7:
+            continue
+        event, region, number = rng.choice(events), rng.choice(around.all_regions), run.number()
+        sent = AttemptSent(
+            at, number, event.op, region, event.ids[region], region, FIRST_COPY - 2, replica=outage.replica
+        )
+        run.entries += [sent, AttemptEnded(at + 2, number, 503, retry_after="5")]

@@ -15,8 +15,8 @@ from fanin.harness.history import AttemptEnded, AttemptSent, FaultApplied, Regis
 from fanin.simulator.faults.transport import LoseRequest, LoseResponse
 from tests.harness.oracle.fuzz.intake import Intake
 from tests.harness.oracle.fuzz.model import TOO_BIG, LegalRun, Planned, Subject, answered
+from tests.harness.oracle.fuzz.slow_answers import SENDER_TIMEOUT_MS
 
-SENDER_TIMEOUT_MS = 10_000
 _MALFORMED = (
     "malformed:not-json", "malformed:no-id", "malformed:id-not-text", "malformed:empty", TOO_BIG,
 )  # fmt: skip

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from fanin.harness.history import FaultApplied, RegistryEvent, TargetState
 from fanin.simulator.language.scenario import Only
 from tests.harness.oracle.fuzz import deliveries
-from tests.harness.oracle.fuzz.bursts import plan_burst
+from tests.harness.oracle.fuzz.bursts import plan_burst, put_off_after_starts
 from tests.harness.oracle.fuzz.chance import Chance
 from tests.harness.oracle.fuzz.last_crash import crash_at_the_end
 from tests.harness.oracle.fuzz.model import AWAITED, CHARTS, LegalRun, Subject, Truth
 from tests.harness.oracle.fuzz.notifications import notify
+from tests.harness.oracle.fuzz.slow_answers import slow_by_chance
 from tests.harness.oracle.fuzz.surroundings import drawn
 
 UNAWAITED = ("chart_delete", "quarantine", "ping")
@@ -53,6 +54,9 @@ def legal_run(seed: int) -> LegalRun:
             notify(run, truth)
         if not subject.operations:
             subject.operations.append(Truth(subject.events[0], awaited=subject.awaited))
+    if run.around.stalled:
+        slow_by_chance(run)
+    put_off_after_starts(run)
     run.entries += run.last
     crash_at_the_end(run)
     return run

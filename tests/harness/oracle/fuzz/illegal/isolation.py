@@ -1,47 +1,37 @@
 """The sink holds up what it must not (contract, clause 8)."""
 
 import random
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from fanin.harness.history import AttemptEnded, AttemptSent, NotificationReceived, SinkResponded
-from tests.harness.oracle.fuzz.deliveries import SENDER_TIMEOUT_MS
+from fanin.harness.history import AttemptSent, SinkResponded
 from tests.harness.oracle.fuzz.illegal.seen import FOREVER, Change, Entries, Seen, changed, moved, seen_in
-from tests.harness.oracle.fuzz.model import LegalRun, Subject, Truth
+from tests.harness.oracle.fuzz.model import LegalRun
+from tests.harness.oracle.fuzz.slow_answers import (
+    AFTERWARDS_MS_MAX,
+    BY_CHANCE_MAX,
+    SENDER_TIMEOUT_MS,
+    Completing,
+    completing,
+)
 from tests.harness.oracle.fuzz.surroundings import TOLERANCE_MS
 
-# So many answers that come so soon after the sink's are no coincidence.
-_CASES_MIN, _AFTERWARDS_MS_MAX = 3, 250
 # So many failures in a row, whomever they are about, make a sink look down.
 _LOOKS_DOWN = 10
-
-
-class _Waiting(NamedTuple):
-    """The delivery that completed an operation, and the sink's slow answer to the notification of that."""
-
-    sent: AttemptSent
-    ended: AttemptEnded
-    sink_answered: int
 
 
 def answers_wait_for_the_sink(run: LegalRun, rng: random.Random) -> Entries | None:
     """Each delivery that completes an operation is answered when the sink has answered its notification."""
     if run.around.outages:
         return None
-    seen = seen_in(run)
-    waiting = []
-    for subject in run.subjects:
-        for truth in subject.operations:
-            if truth.complete_at is None or not truth.told or not _is_slow(seen, truth.told[0]):
-                continue
-            if (found := _waiting(seen, subject, truth)) is None:
-                return None  # one that is answered at once speaks against it
-            waiting.append(found)
-    if len(waiting) < _CASES_MIN:
+    found = [*completing(run)]
+    waiting = [it for it in found if it is not None]
+    if len(waiting) < len(found):
+        return None  # one that is answered at once speaks against it
+    if len(waiting) <= BY_CHANCE_MAX:
         return None
-    later = [it.sink_answered + rng.randint(0, _AFTERWARDS_MS_MAX) for it in waiting]
-    usual = _usual_ms(seen, waiting)
+    later = [it.sink_answered + rng.randint(0, AFTERWARDS_MS_MAX) for it in waiting]
+    usual = _usual_ms(seen_in(run), waiting)
     lasts = [at - it.sent.at for at, it in zip(later, waiting, strict=True)]
     if not all(usual + TOLERANCE_MS < it < SENDER_TIMEOUT_MS for it in lasts):
         return None
@@ -50,20 +40,7 @@ def answers_wait_for_the_sink(run: LegalRun, rng: random.Random) -> Entries | No
     )
 
 
-def _is_slow(seen: Seen, told: NotificationReceived) -> bool:
-    return seen.responded[told.request].at - told.at > TOLERANCE_MS
-
-
-def _waiting(seen: Seen, subject: Subject, truth: Truth) -> _Waiting | None:
-    told = truth.told[0]
-    planned = (it for it in subject.planned if it.commits == truth.complete_at and not it.sent.envelope)
-    sent = next((it.sent for it in planned), None)
-    if sent is None or sent.at > told.at or seen.ended[sent.attempt].status not in range(200, 300):
-        return None
-    return _Waiting(sent, seen.ended[sent.attempt], seen.responded[told.request].at)
-
-
-def _usual_ms(seen: Seen, waiting: list[_Waiting]) -> int:
+def _usual_ms(seen: Seen, waiting: list[Completing]) -> int:
     """How long any other delivery took to be accepted."""
     held = {it.sent.attempt for it in waiting}
     sent = (it for it in seen.run.entries if isinstance(it, AttemptSent) and it.attempt not in held)

@@ -26,6 +26,17 @@ class _Deliveries:
         before = sum(since - BURST_MS <= sent.at <= since for sent, _ in others)
         return not is_open and before < BURST and since > _START_GRACE_MS
 
+    def has_started(self, run: LegalRun, since: int, until: int) -> bool:
+        """Whether it is up in an interval, and has been for long, or has accepted a delivery since."""
+        outages = run.around.outages
+        if (run.around.replicas > 1 and outages) or any(
+            it.down <= until and it.up >= since for it in outages
+        ):
+            return False
+        came_up = max((it.up for it in outages if it.up < since), default=0)
+        ended = (it for _, it in self.all if it.status in range(200, 300))
+        return since > came_up + _START_GRACE_MS or any(came_up < it.at < since for it in ended)
+
 
 def put_off_when_idle(run: LegalRun, rng: random.Random) -> Entries | None:
     """Answered 503 with Retry-After, and nothing else goes on."""
@@ -35,8 +46,9 @@ def put_off_when_idle(run: LegalRun, rng: random.Random) -> Entries | None:
         for sent, ended in deliveries.all
         if ended.status is not None and ended.status != 503
         and deliveries.is_idle(sent.attempt, sent.at, ended.at)
+        and deliveries.has_started(run, sent.at, ended.at)
     ]  # fmt: skip
-    if not idle or run.around.outages:
+    if not idle:
         return None
     ended = rng.choice(idle)
     return changed(run, (ended, replace(ended, status=503, retry_after="1")))
