@@ -26,6 +26,7 @@ from fanin.harness.oracle.rules import (
     notification,
     outcome,
     responses,
+    starts,
     timing,
 )
 from fanin.harness.oracle.text import quoted
@@ -64,7 +65,7 @@ def _view(operation: Operation, evidence: Evidence, allowances: Allowances) -> O
 def _violations(
     evidence: Evidence, allowances: Allowances, views: Sequence[OperationView]
 ) -> Iterator[Violation]:
-    yield from responses.check_restarts(evidence, allowances)
+    yield from starts.check(evidence, allowances)
     by_key = {it.operation.key: it for it in views}
     yield from responses.check_responses(evidence, allowances, by_key)
     yield from held.check(evidence, allowances, by_key)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from fanin.harness.history import AttemptEnded, TargetState
+from fanin.harness.history import AttemptEnded
 from fanin.harness.oracle.allowances import Allowances, longest_ms
 from fanin.harness.oracle.bounds import FOREVER, is_late
 from fanin.harness.oracle.evidence import TOO_BIG, Attempt, Evidence
@@ -12,7 +12,6 @@ from fanin.harness.oracle.load import DeliveryLoad, says_when
 from fanin.harness.oracle.text import quoted
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
-from fanin.simulator.durations import format_duration
 from fanin.simulator.instants import clock
 
 _OK = 200
@@ -202,36 +201,3 @@ def _no_response(attempt: Attempt, ended: AttemptEnded, view: OperationView) -> 
         looks_like=hints.of_silence(attempt, error),
         also=(Rule.ACKNOWLEDGEMENT,),
     )
-
-
-def check_restarts(evidence: Evidence, allowances: Allowances) -> Iterator[Violation]:
-    """An aggregator that was up starts again on its own data, before long; a replica beside the others."""
-    if not allowances.ever_up:
-        return
-    yield from _slow_starts(evidence)
-    last_changes = {change.replica: (index, change) for index, change in evidence.lifecycle}
-    for index, last in last_changes.values():
-        if last.reason == "failed":
-            name = _name(last)
-            again = "" if last.replica else " again"
-            message = f"{name} did not start{again} at {clock(last.at)}: {last.error or 'it gave no reason'}"
-            yield Violation(Rule.ACKNOWLEDGEMENT, f"it did not start{again}", message, (index,))
-
-
-def _slow_starts(evidence: Evidence) -> Iterator[Violation]:
-    """Starts after a crash or stop that took longer than the limit. Before the first one it had no data."""
-    limit, was_up = evidence.run.start_limit, set()
-    for index, change in evidence.lifecycle:
-        if change.state != "up":
-            continue
-        if change.replica in was_up and change.took > limit:
-            message = (
-                f"{_name(change)} took {format_duration(change.took)} to start again, until"
-                f" {clock(change.at)}; a start may take {format_duration(limit)}"
-            )
-            yield Violation(Rule.ACKNOWLEDGEMENT, "a start took too long", message, (index,))
-        was_up.add(change.replica)
-
-
-def _name(change: TargetState) -> str:
-    return f"replica {change.replica}" if change.replica else "the aggregator"

@@ -85,7 +85,7 @@ RIGHT = {
     ),
     "it is refused, as its operation is over": history(*FEWER, sent(NORTH, 20, status=422), regions=THREE),
     "it is accepted, though its operation is over": history(*FEWER, sent(NORTH, 20), regions=THREE),
-    "it shares the answer of a batch": history(*FEWER, sent(NORTH, 20, envelope=1), regions=THREE),
+    "it shares the answer of a batch": history(*FEWER, sent(NORTH, 200, envelope=1), regions=THREE),
     "its operation still waits for it": history(
         sent(EAST, 5, op="op2"), sent(WEST, 6, op="op2"), *FEWER, sent(NORTH, 20, op="op2"),
         notified("completed", 20.01, op="op2"), regions=THREE,
@@ -165,12 +165,6 @@ RIGHT = {
     "reset at the instant of the crash": after_done(sent(EAST, 5, error="reset", after=1), crash(5.001, 6)),
     "no response over a crash": after_done(no_response(), crash(6, 7)),
     "an error while it was going down": after_done(sent(EAST, 5, status=500), down(5.002, "stop"), up(6)),
-    # --- starts ---
-    "the first start took long": history(
-        up(200, took=200_000), both(200), notified("completed", 200.1), boot=False
-    ),
-    "a start took as long as it may": after_done(down(5), up(66, took=60_000)),
-    "it started again in the end": after_done(crash(5, 6), down(7), down(8, "failed", "locked"), up(9)),
 }  # fmt: skip
 
 
@@ -310,17 +304,6 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
             faults=(LoseResponse(),),
         ), Rule.ACKNOWLEDGEMENT, ("B69",),
     ),
-    # --- starts ---
-    "it did not start again": (
-        after_done(down(5), down(6, "failed", "database is locked")), Rule.ACKNOWLEDGEMENT, (),
-    ),
-    "a start took too long": (
-        after_done(down(5), up(66.001, took=60_001)), Rule.ACKNOWLEDGEMENT, (),
-    ),
-    "one of two replicas did not start": (
-        history(up(0, replica=1), down(0, "failed", "in use", replica=2), *DONE, boot=False),
-        Rule.ACKNOWLEDGEMENT, (),
-    ),
 }  # fmt: skip
 
 
@@ -388,11 +371,6 @@ SENTENCES = {
         f"{DELIVERY}, sent at +5s, refused a connection by +5.003s, with the aggregator up all the"
         " time and no fault to explain it"
     ),
-    "it did not start again": "the aggregator did not start again at +6s: database is locked",
-    "a start took too long": (
-        "the aggregator took 1m0.001s to start again, until +1m06.001s; a start may take 1m"
-    ),
-    "one of two replicas did not start": "replica 2 did not start at +0s: in use",
 }
 
 
@@ -400,16 +378,3 @@ SENTENCES = {
 def test_a_finding_says_what_was_wrong_in_one_sentence(name: str) -> None:
     """How it was answered, and how it should have been."""
     assert judge(WRONG[name][0]).findings[0].message == SENTENCES[name]
-
-
-def test_a_start_that_failed_without_a_reason_is_a_finding_of_no_operation() -> None:
-    """It says that there is none."""
-    verdict = judge(after_done(down(5), down(6, "failed", "")))
-
-    assert verdict.findings[0].message == "the aggregator did not start again at +6s: it gave no reason"
-    assert verdict.findings[0].op is None
-
-
-def test_an_aggregator_that_was_never_up_did_not_start_again() -> None:
-    """Then nothing can be judged."""
-    assert judge(history(down(0, "failed", "in use"), boot=False)).findings == ()
