@@ -30,6 +30,11 @@ class _Case(NamedTuple):
         """Whether it was answered when the sink had answered."""
         return 0 <= self.attempt.ended_at - self.waited_until <= AFTERWARDS_MS_MAX
 
+    @property
+    def lasted(self) -> int:
+        """How long its sender waited."""
+        return self.attempt.ended_at - self.attempt.sent.at
+
 
 def check(
     evidence: Evidence, allowances: Allowances, views: Mapping[str, OperationView]
@@ -41,22 +46,25 @@ def check(
         allowances: What its outages and faults allow.
         views: By correlation key.
     """
-    cases = [it for view in views.values() for it in _cases(view, allowances)]
-    held = [it for it in cases if it.is_held]
-    if len(held) < CASES_MIN or len(held) < len(cases):
-        return
-    during = {it.attempt.index for it in held}
+    notified = [cases for view in views.values() for cases in _cases(view, allowances)]
+    if any(not cases for cases in notified):
+        return  # one that was answered at another time
+    during = {it.attempt.index for cases in notified for it in cases}
     usual = [it.ended_at - it.sent.at for it in evidence.attempts if it.counts and it.index not in during]
-    for case in held:
-        if case.attempt.ended_at - case.attempt.sent.at > max(usual, default=0) + evidence.run.tolerance:
+    longest = max(usual, default=0) + evidence.run.tolerance
+    held = [[it for it in cases if it.lasted > longest] for cases in notified]
+    held = [cases for cases in held if cases]
+    if len(held) >= CASES_MIN:
+        for case, *_ in held:
             yield _held(views[evidence.operation_of[case.attempt.sent.attempt].key], case)
 
 
-def _cases(view: OperationView, allowances: Allowances) -> Iterator[_Case]:
-    """Of one operation: by generation, the answer that waited, or else the one to the latest delivery.
+def _cases(view: OperationView, allowances: Allowances) -> Iterator[list[_Case]]:
+    """For each time that a slow sink was told of its completion: the answers that came when it had answered.
 
-    A handler may send the notification again, and several deliveries may be open when one completes it. What
-    a timer sends holds up none.
+    None of them: each delivery that was open then was answered at another time. A handler may send the
+    notification again, and several deliveries may be open when one completes it. What a timer sends holds up
+    none.
     """
     for generation in view.generations:
         slow = [it for it in generation.notifications if _is_slow(it, view.tolerance)]
@@ -66,7 +74,7 @@ def _cases(view: OperationView, allowances: Allowances) -> Iterator[_Case]:
         cases = [_Case(attempt, it, _answered_at(it)) for attempt in during for it in slow]
         cases = [it for it in cases if not allowances.was_down(it.attempt)]
         if cases:
-            yield next((it for it in cases if it.is_held), cases[0])
+            yield [it for it in cases if it.is_held]
 
 
 def _is_slow(notification: Notification, tolerance: int) -> bool:

@@ -54,6 +54,10 @@ RIGHT = {
     "two were held, and the third was answered before its notification was sent": stalled(
         *one("op1"), *one("op2"), *one("op3", takes=2, stalls=3_000)
     ),
+    "three were answered just then, two of them no later than others are": stalled(
+        *one("op1"), *one("op2", takes=3_100, stalls=3_000), *one("op3", takes=8_000, stalls=7_900),
+        sent(EAST, 50, ok=2_500, op="op1"),
+    ),
     "nothing was acknowledged": history(
         *(sent(EAST, 5, op=op, error="reset") for op in OPS), down(5.003), up(6),
         *(notified("timed_out", 125.1, WEST, after=3_000, op=op) for op in OPS),
@@ -83,6 +87,7 @@ WRONG = {
         *one("op1"), *one("op2"), *one("op3", takes=6_005),
         notified("completed", 13.002, op="op3", after=3_000),
     ),
+    "two deliveries of it waited": stalled(*three(), sent(WEST, 10.0005, ok=3_010, op="op3", copy=1)),
     "another operation timed out, and a delivery of it was answered at once": stalled(
         *three(), sent(EAST, 10, op="op4"), sent(WEST, 129.999, ok=40, op="op4"),
         notified("timed_out", 130.003, WEST, after=3_000, op="op4"),
