@@ -34,8 +34,14 @@ class _Deliveries:
         ):
             return False
         came_up = max((it.up for it in outages if it.up < since), default=0)
-        ended = (it for _, it in self.all if it.status in range(200, 300))
-        return since > came_up + _START_GRACE_MS or any(came_up < it.at < since for it in ended)
+        awaited = {event.op for subject in run.subjects if subject.awaited for event in subject.events}
+        accepted = (
+            ended.at
+            for sent, ended in self.all
+            if ended.status in range(200, 300) and sent.op in awaited and sent.region in run.around.always
+            and not sent.envelope and not sent.invalid_because
+        )  # fmt: skip
+        return since > came_up + _START_GRACE_MS or any(came_up < at < since for at in accepted)
 
 
 def put_off_when_idle(run: LegalRun, rng: random.Random) -> Entries | None:
