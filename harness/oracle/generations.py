@@ -17,6 +17,7 @@ from typing import NamedTuple
 from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
+from fanin.harness.oracle.mixed_pushes import outcomes_at_most
 from fanin.harness.oracle.successors import Explanations, Successors, explains, fits
 
 
@@ -109,10 +110,17 @@ class _Generations:
             if len(self.all) == 1:
                 return self._successor(notification, explained=True) or self._later(notification) or first
         number = len(self.all) - self._remembered
-        if number < self._operation.pushes and notification.received.key not in self._keys:
+        if notification.received.key not in self._keys and self._may_be_one_more(number, notification.at):
             own = self._own if self._remembered == 0 else self._successors
-            return self._begun(self._mixed(notification, own), self._operation.events[number].op)
+            events = self._operation.events
+            return self._begun(self._mixed(notification, own), events[min(number, len(events) - 1)].op)
         return self._successor(notification)
+
+    def _may_be_one_more(self, number: int, at: int) -> bool:
+        """Whether pushes that may have mixed can have had more outcomes than so many by an instant."""
+        if number < self._operation.pushes:
+            return True
+        return number < outcomes_at_most(self._operation, self.all[self._remembered].bounds, at)
 
     def _later(self, notification: Notification) -> _Open | None:
         """The second of several pushes, where the sink has read nothing of the first one."""
