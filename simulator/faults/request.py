@@ -147,13 +147,19 @@ class WrongKey(DeliveryFault, frozen=True, tag_field="fault", tag="wrong-key"):
     requires = ("function-keys",)
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
-        """Without a key there is nothing to get wrong, and without a letter in it no letter case."""
+        """Wrong once, or a second fault could make the key right again.
+
+        Without a key there is nothing to get wrong, and without a letter in it no letter case.
+        """
         address = delivery.request.address
-        if address is None or not address.key or _WRONG_KEYS[self.how](address.key) == address.key:
+        if address is None or not address.key or delivery.invalid_because == "wrong-key":
+            return (delivery,)
+        wrong = _WRONG_KEYS[self.how](address.key)
+        if wrong == address.key:
             return (delivery,)
         changed = delivery.changed_by(
             context.index,
-            request=with_address(delivery.request, replace(address, key=_WRONG_KEYS[self.how](address.key))),
+            request=with_address(delivery.request, replace(address, key=wrong)),
             invalid_because=delivery.invalid_because or "wrong-key",
         )
         return (changed,)

@@ -182,6 +182,14 @@ def test_a_key_may_be_none_or_nearly_right(how: Any, target: str) -> None:
     assert (sent.request.target, sent.invalid_because) == (target, "wrong-key")
 
 
+def test_a_key_becomes_wrong_once() -> None:
+    """The other letter case of the other letter case is the right key, and would be refused."""
+    once = in_east(WrongKey(how="other-case"), key="s3cret")
+
+    assert in_east(WrongKey(how="other-case"), WrongKey(how="other-case"), key="s3cret") == once
+    assert in_east(WrongKey(how="beginning"), WrongKey(how="longer"), key="s3cret.")[0].faults == (0,)
+
+
 def test_a_key_without_letters_has_no_other_letter_case() -> None:
     """The fault would send the right key, so it changes nothing and leaves no trace."""
     sound = in_east(key="4711")
