@@ -13,7 +13,7 @@ from operator import attrgetter, itemgetter
 
 from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.allowances import Allowances
-from fanin.harness.oracle.bounds import FOREVER, Bounds, bounds_of, forgotten_from
+from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of, forgotten_from
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
 from fanin.harness.oracle.notification_body import instant_ms
 from fanin.harness.oracle.successors import explains
@@ -132,11 +132,26 @@ def _assign(
         key = notification.received.key
         part = owners.get(key) if key else None
         if part is not None and notification.at >= forgotten[part.key] and _is_another(notification, part):
-            part = _sent_last(notification, parts)
-        part = part or next(_likely(notification, bounded, named, evidence))
+            anew = _begun_anew(notification, parts, forgotten)
+            part = part if part in anew else _sent_last(notification, anew or parts)
+        part = part or next(_likely(notification, bounded, named, evidence), None)
+        if part is None:
+            # One that follows from a delivery that comes once more, perhaps when its id is forgotten.
+            part = _sent_last(notification, _begun_anew(notification, parts, forgotten) or parts)
         owners.setdefault(key, part)
         part.add(notification)
     _exchange(bounded, named)
+
+
+def _begun_anew(
+    notification: Notification, parts: Sequence[Operation], forgotten: Mapping[str, int]
+) -> list[Operation]:
+    """The pushes that were forgotten and delivered once more, and have had no outcome since."""
+    at = notification.at
+    if notification.is_late_completion:
+        return []
+    again = (it for it in parts if forgotten[it.key] <= _latest_sent(it, at))
+    return [it for it in again if all(told.at < at - RETENTION_MS for told in it.notifications)]
 
 
 def _exchange(bounded: Sequence[tuple[Operation, Bounds]], named: Collection[str]) -> None:
@@ -214,8 +229,6 @@ def _likely(
         free = [pair for pair in begun if not pair[0].notifications and pair[0].key not in named]
         free.sort(key=lambda pair: not explains(pair[1], notification))
         yield from (it for it, _ in free)
-    # One that follows from a delivery that comes once more, perhaps when its id is forgotten.
-    yield _sent_last(notification, [it for it, _ in bounded])
 
 
 def _sent_last(notification: Notification, parts: Sequence[Operation]) -> Operation:

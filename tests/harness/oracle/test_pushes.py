@@ -287,6 +287,21 @@ def test_when_all_is_forgotten_deliveries_of_any_push_begin_one_operation() -> N
     assert judge(run(*pushes, again[0], unsent, **three)).validity is Validity.INVALID
 
 
+def test_when_all_is_forgotten_each_push_that_is_delivered_again_may_have_an_outcome() -> None:
+    """One each, though nothing says whose it is; and none without a delivery of its own."""
+    one: dict[str, Any] = {"regions": [EAST]}
+    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
+    pushes = (
+        push("op1", 0), sent(EAST, 0), told("completed", 0.1, key="a"),
+        push("op2", MINUTE), sent(EAST, MINUTE, op="op2"), told("completed", MINUTE + 0.1, key="b", op="op2"),
+    )  # fmt: skip
+    first, second = (sent(EAST, 8 * DAY, op=op) for op in ("op1", "op2"))
+    again = [told("completed", 8 * DAY + 0.1 + n, key="cd"[n], **image) for n in range(2)]
+
+    assert judge(run(*pushes, first, second, *again, **one)).findings == ()
+    assert judge(run(*pushes, first, *again, **one)).validity is Validity.INVALID
+
+
 def test_what_names_a_push_that_is_forgotten_may_be_about_one_that_began_anew() -> None:
     """So the push's own outcome, which names none, is another one."""
     details: dict[str, Any] = {"details": {"requestId": "r-2"}}
