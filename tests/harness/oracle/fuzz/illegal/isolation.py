@@ -28,7 +28,7 @@ def answers_wait_for_the_sink(run: LegalRun, rng: random.Random) -> Entries | No
     waiting = [it for it in found if it is not None]
     if len(waiting) < len(found):
         return None  # one that is answered at once speaks against it
-    if len(waiting) <= BY_CHANCE_MAX:
+    if len({it.sent.attempt for it in waiting}) <= BY_CHANCE_MAX:
         return None
     later = [it.sink_answered + rng.randint(0, AFTERWARDS_MS_MAX) for it in waiting]
     usual = _usual_ms(seen_in(run), waiting)
