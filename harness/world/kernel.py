@@ -8,6 +8,7 @@ it is used: the loop, named hosts, their network.
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import simloop
@@ -180,11 +181,22 @@ class VirtualKernel:
 
     @contextmanager
     def virtual_wall_clock(self, epoch_ms: int) -> Iterator[None]:
-        """Let ``time.time()`` and ``datetime.now()`` follow virtual time."""
-        with clocks.time_machine().travel(epoch_ms / 1000, tick=False) as clock:
-            self._loop.on_clock_moved = lambda now_s: clock.move_to(
-                (epoch_ms + self._loop.clock_offset_ms) / 1000 + now_s
-            )
+        """Let ``time.time()`` and ``datetime.now()`` follow virtual time.
+
+        In whole microseconds: as a float, a date is a little less than it was set to, and what an application
+        has of it in whole milliseconds is one of them too early.
+        """
+        at_us = epoch_ms // 1_000 * 1_000_000
+        with clocks.time_machine().travel(epoch_ms // 1_000, tick=False) as clock:
+
+            def follow(now_s: float) -> None:
+                nonlocal at_us
+                before_us = at_us
+                at_us = (epoch_ms + self._loop.clock_offset_ms) * 1_000 + round(now_s * 1_000_000)
+                clock.shift(timedelta(microseconds=at_us - before_us))
+
+            follow(0)
+            self._loop.on_clock_moved = follow
             yield
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:

@@ -213,6 +213,22 @@ def test_the_wall_clock_is_set_and_time_goes_on_evenly() -> None:
     ]
 
 
+def test_the_wall_clock_has_whole_milliseconds() -> None:
+    """A float of today's dates is often a little less, and a deadline made of it came a millisecond early."""
+    kernel, epoch_ms = VirtualKernel(0), 1_767_225_600_123
+    shown: list[int] = []
+
+    async def main() -> None:
+        for _ in range(500):
+            await asyncio.sleep(0.001)
+            shown.append(time.time_ns() // 1_000_000)
+
+    with kernel.foreign_app_sandbox(epoch_ms, run="by-hand"):
+        kernel.run(main())
+
+    assert shown == [epoch_ms + passed_ms for passed_ms in range(1, 501)]
+
+
 def test_what_sets_the_wall_clock_is_imported_when_an_application_needs_it() -> None:
     """Few scenarios need it."""
     code = "import sys, fanin.harness.world.play; sys.exit('time_machine' in sys.modules)"
