@@ -21,6 +21,7 @@ MORE = {
     "demo": "a minute",
     "protocols": "a minute",
     "soak": "five minutes",
+    "power_loss": "three minutes",
     "durable_task": "two minutes",
     "restate": "three minutes",
 }
