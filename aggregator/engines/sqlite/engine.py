@@ -12,18 +12,18 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from fanin.aggregator import log
-from fanin.aggregator.clock import Clock, SteadyClock, SystemClock, longest_sleep_s, watch
+from fanin.aggregator.clock import Clock, SteadyClock, SystemClock, watch
 from fanin.aggregator.engine import Capabilities, OutboxPage, Page, Receipt, TargetState
+from fanin.aggregator.engines.sqlite.commit_record import record_commit
 from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher
 from fanin.aggregator.engines.sqlite.dispatchers import DispatcherFactory, Dispatchers
 from fanin.aggregator.engines.sqlite.outbox import Selection
 from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, OutboxRow
-from fanin.aggregator.engines.sqlite.retention import Retention
+from fanin.aggregator.engines.sqlite.retention import Retention, purge
 from fanin.aggregator.engines.sqlite.store import Store, store_error
 from fanin.aggregator.engines.sqlite.store_thread import StoreThread
 from fanin.aggregator.engines.sqlite.transaction import Transaction
@@ -37,14 +37,12 @@ from fanin.aggregator.engines.sqlite.writer import (
     Writer,
 )
 from fanin.aggregator.errors import StoreBusyError, StoreError, StoreUnreadableError
-from fanin.aggregator.fanin import ArrivalResult, FanIn, OperationId, Phase, Region
-from fanin.aggregator.metrics import Metrics, StoreFigures, record_outcome
+from fanin.aggregator.fanin import FanIn, OperationId, Phase
+from fanin.aggregator.metrics import Metrics, StoreFigures
 from fanin.aggregator.notify.port import Notifier
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 
-# The pause after a failed deletion of outcomes.
-PURGE_RETRY_S = 1.0
 # Room is proved no more often: anyone may ask for it, and it takes a third of a millisecond.
 ROOM_S = 1.0
 # A flush that takes longer makes the service unready. Disks that are overloaded take a second or two.
@@ -154,7 +152,14 @@ class SqliteEngine:
             self._store.close()
             raise store_error(exc, self._store.path) from exc
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._writer.run()), loop.create_task(self._purge())]
+        purging = purge(
+            self._retention,
+            self._store,
+            thread=self._thread,
+            clock=self._clock,
+            has_decided=self._has_decided,
+        )
+        self._tasks = [loop.create_task(self._writer.run()), loop.create_task(purging)]
         if is_real:
             # Other clocks belong to simulated worlds, where no clock is set behind our back.
             self._watcher = loop.create_task(watch(self._clock, self.recheck))
@@ -360,30 +365,9 @@ class SqliteEngine:
             else:
                 self._dispatchers.add(transaction.rows)
         self._after_commit(transaction)
-        metrics = self._metrics
-        rows = sum(len(it.results) if isinstance(it, Results) else 1 for it in batch)
-        metrics.batch.observe(rows + (transaction.expired or 0))
-        decided = [it for it in transaction.effects if it.outcome is not Phase.COMPLETED_LATE]
-        metrics.waiting += transaction.started - len(decided)
-        pending, dead = transaction.discarded
-        metrics.pending += (
-            transaction.enqueued.total() - transaction.delivered - transaction.dead_lettered - pending
-        )
-        metrics.dead += transaction.dead_lettered - transaction.requeued - dead
+        record_commit(self._metrics, transaction, batch, results)
         if self._store.unreadable.changed:
             self._count_rows()
-        every = log.LOGGER.isEnabledFor(logging.DEBUG)
-        lines = []
-        for request, result in zip(batch, results, strict=True):
-            if isinstance(request, Arrival) and isinstance(result, Receipt):
-                standing = result.result
-                metrics.arrivals[request.region, standing] += 1
-                if standing is not ArrivalResult.DUPLICATE:
-                    metrics.lag_s[request.region].observe(_lag_s(result.state, request.region))
-                if every or standing is not ArrivalResult.COUNTED:
-                    lines.append(log.line(standing, operation=request.operation_id, region=request.region))
-        lines += [record_outcome(metrics, effect) for effect in transaction.effects]
-        log.lines(logging.INFO, lines)
 
     def _measure_store(self) -> StoreFigures:
         if not self._open:
@@ -409,33 +393,3 @@ class SqliteEngine:
         except StoreError:
             return None
         return 0.0 if oldest_ms is None else max(0, self._clock.now_ms() - oldest_ms) / 1000
-
-    # --- retention ---
-
-    async def _purge(self) -> None:
-        """Delete outcomes whose retention is over, a few at a time."""
-        while True:
-            self._has_decided.clear()
-            try:
-                rest_s = await self._purge_some()
-            except (sqlite3.Error, StoreError) as exc:
-                log.event(logging.WARNING, "not-purged", reason=exc)
-                rest_s = PURGE_RETRY_S
-            if rest_s is None:
-                await self._has_decided.wait()
-            else:
-                await asyncio.sleep(min(rest_s, longest_sleep_s(self._clock)))
-
-    async def _purge_some(self) -> float | None:
-        async with self._thread.turn:
-            try:
-                return await self._thread.run(partial(self._retention.step, self._clock.now_ms()))
-            except (sqlite3.Error, StoreError):
-                self._store.rollback()
-                raise
-
-
-def _lag_s(state: FanIn, region: Region) -> float:
-    """How long after its operation's first arrival a region reported."""
-    at_ms = state.arrived.get(region) or state.late[region]
-    return (at_ms - state.started_ms) / 1000

@@ -4,14 +4,25 @@ An operation whose notification is pending is kept beyond its retention: were it
 start a second operation while the outcome of the first one is being sent. A dead letter keeps nothing.
 """
 
+import asyncio
+import logging
+import sqlite3
+from functools import partial
+
+from fanin.aggregator import log
+from fanin.aggregator.clock import Clock, longest_sleep_s
 from fanin.aggregator.engines.sqlite.store import Store
+from fanin.aggregator.engines.sqlite.store_thread import StoreThread
 from fanin.aggregator.engines.sqlite.unreadable import SET_ASIDE
+from fanin.aggregator.errors import StoreError
 from fanin.aggregator.notify.target import OUTCOMES
 
 # How many rows a step reads, the pause between steps, and how often deletions are due.
 STEP = 200
 PAUSE_S = 0.05
 GRAIN_MS = 60_000
+# The pause after a failed deletion.
+RETRY_S = 1.0
 
 _BEGINNING = (-1, -1)
 # As the file has them.
@@ -53,3 +64,37 @@ class Retention:
         ended = len(found) < STEP
         self._passed[outcome] = _BEGINNING if ended else found[-1]
         return ended
+
+
+async def purge(
+    retention: Retention, store: Store, *, thread: StoreThread, clock: Clock, has_decided: asyncio.Event
+) -> None:
+    """Delete outcomes whose retention is over, until cancelled.
+
+    Args:
+        retention: Deletes a few at a time.
+        store: Which it deletes from.
+        thread: Where it works.
+        clock: Says what is over.
+        has_decided: Set when there is a new outcome.
+    """
+    while True:
+        has_decided.clear()
+        try:
+            async with thread.turn:
+                rest_s = await thread.run(partial(_step, retention, store, clock.now_ms()))
+        except (sqlite3.Error, StoreError) as exc:
+            log.event(logging.WARNING, "not-purged", reason=exc)
+            rest_s = RETRY_S
+        if rest_s is None:
+            await has_decided.wait()
+        else:
+            await asyncio.sleep(min(rest_s, longest_sleep_s(clock)))
+
+
+def _step(retention: Retention, store: Store, now_ms: int) -> float | None:
+    try:
+        return retention.step(now_ms)
+    except (sqlite3.Error, StoreError):
+        store.rollback()
+        raise
