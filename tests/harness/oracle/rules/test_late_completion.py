@@ -153,7 +153,7 @@ WRONG = {
             *MIXED, *(told(3_600.01 + n, key=f"late{n}", tag="t") for n in range(3)),
             correlation="image", ids="distinct",
         ),
-        "and there were 2 outcomes at most",
+        "and there were 2 pushes",
     ),
     "never": (run(*LATE), "was completed late, at +10m00.003s, and that was not notified"),
     "where it is not": (run(*LATE, told(600.01), notifies_late=False), "timed_out at +2m00.01s and None"),
