@@ -9,31 +9,34 @@ there are pushes are right.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of, forgotten_from
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
+from fanin.harness.oracle.images_alike import image_of, images_alike, of_image
 from fanin.harness.oracle.notification_body import instant_ms
-from fanin.harness.oracle.successors import explains
+from fanin.harness.oracle.successors import Successors, explains
 
 
 def separate(evidence: Evidence) -> Evidence:
     """Make an operation of every push that certainly is one."""
     if evidence.scenario.correlation != "image":
         return evidence
-    operations: list[Operation] = []
+    parts = {operation.key: _parts(operation, evidence) for operation in evidence.operations}
     allowances = Allowances(evidence)
     operation_of = dict(evidence.operation_of)
-    for operation in evidence.operations:
-        parts = _parts(operation, evidence)
-        if len(parts) > 1:
-            notifications = [*operation.notifications, *operation.late_completions]
-            _assign(sorted(notifications, key=attrgetter("index")), parts, evidence, allowances)
-            operation_of |= {it.sent.attempt: part for part in parts for it in part.attempts}
-        operations += parts
-    return replace(evidence, operations=tuple(operations), operation_of=operation_of)
+    for alike in images_alike(evidence.operations):
+        of_all = [part for operation in alike for part in parts[operation.key]]
+        if len(of_all) > 1:
+            read = [it for operation in alike for it in operation.read]
+            for operation in alike:
+                operation.notifications, operation.late_completions = [], []
+            _assign(sorted(read, key=attrgetter("index")), of_all, evidence, allowances)
+            operation_of |= {it.sent.attempt: part for part in of_all for it in part.attempts}
+    operations = tuple(part for of_one in parts.values() for part in of_one)
+    return replace(evidence, operations=operations, operation_of=operation_of)
 
 
 def _parts(operation: Operation, evidence: Evidence) -> list[Operation]:
@@ -125,33 +128,49 @@ def _assign(
     first: dict[str | None, Notification] = {
         it.received.key: it for it in reversed(notifications) if it.received.key
     }
-    owners = _named(first, bounded, evidence)
+    twins = len({image_of(it) for it in parts}) > 1
+    # By index: the pushes that each may be about.
+    fitting = {it.index: of_image(it, bounded, evidence) if twins else bounded for it in notifications}
+    owners = _named(first, fitting, bounded, evidence)
     # What comes when a push is forgotten may be about an operation that a delivery of it began anew.
     named = {part.key for key, part in owners.items() if first[key].at < forgotten[part.key]}
     for notification in notifications:
-        key = notification.received.key
+        key, possible = notification.received.key, fitting[notification.index]
         part = owners.get(key) if key else None
         if part is not None and notification.at >= forgotten[part.key] and _is_another(notification, part):
-            anew = _begun_anew(notification, parts, forgotten)
-            part = part if part in anew else _sent_last(notification, anew or parts)
-        part = part or next(_likely(notification, bounded, named, evidence), None)
+            its = [it for it in parts if image_of(it) == image_of(part)]
+            anew = _begun_anew(notification, its, forgotten, evidence)
+            part = part if part in anew else _sent_last(notification, anew or its)
+        part = part or next(_likely(notification, possible, named, evidence), None)
         if part is None:
             # One that follows from a delivery that comes once more, perhaps when its id is forgotten.
-            part = _sent_last(notification, _begun_anew(notification, parts, forgotten) or parts)
+            among = [it for it, _ in possible]
+            part = _sent_last(notification, _begun_anew(notification, among, forgotten, evidence) or among)
         owners.setdefault(key, part)
         part.add(notification)
     _exchange(bounded, named)
 
 
 def _begun_anew(
-    notification: Notification, parts: Sequence[Operation], forgotten: Mapping[str, int]
+    notification: Notification,
+    parts: Sequence[Operation],
+    forgotten: Mapping[str, int],
+    evidence: Evidence,
 ) -> list[Operation]:
-    """The pushes that were forgotten and delivered once more, and have had no outcome since."""
+    """The pushes that were forgotten and delivered once more, and have had no outcome since.
+
+    Those among them of which a delivery may have led to this one, if there are any.
+    """
     at = notification.at
     if notification.is_late_completion:
         return []
     again = (it for it in parts if forgotten[it.key] <= _latest_sent(it, at))
-    return [it for it in again if all(told.at < at - RETENTION_MS for told in it.notifications)]
+    found = [it for it in again if all(told.at < at - RETENTION_MS for told in it.notifications)]
+    if not found[1:]:
+        return found
+    successors = ((it, Successors(it, evidence, of_image=True)) for it in found)
+    explaining = [it for it, its in successors if its.of(forgotten[it.key], notification).explaining]
+    return explaining or found
 
 
 def _exchange(bounded: Sequence[tuple[Operation, Bounds]], named: Collection[str]) -> None:
@@ -168,12 +187,16 @@ def _exchange(bounded: Sequence[tuple[Operation, Bounds]], named: Collection[str
 
 
 def _is_another(notification: Notification, part: Operation) -> bool:
-    """Whether it is no repetition of what the sink has read of this push, and has not accepted yet."""
-    return not any(notification.repeats(it) for it in part.read) or any(it.accepted for it in part.read)
+    """Whether it is no repetition of what the sink has read of this push of late, or has not accepted yet."""
+    repeated = [it for it in part.read if notification.repeats(it)]
+    if any(it.at > notification.at - RETENTION_MS for it in repeated):
+        return False
+    return not repeated or any(it.accepted for it in part.read)
 
 
 def _named(
     first: Mapping[str | None, Notification],
+    fitting: Mapping[int, Sequence[tuple[Operation, Bounds]]],
     bounded: Sequence[tuple[Operation, Bounds]],
     evidence: Evidence,
 ) -> dict[str | None, Operation]:
@@ -186,7 +209,7 @@ def _named(
             having.setdefault(known, []).append(part)
     found: dict[str | None, Operation] = {}
     for key, notification in first.items():
-        body, offsets = notification.body, _near(notification, bounded, evidence)
+        body, offsets = notification.body, _near(notification, fitting[notification.index], evidence)
         exact = [it for it, offset in offsets if offset == 0]
         near = exact if len(exact) == 1 else [it for it, _ in offsets]
         if _deadline(notification, evidence) is None:
@@ -194,6 +217,11 @@ def _named(
         if len(near) == 1:
             found[key] = near[0]
     return found
+
+
+def _is_free(part: Operation) -> bool:
+    """Whether it may have another outcome: one for each push."""
+    return len({it.received.key for it in part.notifications}) < part.pushes
 
 
 def _deadline(notification: Notification, evidence: Evidence) -> int | None:
@@ -222,12 +250,13 @@ def _likely(
 ) -> Iterator[Operation]:
     """The pushes that a notification may be about, the likeliest first."""
     if _deadline(notification, evidence) is not None:
-        near = sorted(_near(notification, bounded, evidence), key=itemgetter(1))
+        near = _near(notification, bounded, evidence)
+        near.sort(key=lambda pair: (pair[0].key in named or not _is_free(pair[0]), pair[1]))
         yield from (it for it, _ in near)
     else:
         begun = (pair for pair in bounded if pair[1].decided_from <= notification.at)
-        free = [pair for pair in begun if not pair[0].notifications and pair[0].key not in named]
-        free.sort(key=lambda pair: not explains(pair[1], notification))
+        free = [pair for pair in begun if _is_free(pair[0]) and pair[0].key not in named]
+        free.sort(key=lambda pair: (not explains(pair[1], notification), pair[0].events[0].host != ""))
         yield from (it for it, _ in free)
 
 
