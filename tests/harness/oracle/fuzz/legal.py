@@ -19,7 +19,7 @@ from tests.harness.oracle.fuzz.slow_answers import slow_by_chance
 from tests.harness.oracle.fuzz.surroundings import drawn
 
 UNAWAITED = ("chart_delete", "quarantine", "ping")
-_BURSTS = 0.05
+_BURSTS, _TWINS, _OPS_MAX = 0.05, 0.06, 4
 # What is fanned in, and what of a push is then left out.
 _FILTERS: tuple[tuple[Only, dict[str, str | None]], ...] = (
     (Only(), {}),
@@ -42,6 +42,8 @@ def legal_run(seed: int) -> LegalRun:
     while ops:
         together = ops.pop() if rng.random() < 0.7 or len(ops) < 2 else (ops.pop(), ops.pop())
         run.subjects.append(_subject(run, (together,) if isinstance(together, str) else together, left_out))
+    if len(run.around.ops) < _OPS_MAX and rng.random() < _TWINS:
+        _add_twin(run)
     for subject in run.subjects:
         deliveries.plan(run, subject)
     for _ in range(0 if run.around.stalled else rng.choice((0, 0, 0, 1, 2))):
@@ -108,6 +110,21 @@ def _subject(run: LegalRun, ops: tuple[str, ...], left_out: dict[str, str | None
         apart = max(around.timeouts) + 10_000 if in_order or rng.random() < 0.3 else 0
         at += apart + rng.choice((0, rng.randint(0, around.latest + 1)))
     return subject
+
+
+def _add_twin(run: LegalRun) -> None:
+    """The same image by payloads that leave out the host: another key, where the image is the key."""
+    rng = run.around.rng
+    found = [it.events[0] for it in run.subjects if len(it.events) == 1 and it.awaited and it.events[0].host]
+    if not found:
+        return
+    event, op = rng.choice(found), f"op{_OPS_MAX + 1}"
+    run.around.ops = (*run.around.ops, op)
+    ids = _ids(run, op, own_ids=rng.random() < 0.5)
+    details = {"mediaType": "application/oci"}
+    twin = replace(event, at=_instant(run), op=op, host="", ids=ids, details=details)
+    run.subjects.append(Subject([twin], awaited=True))
+    run.entries.append(twin)
 
 
 def _details(action: str, op: str, image: str) -> dict[str, str]:

@@ -119,8 +119,10 @@ def _attempt(run: LegalRun, message: _Message, at: int, fault: SinkFault | None)
 
 def _body(run: LegalRun, truth: Truth) -> dict[str, Any]:
     event, rng = truth.event, run.around.rng
+    # The image is named in any notation that has the repository and the tag or the digest.
     image = f"{event.action}:{event.host}/{event.repository}:{event.tag}@{event.digest}"
-    ids = [*truth.ids, *([image] if run.correlation == "image" else [])]
+    short = f"{event.repository}:{event.tag}" if event.tag else f"{event.repository}@{event.digest}"
+    ids = [*truth.ids, *((image, short) if run.correlation == "image" else ())]
     spell = rng.choice((str, str.upper, lambda name: f" {name}"))
     body: dict[str, Any] = {
         "id": rng.choice(ids),
