@@ -110,17 +110,22 @@ class _Generations:
             if len(self.all) == 1:
                 return self._successor(notification, explained=True) or self._later(notification) or first
         number = len(self.all) - self._remembered
-        if notification.received.key not in self._keys and self._may_be_one_more(number, notification.at):
-            own = self._own if self._remembered == 0 else self._successors
-            events = self._operation.events
-            return self._begun(self._mixed(notification, own), events[min(number, len(events) - 1)].op)
-        return self._successor(notification)
+        is_new = notification.received.key not in self._keys
+        if is_new and number < self._operation.pushes:
+            return self._one_more(notification, number)
+        if (successor := self._successor(notification)) is not None:
+            return successor
+        # Those of one retention are counted only where it may not be another one.
+        bounds = self.all[self._remembered].bounds
+        if is_new and number < outcomes_at_most(self._operation, bounds, notification.at):
+            return self._one_more(notification, number)
+        return None
 
-    def _may_be_one_more(self, number: int, at: int) -> bool:
-        """Whether pushes that may have mixed can have had more outcomes than so many by an instant."""
-        if number < self._operation.pushes:
-            return True
-        return number < outcomes_at_most(self._operation, self.all[self._remembered].bounds, at)
+    def _one_more(self, notification: Notification, number: int) -> _Open:
+        """Of pushes that may have mixed: the outcome after so many."""
+        own = self._own if self._remembered == 0 else self._successors
+        events = self._operation.events
+        return self._begun(self._mixed(notification, own), events[min(number, len(events) - 1)].op)
 
     def _later(self, notification: Notification) -> _Open | None:
         """The second of several pushes, where the sink has read nothing of the first one."""

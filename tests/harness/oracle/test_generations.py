@@ -255,6 +255,23 @@ def test_after_the_retention_there_may_be_as_many_again() -> None:
     assert [len(it.notifications) for it in mixed(*more, *told)] == [1, 1, 1, 1]
 
 
+def test_after_the_retention_those_of_the_one_before_are_not_counted() -> None:
+    """There may have been a third one then, of which the sink has read nothing."""
+    pushes = (occurred(op, 0, digest="sha256:1", tag="t", ids=op) for op in ("op1", "op2"))
+    before = (
+        sent(EAST, 0), sent(EAST, 130, op="op2"), sent(WEST, 260), sent(WEST, 270, op="op2", error="reset")
+    )  # fmt: skip
+    more = (sent(EAST, 8 * DAY), sent(EAST, 8 * DAY + 300, op="op2"))
+    instants = (120.1, 250.1, 8 * DAY + 120.1, 8 * DAY + 420.1)
+    told = (notified("timed_out", at, WEST, key=f"k{at}", tag="t") for at in instants)
+    evidence = separate(collect(history(*pushes, *before, *more, *told, correlation="image")))
+    (operation,) = evidence.operations
+
+    found = generations(operation, evidence, Allowances(evidence))
+
+    assert [len(it.notifications) for it in found] == [1, 1, 1, 1]
+
+
 def test_the_sink_may_have_read_the_later_outcome_first() -> None:
     """The first generation is the one whose bounds allow what it says."""
     wrong = notified("timed_out", 2, EAST, key="late", tag="t")
