@@ -255,21 +255,38 @@ def test_after_the_retention_there_may_be_as_many_again() -> None:
     assert [len(it.notifications) for it in mixed(*more, *told)] == [1, 1, 1, 1]
 
 
+# Two pushes whose webhooks overtake each other: a third operation may have begun with the last one.
+OVERTAKEN = (
+    *(occurred(op, 0, digest="sha256:1", tag="t", ids=op) for op in ("op1", "op2")),
+    sent(EAST, 0), sent(EAST, 130, op="op2"), sent(WEST, 260), sent(WEST, 270, op="op2", error="reset"),
+)  # fmt: skip
+
+
+def overtaken(*lines: Line) -> list[int]:
+    """How many notifications each generation of them has."""
+    evidence = separate(collect(history(*OVERTAKEN, *lines, correlation="image")))
+    (operation,) = evidence.operations
+    found = generations(operation, evidence, Allowances(evidence))
+    return [len(it.notifications) for it in found]
+
+
+def timed_out(*instants: float, missing: str = WEST) -> list[Line]:
+    return [notified("timed_out", at, missing, key=f"k{at}", tag="t") for at in instants]
+
+
+def test_of_pushes_that_overtake_each_other_there_may_be_more_outcomes_than_pushes() -> None:
+    """As many as may have begun, and no more."""
+    two, third = timed_out(120.1, 250.1), timed_out(390.1, missing=EAST)
+
+    assert overtaken(*two, *third) == [1, 1, 1]
+    assert overtaken(*two, *third, *timed_out(500, missing=EAST)) == [1, 1, 2]
+
+
 def test_after_the_retention_those_of_the_one_before_are_not_counted() -> None:
     """There may have been a third one then, of which the sink has read nothing."""
-    pushes = (occurred(op, 0, digest="sha256:1", tag="t", ids=op) for op in ("op1", "op2"))
-    before = (
-        sent(EAST, 0), sent(EAST, 130, op="op2"), sent(WEST, 260), sent(WEST, 270, op="op2", error="reset")
-    )  # fmt: skip
     more = (sent(EAST, 8 * DAY), sent(EAST, 8 * DAY + 300, op="op2"))
-    instants = (120.1, 250.1, 8 * DAY + 120.1, 8 * DAY + 420.1)
-    told = (notified("timed_out", at, WEST, key=f"k{at}", tag="t") for at in instants)
-    evidence = separate(collect(history(*pushes, *before, *more, *told, correlation="image")))
-    (operation,) = evidence.operations
 
-    found = generations(operation, evidence, Allowances(evidence))
-
-    assert [len(it.notifications) for it in found] == [1, 1, 1, 1]
+    assert overtaken(*more, *timed_out(120.1, 250.1, 8 * DAY + 120.1, 8 * DAY + 420.1)) == [1, 1, 1, 1]
 
 
 def test_the_sink_may_have_read_the_later_outcome_first() -> None:
