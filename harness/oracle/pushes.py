@@ -17,7 +17,7 @@ from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
 from fanin.harness.oracle.images_alike import image_of, images_alike, of_image
 from fanin.harness.oracle.notification_body import instant_ms
-from fanin.harness.oracle.successors import Successors, explains
+from fanin.harness.oracle.successors import Successors, explains, fits
 
 
 def separate(evidence: Evidence) -> Evidence:
@@ -98,8 +98,9 @@ def _is_over(part: Operation, later: Sequence[Attempt], evidence: Evidence) -> b
     drift = evidence.run.clock_drift
     begins = min(it.sent.at for it in later if it.counts is not False) - drift
     scenario, *undecidable = evidence.configured_for(part)
-    reported = {it.region for it in part.attempts if it.counts and it.ended_at + drift < begins}
     # A region that is expected only now has reported no push: it need not begin one, and may be refused.
+    its = (it for it in part.attempts if it.region in scenario.regions)
+    reported = {it.region for it in its if it.counts and it.ended_at + drift < begins}
     report = {it.region for it in later if it.awaited and not it.invalid_because}
     bounds = bounds_of(part.attempts, scenario, clock_drift=drift)
     return not undecidable and reported >= {*scenario.regions, *report} and bounds.decided_until < begins
@@ -140,6 +141,7 @@ def _assign(
         if part is not None and notification.at >= forgotten[part.key] and _is_another(notification, part):
             its = [it for it in parts if image_of(it) == image_of(part)]
             anew = _begun_anew(notification, its, forgotten, evidence)
+            anew = anew or _begun_anew(notification, [it for it, _ in possible], forgotten, evidence)
             part = part if part in anew else _sent_last(notification, anew or its)
         part = part or next(_likely(notification, possible, named, evidence), None)
         if part is None:
@@ -165,12 +167,22 @@ def _begun_anew(
     if notification.is_late_completion:
         return []
     again = (it for it in parts if forgotten[it.key] <= _latest_sent(it, at))
-    found = [it for it in again if all(told.at < at - RETENTION_MS for told in it.notifications)]
+    found = [it for it in again if _latest_outcome_at(it) < at - RETENTION_MS]
     if not found[1:]:
         return found
     successors = ((it, Successors(it, evidence, of_image=True)) for it in found)
-    explaining = [it for it, its in successors if its.of(forgotten[it.key], notification).explaining]
+    explaining = [
+        it
+        for it, its in successors
+        if any(fits(x, notification, evidence) for x in its.of(forgotten[it.key], notification).explaining)
+    ]
     return explaining or found
+
+
+def _latest_outcome_at(part: Operation) -> int:
+    """When the sink read its latest outcome first: what it refuses may be repeated for days."""
+    first = {it.received.key: it.at for it in reversed(part.notifications)}
+    return max(first.values(), default=-FOREVER)
 
 
 def _exchange(bounded: Sequence[tuple[Operation, Bounds]], named: Collection[str]) -> None:

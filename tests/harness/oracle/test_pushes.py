@@ -130,6 +130,20 @@ def test_a_region_that_is_expected_only_now_need_not_begin_a_push() -> None:
     assert [it.pushes for it in separate(collect(refused)).operations] == [2]
 
 
+def test_a_region_that_its_push_did_not_wait_for_has_not_reported_it() -> None:
+    """Though its webhook was accepted: it need not begin the next push, nor count for it."""
+    regions = {"regions": [EAST, WEST, NORTH], "expects": [EAST, WEST]}
+    grown = (down(0.5, "stop"), up(1, "start", expects=(EAST, WEST, NORTH)), sent(NORTH, 2))
+    first = (*pushed("op1", 0), told("completed", 0.1, key="a", arrived=[EAST, WEST]))
+    ignored = (sent(NORTH, MINUTE, op="op2"), both(MINUTE, op="op2"))
+    played = run(
+        *first, *grown, push("op2", MINUTE), *ignored,
+        told("timed_out", MINUTE + 120.1, NORTH, key="b", op="op2"), **regions,
+    )  # fmt: skip
+
+    assert judge(played).findings == ()
+
+
 def test_notifications_go_to_their_push_by_key_deadline_or_order() -> None:
     """A deadline says it; without one, the earliest push that has none; what is repeated follows its key."""
     epoch = {"run": {"epoch": 1_000_000_000_000}}
