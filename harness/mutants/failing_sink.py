@@ -187,6 +187,13 @@ MUTANTS = (
         vary(send=_no_longer_than(DAY_MS)),
     ),
     Mutant(
+        "gives-up-after-two-days",
+        ("B58",),
+        "Tries for two days, so the notification is lost if the sink is broken over a weekend.",
+        "sink-gone-for-days",
+        vary(send=_no_longer_than(2 * DAY_MS)),
+    ),
+    Mutant(
         "doubles-pauses-for-ever",
         ("B58",),
         "Doubles the pause after each attempt without a limit, so after an outage of hours it waits for"

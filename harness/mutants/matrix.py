@@ -19,7 +19,8 @@ from fanin.simulator.language.scenario import Scenario
 _PRELOAD = ("fanin.harness.mutants.registry", "fanin.harness.oracle.oracle", "fanin.harness.world.play")
 # Of an operation that a scenario repeats more often, only so many repetitions are played.
 REPEAT_MAX = 12
-# Scenarios that are about how many operations there are, so that all repetitions are played.
+# Scenarios that are about how many operations there are: all repetitions are played by the mutants that they
+# show best, and by the healthy variants.
 IN_FULL = frozenset({"hundreds-in-hand"})
 
 
@@ -81,14 +82,16 @@ def verdicts_of(variant: str, scenarios: Sequence[str]) -> dict[str, Validity]:
     Left out are scenarios that need other capabilities (`is_played_with`), and for a variant that keeps its
     state in memory those with a crash.
     """
+    from fanin.harness.mutants.mutant import Mutant
     from fanin.harness.mutants.registry import HEALTHY, MUTANTS
     from fanin.harness.oracle.oracle import judge
     from fanin.harness.world.play import play
 
     survives = variant in MUTANTS or HEALTHY[variant].survives_crash
     it = (MUTANTS if variant in MUTANTS else HEALTHY)[variant]
+    in_full = {it.scenario} if isinstance(it, Mutant) else set(scenarios)
     return {
-        name: judge(play(scenario_of(name), factory=it.factory)).validity
+        name: judge(play(scenario_of(name, in_full=name in in_full), factory=it.factory)).validity
         for name in scenarios
         if (survives or not has_crash(scenario_of(name)))
         and is_played_with(scenario_of(name), it.capabilities)
@@ -110,8 +113,12 @@ def has_crash(scenario: Scenario) -> bool:
 
 
 @cache
-def scenario_of(name: str) -> Scenario:
-    """A scenario of the pack, with no operation repeated more often than `REPEAT_MAX` but for `IN_FULL`.
+def scenario_of(name: str, *, in_full: bool = True) -> Scenario:
+    """A scenario of the pack, with no operation repeated more often than `REPEAT_MAX`.
+
+    Args:
+        name: The scenario's.
+        in_full: Repeat as often as the scenario says, if it is one of `IN_FULL`.
 
     Raises:
         ScenarioError: there is no such scenario, or it cannot be read.
@@ -120,7 +127,7 @@ def scenario_of(name: str) -> Scenario:
     from fanin.simulator.pack import find
 
     scenario = load(find(name))
-    if name in IN_FULL:
+    if in_full and name in IN_FULL:
         return scenario
     fewer = tuple(
         msgspec.structs.replace(operation, repeat=min(operation.repeat, REPEAT_MAX))

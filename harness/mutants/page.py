@@ -20,7 +20,8 @@ there are *healthy variants*, which are unusual and right; no scenario may accus
 The numbers (B01 …) are those of [bugs.md](bugs.md), which describes each bug and cites where it was reported.
 
 Every variant plays every scenario with seed 0. Operations that a scenario repeats more than {REPEAT_MAX}
-times are repeated {REPEAT_MAX} times, except where their number is the point: {", ".join(sorted(IN_FULL))}.
+times are repeated {REPEAT_MAX} times. In {", ".join(sorted(IN_FULL))} their number is the point:
+the mutants that it shows best, and the healthy variants, play all of them.
 A variant that is about a capability beyond the contract (envelopes, signatures, replicas, a clock that is
 set) plays the scenarios that need just that; the others do not play those.
 

@@ -34,6 +34,7 @@ from fanin.harness.mutants import (
     start,
     survival,
     timer,
+    unusual_request,
     wait,
 )
 from fanin.harness.mutants.mutant import Healthy, Mutant
@@ -59,6 +60,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     sent_body,
     failing_sink,
     response,
+    unusual_request,
     overload,
     configuration,
     interest,

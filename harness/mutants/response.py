@@ -14,7 +14,6 @@ from fanin.aggregator.wire import ACTIONS, PING, Arrival
 from fanin.harness.mutants.middleware import (
     AppResponse,
     Forward,
-    Handler,
     WebhookCall,
     intercept,
     replace_status,
@@ -27,10 +26,7 @@ from fanin.harness.world.target import AppFactory
 # Longer than any sender waits.
 SLOW_S = 20
 LOCK_UPGRADE_S = 0.001
-DOCUMENTED = {"id", "timestamp", "action", "target", "request"}
-BAD_REQUEST, UNAUTHORIZED, TOO_LARGE, UNPROCESSABLE = 400, 401, 413, 422
-# What a framework's parser of JSON accepts by default; Express has this limit.
-PARSER_BYTES_MAX = 102_400
+BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 400, 401, 422
 
 
 class _LockedError(RequestError):
@@ -83,44 +79,6 @@ async def _hang_on_malformed_body(call: WebhookCall, forward: Forward) -> AppRes
     if answer.status == BAD_REQUEST:
         await asyncio.Event().wait()
     return answer
-
-
-async def _lose_body_at_upgrade(call: WebhookCall, forward: Forward) -> AppResponse:
-    return await forward(call.with_body(b"") if "upgrade" in call.headers else call)
-
-
-def _refuse_if(condition: Callable[[dict[str, Any]], bool]) -> Handler:
-    """Refuse webhooks by their payload."""
-
-    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
-        return AppResponse(BAD_REQUEST) if condition(call.payload) else await forward(call)
-
-    return handle
-
-
-def _refuse_longer_than(bytes_max: int) -> Handler:
-    async def handle(call: WebhookCall, forward: Forward) -> AppResponse:
-        return AppResponse(TOO_LARGE) if len(call.body) > bytes_max else await forward(call)
-
-    return handle
-
-
-def _has_unknown_fields(payload: dict[str, Any]) -> bool:
-    return not payload.keys() <= DOCUMENTED
-
-
-def _lacks_optional_fields(payload: dict[str, Any]) -> bool:
-    return payload.get("action", PING) != PING and payload.get("request") is None
-
-
-def _lacks(name: str, action: str) -> Callable[[dict[str, Any]], bool]:
-    """Whether a payload for this action lacks a field of its target, or has an empty one."""
-
-    def lacks(payload: dict[str, Any]) -> bool:
-        target = payload.get("target")
-        return payload.get("action") == action and isinstance(target, dict) and not target.get(name)
-
-    return lacks
 
 
 def _with_right_key(
@@ -241,36 +199,6 @@ MUTANTS = (
         vary(middleware=intercept(_hang_on_malformed_body)),
     ),
     Mutant(
-        "refuses-unknown-fields",
-        ("B62",),
-        "Refuses payloads with fields that are not documented, so when the registry adds a field, nothing"
-        " completes any more.",
-        "rude-traffic",
-        vary(middleware=intercept(_refuse_if(_has_unknown_fields))),
-    ),
-    Mutant(
-        "refuses-long-bodies",
-        ("B62",),
-        "Keeps its framework's limit of 100 KiB for a body, so a longer payload is refused.",
-        "rude-traffic",
-        vary(middleware=intercept(_refuse_longer_than(PARSER_BYTES_MAX))),
-    ),
-    Mutant(
-        "requires-optional-fields",
-        ("B62",),
-        "Requires fields that not every payload has, so charts, which come without a request, are refused.",
-        "every-action",
-        vary(middleware=intercept(_refuse_if(_lacks_optional_fields))),
-    ),
-    Mutant(
-        "loses-body-at-upgrade",
-        (),
-        "Takes what follows an offer of another protocol for that protocol, so a webhook that offers HTTP/2"
-        " has no body and is refused.",
-        "upgrade-offered",
-        vary(middleware=intercept(_lose_body_at_upgrade)),
-    ),
-    Mutant(
         "accepts-any-key",
         (),
         "Checks whether there is a key and not which one, so every key gives access.",
@@ -336,20 +264,6 @@ MUTANTS = (
         " makes the deadline too early.",
         "rude-traffic",
         _begins_with((BAD_REQUEST,)),
-    ),
-    Mutant(
-        "requires-media-type",
-        ("B62",),
-        "Requires the media type, so a payload without it is refused.",
-        "every-action",
-        vary(middleware=intercept(_refuse_if(_lacks("mediaType", "push")))),
-    ),
-    Mutant(
-        "requires-a-tag",
-        ("B62",),
-        "Requires a tag of every push, so a push by digest is refused.",
-        "every-action",
-        vary(middleware=intercept(_refuse_if(_lacks("tag", "push")))),
     ),
     Mutant(
         "fans-in-pings",

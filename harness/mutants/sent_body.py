@@ -14,6 +14,7 @@ from fanin.harness.mutants.variation import Send, vary
 from fanin.harness.world.target import AppFactory
 
 NAMED_MAX = 5
+COLUMN_LENGTH = 100
 DIGEST_LENGTH = 19  # as docker prints them: sha256: and twelve digits
 
 
@@ -44,6 +45,10 @@ def _with_key(key_of: Any) -> AppFactory:
 def _image_of(notification: Notification) -> str:
     subject = notification.subject
     return f"{subject.repository}:{subject.tag}"
+
+
+def _cut(name: str | None) -> str | None:
+    return name[:COLUMN_LENGTH] if name else name
 
 
 def _content_of_the_last(send: Send, _clock: Clock) -> Send:
@@ -138,6 +143,13 @@ MUTANTS = (
         "Shortens the digest as command lines do, so the notification names no image that exists.",
         "slow-region",
         _with_fields(digest=lambda it: (it.subject.digest or "")[:DIGEST_LENGTH] or None),
+    ),
+    Mutant(
+        "names-cut-short",
+        (),
+        "Keeps names in columns of 100 characters, so a notification names a repository that does not exist.",
+        "every-action",
+        _with_fields(repository=lambda it: _cut(it.subject.repository), tag=lambda it: _cut(it.subject.tag)),
     ),
     Mutant(
         "names-five-missing",

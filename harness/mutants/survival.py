@@ -3,13 +3,14 @@
 import asyncio
 
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.fanin import Phase
+from fanin.aggregator.fanin import FanIn, Phase
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import ALL, VariedEngine, vary
 
 DAY_MS = 86_400_000
 STARTS_FOR_S = 343
+REMEMBERED = 100
 
 
 class _StartsForMinutes(VariedEngine):
@@ -21,18 +22,46 @@ class _StartsForMinutes(VariedEngine):
             await asyncio.sleep(STARTS_FOR_S)
 
 
-class _RemembersFromTheStart(VariedEngine):
-    """Deletes an operation seven days after it began, if it has had its outcome by then."""
+class _Forgets(VariedEngine):
+    """Deletes what is finished when it should not."""
 
     async def deliver(self, arrival: Arrival) -> Receipt:
         state = await self.inspect(arrival.operation_id)
-        forgotten_ms = self.clock.now_ms() - self.settings.retention_ms
-        if state is not None and state.decided_ms is not None and state.started_ms < forgotten_ms:
+        if state is not None and state.decided_ms is not None and self.forgets(state):
             self.store.begin()
             known = self.store.load([arrival.operation_id])[arrival.operation_id]
             self.store.purge([known[0]] if isinstance(known, tuple) else [])
             self.store.commit()
         return await super().deliver(arrival)
+
+    def forgets(self, state: FanIn) -> bool:
+        """Whether an operation that has its outcome is forgotten by now."""
+        raise NotImplementedError
+
+
+class _RemembersFromTheStart(_Forgets):
+    """Deletes an operation seven days after it began, if it has had its outcome by then."""
+
+    def forgets(self, state: FanIn) -> bool:
+        return state.started_ms < self.clock.now_ms() - self.settings.retention_ms
+
+
+class _ForgetsTimeouts(_Forgets):
+    def forgets(self, state: FanIn) -> bool:
+        return state.phase is Phase.TIMED_OUT and state.deadline_ms < self.clock.now_ms() - DAY_MS
+
+
+class _RemembersAHundred(_Forgets):
+    """Deletes the operation that was decided first when a hundred others are."""
+
+    def forgets(self, state: FanIn) -> bool:
+        later = (
+            it
+            for phase in (Phase.COMPLETED, Phase.TIMED_OUT)
+            for it in self.store.page(phase, None, ALL).states
+            if (it.decided_ms or 0) > (state.decided_ms or 0)
+        )
+        return sum(1 for _ in later) >= REMEMBERED
 
 
 class _TidiesUpAtTheStart(VariedEngine):
@@ -80,5 +109,27 @@ MUTANTS = (
         "Counts the retention from an operation's beginning, so after a long wait a copy starts another one.",
         "thirty-days",
         vary(engine=_RemembersFromTheStart),
+    ),
+    Mutant(
+        "remembers-for-six-days",
+        ("B18",),
+        "Remembers an outcome for six days, so a copy that comes on the seventh starts an operation.",
+        "duplicate-after-done",
+        vary(settings={"retention_ms": 6 * DAY_MS}),
+    ),
+    Mutant(
+        "forgets-timeouts-after-a-day",
+        ("B44",),
+        "Remembers what was completed for a week, and what timed out for a day, so a region that reports"
+        " after days starts an operation.",
+        "duplicate-after-done",
+        vary(engine=_ForgetsTimeouts),
+    ),
+    Mutant(
+        "remembers-a-hundred-outcomes",
+        ("B18",),
+        "Remembers the last hundred outcomes, so after so many others a copy starts an operation.",
+        "hundreds-in-hand",
+        vary(engine=_RemembersAHundred),
     ),
 )

@@ -77,6 +77,17 @@ RUNS = {
         - 86888.807 notified: op1 completed, a:1, key 1
         """,
     ),
+    "gives-up-after-two-days": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-refuses, until: 48h1m}
+        """,
+        """
+        - 173083.831 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "doubles-pauses-for-ever": run(
         """
         operations:

@@ -82,59 +82,6 @@ RUNS = {
         + 11.000 op1 west: timeout
         """,
     ),
-    "refuses-unknown-fields": run(
-        """
-        operations:
-          - {image: "a:1", reaches: {east: 0s, west: 1s}, quirks: [extra-fields]}
-        """,
-        """
-        - 0.000 op1 east: 202
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:1, key 1
-        + 0.000 op1 east: 400
-        + 1.000 op1 west: 400
-        """,
-    ),
-    "refuses-long-bodies": run(
-        """
-        operations:
-          - {image: "a:1", reaches: {east: 0s, west: 1s}, padding: 200000}
-        """,
-        """
-        - 0.000 op1 east: 202
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:1, key 1
-        + 0.000 op1 east: 413
-        + 1.000 op1 west: 413
-        """,
-    ),
-    "requires-optional-fields": run(
-        """
-        operations:
-          - {image: "a:1", action: chart_push, reaches: {east: 0s, west: 1s}}
-        """,
-        """
-        - 0.000 op1 east: 202
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:a-1.tgz, key 1
-        + 0.000 op1 east: 400
-        + 1.000 op1 west: 400
-        """,
-    ),
-    "loses-body-at-upgrade": run(
-        """
-        operations:
-          - {image: "a:1", reaches: {east: 0s, west: 1s}}
-        faults:
-          - {fault: upgrade-h2c, region: west}
-        """,
-        """
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:1, key 1
-        + 1.000 op1 west: 400
-        + 120.000 notified: op1 timed_out without west, a:1, key 1
-        """,
-    ),
     "accepts-any-key": run(
         """
         key: open-sesame
@@ -258,33 +205,6 @@ RUNS = {
         """
         - 130.000 notified: op1 timed_out without east, a:1, key 1
         + 120.000 notified: op1 timed_out without east, a:1, key 1
-        """,
-    ),
-    "requires-media-type": run(
-        """
-        operations:
-          - {image: "a:1", quirks: [no-media-type], reaches: {east: 0s, west: 1s}}
-        """,
-        """
-        - 0.000 op1 east: 202
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:1, key 1
-        + 0.000 op1 east: 400
-        + 1.000 op1 west: 400
-        """,
-    ),
-    "requires-a-tag": run(
-        """
-        operations:
-          - image: a@sha256:1111111111111111111111111111111111111111111111111111111111111111
-            reaches: {east: 0s, west: 1s}
-        """,
-        """
-        - 0.000 op1 east: 202
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:None, key 1
-        + 0.000 op1 east: 400
-        + 1.000 op1 west: 400
         """,
     ),
     "fans-in-pings": run(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a name that is too long for a column is too long for a line
 """What is sent to the sink: each mutant sends something else."""
 
 import pytest
@@ -117,6 +118,16 @@ RUNS = {
         """
         - 1.000 notified: op1 completed, a:1, key 1
         + 1.000 notified: op1 completed, a:1, key 1, digest sha256:1264a34883cd
+        """,
+    ),
+    "names-cut-short": run(
+        """
+        operations:
+          - {image: "a:the-tag-of-a-build-that-says-which-branch-of-which-repository-was-built-by-whom-and-on-which-day-of-it", reaches: {east: 0s, west: 1s}}
+        """,
+        """
+        - 1.000 notified: op1 completed, a:the-tag-of-a-build-that-says-which-branch-of-which-repository-was-built-by-whom-and-on-which-day-of-it, key 1
+        + 1.000 notified: op1 completed, a:the-tag-of-a-build-that-says-which-branch-of-which-repository-was-built-by-whom-and-on-which-day-of-, key 1
         """,
     ),
     "names-five-missing": run(

@@ -52,6 +52,40 @@ RUNS = {
         + 1468800.000 notified: op1 timed_out without west, a:1, key 2
         """,
     ),
+    "remembers-for-six-days": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: duplicate, region: east, after: [6.5d]}
+        """,
+        """
+        + 561720.000 notified: op1 timed_out without west, a:1, key 2
+        """,
+    ),
+    "forgets-timeouts-after-a-day": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", reaches: {east: 0s, west: 2d}}
+        faults:
+          - {fault: duplicate, operation: op1, region: east, after: [2d]}
+        """,
+        """
+        + 172920.000 notified: op2 timed_out without east, a:2, key 3
+        """,
+    ),
+    "remembers-a-hundred-outcomes": run(
+        """
+        operations:
+          - {image: "a:{n}", repeat: 101, every: 1s, reaches: {east: 0s, west: 0s}}
+        faults:
+          - {fault: duplicate, operation: op1/1, region: east, after: [200s]}
+        """,
+        """
+        + 320.000 notified: op1/1 timed_out without west, a:1, key 102
+        """,
+    ),
 }
 
 
