@@ -38,7 +38,7 @@ from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_validation import parse_address
-from fanin.harness.verify.idling import idle_cost, too_long
+from fanin.harness.verify.idling import measured_cost, too_long
 from fanin.harness.verify.second_chance import why_again
 from fanin.harness.verify.shared_files import note_about, snapshot
 from fanin.harness.world.app_errors import AppError
@@ -139,7 +139,7 @@ class Verification:
         """Skip what would take too long, unless the scenarios were chosen by name."""
         if self.target.scenarios or not scenarios:
             return list(scenarios)
-        cost = idle_cost(lambda scenario: play_foreign_app(scenario, factory, seed=self.seed, name=app))
+        cost = measured_cost(lambda scenario: play_foreign_app(scenario, factory, seed=self.seed, name=app))
         why = too_long(scenarios, cost, seed=self.seed)
         for name, reason in why.items():
             self.say(f"{name} is not played: {reason}; give its name to play it all the same")

@@ -244,3 +244,8 @@ class SinkDown(SinkFault, frozen=True, tag_field="fault", tag="sink-down"):
         """From the start: a connection that is open already would not notice."""
         del values
         return cls(0, window.until_of_first)
+
+
+def refuse(*, until: int) -> SinkFault:
+    """A sink that refuses everything from the start on, for what measures how an application bears it."""
+    return SinkRefuses(0, until)

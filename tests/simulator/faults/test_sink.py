@@ -10,6 +10,7 @@ from fanin.simulator.faults.sink import (
     SinkRefuses,
     SinkResponse,
     SinkStalls,
+    refuse,
 )
 
 RESPONSES: tuple[tuple[SinkFault, SinkResponse], ...] = (
@@ -57,3 +58,10 @@ def test_a_sink_that_is_down_answers_nothing() -> None:
     """Connections are refused, for whatever operation; it has an address of its own to be down at."""
     assert SinkDown().refuses_connections
     assert (SinkDown().about, SinkDown().needs) == ("", ("own-sink",))
+
+
+def test_a_sink_that_refuses_does_so_from_the_start() -> None:
+    """Every notification, with a status that says to try again."""
+    fault = refuse(until=60_000)
+
+    assert (fault.since, fault.until, fault.about, fault.response.status) == (0, 60_000, "", 503)
