@@ -14,8 +14,8 @@ from fanin.aggregator.notify.formats.json import render
 from fanin.aggregator.notify.http import HttpTarget
 from fanin.aggregator.notify.port import BegunAttempt, NotDeliveredError
 from fanin.aggregator.notify.target import Target
-from tests.aggregator.notify.test_http import NOTIFICATION, OK, Answer, At, hang_up, says, server
-from tests.aggregator.notify.test_http import target as opened
+from tests.aggregator.notify.receiver import NOTIFICATION, OK, Answer, At, hang_up, says, server
+from tests.aggregator.notify.receiver import target as opened
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from fanin.aggregator.notify.formats import FORMATS, load
 from fanin.aggregator.notify.http import HttpTarget, parse_retry_after
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.aggregator.notify.target import Target
-from tests.aggregator.notify.test_http import NOTIFICATION, OK, says, server
+from tests.aggregator.notify.receiver import NOTIFICATION, OK, says, server
 from tests.aggregator.services import Hand
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ from fanin.aggregator.notify.notifier import HttpNotifier
 from fanin.aggregator.notify.port import AttemptEnded, BegunAttempt
 from fanin.aggregator.notify.target import Target
 from fanin.aggregator.settings import Settings
-from tests.aggregator.notify.test_http import OK, Answer, says, server
+from tests.aggregator.notify.receiver import OK, Answer, says, server
 from tests.aggregator.notify.test_open_attempt import silence
 from tests.conformance.worlds import EAST, arrival
 

@@ -10,7 +10,7 @@ from fanin.aggregator.engines.sqlite.file import FILE
 from fanin.aggregator.engines.sqlite.store import Store
 from fanin.aggregator.fanin import Notification
 from fanin.aggregator.notify.port import NotDeliveredError
-from tests.aggregator.notify.test_http import NOTIFICATION
+from tests.aggregator.notify.receiver import NOTIFICATION
 from tests.conformance.worlds import EAST, World, accept, arrival, deliver_all, target
 
 
