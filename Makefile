@@ -69,7 +69,7 @@ docs: $(VENV)/.installed-dev ## Write the generated pages anew
 	@$(VENV)/bin/fanin matrix --format markdown > $(VENV)/page && mv $(VENV)/page docs/bug-matrix.md
 	@FANIN_ACCEPT_PAGES=1 $(VENV)/bin/pytest -q tests/test_pages.py
 
-engines: $(VENV)/.installed-dev ## Judge every engine in real time, and write docs/engines.md (twenty minutes)
+engines: $(VENV)/.installed-dev ## Judge every engine in real time, and write docs/engines.md (seventeen minutes)
 	@$(MAKE) --no-print-directory restate do=install
 	@scripts/judge-engines
 
