@@ -2,7 +2,7 @@
 
 Rules of this file: pure, without a clock; what cannot be told is late, which starts nothing.
 
-strs may share a push's id or have ids of their own, and their webhooks come in any order. So an id that
+Regions may share a push's id or have ids of their own, and their webhooks come in any order. So an id that
 another region has sent says which push it is; one that no region has sent is the next push of its region.
 """
 

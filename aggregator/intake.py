@@ -56,9 +56,11 @@ class Intake:
         """What an event is that a region reports.
 
         Raises:
-            UnknownRegionError: it is one to ignore, and the region is not configured. Of an arrival the
-                engine knows whether its operation waits for the region.
+            UnknownRegionError: no region is named; or it is an event to ignore, and the region is not
+                configured. Of an arrival the engine knows whether its operation waits for the region.
         """
+        if not region:
+            raise UnknownRegionError(region, self._regions)
         subject = subject_of(event)
         reason = self._reason(event, subject)
         if reason is None:

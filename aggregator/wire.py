@@ -148,7 +148,9 @@ def _refuse_invalid(event: Event) -> None:
         return
     _refuse_text("id", event.id, ID_LENGTH_MAX)
     if target is None:
-        raise MalformedError(f"a {event.action!r} without a target; expected an object with the image's name")
+        raise MalformedError(
+            f"a {event.action!r} without a target; expected an object, which may leave out any of its fields"
+        )
     for name, text in (
         ("target.repository", target.repository),
         ("target.tag", target.tag),

@@ -50,7 +50,7 @@ def _settings(settings: Settings) -> list[str]:
     return [
         f"waits up to {format_duration(settings.timeout_ms)} for {', '.join(regions)}{origin}",
         *_filters(settings),
-        f"requires {' and '.join(credentials) or 'no credentials'} of webhooks",
+        f"webhooks need {' and '.join(credentials) or 'no credentials'}",
         *(f"warning: {warning}" for warning in settings.warnings()),
         *_targets(settings),
         *(f"warning: {sentence}" for sentence in advice(settings)),

@@ -7,6 +7,7 @@ name files of them. None of these is a flag, because other users can read the co
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -42,6 +43,7 @@ class ServiceClient:
 
         Raises:
             RequestFailedError: no response, or a refusal.
+            click.UsageError: the URL is none.
         """
         import httpx
 
@@ -53,9 +55,10 @@ class ServiceClient:
         except httpx.TimeoutException:
             raise RequestFailedError(f"{self.url} did not respond within {timeout_s:g} s") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise RequestFailedError(f"{self.url!r} is not a URL like http://127.0.0.1:8080") from None
+            raise click.UsageError(f"{self.url!r} is not a URL like http://127.0.0.1:8080") from None
         except httpx.HTTPError as exc:
-            reason = str(exc) or type(exc).__name__
+            # "[Errno 111] Connection refused": the number says nothing to people.
+            reason = re.sub(r"^\[Errno -?\d+\] ", "", str(exc)) or type(exc).__name__
             raise RequestFailedError(
                 f"{self.url}: {reason}; name the service with --url or FANIN_URL"
             ) from None
@@ -67,7 +70,7 @@ class ServiceClient:
         """Get a list page by page, up to ``limit`` entries; return them, and whether there are more.
 
         Raises:
-            RequestFailedError: as `request`; or the response is not such a list.
+            RequestFailedError, click.UsageError: as `request`; or the response is not such a list.
         """
         found: list[Mapping[str, Any]] = []
         parameters = {"limit": str(PAGE), **query}

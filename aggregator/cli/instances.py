@@ -10,6 +10,7 @@ import click
 from fanin.aggregator.cli.client import ServiceClient
 from fanin.aggregator.cli.options import examples, format_option, table, url_option
 
+LIMIT_DEFAULT = 100
 STATES = ("waiting", "completed", "timed_out")
 
 type Instance = Mapping[str, Any]
@@ -22,21 +23,21 @@ type Instance = Mapping[str, Any]
     ),
 )
 @click.option("--state", type=click.Choice(STATES), help="List operations in this state. [all]")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="List at most this number."
-)
+@click.option("--limit", type=click.IntRange(min=1), help=f"List at most this number. [{LIMIT_DEFAULT}]")
 @click.option("--all", "everything", is_flag=True, help="List all.")
 @format_option
 @url_option
-def instances(*, state: str | None, limit: int, everything: bool, form: str, url: str | None) -> None:
+def instances(*, state: str | None, limit: int | None, everything: bool, form: str, url: str | None) -> None:
     """List operations of a running service, with their deadlines and missing regions.
 
     Waiting operations are ordered by deadline, decided ones by decision. The key is taken from FANIN_KEY, or
     is the first of FANIN_KEYS or FANIN_KEYS_FILE. It is not an option, because other users of the machine can
     read command lines.
     """
+    if everything and limit is not None:
+        raise click.UsageError("--limit and --all contradict each other; leave one of them out")
     query = {"state": state} if state else {}
-    at_most = None if everything else limit
+    at_most = None if everything else limit or LIMIT_DEFAULT
     found, more = ServiceClient(url).entries("/instances", "instances", query, limit=at_most)
     if form == "json":
         for one in found:

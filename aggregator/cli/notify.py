@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fanin.aggregator.cli.client import ServiceClient
-from fanin.aggregator.cli.options import examples, format_option, table, url_option
+from fanin.aggregator.cli.options import examples, format_option, not_empty, table, url_option
 
 # Longer than any target's timeout.
 TEST_S = 150.0
@@ -21,7 +21,7 @@ TEST_S = 150.0
         "fanin notify --test", "fanin notify --test oncall", "fanin notify --test --notify-file targets.yaml"
     ),
 )
-@click.argument("target", required=False)
+@click.argument("target", required=False, callback=not_empty)
 @click.option("--test", "is_test", is_flag=True, help="Send a test message; nothing else is sent by hand.")
 @click.option("--notify-file", metavar="FILE", help="Send from here, to the targets of this file.")
 @click.option("--notify-url", metavar="URL", help="Send from here, to this URL.")

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 from fanin.aggregator.cli.client import ServiceClient
-from fanin.aggregator.cli.options import examples, format_option, table, url_option
+from fanin.aggregator.cli.options import examples, format_option, not_empty, table, url_option
 from fanin.aggregator.http.query import OUTBOX_STATES
 
 type Entry = Mapping[str, Any]
+
+_name_option = partial(click.option, callback=not_empty)
 
 
 @click.group("outbox", epilog=examples("fanin outbox list --state dead", "fanin outbox retry --all"))
@@ -24,7 +27,7 @@ def outbox() -> None:
 
 @outbox.command("list", epilog=examples("fanin outbox list", "fanin outbox list --state dead --format json"))
 @click.option("--state", type=click.Choice(list(OUTBOX_STATES)), help="List entries in this state. [both]")
-@click.option("--target", metavar="NAME", help="List entries of this target. [all]")
+@_name_option("--target", metavar="NAME", help="List entries of this target. [all]")
 @format_option
 @url_option
 def list_(*, state: str | None, target: str | None, form: str, url: str | None) -> None:
@@ -38,24 +41,29 @@ def list_(*, state: str | None, target: str | None, form: str, url: str | None) 
 
 @outbox.command(epilog=examples("fanin outbox retry --all", "fanin outbox retry --target oncall"))
 @click.option("--all", "everything", is_flag=True, help="Send all dead letters again.")
-@click.option("--target", metavar="NAME", help="Send those of this target.")
-@click.option("--operation", metavar="ID", help="Send those of this operation.")
+@_name_option("--target", metavar="NAME", help="Send those of this target.")
+@_name_option("--operation", metavar="ID", help="Send those of this operation.")
 @format_option
 @url_option
 def retry(*, everything: bool, target: str | None, operation: str | None, form: str, url: str | None) -> None:
-    """Send dead letters again, with the same keys."""
+    """Send dead letters again, with the same keys.
+
+    Exits with 1 when there is no dead letter of the operation.
+    """
     if everything == bool(target or operation):
         raise click.UsageError(
-            "choose dead letters: --all, or --target, or --operation, or both of the latter"
+            "choose dead letters: --all, or --target, or --operation, or --target and --operation"
         )
     chosen = {"target": target, "operation": operation}
     query = {name: value for name, value in chosen.items() if value}
     answer = ServiceClient(url).request("POST", "/outbox/retry", query)
     if form == "json":
         click.echo(json.dumps(answer))
-        return
     number = answer.get("retried")
-    click.echo("no such dead letters" if not number else f"{number} sent again")
+    if operation and not number:
+        raise click.ClickException(f"there is no dead letter of {_selected(target, operation)}")
+    if form != "json":
+        click.echo(f"{number} sent again" if number else "no such dead letters")
 
 
 @outbox.command(
@@ -87,6 +95,9 @@ def _pause_or_resume(command: str, target: str | None, operation: str | None, ur
     chosen = {"target": target, "operation": operation}
     query = {name: value for name, value in chosen.items() if value}
     number = ServiceClient(url).request("POST", f"/outbox/{command}", query).get("notifications")
+    if number == 0:  # or all of them were already
+        click.echo(f"there is nothing to {command} of {_selected(target, operation)}")
+        return
     click.echo(f"{target} is {command}d" if number is None else f"{number} {command}d")
 
 
@@ -94,8 +105,8 @@ def _pause_or_resume(command: str, target: str | None, operation: str | None, ur
     short_help="Send nothing to a target, until it is resumed.",
     epilog=examples("fanin outbox pause --target oncall"),
 )
-@click.option("--target", metavar="NAME", help="Pause this target.")
-@click.option("--operation", metavar="ID", help="Pause what waits of this operation only.")
+@_name_option("--target", metavar="NAME", help="Pause this target.")
+@_name_option("--operation", metavar="ID", help="Pause what waits of this operation only.")
 @url_option
 def pause(*, target: str | None, operation: str | None, url: str | None) -> None:
     """Send nothing to a target, or nothing of an operation, until it is resumed, over restarts too."""
@@ -103,8 +114,8 @@ def pause(*, target: str | None, operation: str | None, url: str | None) -> None
 
 
 @outbox.command(epilog=examples("fanin outbox resume --target oncall"))
-@click.option("--target", metavar="NAME", help="Resume this target.")
-@click.option("--operation", metavar="ID", help="Resume what waits of this operation.")
+@_name_option("--target", metavar="NAME", help="Resume this target.")
+@_name_option("--operation", metavar="ID", help="Resume what waits of this operation.")
 @url_option
 def resume(*, target: str | None, operation: str | None, url: str | None) -> None:
     """Send again what was paused."""
@@ -115,17 +126,28 @@ def resume(*, target: str | None, operation: str | None, url: str | None) -> Non
     short_help="Delete pending notifications and dead letters for good.",
     epilog=examples("fanin outbox discard --target removed", "fanin outbox discard --operation ID"),
 )
-@click.option("--target", metavar="NAME", help="Discard those of this target, configured or not.")
-@click.option("--operation", metavar="ID", help="Discard those of this operation.")
+@_name_option("--target", metavar="NAME", help="Discard those of this target, configured or not.")
+@_name_option("--operation", metavar="ID", help="Discard those of this operation.")
 @url_option
 def discard(*, target: str | None, operation: str | None, url: str | None) -> None:
-    """Delete pending notifications and dead letters for good; they will not be sent."""
+    """Delete pending notifications and dead letters for good; they will not be sent.
+
+    Exits with 1 when there is nothing of the operation.
+    """
     if not (target or operation):
         raise click.UsageError("choose what to discard: --target, or --operation, or both")
     chosen = {"target": target, "operation": operation}
     query = {name: value for name, value in chosen.items() if value}
     number = ServiceClient(url).request("POST", "/outbox/discard", query).get("discarded")
-    click.echo("nothing to discard" if not number else f"{number} discarded")
+    if operation and not number:
+        raise click.ClickException(f"there is nothing to discard of {_selected(target, operation)}")
+    click.echo(f"{number} discarded" if number else "nothing to discard")
+
+
+def _selected(target: str | None, operation: str | None) -> str:
+    """What was selected, for a message that there is none."""
+    of_target = f" for the target {target!r}" if target else ""
+    return f"the operation {operation!r}{of_target}"
 
 
 def rendered(found: Sequence[Entry]) -> list[str]:

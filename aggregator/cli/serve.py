@@ -122,6 +122,8 @@ def serve(
     try:
         settings = Settings.from_environment(os.environ, fields)
         _require_credentials(settings, settings.host)
+        if local_backend:
+            _require_backend(settings.engine)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
     os.umask(PRIVATE_UMASK)
@@ -166,14 +168,19 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _require_backend(engine: str) -> None:
+    """Refuse to start the backend of an engine that has none."""
+    if ENGINES[engine].dev_backend is None:
+        raise SettingsError("--local-backend", f"the engine {engine} needs no backend")
+
+
 def _with_local_backend(settings: Settings) -> Settings:
     """Start the engine's backend on this machine; return the settings that use it."""
     from fanin.aggregator.engines import start_backend
 
     backend = start_backend(settings.engine, settings.data_dir)
-    if backend is None:
-        raise SettingsError("--local-backend", f"the engine {settings.engine} needs no backend")
-    return replace(settings, engine_options={**settings.engine_options, **backend.options})
+    options = {} if backend is None else backend.options
+    return replace(settings, engine_options={**settings.engine_options, **options})
 
 
 def _require_credentials(settings: Settings, host: str) -> None:

@@ -36,12 +36,15 @@ from fanin.aggregator.http.exchange import CompleteRequest, Message
 from fanin.aggregator.http.origin import Origin
 from fanin.aggregator.http.page.endpoint import StatusPage
 from fanin.aggregator.http.query import (
-    fold_names,
+    Query,
     parse_dead,
     parse_limit,
     parse_phase,
+    parse_query,
     parse_selection,
     parse_target,
+    read_query,
+    refuse_unknown,
     require_selection,
 )
 from fanin.aggregator.http.views import (
@@ -109,7 +112,7 @@ def create_app(
 
     app = _Service(
         api.webhooks,
-        routes=api.routes(),
+        make_routes=api.routes,
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error},
     )
@@ -120,17 +123,25 @@ def create_app(
 class _Service(Starlette):
     """Serves webhooks itself, and has Starlette do the rest."""
 
-    def __init__(self, webhooks: WebhookEndpoint, **options: Any) -> None:
+    def __init__(
+        self, webhooks: WebhookEndpoint, *, make_routes: Callable[[], list[Route]], **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._webhooks = webhooks
+        self._webhooks, self._make_routes = webhooks, make_routes
 
     def begin(self, request: CompleteRequest, connection: Message) -> bool:
         """Take a webhook; see `fanin.aggregator.http.exchange.DirectApp`."""
         return self._webhooks.begin(request, connection)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        served = self._webhooks if is_webhook(scope) else super().__call__
-        await served(scope, receive, send)
+        if is_webhook(scope):
+            await self._webhooks(scope, receive, send)
+            return
+        # Made for the first request that needs them: in a simulation, which starts thousands of services,
+        # most get webhooks alone.
+        if scope["type"] == "http" and not self.router.routes:
+            self.router.routes.extend(self._make_routes())
+        await super().__call__(scope, receive, send)
 
 
 class HttpApi:
@@ -184,14 +195,15 @@ class HttpApi:
 
     async def status(self, request: Request) -> Response:
         """Respond with one operation, as Durable Functions would."""
-        self._authorise(request)
+        # Durable Functions' clients send parameters of its own, which change nothing here.
+        query = self._authorise(request, "showinput")
         operation_id = request.path_params["operation_id"]
         state = await self.engine.inspect(operation_id)
         if state is None:
             raise HTTPException(
                 404, f"there is no operation {quoted(operation_id)}, or its retention is over"
             )
-        show_input = fold_names(request.query_params).get("showinput", "").lower() != "false"
+        show_input = query.get("showinput", "").lower() != "false"
         body = durable_status(state, show_input=show_input)
         if state.phase is not Phase.WAITING:
             return _json(body)
@@ -200,8 +212,7 @@ class HttpApi:
 
     async def instances(self, request: Request) -> Response:
         """Respond with a page of operations."""
-        self._authorise(request)
-        query = fold_names(request.query_params)
+        query = self._query(request, "state", "limit", "after")
         page = await self.engine.instances(
             phase=parse_phase(query.get("state")),
             after=query.get("after"),
@@ -211,9 +222,8 @@ class HttpApi:
 
     async def outbox(self, request: Request) -> Response:
         """Respond with a page of outbox entries: notifications that their target has not accepted."""
-        self._authorise(request)
+        query = self._query(request, "state", "limit", "after")
         self._require_outbox()
-        query = fold_names(request.query_params)
         page = await self.engine.outbox(
             dead=parse_dead(query.get("state")),
             after=query.get("after"),
@@ -223,10 +233,10 @@ class HttpApi:
 
     async def retry(self, request: Request) -> Response:
         """Send dead letters again: all, or those of one target or operation."""
-        self._authorise(request)
+        query = self._query(request, "target", "operation")
         self._require_outbox()
         names = [target.name for target in self._settings.targets]
-        target, operation = parse_selection(fold_names(request.query_params), names)
+        target, operation = parse_selection(query, names)
         number = await self.engine.retry(target=target, operation=operation)
         log.event(
             logging.INFO, "dead-letters-retried", target=target, operation=operation, notifications=number
@@ -235,9 +245,9 @@ class HttpApi:
 
     async def test(self, request: Request) -> Response:
         """Send a test message to one target, or to all; respond with what each answered."""
-        self._authorise(request)
+        query = self._query(request, "target")
         names = [target.name for target in self._settings.targets]
-        target = parse_target(fold_names(request.query_params), names)
+        target = parse_target(query, names)
         if self.notifier is None:
             raise MalformedError("no target is configured, so there is nothing to test")
         chosen = names if target is None else [target]
@@ -246,7 +256,7 @@ class HttpApi:
 
     async def targets(self, request: Request) -> Response:
         """Respond with the targets, what waits for each, and whether it is sent."""
-        self._authorise(request)
+        self._query(request)
         states = await self._target_control().target_states()
         return _json({"targets": [target_view(state) for state in states]})
 
@@ -259,10 +269,10 @@ class HttpApi:
         return await self._set_paused(request, paused=False)
 
     async def _set_paused(self, request: Request, *, paused: bool) -> Response:
-        self._authorise(request)
+        query = self._query(request, "target", "operation")
         control = self._target_control()
         known = [state.target for state in await control.target_states()]
-        target, operation = require_selection(fold_names(request.query_params), known)
+        target, operation = require_selection(query, known)
         number = await control.pause(target=target, operation=operation, paused=paused)
         event = "outbox-paused" if paused else "outbox-resumed"
         log.event(logging.INFO, event, target=target, operation=operation)
@@ -270,10 +280,10 @@ class HttpApi:
 
     async def discard(self, request: Request) -> Response:
         """Delete pending notifications and dead letters of a target, an operation, or both."""
-        self._authorise(request)
+        query = self._query(request, "target", "operation")
         control = self._target_control()
         known = [state.target for state in await control.target_states()]
-        target, operation = require_selection(fold_names(request.query_params), known)
+        target, operation = require_selection(query, known)
         number = await control.discard(target=target, operation=operation)
         log.event(
             logging.WARNING, "outbox-discarded", target=target, operation=operation, notifications=number
@@ -296,8 +306,17 @@ class HttpApi:
 
     # --- what endpoints share ---
 
-    def _authorise(self, request: Request) -> None:
-        self._auth.require_key(request.headers, fold_names(request.query_params))
+    def _authorise(self, request: Request, *names: str) -> Query:
+        """Ask for the key; return the query, in which each of these parameters is there once at most."""
+        query = read_query(request.scope["query_string"], names)
+        self._auth.require_key(request.headers, query)
+        return query
+
+    def _query(self, request: Request, *names: str) -> Query:
+        """Ask for the key; return the query, which has no parameters but these."""
+        query = self._authorise(request, *names)
+        refuse_unknown(query, names)
+        return query
 
     async def _deliver(self, arrival: Arrival) -> Receipt | None:
         return await self.engine.deliver(arrival)
@@ -344,7 +363,7 @@ def _responding(endpoint: _Endpoint) -> _Endpoint:
 
 
 def _refused(request: Request, error: AggregatorError) -> Response:
-    region = fold_names(request.query_params).get("region", "")
+    region = parse_query(request.scope["query_string"])[0].get("region", "")
     raw = refuse(error, path=request.url.path, region=region)
     response = Response(raw.body, raw.status)
     response.raw_headers = list(raw.headers)

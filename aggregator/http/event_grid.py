@@ -31,7 +31,7 @@ from fanin.aggregator.event_grid import (
     decode_events,
 )
 from fanin.aggregator.http.body import read_body
-from fanin.aggregator.http.query import fold_names
+from fanin.aggregator.http.query import read_query
 from fanin.aggregator.intake import Ignored, Intake
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.wire import Arrival
@@ -65,7 +65,7 @@ class EventGridEndpoint:
 
     async def receive(self, request: Request) -> Response:
         """Store the events of one request, or complete the handshake of the Event Grid schema."""
-        query = fold_names(request.query_params)
+        query = read_query(request.scope["query_string"], ("region",))
         self._auth.require_key(request.headers, query)
         body = await read_body(request)
         events = decode_events(body, request.headers)
@@ -88,7 +88,7 @@ class EventGridEndpoint:
         origin = request.headers.get("webhook-request-origin", "")
         if request.method == "OPTIONS" and _ORIGIN.fullmatch(origin):
             # A subscription whose key is wrong fails now, when it is made, and not with its first event.
-            self._auth.require_key(request.headers, fold_names(request.query_params))
+            self._auth.require_key(request.headers, read_query(request.scope["query_string"]))
             log.event(logging.INFO, "event-grid-validated", origin=origin)
             headers = {"allow": ALLOW, "webhook-allowed-origin": origin, "webhook-allowed-rate": ANY}
             return Response(status_code=200, headers=headers)
@@ -118,9 +118,9 @@ class EventGridEndpoint:
 
     async def _store(self, event: RegistryEvent, claimed: str) -> Ignored | None:
         region = self._intake.region(claimed)
-        arrival = self._intake.read(event.event, region)
-        if event.connected_registry:
-            arrival = Ignored.CONNECTED_REGISTRY
+        # A connected registry's region is not where it happened, so whether there is one does not matter.
+        connected = bool(event.connected_registry)
+        arrival = Ignored.CONNECTED_REGISTRY if connected else self._intake.read(event.event, region)
         if isinstance(arrival, Ignored):
             self._metrics.ignored[arrival] += 1
             log.event(logging.INFO, "ignored", id=event.event.id, region=region, reason=arrival)

@@ -1,6 +1,7 @@
 """Query parameters of the HTTP API, parsed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qsl
 
 from fanin.aggregator.errors import MalformedError, quoted
 from fanin.aggregator.fanin import Phase
@@ -12,12 +13,56 @@ type Query = Mapping[str, str]
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
 STATES = (Phase.WAITING, Phase.COMPLETED, Phase.TIMED_OUT)  # of an operation
 OUTBOX_STATES = {"waiting": False, "dead": True}  # whether the entry is a dead letter
+KEY = "code"  # every endpoint has it that asks for a key
 
 
-def fold_names(parameters: Mapping[str, str]) -> Query:
-    """Make the names of parameters comparable. One in small letters wins over its other spellings."""
-    folded = {name.casefold(): value for name, value in parameters.items()}
-    return folded | {name: value for name, value in parameters.items() if name in folded}
+def parse_query(query: bytes) -> tuple[Query, frozenset[str]]:
+    """Parse a query; return its parameters, and the names of those that are given more than once.
+
+    Of these the last value is there, for the log.
+    """
+    parameters: dict[str, str] = {}
+    repeated = set()
+    for spelled, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        name = spelled.casefold()
+        if name in parameters:
+            repeated.add(name)
+        parameters[name] = value
+    return parameters, frozenset(repeated)
+
+
+def read_query(query: bytes, names: Collection[str] = ()) -> Query:
+    """Parse the query of an endpoint that reads these parameters and the key; others may be there, too.
+
+    Raises:
+        MalformedError: one of these is given more than once, in whatever spelling.
+    """
+    parameters, repeated = parse_query(query)
+    if name := first_of(names, repeated):
+        raise given_twice(name)
+    return parameters
+
+
+def first_of(names: Collection[str], repeated: Collection[str]) -> str:
+    """The first of an endpoint's parameters that is given more than once; empty: none is."""
+    return next((name for name in (*names, KEY) if name in repeated), "")
+
+
+def given_twice(name: str) -> MalformedError:
+    """The error of a parameter that is given more than once, with equal values or not."""
+    return MalformedError(f"{name}= is given more than once; give it once")
+
+
+def refuse_unknown(query: Query, names: Collection[str]) -> None:
+    """Refuse parameters that an endpoint has not: one might be meant to narrow what it does.
+
+    Raises:
+        MalformedError: there is one; the message says which there are.
+    """
+    for name in query:
+        if name not in {*names, KEY}:
+            hint = nearest(name, names) if names else "there are none here"
+            raise MalformedError(f"no such parameter {quoted(name)}; {hint}")
 
 
 def parse_phase(text: str | None) -> Phase | None:
@@ -74,29 +119,27 @@ def require_selection(query: Query, targets: Collection[str]) -> tuple[str | Non
 
 
 def parse_selection(query: Query, targets: Collection[str]) -> tuple[str | None, str | None]:
-    """Parse ``?target=`` and ``?operation=``, which select dead letters; None for all.
+    """Parse ``?target=`` and ``?operation=``, which select notifications; None for all.
 
     Raises:
-        MalformedError: an unknown target, or an unknown parameter: it might be meant to narrow the selection.
+        MalformedError: an unknown target, or an empty value: it would select all, or nothing.
     """
-    return _target(query, targets, names=("target", "operation")), query.get("operation")
+    operation = query.get("operation")
+    if operation is not None and not operation.strip():
+        raise MalformedError("operation= is empty; name an operation, or leave the parameter out")
+    return parse_target(query, targets), operation
 
 
 def parse_target(query: Query, targets: Collection[str]) -> str | None:
     """Parse ``?target=``; None for all.
 
     Raises:
-        MalformedError: an unknown target or parameter, as in `parse_selection`.
+        MalformedError: an unknown target, or an empty value.
     """
-    return _target(query, targets, names=("target",))
-
-
-def _target(query: Query, targets: Collection[str], *, names: Sequence[str]) -> str | None:
-    for name in query:
-        if name not in {*names, "code"}:
-            raise MalformedError(f"no such parameter {quoted(name)}; {nearest(name, names)}")
     target = query.get("target")
-    if target is not None and target not in targets:
-        hint = nearest(target, targets) if targets else "no target is configured"
-        raise MalformedError(f"no such target {quoted(target)}; {hint}")
-    return target
+    if target is None or target in targets:
+        return target
+    hint = nearest(target, targets) if targets else "no target is configured"
+    if not target.strip():
+        raise MalformedError(f"target= is empty; {hint}")
+    raise MalformedError(f"no such target {quoted(target)}; {hint}")

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import NamedTuple, cast
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -31,7 +30,7 @@ from fanin.aggregator.fanin import ArrivalResult, OperationId, Region
 from fanin.aggregator.http.body import receive_body, take_body
 from fanin.aggregator.http.exchange import CompleteRequest, Message, Receive, Send, complete_request
 from fanin.aggregator.http.origin import Origin
-from fanin.aggregator.http.query import Query, fold_names
+from fanin.aggregator.http.query import Query, first_of, given_twice, parse_query
 from fanin.aggregator.http.request_headers import RequestHeaders
 from fanin.aggregator.http.views import check_status
 from fanin.aggregator.intake import Ignored, Intake
@@ -69,6 +68,7 @@ class _Url(NamedTuple):
 
     query: Query
     region: str  # as sent
+    repeated: str  # the parameter that is given more than once, of those that are read; empty: none
 
 
 class _Pending(msgspec.Struct, frozen=True):
@@ -177,6 +177,8 @@ class WebhookEndpoint:
 
     def _authorise(self, headers: RequestHeaders, url: _Url) -> Region:
         """Check what does not need the body; return the region."""
+        if url.repeated:
+            raise given_twice(url.repeated)
         self._auth.require_key(headers, url.query)
         self._auth.require_header(headers)
         return self._intake.region(url.region)
@@ -258,10 +260,10 @@ def _url(path: str, query: bytes) -> _Url:
 
 
 def _parse_url(path: str, query: bytes) -> _Url:
-    parameters = fold_names(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+    parameters, repeated = parse_query(query)
     match = _PATH.match(path)
     claimed = (match and match[1]) or parameters.get("region", "")
-    return _Url(parameters, claimed)
+    return _Url(parameters, claimed, first_of(("region",), repeated))
 
 
 _kept_url = lru_cache(maxsize=_URLS_KEPT)(_parse_url)

@@ -146,7 +146,7 @@ def test_an_object_that_is_no_json_is_an_error_of_its_own() -> None:
     assert str(error).startswith("the body is not JSON")
 
 
-def test_what_event_grid_says_itself_is_told_apart() -> None:
+def test_what_event_grid_says_itself_is_quoted_apart() -> None:
     """The handshake, and the end of the subscription."""
     validation = EVENT | {
         "eventType": VALIDATION,

@@ -1,5 +1,6 @@
 """An event of the registry is an arrival, or is ignored with a reason."""
 
+import msgspec
 import pytest
 
 from fanin.aggregator.errors import UnknownRegionError
@@ -55,3 +56,10 @@ def test_what_does_not_fan_in_has_a_reason(event: Event, reason: Ignored) -> Non
     assert intake.read(event, "eastus") is reason
     with pytest.raises(UnknownRegionError):
         intake.read(event, "mars")
+
+
+@pytest.mark.parametrize("action", ["push", "ping"])
+def test_an_event_without_a_region_is_no_arrival(action: str) -> None:
+    """Whatever the engine knows of its operation, the error says what the sender left out."""
+    with pytest.raises(UnknownRegionError, match=r"^the request names no region; expected one of eastus"):
+        _intake().read(msgspec.structs.replace(PUSH, action=action), "")

@@ -106,7 +106,7 @@ def test_a_ping_needs_no_more_than_its_action() -> None:
         (body(action=None), "missing required field `action`"),
         (body(action=""), "action is missing or empty"),
         (body(action={"push": True}), r"\$.action"),
-        (body(target=None), "a 'push' without a target"),
+        (body(target=None), "a 'push' without a target; expected an object, which may"),
         (body(target="team/app:1.0"), r"\$.target"),
         (body(target=TARGET | {"tag": 7}), r"\$.target.tag"),
         (body(target=TARGET | {"repository": "r" * 513}), "target.repository has 513 characters"),

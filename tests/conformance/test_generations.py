@@ -70,6 +70,7 @@ def test_a_deadline_of_a_later_push_is_its_own(world: World) -> None:
     async def story() -> None:
         engine = await world.start()
         await pushed(world, "push-1", *ALL, count=1)
+        await world.wait(20)
         await engine.deliver(push(NORTH, "push-2"))
         waiting = await world.state(when=lambda it: it.generation == 2)
         await world.stop()

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from fanin.aggregator.settings import SPELLINGS, Settings
-from tests.e2e.serving import Service
+from tests.e2e.serving import Service, stop_backend
 from tests.heavy import needs, needs_engine
 from tests.paths import ROOT
 
@@ -145,4 +145,5 @@ def test_the_service_starts_with_them(recipe: dict[str, Any], tmp_path: Path) ->
         assert "waits up to 2h for northeurope, westeurope" in service.greeting
     finally:
         status, _ = service.end(15)
+        stop_backend("durable-task", tmp_path / "data")
     assert status == 0

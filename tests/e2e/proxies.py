@@ -13,6 +13,7 @@ from shutil import which
 
 import pytest
 
+from fanin.harness.targets.process import free_port
 from tests.e2e.serving import LIMIT_S
 from tests.heavy import needs
 from tests.paths import DOCS
@@ -47,7 +48,7 @@ class Proxy:
     def in_front_of(self, service_port: int, folder: Path) -> Iterator[int]:
         """Let it run for a while; its port."""
         assert self.path
-        port = _free_port()
+        port = free_port()
         file, log = folder / f"{self.program}.conf", folder / f"{self.program}.log"
         file.write_text(self._configuration(port, service_port, folder))
         with log.open("w") as out:
@@ -74,12 +75,6 @@ class Proxy:
             assert documented in text, documented
             text = text.replace(documented, instead)
         return self.around.replace("FOLDER", str(folder)) % text
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def _until_listening(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

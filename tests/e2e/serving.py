@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from fanin.aggregator.engines import start_backend
+
 # How long anything may take on the slowest machine. Reached only when something is broken.
 LIMIT_S = 30
 
@@ -114,3 +116,9 @@ class Sink:
                 writer.write(_ANSWER % self._answers(len(self.received)))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+
+def stop_backend(engine: str, folder: Path) -> None:
+    """Stop the backend that a service has started on this machine: it outlives it."""
+    if (backend := start_backend(engine, folder)) is not None:
+        backend.stop()

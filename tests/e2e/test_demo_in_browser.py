@@ -289,6 +289,35 @@ def test_every_key_is_shown_and_the_lecture_has_stage_and_caption_only(shown: De
     expect(shown.page.locator("#yaml")).to_be_visible()
 
 
+def test_a_key_right_after_a_dialog_was_closed_is_for_the_page(shown: DemoPage) -> None:
+    """For a frame, the browser leaves the focus in a dialog that is closed: the key is sent in that frame."""
+    shown.press("?")
+    shown.expect_text("dialog", "drop the next delivery")
+
+    lectured = shown.page.evaluate("""() => {
+        document.querySelector("dialog.help").close();
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "l", bubbles: true }));
+        return document.body.classList.contains("lecture");
+    }""")
+
+    assert lectured
+
+
+def test_a_key_right_after_the_menu_was_closed_is_for_the_page(shown: DemoPage) -> None:
+    """What opened the menu may be gone from the page; the focus stays in the menu for a frame then."""
+    shown.page.locator(".scene [role=button]").first.click()
+    expect(shown.page.locator(".menu")).to_be_visible()
+
+    lectured = shown.page.evaluate("""() => {
+        const menu = document.querySelector(".menu"), focused = menu.querySelector("button");
+        menu.hidden = true;
+        focused.dispatchEvent(new KeyboardEvent("keydown", { key: "l", bubbles: true }));
+        return document.body.classList.contains("lecture");
+    }""")
+
+    assert lectured
+
+
 def test_where_motion_is_unwanted_play_goes_from_event_to_event(browser: Browser, address: str) -> None:
     """With ``prefers-reduced-motion``, nothing glides."""
     page = DemoPage(browser, reduced_motion="reduce")

@@ -150,7 +150,7 @@ async def test_the_commands_of_the_deployment_page(sandbox: Sandbox, service: Se
 
     key = (sandbox.root / "etc/fanin/keys").read_text().strip()
     assert len(key) == 48
-    assert any("requires the function key" in it and "notifies 1 target" in it for it in said)
+    assert any("webhooks need the function key" in it and "notifies 1 target" in it for it in said)
     created = [call for call in sandbox.calls("az") if call[1:4] == ["acr", "webhook", "create"]]
     assert [call[call.index("--uri") + 1] for call in created] == [
         f"https://fanin.example.org/api/ImagePush?region={it}"
@@ -186,7 +186,7 @@ def test_the_check_of_the_settings_reads_values_with_blanks(sandbox: Sandbox) ->
     said = sandbox.run(check)
 
     assert "waits up to 2m for west europe, eastus" in said
-    assert "requires the header authorization of webhooks" in said
+    assert "webhooks need the header authorization" in said
 
 
 @pytest.mark.anyio

@@ -113,7 +113,7 @@ def test_it_runs_with_a_read_only_root_and_no_privilege(
             assert push(container, "northeurope") == 202
             (one,) = waiting(container)
             assert one["duplicates"] == (life == "second")
-            assert "requires the function key" in container.execute("fanin", "serve", "--check")[1]
+            assert "webhooks need the function key" in container.execute("fanin", "serve", "--check")[1]
             assert container.execute("fanin", "backup", "/data/copy.db")[0] == (0 if life == "first" else 1)
             status, logged = container.stop()
         assert (status, "Traceback" in logged) == (0, False)

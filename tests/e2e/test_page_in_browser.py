@@ -66,6 +66,9 @@ SAID = """
  ...[...document.querySelectorAll('svg title')].map(it => it.textContent),
  ...[...document.querySelectorAll('[aria-label]')].map(it => it.ariaLabel)].join('\\n')
 """
+WIDE_TABLES = """
+[...document.querySelectorAll('.scroll')].filter(it => it.scrollWidth > it.clientWidth).length
+"""
 COLOURS = """
 ['ink', 'quiet', 'good', 'odd', 'fault', 'bad', 'brand', 'paper', 'raised', 'sunken'].map(name => {
   const it = document.createElement('i'); it.style.color = `var(--${name})`; document.body.append(it);
@@ -83,6 +86,7 @@ class Sights:
     collisions: dict[str, list[str]] = field(default_factory=dict)
     sticking_out: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # by name and width
     widths: dict[tuple[str, int], int] = field(default_factory=dict)  # of the content, by name and width
+    wide_tables: int = 0  # of the card, on a phone
     said: dict[str, str] = field(default_factory=dict)  # by name; not of pages with hostile text
     shown: list[str] = field(default_factory=list)  # texts in the pictures of the accused run, in the end
     words: str = ""  # of the same, where scripts do not run
@@ -137,6 +141,8 @@ async def visit(binary: str, report: Path, innocent: Path) -> Sights:
                 sights.widths[page.name, width] = await tab.evaluate("document.documentElement.scrollWidth")
                 await tab.evaluate(TO_THE_END)
                 sights.collisions[page.name] = await tab.evaluate(COLLISIONS)
+        await tab.open((report / "index.html").as_uri(), width=PHONE)
+        sights.wide_tables = await tab.evaluate(WIDE_TABLES)
         for dark in (True, False):
             await tab.open(accused.as_uri(), dark=dark)
             sights.colours[dark] = dict(await tab.evaluate(COLOURS))
@@ -183,6 +189,11 @@ def test_nothing_sticks_out_of_the_window(sights: Sights, width: int) -> None:
     wider = {name: wide for (name, its), wide in sights.widths.items() if its == width and wide > width}
 
     assert (sticking_out, wider) == ({}, {})
+
+
+def test_the_tables_of_a_card_fit_a_phone(sights: Sights) -> None:
+    """A row is a block there; what went wrong would be beyond the edge otherwise."""
+    assert sights.wide_tables == 0
 
 
 def test_no_label_covers_another(sights: Sights) -> None:

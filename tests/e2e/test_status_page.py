@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fanin.aggregator.engine_registry import ENGINES
-from tests.e2e.serving import LIMIT_S, Service
+from tests.e2e.serving import LIMIT_S, Service, stop_backend
 from tests.heavy import needs_engine
 
 KEY = "0123456789abcdef"
@@ -39,6 +39,7 @@ def test_every_engine_shows_what_waits_and_what_came_out(tmp_path: Path, engine:
             probe = httpx.get(address)
     finally:
         _, log = service.end(signal.SIGTERM)
+        stop_backend(engine, tmp_path / "data")
 
     waiting, latest = page.text.partition('id="latest"')[::2]
     assert re.findall(r'class="id">(\w+)<', waiting) == ["open"]

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ PROGRAM = "restate-server"
 START_S = 60.0
 STOP_S = 10.0
 POLL_S = 0.05
+_PORTS = range(10_000, 20_000)  # below those of outgoing connections
 # The file in a folder that names its server; and how often the keeper looks whether the folder is gone.
 FILE = "restate.json"
 GONE_S = 1.0
@@ -56,10 +58,18 @@ def program() -> str | None:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports on which nothing listens now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [each.getsockname()[1] for each in sockets]
+    """Ports on which nothing listens now, and which the system gives to no outgoing connection meanwhile.
+
+    Raises:
+        StoreUnusableError: there are not so many.
+    """
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == number:
+            return found
+    raise StoreUnusableError(f"fewer than {number} ports from {_PORTS[0]} to {_PORTS[-1]} are free")
 
 
 class RestateServer:

@@ -14,9 +14,11 @@ from yarl import URL
 
 from fanin.aggregator.notify.address import Address
 
-CONNECT_S = 3.0
-# How many calls are under way at once. The server's own limit is 1,000 for each of its nodes.
-CONNECTIONS_MAX = 256
+# A request for a connection that the system drops is repeated after 1 and 3 s: long enough for both.
+CONNECT_S = 3.5
+# How many calls are under way at once. The system drops requests for connections when more arrive together
+# than the server's queue for them holds, which is 128; its limit of open ones is 1,000 for each node.
+CONNECTIONS_MAX = 100
 _JSON = {"content-type": "application/json", "accept": "application/json"}
 
 

@@ -6,7 +6,7 @@ is killed in between, the folder has the old data or the new.
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from fanin.aggregator.engines.sqlite.file import (
@@ -20,6 +20,7 @@ from fanin.aggregator.engines.sqlite.file import (
     contents,
     open_readonly,
     opening,
+    refuse_read_only,
 )
 from fanin.aggregator.errors import StoreUnusableError
 
@@ -37,10 +38,9 @@ def copy(folder: Path, target: Path) -> FileContents:
     Raises:
         StoreUnusableError: the file cannot be read, or the copy cannot be written or exists already.
     """
-    path, partial = folder / FILE, target.with_name(target.name + ".partial")
     with opening(target):
-        if target.exists():
-            raise StoreUnusableError(f"{target} exists already; choose another name")
+        _refuse_target(target)
+        path, partial = folder / FILE, target.with_name(target.name + ".partial")
         partial.unlink(missing_ok=True)
     try:
         with open_readonly(path) as source, opening(target), closing(sqlite3.connect(partial)) as copied:
@@ -55,6 +55,22 @@ def copy(folder: Path, target: Path) -> FileContents:
     return found
 
 
+def _refuse_target(target: Path) -> None:
+    """Refuse a name that a copy cannot have, before anything is written.
+
+    Raises:
+        StoreUnusableError: it is taken, or its folder is missing or not writable.
+    """
+    if target.is_dir():
+        raise StoreUnusableError(f"{target} is a folder; name the file in it that is to be the copy")
+    if target.exists():
+        raise StoreUnusableError(f"{target} exists already; choose another name")
+    if not target.parent.is_dir():
+        what = "is not a folder" if target.parent.exists() else "does not exist; create the folder first"
+        raise StoreUnusableError(f"cannot write {target}: {target.parent} {what}")
+    refuse_read_only(target.parent, os.W_OK | os.X_OK)
+
+
 def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
     """Replace the folder's file by a copy; return what the copy contains, and where the old file is now.
 
@@ -64,22 +80,25 @@ def restore(source: Path, folder: Path) -> tuple[FileContents, Path | None]:
     Raises:
         StoreUnusableError: the copy is damaged, or a process owns the folder.
     """
-    with open_readonly(source, remedy=_ANOTHER) as copied:
+    with _open_copy(source) as copied:
         check_integrity(copied, source, remedy=_ANOTHER)
         found = contents(copied, source)
     path, partial = folder / FILE, folder / (FILE + ".partial")
-    with opening(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        with closing(acquire(folder)):
-            finish_restore(folder)
-            partial.unlink(missing_ok=True)
-            with open_readonly(source) as copied, closing(sqlite3.connect(partial)) as placed:
-                copied.backup(placed)
-                placed.execute("PRAGMA journal_mode = DELETE")
-            _give_to_owner(folder, partial)
-            _rename_durably(partial, folder / RESTORED)
-            kept = finish_restore(folder)
+    with opening(path), closing(acquire(folder)):
+        finish_restore(folder)
+        partial.unlink(missing_ok=True)
+        with _open_copy(source) as copied, closing(sqlite3.connect(partial)) as placed:
+            copied.backup(placed)
+            placed.execute("PRAGMA journal_mode = DELETE")
+        _give_to_owner(folder, partial)
+        _rename_durably(partial, folder / RESTORED)
+        kept = finish_restore(folder)
     return found, kept
+
+
+def _open_copy(source: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """Open a copy for reading; an error says what to do about it, not about the folder."""
+    return open_readonly(source, remedy=_ANOTHER, another=_ANOTHER)
 
 
 def finish_restore(folder: Path) -> Path | None:

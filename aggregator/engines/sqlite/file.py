@@ -40,7 +40,8 @@ CACHE_KIB = 16_384
 CHECK_BYTES_MAX = 64 << 20
 
 # What to do about a file that cannot be used.
-PUT_BACK = "put a copy back with `fanin restore`, or choose another folder"
+ANOTHER_FOLDER = "choose another folder"
+PUT_BACK = f"put a copy back with `fanin restore`, or {ANOTHER_FOLDER}"
 
 
 class FileContents(NamedTuple):
@@ -112,7 +113,7 @@ def size_of(path: Path) -> int:
 
 
 def acquire(folder: Path) -> sqlite3.Connection:
-    """Become the folder's owner: hold a lock that ends with the process.
+    """Become the folder's owner, creating it if needed: hold a lock that ends with the process.
 
     The lock is an exclusive transaction that writes nothing.
 
@@ -120,6 +121,7 @@ def acquire(folder: Path) -> sqlite3.Connection:
         StoreUnusableError: another process holds it, or the folder or its files cannot be written.
     """
     check_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(folder / OWNER_FILE, isolation_level=None, timeout=0)
     note = folder / OWNER_NOTE
     try:
@@ -149,12 +151,12 @@ def check_writable(folder: Path) -> None:
     nearest = _nearest(folder.absolute())
     if not nearest.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
-    _refuse_read_only(nearest, os.W_OK | os.X_OK)
+    refuse_read_only(nearest, os.W_OK | os.X_OK)
     for path in (folder / OWNER_FILE, folder / FILE):
         if path.exists():
             if not path.is_file():
                 raise StoreUnusableError(f"{path} is not a file; choose another folder")
-            _refuse_read_only(path, os.W_OK)
+            refuse_read_only(path, os.W_OK)
 
 
 def _nearest(path: Path) -> Path:
@@ -166,7 +168,12 @@ def _nearest(path: Path) -> Path:
     return path
 
 
-def _refuse_read_only(path: Path, mode: int) -> None:
+def refuse_read_only(path: Path, mode: int) -> None:
+    """Refuse a file or a folder of which this process lacks one of these permissions.
+
+    Raises:
+        StoreUnusableError: it lacks one.
+    """
     if os.access(path, mode):
         return
     state = path.stat()
@@ -241,7 +248,7 @@ def check_integrity(connection: sqlite3.Connection, path: Path, *, remedy: str =
         raise StoreUnusableError(f"{path} is damaged: {finding}; {remedy}")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def _version(connection: sqlite3.Connection, path: Path, *, another: str = ANOTHER_FOLDER) -> int:
     """The version of the file's schema; 0 when it is empty.
 
     Raises:
@@ -251,7 +258,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application != APPLICATION_ID:
-        raise StoreUnusableError(f"{path} belongs to another program; choose another folder")
+        raise StoreUnusableError(f"{path} belongs to another program; {another}")
     if version > VERSION:
         raise StoreUnusableError(
             f"{path} was written by a newer version (schema {version}; this one reads {VERSION}): "
@@ -272,18 +279,28 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 @contextmanager
-def open_readonly(path: Path, *, remedy: str = PUT_BACK) -> Iterator[sqlite3.Connection]:
+def open_readonly(
+    path: Path, *, remedy: str = PUT_BACK, another: str = ANOTHER_FOLDER
+) -> Iterator[sqlite3.Connection]:
     """Open a file for reading that another process may be writing; neither waits for the other.
 
+    Args:
+        path: The file.
+        remedy: What to do if it is damaged.
+        another: What to do if it is something else, which is not to be replaced.
+
     Raises:
-        StoreUnusableError: not there, not ours, or from a newer version.
+        StoreUnusableError: not there, no file, not ours, or from a newer version.
     """
     with opening(path, remedy=remedy):
-        if not path.is_file():
+        if not path.exists():
             raise StoreUnusableError(f"there is no file {path}")
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise StoreUnusableError(f"{path} is {what}; {another}")
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
-            if not _version(connection, path):
+            if not _version(connection, path, another=another):
                 raise StoreUnusableError(f"{path} is empty")
             yield connection
 

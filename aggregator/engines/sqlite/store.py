@@ -20,7 +20,6 @@ from fanin.aggregator.engines.sqlite.copies import finish_restore
 from fanin.aggregator.engines.sqlite.file import (
     FILE,
     acquire,
-    check_writable,
     connect_reader,
     free_bytes,
     open_store,
@@ -90,8 +89,6 @@ class Store:
         """
         self.path = folder / FILE
         with opening(self.path):
-            check_writable(folder)
-            folder.mkdir(parents=True, exist_ok=True)
             self._owner = acquire(folder)
             try:
                 if kept := finish_restore(folder):

@@ -21,13 +21,15 @@ from fanin.aggregator.errors import MalformedError, UnauthorizedError
 from fanin.aggregator.http.body import read_body
 from fanin.aggregator.http.page import rendering
 from fanin.aggregator.http.page.reading import read_overview
-from fanin.aggregator.http.query import fold_names
+from fanin.aggregator.http.query import read_query
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.settings import Settings
 
 FORM = "application/x-www-form-urlencoded"
 # A key, and the tokens of pages of lists.
 FORM_FIELDS_MAX = 10
+# The lists that have pages: a parameter, or a field of the form, has the token of the page to show.
+LISTS = ("waiting", "dead")
 WRONG_KEY = "This key is not accepted."
 
 _ABOUT = {
@@ -59,7 +61,7 @@ class StatusPage:
         """Respond to a browser with the page, to programs with JSON."""
         if not prefers_html(request.headers.get("accept", "")):
             return JSONResponse(_ABOUT, headers={"vary": "accept"})
-        query = fold_names(request.query_params)
+        query = read_query(request.scope["query_string"], LISTS)
         return await self._respond(request, query.get("code"), query, dict(request.headers), query)
 
     async def post(self, request: Request) -> Response:

@@ -30,7 +30,7 @@ def test_the_report_has_settings_and_data(tmp_path: Path) -> None:
     """Nothing is created."""
     assert report(tmp_path / "data") == [
         "waits up to 1m20s for eastus, westus",
-        "requires no credentials of webhooks",
+        "webhooks need no credentials",
         "notifies 0 targets",
         f"{tmp_path / 'data' / FILE} does not exist yet and would be created",
     ]
@@ -51,15 +51,15 @@ def test_the_report_says_what_fans_in(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
-        ({"FANIN_KEYS": "a"}, "requires the function key of webhooks"),
-        ({"FANIN_KEYS": "a,b"}, "requires one of 2 function keys of webhooks"),
+        ({"FANIN_KEYS": "a"}, "webhooks need the function key"),
+        ({"FANIN_KEYS": "a,b"}, "webhooks need one of 2 function keys"),
         (
             {
                 "FANIN_KEYS": "a",
                 "FANIN_HEADER_SECRET": "X-Secret: s",
                 "FANIN_SIGNING_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             },
-            "requires the function key and the header x-secret and a signature of webhooks",
+            "webhooks need the function key and the header x-secret and a signature",
         ),
         ({"FANIN_NOTIFY_URL": "http://127.0.0.1:9/hunter2"}, "notifies 1 target"),
         pytest.param(

@@ -111,6 +111,23 @@ def test_a_limit_is_said_beside_the_table(option: list[str], rows: int) -> None:
     assert ran.stderr == ("" if rows == 2 else "these are the first 1; --all lists the rest\n")
 
 
+def test_a_limit_and_all_contradict_each_other() -> None:
+    """Neither of them wins without a word, not even a limit that is the default."""
+    with respx.mock:
+        ran = CliRunner().invoke(instances, ["--limit", "100", "--all", "--url", URL])
+
+    assert ran.exit_code == 2
+    assert "--limit and --all contradict each other" in ran.stderr
+
+
+@pytest.mark.parametrize("options", [["--url", "foo"], ["--url", "ftp://fanin.example"], ["--limit", "0"]])
+def test_an_option_that_cannot_be_right_is_a_usage_error(options: list[str]) -> None:
+    """Exit code 1 is for a service that does not respond, or refuses."""
+    ran = CliRunner().invoke(instances, options)
+
+    assert ran.exit_code == 2
+
+
 def test_an_empty_list_is_said() -> None:
     """Instead of a heading over nothing."""
     assert rendered([], now=NOW) == ["no operations"]

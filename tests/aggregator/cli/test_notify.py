@@ -44,6 +44,16 @@ def test_one_target_in_a_format_for_programs() -> None:
     assert dict(route.calls.last.request.url.params) == {"target": "deploy"}
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_does_not_test_all_targets(name: str) -> None:
+    """A variable that is not set is a usage error."""
+    with respx.mock:
+        ran = CliRunner().invoke(notify, ["--test", name, "--url", URL])
+
+    assert ran.exit_code == 2
+    assert "is empty; give a name, or leave it out" in ran.stderr
+
+
 def test_from_here_no_service_is_needed(tmp_path: Path) -> None:
     """The port "discard", where nothing listens, refuses."""
     path = tmp_path / "targets.yaml"

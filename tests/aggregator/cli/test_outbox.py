@@ -109,6 +109,40 @@ def test_no_dead_letter_is_no_error(form: str, printed: str) -> None:
     assert (ran.exit_code, ran.stdout) == (0, printed)
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize(
+    ("options", "whose"),
+    [
+        (["--operation", "nosuch"], "the operation 'nosuch'"),
+        (["--operation", "nosuch", "--target", "a"], "the operation 'nosuch' for the target 'a'"),
+    ],
+)
+def test_an_operation_without_dead_letters_is_an_error(options: list[str], whose: str, form: str) -> None:
+    """Its id may be misspelt."""
+    with respx.mock as router:
+        router.post(f"{URL}/outbox/retry").respond(json={"retried": 0})
+        ran = CliRunner().invoke(outbox, ["retry", *options, "--url", URL, "--format", form])
+
+    assert (ran.exit_code, ran.stderr) == (1, f"Error: there is no dead letter of {whose}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list", "--target", ""],
+        *([it, "--target", " "] for it in ("retry", "pause", "resume", "discard")),
+        *([it, "--target", "oncall", "--operation", ""] for it in ("retry", "pause", "resume", "discard")),
+    ],
+)
+def test_an_empty_name_is_a_usage_error(command: list[str]) -> None:
+    """A variable that is not set must not make a selection wider."""
+    with respx.mock:
+        ran = CliRunner().invoke(outbox, [*command, "--url", URL])
+
+    assert ran.exit_code == 2
+    assert "is empty; give a name, or leave it out" in ran.stderr
+
+
 # --- targets ---
 
 
@@ -144,15 +178,38 @@ def test_a_target_is_paused_and_resumed(command: str, printed: str) -> None:
     assert dict(route.calls.last.request.url.params) == {"target": "oncall"}
 
 
-@pytest.mark.parametrize(("number", "printed"), [(3, "3 discarded\n"), (0, "nothing to discard\n")])
-def test_entries_are_discarded_by_selection(number: int, printed: str) -> None:
-    """Of a target, an operation, or both; never all."""
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_an_operation_of_which_nothing_changes_is_said(command: str) -> None:
+    """There is none, or all of it was paused, or resumed, before; so it is no error."""
+    with respx.mock as router:
+        router.post(f"{URL}/outbox/{command}").respond(json={"paused": True, "notifications": 0})
+        ran = CliRunner().invoke(outbox, [command, "--operation", "op-1", "--url", URL])
+
+    assert (ran.exit_code, ran.stdout) == (0, f"there is nothing to {command} of the operation 'op-1'\n")
+
+
+@pytest.mark.parametrize(
+    ("selected", "number", "ended"),
+    [
+        ({"operation": "op-1"}, 3, (0, "3 discarded\n", "")),
+        ({"target": "oncall"}, 0, (0, "nothing to discard\n", "")),
+        (
+            {"operation": "op-1"}, 0,
+            (1, "", "Error: there is nothing to discard of the operation 'op-1'\n"),
+        ),
+    ],
+)  # fmt: skip
+def test_entries_are_discarded_by_selection(
+    selected: dict[str, str], number: int, ended: tuple[int, str, str]
+) -> None:
+    """Of a target, an operation, or both; never all. An operation that has none may be misspelt."""
+    options = [word for name, value in selected.items() for word in (f"--{name}", value)]
     with respx.mock as router:
         route = router.post(f"{URL}/outbox/discard").respond(json={"discarded": number})
-        ran = CliRunner().invoke(outbox, ["discard", "--operation", "op-1", "--url", URL])
+        ran = CliRunner().invoke(outbox, ["discard", *options, "--url", URL])
         unclear = CliRunner().invoke(outbox, ["discard", "--url", URL])
 
-    assert (ran.exit_code, ran.stdout) == (0, printed)
-    assert dict(route.calls.last.request.url.params) == {"operation": "op-1"}
+    assert (ran.exit_code, ran.stdout, ran.stderr) == ended
+    assert dict(route.calls.last.request.url.params) == selected
     assert unclear.exit_code == 2
     assert "choose what to discard" in unclear.stderr

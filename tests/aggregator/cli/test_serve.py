@@ -46,6 +46,7 @@ def run(folder: Path, *options: str, **environment: str) -> tuple[int, str]:
             ),
         ),
         (["--local-backend"], {}, "Error: --local-backend: the engine sqlite needs no backend"),
+        (["--local-backend", "--check"], {}, "Error: --local-backend: the engine sqlite needs no backend"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_a_usage_error(
@@ -71,7 +72,7 @@ def test_a_check_prints_its_report(tmp_path: Path) -> None:
     code, report = run(tmp_path, "--check", "--host", EVERYWHERE, FANIN_KEYS="a")
 
     assert code == 0
-    assert "requires the function key of webhooks\n" in report
+    assert "webhooks need the function key\n" in report
 
 
 def test_a_check_of_an_address_that_is_not_this_machines_fails(tmp_path: Path) -> None:

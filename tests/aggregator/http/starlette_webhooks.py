@@ -28,7 +28,7 @@ from fanin.aggregator.errors import (
 )
 from fanin.aggregator.http import body as limits
 from fanin.aggregator.http.origin import Origin
-from fanin.aggregator.http.query import fold_names
+from fanin.aggregator.http.query import parse_query, read_query
 from fanin.aggregator.http.views import check_status
 from fanin.aggregator.intake import Ignored, Intake
 from fanin.aggregator.metrics import Metrics
@@ -75,7 +75,8 @@ class StarletteWebhooks:
 
     async def push(self, request: Request) -> Response:
         """Store one webhook."""
-        self._auth.require_key(request.headers, fold_names(request.query_params))
+        query = read_query(request.scope["query_string"], ("region",))
+        self._auth.require_key(request.headers, query)
         self._auth.require_header(request.headers)
         region = self._intake.region(_claimed_region(request))
         body = await _body(request)
@@ -109,7 +110,8 @@ class StarletteWebhooks:
 
 
 def _claimed_region(request: Request) -> str:
-    return request.path_params.get("region") or fold_names(request.query_params).get("region", "")
+    query, _ = parse_query(request.scope["query_string"])
+    return request.path_params.get("region") or query.get("region", "")
 
 
 async def _body(request: Request) -> bytes:

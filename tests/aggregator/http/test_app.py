@@ -252,7 +252,7 @@ async def test_a_wrong_path_or_method_is_named(
 @pytest.mark.parametrize(
     "url",
     ["/api/imagepush?Region=eastus&Code=k", "/API/IMAGEPUSH?REGION=EastUS&CODE=k", "/Webhooks/EASTUS?Code=k",
-     "/api/ImagePush?Region=mars&region=eastus&code=k&CODE=x", "/api/ImagePush?region=East%20US&code=k",
+     "/api/ImagePush?region=East%20US&code=k",
      "/api/ImagePush?region=East+US&code=k", "/webhooks/East%20US?code=k"],
 )  # fmt: skip
 async def test_paths_parameters_and_regions_are_read_in_any_spelling(tmp_path: Path, url: str) -> None:

@@ -136,6 +136,24 @@ async def test_an_operation_that_does_not_wait_for_the_region_is_a_400(tmp_path:
     assert (answer.status_code, answer.json()["error"]) == (400, "unexpected-region")
 
 
+@pytest.mark.parametrize("started", [True, False])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/ImagePush", PUSH), ("/api/ImagePush?region=%20", PUSH), (GRID, [_event(None)])],
+)
+async def test_a_missing_region_is_said_of_an_operation_that_waits_as_of_a_new_one(
+    tmp_path: Path, path: str, body: object, *, started: bool
+) -> None:
+    """On both channels."""
+    async with service(tmp_path) as client:
+        if started:
+            await client.post("/api/ImagePush?region=eastus", json=PUSH)
+        answer = await client.post(path, json=body)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "unknown-region")
+    assert answer.json()["message"].startswith("the request names no region; expected one of eastus, ")
+
+
 class _Full(SqliteEngine):
     """Refuses every second arrival."""
 
@@ -161,12 +179,13 @@ async def test_what_does_not_fan_in_is_answered_200_and_counted(tmp_path: Path) 
     """An action that is not configured, and what a connected registry on premises reports."""
     edge = _event("eastus", connectedRegistry={"name": "edge1"})
     async with service(tmp_path, FANIN_ACTIONS="push") as client:
-        answer = await client.post(GRID, json=[_event("eastus", action="delete"), edge])
+        elsewhere = _event(None, connectedRegistry={"name": "edge2"})
+        answer = await client.post(GRID, json=[_event("eastus", action="delete"), edge, elsewhere])
         metrics = await client.get("/metrics")
 
-    assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "ignored": 2})
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 0, "ignored": 3})
     assert 'fanin_ignored_total{reason="action"} 1.0' in metrics.text
-    assert 'fanin_ignored_total{reason="connected-registry"} 1.0' in metrics.text
+    assert 'fanin_ignored_total{reason="connected-registry"} 2.0' in metrics.text
 
 
 async def test_a_thousand_events_of_one_request_count(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from fanin.aggregator.engines.restate.http import (
+    CONNECTIONS_MAX,
     NoResponseError,
     RestateClient,
     ServerResponse,
@@ -121,5 +122,35 @@ def test_a_connection_that_breaks_leaves_the_result_unknown_and_nothing_is_repea
                 await restate.post("/once", b"{}")
 
         assert requests == ["/once"]
+
+    asyncio.run(story())
+
+
+def test_a_burst_of_calls_opens_no_more_connections_than_the_server_s_queue_holds() -> None:
+    """The system drops the others' requests for a connection, which are repeated after seconds."""
+
+    async def story() -> None:
+        full = asyncio.Event()
+        under_way = most = 0
+
+        async def hold_until_all_connections_are_used(_request: web.Request) -> web.StreamResponse:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            if under_way == CONNECTIONS_MAX:
+                full.set()
+            await full.wait()
+            under_way -= 1
+            return web.Response()
+
+        calls = 300
+        async with (
+            node(hold_until_all_connections_are_used) as address,
+            client(f"http://{address}") as restate,
+        ):
+            responses = await asyncio.gather(*(restate.post(f"/{n}", b"{}") for n in range(calls)))
+
+        assert len(responses) == calls
+        assert most <= 128
 
     asyncio.run(story())

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -81,7 +82,10 @@ def test_a_copy_does_not_overwrite_a_file(tmp_path: Path) -> None:
     ("folder", "target", "why"),
     [
         ("nothing", "copy.db", "there is no file .*nothing/fanin.db"),
-        ("data", "no/copy.db", "cannot open .*copy.db"),
+        ("data", "no/copy.db", "cannot write .*copy.db: .*/no does not exist; create the folder first"),
+        ("data", "data/fanin.db/copy.db", "cannot write .*copy.db: .*/fanin.db is not a folder"),
+        ("data", ".", "is a folder; name the file in it that is to be the copy"),
+        ("data", "data", "/data is a folder; name the file in it that is to be the copy"),
     ],
 )
 def test_a_copy_that_cannot_be_made_leaves_nothing_behind(
@@ -147,6 +151,53 @@ def test_a_damaged_copy_is_not_restored(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusableError, match="text: file is not a database; choose another copy"):
         restore(tmp_path / "text", tmp_path / "data")
     assert names(tmp_path / "data") == {"op-0"}
+
+
+def _foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE theirs (id)")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_foreign, "belongs to another program; choose another copy"),
+        (Path.mkdir, "is a folder; choose another copy"),
+        (os.mkfifo, "is no regular file; choose another copy"),
+        (Path.touch, "is empty"),
+        (str, "there is no file .*given"),
+    ],
+)
+def test_what_is_no_copy_is_not_restored(tmp_path: Path, make: Callable[[Path], object], why: str) -> None:
+    """The error is about the copy; the folder is as it was."""
+    filled(tmp_path / "data", count=1)
+    make(tmp_path / "given")
+
+    with pytest.raises(StoreUnusableError, match=why):
+        restore(tmp_path / "given", tmp_path / "data")
+    assert names(tmp_path / "data") == {"op-0"}
+
+
+@pytest.mark.parametrize("command", [copy, restore])
+def test_the_current_folder_is_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[Path, Path], object]
+) -> None:
+    """Its name is a dot, from which no other name can be made."""
+    filled(tmp_path / "data", count=1)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(StoreUnusableError, match=r"^\. is a folder"):
+        command(*((Path("data"), Path()) if command is copy else (Path(), Path("data"))))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """SQLite would say that it is unable to open the file."""
+    filled(tmp_path / "data", count=1)
+    (tmp_path / "shut").mkdir(mode=0o500)
+
+    with pytest.raises(StoreUnusableError, match="/shut is read-only"):
+        copy(tmp_path / "data", tmp_path / "shut" / "copy.db")
 
 
 # The functions that change something.
