@@ -10,8 +10,10 @@ import random
 import uuid
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import structs
 
 from fanin.simulator.event_grid import PATH, in_envelope
 from fanin.simulator.faults.apply import DeliveryFaults
@@ -115,7 +117,7 @@ class FakeRegistry:
                 continue
             request = with_body(webhook.request, bodies[ids[region]])
             if self._scenario.sender.profile == EVENT_GRID:
-                own = replace(event, id=ids[region])
+                own = structs.replace(event, id=ids[region])
                 request = in_envelope(request, own, registry=self._scenario.registry, region=region)
             planned = Delivery(due_ms, op, region, ids[region], 0, request, webhook.invalid_because)
             left, dropped_by = self._faults.apply(planned, name)

@@ -3,14 +3,14 @@
 Rules of this file: data only; instants are integer milliseconds since the scenario's start.
 """
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from msgspec import Struct, field, structs
 
 from fanin.simulator.wire import Action, WebhookRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One webhook delivery to come. A copy that a fault made is a delivery of its own."""
 
     due_ms: int  # when its first attempt leaves the registry
@@ -34,11 +34,10 @@ class Delivery:
 
     def changed_by(self, fault: int, **changes: Any) -> "Delivery":
         """The same delivery with other fields, and with the index of the fault that changed them."""
-        return replace(self, faults=(*self.faults, fault), **changes)
+        return structs.replace(self, faults=(*self.faults, fault), **changes)
 
 
-@dataclass(frozen=True, slots=True)
-class UnsentDelivery:
+class UnsentDelivery(Struct, frozen=True):
     """A webhook that a region should or might have sent, and that is never sent."""
 
     due_ms: int  # when it would have left; for a region that the operation never reaches, when it happened
@@ -48,8 +47,7 @@ class UnsentDelivery:
     fault: int | None = None  # the index of the fault that dropped it
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """One registry operation, and the webhooks that come of it."""
 
     at_ms: int

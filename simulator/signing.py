@@ -15,6 +15,8 @@ from fanin.simulator.wire import WebhookRequest
 TOLERANCE_MS = 5 * 60_000
 # A secret that no scenario can name: it is longer than they may be.
 FOREIGN_SECRET = "whsec_" + base64.b64encode(bytes(66)).decode()
+# A sender may sign in a second way, with a key pair. Who does not know that takes the other signature.
+UNKNOWN_SIGNATURE = "v1a," + base64.b64encode(bytes(64)).decode()
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
@@ -37,7 +39,7 @@ def signature(secret: str, id_: str, timestamp: str, body: bytes) -> str:
 
 
 def signed(request: WebhookRequest, secret: str, id_: str, *, epoch_ms: int) -> WebhookRequest:
-    """The same request with the three headers.
+    """The same request with the three headers, of which the last has several signatures.
 
     Args:
         request: Unsigned.
@@ -46,5 +48,6 @@ def signed(request: WebhookRequest, secret: str, id_: str, *, epoch_ms: int) -> 
         epoch_ms: When it is signed, in Unix milliseconds; the header has whole seconds.
     """
     timestamp = str(epoch_ms // 1000)
-    values = (id_, timestamp, signature(secret, id_, timestamp, request.body))
+    signatures = f"{UNKNOWN_SIGNATURE} {signature(secret, id_, timestamp, request.body)}"
+    values = (id_, timestamp, signatures)
     return replace(request, headers=(*request.headers, *zip(HEADERS, values, strict=True)))

@@ -84,8 +84,7 @@ def parse_image(text: str) -> Image:
     return Image(repository, tag, digest or None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What one payload says. A ping's has only the first three fields."""
 
     action: Action
@@ -193,6 +192,8 @@ def _apply(quirk: Quirk, body: dict[str, Any]) -> None:
         case "extra-fields":
             # Fields that CNCF Distribution has and ACR's log model knows, but that no delivered body showed.
             target["url"] = f"https://demo.invalid/v2/{target['repository']}/manifests/{target['digest']}"
+            if "request" in body:
+                body["request"] = {**request, "addr": "10.0.0.7:44312"}
             body |= {"actor": {"name": "pusher"}, "source": {"addr": "10.0.0.4:5000", "instanceID": "r0"}}
         case "nine-digit-timestamp":
             pass
@@ -271,15 +272,14 @@ def webhook_request(to: Address, headers: Mapping[str, str], body: bytes) -> Web
 
     Args:
         to: The address.
-        headers: The webhook's own; each replaces one of ours of the same name, except ``Content-Length``.
+        headers: The webhook's own; each replaces one of ours of the same name.
         body: The payload.
     """
     own = {"content-type": "application/json", "user-agent": USER_AGENT}
-    custom = {name: value for name, value in headers.items() if name.lower() != "content-length"}
-    replaced = {name.lower() for name in custom}
+    replaced = {name.lower() for name in headers}
     kept = [(name.title(), value) for name, value in own.items() if name not in replaced]
     return WebhookRequest(
-        to.target, (*kept, ("Content-Length", str(len(body))), *custom.items()), body, to.region, to
+        to.target, (*kept, ("Content-Length", str(len(body))), *headers.items()), body, to.region, to
     )
 
 

@@ -188,6 +188,7 @@ class Crash(SteppedFault, frozen=True, tag_field="fault", tag="crash"):
     down_for: Millis = 5_000
     replica: ReplicaRef = 0
 
+    scaling: ClassVar[Mapping[str, Scaling]] = {**SteppedFault.scaling, "down_for": Scaling.OUTAGE}
     effect = "crash"
     requires = ("process",)
     draw_weight = 5
@@ -229,6 +230,7 @@ class Restart(AggregatorFault, frozen=True, tag_field="fault", tag="restart", kw
     timeout: Some | None = None
     replica: ReplicaRef = 0
 
+    scaling: ClassVar[Mapping[str, Scaling]] = {**AggregatorFault.scaling, "down_for": Scaling.OUTAGE}
     effect = "stop"
     requires = ("process",)
     draw_weight = 2
@@ -302,6 +304,7 @@ class Pause(SteppedFault, frozen=True, tag_field="fault", tag="pause", kw_only=T
     lasts: Some
     replica: ReplicaRef = 0
 
+    scaling: ClassVar[Mapping[str, Scaling]] = {**SteppedFault.scaling, "lasts": Scaling.OUTAGE}
     effect = "pause"
     requires = ("pause",)
     draw_weight = 2
@@ -375,3 +378,8 @@ def kill(at: int | StepTrigger, *, down_for: int) -> AggregatorFault:
     if isinstance(at, int):
         return Crash(at=at, down_for=down_for)
     return Crash(None, *at, down_for=down_for)
+
+
+def reconfigure(at: int, expects: Sequence[str]) -> AggregatorFault:
+    """A restart with other regions, for what places restarts itself."""
+    return Restart(at=at, expects=tuple(expects))

@@ -5,7 +5,8 @@ Faults apply in the scenario's order, and what an earlier one made passes throug
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec import structs
 
 from fanin.simulator.faults.delivery import DeliveryContext, DeliveryFault
 from fanin.simulator.faults.fault import Fault
@@ -55,7 +56,7 @@ class DeliveryFaults:
         if not left:
             return [], dropped_by[-1]
         if dropped_by:  # a copy is gone and another one is left: nothing is unsent, but the fault took effect
-            left[0] = replace(left[0], faults=(*left[0].faults, *dropped_by))
+            left[0] = structs.replace(left[0], faults=(*left[0].faults, *dropped_by))
         return left, None
 
 

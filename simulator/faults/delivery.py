@@ -58,6 +58,8 @@ class DeliveryFault(Fault, frozen=True):
     silence_note: ClassVar[tuple[str, str] | None] = None
     # Whether it changes one event of several in a request. What changes the request would change them all.
     changes_one_event: ClassVar[bool] = False
+    # Whether a server may lose the body over it, so that a refusal says nothing about the application.
+    offers_upgrade: ClassVar[bool] = False
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
         """What becomes of a delivery."""

@@ -26,6 +26,7 @@ class Scaling(Enum):
 
     PROPORTIONAL = auto()
     INSTANT = auto()  # in proportion, and closer where it lies many timeouts ahead
+    OUTAGE = auto()  # from the fault's instant on: it ends at an instant, and is as much closer as that
     MACHINE_TIME = auto()  # in proportion, but never longer than it was: machines do not slow down
     FIXED = auto()  # not at all
 

@@ -21,6 +21,7 @@ DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), a
 Malformation = Literal[
     "not-json", "truncated", "empty", "not-an-object", "no-id", "empty-id",
     "id-not-text", "wrong-types", "no-action", "not-utf8", "huge", "deep", "no-target",
+    "number-id", "null-id",
 ]  # fmt: skip
 
 
@@ -290,6 +291,7 @@ class UpgradeH2c(DeliveryFault, frozen=True, tag_field="fault", tag="upgrade-h2c
 
     draw_weight = 2
     request_note = ("offers h2c", "")
+    offers_upgrade = True
 
     def apply(self, delivery: Delivery, context: DeliveryContext) -> Sequence[Delivery]:
         """Offered once; the delivery is as valid as it was."""
@@ -341,6 +343,9 @@ _MALFORMED: Mapping[Malformation, Callable[[bytes], bytes]] = {
     "empty-id": _with(id=""),
     # An object is no key in many languages.
     "id-not-text": _with(id={"build": [17]}),
+    # Many languages make text of both without being asked.
+    "number-id": _with(id=17),
+    "null-id": _with(id=None),
     "wrong-types": _with(id=17, timestamp=[], action={"push": True}, target="team/app:1.0.0"),
     "no-action": _without("action"),
     # In the id, where even a parser that skips what it does not need must look.
@@ -349,8 +354,11 @@ _MALFORMED: Mapping[Malformation, Callable[[bytes], bytes]] = {
     "deep": _nested,
     "no-target": _without("target"),
 }
-_NOT_FOR_PING: frozenset[Malformation] = frozenset({"no-id", "empty-id", "id-not-text", "no-target", "deep"})
+_NOT_FOR_PING: frozenset[Malformation] = frozenset(
+    {"no-id", "empty-id", "id-not-text", "number-id", "null-id", "no-target", "deep"}
+)
 # What can be wrong with one event of an envelope while the others are sound.
 OF_ONE_EVENT: Sequence[Malformation] = (
     "not-an-object", "no-id", "empty-id", "id-not-text", "wrong-types", "no-action", "no-target",
+    "number-id", "null-id",
 )  # fmt: skip

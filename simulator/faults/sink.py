@@ -126,7 +126,7 @@ class SinkRefuses(NotificationFault, frozen=True, tag_field="fault", tag="sink-r
 
     status: Annotated[int, Meta(ge=300, le=599)] = 503
 
-    _DRAWN: ClassVar[tuple[int, ...]] = (301, 400, 404, 410, 429, 500, 503)
+    _DRAWN: ClassVar[tuple[int, ...]] = (301, 400, 404, 409, 410, 429, 500, 503)
 
     @property
     def response(self) -> SinkResponse:
@@ -157,7 +157,7 @@ class SinkStalls(NotificationFault, frozen=True, tag_field="fault", tag="sink-st
 
     scaling: ClassVar[Mapping[str, Scaling]] = {**SinkFault.scaling, "by": Scaling.MACHINE_TIME}
     _LONGEST_MS_DRAWN: ClassVar[tuple[int, ...]] = (900, 9_000, 40_000)
-    _STATUSES_DRAWN: ClassVar[tuple[int, ...]] = (200, 200, 202, 204)
+    _STATUSES_DRAWN: ClassVar[tuple[int, ...]] = (200, 200, 202, 204, 207)
 
     @property
     def response(self) -> SinkResponse:

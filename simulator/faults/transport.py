@@ -1,10 +1,9 @@
 """Faults on the way: whether, when and how often a webhook is sent, and what the network loses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, ClassVar, Self
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from fanin.simulator.durations import Millis, format_duration
 from fanin.simulator.faults.delivery import (
@@ -157,7 +156,7 @@ class LoseRequest(DeliveryFault, frozen=True, tag_field="fault", tag="lose-reque
         """Of two such faults the longer one holds. Each loss is recorded when it happens."""
         if self.attempts <= delivery.lose_requests:
             return (delivery,)
-        return (replace(delivery, lose_requests=self.attempts, lose_requests_fault=context.index),)
+        return (structs.replace(delivery, lose_requests=self.attempts, lose_requests_fault=context.index),)
 
     def effect_text(self) -> str:
         return f"{ordinal_attempts(self.attempts, 'request')} lost on the way"
@@ -185,7 +184,7 @@ class LoseResponse(DeliveryFault, frozen=True, tag_field="fault", tag="lose-resp
         """Of two such faults the longer one holds. Each loss is recorded when it happens."""
         if self.attempts <= delivery.lose_responses:
             return (delivery,)
-        return (replace(delivery, lose_responses=self.attempts, lose_responses_fault=context.index),)
+        return (structs.replace(delivery, lose_responses=self.attempts, lose_responses_fault=context.index),)
 
     def effect_text(self) -> str:
         return f"{ordinal_attempts(self.attempts, 'answer')} lost on the way back"

@@ -11,7 +11,12 @@ from typing import Self
 from fanin.simulator.language.names import operation_names
 from fanin.simulator.language.reader import Location
 from fanin.simulator.language.scenario import Operation, Scenario, Webhook
-from fanin.simulator.language.validation import ValidationContext, check_delay, check_region_list
+from fanin.simulator.language.validation import (
+    ValidationContext,
+    check_delay,
+    check_not_empty,
+    check_region_list,
+)
 from fanin.simulator.shapes import Delay
 from fanin.simulator.text import quoted
 from fanin.simulator.wire import normalise_region
@@ -132,6 +137,9 @@ class FaultValidation:
         check_delay(delay, self._location.at(field), self._context.report)
 
     def regions(self, names: Collection[str], field: str) -> None:
+        if self._location.has(field):
+            what = f"{field}: the same as before"
+            check_not_empty(names, self._location.at(field), self._context.report, what)
         check_region_list(names, self._location.at(field), self._context, field=field)
 
     def replica(self, number: int, field: str) -> None:

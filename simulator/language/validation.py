@@ -22,6 +22,13 @@ from fanin.simulator.wire import normalise_region
 _PLACEHOLDER = re.compile("[{][^{}]*[}]")
 # Senders that put several events into one request.
 GATHERING = ("cncf-distribution", "event-grid")
+# A request that is framed otherwise than it says is refused, or read as another one (RFC 9112, 6).
+_OF_THE_CONNECTION = frozenset(
+    {
+        "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
+        "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
 _ROTATED = 2  # secrets, while one takes the other's place
 
 
@@ -56,7 +63,15 @@ class ValidationContext:
 def check(context: ValidationContext) -> None:
     """Report what is wrong with everything but the faults."""
     scenario, location, report = context.scenario, context.location, context.report
+    if not scenario.title.strip():
+        report.add(location.at("title").mark, "title: it is blank; say in a few words what happens")
     _regions(scenario.regions, location.at("regions"), report)
+    if location.has("expects"):
+        check_not_empty(scenario.expects, location.at("expects"), report, "expects: every region")
+    for field in ("repositories", "tags"):
+        if location.at("only").has(field):
+            what = f"{field}: every one of them"
+            check_not_empty(getattr(scenario.only, field), location.at("only", field), report, what)
     check_region_list(scenario.expects, location.at("expects"), context, field="expects")
     _signing(context)
     _sender(context)
@@ -67,6 +82,7 @@ def check(context: ValidationContext) -> None:
     _by_region(scenario.webhooks, location.at("webhooks"), context)
     for region, webhook in scenario.webhooks.items():
         _placeholders(webhook.uri, "{region}", "uri", location.at("webhooks", region, "uri"), report)
+        _headers(webhook.headers, location.at("webhooks", region, "headers"), report)
     _names(scenario.operations, location.at("operations"), report)
     for index, operation in enumerate(scenario.operations):
         _operation(operation, location.at("operations", index), context)
@@ -110,6 +126,27 @@ def check_delay(delay: Delay, location: Location, report: Report) -> None:
     elif delay.min is not None and delay.max is not None and delay.min > delay.max:
         shortest, longest = format_duration(delay.min), format_duration(delay.max)
         report.add(location.at("min").mark, f"min: {shortest} is longer than max, {longest}")
+
+
+def check_not_empty(names: Iterable[str], location: Location, report: Report, what: str) -> None:
+    """Report a list that is there and empty, where a list that is not there means ``what``."""
+    if not tuple(names):
+        report.add(location.mark, f"{what} is meant when it is left out; name at least one, or leave it out")
+
+
+def _headers(names: Iterable[str], location: Location, report: Report) -> None:
+    """Report headers that say how a request is sent, and those that are there twice."""
+    seen: dict[str, str] = {}
+    for name in names:
+        where, lower = location.at(name).name, name.lower()
+        if lower in _OF_THE_CONNECTION:
+            report.add(
+                where, f"headers: {quoted(name)} belongs to the connection, not to the webhook; leave it out"
+            )
+        elif (first := seen.setdefault(lower, name)) != name:
+            report.add(
+                where, f"headers: {quoted(name)} is {quoted(first)} in other letter case; write one of them"
+            )
 
 
 def check_region_list(

@@ -13,24 +13,27 @@ from fanin.simulator.language.scenario import Operation
 
 
 class ValueLocation(Location):
-    """The place of a value that was made in code."""
+    """The place of a value that was made in code.
 
-    def __init__(self, value: Any) -> None:
+    The way to a part is followed when it is asked what that part has: most are never asked.
+    """
+
+    def __init__(self, value: Any, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(NOWHERE, NOWHERE)
-        self._value = value
+        self._value, self._path = value, path
 
     def at(self, *path: str | int) -> Location:
         """The part that ``path`` leads to, or the last one on the way that there is."""
-        value = self._value
-        for step in path:
-            if not _has(value, step):
-                break
-            value = _part(value, step)
-        return ValueLocation(value)
+        return ValueLocation(self._value, self._path + path)
 
     def has(self, step: str | int) -> bool:
         """Whether a file would give this part."""
-        return _has(self._value, step)
+        value = self._value
+        for passed in self._path:
+            if not _has(value, passed):
+                break
+            value = _part(value, passed)
+        return _has(value, step)
 
 
 def _has(value: Any, step: str | int) -> bool:

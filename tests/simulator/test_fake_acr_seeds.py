@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fanin.simulator.fake_acr import Occurrence
 from fanin.simulator.faults.fault import Fault

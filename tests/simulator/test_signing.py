@@ -1,6 +1,6 @@
 """Signatures, as implementations of Standard Webhooks check them."""
 
-from fanin.simulator.signing import HEADERS, message_id, secret_at, signature, signed
+from fanin.simulator.signing import HEADERS, UNKNOWN_SIGNATURE, message_id, secret_at, signature, signed
 from fanin.simulator.wire import address, webhook_request
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - published with the test vector
@@ -24,7 +24,7 @@ def test_a_signed_request_says_who_when_and_what() -> None:
     assert ready.headers[len(plain.headers) :] == (
         ("webhook-id", "msg_1"),
         ("webhook-timestamp", "1614265330"),
-        ("webhook-signature", signature(SECRET, "msg_1", "1614265330", b"{}")),
+        ("webhook-signature", f"{UNKNOWN_SIGNATURE} {signature(SECRET, 'msg_1', '1614265330', b'{}')}"),
     )
     assert (ready.body, ready.target, len(HEADERS)) == (plain.body, plain.target, 3)
 

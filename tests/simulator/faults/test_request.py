@@ -82,6 +82,8 @@ def test_the_other_bodies_are_json_of_the_wrong_shape() -> None:
     assert decoded("not-an-object") == [sound]
     assert decoded("no-id") == {name: value for name, value in sound.items() if name != "id"}
     assert decoded("empty-id") == sound | {"id": ""}
+    assert decoded("number-id") == sound | {"id": 17}
+    assert decoded("null-id") == sound | {"id": None}
     assert decoded("id-not-text") == sound | {"id": {"build": [17]}}
     assert decoded("no-action") == {name: value for name, value in sound.items() if name != "action"}
     assert decoded("no-target") == {name: value for name, value in sound.items() if name != "target"}
@@ -94,7 +96,7 @@ def test_a_ping_is_only_broken_where_a_ping_can_be() -> None:
 
     sound = {how for how in hows if not broken(how, "ping").faults}
 
-    assert sound == {"no-id", "empty-id", "id-not-text", "no-target", "deep"}
+    assert sound == {"no-id", "empty-id", "id-not-text", "number-id", "null-id", "no-target", "deep"}
     assert all(broken(how, "ping").invalid_because == "" for how in sound)
     assert decoded("no-action", "ping").keys() == {"id", "timestamp"}
 

@@ -13,6 +13,10 @@ WRONG = {
         "operations: [{}]\nfaults: [{fault: drop, chance: 0}]",
         "4:32: chance: 0 never takes effect; leave the fault out",
     ),
+    "a restart with no region": (
+        "operations: [{}]\nfaults: [{fault: restart, at: 3s, expects: []}]",
+        "4:44: expects: the same as before is meant when it is left out; name at least one, or leave it out",
+    ),
     "a fault without operations": (
         "faults: [{fault: drop}]",
         "3:10: it never takes effect: no webhook is ever sent",

@@ -10,7 +10,7 @@ from fanin.simulator.language.scenario import Sender
 HEAD = "scenario: example\ntitle: An example\noperations: [{}]\n"
 SECRET = "whsec_b25jZSB1cG9uIGEgdGltZSwgYSBzZWNyZXQ="  # noqa: S105 - an example
 SHARED = "it changes a request, which is shared; drop, delay, duplicate, reorder, malform do not"
-WITHIN = "not-an-object, no-id, empty-id, id-not-text, wrong-types, no-action, no-target"
+WITHIN = "not-an-object, no-id, empty-id, id-not-text, wrong-types, no-action, no-target, number-id, null-id"
 GRID = "sender: {profile: event-grid}\n"
 CNCF = "sender: {profile: cncf-distribution, envelope: 1s}\n"
 

@@ -19,6 +19,31 @@ WRONG = {
     "finer than a millisecond": ("latency: 0.1ms", "3:10: latency: '0.1ms' is finer than a millisecond"),
     # delays
     "a spread that is upside down": ("latency: {min: 5s, max: 1s}", "3:16: min: 5s is longer than max, 1s"),
+    # what would say nothing
+    "no expected region": (
+        "expects: []",
+        "3:10: expects: every region is meant when it is left out; name at least one, or leave it out",
+    ),
+    "no repository": (
+        "only: {repositories: []}",
+        "3:22: repositories: every one of them is meant when it is left out; name at least one, or leave it out",
+    ),
+    "no tag": (
+        "only: {tags: []}",
+        "3:14: tags: every one of them is meant when it is left out; name at least one, or leave it out",
+    ),
+    # headers
+    **{
+        f"a header of the connection: {name}": (
+            f"webhooks: {{eastus: {{headers: {{{name}: x}}}}}}",
+            f"3:31: headers: '{name}' belongs to the connection, not to the webhook; leave it out",
+        )
+        for name in ("Content-Length", "Transfer-Encoding", "host", "Connection", "Upgrade", "TE", "Expect")
+    },
+    "a header twice": (
+        "webhooks: {eastus: {headers: {X-Team: blue, x-team: red}}}",
+        "3:45: headers: 'x-team' is 'X-Team' in other letter case; write one of them",
+    ),
     # regions
     "a region twice": (
         "regions: [eastus, westus, EastUS]",
@@ -109,6 +134,12 @@ def test_a_wrong_meaning_is_reported_where_it_stands(text: str, message: str) ->
         loads(HEAD + text, "example.yaml")
 
     assert str(caught.value) == f"example.yaml:{message}"
+
+
+def test_a_title_must_say_something() -> None:
+    """Blanks are nothing to read."""
+    with pytest.raises(ScenarioError, match=r"2:8: title: it is blank; say in a few words what happens"):
+        loads('scenario: example\ntitle: "  "\noperations: [{}]')
 
 
 @pytest.mark.parametrize(
