@@ -9,13 +9,14 @@ In the vocabulary of Jepsen, `AttemptSent` and `NotificationReceived` invoke an 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from fanin.simulator.durations import Millis
+from fanin.harness.json_lines import LineError, OtherLineError, decode, lines_of
+from fanin.simulator.durations import DURATION_MS_MAX, Millis
 from fanin.simulator.language.scenario import Scenario
 
 FORMAT = 1
@@ -147,7 +148,8 @@ class TargetState(Record, frozen=True, tag="target-state"):
     # Its configuration from this start on; empty and None: the same as before.
     expects: tuple[str, ...] = ()
     timeout: Millis | None = None
-    took: Millis = 0  # how long this start took, from the command to start until it took requests
+    # How long this start took, from the command to start until it took requests, or failed.
+    took: Millis = 0
 
 
 class End(Record, frozen=True, tag="end"):
@@ -178,6 +180,10 @@ Entry = (
 )
 
 
+# How long replicas may take to notice that one of them is gone, and to do its work.
+FAILOVER_GRACE_MS = 30_000
+
+
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="run"):
     """The header: what was played, and how strictly it may be judged."""
 
@@ -193,8 +199,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag
     start_grace: Millis = 5_000
     # How long a start may take, until it takes requests.
     start_limit: Millis = 60_000
-    # How long replicas may take to notice that one of them is gone, and to do its work.
-    failover_grace: Millis = 30_000
+    failover_grace: Millis = FAILOVER_GRACE_MS
     # How long after sink and aggregator are well again a pending notification may still take, backoff
     # included.
     redelivery_grace: Millis = 600_000
@@ -216,6 +221,8 @@ class History(msgspec.Struct, frozen=True):
 
 
 _FIRST_LINE = "a history, as `fanin run --history` writes it, starts with a line whose type is 'run'"
+# Nothing that happened has a larger number: ten times the longest duration that a scenario may have.
+_NUMBER_MAX = 10 * DURATION_MS_MAX
 
 
 class HistoryError(Exception):
@@ -225,6 +232,7 @@ class HistoryError(Exception):
 _encoder = msgspec.json.Encoder()
 _line = msgspec.json.Decoder(Entry)
 _header = msgspec.json.Decoder(Run)
+_TYPES = tuple(sorted(str(entry.__struct_config__.tag) for entry in get_args(Entry)))
 
 
 def encode(history: History) -> Iterable[bytes]:
@@ -244,25 +252,122 @@ def load(path: Path) -> History:
     """Read a stored history.
 
     Raises:
-        HistoryError: unreadable, or a line is not a record of this format.
+        HistoryError: unreadable, a line is not a record of this format, or the records contradict each other.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = lines_of(path.read_bytes())
     except IsADirectoryError as exc:
         raise HistoryError(f"{path}: a folder; name one of the histories in it") from exc
     except OSError as exc:
         raise HistoryError(f"{path}: {exc.strerror}") from exc
     if not lines:
         raise HistoryError(f"{path}: empty; {_FIRST_LINE}")
+    run = _loaded_header(path, lines[0])
     number = 1
     try:
-        run = _header.decode(lines[0])
         entries = []
-        for number, line in enumerate(lines[1:], start=2):  # noqa: B007 - the except below names the line
-            entries.append(_line.decode(line))
-    except msgspec.MsgspecError as exc:
-        hint = f"; {_FIRST_LINE}" if number == 1 else ""
-        raise HistoryError(f"{path}:{number}: {exc}{hint}") from exc
-    if run.format != FORMAT:
-        raise HistoryError(f"{path}:1: format {run.format}; this version reads format {FORMAT}")
+        sequence = _Sequence()
+        for number, line in enumerate(lines[1:], start=2):
+            entry = decode(_line, _TYPES, line)
+            sequence.take(entry, number)
+            entries.append(entry)
+    except LineError as exc:
+        raise HistoryError(f"{path}:{number}: {exc}") from exc
     return History(run, entries)
+
+
+def _loaded_header(path: Path, line: bytes) -> Run:
+    try:
+        run = decode(_header, ("run",), line)
+        _check_format(run)
+        _check_numbers(run)
+    except OtherLineError as exc:
+        raise HistoryError(f"{path}:1: {exc}; {_FIRST_LINE}") from exc
+    except LineError as exc:
+        raise HistoryError(f"{path}:1: {exc}") from exc
+    return run
+
+
+def _check_format(run: Run) -> None:
+    if run.format != FORMAT:
+        raise LineError(f"format {run.format}; this version reads format {FORMAT}")
+
+
+class _Sequence:
+    """Refuses records that cannot follow those before them, whatever an aggregator did.
+
+    The oracle judges any sequence: what is impossible is refused where a file is read, because there it means
+    that lines were lost, moved or written by hand.
+    """
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._end_line = 0
+        self._line_by_identity: dict[tuple[object, ...], int] = {}
+
+    def take(self, entry: Entry, number: int) -> None:
+        """Take the next record.
+
+        Raises:
+            LineError: it cannot be here.
+        """
+        _check_numbers(entry)
+        if self._end_line:
+            raise LineError(f"the history ended in line {self._end_line}; nothing can follow")
+        if entry.at < self._at:
+            raise LineError(f"'at' is {entry.at}, and {self._at} in the line before; records are in order")
+        self._at = entry.at
+        if isinstance(entry, End):
+            self._end_line = number
+        for identity, described in _identities(entry):
+            before = self._line_by_identity.setdefault(identity, number)
+            if before != number:
+                raise LineError(f"{described} is in line {before} already, and happens once")
+        for identity, described in _causes(entry):
+            if identity not in self._line_by_identity:
+                raise LineError(f"no line before this one has {described}")
+
+
+def _check_numbers(record: Record | Run) -> None:
+    """Refuse a number that no history has; a seed may be as large as its user likes."""
+    for field in record.__struct_fields__:
+        value = getattr(record, field)
+        if not isinstance(value, int):
+            continue
+        if value < 0:
+            raise LineError(f"{field!r} is {value}, and cannot be negative")
+        if value > _NUMBER_MAX and field != "seed":
+            raise LineError(f"{field!r} is larger than {_NUMBER_MAX}, which is a thousand years in ms")
+
+
+def _identities(entry: Entry) -> Iterator[tuple[tuple[object, ...], str]]:
+    """What no other record of a history can have, and how a message describes it.
+
+    A fault may take effect twice at one instant, and an aggregator start twice, so these have none.
+    """
+    match entry:
+        case RegistryEvent():
+            yield (RegistryEvent, entry.op), f"the registry's event of {entry.op!r}"
+        case Unsent():
+            yield (Unsent, entry.op, entry.region), f"the unsent webhook of {entry.op!r} in {entry.region!r}"
+        case AttemptSent():
+            yield (AttemptSent, entry.attempt), f"the start of attempt {entry.attempt}"
+        case AttemptEnded():
+            yield (AttemptEnded, entry.attempt), f"the end of attempt {entry.attempt}"
+        case NotificationReceived():
+            yield (NotificationReceived, entry.request), f"the notification of request {entry.request}"
+        case SinkResponded():
+            yield (SinkResponded, entry.request), f"the sink's response to request {entry.request}"
+        case ClientDisconnected():
+            yield (ClientDisconnected, entry.request), f"the disconnection of request {entry.request}"
+
+
+def _causes(entry: Entry) -> Iterator[tuple[tuple[object, ...], str]]:
+    """The identity of what must have happened before, and how a message describes it."""
+    match entry:
+        case AttemptSent():
+            yield (RegistryEvent, entry.op), f"the registry's event of {entry.op!r}"
+        case AttemptEnded():
+            yield (AttemptSent, entry.attempt), f"the start of attempt {entry.attempt}"
+        case SinkResponded() | ClientDisconnected():
+            yield (NotificationReceived, entry.request), f"the notification of request {entry.request}"

@@ -12,7 +12,7 @@ import msgspec
 from fanin.harness.capabilities import Capability
 from fanin.harness.history import History
 from fanin.harness.rule_coverage import PARTS, exercised_rules, unobservable_parts
-from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict
+from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict, main_finding
 
 RuleStatus = Literal["kept", "BROKEN", "partly", "untested"]
 
@@ -50,10 +50,11 @@ class Judged(msgspec.Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """What went wrong in one sentence: the first finding or doubt; empty where nothing did."""
+        """What went wrong in one sentence: the main finding or the first doubt; empty where nothing did."""
         verdict = self.verdict
         if verdict.findings:
-            return f"{verdict.findings[0].rule}: {verdict.findings[0].message}"
+            finding = main_finding(verdict.findings)
+            return f"{finding.rule}: {finding.message}"
         if verdict.doubts:
             return verdict.doubts[0]
         stated = self.history.run.scenario.verdict
@@ -75,12 +76,24 @@ class Skipped(msgspec.Struct, frozen=True):
         return f"needs {', '.join(self.lacks)}" + (f" ({self.why})" if self.why else "")
 
 
+class SeemingLack(msgspec.Struct, frozen=True):
+    """A capability that the target seems not to have, and did not say so."""
+
+    capability: Capability
+    scenarios: tuple[str, ...]  # that need it, and show that
+    what: str  # what it does instead
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.scenarios)}: {self.what}, say --lacks {self.capability}"
+
+
 class Card(msgspec.Struct, frozen=True):
     """The results of a run, in the order of its scenarios."""
 
     target: str
     results: Sequence[Judged | Skipped]
     notes: tuple[str, ...] = ()  # about the run as a whole
+    seeming_lacks: tuple[SeemingLack, ...] = ()  # each is among the notes as well
 
     @property
     def judged(self) -> list[Judged]:
@@ -120,14 +133,15 @@ def rule_results(card: Card) -> list[RuleResult]:
 
 
 def _rule_result(card: Card, rule: Rule, *, tested: bool) -> RuleResult:
-    findings = tuple(
+    findings = [
         (result.name, finding)
         for result in card.judged
         for finding in result.verdict.findings
         if finding.rule is rule or rule in finding.also
-    )
+    ]
     if findings:
-        return RuleResult(rule, "BROKEN", findings=findings)
+        findings.sort(key=lambda named: named[1].form)
+        return RuleResult(rule, "BROKEN", findings=tuple(findings))
     unobservable = dict.fromkeys(
         part for result in card.judged for part in unobservable_parts(rule, result.history.run)
     )

@@ -1,5 +1,6 @@
 """What the oracle says about a history: the shapes alone; `fanin.harness.oracle.oracle` derives them."""
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import Literal
 
@@ -50,6 +51,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     by_region: tuple[str, ...] = ()  # one line per region: sent, acknowledged, counted, named
     looks_like: tuple[str, ...] = ()  # entries of docs/bugs.md that break the same way
     also: tuple[Rule, ...] = ()  # what else it shows broken, beside the clause that it is about
+    # Whether it is about what notifications hold, which most runs of one aggregator show alike.
+    form: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,3 +75,12 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     doubts: tuple[str, ...] = ()  # one sentence each
     judgements: tuple[Judgement, ...] = ()  # in the order in which the operations happened
     notes: tuple[str, ...] = ()  # what the scenario expects, and the contract does not, that came otherwise
+
+
+def main_finding(findings: Sequence[Finding]) -> Finding:
+    """The one that says most of a run: the first that is not about the form of notifications, if any.
+
+    Args:
+        findings: Of one run, in the order in which rules were broken; not empty.
+    """
+    return next((finding for finding in findings if not finding.form), findings[0])

@@ -8,18 +8,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from heapq import merge
 from itertools import pairwise
-from math import exp
 
 from fanin.harness.history import TargetState
-from fanin.harness.oracle.bounds import FOREVER
+from fanin.harness.oracle.bounds import FOREVER, longest_ms
 from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.outages import Outage, Outages, by_replica, combined, outages_of
 from fanin.harness.oracle.sink_outages import SinkOutages, overlap
 from fanin.simulator.faults.delivery import DeliveryFault
-from fanin.simulator.shapes import Delay
 
-# So many standard deviations above the middle, a normal distribution has a thousand-millionth of its draws.
-_DEVIATIONS = 6
 # A notification that the sink did not accept for so long may be given up (contract, clause 7).
 GIVEN_UP_AFTER_MS = 3 * 86_400_000
 
@@ -96,6 +92,10 @@ class Allowances:
                     return True
                 begun_by = max(begun_by, back + within)
         return False
+
+    def stood_still_until(self, since: int, until: int) -> int:
+        """When the last pause ended that began in this interval; its end if none did."""
+        return max((back for paused, back in self._pauses if since <= paused <= until), default=until)
 
     def was_down(self, attempt: Attempt) -> bool:
         """Whether the replica that the attempt went to was down at any instant of it."""
@@ -188,13 +188,6 @@ class Allowances:
             latest = max(latest, min(FOREVER, outage.until + outage.grace))
         since, failed_at = (pending_from, FOREVER) if tried_from is None else (tried_from, tried_from)
         return FOREVER if self.may_give_up(operation, since, latest, failed_at=failed_at) else latest
-
-
-def longest_ms(delay: Delay) -> int:
-    """How long one way may take; of a distribution without an end, what almost every draw stays below."""
-    if delay.median is not None:
-        return round(delay.median * exp(_DEVIATIONS * delay.sigma))
-    return max(delay.fixed or 0, delay.max or 0)
 
 
 def _fault_at(evidence: Evidence, index: int) -> object:

@@ -8,17 +8,21 @@ commits inside the intervals leads to it. At the deadline's very instant both ou
 
 from collections.abc import Collection, Iterable
 from itertools import chain
+from math import exp
 from typing import Literal
 
 import msgspec
 
 from fanin.harness.oracle.evidence import Attempt
 from fanin.simulator.language.scenario import Scenario
+from fanin.simulator.shapes import Delay
 
 # Later than everything, and still an int: an unbounded end needs no second type.
 FOREVER = 1 << 62
 # So long after an outcome it is remembered at least (contract, clause 6).
 RETENTION_MS = 7 * 86_400_000
+# So many standard deviations above the middle, a normal distribution has a thousand-millionth of its draws.
+_DEVIATIONS = 6
 
 type Outcome = Literal["completed", "timed_out", "none"]
 
@@ -192,3 +196,10 @@ def _legal(bounds: Bounds) -> tuple[Outcome, ...]:
     if not bounds.must:
         legal.append("none")
     return tuple(legal)
+
+
+def longest_ms(delay: Delay) -> int:
+    """How long one way may take; of a distribution without an end, what almost every draw stays below."""
+    if delay.median is not None:
+        return round(delay.median * exp(_DEVIATIONS * delay.sigma))
+    return max(delay.fixed or 0, delay.max or 0)

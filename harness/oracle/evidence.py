@@ -26,14 +26,10 @@ from fanin.harness.history import (
     TargetState,
     Unsent,
 )
-from fanin.harness.oracle.config_periods import (
-    ConfigPeriod,
-    began_under,
-    config_periods,
-    configured,
-)
+from fanin.harness.oracle.config_periods import ConfigPeriod, began_under, config_periods, configured
 from fanin.harness.oracle.interest import is_awaited
 from fanin.harness.oracle.notification_body import COMPLETED_LATE, NotificationBody, read_body
+from fanin.harness.oracle.planned_times import PlannedTimes
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import normalise_region
 
@@ -152,6 +148,7 @@ class Evidence:
     lifecycle: tuple[tuple[int, TargetState], ...]  # with their indices
     end: End | None
     config_periods: tuple[ConfigPeriod, ...]  # in order
+    planned_times: PlannedTimes  # when the scenario's instants came
 
     @property
     def scenario(self) -> Scenario:
@@ -266,6 +263,7 @@ def collect(history: History) -> Evidence:
         lifecycle=tuple(records.lifecycle),
         end=records.end,
         config_periods=periods,
+        planned_times=PlannedTimes(change for _, change in records.lifecycle),
     )
 
 

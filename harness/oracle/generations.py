@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from fanin.harness.oracle.allowances import Allowances
-from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of
+from fanin.harness.oracle.bounds import FOREVER, RETENTION_MS, Bounds, bounds_of, forgotten_from
 from fanin.harness.oracle.evidence import Attempt, Evidence, Notification, Operation
 from fanin.harness.oracle.mixed_pushes import outcomes_at_most
 from fanin.harness.oracle.successors import Explanations, Successors, explains, fits
@@ -108,11 +108,13 @@ class _Generations:
             if not is_known and self._explains(first.bounds, notification):
                 return first
             if len(self.all) == 1:
-                return self._successor(notification, explained=True) or self._later(notification) or first
+                explained = self._successor(notification, explained=True) or self._later(notification)
+                return explained or self._joined(first, notification) or first
         number = len(self.all) - self._remembered
         is_new = notification.received.key not in self._keys
         if is_new and number < self._operation.pushes:
-            return self._one_more(notification, number)
+            # One that follows from what came when all was forgotten uses up no outcome of those before.
+            return self._successor(notification, explained=True) or self._one_more(notification, number)
         if (successor := self._successor(notification)) is not None:
             return successor
         # Those of one retention are counted only where it may not be another one.
@@ -135,6 +137,22 @@ class _Generations:
         if not self._explains(bounds, notification):
             return None
         return self._begun(bounds, self._operation.events[1].op)
+
+    def _joined(self, first: _Open, notification: Notification) -> _Open | None:
+        """A push for which earlier ones' deliveries count, because all of the image was forgotten by then."""
+        operation, drift = self._operation, self._evidence.run.clock_drift
+        sent = [it.sent.at for it in operation.attempts if it.counts is not False]
+        earlier = operation.of_image[: operation.of_image.index(operation)] if operation.of_image else ()
+        if not earlier or not sent:
+            return None
+        scenario = self._evidence.configured_for(earlier[-1])[0]
+        if forgotten_from(bounds_of(earlier[-1].attempts, scenario, clock_drift=drift)) > min(sent):
+            return None
+        found = self._successors.of(min(sent), notification)
+        if not self._is_explained(found, notification):
+            return None
+        first.bounds = next(it for it in found.explaining if fits(it, notification, self._evidence))
+        return first
 
     def _explains(self, bounds: Bounds, notification: Notification) -> bool:
         return explains(bounds, notification) and fits(bounds, notification, self._evidence)

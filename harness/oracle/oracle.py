@@ -16,6 +16,7 @@ from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Evidence, Operation, collect
 from fanin.harness.oracle.generations import generations
+from fanin.harness.oracle.images_alike import Choice, choices, choose, trying
 from fanin.harness.oracle.pushes import separate
 from fanin.harness.oracle.rules import (
     content,
@@ -29,10 +30,12 @@ from fanin.harness.oracle.rules import (
     starts,
     timing,
 )
-from fanin.harness.oracle.text import quoted
+from fanin.harness.oracle.text import stated
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Finding, Judgement, Rule, Validity, Verdict
 
+# So often the choice with the fewest findings is kept, and others are tried besides.
+CHOSEN_MAX = 3
 # So many violations of one rule and kind are reported in full; the rest is counted.
 IN_FULL_MAX = 3
 # So many records of the counted ones are still pointed at.
@@ -46,13 +49,34 @@ def judge(history: History) -> Verdict:
     ``unknown``. What the scenario expects beyond the contract decides nothing.
     """
     evidence = separate(collect(history))
+    return _best_explained(evidence, _judge(evidence))
+
+
+def _best_explained(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """The verdict with the fewest findings, whichever images the notifications of those alike are about."""
+    for _ in range(CHOSEN_MAX):
+        better: Choice = ()
+        for choice in choices(evidence):
+            if not verdict.findings:
+                return verdict
+            with trying(choice):
+                other = _judge(evidence)
+            if len(other.findings) < len(verdict.findings):
+                verdict, better = other, choice
+        if not better:
+            break
+        choose(better)
+    return verdict
+
+
+def _judge(evidence: Evidence) -> Verdict:
     allowances = Allowances(evidence)
     views = [_view(operation, evidence, allowances) for operation in evidence.operations]
     findings = _findings(_violations(evidence, allowances, views), evidence.length)
     doubted = tuple(doubts.check(evidence, allowances, views))
     without_findings = Validity.UNKNOWN if doubted else Validity.VALID
     validity = Validity.INVALID if findings else without_findings
-    unmet = () if findings else expectation.notes(views)
+    unmet = () if findings or not allowances.ever_up else expectation.notes(views)
     return Verdict(validity, findings, doubted, tuple(map(_judgement, views)), unmet)
 
 
@@ -95,7 +119,7 @@ def _findings(violations: Iterable[Violation], length: int) -> tuple[Finding, ..
         kinds.setdefault((violation.rule, violation.kind), []).append((broken_at, violation))
     for found in kinds.values():
         found.sort(key=itemgetter(0))
-    ordered = sorted(kinds.values(), key=lambda found: found[0][0])
+    ordered = sorted(kinds.values(), key=lambda found: (found[0][0], found[0][1].form))
     few = (_first_in_full([violation for _, violation in found]) for found in ordered)
     return tuple(_without_repeated_lines(chain.from_iterable(few)))
 
@@ -117,7 +141,14 @@ def _first_in_full(violations: Sequence[Violation]) -> Iterator[Finding]:
         message = f"{len(rest)} more like these: {rest[0].kind}"
         looks_like = rest[0].hints()
         also = tuple(dict.fromkeys(rule for it in rest for rule in it.also))
-        yield Finding(rest[0].rule, message, evidence=tuple(pointed_at), looks_like=looks_like, also=also)
+        yield Finding(
+            rest[0].rule,
+            message,
+            evidence=tuple(pointed_at),
+            looks_like=looks_like,
+            also=also,
+            form=all(it.form for it in rest),
+        )
 
 
 def _judgement(view: OperationView) -> Judgement:
@@ -129,6 +160,6 @@ def _judgement(view: OperationView) -> Judgement:
         legal=bounds.legal,
         deadline_from=None if bounds.deadline_from == FOREVER else bounds.deadline_from,
         deadline_until=None if bounds.deadline_until == FOREVER else bounds.deadline_until,
-        outcome=None if first is None else first.body.outcome or quoted(first.body.raw_outcome),
+        outcome=None if first is None else stated(first),
         notified_at=None if first is None else first.at,
     )

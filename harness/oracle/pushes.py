@@ -2,9 +2,9 @@
 
 An operation has its outcome; what a region sends afterwards of another push begins the next one (contract,
 clause 1). That is certain if every region, also of those that are expected only now, had reported the
-earlier push, and its outcome was decided, before anything of the later one was sent; then each is judged by
-itself. Pushes whose deliveries may have mixed stay one operation, of which one outcome is owed and as many as
-there are pushes are right.
+earlier push, and its outcome was decided, before anything of the later one was sent, and if nothing waited
+then that a delivery of a forgotten push had begun; each is judged by itself. Pushes whose deliveries may have
+mixed stay one operation, of which one outcome is owed and as many as there are pushes are right.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -40,10 +40,10 @@ def separate(evidence: Evidence) -> Evidence:
 
 
 def _parts(operation: Operation, evidence: Evidence) -> list[Operation]:
-    first, *others = operation.events
     own: dict[str, list[Attempt]] = {}
     for attempt in operation.attempts:
         own.setdefault(attempt.sent.op, []).append(attempt)
+    first, *others = sorted(operation.events, key=lambda it: _first_sent(own.get(it.op, ())))
     if not others:
         return [operation]
     parts = [Operation(operation.key, [first], own.get(first.op, []), image=operation.key)]
@@ -54,7 +54,7 @@ def _parts(operation: Operation, evidence: Evidence) -> list[Operation]:
         known = sent.known(event, parts[-1])
         if known is not None or all(it.counts is False for it in attempts):
             part = known or parts[-1]
-        elif parts[-1].pushes == 1 and _is_over(parts[-1], attempts, evidence):
+        elif parts[-1].pushes == 1 and _is_over(parts, attempts, evidence):
             part = Operation(f"{operation.key} (push {len(parts) + 1})", image=operation.key)
             parts.append(part)
         else:
@@ -70,6 +70,11 @@ def _parts(operation: Operation, evidence: Evidence) -> list[Operation]:
         operation.pushes = parts[0].pushes
         return [operation]
     return parts
+
+
+def _first_sent(attempts: Sequence[Attempt]) -> int:
+    """When a push was reported first: a later one may be reported before it, and is then the earlier one."""
+    return min((it.sent.at for it in attempts if it.counts is not False), default=FOREVER)
 
 
 class _SentIds:
@@ -93,9 +98,12 @@ class _SentIds:
         return next((it for it in reversed(first) if all(it in parts for parts in others)), None)
 
 
-def _is_over(part: Operation, later: Sequence[Attempt], evidence: Evidence) -> bool:
-    """Whether all regions had reported a push, and it was decided, before a later one could be known."""
-    drift = evidence.run.clock_drift
+def _is_over(parts: Sequence[Operation], later: Sequence[Attempt], evidence: Evidence) -> bool:
+    """Whether all regions had reported the last push, and it was decided, before a later one could be known.
+
+    When all of the image is forgotten, a delivery of any push may begin an operation that a later one joins.
+    """
+    part, drift = parts[-1], evidence.run.clock_drift
     begins = min(it.sent.at for it in later if it.counts is not False) - drift
     scenario, *undecidable = evidence.configured_for(part)
     # A region that is expected only now has reported no push: it need not begin one, and may be refused.
@@ -103,7 +111,14 @@ def _is_over(part: Operation, later: Sequence[Attempt], evidence: Evidence) -> b
     reported = {it.region for it in its if it.counts and it.ended_at + drift < begins}
     report = {it.region for it in later if it.awaited and not it.invalid_because}
     bounds = bounds_of(part.attempts, scenario, clock_drift=drift)
-    return not undecidable and reported >= {*scenario.regions, *report} and bounds.decided_until < begins
+    if undecidable or not reported >= {*scenario.regions, *report} or bounds.decided_until >= begins:
+        return False
+    forgotten, lasts = forgotten_from(bounds), bounds.timeout + drift
+    return begins < forgotten or not any(
+        it.counts is not False and it.ended_at >= forgotten and it.sent.at < begins <= it.ended_at + lasts
+        for earlier in parts
+        for it in earlier.attempts
+    )
 
 
 def _assign(

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from fanin.harness.oracle.bounds import FOREVER
+from fanin.harness.oracle.bounds import FOREVER, bounds_of, longest_ms
 from fanin.harness.oracle.evidence import Evidence, Notification, Operation
 from fanin.simulator.faults.sink import SinkFault
+from fanin.simulator.language.scenario import Scenario
 
 # After so many attempts in a row that failed, a sink may be taken for down.
 FAILURES_IN_A_ROW = 10
@@ -60,23 +61,42 @@ def given_up_at(notification: Notification, grace: int) -> int:
     return min(response.at, notification.at + grace) if response.status is None else response.at
 
 
-def _apparent(notifications: Iterable[Notification], grace: int) -> Iterator[SinkOutage]:
+def _apparent(notifications: Iterable[Notification], grace: int, apart: int) -> Iterator[SinkOutage]:
     """When the sink looked down, whomever it failed for: from many failures in a row to the next success.
 
-    Others may be held back then for as long as a pause between two attempts, and not for longer.
+    Others may be held back then for as long as a pause between two attempts, and not for longer. Of responses
+    that are hardly ``apart``, the aggregator may have read the success first.
     """
     ends = sorted((given_up_at(it, grace), it.maybe_accepted) for it in notifications)
-    failed, since = 0, 0
+    failed: list[int] = []  # when, since the latest success
     for at, accepted in ends:
-        if accepted:
-            if failed >= FAILURES_IN_A_ROW:
-                yield SinkOutage(since, at, Attempts((), grace))
-            failed = 0
-        else:
-            failed += 1
-            since = at if failed == FAILURES_IN_A_ROW else since
-    if failed >= FAILURES_IN_A_ROW:
-        yield SinkOutage(since, FOREVER, Attempts((), grace))
+        if not accepted:
+            failed.append(at)
+            continue
+        if len(failed) >= FAILURES_IN_A_ROW:
+            yield SinkOutage(failed[FAILURES_IN_A_ROW - 1], at, Attempts((), grace))
+        failed = failed[bisect_left(failed, at - apart) :]
+    if len(failed) >= FAILURES_IN_A_ROW:
+        yield SinkOutage(failed[FAILURES_IN_A_ROW - 1], FOREVER, Attempts((), grace))
+
+
+def _apparent_after(
+    fault: SinkOutage, operations: Iterable[Operation], scenario: Scenario, grace: int
+) -> Iterator[SinkOutage]:
+    """How long the sink may look down after a fault during which no attempt could be seen.
+
+    The aggregator has noticed only if a notification was pending; the next success shows that it is over.
+    """
+    pending = [it for it in operations if bounds_of(it.attempts, scenario).decided_from <= fault.until]
+    told = [_accepted_from(it, fault.since) for it in pending]
+    if first := min((at for at in told if at is not None), default=None):
+        yield SinkOutage(fault.until, max(first, fault.until), Attempts((), grace))
+
+
+def _accepted_from(operation: Operation, since: int) -> int | None:
+    """When a notification was accepted; FOREVER: never; None: before this instant."""
+    ends = [it.response.at for it in operation.notifications if it.maybe_accepted and it.response]
+    return None if min(ends, default=since) < since else min(ends, default=FOREVER)
 
 
 class SinkOutages:
@@ -85,12 +105,17 @@ class SinkOutages:
     def __init__(self, evidence: Evidence) -> None:
         self._by_name: dict[str, list[SinkOutage]] = {}  # by the scenario's operation name; "" for all
         faults = [it for it in evidence.scenario.faults if isinstance(it, SinkFault)]
+        happens_at = evidence.planned_times.happens_at
         for fault in faults:
             if fault.delays_notifications:
-                until = FOREVER if fault.until is None else fault.until
+                since = happens_at(fault.since)
+                until = FOREVER if fault.until is None else happens_at(fault.until)
                 seen = None if fault.refuses_connections else _attempts(evidence, fault.about)
-                self._by_name.setdefault(fault.about, []).append(SinkOutage(fault.since, until, seen))
-        self._apparent = list(_apparent(evidence.notifications, evidence.run.redelivery_grace))
+                self._by_name.setdefault(fault.about, []).append(SinkOutage(since, until, seen))
+        apart, grace = longest_ms(evidence.scenario.latency), evidence.run.redelivery_grace
+        self._apparent = list(_apparent(evidence.notifications, grace, apart))
+        for unseen in [it for it in self._by_name.get("", ()) if it.attempts is None and it.until < FOREVER]:
+            self._apparent += _apparent_after(unseen, evidence.operations, evidence.scenario, grace)
 
     def about(self, operation: Operation) -> Sequence[SinkOutage]:
         """Those that are about this operation, or about all."""

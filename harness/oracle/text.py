@@ -10,16 +10,41 @@ from fanin.simulator.wire import normalise_region
 
 _QUOTED_MAX = 40
 
+# With this a process that did not start introduces what it printed.
+_OUTPUT_FOLLOWS = "; its last output:"
 
-def listing(names: Sequence[str]) -> str:
+
+def listing(names: Sequence[str], joint: str = "and") -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {joint} {names[-1]}"
+
+
+def stated(notification: Notification) -> str:
+    """What a notification says came of the operation: ``completed``, ``'synced'``, ``without an outcome``."""
+    body = notification.body
+    if body.outcome is not None:
+        return body.outcome
+    return "without an outcome" if body.raw_outcome is None else quoted(body.raw_outcome)
+
+
+def under_key(notification: Notification) -> str:
+    """``under the key 'k-1'``."""
+    key = notification.received.key
+    return f"under the key {quoted(key)}" if key else "without a webhook-id"
 
 
 def quoted(value: object) -> str:
     """A value from outside as it stands there, cut where a line would end."""
     text = repr(value)
     return text if len(text) <= _QUOTED_MAX else f"{text[: _QUOTED_MAX - 1]}…"
+
+
+def quoted_apart(texts: Sequence[str | None]) -> list[str]:
+    """Values that differ, quoted; of those that are long and begin alike, what is at their end is shown."""
+    shown = ["none" if text is None else quoted(text) for text in texts]
+    if len(set(shown)) == len(shown):
+        return shown
+    return [f"…{(text or '')[2 - _QUOTED_MAX :]!r}" for text in texts]
 
 
 def region_lines(
@@ -95,3 +120,11 @@ def _named(region: str, notification: Notification | None) -> str:
         if names is not None and normalise_region(region) in names:
             return f"named {word}"
     return "not named"
+
+
+def reason_of(error: str) -> str:
+    """Why a start failed, of what may be many lines of output: the first, or the last of a traceback."""
+    first, _, rest = error.strip().partition("\n")
+    if first.startswith("Traceback "):
+        return rest.rpartition("\n")[2].strip()
+    return first.removesuffix(_OUTPUT_FOLLOWS) if rest else first

@@ -28,6 +28,7 @@ class Violation(NamedTuple):
     absence: bool = False  # something did not happen, so no record marks the instant
     by_region: Callable[[], tuple[str, ...]] = tuple  # called only for a violation that is reported in full
     also: tuple[Rule, ...] = ()  # what else it shows broken
+    form: bool = False  # whether it is about what notifications hold
 
     def finding(self) -> Finding:
         """The finding in full."""
@@ -39,6 +40,7 @@ class Violation(NamedTuple):
             by_region=self.by_region(),
             looks_like=self.hints(),
             also=self.also,
+            form=self.form,
         )
 
     def hints(self) -> tuple[str, ...]:
@@ -79,6 +81,7 @@ class OperationView:
         looks_like: str | Callable[[], str] = "",
         absence: bool = False,
         also: tuple[Rule, ...] = (),
+        form: bool = False,
     ) -> Violation:
         """A broken rule of this operation.
 
@@ -92,6 +95,7 @@ class OperationView:
             looks_like: Entries of docs/bugs.md, separated by spaces, or what finds them.
             absence: Something did not happen, so no record marks the instant.
             also: What else it shows broken.
+            form: Whether it is about what notifications hold.
         """
         measured_by = bounds or self.first.bounds
         return Violation(
@@ -104,6 +108,7 @@ class OperationView:
             absence=absence,
             by_region=lambda: region_lines(self.operation, measured_by, notification, self.evidence.unsent),
             also=tuple(it for it in dict.fromkeys(also) if it is not rule),
+            form=form,
         )
 
     def deciding(self, regions: Collection[str]) -> list[int]:

@@ -22,14 +22,16 @@ def of_lost_arrival(view: OperationView, bounds: Bounds, told: Notification, los
     firsts = _first_acknowledged(view, bounds)
     ordered = sorted(firsts.values(), key=lambda it: it.sent.at)
     missing = [it for it in ordered if it.region in lost]
-    if (hint := of_the_surroundings(view)) or not missing:
-        return hint
     if any(is_of_other_regions(told, it) for it in view.operation.notifications):
         return "B20"
+    if (hint := of_the_surroundings(view)) or not missing:
+        return hint
     if any(it.sent.envelope for it in missing):
         return "B63"
     if view.allowances.died(min(it.ended_at for it in missing), told.at - 1):
-        return _of_crash(view, bounds, ordered, missing)
+        return _of_crash(view, bounds, ordered, missing, told)
+    if told.body.missing == ():  # all had arrived for it, and the timer won
+        return "B43" if ordered[-1].ended_at >= bounds.deadline_from - view.tolerance else ""
     return next(_of_the_instants(view, bounds, ordered, missing))
 
 
@@ -41,13 +43,21 @@ def is_of_other_regions(one: Notification, other: Notification) -> bool:
 
 def of_the_surroundings(view: OperationView) -> str:
     """What the scenario itself suggests: other settings, other ids, keys that are alike, replicas."""
-    if len(view.evidence.config_periods) > 1:
+    if _is_reconfigured_meanwhile(view):
         return "B29 B66"
     if is_like_another(view):
         return "B19"
     if any(len(set(it.ids.values())) > 1 for it in view.operation.events):
         return "B20"
     return "B26 B16" if view.evidence.scenario.replicas > 1 else ""
+
+
+def _is_reconfigured_meanwhile(view: OperationView) -> bool:
+    """Whether the configuration changed between the operation's beginning and its notification."""
+    bounds, told = view.first.bounds, view.first.notifications[:1]
+    until = told[0].at if told else bounds.decided_until
+    later = view.evidence.config_periods[1:]
+    return any(min(bounds.may.values(), default=FOREVER) <= period.since <= until for period in later)
 
 
 def _first_acknowledged(view: OperationView, bounds: Bounds) -> dict[str, Attempt]:
@@ -58,11 +68,16 @@ def _first_acknowledged(view: OperationView, bounds: Bounds) -> dict[str, Attemp
     return found
 
 
-def _of_crash(view: OperationView, bounds: Bounds, ordered: list[Attempt], missing: list[Attempt]) -> str:
+def _of_crash(
+    view: OperationView, bounds: Bounds, ordered: list[Attempt], missing: list[Attempt], told: Notification
+) -> str:
     reported_by = max(it.sent.at for it in ordered)
     if bounds.complete_at < FOREVER and not view.allowances.died(0, reported_by):
         return "B50 B35"
-    return "B11 B50" if missing == ordered[:1] else "B50"
+    if missing != ordered[:1]:
+        return "B50"
+    survived = (it for it in ordered[1:] if view.allowances.died(it.ended_at, told.at - 1))
+    return "B11 B50" if any(survived) else "B50 B11"
 
 
 def _of_the_instants(
@@ -125,7 +140,7 @@ def _of_miscount(
     view: OperationView, generation: Generation, told: Notification, absent: Collection[str]
 ) -> Iterator[str]:
     bounds = generation.bounds
-    if len(view.evidence.config_periods) > 1:
+    if _is_reconfigured_meanwhile(view):
         yield "B29"
     if not generation.first:
         yield "B07 B45"
@@ -133,8 +148,8 @@ def _of_miscount(
         yield "B19"
     if any(is_late(bounds.may.get(it, 0), deadline_until=bounds.deadline_until) for it in absent):
         yield "B47"
-    if any(_begins_alike(one, other) for one in absent for other in bounds.regions if one != other):
-        yield "B32"
+    if all(any(_begins_alike(it, other) for other in bounds.regions if other != it) for it in absent):
+        yield "B32 B25"
     yield from _of_copies(view, told)
     yield "B31 B19" if _has_arrived_elsewhere(view, told, absent) else "B25"
 

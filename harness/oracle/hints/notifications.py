@@ -63,7 +63,11 @@ def of_repetition(view: OperationView, before: Notification, again: Notification
     if any(0 <= again.at - at <= view.tolerance for at in starts):
         return "B53"
     deliveries = view.deliveries_between(before.at, again.at)
-    return "B65 B43b" if any(again.at - at <= view.tolerance for at in deliveries) else "B43b"
+    if not any(again.at - at <= view.tolerance for at in deliveries):
+        return "B43b"
+    # Without an outcome in it, a second outcome looks like the first one again.
+    unstated = before.body.raw_outcome is None
+    return "B47" if unstated and before.at >= view.first.bounds.deadline_from else "B65 B43b"
 
 
 def of_two_keys(view: OperationView, generation: Generation, first: Notification, other: Notification) -> str:
@@ -92,7 +96,8 @@ def _of_two_keys(
 
 def of_two_outcomes(view: OperationView) -> str:
     """The bugs that it looks like that there were two."""
-    return "B19" if is_like_another(view) else "B36"
+    of_several_pushes = len(view.operation.of_image or ()) > 1
+    return "B19" if is_like_another(view) or of_several_pushes else "B36"
 
 
 def of_anew(view: OperationView, generation: Generation, first: Notification, *, timeout_later: bool) -> str:

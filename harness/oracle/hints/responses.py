@@ -3,6 +3,7 @@
 from fanin.harness.oracle.evidence import Attempt
 from fanin.harness.oracle.hints.arrivals import RACE_MS
 from fanin.harness.oracle.violation import OperationView
+from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.wire import normalise_region
 
 _NOT_SIGNED = 401
@@ -23,8 +24,17 @@ def of_refusal(attempt: Attempt, status: int, view: OperationView, *, late: bool
         return "B32"
     if late:
         return "B46"
+    if _offers_upgrade(attempt, view):
+        return ""  # a server that loses the body then
     first = [it for it in view.operation.attempts if it is not attempt and it.counts is not False]
     return "B04" if any(abs(it.sent.at - sent.at) <= RACE_MS for it in first) else ""
+
+
+def _offers_upgrade(attempt: Attempt, view: OperationView) -> bool:
+    faults = view.evidence.scenario.faults
+    mine = (it.fault for it in view.evidence.faults_applied if it.attempt == attempt.sent.attempt)
+    known = (faults[it] for it in mine if 0 <= it < len(faults))
+    return any(isinstance(it, DeliveryFault) and it.offers_upgrade for it in known)
 
 
 def _was_refused_before(attempt: Attempt, view: OperationView) -> bool:

@@ -11,6 +11,8 @@ from fanin.simulator.faults.aggregator import AggregatorFault
 # Delays in ms that do not fit 31 bits overflow in some timers.
 SHORT_TIMER_MS = 2**31 - 1
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+# In real time a timeout is short, and many instants are near to any other by chance.
+_NEAR_OF_TIMEOUT = 1 / 20
 # What programs wait for when they were told nothing.
 _DEFAULTS_MS = (
     *(5_000, 10_000, 15_000, 20_000, 30_000, 45_000, 80_000, 90_000),
@@ -58,7 +60,8 @@ def of_late_timeout(view: OperationView, first: Notification) -> str:
     arrivals = (it.sent.at for it in view.operation.attempts if it.counts is not False)
     starts = (change.at for _, change in view.evidence.lifecycle if change.state == "up")
     again = (at for at in (*arrivals, *starts) if at > started + view.tolerance)
-    if any(0 <= armed_at - at <= view.tolerance for at in again):
+    near = min(view.tolerance, round(bounds.timeout * _NEAR_OF_TIMEOUT))
+    if any(0 <= armed_at - at <= near for at in again):
         return "B39"
     if hint := _of_other_configuration(view, bounds, first.at - started):
         return hint

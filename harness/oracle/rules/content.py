@@ -1,6 +1,8 @@
 """Clauses 2 and 9: what a notification says of its operation, its regions and its deadline."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 from urllib.parse import unquote
 
 from fanin.harness.history import RegistryEvent
@@ -16,6 +18,37 @@ from fanin.simulator.wire import normalise_region
 
 _CHART_ACTIONS = ("chart_push", "chart_delete")
 _OF_CHARTS = ("name", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """What a notification's body does not hold, and what it holds that is wrong."""
+
+    absent: tuple[str, ...] = ()  # names of fields
+    no_lists: tuple[str, ...] = ()  # of arrived and missing: those that are no list of names
+    wrong: tuple[str, ...] = ()  # each the rest of a sentence about the body
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self,
+            absent=self.absent + other.absent,
+            no_lists=self.no_lists + other.no_lists,
+            wrong=self.wrong + other.wrong,
+        )
+
+    def __len__(self) -> int:
+        return len(self.absent) + len(self.no_lists) + len(self.wrong)
+
+    def __str__(self) -> str:
+        fields = [f"no {listing(self.absent, 'or')}"] if self.absent else []
+        lists = [f"no list of names as {listing(self.no_lists)}"] if self.no_lists else []
+        lacks = ", and ".join(fields + lists)
+        return "; ".join([f"has {lacks}", *self.wrong] if lacks else self.wrong)
+
+    @property
+    def of_form(self) -> bool:
+        """Whether there is nothing wrong in what it holds."""
+        return not self.wrong
 
 
 def check(view: OperationView) -> Iterator[Violation]:
@@ -35,10 +68,11 @@ def check(view: OperationView) -> Iterator[Violation]:
                     also=(Rule.CONTENT,),
                 )
             identity = _identity(view, first, succeeds=not generation.first)
-            problems = [*identity, *_regions(view, generation), *_deadline(view, generation)]
+            problems = identity + _regions(view, generation) + _Problems(wrong=_deadline(view, generation))
             if problems:
                 also = (Rule.EXPECTED_REGIONS,) if _names_another_configuration(view, generation) else ()
-                yield _violation(view, generation, Rule.CONTENT, "; ".join(problems), also=also)
+                form = problems.of_form
+                yield _violation(view, generation, Rule.CONTENT, str(problems), also=also, form=form)
     yield from _late_completions(view)
 
 
@@ -46,13 +80,15 @@ def _late_completions(view: OperationView) -> Iterator[Violation]:
     """The first that says something wrong of its operation; what it says of regions has its own rule."""
     yield from _misdirected(view, view.operation.late_completions, view.first.bounds)
     for it in view.operation.late_completions:
-        if problems := _identity(view, it, succeeds=it.at >= forgotten_from(view.first.bounds)):
+        problems = _identity(view, it, succeeds=it.at >= forgotten_from(view.first.bounds))
+        if problems:
             yield view.violation(
                 Rule.CONTENT,
                 "a wrong late completion",
-                f"was notified as completed late at {clock(it.at)} with a body that {'; '.join(problems)}",
+                f"was notified as completed late at {clock(it.at)} with a body that {problems}",
                 records=[it.index],
                 notification=it,
+                form=problems.of_form,
             )
             return
 
@@ -73,6 +109,7 @@ def _misdirected(
             records=[it.index],
             notification=it,
             bounds=bounds,
+            form=True,
         )
         return
 
@@ -85,6 +122,7 @@ def _violation(
     *,
     looks_like: str = "",
     also: tuple[Rule, ...] = (),
+    form: bool = False,
 ) -> Violation:
     first = generation.notifications[0]
     return view.violation(
@@ -96,6 +134,7 @@ def _violation(
         bounds=generation.bounds,
         looks_like=looks_like,
         also=also,
+        form=form,
     )
 
 
@@ -116,7 +155,7 @@ def _unexpected_regions(generation: Generation) -> list[str]:
     return sorted(_named(generation.notifications[0]) - expected)
 
 
-def _identity(view: OperationView, notification: Notification, *, succeeds: bool) -> list[str]:
+def _identity(view: OperationView, notification: Notification, *, succeeds: bool) -> _Problems:
     """What differs from the registry event that it fits best: one key may have several.
 
     Args:
@@ -133,28 +172,36 @@ def _identity(view: OperationView, notification: Notification, *, succeeds: bool
 
 def _differences(
     view: OperationView, notification: Notification, event: RegistryEvent, events: Sequence[RegistryEvent]
-) -> list[str]:
+) -> _Problems:
     body, unobservable = notification.body, view.evidence.run.unobservable
-    problems = []
+    absent, wrong = [], []
     if "id" not in unobservable:
         ids = sorted(set(event.ids.values()))
         if body.id is None:
-            problems.append("has no id")
+            absent.append("id")
         elif view.evidence.scenario.correlation == "image":
             known = {known for it in events for known in it.ids.values()}
             if body.id not in known and not _names_image(body.id, event):
-                problems.append(f"says id {quoted(body.id)}, which is no delivery's id nor names the image")
+                wrong.append(f"says id {quoted(body.id)}, which is no delivery's id nor names the image")
         elif ids and body.id not in ids:
-            problems.append(f"says id {quoted(body.id)}, not {listing(ids)}")
+            wrong.append(f"says id {quoted(body.id)}, not {listing(ids)}")
     for name, said, true in (
         ("action", body.action, event.action),
         ("repository", body.repository, event.repository),
         ("tag", body.tag, event.tag or None),
         ("digest", body.digest, event.digest or None),
     ):
-        if said != true and name not in unobservable:
-            problems.append(f"says {name} {quoted(said)}, not {true!r}")
-    return [*problems, *_details(body, event)]
+        if said == true or name in unobservable:
+            continue
+        if said is None:
+            absent.append(name)
+        else:
+            wrong.append(_says(name, said, true))
+    return _Problems(absent=tuple(absent), wrong=(*wrong, *_details(body, event)))
+
+
+def _says(name: str, said: object, true: str | None) -> str:
+    return f"says {name} {quoted(said)}, {'though there is none' if true is None else f'not {true!r}'}"
 
 
 def _details(body: NotificationBody, event: RegistryEvent) -> list[str]:
@@ -163,7 +210,7 @@ def _details(body: NotificationBody, event: RegistryEvent) -> list[str]:
         return []
     of_chart = event.action in _CHART_ACTIONS
     return [
-        f"says {name} {quoted(said)}, not {event.details.get(name)!r}"
+        _says(name, said, event.details.get(name))
         for name, said in body.details.items()
         if said != event.details.get(name) and (of_chart or name not in _OF_CHARTS)
     ]
@@ -182,33 +229,34 @@ def _alphanumeric(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-def _regions(view: OperationView, generation: Generation) -> list[str]:
+def _regions(view: OperationView, generation: Generation) -> _Problems:
     notification, bounds = generation.notifications[0], generation.bounds
     body = notification.body
-    problems = []
-    if body.outcome is None:
-        problems.append(f"says outcome {quoted(body.raw_outcome)}, not 'completed' or 'timed_out'")
+    absent = ("outcome",) if body.raw_outcome is None else ()
+    wrong = []
+    if body.outcome is None and not absent:
+        wrong.append(f"says outcome {quoted(body.raw_outcome)}, not 'completed' or 'timed_out'")
     lists = {"arrived": body.arrived, "missing": body.missing}
-    if absent := [name for name, regions in lists.items() if regions is None]:
-        shown = [name for name in absent if name not in view.evidence.run.unobservable]
-        return [*problems, f"has no list of names as {listing(shown)}"] if shown else problems
+    if no_lists := [name for name, regions in lists.items() if regions is None]:
+        shown = tuple(name for name in no_lists if name not in view.evidence.run.unobservable)
+        return _Problems(absent, shown, tuple(wrong))
     if not names_each_region_once(notification, bounds):
-        problems.append("does not name every region once, as arrived or as missing")
+        wrong.append("does not name every region once, as arrived or as missing")
     if body.outcome is not None and (body.outcome == "completed") == bool(body.missing):
         missing = listing(body.missing) if body.missing else "no region"
-        problems.append(f"says {body.outcome} and names {missing} missing")
-    return problems
+        wrong.append(f"says {body.outcome} and names {missing} missing")
+    return _Problems(absent, wrong=tuple(wrong))
 
 
-def _deadline(view: OperationView, generation: Generation) -> list[str]:
+def _deadline(view: OperationView, generation: Generation) -> tuple[str, ...]:
     """The deadline is optional; if it is there, and the run knows the target's clock, it must be right."""
     first, epoch = generation.notifications[0], view.evidence.run.epoch
     deadline = first.body.deadline
     if deadline is None or epoch is None:
-        return []
+        return ()
     instant = instant_ms(deadline)
     if instant is None:
-        return [f"says deadline {quoted(deadline)}, not an ISO 8601 instant with its offset, nor Unix time"]
+        return (f"says deadline {quoted(deadline)}, not an ISO 8601 instant with its offset, nor Unix time",)
     bounds, tolerance = generation.bounds, view.tolerance
     at = instant - epoch
     # Where pushes may have mixed, the generation of a later one may have begun at any time; but it had begun
@@ -218,8 +266,8 @@ def _deadline(view: OperationView, generation: Generation) -> list[str]:
     reported_by += view.evidence.run.clock_drift
     earliest, latest = bounds.deadline_from, min(until, reported_by)
     if earliest == FOREVER or earliest - tolerance <= at <= latest + tolerance:
-        return []
+        return ()
     problem = f"but the deadline is at {clock(earliest)}"
     if latest < at <= until:
         problem = f"too late for what is reported at {clock(first.at)}"
-    return [f"says a deadline of {clock(at)}, {problem}"]
+    return (f"says a deadline of {clock(at)}, {problem}",)

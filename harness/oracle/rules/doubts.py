@@ -7,7 +7,7 @@ from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import Attempt, Evidence, Operation
 from fanin.harness.oracle.rules.timing import due_until, resend_until
-from fanin.harness.oracle.text import listing
+from fanin.harness.oracle.text import listing, reason_of
 from fanin.harness.oracle.violation import OperationView
 from fanin.simulator.faults.delivery import DeliveryFault
 from fanin.simulator.faults.fault import Fault
@@ -43,7 +43,7 @@ def _nothing_happened(
 ) -> Iterator[str]:
     if not allowances.ever_up:
         errors = [change.error for _, change in evidence.lifecycle if change.error]
-        yield f"the aggregator never came up: {errors[-1]}" if errors else "the aggregator never came up"
+        yield "the aggregator never came up" + (f": {reason_of(errors[-1])}" if errors else "")
     elif not any(_acknowledged(view.operation) for view in views):
         yield "no delivery was ever acknowledged, so nothing was put to the test"
 

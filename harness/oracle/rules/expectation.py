@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from fanin.harness.history import RegistryEvent
 from fanin.harness.oracle.evidence import Notification
-from fanin.harness.oracle.text import listing, quoted
+from fanin.harness.oracle.text import listing, stated
 from fanin.harness.oracle.violation import OperationView
 from fanin.simulator.instants import clock
 from fanin.simulator.language.scenario import Expectation
@@ -22,8 +22,9 @@ def notes(views: Sequence[OperationView]) -> tuple[str, ...]:
     """What came otherwise than the scenario expects, one sentence each, in the order of its ``expect``."""
     broken = list(_broken(views))
     rest = len(broken) - IN_FULL_MAX
-    more = (f"{rest} more expectations of the scenario were not met",) if rest > 0 else ()
-    return (*broken[:IN_FULL_MAX], *more)
+    several = f"{rest} more expectations of the scenario were not met"
+    more = several if rest > 1 else "1 more expectation of the scenario was not met"
+    return (*broken[:IN_FULL_MAX], more) if rest > 0 else tuple(broken)
 
 
 def _broken(views: Sequence[OperationView]) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _problem(expectation: Expectation, first: Notification | None, shift: int) -
         if expectation.outcome == "none":
             return ""
         return f"was not reported, though the scenario expects {expectation.outcome}"
-    outcome = first.body.outcome or quoted(first.body.raw_outcome)
+    outcome = stated(first)
     if outcome != expectation.outcome:
         expected = expectation.outcome
         return f"was reported {outcome} at {clock(first.at)}, though the scenario expects {expected}"

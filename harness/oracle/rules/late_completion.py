@@ -32,6 +32,7 @@ def check(view: OperationView) -> Iterator[Violation]:
         return
     for message in messages:
         yield from _sent_wrongly(view, message)
+        yield from _sent_late(view, message)
         yield from _sent_again(view, message)
         yield from _given_up(view, message)
 
@@ -138,27 +139,51 @@ def _given_up(view: OperationView, message: _Message) -> Iterator[Violation]:
     read, end = message.read, view.evidence.end
     if any(it.maybe_accepted for it in read) or end is None or not end.complete:
         return
-    pending_from = max([message.bounds.deadline_from, *message.bounds.may.values()])
-    if end.at > resend_until(view, read[0], read[-1], pending_from):
+    if end.at > resend_until(view, read[0], read[-1], _pending_from(message.bounds)):
         problem = f"which the sink has not accepted, and not again until {clock(end.at)}"
         yield _violation(view, "a late completion was given up", read[-1], problem)
 
 
+def _due_until(view: OperationView) -> int:
+    """Until when the first operation's may come; FOREVER if none is owed, or it cannot be said since when."""
+    bounds = view.first.bounds
+    certain = bounds.complete_at
+    if not view.evidence.scenario.notifies_late or certain == FOREVER or "completed" in bounds.legal:
+        return FOREVER
+    if certain >= bounds.decided_from + RETENTION_MS or view.operation.pushes > 1:
+        return FOREVER  # it may be forgotten by then, or be of another push
+    return view.allowances.allowed_until(view.operation, _pending_from(bounds), certain, view.tolerance)
+
+
+def _pending_from(bounds: Bounds) -> int:
+    """When it can have been due, at the earliest."""
+    return max([bounds.deadline_from, *bounds.may.values()])
+
+
+def _sent_late(view: OperationView, message: _Message) -> Iterator[Violation]:
+    """It is due when the last of the missing regions had certainly counted."""
+    first = message.read[0]
+    if message.first and first.at > (latest := _due_until(view)):
+        due = message.bounds.complete_at
+        yield view.violation(
+            Rule.NOTIFICATION,
+            "a late completion was notified too late",
+            f"was notified as completed late at {clock(first.at)}, due at {clock(due)} and allowed until"
+            f" {clock(latest)}",
+            records=[first.index, *view.deciding(message.bounds.regions)],
+            notification=first,
+        )
+
+
 def _never_sent(view: OperationView) -> Iterator[Violation]:
     """Where it is notified at all, it is of every operation that certainly was completed late."""
-    bounds, end, evidence = view.first.bounds, view.evidence.end, view.evidence
-    certain = bounds.complete_at
-    if not evidence.scenario.notifies_late or certain == FOREVER or "completed" in bounds.legal:
-        return
-    if certain >= bounds.decided_from + RETENTION_MS:
-        return  # it may be forgotten by then
-    latest = view.allowances.allowed_until(view.operation, certain, certain, view.tolerance)
-    if end is not None and end.complete and end.at > latest and view.operation.pushes == 1:
+    end, due = view.evidence.end, view.first.bounds.complete_at
+    if end is not None and end.complete and end.at > _due_until(view):
         yield view.violation(
             Rule.NOTIFICATION,
             "a late completion was never notified",
-            f"was completed late, at {clock(certain)}, and that was not notified by {clock(end.at)}",
-            records=view.deciding(bounds.regions),
+            f"was completed late, at {clock(due)}, and that was not notified by {clock(end.at)}",
+            records=view.deciding(view.first.bounds.regions),
             absence=True,
         )
 

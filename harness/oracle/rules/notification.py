@@ -7,7 +7,7 @@ from fanin.harness.oracle.bounds import forgotten_from
 from fanin.harness.oracle.evidence import Evidence, Notification
 from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.hints import notifications
-from fanin.harness.oracle.text import quoted
+from fanin.harness.oracle.text import quoted, stated, under_key
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
@@ -28,11 +28,12 @@ def _no_key(view: OperationView, generation: Generation) -> Iterator[Violation]:
         yield view.violation(
             Rule.NOTIFICATION,
             "no webhook-id",
-            f"was reported {first.body.outcome} at {clock(first.at)} without a webhook-id",
+            f"was reported {stated(first)} at {clock(first.at)} without a webhook-id",
             records=[it.index for it in keyless],
             notification=first,
             bounds=generation.bounds,
             looks_like="B52",
+            form=True,
         )
 
 
@@ -75,9 +76,8 @@ def _sent_again(
     return view.violation(
         Rule.NOTIFICATION,
         kind,
-        f"was reported {again.body.outcome} again at {clock(again.at)} under the key"
-        f" {quoted(again.received.key)}, which the sink {'was to answer' if overlaps else 'answered'}"
-        f" {response.status} at {clock(response.at)}",
+        f"was reported {stated(again)} again at {clock(again.at)} {under_key(again)}, which the sink"
+        f" {'was to answer' if overlaps else 'answered'} {response.status} at {clock(response.at)}",
         records=[*before.records, *again.records],
         notification=again,
         bounds=generation.bounds,

@@ -6,10 +6,10 @@ from functools import partial
 from fanin.harness.oracle.bounds import FOREVER, is_late
 from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.oracle.generations import Generation
-from fanin.harness.oracle.hints import arrivals, notifications, timeouts
+from fanin.harness.oracle.hints import alike, arrivals, notifications, timeouts
 from fanin.harness.oracle.notification_body import OUTCOMES
 from fanin.harness.oracle.successors import named_missing
-from fanin.harness.oracle.text import listing, quoted
+from fanin.harness.oracle.text import listing, quoted, quoted_apart, stated
 from fanin.harness.oracle.violation import OperationView, Violation, names_each_region_once
 from fanin.harness.verdict import Rule
 from fanin.simulator.durations import format_duration
@@ -57,7 +57,7 @@ def _without_delivery(view: OperationView, first: Notification) -> Violation:
     return view.violation(
         rule,
         "an outcome without a delivery",
-        f"was reported {first.body.outcome} at {clock(first.at)}, but {reason}",
+        f"was reported {stated(first)} at {clock(first.at)}, but {reason}",
         records=[first.index, *(index for it in attempts for index in it.records)],
         notification=first,
         also=(Rule.OUTCOME,),
@@ -115,7 +115,7 @@ def _not_arrived(
     return view.violation(
         rule,
         "counted a region that had not arrived",
-        f"was reported {first.body.outcome} at {clock(first.at)} counting {listing(absent)}, which had not"
+        f"was reported {stated(first)} at {clock(first.at)} counting {listing(absent)}, which had not"
         f" arrived{validly}",
         records=[first.index, *(index for it in attempts for index in it.records)],
         notification=first,
@@ -125,7 +125,11 @@ def _not_arrived(
             if reasons
             else arrivals.of_miscount(view, generation, first, absent)
         ),
-        also=(Rule.OUTCOME, *((Rule.LATE_AND_DUPLICATE,) if copies and not reasons else ())),
+        also=(
+            Rule.OUTCOME,
+            *((Rule.LATE_AND_DUPLICATE,) if copies and not reasons else ()),
+            *((Rule.IDENTITY,) if not reasons and alike.is_like_another(view) else ()),
+        ),
     )
 
 
@@ -239,18 +243,22 @@ def _other_outcome(
 ) -> Violation:
     """Two notifications that are not repetitions of one another."""
     before, after = first.body.outcome, other.body.outcome
-    message = f"was reported {before} at {clock(first.at)} and {after} at {clock(other.at)}"
+    ordered = sorted((first, other), key=lambda it: it.at)
+    told = [f"{stated(it)} at {clock(it.at)}" for it in ordered]
+    message = f"was reported {listing(told)}"
     looks_like: Callable[[], str] | str = ""
     if before != after:
         kind, rule, looks_like = "two outcomes", Rule.OUTCOME, partial(notifications.of_two_outcomes, view)
     elif other.received.key != first.received.key:
         kind, rule = "one outcome under two keys", Rule.NOTIFICATION
         looks_like = partial(notifications.of_two_keys, view, generation, first, other)
-        message += f" under the keys {quoted(first.received.key)} and {quoted(other.received.key)}"
+        message += f" under the keys {listing(quoted_apart([it.received.key for it in ordered]))}"
     else:
         kind, rule = "another content under the same key", Rule.NOTIFICATION
-        message += f" with another content under the same key, {quoted(other.received.key)}"
+        message += f" with another content under the same key, {quoted(first.received.key)}"
     also = [Rule.NOTIFICATION] if other.received.key == first.received.key else []
+    if arrivals.is_of_other_regions(first, other):
+        also.append(Rule.IDENTITY)
     if between := view.deliveries_between(first.at, other.at):
         also.append(Rule.LATE_AND_DUPLICATE)
         later = other.at >= min(between) + generation.bounds.timeout

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from fanin.harness.history import AttemptEnded
-from fanin.harness.oracle.allowances import Allowances, longest_ms
-from fanin.harness.oracle.bounds import FOREVER, is_late
+from fanin.harness.oracle.allowances import Allowances
+from fanin.harness.oracle.bounds import FOREVER, is_late, longest_ms
 from fanin.harness.oracle.evidence import TOO_BIG, Attempt, Evidence
 from fanin.harness.oracle.hints import responses as hints
 from fanin.harness.oracle.load import DeliveryLoad, says_when
@@ -20,6 +20,11 @@ _SUCCESS = range(200, 300)
 _CLIENT_ERRORS = range(400, 500)
 _SERVER_ERRORS = range(500, 600)
 _BUSY = 503
+# What an aggregator need not have looked at when the action or a filter says that it waits for no such event.
+_SECOND_TO_INTEREST = {
+    "unknown-region", TOO_BIG, "malformed:no-id", "malformed:empty-id", "malformed:id-not-text",
+    "malformed:no-target", "malformed:deep",
+}  # fmt: skip
 _RETRY_AFTER = "says in Retry-After how many seconds to wait, or until which date"
 _ARTICLES = {"invalid": "an"}
 
@@ -80,6 +85,11 @@ def _may_be_unknown(attempt: Attempt, view: OperationView) -> bool:
     return attempt.maybe_unexpected and not (waiting and attempt.region in view.scenario.regions)
 
 
+def _shows_nothing(id_: str) -> bool:
+    """Whether an id is blank, or has characters that show nothing: it may be refused, and need not be."""
+    return not id_.strip() or not id_.isprintable()
+
+
 def _status(attempt: Attempt, status: int, view: OperationView, *, shared: bool) -> Iterator[Violation]:
     """A status that this attempt should not have had. ``shared``: with other events in the same request."""
     if status in _SERVER_ERRORS:
@@ -91,7 +101,7 @@ def _status(attempt: Attempt, status: int, view: OperationView, *, shared: bool)
         yield from () if one_of_several else _not_refused(attempt, status, view)
     elif attempt.awaited and status in _SUCCESS:
         return  # together with others, so that it may have been refused
-    elif status in _CLIENT_ERRORS and _may_be_unknown(attempt, view):
+    elif status in _CLIENT_ERRORS and (_may_be_unknown(attempt, view) or _shows_nothing(attempt.sent.id)):
         return
     elif attempt.awaited:
         rule, nature = _nature(attempt, view)
@@ -123,9 +133,9 @@ def _not_refused(attempt: Attempt, status: int, view: OperationView) -> Iterator
         refusals, correct = _KEY_REFUSALS, "refuses it with 401, 403 or 404"
     elif attempt.invalid_because == "unknown-region":
         rule, looks_like = Rule.EXPECTED_REGIONS, "B32 B68"
-        if not attempt.awaited:
-            # The body starts no operation, the URL names no region: the contract ranks neither first.
-            refusals = (*refusals, *(_SUCCESS if attempt.sent.envelope else (_OK,)))
+    if not attempt.awaited and attempt.invalid_because in _SECOND_TO_INTEREST:
+        # It starts no operation whatever else it may be: the contract ranks neither first.
+        refusals = (*refusals, *(_SUCCESS if attempt.sent.envelope else (_OK,)))
     if status not in refusals:
         kind = f"{attempt.invalid_because.partition(':')[0]} was not refused as it must be"
         yield _wrong_response(attempt, status, view, rule, kind=kind, correct=correct, looks_like=looks_like)
@@ -149,10 +159,20 @@ def _server_error(attempt: Attempt, status: int, view: OperationView) -> Violati
         kind, correct = "503 without Retry-After", "sends Retry-After with its 503"
         if said:
             kind, correct = "503 without a useful Retry-After", f"{_RETRY_AFTER}, not {quoted(said)}"
-    looks_like = "" if attempt.invalid_because else "B55"
+    # What its sink does to it is no bug on record; without that, it does something to itself.
+    looks_like = "" if _fails_with_the_sink(attempt, view) else "B55"
+    if attempt.invalid_because:  # what it cannot read, it does not handle
+        looks_like = "" if status == _BUSY else "B69"
     return _wrong_response(
         attempt, status, view, Rule.ACKNOWLEDGEMENT, kind=kind, correct=correct, looks_like=looks_like
     )
+
+
+def _fails_with_the_sink(attempt: Attempt, view: OperationView) -> bool:
+    """Whether the sink failed while the delivery was handled: by a fault, or in an answer."""
+    since, until = attempt.sent.at, attempt.ended.at if attempt.ended else FOREVER
+    told = (it for it in view.operation.notifications if since <= it.at <= until)
+    return view.allowances.sink_blocked_for_any(since, until) or not all(it.accepted for it in told)
 
 
 def _wrong_response(

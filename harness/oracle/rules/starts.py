@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fanin.harness.history import TargetState
 from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.evidence import Evidence
+from fanin.harness.oracle.text import reason_of
 from fanin.harness.oracle.violation import Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.durations import format_duration
@@ -21,7 +22,8 @@ def check(evidence: Evidence, allowances: Allowances) -> Iterator[Violation]:
         if last.reason == "failed":
             name = _name(last)
             again = "" if last.replica else " again"
-            message = f"{name} did not start{again} at {clock(last.at)}: {last.error or 'it gave no reason'}"
+            why = reason_of(last.error) or "it gave no reason"
+            message = f"{name} did not start{again} at {clock(last.at)}: {why}"
             yield Violation(Rule.ACKNOWLEDGEMENT, f"it did not start{again}", message, (index,))
 
 

@@ -9,6 +9,7 @@ from fanin.harness.oracle.generations import Generation
 from fanin.harness.oracle.hints import notifications, timeouts
 from fanin.harness.oracle.sink_outages import given_up_at
 from fanin.harness.oracle.successors import named_missing
+from fanin.harness.oracle.text import stated
 from fanin.harness.oracle.violation import OperationView, Violation
 from fanin.harness.verdict import Rule
 from fanin.simulator.instants import clock
@@ -43,19 +44,24 @@ def _notified_late(view: OperationView, first: Notification) -> Iterator[Violati
     latest = _allowed_until(view, due)
     if first.at <= latest:
         return
-    kind = f"reported {outcome} too late"
+    kind = f"reported {stated(first)} too late"
     rule = about = Rule.DEADLINE if outcome == "timed_out" else Rule.NOTIFICATION
     looks_like: str | Callable[[], str] = ""
-    if view.allowances.sink_blocked_for_others(view.operation, bounds.decided_from, first.at):
+    if view.allowances.sink_blocked_for_others(view.operation, bounds.decided_from, latest):
         kind, rule, looks_like = "held up by another operation's notification", Rule.ISOLATION, "B62"
     elif outcome == "timed_out":
         looks_like = partial(timeouts.of_late_timeout, view, first)
-    elif first.at >= bounds.deadline_from:
+    elif (
+        outcome is not None
+        and first.at >= bounds.deadline_from
+        and not view.allowances.sink_blocked_for_any(due, first.at)
+    ):
         looks_like = "B14"
     yield view.violation(
         rule,
         kind,
-        f"was reported {outcome} at {clock(first.at)}, due at {clock(due)} and allowed until {clock(latest)}",
+        f"was reported {stated(first)} at {clock(first.at)}, due at {clock(due)}"
+        f" and allowed until {clock(latest)}",
         records=[first.index, *view.deciding(bounds.regions)],
         notification=first,
         looks_like=looks_like,
@@ -108,6 +114,9 @@ def resend_until(view: OperationView, first: Notification, last: Notification, p
     """
     grace = view.evidence.run.redelivery_grace
     ended = given_up_at(last, grace)
+    if last.response is not None:
+        # What stands still gives nothing up: it does when it goes on, and may pause before it tries again.
+        ended = max(ended, min(last.response.at, view.allowances.stood_still_until(last.at, ended)))
     tried_from = view.allowances.tried_from(view.operation, pending_from, first.at)
     return view.allowances.allowed_until(view.operation, ended, ended, grace, tried_from=tried_from)
 
@@ -140,7 +149,7 @@ def _gap(
     return view.violation(
         Rule.NOTIFICATION,
         "not sent again in time",
-        f"was reported {last.body.outcome} at {clock(last.at)}, which the sink {answered}, and {when}",
+        f"was reported {stated(last)} at {clock(last.at)}, which the sink {answered}, and {when}",
         records=last.records,
         notification=last,
         bounds=generation.bounds,

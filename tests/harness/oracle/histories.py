@@ -251,3 +251,16 @@ def history(
         key=lambda entry: (entry.at, not isinstance(entry, TargetState), not isinstance(entry, RegistryEvent))
     )
     return History(header, records.entries)
+
+
+def exchanged(tag: str, late: float = 1.5) -> tuple[Line, ...]:
+    """The likeliest of whom the first notification is, is the wrong one: then the second would be late."""
+    hosted, unhosted = f"{tag}1", f"{tag}2"
+    image: dict[str, Any] = {"digest": "sha256:1", "tag": tag}
+    said: dict[str, Any] = {"id": f"team/app:{tag}", "tag": tag}
+    return (
+        occurred(hosted, 0, **image), occurred(unhosted, 0, host="", **image), both(0, op=hosted),
+        sent(EAST, 0.1, op=unhosted), sent(WEST, 0.1, op=unhosted, ok=3_000),
+        notified("completed", 0.7, key=hosted, op=hosted, **said),
+        notified("completed", late, key=unhosted, op=unhosted, **said),
+    )  # fmt: skip

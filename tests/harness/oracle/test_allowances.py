@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from fanin.harness.history import History, TargetState
-from fanin.harness.oracle.allowances import Allowances, longest_ms
+from fanin.harness.oracle.allowances import Allowances
 from fanin.harness.oracle.bounds import FOREVER
 from fanin.harness.oracle.evidence import collect
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import SinkDown, SinkHangs, SinkLosesResponse, SinkRefuses, SinkStalls
 from fanin.simulator.faults.transport import Drop, LoseRequest, LoseResponse, SlowClient
-from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
@@ -92,6 +91,16 @@ def test_all_are_down_from_the_last_crash_to_the_first_start(at: int, *, one: bo
 
     assert (alone.all_down(at), two.all_down(at)) == (one, both_down)
     assert not allowances_of(up(60), boot=False).all_down(at)
+
+
+def test_it_stood_still_until_the_last_pause_that_began_ended() -> None:
+    """Without one, nothing lasts longer than it would have."""
+    paused = allowances_of(pause(10, 20), pause(30, 35))
+
+    assert [paused.stood_still_until(since, 40_000) for since in (0, 10_000, 10_001, 30_001)] == [
+        35_000, 35_000, 35_000, 40_000,
+    ]  # fmt: skip
+    assert paused.stood_still_until(0, 25_000) == 20_000
 
 
 @pytest.mark.parametrize(
@@ -192,13 +201,6 @@ def test_a_slow_request_explains_silence_until_it_was_there(after: int, *, silen
     evidence = collect(history(line, applied, faults=(SlowClient(over=4_000),)))
 
     assert Allowances(evidence).silenced(evidence.attempts[0]) is silenced
-
-
-def test_one_way_takes_as_long_as_its_delay_may_be() -> None:
-    """A log-normal one has no end, but almost every draw is shorter than this."""
-    delays = (Delay(), Delay(fixed=7), Delay(min=1, max=3), Delay(min=2), Delay(median=10, sigma=0.5))
-
-    assert [*map(longest_ms, delays)] == [0, 7, 3, 0, 201]
 
 
 @pytest.mark.parametrize("fault", [-1, 7])

@@ -14,6 +14,7 @@ from fanin.harness.oracle.bounds import (
     forgotten_from,
     is_late,
     is_on_time,
+    longest_ms,
     possible_bounds,
 )
 from fanin.harness.oracle.evidence import collect
@@ -21,6 +22,7 @@ from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.analysis import AttemptOutcome, analyse
 from fanin.harness.rule_coverage import exercised_rules
 from fanin.harness.verdict import Rule
+from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
     EAST,
     NORTH,
@@ -297,3 +299,10 @@ def test_without_a_drift_a_millisecond_early_is_a_bug() -> None:
     played = history(sent(EAST, 0), notified("timed_out", 119.999, WEST))
 
     assert [finding.rule for finding in judge(played).findings] == [Rule.DEADLINE]
+
+
+def test_one_way_takes_as_long_as_its_delay_may_be() -> None:
+    """A log-normal one has no end, but almost every draw is shorter than this."""
+    delays = (Delay(), Delay(fixed=7), Delay(min=1, max=3), Delay(min=2), Delay(median=10, sigma=0.5))
+
+    assert [*map(longest_ms, delays)] == [0, 7, 3, 0, 201]

@@ -255,6 +255,31 @@ def test_after_the_retention_there_may_be_as_many_again() -> None:
     assert [len(it.notifications) for it in mixed(*more, *told)] == [1, 1, 1, 1]
 
 
+def next_push(at: float, *, told_after: float) -> Generation:
+    """A push after another one's outcome, of which one region reports the earlier push once more."""
+    first, second = (
+        occurred(op, it, digest="sha256:1", tag="t", ids=op) for op, it in (("op1", 0), ("op2", at))
+    )
+    evidence = separate(
+        collect(
+            history(
+                first, both(), notified("completed", 0.1, key="a", tag="t"), second,
+                sent(EAST, at, op="op2"), sent(WEST, at + 10),
+                notified("completed", at + told_after, key="b", op="op2", tag="t"), correlation="image",
+            )
+        )
+    )  # fmt: skip
+    (generation,) = generations(evidence.operations[1], evidence, Allowances(evidence))
+    return generation
+
+
+def test_of_a_forgotten_push_a_delivery_counts_for_the_next_one() -> None:
+    """From when it comes; while the push is remembered, it is a duplicate."""
+    assert {WEST, EAST} == {*next_push(8 * DAY, told_after=10.1).bounds.may}
+    assert {EAST} == {*next_push(8 * DAY, told_after=9.9).bounds.may}
+    assert {EAST} == {*next_push(6 * DAY, told_after=10.1).bounds.may}
+
+
 # Two pushes whose webhooks overtake each other: a third operation may have begun with the last one.
 OVERTAKEN = (
     *(occurred(op, 0, digest="sha256:1", tag="t", ids=op) for op in ("op1", "op2")),

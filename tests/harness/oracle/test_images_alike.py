@@ -6,6 +6,7 @@ from fanin.harness.history import History
 from fanin.harness.oracle.evidence import collect
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.oracle.pushes import separate
+from fanin.harness.verdict import Rule
 from tests.harness.oracle.histories import (
     DAY,
     EAST,
@@ -13,6 +14,7 @@ from tests.harness.oracle.histories import (
     Line,
     both,
     down,
+    exchanged,
     history,
     notified,
     occurred,
@@ -77,3 +79,28 @@ def test_one_that_repeats_an_outcome_under_a_key_that_was_forgotten_is_no_other_
 
     assert judge(played).findings == ()
     assert keys(played) == [["a", "a", "a"], ["b"]]
+
+
+def test_only_what_no_choice_can_explain_is_a_finding() -> None:
+    """Whose notification it is may be seen only by what follows otherwise; also of two images at once."""
+    assert judge(run(*exchanged("t"))).findings == ()
+    assert judge(run(*exchanged("t"), *exchanged("u"))).findings == ()
+    other = (occurred("other", 0, digest="sha256:2", tag="other"), both(0, op="other"))
+    said = notified("completed", 0.1, key="other", op="other", tag="other")
+    assert judge(run(*other, said, *exchanged("t"))).findings == ()
+
+
+def test_without_a_key_it_is_about_the_likeliest() -> None:
+    """Whose repetition it is cannot be said then."""
+    nameless = notified("completed", 0.7, key=None, op="t1", tag="t", id="team/app:t")
+
+    assert Rule.NOTIFICATION in {it.rule for it in judge(run(*exchanged("t"), nameless)).findings}
+
+
+def test_what_every_choice_leaves_late_is_a_finding_and_nothing_else_is() -> None:
+    """Of the choices, one with the fewest findings is reported."""
+    (late,) = judge(run(*exchanged("t"), *exchanged("u", late=4.2))).findings
+
+    assert late.message.startswith(
+        ("u1 was reported completed at +4.2s", "u2 was reported completed at +4.2s")
+    )

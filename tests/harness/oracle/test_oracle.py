@@ -1,5 +1,6 @@
 """What a verdict looks like, and what holds for every history."""
 
+import itertools
 import random
 import re
 import sys
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanin.harness.history import Entry, History
-from fanin.harness.oracle.oracle import judge
+from fanin.harness.oracle.oracle import CHOSEN_MAX, judge
 from fanin.harness.verdict import Judgement, Rule, Validity
 from fanin.simulator.faults.sink import SinkHangs, SinkRefuses
 from fanin.simulator.faults.transport import LoseResponse
@@ -23,6 +24,7 @@ from tests.harness.oracle.histories import (
     both,
     crash,
     down,
+    exchanged,
     fault_applied,
     history,
     notified,
@@ -113,6 +115,20 @@ def test_findings_come_in_the_order_in_which_the_rules_were_broken() -> None:
     findings = judge(played).findings
 
     assert [it.rule for it in findings] == [Rule.ACKNOWLEDGEMENT, Rule.OUTCOME, Rule.DEADLINE]
+
+
+def test_of_images_alike_the_choice_with_the_fewest_findings_stands() -> None:
+    """One after the other, for so many images; what they cannot explain is a finding."""
+    explained, late, several = (
+        judge(history(*itertools.chain(*lines), correlation="image"))
+        for lines in (
+            [exchanged("t")], [exchanged("t", late=4.2)], [exchanged(it) for it in "abcde"[: CHOSEN_MAX + 1]],
+        )
+    )  # fmt: skip
+
+    assert explained.findings == ()
+    assert len(late.findings) == 1
+    assert len(several.findings) == 1
 
 
 def test_lines_by_region_are_not_repeated() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.verdict import Rule
+from fanin.harness.verdict import Rule, Validity, Verdict
+from fanin.simulator.faults.sink import SinkHangs
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
@@ -158,3 +159,16 @@ def test_a_2xx_may_be_lost_while_it_stops(stop: float, back: float, broken: list
     lines = (sent(EAST, 0), sent(WEST, 63), down(stop, "stop"), up(back))
 
     assert rules(history(*lines, notified("completed", 63, after=3_000), notified("completed", 69))) == broken
+
+
+def test_an_attempt_that_hangs_while_the_aggregator_stands_still_is_given_up_when_it_goes_on() -> None:
+    """Then it may pause before it tries again, as after any attempt that failed."""
+
+    def sent_again(at: float) -> Verdict:
+        faults = (SinkHangs(until=3_000_000),)
+        hangs = notified("completed", 0.1, error="hung", after=7_000_000)
+        return judge(history(both(), hangs, pause(1, 7_000), notified("completed", at), faults=faults))
+
+    assert sent_again(7_010).findings == ()
+    assert sent_again(7_590).findings == ()
+    assert sent_again(7_700).validity is Validity.INVALID

@@ -24,6 +24,7 @@ from tests.harness.oracle.histories import (
 
 NORTH = "northeurope"
 MINUTE, DAY = 60, 86_400
+IMAGE: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
 
 
 def push(op: str, at: float, ids: str = "", **more: Any) -> Line:
@@ -93,6 +94,30 @@ def test_pushes_that_may_have_mixed_stay_one_operation() -> None:
     assert [it.pushes for it in missing] == [2]
     assert [it.pushes for it in and_one_more] == [3]
     assert [it.index for it in waiting[0].attempts] == sorted(it.index for it in waiting[0].attempts)
+
+
+def test_a_later_push_that_is_reported_first_may_have_mixed_with_the_earliest() -> None:
+    """While that waits; a push between the two, which a region is slow to report, comes after both."""
+    found = operations(
+        push("op1", 0), push("op2", 1), push("op3", 2),
+        sent(EAST, 0), sent(EAST, 3, op="op3"), sent(WEST, 5), sent(WEST, 6, op="op3"),
+        sent(EAST, 1_000, op="op2"), sent(WEST, 1_001, op="op2"),
+    )  # fmt: skip
+
+    assert [([it.op for it in operation.events], operation.pushes) for operation in found] == [
+        (["op1", "op2", "op3"], 3)
+    ]
+
+
+def test_a_push_may_join_what_a_delivery_of_a_forgotten_one_began() -> None:
+    """While that waits. Its last region is late then; afterwards, the push is an operation of its own."""
+
+    def pushes(after: float) -> list[int]:
+        again, later = (sent(WEST, 8 * DAY), sent(EAST, 8 * DAY + after, op="op2"))
+        return [it.pushes for it in operations(*FIRST, again, push("op2", 8 * DAY + after), later)]
+
+    assert pushes(119) == [2]
+    assert pushes(121) == [1, 1]
 
 
 def test_an_id_that_is_used_again_is_no_push() -> None:
@@ -189,50 +214,48 @@ def test_the_id_of_a_delivery_says_of_which_push_a_notification_is() -> None:
 
 def test_what_a_notification_says_counts_more_than_when_it_is_read() -> None:
     """Its deadline, its request's id, or an outcome that only one of the pushes can have."""
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
     epoch = {"run": {"epoch": 1_000_000_000_000}}
     by_deadline = operations(
-        *pushed("op1", 0), *pushed("op2", MINUTE), told("completed", 400, key="b", **image),
+        *pushed("op1", 0), *pushed("op2", MINUTE), told("completed", 400, key="b", **IMAGE),
         told("completed", 500, key="a", deadline=1_000_000_120), **epoch,
     )  # fmt: skip
     by_request = operations(
         push("op1", 0, details={"requestId": "r-1"}), both(),
         push("op2", MINUTE, details={"requestId": "r-2"}),
-        both(MINUTE, op="op2"), told("completed", 400, key="b", requestId="r-2", **image),
-        told("completed", 500, key="a", **image),
+        both(MINUTE, op="op2"), told("completed", 400, key="b", requestId="r-2", **IMAGE),
+        told("completed", 500, key="a", **IMAGE),
     )  # fmt: skip
     by_outcome = operations(
         *pushed("op1", 0), push("op2", MINUTE), sent(EAST, MINUTE, op="op2"),
-        told("timed_out", 400, WEST, key="b", **image), told("completed", 500, key="a", **image),
+        told("timed_out", 400, WEST, key="b", **IMAGE), told("completed", 500, key="a", **IMAGE),
     )  # fmt: skip
 
     assert [keys(it) for it in (by_deadline, by_request, by_outcome)] == [[["a"], ["b"]]] * 3
 
 
 def test_of_two_pushes_a_notification_is_about_the_one_that_can_wait_least() -> None:
-    """The sink was down when the first was due, so that it may come long after the second."""
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
+    """The sink was down when the first was due, and is known to be up when the second is."""
     played = run(
-        *pushed("op1", 0), *pushed("op2", MINUTE), told("completed", MINUTE + 0.1, key="b", **image),
-        told("completed", 400, key="a", **image), fault_applied(1), faults=(SinkDown(since=0, until=30_000),),
+        *pushed("op1", 0), both(0, op="web"), notified("completed", 31, op="web", key="w"),
+        *pushed("op2", MINUTE), told("completed", MINUTE + 0.1, key="b", **IMAGE),
+        told("completed", 400, key="a", **IMAGE), fault_applied(1), faults=(SinkDown(since=0, until=30_000),),
     )  # fmt: skip
 
-    assert judge(played).findings == ()
-    assert keys(list(separate(collect(played)).operations)) == [["a"], ["b"]]
+    assert not judge(played).findings
+    assert keys(list(separate(collect(played)).operations)) == [["a"], ["b"], ["w"]]
 
 
 def test_two_outcomes_that_only_the_other_push_can_have_are_exchanged() -> None:
     """Both were held up by the sink, and the later push's was read first. Its own it may have had as well."""
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
     played = run(
         push("op1", 0), sent(EAST, 0), sent(WEST, 119.999, after=3_000, status=202),
-        *pushed("op2", 200), told("completed", 400, key="b", **image),
-        told("timed_out", 500, WEST, key="a", **image), fault_applied(1),
+        *pushed("op2", 200), told("completed", 400, key="b", **IMAGE),
+        told("timed_out", 500, WEST, key="a", **IMAGE), fault_applied(1),
         faults=(SinkDown(since=0, until=400_000),),
     )  # fmt: skip
     wrong = run(
         push("op1", 0), sent(EAST, 0), sent(WEST, 119), *pushed("op2", 200),
-        told("completed", 200.1, key="b", **image), told("timed_out", 200.2, WEST, key="a", **image),
+        told("completed", 200.1, key="b", **IMAGE), told("timed_out", 200.2, WEST, key="a", **IMAGE),
     )  # fmt: skip
 
     assert judge(played).findings == ()
@@ -255,11 +278,10 @@ def test_of_pushes_that_may_have_mixed_the_sink_may_have_read_the_second_ones_al
 def test_a_later_push_may_have_the_key_of_one_that_is_forgotten() -> None:
     """Its own delivery has come again after the retention. What was not accepted is repeated all the same."""
     again = both(8 * DAY, op="op2")
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
-    other = run(*FIRST, *AGAIN, again, told("timed_out", 8 * DAY + 120.01, WEST, key="a", **image))
+    other = run(*FIRST, *AGAIN, again, told("timed_out", 8 * DAY + 120.01, WEST, key="a", **IMAGE))
     alike = run(
-        *pushed("op1", 0), told("completed", 0.1, key="a", id=image["id"]), *AGAIN, again,
-        told("completed", 8 * DAY + 0.1, key="a", **image),
+        *pushed("op1", 0), told("completed", 0.1, key="a", id=IMAGE["id"]), *AGAIN, again,
+        told("completed", 8 * DAY + 0.1, key="a", **IMAGE),
     )  # fmt: skip
     refused = operations(
         *pushed("op1", 0), *(told("completed", 0.1 + 600 * n, key="a", status=500) for n in range(1_200)),
@@ -281,7 +303,6 @@ def test_an_outcome_of_a_delivery_that_comes_again_is_that_pushs() -> None:
 
 def test_when_all_is_forgotten_deliveries_of_any_push_begin_one_operation() -> None:
     """They come once more after the retention, one region's of each push; and one, to be late, after that."""
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
     three: dict[str, Any] = {"regions": [EAST, WEST, NORTH], "notifies_late": True}
     pushes = (
         push("op1", 0, details={"requestId": "r-1"}), both(), sent(NORTH, 0),
@@ -290,12 +311,12 @@ def test_when_all_is_forgotten_deliveries_of_any_push_begin_one_operation() -> N
         told("completed", MINUTE + 0.1, key="b", op="op2"),
     )  # fmt: skip
     again = (sent(EAST, 8 * DAY), sent(WEST, 8 * DAY + 60, op="op2"))
-    outcome = told("timed_out", 8 * DAY + 120.01, NORTH, key="a", requestId="r-1", **image)
+    outcome = told("timed_out", 8 * DAY + 120.01, NORTH, key="a", requestId="r-1", **IMAGE)
     late = (
         sent(NORTH, 15 * DAY),
-        told("completed_late", 15 * DAY + 0.1, key="late", requestId="r-1", **image),
+        told("completed_late", 15 * DAY + 0.1, key="late", requestId="r-1", **IMAGE),
     )
-    unsent = told("timed_out", 8 * DAY + 120.01, EAST, NORTH, key="a", **image)
+    unsent = told("timed_out", 8 * DAY + 120.01, EAST, NORTH, key="a", **IMAGE)
 
     assert judge(run(*pushes, *again, outcome, *late, **three)).findings == ()
     assert judge(run(*pushes, again[0], unsent, **three)).validity is Validity.INVALID
@@ -304,26 +325,54 @@ def test_when_all_is_forgotten_deliveries_of_any_push_begin_one_operation() -> N
 def test_when_all_is_forgotten_each_push_that_is_delivered_again_may_have_an_outcome() -> None:
     """One each, though nothing says whose it is; and none without a delivery of its own."""
     one: dict[str, Any] = {"regions": [EAST]}
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
     pushes = (
         push("op1", 0), sent(EAST, 0), told("completed", 0.1, key="a"),
         push("op2", MINUTE), sent(EAST, MINUTE, op="op2"), told("completed", MINUTE + 0.1, key="b", op="op2"),
     )  # fmt: skip
     first, second = (sent(EAST, 8 * DAY, op=op) for op in ("op1", "op2"))
-    again = [told("completed", 8 * DAY + 0.1 + n, key="cd"[n], **image) for n in range(2)]
+    again = [told("completed", 8 * DAY + 0.1 + n, key="cd"[n], **IMAGE) for n in range(2)]
 
     assert judge(run(*pushes, first, second, *again, **one)).findings == ()
     assert judge(run(*pushes, first, *again, **one)).validity is Validity.INVALID
 
 
+def test_pushes_that_may_have_mixed_have_as_many_outcomes_again_when_they_are_forgotten() -> None:
+    """What came a week later uses up none of those before; one more than there are pushes has no reason."""
+    week = 8 * DAY
+    mixed = (
+        push("op1", 0), push("op2", 0), sent(EAST, 0), sent(EAST, 1, op="op2"),
+        told("timed_out", 120.1, WEST, key="a"),
+    )  # fmt: skip
+    again = (
+        sent(EAST, week), told("timed_out", week + 120.1, WEST, key="b"),
+        sent(EAST, week + 121, op="op2"), told("timed_out", week + 241.1, WEST, key="c", op="op2"),
+    )  # fmt: skip
+    once_more = (sent(EAST, week + 300), told("timed_out", week + 420.1, WEST, key="d"))
+
+    assert judge(run(*mixed, *again)).findings == ()
+    assert judge(run(*mixed, *again, *once_more)).validity is Validity.INVALID
+
+
+def test_a_delivery_of_a_forgotten_push_counts_for_the_next_one() -> None:
+    """Its id is new again. While the image is remembered, it repeats what was reported."""
+
+    def reported(at: float) -> History:
+        return run(
+            *FIRST, push("op2", at), sent(EAST, at, op="op2"), sent(WEST, at + 10),
+            told("completed", at + 10.1, key="b", op="op2"), sent(WEST, at + 50, op="op2"),
+        )  # fmt: skip
+
+    assert judge(reported(8 * DAY)).findings == ()
+    assert judge(reported(6 * DAY)).validity is Validity.INVALID
+
+
 def test_what_names_a_push_that_is_forgotten_may_be_about_one_that_began_anew() -> None:
     """So the push's own outcome, which names none, is another one."""
     details: dict[str, Any] = {"details": {"requestId": "r-2"}}
-    image: dict[str, Any] = {"id": "t@sha256:1 team/app", "op": "op2"}
     played = run(
         *FIRST, push("op2", MINUTE, **details), both(MINUTE, op="op2"), sent(EAST, MINUTE + 0.01),
-        told("completed", MINUTE + 0.1, key="b", **image), both(8 * DAY, op="op2"),
-        told("completed", 8 * DAY + 0.1, key="c", requestId="r-2", **image),
+        told("completed", MINUTE + 0.1, key="b", **IMAGE), both(8 * DAY, op="op2"),
+        told("completed", 8 * DAY + 0.1, key="c", requestId="r-2", **IMAGE),
     )  # fmt: skip
 
     assert judge(played).findings == ()
@@ -347,7 +396,7 @@ def test_each_push_owes_an_outcome() -> None:
     assert "op2 was not reported" in told_of_one.findings[0].message
 
 
-def test_pushes_a_second_apart_are_told_apart_by_their_deadlines() -> None:
+def test_pushes_a_second_apart_are_quoted_apart_by_their_deadlines() -> None:
     """Each is closer to its own, though a deadline may be so far off."""
     found = operations(
         *pushed("op1", 0), told("completed", 0.01, key="a", deadline=1_000_000_120),
@@ -381,3 +430,16 @@ def test_of_pushes_that_may_have_mixed_a_later_deadline_is_theirs_too() -> None:
     )  # fmt: skip
 
     assert keys(found) == [["a"], ["b", "c"]]
+
+
+def test_a_late_completion_is_that_of_the_push_that_timed_out() -> None:
+    """Not of the one whose deliveries come once more just then."""
+    said: dict[str, Any] = {"id": "team/app:t", "op": "op2"}
+    played = run(
+        *FIRST, push("op2", MINUTE), sent(EAST, MINUTE, op="op2"),
+        told("timed_out", MINUTE + 120.1, WEST, key="b", **said),
+        sent(WEST, MINUTE + 130, op="op2"), both(MINUTE + 130.05),
+        told("completed_late", MINUTE + 130.1, key="c", **said), notifies_late=True,
+    )  # fmt: skip
+
+    assert judge(played).findings == ()

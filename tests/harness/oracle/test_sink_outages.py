@@ -54,6 +54,16 @@ def test_a_refused_connection_cannot_be_seen_so_it_excuses_everything() -> None:
     assert outage.silent_until(5_000, GRACE) == FOREVER
 
 
+def test_a_sink_that_refused_connections_may_look_down_until_the_next_success() -> None:
+    """If a notification was pending by then: to it or to others that makes no difference."""
+    down = (SinkDown(until=60_000),)
+    accepted, refused = notified("completed", 70), notified("completed", 70, status=503)
+
+    assert [(it.since, it.until) for it in outages(accepted, faults=down)][1:] == [(60_000, 70_001)]
+    assert [(it.since, it.until) for it in outages(refused, faults=down)][1:] == [(60_000, FOREVER)]
+    assert outages(notified("completed", 0.1), faults=(SinkDown(since=5_000, until=60_000),))[1:] == []
+
+
 def test_a_lost_response_excuses_nothing() -> None:
     """The sink has read the notification."""
     assert outages(faults=(SinkLosesResponse(),)) == []
@@ -106,6 +116,18 @@ def test_nine_failures_or_a_success_among_them_say_nothing_of_others() -> None:
     lines = (*failing(*range(10, 19)), both(op="op2"), notified("completed", 20, op="op2"))
 
     assert outages(*lines, *failing(*range(30, 39)), faults=(), op="op2") == []
+
+
+def test_responses_at_the_same_instant_may_be_read_in_any_order() -> None:
+    """The aggregator may have read the success before all of the failures."""
+    others = (both(op="op2"), notified("completed", 50, op="op2"))
+    at_once = outages(*failing(*[50] * 7, *[50.001] * 5), *others, faults=(), op="op2")
+    earlier = outages(*failing(*range(39, 45), *[50] * 5), *others, faults=(), op="op2")
+    before = outages(*failing(*range(39, 48)), *others, faults=(), op="op2")
+
+    assert [(it.since, it.until) for it in at_once] == [(50_002, FOREVER)]
+    assert [(it.since, it.until) for it in earlier] == [(50_001, 50_001)]
+    assert before == []
 
 
 def test_a_sink_that_never_accepts_again_looks_down_for_ever() -> None:

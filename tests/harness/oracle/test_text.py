@@ -6,13 +6,23 @@ import pytest
 
 from fanin.harness.oracle.bounds import bounds_of
 from fanin.harness.oracle.evidence import collect
-from fanin.harness.oracle.text import listing, quoted, region_lines
+from fanin.harness.oracle.text import (
+    listing,
+    quoted,
+    quoted_apart,
+    reason_of,
+    region_lines,
+    stated,
+    under_key,
+)
 from tests.harness.oracle.histories import (
+    ABSENT,
     EAST,
     NORTH,
     THREE,
     WEST,
     Line,
+    both,
     crash,
     history,
     notified,
@@ -44,6 +54,34 @@ def test_names_are_listed_as_people_do(names: list[str], text: str) -> None:
 def test_a_value_from_outside_is_quoted_and_cut(value: object, text: str) -> None:
     """A line has forty characters for it."""
     assert quoted(value) == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (["a", None], ["'a'", "none"]),
+        (["a" * 60, "b" * 60], [f"'{'a' * 38}…", f"'{'b' * 38}…"]),
+        (["a" * 60 + "1", "a" * 60 + "2"], [f"…'{'a' * 37}1'", f"…'{'a' * 37}2'"]),
+    ],
+)
+def test_what_differs_looks_different(texts: list[str | None], shown: list[str]) -> None:
+    """Keys are long, and may begin alike."""
+    assert quoted_apart(texts) == shown
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "key"),
+    [
+        (notified("completed", 1), "completed", "under the key 'key-op1'"),
+        (notified("synced", 1, key="k"), "'synced'", "under the key 'k'"),
+        (notified("completed", 1, outcome=ABSENT, key=None), "without an outcome", "without a webhook-id"),
+    ],
+)
+def test_what_a_notification_states_is_said_in_words(told: Line, outcome: str, key: str) -> None:
+    """Whatever is absent is said to be, and what stands in place of an outcome is quoted."""
+    (notification,) = collect(history(both(), told)).operations[0].notifications
+
+    assert (stated(notification), under_key(notification)) == (outcome, key)
 
 
 def lines_for(*lines: Line, **played: Any) -> list[str]:
@@ -131,3 +169,20 @@ def test_a_reason_may_be_that_of_a_later_event_with_the_same_key() -> None:
     reused = (occurred(), occurred("op2", 1, ids="id-op1"), sent(EAST, 0))
 
     assert lines_for(*reused, unsent(WEST, 2, "scope", op="op2"))[1].startswith("westus  never sent: scope")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("locked", "locked"),
+        ("", ""),
+        ("'x' exited with 1; its last output:\n  a\n  b", "'x' exited with 1"),
+        (
+            "Traceback (most recent call last):\n  File\nConnectionError: no database\n",
+            "ConnectionError: no database",
+        ),
+    ],
+)
+def test_why_a_start_failed_is_one_line(error: str, reason: str) -> None:
+    """All that a process printed stands elsewhere; of a traceback the last line says it."""
+    assert reason_of(error) == reason

@@ -20,6 +20,8 @@ from tests.harness.oracle.fuzz.slow_answers import SENDER_TIMEOUT_MS
 _MALFORMED = (
     "malformed:not-json", "malformed:no-id", "malformed:id-not-text", "malformed:empty", TOO_BIG,
 )  # fmt: skip
+_UNREADABLE = ("malformed:not-json", "malformed:empty")
+_SECOND_TO_INTEREST = ("unknown-region", "malformed:no-id", "malformed:id-not-text", TOO_BIG)
 _SIGNATURES = ("forged:unsigned", "forged:wrong-secret", "forged:altered", "stale-signature")
 _INVALID = ("unknown-region", "wrong-key", *_SIGNATURES, *_MALFORMED)
 _REFUSALS = (400, 404, 409, 422)
@@ -30,9 +32,13 @@ _WHEN = ("0", "30", "Wed, 21 Oct 2026 07:28:00 GMT")
 def plan(run: LegalRun, subject: Subject) -> None:
     """Plan the attempts at a subject's deliveries."""
     around, rng = run.around, run.around.rng
+    straggler = _straggler(run, subject)
     for event in subject.events:
         for region in around.all_regions:
             if region not in around.always and rng.random() < 0.4:
+                continue
+            if straggler:
+                _plan_prompt_or_late(run, subject, region, is_late=region == straggler)
                 continue
             if subject.in_order:
                 sent = _sent(run, event, region, event.at + rng.randint(0, 900), 0)
@@ -46,6 +52,25 @@ def plan(run: LegalRun, subject: Subject) -> None:
             _plan_invalid(run, subject, event, event.at + rng.randint(0, around.latest))
         if not subject.in_order and subject.awaited and rng.random() < 0.2:
             _plan_busy(run, subject, event, event.at + rng.randint(0, around.latest))
+
+
+def _straggler(run: LegalRun, subject: Subject) -> str | None:
+    """The region that reports after the timeout, while all others are in time; None in most runs.
+
+    Left to chance, a run of a hundred has an operation of which it is certain that it was completed late.
+    """
+    around, rng = run.around, run.around.rng
+    if not run.notifies_late or len(subject.events) > 1 or not around.always or rng.random() < 0.5:
+        return None
+    return rng.choice(around.always)
+
+
+def _plan_prompt_or_late(run: LegalRun, subject: Subject, region: str, *, is_late: bool) -> None:
+    around, rng, event = run.around, run.around.rng, subject.events[0]
+    began = event.at + (around.latest + max(around.timeouts) + 10_000 if is_late else 0)
+    for copy in range(rng.choice((1, 1, 2))):
+        sent = _sent(run, event, region, began + rng.choice((0, rng.randint(0, around.timeout))), copy)
+        _plan_attempt(run, subject, event, sent)
 
 
 def _sent(run: LegalRun, event: RegistryEvent, region: str, at: int, copy: int) -> AttemptSent:
@@ -134,20 +159,20 @@ def _refusal(run: LegalRun, kind: str) -> int:
 def _plan_invalid(run: LegalRun, subject: Subject, event: RegistryEvent, at: int) -> None:
     """A delivery that must be refused, and is."""
     rng, kind = run.around.rng, run.around.rng.choice(_INVALID)
-    if not _is_calm(run, at) or (not subject.awaited and kind in _MALFORMED):
+    if not _is_calm(run, at) or (not subject.awaited and kind in _UNREADABLE):
         return
     region, number = rng.choice(run.around.always or run.around.regions), run.number()
     if kind == "wrong-key" and region not in run.around.always:
         return
     sent = _invalid(run, AttemptSent(at, number, event.op, region, event.ids[region], region, copy=9), kind)
-    if kind == TOO_BIG and rng.random() < 0.5:
+    if kind == TOO_BIG and subject.awaited and rng.random() < 0.5:
         error: Literal["", "reset"] = rng.choice(("", "reset"))
         commits = None if error and rng.random() < 0.5 else at + 2
         subject.planned.append(Planned(sent, event, AttemptEnded(at + 3, number, error=error), commits))
         return
     status = _refusal(run, kind)
-    if kind == "unknown-region" and not subject.awaited and rng.random() < 0.5:
-        status = 200  # whether the body or the URL comes first is not said
+    if kind in _SECOND_TO_INTEREST and not subject.awaited and rng.random() < 0.5:
+        status = 200  # what of it is looked at first is not said
     ended = AttemptEnded(at + rng.randint(0, 5), number, status)
     subject.planned.append(Planned(sent, event, ended))
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from msgspec import structs
+
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.sink import (
     SinkDown,
@@ -76,7 +78,23 @@ class Surroundings:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        return (*self.sink_faults, *self.other_faults)
+        """As the scenario plans them; ``sink_faults`` has the instants at which they begin and end."""
+        return (*map(self._as_planned, self.sink_faults), *self.other_faults)
+
+    def _as_planned(self, fault: SinkFault) -> SinkFault:
+        until = None if fault.until is None else self._planned(fault.until)
+        return structs.replace(fault, since=self._planned(fault.since), until=until)
+
+    def _planned(self, at: int) -> int:
+        """The scenario's own time, which stands still during a start."""
+        return at - sum(min(at, end) - begin for begin, end in self._starts() if begin < at)
+
+    def snapped(self, at: int) -> int:
+        """The instant, or the beginning of the start that it lies in, during which no time passes."""
+        return next((begin for begin, end in self._starts() if begin < at <= end), at)
+
+    def _starts(self) -> Iterator[tuple[int, int]]:
+        return ((it.up - it.took, it.up) for it in self.outages if it.reason != "pause")
 
     @property
     def timeouts(self) -> list[int]:
@@ -218,9 +236,9 @@ def _draw_outages(around: Surroundings) -> None:
 def _draw_sink_faults(around: Surroundings) -> None:
     rng = around.rng
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
-        since = rng.choice((0, rng.randint(0, around.latest + around.timeout)))
+        since = around.snapped(rng.choice((0, rng.randint(0, around.latest + around.timeout))))
         lasts = rng.choice((1, 30_000, 700_000, around.timeout + 9_000))
-        until = since + (LONGEST_MS if rng.random() < _FOR_DAYS else lasts)
+        until = around.snapped(since + (LONGEST_MS if rng.random() < _FOR_DAYS else lasts))
         about = rng.choice(("", rng.choice(around.ops)))
         around.sink_faults.append(
             rng.choice(

@@ -73,11 +73,26 @@ LOST: dict[str, tuple[History, tuple[str, ...]]] = {
     "reported as another operation": (
         history(sent(EAST, 0), sent(WEST, 60), timed_out(WEST), timed_out(EAST, at=180, key="b")), ("B20",),
     ),
+    "reported as another operation, beside one that is like it": (
+        history(
+            occurred(ids=TWO_IDS), occurred("op2", tag="t"), sent(EAST, 0), sent(WEST, 60),
+            timed_out(WEST, tag="op1"), timed_out(EAST, at=180, key="b", tag="op1"), correlation="image",
+        ),
+        ("B20",),
+    ),
+    "at the deadline, though none is named": (
+        history(sent(EAST, 0), sent(WEST, 119.5), timed_out(at=121)), ("B43",),
+    ),
+    "long before the deadline, though none is named": (history(both(), timed_out(at=121)), ()),
     "over a crash after the last one": (
         history(sent(EAST, 0), sent(WEST, 60), crash(70, 71), timed_out(WEST)), ("B50", "B35"),
     ),
     "the first one, over a crash before the last one": (
-        history(sent(EAST, 0), crash(30, 31), sent(WEST, 60), timed_out(EAST, at=120)), ("B11", "B50"),
+        history(sent(EAST, 0), crash(30, 31), sent(WEST, 60), timed_out(EAST, at=120)), ("B50", "B11"),
+    ),
+    "the first one, over a crash that another one survived": (
+        of_three(sent(EAST, 0), sent(WEST, 9), crash(30, 31), sent(NORTH, 60), timed_out(EAST)),
+        ("B11", "B50"),
     ),
     "another one, over a crash": (
         of_three(sent(EAST, 0), sent(WEST, 9), crash(30, 31), sent(NORTH, 60), timed_out(WEST)), ("B50",),
@@ -88,6 +103,13 @@ LOST: dict[str, tuple[History, tuple[str, ...]]] = {
             timed_out(WEST, arrived=[EAST]), expects=(EAST, WEST),
         ),
         ("B29", "B66"),
+    ),
+    "the one that began it, after a change of the configuration": (
+        of_three(
+            down(1), up(2, expects=THREE), sent(EAST, 10), sent(WEST, 15), sent(NORTH, 30),
+            timed_out(EAST, at=130), expects=(EAST, WEST),
+        ),
+        ("B05",),
     ),
     "with a key that is like another one": (
         history(
@@ -145,7 +167,7 @@ MISCOUNTED: dict[str, tuple[History, tuple[str, ...]]] = {
         history(sent(EAST, 0), sent(WEST, 130), notified("timed_out", 140, NORTH), regions=THREE), ("B47",),
     ),
     "a region with the same beginning": (
-        history(sent("eastus2", 0), completed(), regions=("eastus2", EAST)), ("B32",),
+        history(sent("eastus2", 0), completed(), regions=("eastus2", EAST)), ("B32", "B25"),
     ),
     "what has arrived for another push of the tag": (
         history(

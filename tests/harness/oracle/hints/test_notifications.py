@@ -84,6 +84,11 @@ TWICE: dict[str, tuple[History, tuple[str, ...]]] = {
     "the same, long after a copy": (
         history(both(), completed(0.1), sent(EAST, 60), completed(70)), ("B43b",),
     ),
+    "without an outcome, when the last region is late": (
+        history(
+            sent(EAST, 0), timed_out(outcome=None), sent(WEST, 150), timed_out(150.1, outcome=None),
+        ), ("B47",),
+    ),
     "completed, under two keys": (
         history(both(), completed(0.1, key="a"), completed(0.1, key="b")), ("B15",),
     ),

@@ -4,7 +4,8 @@ import pytest
 
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
-from tests.harness.oracle.histories import DONE, EAST, WEST, Line, history, notified, sent
+from fanin.simulator.faults.request import UpgradeH2c
+from tests.harness.oracle.histories import DONE, EAST, WEST, Line, fault_applied, history, notified, sent
 
 
 def refused(*lines: Line, status: int | None = 400, at: float = 60, **fields: object) -> History:
@@ -24,6 +25,12 @@ WRONG: dict[str, tuple[History, tuple[str, ...]]] = {
     ),
     "together with the first": (
         history(sent(EAST, 0), sent(WEST, 0.01, status=409), notified("timed_out", 120, WEST)), ("B04",),
+    ),
+    "together with the first, with an offer to upgrade": (
+        history(
+            sent(EAST, 0), sent(WEST, 0.01, status=409), fault_applied(0.01, attempt=2),
+            notified("timed_out", 120, WEST), faults=(UpgradeH2c(region=WEST),),
+        ), (),
     ),
     "no response": (refused(status=None, error="timeout", after=10_000), ("B24",)),
     "no response to a malformed body": (

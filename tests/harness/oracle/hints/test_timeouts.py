@@ -83,6 +83,16 @@ def test_an_early_timeout_looks_like_what_its_instant_fits(name: str) -> None:
     assert looks_like(*lines, at=at) == expected
 
 
+@pytest.mark.parametrize(("at", "hints"), [(8.7, ()), (8.3, ("B39",))])
+def test_what_is_near_depends_on_how_short_the_timeout_is(at: float, hints: tuple[str, ...]) -> None:
+    """A timeout of five seconds lies within a second of one after any copy, by chance."""
+    told = notified("timed_out", at, WEST)
+
+    findings = judge(history(sent(EAST, 0), sent(EAST, 3.2, copy=1), told, timeout=5_000)).findings
+
+    assert findings[0].looks_like == hints
+
+
 def test_an_early_timeout_looks_like_the_clock_where_that_was_set() -> None:
     """Whatever its instant fits."""
     faults = (ClockJump(at=20_000, forward=50_000),)

@@ -114,7 +114,7 @@ WRONG: dict[str, tuple[History, str]] = {
         completed(occurred(details=DETAILS), requestId="r-2"), "says requestId 'r-2', not 'r-1'",
     ),
     "a request that there was not": (
-        completed(occurred(details={}), requestId="r-2"), "says requestId 'r-2', not None",
+        completed(occurred(details={}), requestId="r-2"), "says requestId 'r-2', though there is none",
     ),
     "another version of a chart": (
         completed(occurred(**CHART), version="5.4.0"), "says version '5.4.0', not '5.4.0.tgz'",
@@ -123,8 +123,10 @@ WRONG: dict[str, tuple[History, str]] = {
     "no id": (completed(id=ABSENT), "has no id"),
     "another repository": (completed(repository="other"), "says repository 'other', not 'team/app'"),
     "another tag": (completed(tag="1.0"), "says tag '1.0', not 'op1'"),
-    "no digest": (completed(digest=None), "says digest None, not 'sha256:11'"),
-    "a digest too many": (completed(occurred(digest=None), digest="x"), "says digest 'x', not None"),
+    "no digest": (completed(digest=None), "has no digest"),
+    "a digest too many": (
+        completed(occurred(digest=None), digest="x"), "says digest 'x', though there is none",
+    ),
     "another action": (completed(action="delete"), "says action 'delete', not 'push'"),
     "two things wrong": (
         completed(tag="1.0", action="delete"), "says action 'delete', not 'push'; says tag '1.0', not 'op1'",
@@ -144,6 +146,10 @@ WRONG: dict[str, tuple[History, str]] = {
     "a list that is no list": (completed(missing="none"), "has no list of names as missing"),
     "no list at all": (
         completed(arrived=[1, 2], missing=ABSENT), "has no list of names as arrived and missing",
+    ),
+    "hardly anything": (
+        completed(action=ABSENT, repository=ABSENT, tag=ABSENT, outcome=ABSENT, arrived=ABSENT),
+        "has no action, repository, tag or outcome, and no list of names as arrived",
     ),
     "a region twice": (
         completed(arrived=[EAST, EAST, WEST]), "does not name every region once, as arrived or as missing",
@@ -193,7 +199,7 @@ WRONG: dict[str, tuple[History, str]] = {
         "says deadline {'at': 0}, not an ISO 8601 instant with its offset, nor Unix time",
     ),
     "a tag of another shape, where there is none": (
-        completed(occurred(tag=None), tag=["1.0"]), "says tag \"(list) ['1.0']\", not None",
+        completed(occurred(tag=None), tag=["1.0"]), "says tag \"(list) ['1.0']\", though there is none",
     ),
     "a deadline without a zone": (
         timed_out(deadline="2026-03-01T00:02:00"),
@@ -225,6 +231,7 @@ def test_each_wrong_content_is_one_finding_that_says_what_is_wrong(name: str) ->
     assert finding.rule is Rule.CONTENT
     assert finding.message.partition(" with a body that ")[2] == problem
     assert len(finding.evidence) == 1
+    assert finding.form == (problem.startswith("has no ") and ";" not in problem)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +252,7 @@ def test_what_is_no_post_to_the_configured_address_is_no_notification(
 
     assert finding.rule is Rule.CONTENT
     assert finding.message == f"op1 was reported at +0.1s {problem}"
+    assert finding.form
 
 
 def test_a_late_completion_is_a_post_to_the_configured_address_too() -> None:
@@ -317,4 +325,4 @@ def test_what_a_target_shows_is_judged_all_the_same() -> None:
     )
 
     (finding,) = judge(played).findings
-    assert finding.message.endswith("says tag 'no', not 'op1'; has no list of names as arrived")
+    assert finding.message.endswith(" has no list of names as arrived; says tag 'no', not 'op1'")

@@ -7,6 +7,7 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity
+from fanin.simulator.faults.sink import SinkDown
 from tests.harness.oracle.histories import (
     DAY,
     EAST,
@@ -17,6 +18,7 @@ from tests.harness.oracle.histories import (
     both,
     crash,
     down,
+    fault_applied,
     history,
     notified,
     occurred,
@@ -109,6 +111,10 @@ RIGHT = {
         run={"unobservable": ("key",)},
     ),
     "not yet": run(*LATE, end=600.5, complete=False),
+    "soon after a start, if the last region reported just before": run(*LATE, crash(600.5, 700), told(704)),
+    "when the sink is back": run(
+        *LATE, fault_applied(550), told(900), faults=[SinkDown(since=550_000, until=800_000)]
+    ),
 }
 WRONG = {
     "before the last region has reported": (run(*TIMED_OUT, told(500)), "though westus had not reported"),
@@ -156,7 +162,16 @@ WRONG = {
         "and there were 2 pushes",
     ),
     "never": (run(*LATE), "was completed late, at +10m00.003s, and that was not notified"),
-    "where it is not": (run(*LATE, told(600.01), notifies_late=False), "timed_out at +2m00.01s and None"),
+    "a day late": (
+        run(*LATE, told(DAY)), "at +1d, due at +10m00.003s and allowed until +10m01.003s",
+    ),
+    "long after a start": (run(*LATE, crash(601, 700), told(800)), "and allowed until +11m45s"),
+    "after a start, though it was due long before": (
+        run(*LATE, crash(650, 700), told(701)), "due at +10m00.003s",
+    ),
+    "where it is not": (
+        run(*LATE, told(600.01), notifies_late=False), "timed_out at +2m00.01s and 'completed_late'",
+    ),
 }  # fmt: skip
 
 

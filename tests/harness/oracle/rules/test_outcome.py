@@ -426,3 +426,18 @@ def test_a_notification_with_a_wrong_content_is_wrong_for_that_alone(body: dict[
     played = history(sent(EAST, 0), notified("timed_out", 120, WEST, **body))
 
     assert [finding.rule for finding in judge(played).findings] == [Rule.CONTENT]
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        history(sent(EAST, 0), sent(WEST, 60), *(
+            notified("timed_out", 120 + 60 * n, gone, key=gone) for n, gone in enumerate((WEST, EAST))
+        )),
+        history(occurred(ids="007"), occurred("op2", ids="7"), sent(EAST, 0), notified("completed", 20)),
+    ],
+    ids=["each delivery was an operation", "another operation's arrival counted"],
+)  # fmt: skip
+def test_what_mixes_up_operations_breaks_identity_as_well(played: History) -> None:
+    """A card must not say that clause 1 was kept."""
+    assert any(Rule.IDENTITY in it.also for it in judge(played).findings)

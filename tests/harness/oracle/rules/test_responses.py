@@ -8,7 +8,8 @@ from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule, Validity
 from fanin.simulator.faults.fault import Fault
-from fanin.simulator.faults.sink import SinkHangs
+from fanin.simulator.faults.request import UpgradeH2c
+from fanin.simulator.faults.sink import SinkHangs, SinkRefuses
 from fanin.simulator.faults.transport import LoseRequest, LoseResponse, SlowClient
 from fanin.simulator.shapes import Delay
 from tests.harness.oracle.histories import (
@@ -62,6 +63,10 @@ def in_envelope(invalid: str = "", op: str = "op2") -> Line:
 
 
 RIGHT = {
+    **{
+        f"an id that may be refused: {id_!r}": after_done(sent(EAST, 5, op="op2", status=400, id=id_))
+        for id_ in (" ", "a\u200b", "a\tb")
+    },
     # --- a region that becomes expected while an attempt is open ---
     "it is refused": history(*LARGER, sent(NORTH, 9.999, status=422, after=1_500), **OF_THREE),
     "its ping is refused": history(
@@ -111,6 +116,17 @@ RIGHT = {
     ),
     "an action that is not awaited shares the answer of a batch": history(
         *DONE, DELETION, sent(EAST, 1, op="op2", status=202, envelope=1), actions=("push",)
+    ),
+    **{
+        f"one that is not awaited, and {how} besides, is answered {status}": history(
+            *DONE, DELETION, sent(EAST, 1, op="op2", status=status, invalid=f"malformed:{how}"),
+            actions=("push",),
+        )
+        for how in ("huge", "no-id", "empty-id", "id-not-text", "no-target", "deep")
+        for status in (200, 400)
+    },
+    "a ping of more than a mebibyte is answered 200": after_done(
+        PING, sent(EAST, 1, op="op2", status=200, invalid="malformed:huge")
     ),
     "a ping of an unknown region is answered 200": after_done(
         PING, sent(EAST, 1, op="op2", status=200, url_region="mars")
@@ -183,6 +199,12 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         history(sent(EAST, 0), notified("timed_out", 120, WEST), sent(WEST, 121, status=410)),
         Rule.LATE_AND_DUPLICATE, ("B46",),
     ),
+    "one that offers to upgrade is refused": (
+        history(
+            sent(EAST, 5), fault_applied(5.001, attempt=2), sent(WEST, 5.001, status=400),
+            notified("timed_out", 126, WEST), faults=(UpgradeH2c(),),
+        ), Rule.ACKNOWLEDGEMENT, (),
+    ),
     "one that came after the deadline is refused": (
         history(sent(EAST, 0), sent(WEST, 120.004, status=410), notified("timed_out", 120.1, WEST)),
         Rule.LATE_AND_DUPLICATE, ("B46",),
@@ -192,6 +214,20 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         Rule.ACKNOWLEDGEMENT, (),
     ),
     "a ping is answered 202": (after_done(PING, sent(EAST, 1, op="op2", status=202)), Rule.PING, ()),
+    **{
+        f"one that is not awaited is answered {status}, though it {what}": (
+            history(
+                *DONE, DELETION, sent(EAST, 1, op="op2", status=status, invalid=invalid), actions=("push",)
+            ), Rule.ACKNOWLEDGEMENT, (),
+        )
+        for status, invalid, what in (
+            (200, "malformed:truncated", "cannot be read"),
+            (200, "malformed:no-action", "has no action"),
+            (200, "wrong-key", "has a wrong key"),
+            (202, "malformed:no-id", "has no id"),
+            (202, "malformed:huge", "has more than a mebibyte"),
+        )
+    },
     "an action that is not awaited is refused": (
         history(*DONE, DELETION, sent(EAST, 1, op="op2", status=400), actions=("push",)), Rule.PING, (),
     ),
@@ -210,8 +246,19 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     ),
     # --- a server error ---
     "500": (after_done(sent(EAST, 5, status=500)), Rule.ACKNOWLEDGEMENT, ("B55",)),
+    "500 while the sink refused": (
+        after_done(
+            sent(EAST, 5, status=500), fault_applied(5), faults=(SinkRefuses(since=4_000, until=6_000),)
+        ), Rule.ACKNOWLEDGEMENT, (),
+    ),
+    "500 after the sink's answer was lost": (
+        history(
+            sent(EAST, 0), sent(WEST, 5, status=500, after=20),
+            notified("completed", 5.01, status=None, error="reset"), both(30), notified("completed", 30.1),
+        ), Rule.ACKNOWLEDGEMENT, (),
+    ),
     "500 for an invalid body": (
-        after_done(sent(EAST, 5, status=500, invalid="malformed:empty")), Rule.ACKNOWLEDGEMENT, (),
+        after_done(sent(EAST, 5, status=500, invalid="malformed:empty")), Rule.ACKNOWLEDGEMENT, ("B69",),
     ),
     "busy, without an instant at which to try again": (
         after_done(sent(EAST, 5, status=503)), Rule.ACKNOWLEDGEMENT, ("B55",),

@@ -31,6 +31,12 @@ WRONG = {
         after_done(down(5), down(6, "failed", "")),
         "the aggregator did not start again at +6s: it gave no reason",
     ),
+    "it did not start again, and said much": (
+        after_done(
+            down(5), down(6, "failed", "'x' exited with 1: KeyError; its last output:\n  a\n  KeyError")
+        ),
+        "the aggregator did not start again at +6s: 'x' exited with 1: KeyError",
+    ),
     "it did not start the second time": (
         after_done(crash(5, 6), down(7), down(8, "failed", "locked")),
         "the aggregator did not start again at +8s: locked",

@@ -26,6 +26,7 @@ from tests.harness.oracle.histories import (
 
 DOWN = SinkDown(since=15_000, until=75_000)
 REFUSED = SinkRefuses(operation="op1")
+REFUSED_FOR_A_WHILE = SinkRefuses(operation="op1", until=80_000)
 
 
 def refused_for_ever(op: str = "op1") -> list[Line]:
@@ -47,6 +48,10 @@ RIGHT = {
     "at the end of the grace after a start": history(both(), crash(0.5, 60), notified("completed", 65)),
     "through three restarts": history(
         sent(EAST, 0), crash(119, 121), crash(125, 128), crash(132, 140), notified("timed_out", 145, WEST)
+    ),
+    "held back until the sink is known to be up": with_fault(
+        both(20), both(76, op="op2"), notified("completed", 80), notified("completed", 90, op="op2"),
+        fault=DOWN,
     ),
     "after the sink came back": with_fault(both(20), notified("completed", 75 + 600), fault=DOWN),
     "after sink and aggregator came back": with_fault(
@@ -114,8 +119,20 @@ RIGHT = {
 
 WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
     "completed too late": (history(both(), notified("completed", 1.004)), Rule.NOTIFICATION, ()),
+    "held back though the sink is known to be up": (
+        with_fault(
+            both(20), notified("completed", 76), both(78, op="op2"), notified("completed", 80, op="op2"),
+            fault=DOWN,
+        ), Rule.NOTIFICATION, (),
+    ),
+    "held back though the sink's outage was not noticed": (
+        with_fault(both(90), notified("completed", 92), fault=DOWN), Rule.NOTIFICATION, (),
+    ),
     "completed, but reported at the deadline": (
         history(both(), notified("completed", 120)), Rule.NOTIFICATION, ("B14",),
+    ),
+    "reported after the deadline, without an outcome": (
+        history(both(), notified("completed", 122, outcome=None)), Rule.NOTIFICATION, (),
     ),
     "timed out too late": (history(sent(EAST, 0), notified("timed_out", 121.004, WEST)), Rule.DEADLINE,
         ()),
@@ -135,7 +152,14 @@ WRONG: dict[str, tuple[History, Rule, tuple[str, ...]]] = {
         history(sent(EAST, 0), notified("timed_out", 150, missing="westus")), Rule.DEADLINE, (),
     ),
     "longer than the grace after the sink came back": (
-        with_fault(both(20), notified("completed", 75 + 600.001), fault=DOWN), Rule.NOTIFICATION, ("B14",),
+        with_fault(both(20), notified("completed", 75 + 600.001), fault=DOWN), Rule.NOTIFICATION, (),
+    ),
+    "held up until another's refused notification was taken": (
+        with_fault(
+            both(), notified("completed", 0.1, status=503), both(5, op="op2"),
+            notified("completed", 91), notified("completed", 92, op="op2"),
+            fault=REFUSED_FOR_A_WHILE,
+        ), Rule.ISOLATION, ("B62",),
     ),
     "held up by another's refused notification": (
         with_fault(
