@@ -3,7 +3,7 @@
 Rules of this file: a result depends on its request alone, so it is the same in any process.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,35 @@ class RunRequest:
     replay: str  # the command that makes this run again
     history: Path | None = None  # where to write it
     kept: bool = False  # keep history and verdict even if the verdict is as stated
+
+
+class RunRequests(Collection[RunRequest]):
+    """Several scenarios, each with several seeds. Each request is made when it is reached: there may be many.
+
+    Args:
+        scenarios: By name or file, as given.
+        seeds: For each of them.
+        make: Makes the request of a name, its scenario and a seed.
+    """
+
+    def __init__(
+        self,
+        scenarios: Mapping[str, Scenario],
+        seeds: range,
+        make: Callable[[str, Scenario, int], RunRequest],
+    ) -> None:
+        self._scenarios, self._seeds, self._make = scenarios, seeds, make
+
+    def __len__(self) -> int:
+        return len(self._scenarios) * len(self._seeds)
+
+    def __iter__(self) -> Iterator[RunRequest]:
+        for name, scenario in self._scenarios.items():
+            for seed in self._seeds:
+                yield self._make(name, scenario, seed)
+
+    def __contains__(self, request: object) -> bool:
+        return any(each == request for each in self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +105,7 @@ def play_and_judge(request: RunRequest) -> RunResult:
     )
 
 
-def play_all(runs: Sequence[RunRequest], *, jobs: int | None = None) -> Iterator[RunResult]:
+def play_all(runs: Collection[RunRequest], *, jobs: int | None = None) -> Iterator[RunResult]:
     """Play and judge all runs, in up to ``jobs`` processes; None: one per core. Results come in their order.
 
     Raises:

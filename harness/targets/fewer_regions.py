@@ -9,6 +9,7 @@ from itertools import combinations, islice
 
 from msgspec import structs
 
+from fanin.simulator.delivery import ATTEMPTS_MAX, profile_of
 from fanin.simulator.fake_acr import FakeRegistry
 from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.plan import Occurrence
@@ -36,7 +37,7 @@ def with_fewer_regions(scenario: Scenario, count: int) -> Scenario | None:
         if needed <= set(kept):
             smaller = _keep(scenario, kept)
             told, spread_ms = _plan(smaller)
-            if told == story and (best is None or spread_ms > best[0]):
+            if told == story and _is_heard(smaller) and (best is None or spread_ms > best[0]):
                 best = (spread_ms, smaller)
     return None if best is None else best[1]
 
@@ -69,6 +70,14 @@ def _plan(scenario: Scenario) -> tuple[Story, int]:
         story.setdefault(name, set()).update(_comes_to(list(first.values()), scenario))
         spread_ms += max(first.values(), default=0) - min(first.values(), default=0)
     return {name: frozenset(words) for name, words in story.items()}, spread_ms
+
+
+def _is_heard(scenario: Scenario) -> bool:
+    """Whether an answer to any delivery arrives; otherwise nothing can be proved."""
+    attempts = profile_of(scenario.sender).attempts or ATTEMPTS_MAX
+    occurrences = islice(FakeRegistry(scenario, seed=0, epoch_ms=0).occurrences(), _PLANNED_MAX)
+    deliveries = [it for occurrence in occurrences for it in occurrence.deliveries]
+    return not deliveries or any(max(it.lose_requests, it.lose_responses) < attempts for it in deliveries)
 
 
 def _first_reports(occurrence: Occurrence) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """One push before the pack: does an application or a command take webhooks, and does it notify its sink?
 
-Without it, a wrong path would break every scenario, in other words each time. It judges nothing: whatever the
-notification says, the pack says whether it is right.
+Without it, a wrong path would break every scenario, in other words each time. It judges nothing: what the
+notification does not hold is a note, and the pack says whether it is right.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ from pathlib import Path
 from fanin.harness.dialect import Dialect
 from fanin.harness.history import SUCCESS, AttemptEnded, End, History, NotificationReceived, TargetState
 from fanin.harness.placement import PATH
+from fanin.harness.targets.notification_form import note_on_form
 from fanin.harness.targets.process import NO_CONTAINER, Container
 from fanin.harness.targets.realtime import command_world
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.asgi import StartError
 from fanin.simulator.durations import format_duration
-from fanin.simulator.language.scenario import Operation, Scenario
+from fanin.simulator.language.scenario import Operation, Scenario, Sender
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import PLACE
 
@@ -28,6 +29,7 @@ FIRST_PUSH = Scenario(
     scenario="first-push",
     title="One push, reported by every region at once",
     regions=_REGIONS,
+    sender=Sender(profile="retry"),  # one that has just started may be busy, and answer 503
     operations=(
         Operation(
             image="fanin/first-push:1",
@@ -58,8 +60,8 @@ class FirstPushError(Exception):
 
 def check_first_push(
     history: History, *, name: str, path: str = PATH, raised: str = "", waited: str = ""
-) -> None:
-    """Check that the push led to a notification.
+) -> str:
+    """Check that the push led to a notification, and return what that lacks; empty where it lacks nothing.
 
     Args:
         history: Of `FIRST_PUSH`.
@@ -74,8 +76,9 @@ def check_first_push(
     for entry in history.entries:
         if isinstance(entry, TargetState) and entry.reason == "failed":
             raise FirstPushError(f"{name} does not start: {entry.error.strip().rpartition('\n')[2]}")
-    if any(isinstance(entry, NotificationReceived) for entry in history.entries):
-        return
+    for entry in history.entries:
+        if isinstance(entry, NotificationReceived):
+            return note_on_form(entry.key, entry.body, history.run.unobservable)
     for entry in history.entries:
         if isinstance(entry, End) and entry.reason:
             if not any(isinstance(it, TargetState) for it in history.entries):
@@ -107,8 +110,11 @@ async def push_to_command(
     time_scale: TimeScale,
     dialect: Dialect,
     container: Container = NO_CONTAINER,
-) -> None:
+) -> str:
     """Start a command, push once, wait for the notification, and stop it.
+
+    Returns:
+        What the notification lacks, for people; empty where it lacks nothing.
 
     Raises:
         StartError: it does not start.
@@ -144,7 +150,7 @@ async def push_to_command(
                 if isinstance(entry, TargetState) and entry.reason == "failed":
                     raise StartError(entry.error)
             try:
-                check_first_push(
+                return check_first_push(
                     history, name=repr(command), path=dialect.path, waited=format_duration(waits_ms)
                 )
             except FirstPushError as exc:

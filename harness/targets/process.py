@@ -10,7 +10,6 @@ shell around the server, or workers below it, must not survive it.
 import asyncio
 import os
 import random
-import re
 import signal
 import socket
 import subprocess
@@ -25,6 +24,7 @@ from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.placement import PORT_PLACE
 from fanin.harness.targets import http_client
 from fanin.harness.targets.endpoint import KEY_ENV
+from fanin.harness.targets.error_in_output import first_error
 from fanin.harness.targets.scale import START_S
 from fanin.harness.world.asgi import OnResponse, StartError, WebhookResponse
 from fanin.simulator.wire import WebhookRequest
@@ -33,6 +33,7 @@ LOOPBACK = "127.0.0.1"
 # How long a process may take to stop on SIGTERM before it is killed, and to be gone once killed.
 STOP_S = 10
 GONE_S = 5
+_PROBE = "/"  # what is asked for to see whether it is up
 _POLL_S = 0.02
 # The log is cut when it is longer, so that a process that prints without end does not fill a disk.
 LOG_BYTES_MAX = 16 * 1024 * 1024
@@ -40,9 +41,6 @@ _LOG_POLL_S = 0.1
 _LOG_HEAD_BYTES = 1024 * 1024
 _LOG_TAIL_BYTES = 8 * 1024
 _LOG_TAIL_LINES = 20
-# How runtimes begin to report what was not handled, and how the line that names it looks.
-_ERROR_BEGINS = re.compile(r"Traceback \(most recent|\b\w*(?:Error|Exception)\b|^panic: |^Unhandled ")
-_ERROR_NAMED = re.compile(r"^\S*(?:Error|Exception)\b|^panic: ")
 # Below the ephemeral ports: an outgoing connection of another process cannot take one of these.
 _PORTS = range(20_000, 32_000)
 
@@ -84,6 +82,7 @@ class CommandTarget:
     ) -> None:
         self.name = command
         self.exit_note = ""  # how it ended, if it did so by itself
+        self.kill_note = ""  # how the kill command failed
         self._command, self._settings, self._start_s = command, dict(settings), start_s
         self._dialect, self._kill_command = dialect, kill_command
         self._log = _Log(folder / log)
@@ -112,7 +111,7 @@ class CommandTarget:
         self._background.append(asyncio.create_task(self._watch(process)))
         try:
             async with asyncio.timeout(self._start_s):
-                await self._wait_until_it_answers(process, self._client)
+                await self._wait_until_it_answers(process)
         except TimeoutError:
             self.kill()
             raise StartError(
@@ -143,11 +142,17 @@ class CommandTarget:
         process, self._process = self._process, None
         if process is not None:
             if self._kill_command is not None:
-                self._run_kill_command(self._kill_command)
+                failed = self._run_kill_command(self._kill_command)
+                # What has ended by itself cannot be killed; what it may have left behind is, perhaps.
+                self.kill_note = failed if process.returncode is None else self.kill_note
             _signal_group(process, signal.SIGKILL)
 
-    def _run_kill_command(self, command: str) -> None:
-        """Wait for it: what happens after a kill must not be done by what is not dead yet."""
+    def _run_kill_command(self, command: str) -> str:
+        """Wait for it: what happens after a kill must not be done by what is not dead yet.
+
+        Returns:
+            How it failed; empty where it did not.
+        """
         try:
             ended = subprocess.run(  # noqa: S602 - the user's own command
                 command,
@@ -159,11 +164,11 @@ class CommandTarget:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            self.exit_note = f"the kill command {command!r} did not end within {STOP_S} s"
-        else:
-            if ended.returncode:
-                said = ended.stderr.decode(errors="replace").strip()
-                self.exit_note = f"the kill command {command!r} exited with {ended.returncode}: {said}"
+            return f"the kill command {command!r} did not end within {STOP_S} s"
+        if not ended.returncode:
+            return ""
+        said = ended.stderr.decode(errors="replace").strip()
+        return f"the kill command {command!r} exited with {ended.returncode}{said and f': {said}'}"
 
     def pause(self) -> None:
         if self._process is not None:
@@ -198,14 +203,9 @@ class CommandTarget:
         return self._log.tail_text()
 
     def first_error(self) -> str:
-        """The first error in its output: the line that names it, then up to `_LOG_TAIL_LINES`; or nothing."""
-        lines = self._log.lines()
-        begins = next((nth for nth, line in enumerate(lines) if _ERROR_BEGINS.search(line)), None)
-        if begins is None:
-            return ""
-        shown = lines[begins : begins + _LOG_TAIL_LINES]
-        named = next((line for line in shown if _ERROR_NAMED.search(line)), shown[0])
-        return "\n".join([f"its output: {named.strip()}", *shown])
+        """The first error in its output: the line that names it, then those about it; or nothing."""
+        error = first_error(self._log.lines())
+        return f"its output: {error}" if error else ""
 
     async def _reap(self) -> None:
         """Wait until the last process group has ended, so that its port and its data are free."""
@@ -230,20 +230,29 @@ class CommandTarget:
             how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
             self.exit_note = f"its process {how} by itself{self._log.tail_text()}"
 
-    async def _wait_until_it_answers(
-        self, process: asyncio.subprocess.Process, client: aiohttp.ClientSession
-    ) -> None:
-        while True:
-            if process.returncode is not None:
-                code = process.returncode
-                self.kill()  # what it may have left in its group
-                stay = "; it must stay in the foreground" if code == 0 else ""
-                raise StartError(f"{self._command!r} exited with {code}{stay}{self._log.tail_text()}")
-            # An open port is not enough: many servers listen before their application has started.
-            with suppress(aiohttp.ClientError):
-                async with client.get(f"http://{LOOPBACK}:{self._port}/", allow_redirects=False):
-                    return
-            await asyncio.sleep(_POLL_S)
+    async def _wait_until_it_answers(self, process: asyncio.subprocess.Process) -> None:
+        """Wait for a response: many servers listen before their application has started."""
+        asked = ""
+
+        async def note_connection(*_: object) -> None:
+            nonlocal asked
+            asked = f" (fanin had sent it GET {_PROBE}, to see whether it is up)"
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(note_connection)
+        async with aiohttp.ClientSession(trace_configs=[trace]) as client:
+            while process.returncode is None:
+                url = f"http://{LOOPBACK}:{self._port}{_PROBE}"
+                with suppress(aiohttp.ClientError):
+                    async with client.get(url, allow_redirects=False):
+                        return
+                await asyncio.sleep(_POLL_S)
+        code = process.returncode
+        self.kill()  # what it may have left in its group
+        stay = "; it must stay in the foreground" if code == 0 else ""
+        error = first_error(self._log.tail_lines()).partition("\n")[0]
+        why = f": {error}" if error else stay
+        raise StartError(f"{self._command!r} exited with {code}{asked}{why}{self._log.tail_text()}")
 
 
 class _Log:
@@ -261,9 +270,12 @@ class _Log:
                     self._kept = self._tail()
                     os.truncate(self.path, 0)  # processes that append go on at the new end
 
+    def tail_lines(self) -> list[str]:
+        return (self._kept + self._tail()).splitlines()[-_LOG_TAIL_LINES:]
+
     def tail_text(self) -> str:
         """The last lines, as the end of a sentence."""
-        lines = (self._kept + self._tail()).splitlines()[-_LOG_TAIL_LINES:]
+        lines = self.tail_lines()
         if not lines:
             return "; it printed nothing"
         return "; its last output:\n" + "\n".join(f"  {line}" for line in lines)

@@ -120,7 +120,7 @@ async def play_command(
     # harness delays the aggregator as well.
     tolerance = run.tolerance + lag.max_ms
     run = msgspec.structs.replace(run, epoch=clock.epoch_ms, tolerance=tolerance)
-    notes = tuple(target.exit_note for target in targets if target.exit_note)
+    notes = tuple(note for target in targets for note in (target.kill_note, target.exit_note) if note)
     noticed_ms = lag.max_ms if lag.max_ms > time_scale.tolerance_ms // 4 else 0
     return PlayedRun(History(run, started.world.recorder.entries), notes, noticed_ms, errors)
 

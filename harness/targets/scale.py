@@ -8,6 +8,7 @@ timeout) does not grow with it.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate, pairwise
@@ -18,6 +19,7 @@ from msgspec import inspect
 
 from fanin.simulator.delivery import Profile, next_attempt_after_ms, profile_of
 from fanin.simulator.durations import format_duration
+from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.faults.fault import Fault, Scaling
 from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.scenario import Operation, Scenario
@@ -80,7 +82,8 @@ class TimeScale:
 def scaled(scenario: Scenario, timeout_ms: int) -> Scenario:
     """The scenario with ``timeout_ms`` as its timeout, and everything else in proportion."""
     factor = timeout_ms / scenario.timeout
-    faults = tuple(_scaled_fault(fault, scenario.timeout, factor) for fault in scenario.faults)
+    near_faults = _without_long_outages(scenario.faults, scenario.timeout)
+    faults = tuple(_scaled_fault(fault, scenario.timeout, factor) for fault in near_faults)
     operations = tuple(_closer(operation, scenario.timeout) for operation in scenario.operations)
     # The network is real and has a latency of its own.
     near = msgspec.structs.replace(scenario, operations=operations, faults=(), latency=Delay(fixed=0))
@@ -94,15 +97,38 @@ def _closer(operation: Operation, timeout_ms: int) -> Operation:
     return msgspec.structs.replace(operation, at=compress(operation.at, timeout_ms), reaches=reaches)
 
 
+def _without_long_outages(faults: Sequence[Fault], timeout_ms: int) -> Iterator[Fault]:
+    """The faults; those of the sink at their instants here, and for a few timeouts at most.
+
+    What the sink does as soon as it works again begins when it works again here.
+    """
+    works_again: dict[int, int] = {}  # by the instant that the scenario names
+    for fault in faults:
+        if isinstance(fault, SinkFault) and fault.until is not None:
+            since = compress(fault.since, timeout_ms)
+            ends = min(compress(fault.until, timeout_ms), since + SINK_FAULT_TIMEOUTS * timeout_ms)
+            works_again[fault.until] = max(ends, works_again.get(fault.until, 0))
+    for fault in faults:
+        if not isinstance(fault, SinkFault):
+            yield fault
+            continue
+        since = works_again.get(fault.since, compress(fault.since, timeout_ms))
+        until = fault.until
+        if until is not None:
+            until = min(compress(until, timeout_ms), since + SINK_FAULT_TIMEOUTS * timeout_ms)
+        yield msgspec.structs.replace(fault, since=since, until=until)
+
+
 def _scaled_fault(fault: Fault, timeout_ms: int, factor: float) -> Fault:
     """A fault with its durations multiplied, each as the fault's class says."""
     near = {
         name: _compressed(getattr(fault, name), timeout_ms)
         for name, scaling in fault.scaling.items()
-        if scaling is Scaling.INSTANT
+        if scaling is Scaling.INSTANT and not isinstance(fault, SinkFault)
     }
-    if isinstance(fault, SinkFault) and fault.until is not None:
-        near["until"] = min(near["until"], near["since"] + SINK_FAULT_TIMEOUTS * timeout_ms)
+    if isinstance(fault, AggregatorFault):  # it is back when what comes at that instant comes here
+        away_ms = compress(fault.at_ms + fault.away_ms, timeout_ms) - compress(fault.at_ms, timeout_ms)
+        near |= {name: away_ms for name, scaling in fault.scaling.items() if scaling is Scaling.OUTAGE}
     kept = {
         name: getattr(fault, name)
         for name, scaling in fault.scaling.items()

@@ -16,6 +16,7 @@ from fanin.simulator.faults.sink import OK
 
 # A request with this header comes from the harness itself, by way of the public URL.
 ECHO = "fanin-echo"
+type Told = tuple[str | None, dict[str, Any]]  # a notification's key, and its body in the contract's terms
 
 
 class SinkRouter:
@@ -24,7 +25,7 @@ class SinkRouter:
     def __init__(self, dialect: Dialect, regions: Sequence[str], secret: Secret) -> None:
         self._dialect, self._regions, self._secret = dialect, regions, secret
         self._sinks: list[Sink] = []
-        self._expected: dict[str, asyncio.Future[dict[str, Any]]] = {}  # by id, digest or echo
+        self._expected: dict[str, asyncio.Future[Told]] = {}  # by id, digest or echo
         self._connections: set[Connection] = set()
         self.unattributed: list[str] = []  # ids of notifications that belong to no world
 
@@ -40,9 +41,9 @@ class SinkRouter:
         """Add the sink of a world."""
         self._sinks.append(sink)
 
-    def expect(self, *names: str) -> "asyncio.Future[dict[str, Any]]":
-        """The body of the next notification with one of these ids, digests or echo headers."""
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    def expect(self, *names: str) -> "asyncio.Future[Told]":
+        """The next notification with one of these ids, digests or echo headers."""
+        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._expected |= dict.fromkeys(names, future)
         return future
 
@@ -75,4 +76,4 @@ class SinkRouter:
         if expected is None:
             self.unattributed.append(str((body or {}).get("id")))
         elif not expected.done():
-            expected.set_result(body or {})
+            expected.set_result((key, body or {}))

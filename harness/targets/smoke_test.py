@@ -1,12 +1,12 @@
 """One push before all scenarios: does the deployment take webhooks, and does its outcome come back?
 
 Without it, every scenario would fail an hour later for the same reason, in other words. It judges nothing: it
-does not matter which outcome comes back, only that one does.
+does not matter which outcome comes back, only that one does. What its notification does not hold is a note.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,6 +19,7 @@ from fanin.harness.targets.deployment import (
     UnreachableError,
 )
 from fanin.harness.targets.endpoint import KEY_ENV
+from fanin.harness.targets.notification_form import note_on_form
 from fanin.harness.targets.realtime import now_ms
 from fanin.harness.targets.sink_router import ECHO
 from fanin.harness.targets.status_body import read_status
@@ -38,11 +39,15 @@ _TIMEOUT_MS_MAX, _LONG_MS = 300_000, 60_000
 _POLL_S = 0.2
 
 
-async def push_once(session: DeploymentSession, seed: int) -> str:
-    """Send one push from every region, and wait for the outcome that the deployment reports.
+class FirstPush(NamedTuple):
+    """What came of it, for people."""
 
-    Returns:
-        What came back, for people.
+    result: str
+    note: str = ""  # what the notification lacks
+
+
+async def push_once(session: DeploymentSession, seed: int) -> FirstPush:
+    """Send one push from every region, and wait for the outcome that the deployment reports.
 
     Raises:
         UnreachableError: the deployment does not take it, or no outcome comes back.
@@ -59,14 +64,17 @@ async def push_once(session: DeploymentSession, seed: int) -> str:
     took = format_duration(round((loop.time() - began_s) * 1000))
     accepted = f"a push from {len(push.deliveries)} regions was accepted within {took}"
     if deployment.probed:
-        return f"{accepted}, {await _status_of(session, uris)}"
+        return FirstPush(f"{accepted}, {await _status_of(session, uris)}")
     try:
         async with asyncio.timeout(_wait_ms_max(deployment) / 1000):
-            body = await notification
+            key, body = await notification
     except TimeoutError:
         raise UnreachableError(await _no_notification(session, accepted)) from None
     _check_regions(body, deployment.configuration.regions)
-    return f"{accepted}, and the sink was notified of {body.get('outcome')!r}"
+    outcome = body.get("outcome")
+    notified = f"and the sink was notified{'' if outcome is None else f' of {outcome!r}'}"
+    note = note_on_form(key, body, deployment.dialect.unobservable)
+    return FirstPush(f"{accepted}, {notified}", note)
 
 
 def _push(deployment: Deployment, seed: int) -> Occurrence:

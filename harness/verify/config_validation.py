@@ -43,8 +43,6 @@ _KINDS_OF_FIELD: dict[str, tuple[TargetKind, ...]] = {
     "public_url": ("command", "url"),
     "path": ("app", "command"),
     "env": ("app", "command"),
-    "tolerance": ("command", "url"),
-    "redelivery_grace": ("command", "url"),
     "timeout": ("command", "url"),
     "lacks": ("app", "command"),
     **dict.fromkeys(_ONLY_URL, ("url",)),
@@ -70,12 +68,18 @@ class ConfigProblem(NamedTuple):
 def with_options(target: TargetConfig, given: dict[str, Any]) -> TargetConfig:
     """The target with the options of the command line, which win.
 
-    An option that names a target of another kind drops the fields that have no meaning for that kind.
+    An option that names a target of another kind drops the fields that have no meaning for that kind. What
+    it is said to lack drops the capability of that name in the file, and the other way round.
 
     Args:
         target: From a file, or an empty one.
         given: By field; only options that were given.
     """
+    target = structs.replace(
+        target,
+        capabilities=tuple(it for it in target.capabilities if it not in given.get("lacks", ())),
+        lacks=tuple(it for it in target.lacks if it not in given.get("capabilities", ())),
+    )
     others = [kind for kind in KINDS if kind in given]
     if not others:
         return structs.replace(target, **given)
@@ -103,6 +107,9 @@ def problems(target: TargetConfig) -> Iterator[ConfigProblem]:
         yield from _misplaced_fields(target, kind)
     for kind in kinds:
         yield from _undeclarable_capabilities(target, kind)
+    for name in target.lacks:
+        if name in target.capabilities:
+            yield ConfigProblem("lacks", f"{name} is among its capabilities as well; it has it or lacks it")
     yield from _placement(target)
     yield from _responses(target.responses)
     yield from _notification(target.notification)

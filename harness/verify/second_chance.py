@@ -7,8 +7,10 @@ from fanin.harness.results import Judged
 from fanin.harness.verdict import Finding, Validity
 from fanin.simulator.durations import format_duration
 
-# The end of the sentence with which the oracle says that an outcome was late (`rules.timing`).
-_LATE = " and allowed until "
+# With which the oracle says that an outcome was late (`rules.timing`), or an answer (`rules.responses`), …
+_LATE = (" and allowed until ", ", not answered by ")
+# … and that there are more findings of a kind of which the first are said in full.
+_MORE = " more like these: "
 
 
 def why_again(judged: Judged, lag_ms: int) -> str:
@@ -23,7 +25,8 @@ def why_again(judged: Judged, lag_ms: int) -> str:
         return ""
     if verdict.validity is Validity.UNKNOWN:
         return f"it proved nothing: {verdict.doubts[0]}" if verdict.doubts else "it proved nothing"
-    if lag_ms and verdict.findings and all(map(is_only_late, verdict.findings)):
+    in_full = [it for it in verdict.findings if _MORE not in it.message]
+    if lag_ms and in_full and all(map(is_only_late, in_full)):
         lag = format_duration(lag_ms)
         return f"it was only late, while fanin itself was up to {lag} late: {verdict.findings[0].message}"
     return ""
@@ -31,4 +34,4 @@ def why_again(judged: Judged, lag_ms: int) -> str:
 
 def is_only_late(finding: Finding) -> bool:
     """Whether what was found is right but for its time."""
-    return _LATE in finding.message
+    return any(words in finding.message for words in _LATE)

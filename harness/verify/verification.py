@@ -5,19 +5,16 @@ can be judged, there is one `VerificationError`.
 """
 
 import asyncio
-import signal
-import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 from msgspec import structs
 
 from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability, missing_capabilities
 from fanin.harness.dialect import Dialect
-from fanin.harness.history import History, TargetState
+from fanin.harness.limits import Limits, limits_of
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.placement import KEY_PLACE
 from fanin.harness.results import Judged, Skipped
@@ -101,7 +98,7 @@ class Verification:
                 )
 
     def _app(self, app: str) -> None:
-        app_dir, dialect = self.target.app_dir, dialect_from(self.target)
+        app_dir, dialect, limits = self.target.app_dir, dialect_from(self.target), limits_from(self.target)
         try:
             factory = find_app(app, None if app_dir is None else Path(app_dir))
             scenarios = sorted(self._playable(), key=_webhooks)
@@ -109,15 +106,27 @@ class Verification:
             if scenarios:
                 with self._watching_files():
                     history = play_foreign_app(
-                        FIRST_PUSH, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
+                        FIRST_PUSH,
+                        factory,
+                        seed=self.seed,
+                        name=app,
+                        dialect=dialect,
+                        limits=limits,
+                        on_error=errors.append,
                     )
                 raised = errors[0].summary if errors else ""
-                check_first_push(history, name=app, path=dialect.path, raised=raised)
+                self._remark(check_first_push(history, name=app, path=dialect.path, raised=raised))
             self._take_skipped()
             for scenario in self._short_enough(scenarios, factory, app):
                 errors = []
                 history = play_foreign_app(
-                    scenario, factory, seed=self.seed, name=app, dialect=dialect, on_error=errors.append
+                    scenario,
+                    factory,
+                    seed=self.seed,
+                    name=app,
+                    dialect=dialect,
+                    limits=limits,
+                    on_error=errors.append,
                 )
                 self._judge(PlayedRun(history, errors=tuple(error.text for error in errors)))
         except (AppLoadError, UnsimulatedError, FirstPushError) as exc:
@@ -129,8 +138,12 @@ class Verification:
         folder = Path.cwd()
         before = snapshot(folder)
         yield
-        if note := note_about(before, snapshot(folder)):
-            self.say(note)
+        self._remark(note_about(before, snapshot(folder)))
+
+    def _remark(self, note: str) -> None:
+        """Say it now, and once more at the end; empty: nothing."""
+        if note:
+            self.say(f"note: {note}")
             self.notes.append(note)
 
     def _short_enough(
@@ -150,8 +163,7 @@ class Verification:
         time_scale = time_scale_from(self.target, COMMAND_TIME_SCALE)
         self.say(f"real time, {time_scale.jobs} at the same time: {time_scale}")
         try:
-            with _sigterm_as_ctrl_c():
-                asyncio.run(self._play_command(command, time_scale))
+            asyncio.run(self._play_command(command, time_scale))
         except (StartError, FirstPushError) as exc:
             raise VerificationError(str(exc)) from exc
         finally:
@@ -161,14 +173,14 @@ class Verification:
         """Play all scenarios, and again, slower, those whose result may be the machine's fault."""
         dialect, scenarios = dialect_from(self.target), self._playable()
         container = container_from(self.target)
-        again: dict[str, str] = {}  # why, by scenario
         if scenarios:
             with self._watching_files():
-                await push_to_command(
+                note = await push_to_command(
                     command, seed=self.seed, time_scale=time_scale, dialect=dialect, container=container
                 )
+            self._remark(note)
         self._take_skipped()
-        async with aclosing(
+        again = await self._first_round(
             play_pack(
                 scenarios,
                 command,
@@ -177,33 +189,41 @@ class Verification:
                 dialect=dialect,
                 container=container,
             )
-        ) as coming:
+        )
+        if not again:
+            return
+        slower = replace(time_scale, timeout_ms=time_scale.timeout_ms * SLOWER)
+        repeated = [scenario for scenario in scenarios if scenario.scenario in again]
+        how = f"with a timeout of {format_duration(slower.timeout_ms)}"
+        self.say(f"once more, {how}, because of the machine: {', '.join(again)}")
+        coming = play_pack(
+            repeated, command, seed=self.seed, time_scale=slower, dialect=dialect, container=container
+        )
+        await self._second_round(coming, again, f"again {how}")
+
+    async def _first_round(self, coming: AsyncGenerator[PlayedRun]) -> dict[str, str]:
+        """Take all results but those that get a second chance; return why, by scenario."""
+        again: dict[str, str] = {}
+        async with aclosing(coming):
             async for played in coming:
                 judged = self._judged(played)
                 if why := why_again(judged, played.lag_ms):
                     again[judged.name] = why
                 else:
                     self.take(judged)
-        if not again:
-            return
-        slower = replace(time_scale, timeout_ms=time_scale.timeout_ms * SLOWER)
-        repeated = [scenario for scenario in scenarios if scenario.scenario in again]
-        takes = format_duration(slower.timeout_ms)
-        self.say(f"once more, with a timeout of {takes}, because of the machine: {', '.join(again)}")
-        async with aclosing(
-            play_pack(
-                repeated, command, seed=self.seed, time_scale=slower, dialect=dialect, container=container
-            )
-        ) as coming:
+        return again
+
+    async def _second_round(
+        self, coming: AsyncGenerator[PlayedRun], again: Mapping[str, str], how: str
+    ) -> None:
+        async with aclosing(coming):
             async for played in coming:
                 judged = self._judged(played)
-                note = f"played again with a timeout of {takes}, because at first {again[judged.name]}"
+                note = f"played {how}, because at first {again[judged.name]}"
                 self.take(structs.replace(judged, notes=(*judged.notes, note)))
 
     def _deployment(self, deployment: Deployment) -> None:
         planned, skipped = plan(self.scenarios, deployment, seed=self.seed)
-        for each in skipped:
-            self.take(each)
         if smaller := [each for each in planned if each.left_out]:
             there = len(deployment.configuration.regions)
             self.notes.append(
@@ -215,17 +235,29 @@ class Verification:
         self.say(f"real time, all at once: {deployment.time_scale}")
         self.say(f"{webhooks} webhooks, {deployment.per_second} requests/s at most; this takes about {takes}")
         if not planned:
+            for each in skipped:
+                self.take(each)
             return
         try:
-            with _sigterm_as_ctrl_c():
-                asyncio.run(self._play_deployment(deployment, planned))
+            asyncio.run(self._play_deployment(deployment, planned, skipped))
         except UnreachableError as exc:
             raise VerificationError(deployment.key.hidden(str(exc))) from exc
 
-    async def _play_deployment(self, deployment: Deployment, planned: Sequence[PlannedRun]) -> None:
+    async def _play_deployment(
+        self, deployment: Deployment, planned: Sequence[PlannedRun], skipped: Sequence[Skipped]
+    ) -> None:
         async with DeploymentSession(deployment) as session:
-            self.say(await push_once(session, self.seed))
-            await self._judge_all(session.play_all(planned))
+            first_push = await push_once(session, self.seed)
+            self.say(first_push.result)
+            self._remark(first_push.note)
+            for each in skipped:
+                self.take(each)
+            if again := await self._first_round(session.play_all(planned)):
+                self.say(f"once more, because of the machine or the network: {', '.join(again)}")
+                repeated = [scenario for scenario in self.scenarios if scenario.scenario in again]
+                # With the same seed the ids would be those that it has seen already.
+                once_more, _ = plan(repeated, deployment, seed=self.seed + 1)
+                await self._second_round(session.play_all(once_more), again, "again")
             if ids := session.sink_router.unattributed:
                 shown = ", ".join(map(repr, ids[:_SHOWN_IDS_MAX]))
                 more = f" and {len(ids) - _SHOWN_IDS_MAX} more" if len(ids) > _SHOWN_IDS_MAX else ""
@@ -246,17 +278,10 @@ class Verification:
         available = (DEFAULT_CAPABILITIES | set(self.target.capabilities)) - set(self.target.lacks)
         return missing_capabilities(scenario, available)
 
-    async def _judge_all(self, coming: AsyncGenerator[PlayedRun]) -> None:
-        async with aclosing(coming):
-            async for played in coming:
-                self._judge(played)
-
     def _judged(self, played: PlayedRun) -> Judged:
         if played.lag_ms:
             self._lags_ms.append(played.lag_ms)
-        down = _start_failure(played.history)
-        notes = (*played.notes, f"it never started: {down}") if down else played.notes
-        return Judged(played.history, judge(played.history), notes, played.errors)
+        return Judged(played.history, judge(played.history), played.notes, played.errors)
 
     def _judge(self, played: PlayedRun) -> None:
         self.take(self._judged(played))
@@ -265,15 +290,6 @@ class Verification:
 def _webhooks(scenario: Scenario) -> int:
     """How many webhooks there are at least; what takes long to play comes last."""
     return len(scenario.regions) * sum(operation.repeat for operation in scenario.operations)
-
-
-def _start_failure(history: History) -> str:
-    """Why the application never started; empty when it did."""
-    states = [entry for entry in history.entries if isinstance(entry, TargetState)]
-    if not states or any(state.reason != "failed" for state in states):
-        return ""
-    # Starlette reports a whole traceback, whose last line has the reason.
-    return states[0].error.strip().rpartition("\n")[2]
 
 
 def dialect_from(target: TargetConfig) -> Dialect:
@@ -287,15 +303,26 @@ def container_from(target: TargetConfig) -> Container:
     return Container(target.kill_command, host, target.public_url or NO_CONTAINER.sink_url)
 
 
+def limits_from(target: TargetConfig) -> Limits:
+    """How late an application in virtual time may act."""
+    return limits_of(
+        target.capabilities, tolerance=target.tolerance, redelivery_grace=target.redelivery_grace
+    )
+
+
 def time_scale_from(target: TargetConfig, usual: TimeScale) -> TimeScale:
     """The time scale for its kind, with what the target is configured with."""
+    redelivery_ms = usual.redelivery_grace_ms if target.redelivery_grace is None else target.redelivery_grace
+    # What a replica has claimed stays claimed for as long as an attempt may take.
+    failover_ms = max(usual.failover_grace_ms, target.redelivery_grace or 0)
     return replace(
         usual,
         timeout_ms=usual.timeout_ms if target.timeout is None else target.timeout,
         tolerance_ms=usual.tolerance_ms if target.tolerance is None else target.tolerance,
-        redelivery_grace_ms=usual.redelivery_grace_ms
-        if target.redelivery_grace is None
-        else target.redelivery_grace,
+        # One that may have replicas does not know that it is alone.
+        start_grace_ms=failover_ms if "replicas" in target.capabilities else usual.start_grace_ms,
+        failover_grace_ms=failover_ms,
+        redelivery_grace_ms=redelivery_ms,
         jobs=target.jobs or usual.jobs,
     )
 
@@ -338,28 +365,3 @@ def _key(target: TargetConfig, endpoint: Endpoint, environment: Mapping[str, str
     if not (value.isascii() and value.isprintable()):
         raise VerificationError(f"the key in {name} has characters that no header or URL can hold")
     return Secret(value)
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Treat SIGTERM, which CI sends, as Ctrl-C, so that the target's processes are ended as well.
-
-    A shell that runs a script starts what it puts into the background with a SIGINT that is ignored. SIGTERM
-    must end that as well, so SIGINT gets its usual handler here.
-    """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -35,8 +35,17 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 def test_any_notification_will_do() -> None:
     """Whether it is right is the pack's matter, and so is a refusal that did no harm."""
-    check_first_push(history(both(), notified("timed_out", 120.1)), name="x")
-    check_first_push(history(sent(EAST, 0, status=500), both(), notified("completed", 1)), name="x")
+    assert check_first_push(history(both(), notified("timed_out", 120.1)), name="x") == ""
+    refused_first = history(sent(EAST, 0, status=500), both(), notified("completed", 1))
+    assert check_first_push(refused_first, name="x") == ""
+
+
+def test_what_the_notification_lacks_is_a_note() -> None:
+    """Unless the target is known not to hold it."""
+    lacking = notified("completed", 1, tag=None)
+
+    assert "has no tag;" in check_first_push(history(both(), lacking), name="x")
+    assert check_first_push(history(both(), lacking, run={"unobservable": ("tag",)}), name="x") == ""
 
 
 def test_a_broken_connection_is_named() -> None:
@@ -50,7 +59,7 @@ def test_a_right_command_is_pushed_to_and_stopped() -> None:
     """It says nothing."""
     command = f"{PYTHON} {shlex.quote(str(FOREIGN_APPS / 'threads.py'))}"
 
-    asyncio.run(push_to_command(command, seed=0, time_scale=TIME_SCALE, dialect=CONTRACT))
+    assert asyncio.run(push_to_command(command, seed=0, time_scale=TIME_SCALE, dialect=CONTRACT)) == ""
 
 
 @pytest.mark.real_time

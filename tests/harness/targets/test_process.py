@@ -85,6 +85,31 @@ def test_a_command_that_ends_at_once_is_quoted_with_the_end_of_its_output(tmp_pa
     assert message.splitlines()[1:] == [f"  line {n}" for n in range(9, 29)]
 
 
+def test_a_command_that_ends_with_an_error_names_it_first(tmp_path: Path) -> None:
+    """Before the lines of its output."""
+    message = why_it_does_not_start(tmp_path, "echo starting; echo \"KeyError: 'PORT'\"; exit 1")
+
+    assert "exited with 1: KeyError: 'PORT'; its last output:\n  starting\n  KeyError" in message
+
+
+DIES_OF_A_GET = """
+import os, socket
+with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as listener:
+    connection, _ = listener.accept()
+    connection.recv(65536)
+raise KeyError("body")
+"""
+
+
+def test_a_command_that_dies_of_being_asked_whether_it_is_up_says_so(tmp_path: Path) -> None:
+    """Its error would be a riddle: it was sent no webhook yet."""
+    program = f"{shlex.quote(sys.executable)} -c {shlex.quote(DIES_OF_A_GET)}"
+
+    message = why_it_does_not_start(tmp_path, program)
+
+    assert "exited with 1 (fanin had sent it GET /, to see whether it is up): KeyError: 'body'" in message
+
+
 def test_the_first_error_in_its_output_is_found(tmp_path: Path) -> None:
     """The line that names it comes first; without one there is nothing to show."""
     traceback = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'id'\nnext"
@@ -102,7 +127,7 @@ def test_the_first_error_in_its_output_is_found(tmp_path: Path) -> None:
     found = asyncio.run(first_error(f"cat {tmp_path}/printed; exit 1"))
     nothing = asyncio.run(first_error("echo listening; exit 1"))
 
-    assert found == f"its output: KeyError: 'id'\n{traceback}"
+    assert found == f"its output: KeyError: 'id'\n{traceback.removesuffix('\nnext')}"
     assert nothing == ""
 
 
@@ -275,7 +300,7 @@ def killed(folder: Path, kill_command: str) -> tuple[bool, str]:
             await judged.start()
             pid = int((folder / "data" / "pid").read_text())
             judged.kill()
-            return is_running(pid), judged.exit_note
+            return is_running(pid), judged.kill_note
         finally:
             await judged.close()
             if is_running(pid):

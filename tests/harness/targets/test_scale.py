@@ -4,10 +4,12 @@ import pytest
 
 from fanin.harness.targets.scale import compress, scaled, scaled_profile
 from fanin.simulator.delivery import PROFILES
-from fanin.simulator.faults.aggregator import Crash
-from fanin.simulator.faults.sink import SinkHangs, SinkRefuses, SinkStalls
+from fanin.simulator.faults.aggregator import AggregatorFault, Crash, Pause, Restart
+from fanin.simulator.faults.sink import SinkFault, SinkHangs, SinkRefuses, SinkStalls
 from fanin.simulator.faults.transport import DelayBy, Drop, Duplicate, Reorder, SlowClient
+from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Operation, Scenario, Sender
+from fanin.simulator.pack import find, names
 from fanin.simulator.shapes import Delay
 
 MINUTE = 60_000
@@ -116,6 +118,36 @@ def test_instants_far_ahead_come_soon_and_in_their_order() -> None:
     assert reaches == {"eastus": delay.by, "westeurope": Delay(min=0, max=2_500)}
 
 
+def test_an_outage_of_days_ends_soon_and_before_what_comes_after_it() -> None:
+    """Short ones last as long as everything else."""
+    day = 24 * 60 * MINUTE
+    scenario = Scenario(
+        scenario="s", title="t", timeout=2 * MINUTE, operations=(Operation(at=2 * day + 12 * MINUTE),),
+        faults=(
+            Crash(at=11 * MINUTE, down_for=2 * day), Pause(at=MINUTE, lasts=2 * day),
+            Crash(step="after-response", down_for=2 * day), Restart(at=MINUTE, down_for=MINUTE),
+        ),
+    )  # fmt: skip
+
+    small = scaled(scenario, 5_000)
+
+    for fault in small.faults:
+        assert isinstance(fault, AggregatorFault)
+        assert 0 < fault.at_ms + fault.away_ms < small.operations[0].at < 20 * 5_000
+    assert small.faults[-1] == Restart(at=2_500, down_for=2_500)
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_scenario_of_the_pack_is_over_soon(name: str) -> None:
+    """What an hour would wait for would be played as long as a working day."""
+    small = scaled(load(find(name)), 5_000)
+
+    instants = [it.at + it.every * it.repeat for it in small.operations]
+    instants += [it.ends_ms for it in small.faults]
+    instants += [it.at_ms + it.away_ms for it in small.faults if isinstance(it, AggregatorFault)]
+    assert max(instants) <= 60_000
+
+
 def test_the_sink_does_not_fail_for_long() -> None:
     """The pauses between attempts grow meanwhile, and do not scale."""
     faults = (SinkRefuses(since=MINUTE, until=70 * MINUTE), SinkRefuses(until=MINUTE), SinkRefuses())
@@ -124,6 +156,16 @@ def test_the_sink_does_not_fail_for_long() -> None:
 
     windows = [(it.since, it.until) for it in small.faults if isinstance(it, SinkRefuses)]
     assert windows == [(2_500, 12_500), (0, 2_500), (0, None)]
+
+
+def test_what_the_sink_does_once_it_works_again_begins_when_it_works_again() -> None:
+    """Otherwise it would come when all has been notified."""
+    faults = (SinkRefuses(until=11 * MINUTE), SinkHangs(since=11 * MINUTE), SinkHangs(since=10 * MINUTE))
+
+    small = scaled(Scenario(scenario="s", title="t", timeout=2 * MINUTE, faults=faults), 5_000)
+
+    windows = [(it.since, it.until) for it in small.faults if isinstance(it, SinkFault)]
+    assert windows == [(0, 10_000), (10_000, None), (25_000, None)]
 
 
 def test_machines_do_not_become_slower_where_the_timeout_is_longer() -> None:

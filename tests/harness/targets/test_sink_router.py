@@ -108,7 +108,7 @@ def test_what_is_expected_reaches_who_expects_it() -> None:
 
     router = route(client)
 
-    assert found == [{"id": "push-1"}, {"id": None}]
+    assert found == [(None, {"id": "push-1"}), (None, {"id": None})]
     assert router.unattributed == []
 
 

@@ -11,7 +11,7 @@ from fanin.harness.targets.deployment import Deployment, DeploymentSession, Unre
 from fanin.harness.targets.endpoint import Endpoint
 from fanin.harness.targets.process import free_port
 from fanin.harness.targets.scale import TimeScale
-from fanin.harness.targets.smoke_test import push_once
+from fanin.harness.targets.smoke_test import FirstPush, push_once
 from tests.harness.targets.fake_deployment import FakeDeployment
 
 pytestmark = pytest.mark.real_time
@@ -30,10 +30,10 @@ def smoke_test(
     public_url: str | None = None,
     time_scale: TimeScale = PATIENT,
     regions: tuple[str, ...] = ("eastus", "westus"),
-) -> str:
+) -> FirstPush:
     """What `push_once` returns, against a deployment that behaves so."""
 
-    async def main() -> str:
+    async def main() -> FirstPush:
         port = free_port()
         sink = f"http://127.0.0.1:{port}/"
         async with FakeDeployment(
@@ -60,10 +60,19 @@ def complaint(**options: Any) -> str:
 
 def test_a_push_that_comes_back_is_said_with_what_came() -> None:
     """How many regions, how long, and which outcome."""
-    said = smoke_test()
+    said = smoke_test().result
 
     assert said.startswith("a push from 2 regions was accepted within ")
     assert said.endswith(", and the sink was notified of 'completed'")
+
+
+def test_what_the_notification_lacks_is_said() -> None:
+    """Before every scenario shows it."""
+    found = smoke_test(says={"outcome": None, "action": "push"})
+
+    assert found.result.endswith(", and the sink was notified")
+    lacking = "webhook-id, repository, tag, digest, outcome"
+    assert found.note.startswith(f"the notification of the first push has no {lacking};")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +119,7 @@ def test_a_notification_with_another_region_names_it() -> None:
 
 def test_letter_case_does_not_make_another_region() -> None:
     """Nor do blanks around a name."""
-    assert "notified" in smoke_test(says={"arrived": ["EastUS", " westus "]})
+    assert "notified" in smoke_test(says={"arrived": ["EastUS", " westus "]}).result
 
 
 def test_silence_is_said_with_where_it_was_waited_for() -> None:

@@ -63,7 +63,7 @@ async def judge_deployment(scenarios: Sequence[Scenario], bug: str = "", says: s
     planned, skipped = plan(scenarios, deployment, seed=1)
     try:
         async with DeploymentSession(deployment) as session:
-            smoke_test = await push_once(session, 1)
+            smoke_test = (await push_once(session, 1)).result
             played = [each async for each in session.play_all(planned)]
     finally:
         await host.stop()

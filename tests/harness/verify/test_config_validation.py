@@ -40,6 +40,15 @@ def test_the_command_line_wins_field_by_field() -> None:
     assert list(problems(target)) == []
 
 
+def test_what_the_command_line_says_of_a_capability_wins() -> None:
+    """The file has it and the command line lacks it, or the other way round."""
+    has = TargetConfig(app="a:b", capabilities=("replicas", "signatures"))
+    lacks = TargetConfig(app="a:b", lacks=("replicas",))
+
+    assert with_options(has, {"lacks": ("replicas",)}).capabilities == ("signatures",)
+    assert with_options(lacks, {"capabilities": ("replicas",)}).lacks == ()
+
+
 def test_another_kind_of_target_keeps_only_what_has_a_meaning_for_it() -> None:
     """The file's dialect is still the aggregator's; its address, its rate and its key are not."""
     target = with_options(DEPLOYMENT, {"command": "node server.js"})
@@ -110,6 +119,11 @@ def test_nothing_is_asked_for_when_all_is_there() -> None:
             "it has no meaning for a target given by command",
         ),
         (TargetConfig(url="https://h/x"), "url", "it names no region"),
+        (
+            TargetConfig(app="a:b", capabilities=("replicas",), lacks=("replicas",)),
+            "lacks",
+            "replicas is among its capabilities as well; it has it or lacks it",
+        ),
         (TargetConfig(headers={"x-api-key": "sesame"}), "headers", "may be a secret"),
         (TargetConfig(regions=("a", "A")), "regions", "'A' is listed twice; letter case does not count"),
         (TargetConfig(listen="h:70000"), "listen", "a port is from 0 to 65535"),

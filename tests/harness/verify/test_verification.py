@@ -1,18 +1,21 @@
 """What a run of many scenarios does besides playing them."""
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 import pytest
 
 from fanin.harness.history import History
 from fanin.harness.results import Judged, Skipped
+from fanin.harness.targets.deployment import Deployment, PlannedRun
 from fanin.harness.targets.realtime import PlayedRun
 from fanin.harness.targets.scale import TimeScale
+from fanin.harness.targets.smoke_test import FirstPush
 from fanin.harness.verdict import Validity
 from fanin.harness.verify import verification
 from fanin.harness.verify.config import TargetConfig
-from fanin.harness.verify.verification import Verification
+from fanin.harness.verify.verification import Verification, time_scale_from
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find
@@ -35,8 +38,8 @@ def run_in_rounds(
         for history in next(histories):
             yield PlayedRun(history)
 
-    async def push_to_command(_command: str, **_: Any) -> None:
-        pass
+    async def push_to_command(_command: str, **_: Any) -> str:
+        return ""
 
     monkeypatch.setattr(verification, "play_pack", play_pack)
     monkeypatch.setattr(verification, "push_to_command", push_to_command)
@@ -81,8 +84,8 @@ def test_a_busy_machine_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
         for lag_ms in (300, 0, 1_200):
             yield PlayedRun(good(), lag_ms=lag_ms)
 
-    async def push_to_command(_command: str, **_: Any) -> None:
-        pass
+    async def push_to_command(_command: str, **_: Any) -> str:
+        return ""
 
     monkeypatch.setattr(verification, "play_pack", play_pack)
     monkeypatch.setattr(verification, "push_to_command", push_to_command)
@@ -101,3 +104,62 @@ def test_who_was_found_wrong_has_no_second_chance(monkeypatch: pytest.MonkeyPatc
 
     assert len(played) == 1
     assert [it.verdict.validity for it in taken] == [Validity.INVALID]
+
+
+def test_what_proved_nothing_of_a_deployment_is_played_once_more_under_other_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With all at once a run may come too late for its fault; by itself it comes in time."""
+    rounds = iter(((good("slow-region"), moot("sink-hangs")), (good("sink-hangs"),)))
+    played: list[list[tuple[str, int]]] = []
+
+    class Session:
+        def __init__(self, _: Deployment) -> None:
+            self.sink_router = SimpleNamespace(unattributed=[])
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        async def play_all(self, planned: Sequence[PlannedRun]) -> AsyncGenerator[PlayedRun]:
+            played.append([(each.scenario.scenario, each.seed) for each in planned])
+            for history in next(rounds):
+                yield PlayedRun(history)
+
+    async def push_once(*_: object) -> FirstPush:
+        return FirstPush("pushed", "it has no webhook-id")
+
+    monkeypatch.setattr(verification, "DeploymentSession", Session)
+    monkeypatch.setattr(verification, "push_once", push_once)
+    taken: list[Judged | Skipped] = []
+    said: list[str] = []
+    target = TargetConfig(url="http://h/{region}", regions=("eastus", "northeurope", "westeurope"))
+    scenarios = [load(find(name)) for name in ("slow-region", "sink-hangs")]
+    playing = Verification(target, scenarios, 7, {}, say=said.append, take=taken.append)
+    playing.run()
+
+    first, (again,) = played
+    assert [name for name, _ in first] == ["slow-region", "sink-hangs"]
+    assert again[0] == "sink-hangs"
+    assert again[1] != dict(first)["sink-hangs"]
+    assert [it.verdict.validity for it in taken if isinstance(it, Judged)] == [Validity.VALID] * 2
+    assert isinstance(taken[1], Judged)
+    assert taken[1].notes[0].startswith("played again, because at first it proved nothing: no delivery")
+    assert said[-1] == "once more, because of the machine or the network: sink-hangs"
+    assert said[said.index("pushed") + 1] == "note: it has no webhook-id"
+    assert playing.notes == ["it has no webhook-id"]
+
+
+def test_a_replicas_claims_may_last_as_long_as_it_says_that_an_attempt_takes() -> None:
+    """One that may have replicas does not know after a start that it is alone."""
+    usual = time_scale_from(TargetConfig(command="x"), TimeScale())
+    slow = time_scale_from(TargetConfig(command="x", redelivery_grace=20_000), TimeScale())
+    several = time_scale_from(
+        TargetConfig(command="x", redelivery_grace=20_000, capabilities=("replicas",)), TimeScale()
+    )
+
+    assert (usual.start_grace_ms, usual.failover_grace_ms) == (2_000, 10_000)
+    assert (slow.start_grace_ms, slow.failover_grace_ms) == (2_000, 20_000)
+    assert (several.start_grace_ms, several.failover_grace_ms) == (20_000, 20_000)
