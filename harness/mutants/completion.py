@@ -141,6 +141,18 @@ class _SharedSubject(VariedEngine):
         return attempt
 
 
+def _step_by_number(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Store every configured region that arrives, and count them."""
+    is_stray = isinstance(event, Arrived) and event.region not in state.expected
+    if not is_stray or state.phase is not Phase.WAITING or not isinstance(event, Arrived):
+        return step(state, event)
+    counted = msgspec.structs.replace(state, arrived={**state.arrived, event.region: event.at_ms})
+    if len(counted.arrived) < len(counted.expected):
+        return Step(counted, (), ArrivalResult.COUNTED)
+    noted = msgspec.structs.replace(state, late={event.region: event.at_ms})
+    return complete_anyway(noted, event.at_ms)
+
+
 MUTANTS = (
     Mutant(
         "regions-seen-so-far",
@@ -189,6 +201,14 @@ MUTANTS = (
         " the place of one that is missing.",
         "odd-regions",
         vary(engine=_AnyRegionCounts),
+    ),
+    Mutant(
+        "counts-regions-added-since",
+        ("B29", "B22"),
+        "Counts every configured region that reports, so one that was added while an operation waits"
+        " completes it in the place of one that is missing.",
+        "region-added",
+        vary(step=_step_by_number),
     ),
     Mutant(
         "case-sensitive",

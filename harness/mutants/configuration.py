@@ -2,8 +2,11 @@
 
 import msgspec
 
+from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.transaction import Transaction
+from fanin.aggregator.errors import AggregatorError, UnknownRegionError
 from fanin.aggregator.fanin import FanIn
+from fanin.aggregator.wire import Arrival
 from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Healthy, Mutant
 from fanin.harness.mutants.variation import VariedEngine, vary
@@ -19,6 +22,15 @@ class _CurrentRegions(Transaction):
         state = super().current(operation_id)
         expected = tuple(sorted(self.settings.regions))
         return None if state is None else msgspec.structs.replace(state, expected=expected)
+
+
+class _RefusesRemovedRegions(Transaction):
+    """Looks whether the region is configured before it looks for the operation."""
+
+    def deliver(self, arrival: Arrival) -> Receipt | AggregatorError:
+        if arrival.region not in self.settings.regions:
+            return UnknownRegionError(arrival.region, self.settings.regions)
+        return super().deliver(arrival)
 
 
 class _CurrentTimeout(VariedEngine):
@@ -47,11 +59,19 @@ class MonotonicClock:
 MUTANTS = (
     Mutant(
         "current-regions",
-        ("B29", "B66"),
+        ("B29", "B66", "B46"),
         "Reads the expected regions from the configuration each time, so an operation that began with three"
         " suddenly expects four.",
         "region-added",
         vary(transaction=_CurrentRegions),
+    ),
+    Mutant(
+        "refuses-removed-regions",
+        ("B29",),
+        "Refuses a region that is no longer configured, so an operation that began with it and still waits"
+        " can only time out.",
+        "region-added",
+        vary(transaction=_RefusesRemovedRegions),
     ),
     Mutant(
         "current-timeout",

@@ -1,30 +1,39 @@
 """Crashes and restarts: what was acknowledged must be in the file, and the file must be enough."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import msgspec
 
 from fanin.aggregator.engine import Receipt
-from fanin.aggregator.engines.sqlite.outbox_port import OutboxRow
+from fanin.aggregator.engines.sqlite.outbox_port import AttemptResult, Delivered
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import StoreUnusableError
-from fanin.aggregator.fanin import FanIn, Phase, notification_of
+from fanin.aggregator.fanin import (
+    ArrivalResult,
+    Arrived,
+    DeadlineReached,
+    FanIn,
+    Phase,
+    Step,
+    notification_of,
+    step,
+)
 from fanin.aggregator.notify.port import Notifier
-from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.variation import ALL, VariedEngine, VariedStore, vary
+from fanin.harness.mutants.variation import ALL, FAR_FUTURE_MS, VariedEngine, VariedStore, decide, vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import ModuleFactory
 
 # How long after its answer an arrival is stored, and after its outcome a notification.
 LATER_S = 0.02
-FAR_FUTURE_MS = 1 << 60
+MARKS_AFTER_S = 4
 PAGE = 100
+HOUR_MS, WAKES_FOR_MS = 3_600_000, 3_000
 _IN_A_MODULE = "fanin.harness.mutants.global_variable"
 
 
@@ -51,21 +60,12 @@ def _without_first_arrival(state: FanIn) -> FanIn:
     return msgspec.structs.replace(state, arrived=arrived)
 
 
-def _pending(store: Store) -> list[OutboxRow]:
-    """The notifications that the sink has not accepted: those never sent first."""
-    outbox = store.outbox
-    return [
-        *outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL),
-        *outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL),
-    ]
-
-
 class _OutboxInMemory(VariedEngine):
     """Does not read what the file's outbox holds when it opens."""
 
     async def open(self) -> None:
         await super().open()
-        self.store.outbox.delete_delivered([row.n for row in _pending(self.store)])
+        self.store.outbox.delete_delivered([row.n for row in self.store.pending()])
 
 
 class _StoreWithForgottenTimers(VariedStore):
@@ -100,7 +100,7 @@ class _FirstHundredNotifications(VariedEngine):
 
     async def open(self) -> None:
         await super().open()
-        self.store.outbox.delete_delivered([row.n for row in _pending(self.store)[PAGE:]])
+        self.store.outbox.delete_delivered([row.n for row in self.store.pending()[PAGE:]])
 
 
 class _ResumesCompletions(VariedEngine):
@@ -108,9 +108,87 @@ class _ResumesCompletions(VariedEngine):
 
     async def open(self) -> None:
         await super().open()
-        rows = _pending(self.store)
+        rows = self.store.pending()
         timeouts = [it.n for it in rows if it.notification.outcome is Phase.TIMED_OUT]
         self.store.outbox.delete_delivered(timeouts)
+
+
+class _ResumesWhatIsYoung(VariedEngine):
+    """Looks, when it opens, for notifications of the last hour."""
+
+    async def open(self) -> None:
+        await super().open()
+        since_ms = self.clock.now_ms() - HOUR_MS
+        old = [it.n for it in self.store.pending() if it.notification.decided_ms < since_ms]
+        self.store.outbox.delete_delivered(old)
+
+
+class _StopsWithoutRetries(VariedEngine):
+    """Ends its repetitions when it is stopped in order, and takes them for done."""
+
+    async def close(self) -> None:
+        self.store.outbox.delete_delivered([it.n for it in self.store.refused()])
+        await super().close()
+
+
+class _DropsWhatIsOverdue(VariedEngine):
+    """Takes, when it opens, what should have been decided half a day ago for lost."""
+
+    async def open(self) -> None:
+        since_ms = self.clock.now_ms() - 12 * HOUR_MS
+        await super().open()
+        self.rewrite(
+            (n, msgspec.structs.replace(state, deadline_ms=FAR_FUTURE_MS))
+            for n, state in self.store.waiting()
+            if state.deadline_ms < since_ms
+        )
+
+
+class _StoreThatWakes(VariedStore):
+    """Finds no deadline for the first seconds after a start."""
+
+    awake_ms = 0
+
+    def due(self, now_ms: int, limit: int) -> list[StoredOperation]:
+        return super().due(now_ms, limit) if now_ms >= self.awake_ms else []
+
+    def next_deadline_ms(self) -> int | None:
+        deadline_ms = super().next_deadline_ms()
+        return None if deadline_ms is None else max(deadline_ms, self.awake_ms)
+
+
+class _LooksAtDeadlinesLater(VariedEngine):
+    """Takes requests for some seconds before it looks at deadlines, and does not look at them itself."""
+
+    store_type = _StoreThatWakes
+
+    async def open(self) -> None:
+        await super().open()
+        assert isinstance(self.store, _StoreThatWakes)  # noqa: S101 - the attribute sees to it
+        self.store.awake_ms = self.clock.now_ms() + WAKES_FOR_MS
+
+
+def _count_until_the_timer_fires(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Count what arrives after the deadline as long as no timer has fired."""
+    if (
+        not isinstance(event, Arrived)
+        or state.phase is not Phase.WAITING
+        or event.region not in state.missing
+    ):
+        return step(state, event)
+    counted = msgspec.structs.replace(state, arrived={**state.arrived, event.region: event.at_ms})
+    if counted.missing:
+        return Step(counted, (), ArrivalResult.COUNTED)
+    return decide(counted, Phase.COMPLETED, event.at_ms)
+
+
+class _MarksEverySoOften(VariedEngine):
+    """Notes seconds later what the sink has accepted, together with what came meanwhile."""
+
+    async def record(self, results: Sequence[AttemptResult]) -> None:
+        if any(isinstance(it, Delivered) for it in results):
+            await asyncio.sleep(MARKS_AFTER_S)
+        await super().record(results)
 
 
 class _OutboxInSecondTransaction(VariedEngine):
@@ -215,6 +293,45 @@ MUTANTS = (
         " before a crash is never reported.",
         "crash-at-notify",
         vary(engine=_ResumesCompletions),
+    ),
+    Mutant(
+        "resumes-what-is-young",
+        ("B51",),
+        "Looks after a start for notifications of the last hour, so one that the sink has refused for longer"
+        " is never sent again.",
+        "sink-gone-for-days",
+        vary(engine=_ResumesWhatIsYoung),
+    ),
+    Mutant(
+        "stops-without-retries",
+        ("B51", "B53"),
+        "Takes the repetitions that it gives up when it is stopped for done, so a deployment loses what the"
+        " sink had refused.",
+        "deploy-mid-op",
+        vary(engine=_StopsWithoutRetries),
+    ),
+    Mutant(
+        "drops-what-is-overdue",
+        ("B38", "B43c"),
+        "Takes what should have been decided half a day ago for lost, so after a longer outage no timeout is"
+        " reported.",
+        "down-over-the-deadline",
+        vary(engine=_DropsWhatIsOverdue),
+    ),
+    Mutant(
+        "looks-at-deadlines-later",
+        ("B43", "B35", "B39"),
+        "Takes webhooks after a start for three seconds before its timer looks at deadlines, so what comes"
+        " then counts although its deadline has passed.",
+        "down-over-the-deadline",
+        vary(engine=_LooksAtDeadlinesLater, step=_count_until_the_timer_fires),
+    ),
+    Mutant(
+        "marks-every-so-often",
+        ("B43b", "B53"),
+        "Notes some seconds later what the sink has accepted, so a crash long after that sends it again.",
+        "crash-at-notify",
+        vary(engine=_MarksEverySoOften),
     ),
     Mutant(
         "outbox-in-second-transaction",

@@ -18,6 +18,7 @@ from fanin.harness.mutants.middleware import AppResponse, Forward, WebhookCall, 
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.variation import VariedEngine, VariedStore, vary
 
+SECOND_MS = 1_000
 TEN_YEARS_MS = 3_650 * 86_400_000
 # When central Europe's clocks are put forward in the year in which scenarios play, and by how much.
 SPRING_MS, HOUR_MS = 1_774_746_000_000, 3_600_000  # 2026-03-29T01:00Z
@@ -100,6 +101,11 @@ def _start_with_31_bits(*args: Any, timeout_ms: int, **kwargs: Any) -> Step:
     return start(*args, timeout_ms=max(wrapped_ms, 1), **kwargs)
 
 
+def _start_in_whole_seconds(*args: Any, timeout_ms: int, **kwargs: Any) -> Step:
+    """Keep the timeout as a whole number of seconds."""
+    return start(*args, timeout_ms=max(timeout_ms // SECOND_MS * SECOND_MS, 1), **kwargs)
+
+
 def _start_in_local_time(
     operation_id: str, subject: Any, event: Arrived, *, expected: tuple[str, ...], timeout_ms: int
 ) -> Step:
@@ -146,6 +152,13 @@ MUTANTS = (
         "Keeps delays in 31 bits of milliseconds, which hold 24.8 days, so a longer timeout ends at once.",
         "thirty-days",
         vary(start=_start_with_31_bits),
+    ),
+    Mutant(
+        "timeout-in-whole-seconds",
+        ("B67", "B66"),
+        "Reads the timeout as a whole number of seconds, so of half a second nothing is left.",
+        "timeout-changed",
+        vary(start=_start_in_whole_seconds),
     ),
     Mutant(
         "deadline-in-local-time",

@@ -6,16 +6,20 @@ from collections.abc import Callable
 from itertools import islice
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.fanin import Notification
+from fanin.aggregator.fanin import Notification, Phase
 from fanin.aggregator.notify.port import NotDeliveredError
 from fanin.harness.mutants.mutant import Mutant
 from fanin.harness.mutants.plain_http import SUCCESS, exchange, request_of, to_the_sink
 from fanin.harness.mutants.variation import Send, SendVariation, vary
 
+WAITS_S = 30
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+SEVENTY_HOURS_MS = 70 * HOUR_MS
 ROWS = 10
-WORKERS = 8
-OK, GONE, TOO_MANY = 200, 410, 429
+WORKERS, CONNECTIONS = 8, 50
+OK, CONFLICT, GONE, TOO_MANY = 200, 409, 410, 429
+NO_CONTENT = 204
+FEW_SUCCESSES = frozenset({200, 201, 202, 204})
 REDIRECTS = range(300, 400)
 CLIENT_ERRORS = range(400, 408)
 _STATUS = re.compile(r"\b([345]\d\d)\b")
@@ -25,6 +29,10 @@ def _status_of(error: NotDeliveredError) -> int:
     """The status that the sink answered with; 0 when there was none."""
     found = _STATUS.search(str(error))
     return int(found[1]) if found else 0
+
+
+def _decided_ms(notification: Notification) -> int:
+    return notification.decided_ms
 
 
 def _taking_for_final(is_final: Callable[[int], bool]) -> SendVariation:
@@ -43,18 +51,15 @@ def _taking_for_final(is_final: Callable[[int], bool]) -> SendVariation:
     return variation
 
 
-def _no_longer_than(limit_ms: int) -> SendVariation:
-    """Give up so long after the first attempt."""
+def _no_longer_than(limit_ms: int, since_ms: Callable[[Notification], int] = _decided_ms) -> SendVariation:
+    """Give up so long after the decision, or another instant."""
 
     def variation(send: Send, clock: Clock) -> Send:
-        began_ms: dict[str, int] = {}  # by key
-
         async def attempt(notification: Notification) -> None:
-            since_ms = began_ms.setdefault(notification.key, clock.now_ms())
             try:
                 await send(notification)
             except NotDeliveredError:
-                if clock.now_ms() - since_ms < limit_ms:
+                if clock.now_ms() - since_ms(notification) < limit_ms:
                     raise
 
         return attempt
@@ -109,6 +114,31 @@ def _without_a_limit(url: str) -> SendVariation:
     return lambda _send, _clock: attempt
 
 
+def _at_a_time(limit: int, *, timeouts_alone: bool = False) -> Callable[[str], SendVariation]:
+    """Make so many attempts at a time, each of which waits for the sink for half a minute."""
+
+    def variation_of(url: str) -> SendVariation:
+        slots = asyncio.Semaphore(limit)
+
+        async def attempt(notification: Notification) -> None:
+            async with slots:
+                async with asyncio.timeout(WAITS_S):
+                    status = await exchange(url, request_of(notification))
+            if status not in SUCCESS:
+                raise NotDeliveredError(f"answered {status}")
+
+        def variation(send: Send, _clock: Clock) -> Send:
+            async def choose(notification: Notification) -> None:
+                is_other = timeouts_alone and notification.outcome is not Phase.TIMED_OUT
+                await (send(notification) if is_other else attempt(notification))
+
+            return choose
+
+        return variation
+
+    return variation_of
+
+
 def _by_eight_workers(send: Send, _clock: Clock) -> Send:
     workers = asyncio.Semaphore(WORKERS)
 
@@ -119,13 +149,18 @@ def _by_eight_workers(send: Send, _clock: Clock) -> Send:
     return attempt
 
 
-def _accepting_200_alone(url: str) -> SendVariation:
-    async def attempt(notification: Notification) -> None:
-        status = await exchange(url, request_of(notification))
-        if status != OK:
-            raise NotDeliveredError(f"answered {status}")
+def _accepting(is_accepted: Callable[[int], bool]) -> Callable[[str], SendVariation]:
+    """Take these statuses alone for acceptance."""
 
-    return lambda _send, _clock: attempt
+    def variation_of(url: str) -> SendVariation:
+        async def attempt(notification: Notification) -> None:
+            status = await exchange(url, request_of(notification))
+            if not is_accepted(status):
+                raise NotDeliveredError(f"answered {status}")
+
+        return lambda _send, _clock: attempt
+
+    return variation_of
 
 
 def _if_it_answers(send: Send, _clock: Clock) -> Send:
@@ -194,6 +229,13 @@ MUTANTS = (
         vary(send=_no_longer_than(2 * DAY_MS)),
     ),
     Mutant(
+        "gives-up-after-seventy-hours",
+        ("B58",),
+        "Tries for seventy hours, so the notification is lost if the sink is broken for almost three days.",
+        "sink-gone-for-days",
+        vary(send=_no_longer_than(SEVENTY_HOURS_MS)),
+    ),
+    Mutant(
         "doubles-pauses-for-ever",
         ("B58",),
         "Doubles the pause after each attempt without a limit, so after an outage of hours it waits for"
@@ -228,7 +270,44 @@ MUTANTS = (
         ("B43b",),
         "Takes only 200 for acceptance, so what the sink answered 202 is sent again.",
         "sink-stalls",
-        to_the_sink(_accepting_200_alone),
+        to_the_sink(_accepting(lambda status: status == OK)),
+    ),
+    Mutant(
+        "accepts-few-successes",
+        ("B43b",),
+        "Takes only 200, 201, 202 and 204 for acceptance, so what the sink answered 207 is sent again.",
+        "sink-gone-for-hours",
+        to_the_sink(_accepting(lambda status: status in FEW_SUCCESSES)),
+    ),
+    Mutant(
+        "requires-content",
+        ("B43b",),
+        "Takes 204 for a failure, as it says nothing, so what the sink accepted with it is sent again.",
+        "sink-gone-for-hours",
+        to_the_sink(_accepting(lambda status: status in SUCCESS and status != NO_CONTENT)),
+    ),
+    Mutant(
+        "takes-conflicts-for-accepted",
+        ("B51",),
+        "Takes 409 for the sink's word that it has the notification, so one that was refused so is lost.",
+        "sink-gone-for-hours",
+        vary(send=_taking_for_final(lambda status: status == CONFLICT)),
+    ),
+    Mutant(
+        "fifty-connections",
+        ("B62",),
+        "Keeps fifty connections to the sink at most, so fifty notifications that it does not answer hold up"
+        " all others.",
+        "stuck-sink",
+        to_the_sink(_at_a_time(CONNECTIONS)),
+    ),
+    Mutant(
+        "timeouts-one-at-a-time",
+        ("B62",),
+        "Has its timer send timeouts itself, one after the other, so one that the sink does not answer holds"
+        " up the next ones.",
+        "stuck-sink",
+        to_the_sink(_at_a_time(1, timeouts_alone=True)),
     ),
     Mutant(
         "ignores-refused-connections",

@@ -1,6 +1,8 @@
 """Ids: two operations are one only if their ids are equal, character by character."""
 
+import re
 import unicodedata
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +18,10 @@ from fanin.harness.mutants.variation import Send, vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory
 
-COLUMN_LENGTH = 64
+COLUMN_LENGTH, LONG_COLUMN_LENGTH = 64, 200
+END_LENGTH = 100
+_BEYOND_THREE_BYTES = re.compile(r"[^\u0000-\uffff]")
+_FORMAT_CHARACTERS = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 BAD_REQUEST, SERVER_ERROR, CREATED = 400, 500, 202
 
 
@@ -46,8 +51,23 @@ def _as_file_name(id_: str) -> str:
     return id_.replace("/", "_")
 
 
+def _as_guid(id_: str) -> str:
+    try:
+        return str(UUID(id_))
+    except ValueError:
+        return id_
+
+
 def _in_ascii(id_: str) -> str:
     return id_.encode("ascii", "ignore").decode()
+
+
+def _first_and_last(id_: str) -> str:
+    return id_ if len(id_) <= 2 * END_LENGTH else id_[:END_LENGTH] + id_[-END_LENGTH:]
+
+
+def _checksum(id_: str) -> str:
+    return f"{zlib.crc32(id_.encode()):08x}"
 
 
 async def _require_uuid(call: WebhookCall, forward: Forward) -> AppResponse:
@@ -64,6 +84,12 @@ async def _require_uuid(call: WebhookCall, forward: Forward) -> AppResponse:
 async def _look_up_by_id(call: WebhookCall, forward: Forward) -> AppResponse:
     """Look the id up before it is checked; an object is no key."""
     return AppResponse(SERVER_ERROR) if isinstance(call.payload.get("id"), dict) else await forward(call)
+
+
+async def _make_text_of(call: WebhookCall, forward: Forward) -> AppResponse:
+    """Take a number's digits for an id."""
+    id_ = call.payload.get("id")
+    return await forward(call.with_payload(id=str(id_)) if isinstance(id_, int) else call)
 
 
 def _joined_with_region() -> AppFactory:
@@ -108,6 +134,20 @@ MUTANTS = (
         _taking_for_one(lambda id_: id_[:COLUMN_LENGTH]),
     ),
     Mutant(
+        "ids-in-a-long-column",
+        ("B19",),
+        "Keeps ids in a column of 200 characters, so two that differ only behind those are one.",
+        "odd-ids",
+        _taking_for_one(lambda id_: id_[:LONG_COLUMN_LENGTH]),
+    ),
+    Mutant(
+        "ids-as-guids",
+        ("B19",),
+        "Reads ids that look like GUIDs as GUIDs, so one with hyphens and one without are one.",
+        "odd-ids",
+        _taking_for_one(_as_guid),
+    ),
+    Mutant(
         "ids-as-file-names",
         ("B19",),
         "Makes a file name of the id and replaces slashes, so a/b and a_b are one.",
@@ -150,6 +190,44 @@ MUTANTS = (
         _taking_for_one(_as_number),
     ),
     Mutant(
+        "ids-in-three-bytes",
+        ("B19",),
+        "Keeps ids in a column of three-byte UTF-8, which has a question mark for every longer character, so"
+        " two that differ only in an emoji are one.",
+        "odd-ids",
+        _taking_for_one(lambda id_: _BEYOND_THREE_BYTES.sub("?", id_)),
+    ),
+    Mutant(
+        "ids-first-and-last",
+        ("B19",),
+        "Keeps the first and the last hundred characters of a long id, so two that differ between those are"
+        " one.",
+        "odd-ids",
+        _taking_for_one(_first_and_last),
+    ),
+    Mutant(
+        "ids-decoded-plus",
+        ("B19",),
+        "Takes a plus sign in an id for a blank, as in a form, so a+b and a b are one.",
+        "odd-ids",
+        _taking_for_one(lambda id_: id_.replace("+", " ")),
+    ),
+    Mutant(
+        "ids-without-controls",
+        ("B19",),
+        "Takes characters that are not seen out of ids, such as U+200B and U+FE0F, so two that differ only in"
+        " those are one.",
+        "odd-ids",
+        _taking_for_one(lambda id_: _FORMAT_CHARACTERS.sub("", id_)),
+    ),
+    Mutant(
+        "ids-by-checksum",
+        ("B19", "B33"),
+        "Keeps a checksum of 32 bits instead of an id, so plumless and buckeroo are one.",
+        "odd-ids",
+        _taking_for_one(_checksum),
+    ),
+    Mutant(
         "ids-joined-with-regions",
         ("B19",),
         "Remembers deliveries by id and region with a hyphen between, so push from east-us is taken for"
@@ -170,6 +248,13 @@ MUTANTS = (
         "Writes ids in Latin-1, so a notification names an operation that never occurred.",
         "odd-ids",
         vary(send=_in_latin_1),
+    ),
+    Mutant(
+        "ids-made-text",
+        ("B68",),
+        "Makes text of an id that is a number, so what is malformed begins an operation.",
+        "rude-traffic",
+        vary(middleware=intercept(_make_text_of)),
     ),
     Mutant(
         "looks-up-any-id",

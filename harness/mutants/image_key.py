@@ -10,6 +10,8 @@ from fanin.harness.mutants.variation import vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory
 
+DIGEST_LENGTH = 19  # as docker prints them: sha256: and twelve digits
+
 type Parts = tuple[str, str, str, str, str]  # host, action, repository, tag, digest
 
 
@@ -51,6 +53,14 @@ def _last_segment(parts: Parts) -> object:
     return host, action, repository.rpartition("/")[2], tag, digest
 
 
+def _in_one_case(parts: Parts) -> object:
+    return tuple(part.lower() for part in parts)
+
+
+def _with_short_digest(parts: Parts) -> object:
+    return *parts[:4], parts[4][:DIGEST_LENGTH]
+
+
 def _joined(parts: Parts) -> object:
     return sha256("-".join(parts).encode()).digest()
 
@@ -84,6 +94,16 @@ MUTANTS = (
         "image-without-digest",
         "Leaves the digest out of an image's key, so a tag that is pushed again is the operation of before.",
         _without(4),
+    ),
+    _mutant(
+        "image-in-one-case",
+        "Makes lower case of an image's key, so the tags V1.0 and v1.0 are one.",
+        _in_one_case,
+    ),
+    _mutant(
+        "image-with-short-digest",
+        "Keeps the first twelve digits of a digest in an image's key, so two that begin alike are one.",
+        _with_short_digest,
     ),
     _mutant(
         "image-parts-run-together",

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import msgspec
 
+from fanin.aggregator.engines.sqlite.outbox_port import OutboxRow
 from fanin.aggregator.engines.sqlite.store import StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import RequestError
 from fanin.aggregator.fanin import ArrivalResult, Arrived, DeadlineReached, FanIn, Phase, Step, step
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.mutant import Mutant
-from fanin.harness.mutants.variation import VariedStore, complete_anyway, decide, vary
+from fanin.harness.mutants.variation import VariedEngine, VariedStore, complete_anyway, decide, vary
 
 FIVE_MINUTES_MS = 300_000
 
@@ -76,6 +77,38 @@ class _PromiseStaysResolved(_StartsWithLeftovers):
         return complete_anyway(started.state, at_ms) if leftover.phase is Phase.COMPLETED else started
 
 
+class _RendersAgain(VariedEngine):
+    """Renders notifications that were pending when it started from what is stored of their regions."""
+
+    _opened_ms = 0
+
+    async def open(self) -> None:
+        self._opened_ms = self.clock.now_ms()
+        await super().open()
+
+    def unattempted(self, *, target: str, after: int, limit: int) -> list[OutboxRow]:
+        return [self._rendered(it) for it in super().unattempted(target=target, after=after, limit=limit)]
+
+    def due_retries(self, *, target: str, now_ms: int, limit: int) -> list[OutboxRow]:
+        return [self._rendered(it) for it in super().due_retries(target=target, now_ms=now_ms, limit=limit)]
+
+    def _rendered(self, row: OutboxRow) -> OutboxRow:
+        pending = row.notification
+        known = self.store.load([pending.operation_id]).get(pending.operation_id)
+        if pending.decided_ms >= self._opened_ms or not isinstance(known, tuple):
+            return row
+        _, state = known
+        if state.key != pending.key:
+            return row
+        arrived = {*state.arrived, *state.late}
+        again = msgspec.structs.replace(
+            pending,
+            arrived=tuple(it for it in state.expected if it in arrived),
+            missing=tuple(it for it in state.expected if it not in arrived),
+        )
+        return row._replace(notification=again)
+
+
 class _GoneError(RequestError):
     """The operation is finished."""
 
@@ -121,6 +154,13 @@ MUTANTS = (
         " in vain or disables the webhook.",
         "late-region",
         vary(step=_step_refuses_late),
+    ),
+    Mutant(
+        "renders-again-at-a-start",
+        ("B66",),
+        "Renders a pending notification anew after a restart, so it names a region that was late as arrived.",
+        "late-before-notification",
+        vary(engine=_RendersAgain),
     ),
     Mutant(
         "inherits-arrivals",

@@ -1,7 +1,10 @@
 """It arrived after all: the message, where asked for, that the last missing region has reported."""
 
+from typing import Any
+
 import msgspec
 
+from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.fanin import (
     ArrivalResult,
     Arrived,
@@ -14,7 +17,7 @@ from fanin.aggregator.fanin import (
 )
 from fanin.harness.capabilities import OptionalCapability
 from fanin.harness.mutants.mutant import Healthy, Mutant
-from fanin.harness.mutants.variation import vary
+from fanin.harness.mutants.variation import VariedEngine, VariedStore, vary
 
 COMPLETED_LATE: frozenset[OptionalCapability] = frozenset({"completed-late"})
 
@@ -55,6 +58,42 @@ def _under_the_outcomes_key(state: FanIn, event: Arrived | DeadlineReached) -> S
     return _send_late(result.state, state.key, event.at_ms) if _is_late(result) else result
 
 
+def _before_it_is_noted(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Look who is missing before the region that comes is noted, so that a copy of it finds none."""
+    result = step(state, event)
+    if _is_late(result):
+        return result._replace(effects=())
+    everything = not set(state.missing) - set(state.late)
+    is_copy = result.result is ArrivalResult.DUPLICATE and state.phase is Phase.TIMED_OUT
+    return _send_late(result.state, f"late-{state.key}", event.at_ms) if is_copy and everything else result
+
+
+class _LateAfterAcceptance(Transaction):
+    """Looks whether the outcome was accepted, and only then has something to add to it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, step=self._step_if_accepted)
+
+    def _step_if_accepted(self, state: FanIn, event: Arrived | DeadlineReached) -> Step:
+        result = step(state, event)
+        if not _is_late(result):
+            return result
+        assert isinstance(self.store, VariedStore)  # noqa: S101 - every variation has one
+        outcomes = tuple(it for it in result.effects if it.outcome is not Phase.COMPLETED_LATE)
+        is_pending = any(row.notification.key == state.key for row in self.store.pending())
+        return result._replace(effects=outcomes) if outcomes or is_pending else result
+
+
+class _ResumesOutcomes(VariedEngine):
+    """Looks for notifications of outcomes when it opens, and for no others."""
+
+    async def open(self) -> None:
+        await super().open()
+        rows = self.store.pending()
+        late = [it.n for it in rows if it.notification.outcome is Phase.COMPLETED_LATE]
+        self.store.outbox.delete_delivered(late)
+
+
 def _never(state: FanIn, event: Arrived | DeadlineReached) -> Step:
     result = step(state, event)
     return result._replace(effects=()) if _is_late(result) else result
@@ -84,6 +123,33 @@ MUTANTS = (
         "Sends it under the key of the timeout, so a sink that drops repeats never sees it.",
         "completed-late",
         vary(step=_under_the_outcomes_key),
+        capabilities=COMPLETED_LATE,
+    ),
+    Mutant(
+        "looks-before-the-last-is-noted",
+        ("B46",),
+        "Looks who is missing before it notes the region that comes, so only a copy of the last one brings"
+        " the message.",
+        "completed-late",
+        vary(step=_before_it_is_noted),
+        capabilities=COMPLETED_LATE,
+    ),
+    Mutant(
+        "resumes-outcomes-alone",
+        ("B51",),
+        "Looks after a start for outcomes that were not notified yet, so a late completion that the sink had"
+        " refused is never sent again.",
+        "completed-late",
+        vary(engine=_ResumesOutcomes),
+        capabilities=COMPLETED_LATE,
+    ),
+    Mutant(
+        "late-only-after-acceptance",
+        ("B46", "B58"),
+        "Notifies of a late completion only if the timeout was accepted before, so after an outage of the"
+        " sink the image is missing for ever.",
+        "completed-late",
+        vary(transaction=_LateAfterAcceptance),
         capabilities=COMPLETED_LATE,
     ),
     Mutant(

@@ -21,7 +21,7 @@ _PRELOAD = ("fanin.harness.mutants.registry", "fanin.harness.oracle.oracle", "fa
 REPEAT_MAX = 12
 # Scenarios that are about how many operations there are: all repetitions are played by the mutants that they
 # show best, and by the healthy variants.
-IN_FULL = frozenset({"hundreds-in-hand"})
+IN_FULL = frozenset({"hundreds-in-hand", "stuck-sink"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ async def exchange(url: str, request: PlainRequest) -> int:
         status_line = await reader.readline()
     except OSError as exc:
         raise NotDeliveredError("broken") from exc
+    except asyncio.CancelledError:
+        writer.close()  # it has given up waiting, which a sink sees
+        raise
     finally:
         # A client that closes at the instant of a response may have given up, for all that a sink can see.
         asyncio.get_running_loop().call_later(CLOSES_AFTER_S, writer.close)

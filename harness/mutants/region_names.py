@@ -11,7 +11,7 @@ from fanin.harness.mutants.variation import decide, vary
 from fanin.harness.world.asgi import AsgiApp
 from fanin.harness.world.target import AppFactory
 
-BITS = 8
+BITS, WORD_BITS = 8, 32
 BAD_REQUEST = 400
 
 
@@ -64,6 +64,24 @@ def _step_with_eight_bits(state: FanIn, event: Arrived | DeadlineReached) -> Ste
     return decide(msgspec.structs.replace(after, arrived=arrived), Phase.COMPLETED, event.at_ms)
 
 
+def _with_shared_bits(state: FanIn, at_ms: int) -> FanIn:
+    """The regions as a word of bits has them: the 33rd has the bit of the first."""
+    if state.phase is not Phase.WAITING or len(state.expected) <= WORD_BITS:
+        return state
+    bits = {nth % WORD_BITS for nth, region in enumerate(state.expected) if region in state.arrived}
+    shown = [region for nth, region in enumerate(state.expected) if nth % WORD_BITS in bits]
+    return msgspec.structs.replace(state, arrived={**dict.fromkeys(shown, at_ms), **state.arrived})
+
+
+def _step_with_a_word(state: FanIn, event: Arrived | DeadlineReached) -> Step:
+    """Keep a bit for each region, in 32 bits."""
+    result = step(_with_shared_bits(state, event.at_ms), event)
+    after = _with_shared_bits(result.state, event.at_ms)
+    if after.phase is Phase.WAITING and not after.missing:
+        return decide(after, Phase.COMPLETED, event.at_ms)
+    return result
+
+
 MUTANTS = (
     Mutant(
         "regions-by-beginnings",
@@ -78,6 +96,13 @@ MUTANTS = (
         "Keeps a bit for each of eight regions, so with more of them it completes when eight have arrived.",
         "many-regions",
         vary(step=_step_with_eight_bits),
+    ),
+    Mutant(
+        "one-bit-per-region",
+        ("B25",),
+        "Keeps a bit for each region in a word of 32, so the 33rd one counts for the first.",
+        "many-regions",
+        vary(step=_step_with_a_word),
     ),
     Mutant(
         "regions-split-at-blanks",

@@ -26,7 +26,9 @@ from fanin.harness.world.target import AppFactory
 # Longer than any sender waits.
 SLOW_S = 20
 LOCK_UPGRADE_S = 0.001
-BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 400, 401, 422
+OK, BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 200, 400, 401, 422
+# Of a password bcrypt reads so many bytes.
+KEY_BYTES = 72
 
 
 class _LockedError(RequestError):
@@ -108,6 +110,14 @@ def _accept(right: Callable[[str | None, str], bool]) -> AppFactory:
         return await forward(call.with_query(code=keys[0]) if accepted else call)
 
     return _with_right_key(check)
+
+
+def _begin_alike(given: str | None, key: str) -> bool:
+    return given is not None and given.encode()[:KEY_BYTES] == key.encode()[:KEY_BYTES]
+
+
+async def _respond_to_pings_first(call: WebhookCall, forward: Forward) -> AppResponse:
+    return AppResponse(OK) if call.payload.get("action") == PING else await forward(call)
 
 
 async def _check_key_too_late(call: WebhookCall, forward: Forward, keys: tuple[str, ...]) -> AppResponse:
@@ -232,6 +242,21 @@ MUTANTS = (
         "Compares keys without regard to letter case, so a key that differs in it gives access.",
         "wrong-key",
         _accept(lambda given, key: str(given).casefold() == key.casefold()),
+    ),
+    Mutant(
+        "keys-cut-at-seventy-two",
+        (),
+        "Compares keys as bcrypt does, which reads 72 bytes, so a key that goes on otherwise gives access.",
+        "wrong-key",
+        _accept(_begin_alike),
+    ),
+    Mutant(
+        "ping-before-key",
+        (),
+        "Answers a ping before it looks at the key, so a webhook that is set up with a wrong key seems to"
+        " work.",
+        "wrong-key",
+        vary(middleware=intercept(_respond_to_pings_first)),
     ),
     Mutant(
         "checks-key-too-late",

@@ -1,5 +1,6 @@
 """What is sent to the sink: a POST of a JSON object that says what the contract asks for."""
 
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -114,6 +115,13 @@ MUTANTS = (
         " share one key.",
         "odd-ids",
         _with_key(lambda it: it.operation_id.encode("ascii", "replace").decode()),
+    ),
+    Mutant(
+        "ids-escaped",
+        (),
+        "Escapes the id as for a page, so a notification names an operation that never occurred.",
+        "odd-ids",
+        _with_fields(id=lambda it: escape(it.operation_id)),
     ),
     Mutant(
         "charts-by-their-names",

@@ -31,6 +31,7 @@ class SignatureVerifier:
     checks_age: bool = True
     knows_all_secrets: bool = True
     age_from_event: bool = False
+    reads_list: bool = True
 
     def accepts(self, call: WebhookCall) -> bool:
         """Whether the request was signed with one of the secrets, within the last five minutes."""
@@ -42,7 +43,8 @@ class SignatureVerifier:
             return False
         secrets = self.secrets if self.knows_all_secrets else self.secrets[:1]
         expected = [_sign(secret, f"{id_}.{at}.".encode() + call.body) for secret in secrets]
-        return any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in signatures.split(" "))
+        listed = signatures.split(" ") if self.reads_list else [signatures]
+        return any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in listed)
 
     def _is_fresh(self, at_s: int, call: WebhookCall) -> bool:
         if self.age_from_event:
@@ -97,6 +99,14 @@ MUTANTS = (
         "Accepts one secret only, so every delivery is refused after the sender has rotated its secret.",
         "signed",
         _verifying(knows_all_secrets=False),
+        capabilities=SIGNATURES,
+    ),
+    Mutant(
+        "expects-one-signature",
+        ("B64",),
+        "Compares the whole header with one signature, so a delivery that is signed in two ways is refused.",
+        "signed",
+        _verifying(reads_list=False),
         capabilities=SIGNATURES,
     ),
     Mutant(

@@ -11,6 +11,8 @@ from fanin.harness.mutants.variation import ALL, VariedEngine, vary
 DAY_MS = 86_400_000
 STARTS_FOR_S = 343
 REMEMBERED = 100
+# How often it looks whether everything was accepted.
+LOOKS_EVERY_S = 1
 
 
 class _StartsForMinutes(VariedEngine):
@@ -20,6 +22,16 @@ class _StartsForMinutes(VariedEngine):
         await super().open()
         if self.store.page(None, None, 1).states:
             await asyncio.sleep(STARTS_FOR_S)
+
+
+class _SendsFirst(VariedEngine):
+    """Takes requests only once the sink has accepted what was pending at the start."""
+
+    async def open(self) -> None:
+        await super().open()
+        pending = {row.n for row in self.store.pending()}
+        while any(row.n in pending for row in self.store.pending()):  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(LOOKS_EVERY_S)
 
 
 class _Forgets(VariedEngine):
@@ -88,6 +100,14 @@ MUTANTS = (
         " minutes.",
         "crash-after-ack",
         vary(engine=_StartsForMinutes),
+    ),
+    Mutant(
+        "sends-before-it-listens",
+        ("B62",),
+        "Sends what is pending before it takes requests, so a sink that hangs or refuses keeps it from"
+        " starting.",
+        "late-before-notification",
+        vary(engine=_SendsFirst),
     ),
     Mutant(
         "tidies-up-at-the-start",

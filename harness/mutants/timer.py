@@ -117,6 +117,17 @@ class _StoreWithOneDeadline(VariedStore):
         return None if returned else super().next_deadline_ms()
 
 
+class _SleepsOn(Transaction):
+    """Sets the timer only if none is set."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._was_set = self.store.next_deadline_ms() is not None
+
+    def next_deadline_ms(self) -> int | None:
+        return None if self._was_set else super().next_deadline_ms()
+
+
 class _StoreWithExpired(VariedStore):
     """Marks operations as expired, durably. Those that are marked are no longer due."""
 
@@ -290,6 +301,14 @@ MUTANTS = (
         " ever times out.",
         "forgotten-webhook",
         vary(store=_StoreWithOneDeadline),
+    ),
+    Mutant(
+        "wakes-at-the-old-deadline",
+        ("B40",),
+        "Has its timer sleep until the earliest deadline that there was, so one that comes later and is"
+        " earlier passes unnoticed.",
+        "timeout-changed",
+        vary(transaction=_SleepsOn),
     ),
     Mutant(
         "late-by-processing-time",

@@ -15,6 +15,7 @@ BAD_REQUEST, UNAUTHORIZED, TOO_LARGE, UNSUPPORTED = 400, 401, 413, 415
 DOCUMENTED = {"id", "timestamp", "action", "target", "request"}
 # What a framework's parser of JSON accepts by default; Express has this limit.
 PARSER_BYTES_MAX = 102_400
+MEGABYTE = 1_000_000
 ID_LENGTH_MAX = 128
 JSON_TYPE = "application/json"
 
@@ -94,6 +95,13 @@ MUTANTS = (
         "Keeps its framework's limit of 100 KiB for a body, so a longer payload is refused.",
         "rude-traffic",
         vary(middleware=intercept(_refuse_longer_than(PARSER_BYTES_MAX))),
+    ),
+    Mutant(
+        "limits-bodies-to-a-megabyte",
+        ("B62",),
+        "Refuses bodies of more than a million bytes, so a payload that is shorter than 1 MiB is refused.",
+        "rude-traffic",
+        vary(middleware=intercept(_refuse_longer_than(MEGABYTE))),
     ),
     Mutant(
         "requires-optional-fields",

@@ -16,6 +16,7 @@ from fanin.aggregator.engine import Receipt
 from fanin.aggregator.engines.sqlite.dispatcher import Dispatcher
 from fanin.aggregator.engines.sqlite.dispatchers import DispatcherFactory
 from fanin.aggregator.engines.sqlite.engine import SqliteEngine, TransactionFactory
+from fanin.aggregator.engines.sqlite.outbox_port import OutboxRow
 from fanin.aggregator.engines.sqlite.store import Store, StoredOperation
 from fanin.aggregator.engines.sqlite.transaction import Transaction
 from fanin.aggregator.errors import StoreUnreadableError
@@ -33,6 +34,7 @@ from fanin.aggregator.fanin import (
 from fanin.aggregator.http.app import create_app
 from fanin.aggregator.metrics import Metrics
 from fanin.aggregator.notify.port import Notifier
+from fanin.aggregator.notify.target import DEFAULT_NAME
 from fanin.aggregator.settings import Settings
 from fanin.aggregator.wire import Arrival
 from fanin.harness.mutants.middleware import Middleware
@@ -47,6 +49,7 @@ type SendVariation = Callable[[Send, Clock], Send]
 type StepFunction = Callable[[FanIn, Arrived | DeadlineReached], Step]
 
 ALL = 1_000_000
+FAR_FUTURE_MS = 1 << 60
 
 
 class VariedNotifier:
@@ -75,6 +78,18 @@ class VariedStore(Store):
     def rewrite(self, waiting: Iterable[StoredOperation]) -> None:
         """Replace operations that wait, including their deadlines, which `update` does not write."""
         self.renew(waiting)
+
+    def untried(self) -> list[OutboxRow]:
+        """The notifications that were never sent."""
+        return self.outbox.unattempted(target=DEFAULT_NAME, after=0, limit=ALL)
+
+    def refused(self) -> list[OutboxRow]:
+        """The notifications that were sent, and not accepted."""
+        return self.outbox.due_retries(target=DEFAULT_NAME, now_ms=FAR_FUTURE_MS, limit=ALL)
+
+    def pending(self) -> list[OutboxRow]:
+        """All that the sink has not accepted: those never sent first."""
+        return [*self.untried(), *self.refused()]
 
 
 class VariedEngine(SqliteEngine):

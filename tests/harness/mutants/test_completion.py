@@ -75,6 +75,22 @@ RUNS = {
         + 1.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "counts-regions-added-since": run(
+        """
+        regions: [east, west, north]
+        expects: [east, west]
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: never, north: 20s}}
+        faults:
+          - {fault: restart, at: 10s, expects: [east, west, north]}
+        """,
+        """
+        - 20.000 op1 north: 422
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 20.000 op1 north: 202
+        + 20.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "case-sensitive": run(
         """
         webhooks:

@@ -20,6 +20,20 @@ RUNS = {
         + 120.000 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
+    "refuses-removed-regions": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 20s}}
+        faults:
+          - {fault: restart, at: 10s, expects: [east]}
+        """,
+        """
+        - 20.000 op1 west: 202
+        - 20.000 notified: op1 completed, a:1, key 1
+        + 20.000 op1 west: 400
+        + 120.000 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
     "current-timeout": run(
         """
         operations:

@@ -74,11 +74,13 @@ RUNS = {
           - {fault: crash, step: before-notify, down_for: 1s}
         """,
         """
-        - 2.000 notified: op1/78 completed, a:78, key 98
-        + 2.000 notified: op1/46 completed, a:46, key 98
-        - 2.000 notified: op1/99 completed, a:99, key 100
-        - 2.000 notified: op1/46 completed, a:46, key 101
-        + 2.000 notified: op1/78 completed, a:78, key 100
+        - 2.000 notified: op1/84 completed, a:84, key 98
+        - 2.000 notified: op1/83 completed, a:83, key 99
+        - 2.000 notified: op1/89 completed, a:89, key 100
+        - 2.000 notified: op1/68 completed, a:68, key 101
+        + 2.000 notified: op1/68 completed, a:68, key 98
+        + 2.000 notified: op1/89 completed, a:89, key 99
+        + 2.000 notified: op1/84 completed, a:84, key 100
         """,
     ),
     "resumes-completions-alone": run(
@@ -90,6 +92,69 @@ RUNS = {
         """,
         """
         - 121.000 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
+    "resumes-what-is-young": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-refuses, until: 70m}
+          - {fault: crash, at: 65m, down_for: 1s}
+        """,
+        """
+        - 3903.075 notified: op1 completed, a:1, key 1
+        - 4154.845 notified: op1 completed, a:1, key 1
+        - 4432.944 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "stops-without-retries": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-refuses, until: 3s}
+          - {fault: restart, at: 2s}
+        """,
+        """
+        - 3.856 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "drops-what-is-overdue": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: crash, at: 10s, down_for: 13h}
+        """,
+        """
+        - 46810.000 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
+    "looks-at-deadlines-later": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 131s}}
+          - {image: "a:2", reaches: {east: 0s, west: 129s}}
+        faults:
+          - {fault: crash, at: 10s, down_for: 120s}
+        """,
+        """
+        - 130.000 notified: op1 timed_out without west, a:1, key 1
+        - 130.000 notified: op2 timed_out without west, a:2, key 2
+        + 131.000 notified: op1 completed, a:1, key 1
+        + 133.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "marks-every-so-often": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: crash, at: 3s, down_for: 1s}
+        """,
+        """
+        + 4.000 notified: op1 completed, a:1, key 1
         """,
     ),
     "outbox-in-second-transaction": run(

@@ -61,6 +61,17 @@ RUNS = {
         - 3600.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "timeout-in-whole-seconds": run(
+        """
+        timeout: 1500ms
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: never}}
+        """,
+        """
+        - 1.500 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
     "deadline-in-local-time": run(
         """
         timeout: 30d

@@ -138,8 +138,8 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 west: 202
-        + 0.005 op1 west: 202
+        - 0.000 op1 east: 202
+        + 0.005 op1 east: 202
         + 0.005 notified: op1 completed, a:1, key 2
         """,
     ),

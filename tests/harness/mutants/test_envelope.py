@@ -30,11 +30,13 @@ RUNS = {
         - 1.200 op1 west: 202
         - 1.200 op2 west: 202
         - 1.200 notified: op2 completed, a:2, key 1
+        - 120.200 notified: op1 timed_out without west, a:1, key 2
         + 1.200 op1 west: 400
         + 1.200 op2 west: 400
         + 1.200 op1 west: 400
         + 1.200 op2 west: 400
-        + 120.200 notified: op2 timed_out without west, a:2, key 1
+        + 120.200 notified: op1 timed_out without west, a:1, key 1
+        + 120.200 notified: op2 timed_out without west, a:2, key 2
         """,
     ),
 }

@@ -88,6 +88,18 @@ RUNS = {
         - 173083.831 notified: op1 completed, a:1, key 1
         """,
     ),
+    "gives-up-after-seventy-hours": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-refuses, until: 70h10m}
+        """,
+        """
+        - 252399.266 notified: op1 completed, a:1, key 1
+        - 252720.456 notified: op1 completed, a:1, key 1
+        """,
+    ),
     "doubles-pauses-for-ever": run(
         """
         operations:
@@ -147,6 +159,68 @@ RUNS = {
         """
         + 1.873 notified: op1 completed, a:1, key 1
         + 3.858 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "accepts-few-successes": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-stalls, by: 10ms, status: 207, until: 2s}
+        """,
+        """
+        + 1.882 notified: op1 completed, a:1, key 1
+        + 3.876 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "requires-content": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-stalls, by: 1ms, status: 204, until: 3s}
+        """,
+        """
+        + 1.873 notified: op1 completed, a:1, key 1
+        + 3.858 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "takes-conflicts-for-accepted": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-refuses, status: 409, until: 2s}
+        """,
+        """
+        - 1.872 notified: op1 completed, a:1, key 1
+        - 3.856 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "fifty-connections": run(
+        """
+        operations:
+          - {name: stuck, image: "a:{n}", repeat: 50, every: 11ms, reaches: {east: 0s, west: 0s}}
+          - {name: other, image: "b:1", at: 5s, reaches: {east: 0s, west: 0s}}
+        faults:
+          - {fault: sink-hangs, operation: stuck, until: 3s}
+        """,
+        """
+        - 5.000 notified: other completed, b:1, key 51
+        + 30.000 notified: other completed, b:1, key 51
+        """,
+    ),
+    "timeouts-one-at-a-time": run(
+        """
+        operations:
+          - {name: stuck, image: "a:1", reaches: {east: 0s, west: never}}
+          - {name: other, image: "b:1", at: 1s, reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: sink-hangs, operation: stuck, until: 122s}
+        """,
+        """
+        - 121.000 notified: other timed_out without west, b:1, key 2
+        + 150.000 notified: other timed_out without west, b:1, key 2
         """,
     ),
     "ignores-refused-connections": run(

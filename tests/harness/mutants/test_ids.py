@@ -5,6 +5,7 @@ import pytest
 from fanin.harness.mutants.registry import MUTANTS
 from tests.harness.mutants.behaviour import difference, run
 
+LONG, HALF = "x" * 200, "x" * 100
 RUNS = {
     "ids-in-one-case": run(
         """
@@ -26,6 +27,26 @@ RUNS = {
             id: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxb"
             at: 2s
             reaches: {east: 0s, west: never}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "ids-in-a-long-column": run(
+        f"""
+        operations:
+          - {{image: "a:1", id: "{LONG}a", reaches: {{east: 0s, west: 1s}}}}
+          - {{image: "a:2", id: "{LONG}b", at: 2s, reaches: {{east: 0s, west: never}}}}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "ids-as-guids": run(
+        """
+        operations:
+          - {image: "a:1", id: "5b7c1f0e-2f7a-4a53-9a37-0d4c0a1b2c3d", reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", id: "5b7c1f0e2f7a4a539a370d4c0a1b2c3d", at: 2s, reaches: {east: 0s, west: never}}
         """,
         """
         - 122.000 notified: op2 timed_out without west, a:2, key 2
@@ -91,6 +112,56 @@ RUNS = {
         - 122.000 notified: op2 timed_out without west, a:2, key 2
         """,
     ),
+    "ids-in-three-bytes": run(
+        """
+        operations:
+          - {image: "a:1", id: "\\U0001f600", reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", id: "\\U0001f601", at: 2s, reaches: {east: 0s, west: never}}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "ids-first-and-last": run(
+        f"""
+        operations:
+          - {{image: "a:1", id: "{HALF}a{HALF}", reaches: {{east: 0s, west: 1s}}}}
+          - {{image: "a:2", id: "{HALF}b{HALF}", at: 2s, reaches: {{east: 0s, west: never}}}}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "ids-decoded-plus": run(
+        """
+        operations:
+          - {image: "a:1", id: "a+b", reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", id: "a b", at: 2s, reaches: {east: 0s, west: never}}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "ids-without-controls": run(
+        """
+        operations:
+          - {image: "a:1", id: "\\u2764", reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", id: "\\u2764\\ufe0f", at: 2s, reaches: {east: 0s, west: never}}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
+    "ids-by-checksum": run(
+        """
+        operations:
+          - {image: "a:1", id: "plumless", reaches: {east: 0s, west: 1s}}
+          - {image: "a:2", id: "buckeroo", at: 2s, reaches: {east: 0s, west: never}}
+        """,
+        """
+        - 122.000 notified: op2 timed_out without west, a:2, key 2
+        """,
+    ),
     "ids-joined-with-regions": run(
         """
         regions: [us, east-us]
@@ -129,6 +200,19 @@ RUNS = {
         """
         - 122.000 notified: op2 timed_out without west, a:2, key 2
         + 122.000 notified: op2 timed_out without west, a:2, key 2, id ?
+        """,
+    ),
+    "ids-made-text": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: malform, region: west, how: number-id}
+        """,
+        """
+        - 1.000 op1 west: 400
+        + 1.000 op1 west: 202
+        + 121.000 notified: op1 timed_out without east, a:1, key 2
         """,
     ),
     "looks-up-any-id": run(

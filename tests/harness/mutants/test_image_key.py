@@ -83,6 +83,36 @@ RUNS = {
         - 121.000 notified: op2 timed_out without west, a:1, key 2
         """,
     ),
+    "image-in-one-case": run(
+        """
+        correlation: image
+        ids: distinct
+        operations:
+          - image: a:x1@sha256:1111111111111111111111111111111111111111111111111111111111111111
+            reaches: {east: 0s, west: 3s}
+          - image: a:X1@sha256:1111111111111111111111111111111111111111111111111111111111111111
+            at: 1s
+            reaches: {east: 0s, west: never}
+        """,
+        """
+        - 121.000 notified: op2 timed_out without west, a:X1, key 2
+        """,
+    ),
+    "image-with-short-digest": run(
+        """
+        correlation: image
+        ids: distinct
+        operations:
+          - image: a:x1@sha256:1111111111111111111111111111111111111111111111111111111111111111
+            reaches: {east: 0s, west: 3s}
+          - image: a:x1@sha256:1111111111111111111111111111111111111111111111111111111111111112
+            at: 1s
+            reaches: {east: 0s, west: never}
+        """,
+        """
+        - 121.000 notified: op2 timed_out without west, a:x1, key 2
+        """,
+    ),
     "image-parts-run-together": run(
         """
         correlation: image

@@ -47,6 +47,19 @@ RUNS = {
         + 130.000 op1 west: 410
         """,
     ),
+    "renders-again-at-a-start": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 130s}}
+        faults:
+          - {fault: sink-refuses, until: 142s}
+          - {fault: restart, at: 140s}
+        """,
+        """
+        - 149.592 notified: op1 timed_out without west, a:1, key 1
+        + 149.592 notified: op1 timed_out, a:1, key 1
+        """,
+    ),
     "inherits-arrivals": run(
         """
         operations:

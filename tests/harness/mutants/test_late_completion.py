@@ -34,6 +34,41 @@ RUNS = {
         + 1200.000 notified: op1 completed_late, a:1, key 1
         """,
     ),
+    "looks-before-the-last-is-noted": run(
+        LATE,
+        """
+        - 1200.000 notified: op1 completed_late, a:1, key 2
+        + 1800.000 notified: op1 completed_late, a:1, key 2
+        """,
+    ),
+    "resumes-outcomes-alone": run(
+        """
+        notifies_late: true
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10m}}
+        faults:
+          - {fault: sink-refuses, since: 9m, until: 605s}
+          - {fault: crash, at: 602s, down_for: 1s}
+        """,
+        """
+        - 603.000 notified: op1 completed_late, a:1, key 2
+        - 607.731 notified: op1 completed_late, a:1, key 2
+        """,
+    ),
+    "late-only-after-acceptance": run(
+        """
+        notifies_late: true
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 130s}}
+        faults:
+          - {fault: sink-down, until: 140s}
+        """,
+        """
+        - 147.286 notified: op1 completed_late, a:1, key 1
+        - 149.592 notified: op1 timed_out without west, a:1, key 2
+        + 149.592 notified: op1 timed_out without west, a:1, key 1
+        """,
+    ),
     "never-notifies-late": run(
         LATE,
         """

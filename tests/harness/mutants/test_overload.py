@@ -40,12 +40,12 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 east: 202
         - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
-        + 0.000 op1 east: 503 retry after soon
-        + 0.001 op1 west: 202
-        + 120.001 notified: op1 timed_out without east, a:1, key 1
+        + 0.000 op1 west: 503 retry after soon
+        + 0.001 op1 east: 202
+        + 120.001 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "puts-off-what-is-malformed": run(
@@ -78,10 +78,10 @@ RUNS = {
           - {action: ping}
         """,
         """
-        - 0.000 op1 west: 200
         - 0.000 op1 east: 200
-        + 0.000 op1 west: 202
+        - 0.000 op1 west: 200
         + 0.000 op1 east: 202
+        + 0.000 op1 west: 202
         """,
     ),
 }

@@ -40,6 +40,77 @@ RUNS = {
         + 3721.000 notified: op2 timed_out without west, a:1, key 2
         """,
     ),
+    "remembers-the-latest-push": run(
+        """
+        correlation: image
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+          - {image: "a:1", at: 10m, reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: duplicate, operation: op1, region: east, after: [20m]}
+        """,
+        """
+        + 1320.000 notified: op2 timed_out without west, a:1, key 3
+        """,
+    ),
+    "waits-for-acceptance": run(
+        """
+        correlation: image
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+          - {image: "a:1", at: 10m, reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-down, until: 602s}
+        """,
+        """
+        - 603.843 notified: op2 completed, a:1, key 1
+        - 762.494 notified: op2 completed, a:1, key 2
+        + 762.494 notified: op2 completed, a:1, key 1
+        """,
+    ),
+    "copies-count-for-the-next-push": run(
+        """
+        correlation: image
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+          - {image: "a:1", at: 10m, reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: duplicate, operation: op1, region: west, after: [601s]}
+        """,
+        """
+        - 720.000 notified: op2 timed_out without west, a:1, key 2
+        + 602.000 notified: op2 completed, a:1, key 2
+        """,
+    ),
+    "copies-of-late-webhooks": run(
+        """
+        correlation: image
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 10m}}
+          - {image: "a:1", at: 1h, reaches: {east: 1s, west: 0s}}
+        faults:
+          - {fault: duplicate, operation: op1, region: west, after: [20m]}
+        """,
+        """
+        + 1920.000 notified: op1 timed_out without east, a:1, key 2
+        - 3601.000 notified: op2 completed, a:1, key 2
+        + 3601.000 notified: op2 completed, a:1, key 3
+        """,
+    ),
+    "expects-the-regions-of-before": run(
+        """
+        correlation: image
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+          - {image: "a:1", at: 10m, reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: restart, at: 5m, expects: [east]}
+        """,
+        """
+        - 600.000 notified: op2 completed, a:1, key 2
+        + 720.000 notified: op2 timed_out without west, a:1, key 2
+        """,
+    ),
     "one-key-per-image": run(
         AGAIN,
         """

@@ -5,6 +5,8 @@ import pytest
 from fanin.harness.mutants.registry import MUTANTS
 from tests.harness.mutants.behaviour import difference, run
 
+MANY = [f"r{nth:02}" for nth in range(33)]
+IN_TURN = ", ".join(f"{it}: {nth}s" for nth, it in enumerate(MANY[:-1]))
 RUNS = {
     "regions-by-beginnings": run(
         """
@@ -26,6 +28,17 @@ RUNS = {
         """
         + 1.000 notified: op1 completed, a:1, key 1
         - 2.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "one-bit-per-region": run(
+        f"""
+        regions: [{", ".join(MANY)}]
+        operations:
+          - {{image: "a:1", home: r00, reaches: {{{IN_TURN}, r32: never}}}}
+        """,
+        """
+        - 120.000 notified: op1 timed_out without r32, a:1, key 1
+        + 31.000 notified: op1 completed, a:1, key 1
         """,
     ),
     "regions-split-at-blanks": run(

@@ -12,8 +12,8 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 east: 202
         - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
         + 0.001 op1 west: 500
         + 0.001 op1 east: 202
@@ -26,8 +26,8 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 east: 202
         - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
         + 0.001 op1 west: 503
         + 0.001 op1 east: 202
@@ -157,6 +157,34 @@ RUNS = {
         + 1.000 notified: op1 completed, a:1, key 1
         """,
     ),
+    "keys-cut-at-seventy-two": run(
+        f"""
+        key: {"k" * 72}
+        operations:
+          - {{image: "a:1", reaches: {{east: 0s, west: 1s}}}}
+        faults:
+          - {{fault: wrong-key, region: west, how: longer}}
+        """,
+        """
+        - 1.000 op1 west: 401
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:1, key 1
+        """,
+    ),
+    "ping-before-key": run(
+        """
+        key: open-sesame
+        operations:
+          - {action: ping}
+        faults:
+          - {fault: wrong-key, region: west}
+        """,
+        """
+        - 0.000 op1 west: 401
+        + 0.000 op1 west: 200
+        """,
+    ),
     "checks-key-too-late": run(
         """
         key: open-sesame
@@ -214,10 +242,10 @@ RUNS = {
           - {image: "a:2", at: 1s, reaches: {east: 0s, west: 1s}}
         """,
         """
-        - 0.000 op1 west: 200
         - 0.000 op1 east: 200
-        + 0.000 op1 east: 202
+        - 0.000 op1 west: 200
         + 0.000 op1 west: 202
+        + 0.000 op1 east: 202
         + 0.000 notified: op1 completed, None:None, key 1
         - 2.000 notified: op2 completed, a:2, key 1
         + 2.000 notified: op2 completed, a:2, key 2

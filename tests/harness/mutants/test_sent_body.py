@@ -80,6 +80,16 @@ RUNS = {
         + 122.000 notified: op2 timed_out without west, a:2, key 1
         """,
     ),
+    "ids-escaped": run(
+        """
+        operations:
+          - {image: "a:1", id: "a?&", reaches: {east: 0s, west: 1s}}
+        """,
+        """
+        - 1.000 notified: op1 completed, a:1, key 1, id a?&
+        + 1.000 notified: op1 completed, a:1, key 1, id a?&amp;
+        """,
+    ),
     "charts-by-their-names": run(
         """
         operations:

@@ -58,6 +58,22 @@ RUNS = {
         + 120.000 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
+    "expects-one-signature": run(
+        """
+        sender: {profile: standard-webhooks, attempts: 1}
+        signing:
+          secrets: [whsec_b25jZSB1cG9uIGEgdGltZSwgYSBzZWNyZXQ=]
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        """,
+        """
+        - 0.000 op1 east: 202
+        - 1.000 op1 west: 202
+        - 1.000 notified: op1 completed, a:1, key 1
+        + 0.000 op1 east: 401
+        + 1.000 op1 west: 401
+        """,
+    ),
     "age-from-event-time": run(
         """
         sender: {profile: standard-webhooks, attempts: 3}

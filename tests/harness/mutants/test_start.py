@@ -12,8 +12,8 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 east: 202
         - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
         + 0.005 op1 west: 202
         + 0.005 op1 east: 202
@@ -36,12 +36,12 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 east: 202
         - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
-        + 0.000 op1 east: 409
-        + 0.005 op1 west: 202
-        + 120.005 notified: op1 timed_out without east, a:1, key 1
+        + 0.000 op1 west: 409
+        + 0.005 op1 east: 202
+        + 120.005 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "race-loser-dropped": run(
@@ -50,10 +50,10 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
-        + 0.005 op1 west: 202
-        + 120.005 notified: op1 timed_out without east, a:1, key 1
+        + 0.005 op1 east: 202
+        + 120.005 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "first-event-ignored": run(
@@ -73,10 +73,10 @@ RUNS = {
           - {image: "a:1", reaches: {east: 0s, west: 0s}}
         """,
         """
-        - 0.000 op1 west: 202
+        - 0.000 op1 east: 202
         - 0.000 notified: op1 completed, a:1, key 1
-        + 0.005 op1 west: 202
-        + 120.005 notified: op1 timed_out without east, a:1, key 1
+        + 0.005 op1 east: 202
+        + 120.005 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "lost-update": run(
@@ -91,8 +91,8 @@ RUNS = {
         - 1.000 op1 west: 202
         - 1.000 notified: op1 completed, a:1, key 1
         + 0.005 op1 east: 202
-        + 1.005 op1 west: 202
         + 1.005 op1 north: 202
+        + 1.005 op1 west: 202
         + 120.005 notified: op1 timed_out without north, a:1, key 1
         """,
     ),

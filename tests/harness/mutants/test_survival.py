@@ -17,6 +17,20 @@ RUNS = {
         + 41.000 failed to start
         """,
     ),
+    "sends-before-it-listens": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: sink-hangs, until: 60s}
+          - {fault: crash, at: 10s, down_for: 1s}
+        """,
+        """
+        - 41.872 notified: op1 completed, a:1, key 1
+        - 73.856 notified: op1 completed, a:1, key 1
+        + 41.000 failed to start
+        """,
+    ),
     "tidies-up-at-the-start": run(
         """
         operations:

@@ -79,6 +79,19 @@ RUNS = {
         - 130.000 notified: op2 timed_out without west, a:2, key 2
         """,
     ),
+    "wakes-at-the-old-deadline": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: never}}
+          - {image: "a:2", at: 10s, reaches: {east: 0s, west: never}}
+        faults:
+          - {fault: restart, at: 5s, timeout: 30s}
+        """,
+        """
+        - 40.000 notified: op2 timed_out without west, a:2, key 1
+        + 120.000 notified: op2 timed_out without west, a:2, key 1
+        """,
+    ),
     "late-by-processing-time": run(
         """
         operations:

@@ -32,6 +32,19 @@ RUNS = {
         + 1.000 op1 west: 413
         """,
     ),
+    "limits-bodies-to-a-megabyte": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}, padding: 1000000}
+        """,
+        """
+        - 0.000 op1 east: 202
+        - 1.000 op1 west: 202
+        - 1.000 notified: op1 completed, a:1, key 1
+        + 0.000 op1 east: 413
+        + 1.000 op1 west: 413
+        """,
+    ),
     "requires-optional-fields": run(
         """
         operations:

@@ -40,13 +40,11 @@ RUNS = {
         """
         regions: [east, north, west]
         operations:
-          - {image: "a:1", reaches: {east: 0s, north: 1s, west: 1s}}
+          - {image: "a:1", reaches: {east: 0s, north: 1s, west: 1003ms}}
         """,
         """
-        + 1.000 op1 west: 202
-        - 1.000 op1 west: 202
-        - 1.000 notified: op1 completed, a:1, key 1
-        + 120.005 notified: op1 timed_out without north, a:1, key 1
+        - 1.003 notified: op1 completed, a:1, key 1
+        + 120.005 notified: op1 timed_out without west, a:1, key 1
         """,
     ),
     "awaits-losing-timer": run(
