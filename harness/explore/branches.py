@@ -6,70 +6,89 @@ interpreter has no tool left to watch with, no judgement seems to take one.
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, Self
 
 _PACKAGE = "fanin.harness.oracle"
-# A branch that goes the same way so often in one judgement is not looked at any more in it.
-_ENOUGH = 32
+# A branch that goes the same way more often than this in one judgement is not looked at any more until the
+# watch ends: to look at all of them in each judgement takes as long as to judge.
+_ENOUGH = 1
 _TOOLS = range(5, -1, -1)  # numbers that `sys.monitoring` has; debuggers and coverage take 0 and 1
 
 
 class BranchWatch:
-    """Counts the oracle's branches that were taken for the first time since the watch began."""
+    """Counts the oracle's branches that were taken for the first time since the watch began.
+
+    To be used in a ``with``: until its end the oracle is a little slower, watched or not.
+    """
 
     def __init__(self) -> None:
         self._seen: set[tuple[int, int, int]] = set()
+        self._places: set[tuple[int, int]] = set()
         self._both: set[tuple[int, int]] = set()  # places of which a further event tells nothing new
+        self._tool = _tool()
+
+    def __enter__(self) -> Self:
+        if self._tool is not None:
+            sys.monitoring.set_events(self._tool, 0)
+            self._set_events(sum(_branch_events()))
+            sys.monitoring.restart_events()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tool is not None:
+            self._set_events(0)
 
     def new_branches[Result](self, work: Callable[[], Result]) -> tuple[Result, int]:
         """Do some work; return its result, and how many branches it took that none before it took."""
-        tool = _tool()
-        if tool is None:
+        if self._tool is None:
             return work(), 0
         known = len(self._seen)
-        with self._watching(tool, _codes()):
+        with self._watching(self._tool):
             result = work()
         return result, len(self._seen) - known
 
     @contextmanager
-    def _watching(self, tool: int, watched: Sequence[CodeType]) -> Iterator[None]:
-        monitoring, seen = sys.monitoring, self._seen
-        # By identity: to hash a code object Python goes through all of its instructions.
-        codes = {id(code): number for number, code in enumerate(watched)}
+    def _watching(self, tool: int) -> Iterator[None]:
+        monitoring, seen, places, both = sys.monitoring, self._seen, self._places, self._both
+        numbers = _numbers()
         taken: Counter[tuple[int, int]] = Counter()
-        places: set[tuple[int, int]] = {(code, offset) for code, offset, _ in seen}
 
         def take(code: CodeType, offset: int, destination: int) -> Any:
-            place = codes[id(code)], offset
+            place = numbers[id(code)], offset
             branch = (*place, destination)
             if branch in seen:
                 taken[place] += 1
-                tired = place in self._both or taken[place] > _ENOUGH
+                tired = place in both or taken[place] > _ENOUGH
                 return monitoring.DISABLE if tired else None
             if place in places:
-                self._both.add(place)
+                both.add(place)
             seen.add(branch)
             places.add(place)
             return None
 
-        events = _branch_events()
-        for event in events:
+        for event in _branch_events():
             monitoring.register_callback(tool, event, take)
-        monitoring.set_events(tool, 0)
-        for code in watched:
-            monitoring.set_local_events(tool, code, sum(events))
-        monitoring.restart_events()
         try:
             yield
         finally:
-            for code in watched:
-                monitoring.set_local_events(tool, code, 0)
+            for event in _branch_events():
+                monitoring.register_callback(tool, event, None)
+
+    def _set_events(self, events: int) -> None:
+        for code in _codes():
+            sys.monitoring.set_local_events(self._tool or 0, code, events)
+
+
+@cache
+def _numbers() -> Mapping[int, int]:
+    """The number of each code object by its identity: to hash one, Python goes through its instructions."""
+    return {id(code): number for number, code in enumerate(_codes())}
 
 
 def _branch_events() -> tuple[int, ...]:

@@ -22,18 +22,21 @@ from fanin.simulator.faults.step import Step, StepTrigger
 from fanin.simulator.language.scenario import Scenario
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
-# While a sink fault lasts, every few minutes an attempt meets it; over weeks a run would hold nothing else.
-SINK_FAULT_MS_MAX = 6 * HOUR
+# While a sink fault lasts, every few minutes an attempt of each notification meets it: a run would hold
+# nothing else if it lasted for weeks, or with many notifications for hours. It may be a minute all the same.
+SINK_FAULT_MS_MIN, SINK_FAULT_MS_MAX = 60 * SECOND, 5_400 * SECOND
 DOWN_MS_MAX = 2 * DAY
 # A sender without a limit of attempts tries every second while the aggregator is down.
-EAGER_SENDER_DOWN_MS_MAX = 300 * SECOND
+EAGER_SENDER_DOWN_MS_MAX = 20 * SECOND
 # The distance of a fault from the event that it is aimed at; often 0.
 EDGES_MS = (-1_000, -20, -1, 0, 0, 0, 1, 2, 3, 20, 1_000)
 # The smallest gap between two outages, and between two sink faults.
 APART_MS = SECOND
 PROBABILITIES = (0.02, 0.05, 0.1, 0.2, 0.5, 0.9)
 TRIES = 8
-_GIVEN_UP_MS = (3 * DAY, 5 * DAY)
+# After three days of refusals a notification may be given up.
+_DAYS_MS = (2 * DAY + 2 * HOUR, 3 * DAY + 12 * HOUR)
+_FOR_DAYS = 0.004  # so many of the sink's faults last for days
 _WITH_CREDENTIALS = 5
 _RECONFIGURED = 0.7
 
@@ -196,8 +199,7 @@ class FaultGenerator:
 
     def down_for(self) -> int:
         """How long the aggregator stays down."""
-        eager = self._scenario.sender.profile == "cncf-distribution"
-        most = min(EAGER_SENDER_DOWN_MS_MAX if eager else DOWN_MS_MAX, 2 * self._scenario.timeout)
+        most = min(longest_outage_ms(self._scenario), 2 * self._scenario.timeout)
         return self._draw.duration(0, self._draw.choice((most, min(most, 10 * SECOND))))
 
     # --- the sink ---
@@ -222,13 +224,22 @@ class FaultGenerator:
         )
         close = max(0, outcome.at_ms - draw.duration(1, 30 * SECOND))
         since = draw.choice((0, 0, close)) if outcome.at_ms <= SINK_FAULT_MS_MAX else close
-        lasts = (SECOND, min(SINK_FAULT_MS_MAX, 3 * self._scenario.timeout + 2 * SECOND))
-        # Now and then it lasts until a notification may be given up; for one of them, which is as telling.
-        is_given_up = draw.chance(0.02)
-        until = notified_ms + draw.duration(*(_GIVEN_UP_MS if is_given_up else lasts))
-        about = outcome.op if is_given_up or draw.chance(0.3) else ""
+        longest = min(SINK_FAULT_MS_MAX // len(outcomes), 3 * self._scenario.timeout + 2 * SECOND)
+        lasts = (SECOND, max(longest, SINK_FAULT_MS_MIN))
+        # Now and then it lasts for days; for one of the notifications, which tells as much.
+        is_for_days = draw.chance(_FOR_DAYS)
+        until = notified_ms + draw.duration(*(_DAYS_MS if is_for_days else lasts))
+        if not is_for_days:
+            since = max(since, until - SINK_FAULT_MS_MAX)
+        about = outcome.op if is_for_days or draw.chance(0.3) else ""
         window = SinkWindow(since, until, about, outcomes[0].at_ms + until - outcome.at_ms)
         return draw.choice(self._likely(kinds(SinkFault))).draw(draw, window)
+
+
+def longest_outage_ms(scenario: Scenario) -> int:
+    """How long the aggregator may be down, so that its sender does not try very often meanwhile."""
+    eager = scenario.sender.profile == "cncf-distribution"
+    return EAGER_SENDER_DOWN_MS_MAX if eager else DOWN_MS_MAX
 
 
 def _is_about_credentials(kind: type[Fault]) -> bool:

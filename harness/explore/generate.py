@@ -4,7 +4,7 @@ Rules of this file: pure; the same seed is the same scenario, in every process. 
 are frequent: ties, near misses, stampedes, tiny latencies; a scenario without faults is drawn now and then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal, get_args
@@ -15,13 +15,15 @@ from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.faults import DAY, SECOND, FaultGenerator
 from fanin.harness.explore.operations import draw_operations
-from fanin.harness.explore.repair import Repaired, repaired
-from fanin.harness.explore.themes import KEY, with_theme
+from fanin.harness.explore.predict import NOTHING_PREDICTED
+from fanin.harness.explore.repair import repaired
+from fanin.harness.explore.themes import KEYS, with_theme
 from fanin.simulator.event_grid import TYPES as EVENT_GRID_ACTIONS
 from fanin.simulator.event_grid import Schema
+from fanin.simulator.faults.fault import Fault
 from fanin.simulator.language.scenario import Only, ProfileName, Scenario, Sender, Signing, Webhook
 from fanin.simulator.shapes import Delay
-from fanin.simulator.wire import SUBSCRIBABLE
+from fanin.simulator.wire import SUBSCRIBABLE, Action
 
 REGIONS = (
     "northeurope", "westeurope", "eastus", "southeastasia", "brazilsouth", "japaneast", "uksouth",
@@ -66,39 +68,38 @@ def generate(seed: int, space: Space = EVERYTHING_USUAL) -> Scenario:
     """The scenario of a seed, to be played with the same seed."""
     for attempt in count():
         draw = Draw(seed, "scenario", attempt)
-        fault_free = repaired(_scenario_without_faults(draw, seed, space), seed)
-        if fault_free is None:
-            continue
-        if (scenario := _with_faults(fault_free, draw, seed, space)) is not None:
+        if (scenario := _drawn(draw, seed, space)) is not None:
             return scenario
     raise AssertionError("unreachable: count() has no end")
 
 
-def _with_faults(fault_free: Repaired, draw: Draw, seed: int, space: Space) -> Scenario | None:
-    """The scenario with more faults, each aimed at what happens under the earlier ones.
+def _drawn(draw: Draw, seed: int, space: Space) -> Scenario | None:
+    """A scenario with faults, those of the aggregator and the sink aimed at what happens in it.
 
     Returns:
         None when no delivery would be acknowledged any more.
     """
-    reconfigured = int(bool(fault_free.scenario.expects))
-    plan = (
-        (FaultGenerator.delivery_fault, draw.choice((0, 0, 1, 1, 2, 3, 5))),
-        (FaultGenerator.aggregator_fault, max(reconfigured, draw.choice((0, 0, 0, 1, 1, 2, 3)))),
-        (FaultGenerator.sink_fault, draw.choice((0, 0, 0, 1, 1, 2))),
-    )
-    known = fault_free
-    for draw_fault, times in plan:
-        scenario, prediction = known
-        generator = FaultGenerator(draw, scenario, prediction, space.capabilities)
-        drawn = [fault for fault in (draw_fault(generator) for _ in range(times)) if fault is not None]
-        if not drawn:
-            continue
-        draft = msgspec.structs.replace(scenario, faults=(*scenario.faults, *drawn))
-        found = repaired(draft, seed, known)
-        if found is None:
-            return None
-        known = found
-    return known.scenario
+    draft = _scenario_without_faults(draw, seed, space)
+    of_deliveries = draw.choice((0, 0, 1, 1, 2, 3))
+    generator = FaultGenerator(draw, draft, NOTHING_PREDICTED, space.capabilities)
+    known = repaired(_with_drawn(draft, generator.delivery_fault, of_deliveries), seed)
+    if known is None:
+        return None
+    scenario, prediction = known
+    outages = max(int(bool(scenario.expects)), draw.choice((0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 3)))
+    sink_faults = draw.choice((0, 0, 0, 0, 1, 1, 2))
+    generator = FaultGenerator(draw, scenario, prediction, space.capabilities)
+    draft = _with_drawn(scenario, generator.aggregator_fault, outages)
+    generator = FaultGenerator(draw, draft, prediction, space.capabilities)
+    draft = _with_drawn(draft, generator.sink_fault, sink_faults)
+    found = known if draft is scenario else repaired(draft, seed, known)
+    return None if found is None else found.scenario
+
+
+def _with_drawn(scenario: Scenario, draw_fault: Callable[[], Fault | None], times: int) -> Scenario:
+    """The scenario with so many faults more, as far as one is of use."""
+    drawn = tuple(fault for fault in (draw_fault() for _ in range(times)) if fault is not None)
+    return msgspec.structs.replace(scenario, faults=(*scenario.faults, *drawn)) if drawn else scenario
 
 
 def _scenario_without_faults(draw: Draw, seed: int, space: Space) -> Scenario:
@@ -118,7 +119,7 @@ def _scenario_without_faults(draw: Draw, seed: int, space: Space) -> Scenario:
         correlation=correlation,
         ids=ids,
         actions=draw.sample(SUBSCRIBABLE, draw.choice((1, 2, 3))) if filtered else SUBSCRIBABLE,
-        key=KEY if keyed else "",
+        key=draw.choice(KEYS) if keyed else "",
         replicas=draw.choice((2, 2, 3)) if space.has("replicas") and draw.chance(0.8) else 1,
         signing=_draw_signing(draw, timeout) if space.has("signatures") and draw.chance(0.4) else Signing(),
         latency=draw_latency(draw),
@@ -127,12 +128,24 @@ def _scenario_without_faults(draw: Draw, seed: int, space: Space) -> Scenario:
         webhooks={region: _draw_webhook(draw, region) for region in regions if draw.chance(0.04)},
         operations=draw_operations(draw, regions, timeout),
     )
+    if filtered:
+        scenario = _with_all_actions(scenario, draw)
     scenario = with_theme(scenario, draw, space.capabilities)
     if space.has("completed-late") and draw.chance(0.3):
         scenario = msgspec.structs.replace(scenario, notifies_late=True)
     if space.has("filters") and draw.chance(0.08):
         scenario = _filtered(scenario, draw)
     return _by_event_grid(scenario, draw) if space.has("event-grid") and draw.chance(0.1) else scenario
+
+
+def _with_all_actions(scenario: Scenario, draw: Draw) -> Scenario:
+    """Operations of which some are wanted and some are not: a filter is about both."""
+    actions = get_args(Action)
+    operations = [
+        msgspec.structs.replace(it, action=draw.choice(actions)) if draw.chance(0.5) else it
+        for it in scenario.operations
+    ]
+    return msgspec.structs.replace(scenario, operations=tuple(operations))
 
 
 def _filtered(scenario: Scenario, draw: Draw) -> Scenario:
@@ -166,7 +179,7 @@ def _by_event_grid(scenario: Scenario, draw: Draw) -> Scenario:
 
 def _draw_regions(draw: Draw) -> tuple[str, ...]:
     """Usually a few, sometimes more than eight."""
-    return draw.sample(REGIONS, draw.choice((1, 2, 2, 2, 3, 3, 3, 4) if draw.chance(0.9) else (5, 8, 12)))
+    return draw.sample(REGIONS, draw.choice((1, 2, 2, 2, 3, 3, 3, 4) if draw.chance(0.95) else (5, 9, 10)))
 
 
 def _draw_timeout(draw: Draw, longest: int) -> int:

@@ -49,10 +49,9 @@ class Interleaving:
     seed: int = 0  # fixes what the scenario leaves to chance, and the sample
     within_ms: int = WITHIN_MS  # how close deliveries must be to count as simultaneous
 
-    @property
-    def title(self) -> str:
-        """What is played, for people."""
-        return f"orders and schedules of {self.name}"
+    def title(self, runs: int) -> str:
+        """What so many runs are, for people."""
+        return f"{'order or schedule' if runs == 1 else 'orders and schedules'} of {self.name}"
 
     @property
     def words(self) -> Sequence[str]:

@@ -13,6 +13,9 @@ ID_FAMILIES: Sequence[Sequence[str]] = (
     ("x" * 64 + "a", "x" * 64 + "b", "x" * 64),
     ("y" * 127 + "a", "y" * 127 + "b", "y" * 128),
     ("z" * 239 + "a", "z" * 239 + "b"),
+    ("m" * 100 + "1" + "n" * 100, "m" * 100 + "2" + "n" * 100),
+    ("plumless", "buckeroo"),  # they have the same CRC-32
+    ("app", "app\N{VARIATION SELECTOR-16}"),
     ("team/app", "team_app", "team-app", "team.app"),
     ("a%2Fb", "a/b", "a%2fb", "a%252Fb"),
     ("a+b", "a b", "a%20b"),

@@ -17,16 +17,20 @@ from fanin.simulator.wire import Action, Quirk
 # The longest gap between operations, and between repetitions of one.
 GAPS_MS = (0, 0, 3, 50, SECOND, 30 * SECOND)
 # How often an operation of a series is repeated: few tell as much as many, and are played sooner.
-REPEATS = (2, 2, 3, 3, 4, 6, 10, 20)
+REPEATS = (2, 2, 2, 3, 3, 4, 6)
+# So many deliveries at most, of all operations: a run takes as long as it has deliveries.
+DELIVERIES_DRAWN_MAX = 16
 # How often an operation under a name that matters lacks a region: the less there is of it, the more it tells.
 _ONE_REGION_SILENT = 0.6
 
 
 def draw_operations(draw: Draw, regions: tuple[str, ...], timeout: int) -> tuple[Operation, ...]:
-    """One to six operations, at the same time or one after the other."""
+    """One to three operations or series of them, at the same time or one after the other."""
     apart = draw_gap(draw, timeout)
-    many = draw.choice((1, 1, 1, 1, 2, 2, 3, 5))
-    return tuple(draw_operation(draw, n, n * apart, regions, timeout) for n in range(many))
+    many = draw.choice((1, 1, 1, 1, 1, 2, 2, 3))
+    drawn = [draw_operation(draw, n, n * apart, regions, timeout) for n in range(many)]
+    most = max(1, DELIVERIES_DRAWN_MAX // (many * len(regions)))
+    return tuple(msgspec.structs.replace(it, repeat=min(it.repeat, most)) for it in drawn)
 
 
 def draw_gap(draw: Draw, timeout: int) -> int:

@@ -40,6 +40,9 @@ class Prediction:
         return max((it.at_ms for it in (*self.arrivals, *self.outcomes)), default=0)
 
 
+NOTHING_PREDICTED = Prediction((), (), 0, frozenset())
+
+
 def predict(scenario: Scenario, seed: int) -> Prediction:
     """Predict a run of the scenario with this seed."""
     profile = profile_of(scenario.sender)

@@ -20,8 +20,10 @@ from fanin.simulator.language.scenario import Scenario
 LATE_MS = 1_000  # how much later than predicted a notification may be sent
 REPEAT_MAX = 40  # of one operation
 DELIVERIES_MAX = 400  # counted as repetitions times regions
+# While a sink fault lasts, each notification is tried every few minutes: so long, divided by their number.
+HELD_MS_MAX = 4 * 86_400_000
 # A sender without a limit of attempts would send an invalid webhook ten thousand times.
-REFUSED_ATTEMPTS_MAX = 12
+REFUSED_ATTEMPTS_MAX = 5
 DOWN_MS_MAX = 600_000  # for such a sender, which tries every second
 
 
@@ -52,7 +54,7 @@ def repaired(draft: Scenario, seed: int, known: Repaired | None = None) -> Repai
         known: What the draft was made from, repaired with the same seed. If the draft sends the same, no
             other prediction is made.
     """
-    bounded = _with_limited_attempts(_with_few_deliveries(draft))
+    bounded = _with_limited_attempts(_with_short_sink_faults(_with_few_deliveries(draft)))
     scenario = accepted(bounded) or _with_accepted_faults(bounded)
     return None if scenario is None else _without_ineffective_faults(scenario, seed, known)
 
@@ -83,6 +85,19 @@ def _with_few_deliveries(draft: Scenario) -> Scenario:
         msgspec.structs.replace(it, repeat=min(it.repeat, most)) for it in draft.operations[:DELIVERIES_MAX]
     )
     return msgspec.structs.replace(draft, operations=operations)
+
+
+def _with_short_sink_faults(draft: Scenario) -> Scenario:
+    """Sink faults end before they have held very many attempts."""
+    many = sum(it.repeat for it in draft.operations)
+    return msgspec.structs.replace(draft, faults=tuple(_shortened(fault, many) for fault in draft.faults))
+
+
+def _shortened(fault: Fault, notifications: int) -> Fault:
+    if not isinstance(fault, SinkFault) or fault.until is None:
+        return fault
+    longest = HELD_MS_MAX // (1 if fault.about else max(1, notifications))
+    return msgspec.structs.replace(fault, until=min(fault.until, fault.since + longest))
 
 
 def _with_limited_attempts(draft: Scenario) -> Scenario:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fanin.harness.explore.runs import ExploredRun, ShrunkRun
+from fanin.harness.json_lines import LineError, decode, lines_of
 from fanin.harness.verdict import Exit, Finding, Validity
 from fanin.simulator.language.dump import dumps
 
@@ -58,6 +59,7 @@ type Line = Header | RunLine | Total
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Header | RunLine | Total)
+_TYPES = ("exploration", "run", "end")
 
 
 class ResultsError(Exception):
@@ -112,15 +114,15 @@ def load(path: Path) -> tuple[Header, list[RunLine]]:
         ResultsError: it cannot be read, or is something else.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = lines_of(path.read_bytes())
     except OSError as exc:
         raise ResultsError(f"{path}: {exc.strerror}") from exc
     header: Header | None = None
     runs: list[RunLine] = []
     for number, text in enumerate(lines, start=1):
         try:
-            line = _decoder.decode(text)
-        except msgspec.MsgspecError as exc:
+            line = decode(_decoder, _TYPES, text)
+        except LineError as exc:
             raise ResultsError(f"{path}:{number}: no line of an exploration: {exc}") from exc
         match line:
             case Header():
@@ -152,7 +154,8 @@ def merge(paths: Sequence[Path]) -> Results:
             if by_number.setdefault(run.number, run) != run:
                 raise ResultsError(f"{path}: run {run.number} has another result than in a file before it")
     runs_in_order = tuple(by_number[number] for number in sorted(by_number))
-    return Results(first, runs_in_order, tuple(_gaps(first, by_number)))
+    whole = msgspec.structs.replace(first, shard=1, of=1)
+    return Results(whole, runs_in_order, tuple(_gaps(first, by_number)))
 
 
 def _described(header: Header) -> str:

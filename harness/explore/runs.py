@@ -4,9 +4,11 @@ Rules of this file: a run depends on its scenario, its seed and its subject, and
 """
 
 import re
+import shlex
 import sys
+import textwrap
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from functools import partial
 from itertools import count
 from typing import NamedTuple, Protocol
@@ -18,9 +20,10 @@ from fanin.harness.explore.shrink import shrink
 from fanin.harness.explore.subject import Played, Subject
 from fanin.harness.history import FaultApplied, History
 from fanin.harness.parallel import run_ordered
-from fanin.harness.verdict import Finding, Validity
+from fanin.harness.verdict import Finding, Validity, Verdict, main_finding
 from fanin.harness.world import garbage
 from fanin.simulator.faults.aggregator import AggregatorFault
+from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.scenario import Scenario
 
 # How often a run that proves nothing is played again, without what kept it from proving anything.
@@ -29,6 +32,7 @@ SETTLED_AGAIN_MAX = 4
 _POOL_FROM = 32
 SHRINK_S_MAX = 5.0
 CANDIDATE_S_MAX = 2.0
+_DESCRIPTION_WIDTH = 66  # of the 72 columns that a terminal has at least; the rest is indentation
 _BLOCKS_TO_COLLECT = 10
 _blocks_played = count(1)  # in this process
 
@@ -47,6 +51,11 @@ class ExploredRun(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     validity: Validity
     findings: tuple[Finding, ...] = ()
     doubts: tuple[str, ...] = ()
+
+    @property
+    def finding(self) -> Finding:
+        """The main one of an invalid run."""
+        return main_finding(self.findings)
 
 
 class ShrunkRun(NamedTuple):
@@ -76,9 +85,8 @@ class Exploration(Protocol):
     def words(self) -> Sequence[str]:
         """The command that makes the exploration, without what says how many, how fast, or where to."""
 
-    @property
-    def title(self) -> str:
-        """What is played, for people: ``random scenarios``."""
+    def title(self, runs: int) -> str:
+        """What so many runs are, for people: ``random scenarios``."""
 
     def play_block(self, block: int, numbers: range) -> Iterator[ExploredRun]:
         """Play those runs of a block whose numbers are wanted."""
@@ -97,24 +105,40 @@ def settle(subject: Subject, scenario: Scenario, seed: int) -> Settled:
     """Play a scenario; while that proves nothing, leave out what kept it from that, and play again.
 
     A fault that took no effect, or two configurations under either of which an operation may have begun,
-    make a run ``unknown``. Where it cannot be repaired, the last one stands.
+    make a run ``unknown``. Where it cannot be repaired, the last one stands. A sink that fails when nothing
+    is sent to it takes nothing from what the run proves, so it is not played again without that.
     """
     settled = Settled(scenario, subject.play(scenario, seed))
     for _ in range(SETTLED_AGAIN_MAX):
         _, (history, verdict) = settled
         if verdict.validity is not Validity.UNKNOWN or history is None:
             break
-        if (less := _with_less_doubt(settled.scenario, history)) is None:
+        idle = _idle_faults(settled.scenario, history)
+        if _is_of_sink_alone(settled.scenario, idle, verdict.doubts):
+            settled = settled._replace(played=Played(history, Verdict(Validity.VALID)))
+            break
+        if (less := _with_less_doubt(settled.scenario, idle)) is None:
             break
         settled = Settled(less, subject.play(less, seed))
     return settled
 
 
-def _with_less_doubt(scenario: Scenario, history: History) -> Scenario | None:
-    """The scenario without the faults that never took effect; without some other one, where all did."""
+def _idle_faults(scenario: Scenario, history: History) -> list[int]:
+    """The indices of the faults that never took effect."""
     applied = {entry.fault for entry in history.entries if isinstance(entry, FaultApplied)}
-    effective = tuple(fault for index, fault in enumerate(scenario.faults) if index in applied)
-    if len(effective) < len(scenario.faults):
+    return [index for index in range(len(scenario.faults)) if index not in applied]
+
+
+def _is_of_sink_alone(scenario: Scenario, idle: Sequence[int], doubts: Sequence[str]) -> bool:
+    """Whether all doubts are about idle faults of the sink."""
+    about = tuple(f"fault {index + 1} (" for index in idle if isinstance(scenario.faults[index], SinkFault))
+    return all(doubt.startswith(about) for doubt in doubts)
+
+
+def _with_less_doubt(scenario: Scenario, idle: Sequence[int]) -> Scenario | None:
+    """The scenario without the faults that never took effect; without some other one, where all did."""
+    if idle:
+        effective = tuple(fault for index, fault in enumerate(scenario.faults) if index not in idle)
         return accepted(msgspec.structs.replace(scenario, faults=effective))
     if not scenario.faults:
         return None
@@ -126,7 +150,7 @@ def _with_less_doubt(scenario: Scenario, history: History) -> Scenario | None:
 
 def shrink_run(exploration: Exploration, run: ExploredRun) -> ShrunkRun:
     """Make the scenario of an invalid run smaller while it has the same finding, for some seconds."""
-    subject, found = exploration.subject, run.findings[0]
+    subject, found = exploration.subject, run.finding
     whole = exploration.scenario_of(run)
     wanted, played = shape(found, _names(whole)), 0
     end_s = time.monotonic() + SHRINK_S_MAX
@@ -148,10 +172,23 @@ def shrink_run(exploration: Exploration, run: ExploredRun) -> ShrunkRun:
         scenario,
         scenario=name,
         title=f"Breaks {finding.rule} with seed {seed}",
-        description=f"{finding.message}\nFound by: {' '.join(exploration.replay(run))}\n",
+        description=_description(finding, exploration.replay(run)),
         expect=(),
     )
     return ShrunkRun(scenario, seed, finding, played)
+
+
+def _description(finding: Finding, replay: Sequence[str]) -> str:
+    """What the scenario shows, in lines that fit a page, and the command that found it, in one."""
+    found = textwrap.wrap(
+        finding.message,
+        _DESCRIPTION_WIDTH,
+        break_long_words=False,
+        break_on_hyphens=False,
+        expand_tabs=False,
+        replace_whitespace=False,
+    )
+    return "\n".join([*found, f"Found by: {shlex.join(replay)}", ""])
 
 
 def shape(finding: Finding, names: Collection[str] = ()) -> tuple[str, ...]:
@@ -181,9 +218,22 @@ def _names(scenario: Scenario) -> list[str]:
     return [*scenario.regions, *(operation.name for operation in scenario.operations)]
 
 
+def share(exploration: Exploration, numbers: range, shard: tuple[int, int]) -> range:
+    """The blocks of one share; empty where there are fewer blocks than shares.
+
+    Args:
+        exploration: What will be played.
+        numbers: Of all runs.
+        shard: As for `explore`.
+    """
+    part, parts = shard
+    first, last = exploration.block_of(numbers.start), exploration.block_of(numbers.stop - 1)
+    return range(first + (part - 1 - first) % parts, last + 1, parts)
+
+
 def explore(
     exploration: Exploration, numbers: range, *, jobs: int | None = None, shard: tuple[int, int] = (1, 1)
-) -> Iterator[ExploredRun]:
+) -> Generator[ExploredRun]:
     """Play and judge runs in the order of their numbers, in up to ``jobs`` processes; None: one per core.
 
     Args:
@@ -197,12 +247,9 @@ def explore(
         ScenarioError: there is no such scenario.
         UnsimulatedError: the application cannot run in virtual time.
     """
-    part, parts = shard
-    first, last = exploration.block_of(numbers.start), exploration.block_of(numbers.stop - 1)
-    first += (part - 1 - first) % parts
     work = partial(_play_block, exploration, numbers)
     pool_from = 1 if len(numbers) >= _POOL_FROM else sys.maxsize
-    blocks = range(first, last + 1, parts)
+    blocks = share(exploration, numbers, shard)
     if jobs == 1:  # each run as it is made, not a block at a time
         for block in blocks:
             yield from exploration.play_block(block, numbers)

@@ -8,7 +8,7 @@ may be a variant of an earlier one of its own block that took new branches of th
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from fanin.harness.capabilities import DEFAULT_CAPABILITIES, missing_capabilities
 from fanin.harness.explore.branches import BranchWatch
@@ -37,13 +37,13 @@ class Search:
     subject: Subject = Subject()  # noqa: RUF009 - it is frozen
     variants_of: tuple[str, ...] = ()  # names or files, one drawn for each seed; empty: random scenarios
 
-    @property
-    def title(self) -> str:
-        """What is played, for people."""
+    def title(self, runs: int) -> str:
+        """What so many runs are, for people."""
         if not self.variants_of:
-            return "random scenarios"
+            return "random scenario" if runs == 1 else "random scenarios"
+        variants = "variant" if runs == 1 else "variants"
         few = len(self.variants_of) <= 3  # noqa: PLR2004 - names that fit a line
-        return f"variants of {', '.join(self.variants_of) if few else f'{len(self.variants_of)} scenarios'}"
+        return f"{variants} of {', '.join(self.variants_of) if few else f'{len(self.variants_of)} scenarios'}"
 
     @property
     def words(self) -> Sequence[str]:
@@ -65,15 +65,19 @@ class Search:
 
     def _learning_runs(self, seeds: range) -> Iterator[ExploredRun]:
         """Play the first seeds of a block, each run on its own or as a variant of one before it."""
-        watch = BranchWatch()
         kept: list[str] = []  # names of those that took a branch that none had taken before
-        for seed in seeds:
-            draw = Draw(seed, "parent")
-            parent = draw.choice(kept) if kept and _may_be_a_variant(seed) else ""
-            run, new = watch.new_branches(partial(self._run, seed, parent))
-            yield run
-            if new:
-                kept.append(f"{parent or 'random'}-{seed}")
+        last_variant = max(filter(_may_be_a_variant, seeds))
+        with BranchWatch() as watch:
+            for seed in seeds:
+                draw = Draw(seed, "parent")
+                parent = draw.choice(kept) if kept and _may_be_a_variant(seed) else ""
+                if seed >= last_variant:  # what this one reaches is of no more use
+                    yield self._run(seed, parent)
+                    continue
+                run, new = watch.new_branches(partial(self._run, seed, parent))
+                yield run
+                if new:
+                    kept.append(f"{parent or 'random'}-{seed}")
 
     def _run(self, seed: int, parent: str) -> ExploredRun:
         """Play and judge the scenario of one seed, or its variant of another random scenario."""
@@ -106,7 +110,7 @@ class Search:
     def _drawn(self, base: str, seed: int) -> Scenario:
         space = Space(capabilities=self.subject.available, timeout_ms_max=self.subject.timeout_ms_max)
         lacks = self.subject.lacks
-        drawn = vary(base_scenario(base, space), seed) if base else generate(seed, space)
+        drawn = vary(base_scenario(base, space), seed) if base else _descendant(seed, (), space)
         if not lacks:
             return drawn
         return repair(less := without_capabilities(drawn, lacks), seed) or less
@@ -130,10 +134,15 @@ def base_scenario(name: str, space: Space) -> Scenario:
     if (lineage := _LINEAGE.fullmatch(name)) is None:
         return _loaded(name)
     first, *later = map(int, lineage[1].removeprefix("-").split("-"))
-    scenario = generate(first, space)
-    for seed in later:
-        scenario = vary(scenario, seed)
-    return scenario
+    return _descendant(first, tuple(later), space)
+
+
+# A block varies what it has just drawn.
+@lru_cache(maxsize=2 * BLOCK)
+def _descendant(first: int, later: tuple[int, ...], space: Space) -> Scenario:
+    if not later:
+        return generate(first, space)
+    return vary(_descendant(first, later[:-1], space), later[-1])
 
 
 def pack() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from fanin.harness.capabilities import (
 )
 from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import History
+from fanin.harness.limits import limits_of
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Validity, Verdict
 from fanin.harness.world import garbage
@@ -51,6 +52,8 @@ class Subject:
     lacks: tuple[Capability, ...] = ()  # what it cannot do; no run needs it
     timeout_ms_max: int = TIMEOUT_MS_MAX  # of random scenarios; an application that polls needs a short one
     dialect: Dialect = CONTRACT  # how the application takes webhooks, and what it says
+    tolerance: int | None = None  # how late the application may act; None: as late as any
+    redelivery_grace: int | None = None  # … and how late after a fault of the sink
 
     @property
     def name(self) -> str:
@@ -74,7 +77,14 @@ class Subject:
         words += [word for name in self.lacks for word in ("--lacks", name)]
         if self.timeout_ms_max != TIMEOUT_MS_MAX:
             words += ["--timeout-max", format_duration(self.timeout_ms_max)]
-        return words
+        return words + self.limit_options()
+
+    def limit_options(self) -> list[str]:
+        """The options of a command line that say how late it may act."""
+        from fanin.simulator.durations import format_duration
+
+        limits = (("--tolerance", self.tolerance), ("--redelivery-grace", self.redelivery_grace))
+        return [it for name, ms in limits if ms is not None for it in (name, format_duration(ms))]
 
     def play(
         self,
@@ -125,6 +135,9 @@ class Subject:
                 seed=seed,
                 name=self.app,
                 dialect=self.dialect,
+                limits=limits_of(
+                    self.capabilities, tolerance=self.tolerance, redelivery_grace=self.redelivery_grace
+                ),
                 on_error=lambda error: errors.append(error.text),
             )
         if not self.bug:

@@ -36,10 +36,9 @@ class Sweep:
     seed: int = 0
     down_ms: int = DOWN_MS
 
-    @property
-    def title(self) -> str:
-        """What is played, for people."""
-        return f"crashes in {self.name}"
+    def title(self, runs: int) -> str:
+        """What so many runs are, for people."""
+        return f"{'crash' if runs == 1 else 'crashes'} in {self.name}"
 
     @property
     def words(self) -> Sequence[str]:

@@ -15,7 +15,7 @@ import msgspec
 
 from fanin.harness.capabilities import Capability
 from fanin.harness.explore.draw import Draw
-from fanin.harness.explore.faults import DAY, HOUR, SECOND, TRIES
+from fanin.harness.explore.faults import DAY, HOUR, SECOND, SINK_FAULT_MS_MAX, TRIES, longest_outage_ms
 from fanin.harness.explore.odd_names import (
     ID_FAMILIES,
     IMAGE_FAMILIES,
@@ -24,24 +24,27 @@ from fanin.harness.explore.odd_names import (
     SEPARATORS,
 )
 from fanin.harness.explore.operations import draw_gap, draw_operations, draw_single_operations
-from fanin.simulator.faults.aggregator import kill
+from fanin.simulator.faults.aggregator import kill, reconfigure
 from fanin.simulator.faults.delivery import DeliveryFault, Selection
 from fanin.simulator.faults.fault import Fault
 from fanin.simulator.faults.registry import kinds
 from fanin.simulator.faults.sink import SinkFault, SinkWindow
 from fanin.simulator.faults.step import Step, StepTrigger
 from fanin.simulator.faults.transport import copies
-from fanin.simulator.language.scenario import Operation, Scenario
+from fanin.simulator.language.scenario import Operation, Scenario, Webhook
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import Action, Quirk
 
 THEMED = 0.6  # of all scenarios
-KEY = "open-sesame"
+# Of some a URL encodes characters, and bcrypt compares the first 72 bytes alone.
+KEYS = ("open-sesame", "Open+sesame/4Q==", "Open+sesame/4Q==" * 5)
 # An outcome is remembered for so long; a used id may be used again after that.
 RETENTION_MS = 7 * DAY
 _DIGEST = f"sha256:{'0' * 63}"
-_CROWD = range(9, 25)  # more than a pool of eight workers holds
-_DOWN_MS_MAX = DAY
+_CROWD = range(9, 13)  # more than a pool of eight workers holds
+_LONG_IMAGE = f"team/{'long-' * 24}app:{'1.' * 60}0"  # within what the registry allows
+_PADDINGS = (0, 0, 0, 0, 0, 0, 20_000, 200_000)  # characters; frameworks limit bodies to 16 or 100 KiB
+_WITH_CHARSET = "application/json; charset=utf-8"
 
 
 class Theme(NamedTuple):
@@ -131,6 +134,20 @@ def _same_image_again(draw: Draw, scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(_with_operations(scenario, drawn), correlation="image")
 
 
+def _same_image_with_another_region(draw: Draw, scenario: Scenario) -> Scenario:
+    """An image that is pushed again when a region more is expected than before."""
+    first, *others = draw.sample(scenario.regions, len(scenario.regions))
+    again = _same_image_again(draw, scenario)
+    if not others:
+        return again
+    again = msgspec.structs.replace(again, expects=(first, *others[1:]))
+    if draw.chance(1 / 2):
+        return again  # a restart may come as any other fault does
+    *_, before, last = again.operations
+    between = draw.duration(before.at + 1, last.at - 1)
+    return _with_fault(again, reconfigure(between, scenario.regions))
+
+
 def _some_late(operation: Operation, draw: Draw, scenario: Scenario) -> dict[str, Delay | None]:
     if draw.chance(1 / 2):
         return {region: Delay(fixed=draw.duration(0, 2 * SECOND)) for region in scenario.regions}
@@ -165,7 +182,7 @@ def _begins_refused(draw: Draw, scenario: Scenario) -> Scenario:
 
 
 def _begins_with_wrong_key(draw: Draw, scenario: Scenario) -> Scenario:
-    keyed = msgspec.structs.replace(scenario, key=KEY)
+    keyed = msgspec.structs.replace(scenario, key=draw.choice(KEYS))
     return _with_first_refused(draw, keyed, lambda kind: kind.requires == ("function-keys",))
 
 
@@ -187,22 +204,25 @@ def _with_first_refused(
     refused = next((it for it in drawn if it.never_succeeds(timeout)), None)
     if refused is None:
         return scenario
-    return _with_fault(_with_operations(scenario, (*scenario.operations[:2], about)), refused)
+    return _with_fault(_with_operations(scenario, (*scenario.operations[:1], about)), refused)
 
 
 def _odd_payloads(draw: Draw, scenario: Scenario) -> Scenario:
-    """Every action, pushes without a tag, and payloads that lack what is optional."""
-    images = ("team/app@", "team/app:1.4.2", "charts:web-5.4.0.tgz", "charts/web:5.4.0")
+    """Every action, pushes without a tag, long names and bodies, and what may lack or come besides."""
+    images = ("team/app@", "team/app:1.4.2", "charts:web-5.4.0.tgz", "charts/web:5.4.0", _LONG_IMAGE)
     drawn = [
         msgspec.structs.replace(
             it,
             image=draw.choice(images),
             action=draw.choice(("push", "push", *get_args(Action))),
             quirks=draw.sample(get_args(Quirk), draw.choice((0, 1, 2, 3))),
+            padding=draw.choice(_PADDINGS),
         )
         for it in _singles(draw, scenario, draw.choice((2, 3, 4)))
     ]
-    return _with_operations(scenario, drawn)
+    with_charset = {draw.choice(scenario.regions): Webhook(headers={"Content-Type": _WITH_CHARSET})}
+    webhooks = scenario.webhooks if draw.chance(2 / 3) else {**scenario.webhooks, **with_charset}
+    return msgspec.structs.replace(_with_operations(scenario, drawn), webhooks=webhooks)
 
 
 # --- the sink, and outages ---
@@ -210,6 +230,7 @@ def _odd_payloads(draw: Draw, scenario: Scenario) -> Scenario:
 
 def _crowd_at_the_sink(draw: Draw, scenario: Scenario) -> Scenario:
     """Many notifications that the sink holds up, and a few others, which must not wait for them."""
+    scenario = _with_regions(draw, scenario, scenario.regions[:2])
     soon, home = _soon(draw, scenario), scenario.regions[0]
     crowd = Operation(
         image="team/crowd:1.0.{n}", name="crowd", home=home, reaches=soon, repeat=draw.choice(_CROWD),
@@ -217,20 +238,20 @@ def _crowd_at_the_sink(draw: Draw, scenario: Scenario) -> Scenario:
     )  # fmt: skip
     others = Operation(
         image="team/app:1.0.{n}", name="others", at=draw.duration(SECOND, 5 * SECOND), home=home,
-        reaches=soon, repeat=draw.choice((2, 5)), every=SECOND,
+        reaches=soon, repeat=draw.choice((2, 3)), every=SECOND,
     )  # fmt: skip
-    until = draw.duration(30 * SECOND, 600 * SECOND)
+    until = draw.duration(2 * SECOND, 30 * SECOND)
     about = _with_operations(scenario, (crowd, others))
     return _with_fault(about, _at_the_sink(draw, SinkWindow(0, until, crowd.name, until)))
 
 
-def _sink_fails_for_hours(draw: Draw, scenario: Scenario) -> Scenario:
-    """The sink takes nothing of what is decided soon, for one hour to six."""
+def _sink_fails_for_an_hour(draw: Draw, scenario: Scenario) -> Scenario:
+    """The sink takes nothing of what is decided soon, for an hour to an hour and a half."""
     about = msgspec.structs.replace(
         _singles(draw, scenario, 1)[0], name="refused", action="push", reaches=_soon(draw, scenario)
     )
-    others = draw_operations(draw, scenario.regions, scenario.timeout)[:2]
-    until = draw.duration(HOUR, 6 * HOUR)
+    others = draw_operations(draw, scenario.regions, scenario.timeout)[:1]
+    until = draw.duration(HOUR, SINK_FAULT_MS_MAX)
     fault = _at_the_sink(draw, SinkWindow(0, until, about.name, until))
     return _with_fault(_with_operations(scenario, (*others, about)), fault)
 
@@ -247,7 +268,7 @@ def _at_the_sink(draw: Draw, window: SinkWindow) -> SinkFault:
 
 def _down_over_the_deadline(draw: Draw, scenario: Scenario) -> Scenario:
     """A crash at an outcome that is not reported yet, and the deadline passes before the next start."""
-    timeout = min(scenario.timeout, _DOWN_MS_MAX)
+    timeout = min(scenario.timeout, longest_outage_ms(scenario) // 2)
     reaches: dict[str, Delay | None] = {
         region: Delay(fixed=draw.duration(0, max(1, timeout - SECOND))) for region in scenario.regions
     }
@@ -310,12 +331,13 @@ THEMES: Sequence[Theme] = (
     Theme(_alike_regions, 3),
     Theme(_alike_images, 4, ("image-correlation",)),
     Theme(_same_image_again, 3, ("image-correlation",)),
+    Theme(_same_image_with_another_region, 2, ("image-correlation", "reconfiguration")),
     Theme(_used_id, 3),
     Theme(_remembered, 2),
     Theme(_begins_refused, 3),
     Theme(_begins_with_wrong_key, 2, ("function-keys",)),
     Theme(_odd_payloads, 2),
     Theme(_crowd_at_the_sink, 2),
-    Theme(_sink_fails_for_hours, 2),
+    Theme(_sink_fails_for_an_hour, 2),
     Theme(_down_over_the_deadline, 2, ("process",)),
 )

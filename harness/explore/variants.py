@@ -13,13 +13,14 @@ import msgspec
 from fanin.harness.capabilities import DEFAULT_CAPABILITIES, required_capabilities
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.edit import changed, durations, without_operations, without_region
-from fanin.harness.explore.faults import EDGES_MS, SECOND, FaultGenerator
+from fanin.harness.explore.faults import EDGES_MS, SECOND, SINK_FAULT_MS_MAX, FaultGenerator
 from fanin.harness.explore.generate import REGIONS, TIMEOUT_MS_MAX, draw_latency, draw_sender
-from fanin.harness.explore.operations import draw_reaches
+from fanin.harness.explore.operations import REPEATS, draw_reaches
 from fanin.harness.explore.predict import predict
 from fanin.harness.explore.repair import repaired
 from fanin.harness.targets.scale import scaled
 from fanin.simulator.faults.fault import Fault
+from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.language.scenario import Operation, Scenario
 from fanin.simulator.shapes import Delay
 from fanin.simulator.wire import Action, Quirk, normalise_region
@@ -65,7 +66,19 @@ def _base_without_expectations(base: Scenario, seed: int) -> Scenario:
 def _scale_everything(draw: Draw, scenario: Scenario, _seed: int) -> Scenario:
     """Scale all times to another timeout, except the network's latency."""
     longest = draw.choice((60 * SECOND, TIMEOUT_MS_MAX))
-    return msgspec.structs.replace(scaled(scenario, draw.duration(SECOND, longest)), latency=scenario.latency)
+    found = scaled(scenario, draw.duration(SECOND, longest))
+    faults = tuple(map(_no_longer, found.faults, scenario.faults))
+    return msgspec.structs.replace(found, latency=scenario.latency, faults=faults)
+
+
+def _no_longer(fault: Fault, before: Fault) -> Fault:
+    """The scaled fault; one of the sink keeps its length if it would be long."""
+    if not isinstance(fault, SinkFault) or not isinstance(before, SinkFault):
+        return fault
+    if fault.until is None or before.until is None:
+        return fault
+    longest = max(SINK_FAULT_MS_MAX, before.until - before.since)
+    return msgspec.structs.replace(fault, until=min(fault.until, fault.since + longest))
 
 
 def _change_timeout(draw: Draw, scenario: Scenario, _seed: int) -> Scenario:
@@ -91,8 +104,9 @@ def _change_correlation(_draw: Draw, scenario: Scenario, _seed: int) -> Scenario
 
 
 def _add_a_region(draw: Draw, scenario: Scenario, _seed: int) -> Scenario:
-    known = set(map(normalise_region, scenario.regions))
-    new = [region for region in REGIONS if normalise_region(region) not in known]
+    # Some aggregators refuse two names that differ in blanks alone, as ours does.
+    known = {"".join(normalise_region(region).split()) for region in scenario.regions}
+    new = [region for region in REGIONS if "".join(normalise_region(region).split()) not in known]
     return (
         msgspec.structs.replace(scenario, regions=(*scenario.regions, draw.choice(new))) if new else scenario
     )
@@ -148,7 +162,7 @@ def _repeat_an_operation(draw: Draw, scenario: Scenario, _seed: int) -> Scenario
     image = (
         operation.image if "{n}" in operation.image or "@" in operation.image else operation.image + ".{n}"
     )
-    often = msgspec.structs.replace(operation, repeat=draw.choice(range(2, 30)), every=every, image=image)
+    often = msgspec.structs.replace(operation, repeat=draw.choice(REPEATS), every=every, image=image)
     return changed(scenario, ("operations", n), often)
 
 

@@ -14,13 +14,13 @@ from tests.harness.explore.scenarios import push
 
 def test_a_judgement_like_one_before_it_takes_no_new_branch() -> None:
     """A judgement of another kind takes new branches."""
-    watch = BranchWatch()
     quiet = Subject().play(push(), 0).history
     lossy = Subject().play(push(faults=(Drop(region="eastus"), Duplicate())), 0).history
     assert quiet is not None
     assert lossy is not None
 
-    taken = [watch.new_branches(partial(judge, it))[1] for it in (quiet, quiet, lossy, lossy)]
+    with BranchWatch() as watch:
+        taken = [watch.new_branches(partial(judge, it))[1] for it in (quiet, quiet, lossy, lossy)]
 
     assert taken[0] > taken[2] > 0
     assert taken[1] == taken[3] == 0
@@ -31,7 +31,11 @@ def test_a_new_watch_knows_nothing() -> None:
     history = Subject().play(push(), 0).history
     assert history is not None
 
-    first, second = (BranchWatch().new_branches(lambda: judge(history)) for _ in range(2))
+    found = []
+    for _ in range(2):
+        with BranchWatch() as watch:
+            found.append(watch.new_branches(lambda: judge(history)))
+    first, second = found
 
     assert first == second
     assert first[0] == judge(history)
@@ -41,4 +45,18 @@ def test_without_a_tool_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
     """A debugger and a profiler may have them all."""
     monkeypatch.setattr(branches, "_tool", lambda: None)
 
-    assert BranchWatch().new_branches(lambda: 7) == (7, 0)
+    with BranchWatch() as watch:
+        assert watch.new_branches(lambda: 7) == (7, 0)
+
+
+def test_what_is_judged_between_two_looks_is_not_counted() -> None:
+    """A run that is made smaller meanwhile teaches the search nothing."""
+    quiet = Subject().play(push(), 0).history
+    lossy = Subject().play(push(faults=(Drop(region="eastus"), Duplicate())), 0).history
+    assert quiet is not None
+    assert lossy is not None
+
+    with BranchWatch() as watch:
+        watch.new_branches(partial(judge, quiet))
+        judge(lossy)
+        assert watch.new_branches(partial(judge, lossy))[1] > 0

@@ -7,7 +7,14 @@ import pytest
 
 from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.generate import generate
-from fanin.harness.explore.repair import DELIVERIES_MAX, REPEAT_MAX, accepted, repair, repaired
+from fanin.harness.explore.repair import (
+    DELIVERIES_MAX,
+    HELD_MS_MAX,
+    REPEAT_MAX,
+    accepted,
+    repair,
+    repaired,
+)
 from fanin.harness.explore.variants import CHANGES
 from fanin.simulator.faults.aggregator import Crash
 from fanin.simulator.faults.request import Malform, UnknownRegion
@@ -93,6 +100,20 @@ def test_there_are_only_so_many_deliveries() -> None:
     assert [it.repeat for it in once.operations] == [REPEAT_MAX]
     assert often is not None
     assert sum(it.repeat for it in often.operations) * len(often.regions) <= DELIVERIES_MAX
+
+
+def test_a_sink_fault_holds_no_more_attempts_than_can_be_played_soon() -> None:
+    """One operation's may last long enough for its notification to be given up."""
+    month = 30 * 86_400_000
+    alone, of_all = SinkHangs(until=month, operation="op1"), SinkHangs(since=1, until=month)
+    found = [repair(push(operations=(Operation(repeat=2, image="a:{n}", name="op1"),), faults=(it,)), 0)
+             for it in (alone, of_all, SinkHangs())]  # fmt: skip
+
+    assert [it.faults for it in found if it] == [
+        (SinkHangs(until=HELD_MS_MAX, operation="op1"),),
+        (SinkHangs(since=1, until=1 + HELD_MS_MAX // 2),),
+        (SinkHangs(),),
+    ]
 
 
 def _written_and_read(draft: Scenario) -> Scenario | None:

@@ -62,7 +62,10 @@ def test_the_same_share_twice_is_one(tmp_path: Path) -> None:
     [
         ("", "no line says what was explored"),
         ("{}", ":1: no line of an exploration"),
-        ("text", ":1: no line of an exploration"),
+        ("text", ":1: no line of an exploration: no JSON: invalid character"),
+        ('{"a":' * 100_000, ":1: no line of an exploration: nested too deeply"),
+        (f"\ufeff{encode(HEADER)}\n\n", ":2: no line of an exploration: the line is empty"),
+        ('{"type":"note"}', "'note' is no type of a line here; 'type' is one of exploration, run, end"),
     ],
 )
 def test_what_holds_no_results_is_refused(tmp_path: Path, content: str, complaint: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from fanin.harness.explore.runs import kind, settle, shape, without_particulars
 from fanin.harness.explore.subject import Subject
-from fanin.harness.verdict import Finding, Rule, Validity
+from fanin.harness.verdict import Finding, Rule, Validity, Verdict
 from fanin.simulator.faults.aggregator import Crash
 from fanin.simulator.faults.sink import SinkRefuses
 from fanin.simulator.faults.transport import Drop
@@ -29,6 +29,27 @@ def test_a_run_that_proves_something_is_left_as_it_is() -> None:
     draft = push(faults=(SinkRefuses(until=5_000),))
 
     assert settle(OURS, draft, 0).scenario == draft
+
+
+def test_a_sink_that_fails_when_nothing_is_sent_to_it_takes_nothing_from_what_a_run_proves() -> None:
+    """The run is not played again without that."""
+    draft = push(faults=(Drop(region="eastus"), SinkRefuses(since=1, until=2)))
+
+    settled = settle(OURS, draft, 0)
+
+    assert settled.scenario == draft
+    assert settled.played.verdict == Verdict(Validity.VALID)
+
+
+def test_a_sink_that_fails_in_vain_excuses_no_other_doubt() -> None:
+    """The crash that never came is left out, and the sink's fault with it."""
+    never = Crash(step="after-notify", operation="op1", nth=9)
+    draft = push(faults=(SinkRefuses(since=1, until=2), Drop(region="eastus"), never))
+
+    settled = settle(OURS, draft, 0)
+
+    assert settled.scenario.faults == (Drop(region="eastus"),)
+    assert settled.played.verdict.validity is Validity.VALID
 
 
 def test_where_nothing_can_be_repaired_the_run_stays_unknown() -> None:

@@ -84,3 +84,10 @@ def test_what_it_lacks_is_not_available() -> None:
     assert "signatures" not in Subject(app="a:b").available
     assert {"signatures"} < Subject(app="a:b", capabilities=("signatures",)).available
     assert "process" not in Subject(lacks=("process",)).available
+
+
+def test_how_late_it_may_act_is_said_again_in_commands() -> None:
+    """Otherwise what is replayed would be judged more strictly."""
+    subject = Subject(app="a:b", tolerance=11_000, redelivery_grace=1_200_000)
+
+    assert subject.options() == ["--app", "a:b", "--tolerance", "11s", "--redelivery-grace", "20m"]

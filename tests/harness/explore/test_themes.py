@@ -11,7 +11,8 @@ from fanin.harness.explore.draw import Draw
 from fanin.harness.explore.generate import generate
 from fanin.harness.explore.odd_names import ID_FAMILIES, IMAGE_FAMILIES, REGION_FAMILIES
 from fanin.harness.explore.repair import accepted
-from fanin.harness.explore.themes import RETENTION_MS, THEMES, Theme, with_theme
+from fanin.harness.explore.themes import KEYS, RETENTION_MS, THEMES, Theme, with_theme
+from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import parse_image
 from tests.harness.explore.scenarios import push
@@ -103,6 +104,39 @@ def test_one_image_is_pushed_several_times() -> None:
     assert all(len({it.at for it in scenario.operations}) > 1 for scenario in drawn)
 
 
+def test_an_image_is_pushed_again_with_a_region_that_is_not_expected_at_first() -> None:
+    """A restart with that region comes as a fault."""
+    drawn = about("_same_image_with_another_region")
+
+    assert all(len({it.image for it in scenario.operations}) == 1 for scenario in drawn)
+    assert all(0 < len(scenario.expects) < len(scenario.regions) for scenario in drawn)
+    assert all(set(scenario.expects) < set(scenario.regions) for scenario in drawn)
+    planned = [it for it in drawn if it.faults]
+    assert len(drawn) / 4 < len(planned) < len(drawn)
+    for scenario in planned:
+        *_, before, last = scenario.operations
+        (restart,) = scenario.faults
+        assert isinstance(restart, AggregatorFault)
+        assert before.at < restart.at_ms < last.at
+        assert set(restart.new_regions) == set(scenario.regions)
+
+
+def test_payloads_are_odd_in_their_length_and_in_their_type_as_well() -> None:
+    """Names that a column would cut, bodies that a framework would refuse, a charset beside the type."""
+    drawn = about("_odd_payloads")
+    operations = [it for scenario in drawn for it in scenario.operations]
+
+    assert any(len(parse_image(it.image).repository) > 100 for it in operations)
+    assert {0, 20_000, 200_000} <= {it.padding for it in operations}
+    webhooks = [it for scenario in drawn for it in scenario.webhooks.values()]
+    assert any(it.headers.get("Content-Type", "").endswith("charset=utf-8") for it in webhooks)
+
+
+def test_a_key_may_have_characters_that_a_url_encodes() -> None:
+    """And need not."""
+    assert {it.key for it in about("_begins_with_wrong_key")} == set(KEYS)
+
+
 def test_a_used_id_comes_back_at_once_and_after_the_retention() -> None:
     """Both are right then, and a new operation waits for all of its regions."""
     last = [scenario.operations[1].at for scenario in about("_used_id")]
@@ -150,9 +184,9 @@ def test_a_crowd_waits_at_the_sink_and_others_do_not() -> None:
         assert scenario.operations[1].name == "others"
 
 
-def test_the_sink_fails_for_hours_with_every_status() -> None:
+def test_the_sink_fails_for_an_hour_with_every_status() -> None:
     """Of the operation that is decided soon."""
-    faults = [fault for scenario in about("_sink_fails_for_hours") for fault in scenario.faults]
+    faults = [fault for scenario in about("_sink_fails_for_an_hour") for fault in scenario.faults]
 
     assert min(fault.ends_ms for fault in faults) >= 3_600_000
     assert len({fault.tag for fault in faults}) > 1

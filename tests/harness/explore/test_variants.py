@@ -53,3 +53,12 @@ def test_a_scenario_in_which_nothing_is_acknowledged_has_no_variants() -> None:
 
     with pytest.raises(ValueError, match="a has no variants: no delivery in it is ever acknowledged"):
         vary(silent, 0)
+
+
+def test_no_region_is_added_that_differs_from_another_in_blanks_alone() -> None:
+    """Some aggregators refuse two such names, and the run would prove nothing."""
+    base = push(regions=("East US 2", "centralus"), operations=(Operation(),))
+
+    for seed in range(300):
+        bare = ["".join(region.casefold().split()) for region in vary(base, seed).regions]
+        assert len(set(bare)) == len(bare)
