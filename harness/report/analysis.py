@@ -42,6 +42,19 @@ class OperationAnalysis:
     attempt_outcomes: dict[int, AttemptOutcome] = field(default_factory=dict)  # by attempt number
     counted: dict[str, int] = field(default_factory=dict)  # by region: when its 2xx came
     unsent: list[Unsent] = field(default_factory=list)
+    _departures: list[int] | None = None
+
+    def only_repeats(self, received: Notification) -> bool:
+        """Whether its outcome and its key, and those of all before it, are those of the first.
+
+        A sink that fails for days is sent tens of thousands, so nothing here looks at all of them for each.
+        """
+        if self._departures is None:
+            self._departures = [
+                _departure(self.records.notifications),
+                _departure(self.records.late_completions),
+            ]
+        return received.index < self._departures[received.is_late_completion]
 
     @property
     def indefinite(self) -> set[str]:
@@ -62,6 +75,19 @@ class OperationAnalysis:
         """When a timer for that deadline was set: not before anything was sent, though clocks differ."""
         first = min((attempt.sent.at for attempt in self.records.attempts), default=0)
         return max(deadline - self.scenario.timeout, first)
+
+
+def _departure(notifications: list[Notification]) -> int:
+    """The index of the first that has another outcome or another key than the first of all."""
+    for received in notifications:
+        if _stated(received) != _stated(notifications[0]):
+            return received.index
+    return FOREVER
+
+
+def _stated(received: Notification) -> tuple[str | None, str]:
+    outcome = received.body.raw_outcome
+    return received.received.key, outcome if isinstance(outcome, str) else ""
 
 
 @dataclass(slots=True)

@@ -3,9 +3,10 @@
 Rules of this file: sentences are broken into lines and never cut, because the output may be a file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from operator import itemgetter
 
-from fanin.harness.known_bugs import KNOWN_BUGS
+from fanin.harness.report.causes import causes
 from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
 from fanin.harness.report.representatives import grouped
 from fanin.harness.results import Card, Judged, RuleResult, Skipped, rule_results
@@ -41,33 +42,35 @@ def scenario_lines(result: Judged | Skipped, *, width: int = WIDTH) -> Iterator[
 def card_lines(card: Card, *, width: int = WIDTH) -> Iterator[Line]:
     """The rules, each kept or broken with its evidence, notes and causes. The scenarios come before it."""
     yield line("")
-    yield line(f"{card.target} and the contract (docs/contract.md):", Tone.STRONG)
+    heading = wrap(f"{card.target} and the contract (docs/contract.md):", width, hanging="    ")
+    yield from (line(part, Tone.STRONG) for part in heading)
     yield line("")
     for it in rule_results(card):
         yield from _rule_lines(it, width)
     yield from note_lines(card, width=width)
     yield from _cause_lines(card, width)
     yield line("")
-    yield sum_line(card)
+    yield from sum_lines(card, width)
+
+
+def sum_lines(card: Card, width: int = WIDTH) -> Iterator[Line]:
+    """`sum_line`, broken into lines."""
+    (word, tone), (text, _) = sum_line(card)
+    first, *rest = wrap(f"{word}{text}", width, hanging="    ")
+    yield (word, tone), (first.removeprefix(word), Tone.PLAIN)
+    yield from map(line, rest)
 
 
 def note_lines(card: Card, *, width: int = WIDTH) -> Iterator[Line]:
     """What was noticed besides the verdicts."""
-    notes = [f"{result.name}: {note}" for result in card.judged for note in result.all_notes]
+    said = [(note, result.name) for result in card.judged for note in result.all_notes]
+    # What is the same of several is said once.
+    alike = grouped(said, itemgetter(0))
+    notes = [f"{', '.join(dict.fromkeys(name for _, name in group))}: {group[0][0]}" for group in alike]
     for note in (*card.notes, *notes):
         yield line("")
         for part in f"note: {note}".splitlines():
             yield from (line(text) for text in wrap(part, width, hanging="    "))
-
-
-def begin_with(results: Sequence[Judged]) -> Judged:
-    """The one whose history is the shortest to read."""
-    return min(results, key=lambda result: len(result.history.entries))
-
-
-def failures(card: Card) -> list[Judged]:
-    """The scenarios that got another verdict than they state."""
-    return [result for result in card.judged if not result.as_stated]
 
 
 def sum_line(card: Card) -> Line:
@@ -104,23 +107,7 @@ def _tabular(indent: str, kind: str, name: str, why: str, width: int) -> Iterato
 
 
 def _cause_lines(card: Card, width: int) -> Iterator[Line]:
-    """The failures by the bug that they look like, the most frequent first."""
-    found = [result for result in failures(card) if result.verdict.findings]
-    groups = sorted(grouped(found, _resemblance), key=len, reverse=True)
-    for nth, group in enumerate(groups):
+    for nth, text in enumerate(causes(card)):
         if nth == 0:
             yield line("")
-        number = _resemblance(group[0])
-        several = f"{len(group)} runs look" if len(group) > 1 else "1 run looks"
-        what = f"like {number}: {KNOWN_BUGS[number].cause}" if number else "like no known bug"
-        first = begin_with(group)
-        text = f"{several} {what}; begin with {first.name}"
-        if first.errors:
-            text += f", where it raised, in {first.errors[0].partition('\n')[0]}"
         yield from (line(part, Tone.ODD) for part in wrap(text, width, hanging="    "))
-
-
-def _resemblance(result: Judged) -> str:
-    """The number of the bug that a failure looks like most; empty where it looks like none."""
-    named = (number for finding in result.verdict.findings for number in finding.looks_like)
-    return next((number for number in named if number in KNOWN_BUGS), "")

@@ -83,7 +83,7 @@ class EvidenceText:
         missing = record_text.stated_missing(received)
         named = f", missing {listed(missing)}" if missing else ""
         key = f"key {shorten(entry.key, _KEY_SHOWN)}" if entry.key else "no key"
-        return f"sink: {name} {record_text.stated_outcome(received) or 'unreadable'}{named} ({key})"
+        return f"sink: {name} {record_text.outcome_words(received)}{named} ({key})"
 
     def _run_words(self, entry: TargetState | FaultApplied | End) -> str:
         match entry:

@@ -118,7 +118,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int = WIDTH, *, indent: str = "", hanging: str = "") -> list[str]:
-    """Break text into lines no wider than ``width``; only a word that is longer is broken."""
+    """Break text into lines no wider than ``width``; only a longer word is broken, behind a hyphen."""
     lines = textwrap.wrap(
         text,
         width,
@@ -127,8 +127,16 @@ def wrap(text: str, width: int = WIDTH, *, indent: str = "", hanging: str = "") 
         break_on_hyphens=False,
         break_long_words=False,
     )
-    cut = [line[start : start + width] for line in lines for start in range(0, len(line), width)]
-    return cut or [indent]
+    return [part for text in lines for part in _cut(text, width)] or [indent]
+
+
+def _cut(text: str, width: int) -> Iterator[str]:
+    while len(text) > width:
+        end = text.rfind("-", 1, width) + 1 or width
+        yield text[:end]
+        text = text[end:]
+    if text:
+        yield text
 
 
 def in_columns(rows: Sequence[tuple[str, str]], *, indent: str = "", width: int = WIDTH) -> Iterator[Line]:

@@ -6,7 +6,8 @@ Rules of this file: pure; what a target says about itself is shown as code, so t
 from collections.abc import Callable, Iterator
 
 from fanin.harness.history import History
-from fanin.harness.report.card_text import failures, sum_line
+from fanin.harness.report.card_text import sum_line
+from fanin.harness.report.causes import causes, failures
 from fanin.harness.report.line import clean, plain
 from fanin.harness.results import Card, Judged, RuleResult, rule_results
 
@@ -36,6 +37,9 @@ def _lines(card: Card, replay: Callable[[History], str]) -> Iterator[str]:
             yield from _failure(result, replay)
         if len(failed) > _FAILURES_MAX:
             yield f"- … and {len(failed) - _FAILURES_MAX} more"
+    for nth, text in enumerate(causes(card)):
+        yield from () if nth else ("", "### What is behind it", "")
+        yield f"- {_escaped(text)}"
     if card.skipped:
         yield ""
         yield f"Skipped: {', '.join(f'`{it.name}` ({", ".join(it.lacks) or it.why})' for it in card.skipped)}"

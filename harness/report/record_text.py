@@ -72,7 +72,9 @@ def response(analysis: RunAnalysis, attempt: Attempt, ended: AttemptEnded) -> Wo
     """How an attempt ended, and what follows from that."""
     if ended.status is None:
         return _no_response(analysis, attempt, ended)
-    refused = (", refused", "", Tone.GOOD) if attempt.invalid_because else (", refused!", " !", Tone.BAD)
+    # A region that is expected at another time than its operation began may be refused.
+    is_right = attempt.invalid_because or attempt.maybe_unexpected
+    refused = (", refused", "", Tone.GOOD) if is_right else (", refused!", " !", Tone.BAD)
     words, suffix, tone = {
         AttemptOutcome.COUNTED: ("", "", Tone.GOOD),
         AttemptOutcome.NO_EFFECT: (", nothing to do", "", Tone.GOOD),
@@ -103,21 +105,20 @@ def _no_response(analysis: RunAnalysis, attempt: Attempt, ended: AttemptEnded) -
 def notification(analysis: RunAnalysis, received: Notification) -> tuple[str, Tone]:
     """What a notification states, its key when that is new, and whether it can be right at all."""
     key, operation = received.received.key, analysis.notified_operation(received)
-    outcome = stated_outcome(received) or ("not JSON" if received.received.body is None else "no outcome")
+    outcome = outcome_words(received)
     named = f"key {shorten(key, _KEY_SHOWN)}" if key else "no key!"
     if operation is None:
         return f"{outcome} of no known operation, {named}", Tone.BAD
     records = operation.records
-    notifications = records.late_completions if received.is_late_completion else records.notifications
-    earlier = notifications[: notifications.index(received)]
+    first = (records.late_completions if received.is_late_completion else records.notifications)[0]
     missing = stated_missing(received)
     words = outcome + (f", missing {listed(missing, 2)}" if missing else "")
-    if not earlier:
+    if received.index == first.index:
         known = received.body.outcome or received.is_late_completion
         return f"{words}, {named}", Tone.GOOD if known and key else Tone.BAD
-    if all(stated_outcome(one) == stated_outcome(received) and one.received.key == key for one in earlier):
+    if operation.only_repeats(received):
         return f"{outcome} again, same key", Tone.PLAIN
-    if received.at - earlier[0].at > RETENTION_MS:
+    if received.at - first.at > RETENTION_MS:
         return f"id used again: {words}, {named}", Tone.PLAIN
     return f"SECOND: {words}, {named}", Tone.BAD
 
@@ -125,6 +126,11 @@ def notification(analysis: RunAnalysis, received: Notification) -> tuple[str, To
 def stated_outcome(received: Notification) -> str:
     """The outcome as the body names it, right or wrong; empty when it names none."""
     return received.body.raw_outcome if isinstance(received.body.raw_outcome, str) else ""
+
+
+def outcome_words(received: Notification) -> str:
+    """The outcome as the body names it, or why it names none."""
+    return stated_outcome(received) or ("not JSON" if received.received.body is None else "no outcome")
 
 
 def stated_missing(received: Notification) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
 from fanin.harness.report.line import listed
-from fanin.harness.report.record_text import stated_outcome
+from fanin.harness.report.record_text import outcome_words, stated_outcome
 from fanin.harness.verdict import Judgement, Rule, Verdict
 
 # So many operations of a long run are shown one by one.
@@ -69,7 +69,7 @@ def grouped[T](items: Iterable[T], kind: Callable[[T], Hashable]) -> list[list[T
 def first_outcome(operation: OperationAnalysis) -> str:
     """What an operation's first notification states; `NOT_NOTIFIED` when there was none."""
     notifications = operation.records.notifications
-    return (stated_outcome(notifications[0]) or "unreadable") if notifications else NOT_NOTIFIED
+    return outcome_words(notifications[0]) if notifications else NOT_NOTIFIED
 
 
 def judged_outcomes(judgements: Sequence[Judgement]) -> list[str]:

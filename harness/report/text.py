@@ -64,9 +64,11 @@ def skipped(scenario: Scenario, lacks: Sequence[str], width: int = WIDTH) -> Ite
         word, name = " " * len(word), " " * len(name)
 
 
-def summary(wrong: Sequence[bool]) -> Line:
-    """The last line of several runs."""
-    failed = sum(wrong)
+def summary(runs: int, failed: int) -> Line:
+    """The last line of several runs, of which some got another verdict than their scenario states."""
+    if runs == 1:
+        verdict = "another verdict than" if failed else "the verdict that"
+        return line(f"1 run, with {verdict} its scenario states", Tone.BAD if failed else Tone.GOOD)
     if not failed:
-        return line(f"{len(wrong)} runs, each with the verdict that its scenario states", Tone.GOOD)
-    return line(f"{len(wrong)} runs, {failed} with another verdict than the scenario states", Tone.BAD)
+        return line(f"{runs} runs, each with the verdict that its scenario states", Tone.GOOD)
+    return line(f"{runs} runs, {failed} with another verdict than the scenario states", Tone.BAD)

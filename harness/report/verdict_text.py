@@ -7,8 +7,8 @@ exceptions of the application apart, and ends in the replay command; a line that
 import re
 from collections.abc import Iterator, Sequence
 
-from fanin.harness.known_bugs import KNOWN_BUGS
 from fanin.harness.report.analysis import RunAnalysis
+from fanin.harness.report.causes import resemblances
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import WIDTH, Line, Tone, line, listed, shorten, wrap
 from fanin.harness.report.representatives import (
@@ -27,7 +27,6 @@ TRACE_SHOWN = 8  # hexadecimal digits: enough to compare by eye
 _OPERATIONS = 6  # valid operations that are explained one by one
 _SENTENCE = 3  # lines of the sentence that says what broke
 _ERRORS = 3  # exceptions that are named
-_BUGS = 2  # that it looks like
 _SHOWN = 4  # pieces of evidence, and lines by region
 _PADDING = re.compile(r"(?<=\S) {3,}")  # between columns
 TONES = {Validity.VALID: Tone.GOOD, Validity.INVALID: Tone.BAD, Validity.UNKNOWN: Tone.ODD}
@@ -188,10 +187,9 @@ def _finding(evidence_text: EvidenceText, finding: Finding, width: int, *, full:
 
 def _resemblance(finding: Finding, width: int) -> Iterator[Line]:
     """What is usually behind what the finding looks like."""
-    known = [number for number in finding.looks_like if number in KNOWN_BUGS]
-    for number in known[:_BUGS]:
-        text = f"    looks like {number}: {KNOWN_BUGS[number].cause} (docs/bugs.md)"
-        yield from (line(part) for part in wrap(text, width, hanging=" " * 6))
+    for text in resemblances(finding):
+        parts = wrap(f"    looks like {text} (docs/bugs.md)", width, hanging=" " * 6)
+        yield from (line(part) for part in parts)
 
 
 def _some(texts: list[str], what: str, tone: Tone, width: int) -> Iterator[Line]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.line import Tone
-from fanin.harness.report.timeline.events import AGGREGATOR, LANE_NAMES, SINK_STATES, Event, events
+from fanin.harness.report.timeline.event import AGGREGATOR, LANE_NAMES, SINK_STATES, Event
+from fanin.harness.report.timeline.events import events
 from fanin.harness.verdict import Verdict
 from fanin.simulator.instants import clock
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fanin.harness.report.causes import causes
 from fanin.harness.report.html.markup import style, templates
 from fanin.harness.report.line import listed
 from fanin.harness.report.representatives import judged_outcomes, tally
@@ -58,6 +59,7 @@ def render(card: Card, links: Sequence[str]) -> str:
         "word": _WORDS[card.exit_code].upper(),
         "facts": _facts(card),
         "notes": card.notes,
+        "causes": list(causes(card)),
         "rules": [_rule_row(result, linked) for result in rule_results(card)],
         "rows": [*(row for _, row in rows), *map(_skipped, card.skipped)],
     }
@@ -71,7 +73,7 @@ def _facts(card: Card) -> list[tuple[str, object]]:
         ("Judged", card.target or listed(targets, 3) or "unknown"),
         ("Time", listed(sorted({run.time for run in runs}))),
         ("Version", listed(sorted({run.version or "unknown" for run in runs}))),
-        ("Not the verdict that the scenario states", sum(not judged.as_stated for judged in card.judged)),
+        ("Another verdict than stated", sum(not judged.as_stated for judged in card.judged)),
     ]
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from fanin.harness.history import History
 from fanin.harness.report import outcome_table
 from fanin.harness.report.analysis import RunAnalysis, analyse
+from fanin.harness.report.causes import resemblances
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.html import event_table
 from fanin.harness.report.html.markup import style, templates
@@ -110,5 +111,5 @@ def _finding(analysis: RunAnalysis, finding: Finding, anchors: dict[int, str]) -
         "message": finding.message,
         "evidence": [_Proof(instant, words, anchors.get(index, "")) for index, instant, words in rows],
         "by_region": finding.by_region,
-        "looks_like": listed(finding.looks_like),
+        "looks_like": resemblances(finding),
     }

@@ -126,6 +126,7 @@ export class BreakMenu {
   }
 
   key(event) {
+    if (this.element.hidden) return;
     event.stopPropagation();
     if (event.key === "Escape") this.close();
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];

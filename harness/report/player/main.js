@@ -72,7 +72,8 @@ function restyle() {
 }
 
 function key(event, { player, live, lecture, help }) {
-  const typing = event.target.closest?.("textarea, select, input:not([type=range]), dialog");
+  // For a frame, a dialog that was closed keeps the focus: a key pressed then is for the page.
+  const typing = event.target.closest?.("textarea, select, input:not([type=range]), dialog[open]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !player.recording) return;
   const pressing = event.target.closest?.("button, summary, [role=button]");
   const acts = {

@@ -25,7 +25,7 @@ export function verdictPanel(recording, onevent) {
       proof.event >= 0 ? button(proof.clock, () => onevent(proof.event), { class: "link" }) : h("span", {}, proof.clock),
       h("span", {}, proof.text)))),
     finding.by_region.length ? h("pre", { tabindex: 0, role: "group", "aria-label": "Region by region" }, finding.by_region.join("\n")) : null,
-    finding.looks_like ? h("p", { class: "quiet" }, `Looks like ${finding.looks_like} of the bug catalogue (docs/bugs.md).`) : null));
+    finding.looks_like.map((bug) => h("p", { class: "quiet" }, `Looks like ${bug} (docs/bugs.md).`))));
   const errors = recording.errors.map(([first, traceback], nth) => h("details", { open: nth === 0 }, h("summary", {}, `Raised in ${first}`), h("pre", { tabindex: 0 }, traceback)));
   const doubts = [...verdict.doubts, ...verdict.notes.map((note) => `Note: ${note}`)].map((doubt) => h("p", { class: "doubt" }, doubt));
   const outcomes = verdict.outcomes.slice(0, 8).map((it) => h("li", {},

@@ -205,10 +205,10 @@ class Captions:
             text = f"Refused with {entry.status}, as it must be; nothing of it is stored."
             region = "region" in attempt.invalid_because
             return text, Rule.EXPECTED_REGIONS if region else Rule.ACKNOWLEDGEMENT
-        return (
-            f"{attempt.sent.region} is refused with {entry.status}, although its webhook is right.",
-            Rule.ACKNOWLEDGEMENT,
-        )
+        text = f"{attempt.sent.region} is refused with {entry.status}"
+        if attempt.maybe_unexpected:
+            return f"{text}: its operation does not wait for it.", Rule.EXPECTED_REGIONS
+        return f"{text}, although its webhook is right.", Rule.ACKNOWLEDGEMENT
 
     def _silence(self, attempt: Attempt, entry: AttemptEnded, words: str) -> str:
         region = attempt.sent.region
@@ -242,7 +242,7 @@ class Captions:
         words, tone = record_text.notification(self._analysis, received)
         operation = self._analysis.notified_operation(received)
         stated, missing = record_text.stated_outcome(received), record_text.stated_missing(received)
-        content = (stated or "unreadable") + (f", {listed(missing, 3)} missing" if missing else "")
+        content = record_text.outcome_words(received) + (f", {listed(missing, 3)} missing" if missing else "")
         key = f" under the key {entry.key[:_KEY_SHOWN]}" if entry.key else " without a key"
         about = self._of(operation.name if operation else "?")
         caption = Caption(f"The sink is notified{about}: {content},{key}.", Rule.OUTCOME, tone, stated or "?")
@@ -286,7 +286,8 @@ class Captions:
             return Caption(f"A fault takes effect: {fault.describe()}.", "", Tone.FAULT, "fault")
         text = f"A fault takes effect: {fault.describe()}."
         if fault.refuses_connections:
-            until = f" until {clock(fault.until)}" if fault.until is not None else ""
+            happens_at = self._analysis.evidence.planned_times.happens_at
+            until = "" if fault.until is None else f" until {clock(happens_at(fault.until))}"
             text = f"The aggregator finds no sink: connections are refused{until}. The notification waits."
         return Caption(text, Rule.ISOLATION, Tone.FAULT, "sink fault")
 

@@ -26,6 +26,7 @@ from fanin.harness.history import (
 )
 from fanin.harness.report import outcome_table
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis, analyse
+from fanin.harness.report.causes import resemblances
 from fanin.harness.report.evidence_text import EvidenceText
 from fanin.harness.report.line import clean, listed
 from fanin.harness.report.recording.captions import CLAUSES, Caption, Captions
@@ -33,7 +34,8 @@ from fanin.harness.report.recording.messages import messages
 from fanin.harness.report.recording.questions import questions
 from fanin.harness.report.representatives import first_outcome, tally
 from fanin.harness.report.scenario_text import sender_text
-from fanin.harness.report.timeline.events import EventKind, events
+from fanin.harness.report.timeline.event import EventKind
+from fanin.harness.report.timeline.events import events
 from fanin.harness.results import Judged
 from fanin.harness.verdict import Finding, Rule, Verdict
 from fanin.harness.world.inspection import Stored
@@ -309,12 +311,15 @@ def _outages(analysis: RunAnalysis) -> Iterator[PlayedOutage]:
 
 
 def _sink_faults(analysis: RunAnalysis) -> Iterator[PlayedOutage]:
+    happens_at = analysis.evidence.planned_times.happens_at
     for index, fault in enumerate(analysis.scenario.faults):
         if not isinstance(fault, SinkFault):
             continue
+        until = None if fault.until is None else happens_at(fault.until)
         applied = [it.at for _, it, _ in analysis.faults_applied if it.fault == index]
         exhausted = fault.times_max is not None and len(applied) >= fault.times_max
-        yield PlayedOutage(fault.since, applied[-1] + 1 if exhausted else fault.until, fault.symptom)
+        since = happens_at(fault.since)
+        yield PlayedOutage(since, applied[-1] + 1 if exhausted else until, fault.symptom)
 
 
 def _stored(found: Sequence[Stored]) -> dict[str, Any]:
@@ -371,7 +376,7 @@ def _finding(finding: Finding, texts: EvidenceText, position: Mapping[int, int])
             for index, at, words in texts.rows(finding.evidence)
         ],
         "by_region": finding.by_region,
-        "looks_like": listed(finding.looks_like),
+        "looks_like": resemblances(finding),
     }
 
 

@@ -6,72 +6,29 @@ aggregator may have computed.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from fanin.harness.history import TargetState
 from fanin.harness.oracle.evidence import Attempt, Notification
 from fanin.harness.report import record_text
 from fanin.harness.report.analysis import AttemptOutcome, OperationAnalysis, RunAnalysis
 from fanin.harness.report.line import Tone, shorten
+from fanin.harness.report.timeline.event import (
+    AGGREGATOR,
+    REGISTRY,
+    SINK,
+    SINK_STATES,
+    TIMER,
+    Event,
+    EventKind,
+)
 from fanin.simulator.durations import format_duration
 from fanin.simulator.faults.aggregator import AggregatorFault
 from fanin.simulator.faults.sink import SinkFault
 from fanin.simulator.instants import clock
 
-# Lanes that are no region. A region's name cannot start like this.
-REGISTRY = "\0registry"  # across all lanes of a text
-AGGREGATOR = "\0aggregator"
-TIMER = "\0timer"
-SINK = "\0sink"
-LANE_NAMES = {REGISTRY: "registry", AGGREGATOR: "aggregator", TIMER: "timer", SINK: "sink"}
-
 # An answer that comes so soon, with nothing decisive in between, shares its request's row.
 TOGETHER_MS = 1_000
 _NAMED_MAX = 2  # missing regions; the sink's cell and the verdict name them all
-
-
-class EventKind(Enum):
-    """What an event is."""
-
-    REGISTRY_EVENT = "something was pushed or deleted"
-    UNSENT = "a webhook is never sent"
-    ATTEMPT = "a webhook is sent, or answered, or both"
-    COUNT = "one more region has counted"
-    ARMED = "a timer is set"
-    CANCELLED = "a timer is cancelled"
-    FIRES = "a timer fires"
-    DEADLINE = "the deadline passes"
-    DOWN = "the aggregator goes down"
-    UP = "the aggregator comes up"
-    REPLICA_DOWN = "a replica goes down, and others are up"
-    REPLICA_UP = "a replica comes up, and others were up"
-    CLOCK_SET = "the aggregator's clock is set"
-    SINK_FAULT = "a fault of the sink begins"
-    SINK_RECOVERED = "a fault of the sink ends"
-    SINK_UNREACHABLE = "a connection to the sink is refused"
-    NOTIFICATION = "a notification is received, or answered, or both"
-
-
-# They have no record: the scenario says when they happen.
-SINK_STATES = (EventKind.SINK_FAULT, EventKind.SINK_RECOVERED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One cell of the timeline."""
-
-    at: int
-    lane: str
-    kind: EventKind
-    text: str
-    brief: str = ""  # the same in few and short words, for narrow lanes
-    short: str = ""  # in place of the text where there is little room; then ``note`` holds the rest
-    note: str = ""  # what stands below all lanes, of any length
-    variant: str = ""  # equal for events of one kind that repeat each other
-    tone: Tone = Tone.PLAIN
-    operation: OperationAnalysis | None = None  # None: it concerns the whole run
-    entries: tuple[int, ...] = ()  # indices into the history
 
 
 def events(analysis: RunAnalysis) -> list[Event]:
@@ -194,14 +151,16 @@ def _clock_jumps(analysis: RunAnalysis) -> Iterator[Event]:
 def _sink_states(analysis: RunAnalysis) -> Iterator[Event]:
     """When a fault of the sink begins and ends, and which connections it refuses meanwhile."""
     ends = analysis.evidence.end.at if analysis.evidence.end else 0
+    happens_at = analysis.evidence.planned_times.happens_at
     for fault in analysis.scenario.faults:
         if not isinstance(fault, SinkFault):
             continue
         of = f" for {fault.about}" if fault.about else ""
-        if 0 < fault.since <= ends:
-            yield _sink(fault.since, EventKind.SINK_FAULT, f"{fault.symptom}{of} from here")
-        if fault.until is not None and fault.until <= ends:
-            yield _sink(fault.until, EventKind.SINK_RECOVERED, f"recovered{of}")
+        since = happens_at(fault.since)
+        if 0 < since <= ends:
+            yield _sink(since, EventKind.SINK_FAULT, f"{fault.symptom}{of} from here")
+        if fault.until is not None and (until := happens_at(fault.until)) <= ends:
+            yield _sink(until, EventKind.SINK_RECOVERED, f"recovered{of}")
     for index, applied, fault in analysis.faults_applied:
         if isinstance(fault, SinkFault) and fault.refuses_connections:
             yield _sink(applied.at, EventKind.SINK_UNREACHABLE, "no connection", index)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fanin.harness.report.line import WIDTH, Line, Tone, line, wrap
 from fanin.harness.report.record_text import ABBREVIATIONS
-from fanin.harness.report.timeline.events import (
+from fanin.harness.report.timeline.event import (
     AGGREGATOR,
     LANE_NAMES,
     REGISTRY,
@@ -96,9 +96,10 @@ def header(layout: Layout, rows: Sequence[TimelineRow]) -> Iterator[Line]:
         if title not in (name, LANE_NAMES.get(name)):
             legend.append(f"{title} = {name}")
     yield line(layout.clock.empty + "".join(titles).rstrip(), Tone.STRONG)
-    if layout.narrow:
-        used = {word for row in rows for event in row.events for word in event.brief.split()}
-        legend += [f"{word} = {meaning}" for word, meaning in ABBREVIATIONS.items() if word in used]
+    room = dict(layout.lanes)
+    shown = [event for row in rows for event in row.events if event.lane in room]
+    used = {word for it in shown if _is_brief(layout, it, room[it.lane]) for word in it.brief.split()}
+    legend += [f"{word} = {meaning}" for word, meaning in ABBREVIATIONS.items() if word in used]
     if legend:
         yield from (
             line(text, Tone.QUIET)
@@ -180,16 +181,31 @@ def _cells(layout: Layout, row: TimelineRow, instant: str, lifelines: _Lifelines
 def _stack(layout: Layout, row: TimelineRow, lane: str, width: int) -> list[tuple[str, str, Tone]]:
     """One lane's cell as (glyph, text, tone) per line; a glyph where something begins."""
     stack = []
-    narrow = layout.narrow and lane not in LANE_NAMES
-    room = width - (2 if narrow else 3)
+    room = _room(layout, lane, width)
     for event in _last_count([event for event in row.events if event.lane == lane]):
-        text = event.short or event.text
-        if event.brief and (narrow or any(len(word) > room for word in text.split())):
-            text = event.brief
+        text = event.brief if _is_brief(layout, event, width) else event.short or event.text
         glyph = "✗" if event.kind is EventKind.DOWN else "●"
         for position, part in enumerate(wrap(text, room)):
             stack.append(("" if position else glyph, part, event.tone))
     return stack
+
+
+def _room(layout: Layout, lane: str, width: int) -> int:
+    """Columns for the text of a cell: without its glyph, the space behind that, and the one at its end."""
+    return width - (2 if layout.narrow and lane not in LANE_NAMES else 3)
+
+
+def _is_brief(layout: Layout, event: Event, width: int) -> bool:
+    """Whether an event is shown in its brief form: in narrow lanes, and where only that breaks no word."""
+    if layout.narrow and event.lane not in LANE_NAMES:
+        return bool(event.brief)
+    room, text = _room(layout, event.lane, width), event.short or event.text
+    return bool(event.brief) and _longest(text) > room >= _longest(event.brief)
+
+
+def _longest(text: str) -> int:
+    """The length of its longest word."""
+    return max(map(len, text.split()), default=0)
 
 
 def _last_count(events: list[Event]) -> list[Event]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fanin.harness.report.line import WIDTH, Line, Tone, line, shorten, wrap
-from fanin.harness.report.timeline.events import LANE_NAMES, REGISTRY
+from fanin.harness.report.timeline.event import LANE_NAMES, REGISTRY
 from fanin.harness.report.timeline.lanes import ClockColumn
 from fanin.harness.report.timeline.selection import TimelineRow
 

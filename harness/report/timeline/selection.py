@@ -11,7 +11,7 @@ from itertools import groupby
 
 from fanin.harness.report.analysis import OperationAnalysis, RunAnalysis
 from fanin.harness.report.representatives import SHOWN_MAX, first_outcome, representatives, tally
-from fanin.harness.report.timeline.events import REGISTRY, Event, EventKind
+from fanin.harness.report.timeline.event import REGISTRY, Event, EventKind
 from fanin.harness.verdict import Verdict
 from fanin.simulator.instants import clock
 

@@ -53,6 +53,25 @@ def test_the_text_shows_every_rule_its_evidence_the_notes_and_a_sum() -> None:
     assert sum(row.startswith(("  kept", "  BROKEN", "  untested")) for row in rows) == len(Rule)
 
 
+def test_no_line_is_wider_than_the_terminal() -> None:
+    """Of the card, its notes and causes, and the sum."""
+    right = judged(history(both(), notified("completed", 0.1)))
+    results: list[Judged | Skipped] = [wrong(), right, Skipped("x", ("process",))]
+
+    rows = shown(Card("a-module.of-long-name:create_app_of_long_name", results, ("a note " * 20,)), 72)
+
+    assert max(map(len, rows)) <= 72
+    assert " ".join(" ".join(rows[-2:]).split()).endswith("judged: 1 invalid, 1 valid, 1 skipped")
+
+
+def test_what_was_noticed_of_several_is_said_once() -> None:
+    """The same twenty lines of output for each of them hide all else."""
+    rows = shown(Card("x", [wrong("it exited"), wrong("it exited", "it was slow")]))
+
+    notes = [row for row in rows if row.startswith("note: ")]
+    assert notes == ["note: by-hand: it exited", "note: by-hand: it was slow"]
+
+
 def test_failures_of_one_cause_stand_together_with_the_shortest_to_begin_with() -> None:
     """The sentence is that of the page about bugs."""
     lost = history(sent(EAST, 0), sent(WEST, 1), crash(1.5, 3), notified("timed_out", 120.1, WEST))

@@ -56,7 +56,7 @@ def test_every_kind_of_record_has_a_sentence() -> None:
     [
         (sent(WEST, 1, copy=1, retry=2, ok=None), "westus: webhook of op1 sent (copy 1, retry 2)"),
         (down(1, "failed", "port in use"), "aggregator: down (failed): port in use"),
-        (unattributed(1, None, None), "sink: no known operation unreadable (no key)"),
+        (unattributed(1, None, None), "sink: no known operation not JSON (no key)"),
         (notified("completed", 1, key=None, after=None), "sink: op1 completed (no key)"),
         (fault_applied(1, 7), "fault: 7"),
     ],

@@ -106,6 +106,7 @@ def test_colours_change_nothing_but_colours() -> None:
 def test_a_word_that_is_too_long_is_cut_and_no_other() -> None:
     """A cell is as wide as it is."""
     assert wrap("deadline: northeurope missing", 9) == ["deadline:", "northeuro", "pe", "missing"]
+    assert wrap("not-an-object was refused", 10) == ["not-an-", "object", "was", "refused"]
     assert wrap("", 9, indent="  ") == ["  "]
 
 

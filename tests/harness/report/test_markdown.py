@@ -26,6 +26,8 @@ def test_the_sum_comes_first_then_the_rules_then_what_failed() -> None:
     assert "| `4-outcome` | **BROKEN** | by-hand: op1 was reported timed\\_out" in text
     assert "- **by-hand** invalid: 4-outcome: op1 was reported timed\\_out" in text
     assert "\n  `fanin verify by-hand`\n" in text
+    assert "\n### What is behind it\n\n- 1 run looks like B01: the handler looks whether" in text
+    assert "; begin with by-hand\n" in text
     assert "\nSkipped: `hot-op` (process)\n" in text
     assert text.endswith("\n> the \\<b\\>machine\\</b\\>\n")
 
@@ -36,6 +38,7 @@ def test_a_card_without_failures_has_no_list_of_them() -> None:
 
     assert "VALID app: 1 valid" in text
     assert "failed" not in text
+    assert "behind" not in text
     assert "Skipped" not in text
 
 

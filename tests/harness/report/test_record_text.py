@@ -1,5 +1,6 @@
 """What one record says: in full, abbreviated, and in which tone."""
 
+import time
 from typing import Any
 
 import pytest
@@ -132,6 +133,32 @@ def test_a_second_notification_repeats_the_first_or_is_wrong(line: Any, words: s
     analysis = analysed(history(sent(EAST, 0), sent(WEST, 5), notified("completed", 6, key="abc"), line))
 
     assert record_text.notification(analysis, analysis.evidence.notifications[1]) == (words, tone)
+
+
+def test_what_repeats_the_first_after_another_is_no_mere_repetition() -> None:
+    """It says again what had been contradicted meanwhile."""
+    said = (
+        notified("completed", 6, key="abc"),
+        notified("timed_out", 7, key="abc"),
+        notified("completed", 8, key="abc"),
+    )
+    analysis = analysed(history(sent(EAST, 0), sent(WEST, 5), *said))
+
+    words, tone = record_text.notification(analysis, analysis.evidence.notifications[2])
+
+    assert (words, tone) == ("SECOND: completed, key abc", Tone.BAD)
+
+
+def test_as_many_notifications_as_a_sink_refuses_in_two_days_are_said_at_once() -> None:
+    """What is said of one must not take longer the more there were before it."""
+    refused = (notified("completed", 6 + 3 * n, key="abc", status=503) for n in range(20_000))
+    analysis = analysed(history(sent(EAST, 0), sent(WEST, 5), *refused))
+    began = time.process_time()
+
+    said = {record_text.notification(analysis, it) for it in analysis.evidence.notifications[1:]}
+
+    assert said == {("completed again, same key", Tone.PLAIN)}
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,11 @@ def test_outcomes_are_counted_the_most_frequent_first() -> None:
 
 
 def test_an_operation_without_a_notification_has_an_outcome_all_the_same() -> None:
-    """It was not notified; and one whose notification says nothing is unreadable."""
+    """It was not notified; and one whose notification says nothing has none."""
     silent, odd = history(sent(EAST, 0)), history(sent(EAST, 0), notified("", 1))
 
     assert [first_outcome(it) for it in analysed(silent).operations] == [NOT_NOTIFIED]
-    assert [first_outcome(it) for it in analysed(odd).operations] == ["unreadable"]
+    assert [first_outcome(it) for it in analysed(odd).operations] == ["no outcome"]
     assert judged_outcomes(judge(silent).judgements) == [NOT_NOTIFIED]
 
 

@@ -171,12 +171,18 @@ def test_one_line_says_what_became_of_the_operations() -> None:
 
 def test_the_summary_counts_what_went_wrong() -> None:
     """One number to look at."""
-    assert plain(summary([False, True])) == "2 runs, 1 with another verdict than the scenario states"
+    assert plain(summary(2, 1)) == "2 runs, 1 with another verdict than the scenario states"
+
+
+def test_the_summary_of_one_run_is_in_the_singular() -> None:
+    """Of several, the others were skipped or interrupted."""
+    assert plain(summary(1, 0)) == "1 run, with the verdict that its scenario states"
+    assert plain(summary(1, 1)) == "1 run, with another verdict than its scenario states"
 
 
 def test_the_summary_of_runs_that_all_went_as_stated_says_so() -> None:
     """Also of those that must be invalid."""
-    assert plain(summary([False, False])) == "2 runs, each with the verdict that its scenario states"
+    assert plain(summary(2, 0)) == "2 runs, each with the verdict that its scenario states"
 
 
 def test_a_skipped_scenario_says_what_it_needs_and_how_to_play_it_all_the_same() -> None:

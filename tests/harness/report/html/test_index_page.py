@@ -67,3 +67,15 @@ def test_a_broken_rule_shows_where() -> None:
     assert page.texts.count("BROKEN") == len({finding.rule for finding in broken.findings}) == 1
     assert broken.findings[0].message in page.texts
     assert "INVALID" in page.texts
+
+
+def test_what_is_behind_the_failures_stands_on_the_card() -> None:
+    """With the run to begin with, as in the terminal."""
+    page = Outline(index_page.render(card(bad(), good()), ["bad.html", "good.html"]))
+    right = Outline(index_page.render(card(good()), ["good.html"]))
+
+    assert "What is behind it" in page.texts
+    assert any(
+        text.startswith("1 run looks like ") and text.endswith("begin with bad") for text in page.texts
+    )
+    assert "What is behind it" not in right.texts

@@ -1,5 +1,6 @@
 """The page of a run: complete in itself, well made, and proof against whatever a judged aggregator writes."""
 
+import html
 import re
 import unicodedata
 from collections import Counter
@@ -18,6 +19,7 @@ from fanin.harness.history import (
     SinkResponded,
     TargetState,
 )
+from fanin.harness.known_bugs import KNOWN_BUGS
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.report.html.run_page import render
 from fanin.harness.report.player.bundle import content_policy
@@ -227,6 +229,17 @@ def test_findings_come_first_and_point_into_the_events() -> None:
     assert text.index(str(verdict.findings[0].rule)) < text.index("<table")
     assert links
     assert set(links) <= set(rows)
+
+
+def test_a_finding_says_what_is_usually_behind_it() -> None:
+    """The sentence, in the words and in the player; a number alone would have to be looked up."""
+    played = told_twice()
+    number = judge(played).findings[0].looks_like[0]
+    text = page(played)
+
+    sentence = f"{number}: {KNOWN_BUGS[number].cause}"
+    assert f"Looks like {sentence} (docs/bugs.md)." in html.unescape(text)
+    assert recording_of(text)["verdict"]["findings"][0]["looks_like"][0] == sentence
 
 
 def test_the_player_plays_what_the_words_say() -> None:

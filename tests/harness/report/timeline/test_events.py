@@ -2,16 +2,8 @@
 
 from typing import Any
 
-from fanin.harness.report.timeline.events import (
-    AGGREGATOR,
-    REGISTRY,
-    SINK,
-    TIMER,
-    Event,
-    EventKind,
-    events,
-    overall,
-)
+from fanin.harness.report.timeline.event import AGGREGATOR, REGISTRY, SINK, TIMER, Event, EventKind
+from fanin.harness.report.timeline.events import events, overall
 from fanin.simulator.faults.aggregator import ClockJump
 from fanin.simulator.faults.sink import SinkDown, SinkRefuses
 from tests.harness.oracle.histories import (

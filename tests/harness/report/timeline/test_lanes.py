@@ -4,11 +4,12 @@ from typing import Any
 
 from fanin.harness.report.line import WIDTH, plain
 from fanin.harness.report.timeline import lanes
-from fanin.harness.report.timeline.events import AGGREGATOR, SINK, TIMER, events
+from fanin.harness.report.timeline.event import AGGREGATOR, SINK, TIMER
+from fanin.harness.report.timeline.events import events
 from fanin.harness.report.timeline.lanes import ClockColumn, lay_out
 from fanin.harness.report.timeline.selection import TimelineRow, select
 from fanin.harness.verdict import Validity, Verdict
-from tests.harness.oracle.histories import EAST, WEST, crash, history, notified, sent
+from tests.harness.oracle.histories import EAST, WEST, crash, history, notified, occurred, sent
 from tests.harness.report.reported import analysed
 
 LONG = ("southeastasia", "southeastasia-2", "southcentralus", "northeurope", "uaenorth", "uk")
@@ -53,6 +54,21 @@ def test_lanes_become_narrow_before_there_are_too_many() -> None:
     header = "\n".join(drawn(rows_of(sent(LONG[0], 0), sent(LONG[0], 1, copy=1), regions=LONG), LONG))
     assert "copy = sent again" in header
     assert "dup = duplicate" in header
+
+
+def test_a_wide_lane_has_short_words_only_where_they_break_none() -> None:
+    """And then the header explains them as well."""
+    name = "an-operation-with-a-name"
+    rows = rows_of(
+        occurred(), occurred(name, ids="2"), sent(EAST, 0), sent(EAST, 1, op=name, status=500),
+    )  # fmt: skip
+    layout = lay_out((EAST, WEST), [row.at for row in rows])
+
+    text = "\n".join(drawn(rows, (EAST, WEST)))
+
+    assert not layout.narrow
+    assert "500, may" in text
+    assert "500 ?" not in text
 
 
 def test_a_cell_in_which_a_name_does_not_fit_says_how_many() -> None:

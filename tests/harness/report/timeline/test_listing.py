@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from fanin.harness.report.line import WIDTH, plain
 from fanin.harness.report.timeline import listing
-from fanin.harness.report.timeline.events import Event, events
+from fanin.harness.report.timeline.event import Event
+from fanin.harness.report.timeline.events import events
 from fanin.harness.report.timeline.selection import TimelineRow
 from tests.harness.oracle.histories import EAST, WEST, history, notified, occurred, sent
 from tests.harness.report.reported import analysed
