@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fanin.harness.cli.errors import UserError
-from fanin.harness.cli.options import examples, pack
+from fanin.harness.cli.options import OneOfEachCommand, check_name, examples, pack
 
 if TYPE_CHECKING:
     from fanin.harness.demo.app import Demo
@@ -23,6 +23,7 @@ _FIRST = "slow-region"
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Play, step and break a run in a browser, on this machine.",
     epilog=examples(
         "fanin demo",
@@ -78,7 +79,8 @@ def _demo(name: str | None, *, seed: int, app: str, app_dir: Path | None, bug: s
     if app:
         _check_app(app, app_dir)
     chosen = f"bug:{bug}" if bug else "app" if app else OURS
-    first = name or (_scenario_of_bug(bug) if bug else _FIRST)
+    first_of_bug = _scenario_of_bug(bug) if bug else _FIRST
+    first = first_of_bug if name is None else name
     live = offered(first, seed=seed, target=chosen, app=app)
     return Demo(live, PlayWorker(partial(Plays, app=app, app_dir=app_dir)), new_token())
 
@@ -89,6 +91,7 @@ def offered(first: str, *, seed: int, target: str, app: str) -> dict[str, Any]:
     from fanin.simulator.language.load import ScenarioError, load
     from fanin.simulator.pack import find
 
+    check_name(first)
     try:
         name = load(find(first)).scenario
         given = {"name": name, "yaml": find(first).read_text(encoding="utf-8")}

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from fanin.harness.cli.terminal import for_terminal
+
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 
 
@@ -12,6 +14,9 @@ class UserError(click.ClickException):
     """A request that cannot be met; the message says what could be. Shown without usage; exit code 2."""
 
     exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(for_terminal(f"Error: {self.format_message()}"), err=True, file=file)
 
 
 class Interrupted(click.ClickException):

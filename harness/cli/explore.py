@@ -3,25 +3,44 @@
 Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
+import math
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fanin.harness.cli import output_folder
 from fanin.harness.cli.errors import Interrupted, UserError
+from fanin.harness.cli.explore_numbers import (
+    ENDLESS,
+    chosen,
+    orders_text,
+    range_text,
+    refuse_share_of_one,
+    why_empty,
+)
 from fanin.harness.cli.explore_options import (
     LACKS,
     RunOptions,
-    duration,
     run_options,
     subject_from,
     subject_options,
 )
 from fanin.harness.cli.explore_output import ExplorationOutput, summary
-from fanin.harness.cli.options import examples, form_option, print_lines
+from fanin.harness.cli.options import (
+    OneOfEachCommand,
+    check_name,
+    duration,
+    examples,
+    form_option,
+    print_lines,
+    refuse_repeated,
+)
+from fanin.harness.cli.terminal import for_terminal
 
 if TYPE_CHECKING:
     from fanin.harness.explore.runs import Exploration
@@ -31,7 +50,6 @@ __all__ = ["LACKS", "explore", "interleave", "merge", "sweep"]
 
 _ALL = "all"
 _RUNS = 100
-_ENDLESS = 10**12
 _seed = click.option(
     "--seed",
     type=click.IntRange(min=0, max=10**12),
@@ -45,6 +63,7 @@ _only = click.option(
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Play random scenarios, and shrink those that break a rule.",
     epilog=examples(
         "fanin explore --runs 1000",
@@ -98,11 +117,12 @@ def explore(
         return Search(subject=subject, variants_of=_bases(bases, subject))
 
     endless = runs is None and given["for_ms"] is not None
-    last = seed + (_ENDLESS if endless else runs or _RUNS)
+    last = seed + (ENDLESS if endless else runs or _RUNS)
     _command(ctx, search, lambda _: range(seed, last), given)
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Play one scenario once per step, with the aggregator killed there.",
     epilog=examples(
         "fanin sweep slow-region",
@@ -136,21 +156,24 @@ def sweep(
 
     Exit codes: as `fanin explore`.
     """
+    refuse_share_of_one(only, given["shard"])
 
     def swept(subject: "Subject") -> "Exploration":
         from fanin.harness.explore.sweep import sweep_of
 
+        check_name(name)
         if "process" in subject.lacks:
             raise click.UsageError("--lacks process: a sweep kills the process at each step")
         return sweep_of(name, subject, seed=seed, down_ms=down_for)
 
     def numbers(exploration: "Exploration") -> range:
-        return _chosen(only, len(exploration.crashes), "steps")  # type: ignore[attr-defined]
+        return chosen(only, len(exploration.crashes), "steps")  # type: ignore[attr-defined]
 
     _command(ctx, swept, numbers, given)
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Play one scenario with simultaneous webhooks in every order.",
     epilog=examples(
         "fanin interleave photo-finish",
@@ -206,26 +229,31 @@ def interleave(
 
     Exit codes: as `fanin explore`.
     """
+    refuse_share_of_one(only, given["shard"])
+    if orders == schedules == 0:
+        raise click.UsageError("--orders 0 and --schedules 0: there is nothing to play")
 
     def interleaved(subject: "Subject") -> "Exploration":
         from fanin.harness.explore.interleave import Interleaving, orders_possible, simultaneous
         from fanin.harness.explore.sweep import without_expectations
 
+        check_name(name)
         groups = simultaneous(without_expectations(name), seed, within)
         possible = orders_possible(groups)
         played = min(orders, possible)
-        click.echo(_orders_text([len(group) for group in groups], played, possible), err=True)
+        click.echo(orders_text([len(group) for group in groups], played, possible), err=True)
         return Interleaving(
             subject=subject, name=name, orders=played, schedules=schedules, seed=seed, within_ms=within
         )
 
     def numbers(exploration: "Exploration") -> range:
-        return _chosen(only, exploration.runs, "orders and schedules")  # type: ignore[attr-defined]
+        return chosen(only, exploration.runs, "orders and schedules")  # type: ignore[attr-defined]
 
     _command(ctx, interleaved, numbers, given)
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Join the results of several shares of an exploration.",
     epilog=examples(
         "fanin explore --runs 10000 --shard 1/2 --format json > 1.jsonl",
@@ -259,29 +287,13 @@ def merge(ctx: click.Context, *, files: tuple[Path, ...], form: str) -> None:
     else:
         for run in results.runs:
             if run.smallest is not None:
-                print_lines([line(f"{run.findings[0].rule}: {run.findings[0].message}")])
+                print_lines([line(f"{run.finding.rule}: {run.finding.message}")])
                 print_lines(line(f"    {text}") for text in run.smallest.scenario.splitlines())
                 print_lines([line(f"  replay: {run.replay}")])
         print_lines(map(line, summary(results.runs) if results.runs else ["no runs"]))
     for first, last in results.missing:
         click.echo(f"runs {first} to {last} are in no file", err=True)
     ctx.exit(results_file.exit_code(results.runs))
-
-
-def _orders_text(sizes: list[int], played: int, possible: int) -> str:
-    if not sizes:
-        return "nothing is simultaneous; --within says how close webhooks must be to count as that"
-    groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
-    many = "all" if played == possible else f"a sample of {played} of"
-    return f"{sum(sizes)} simultaneous webhooks in {groups}: {many} {possible:,} orders"
-
-
-def _chosen(only: int | None, total: int, what: str) -> range:
-    if only is None:
-        return range(total)
-    if only >= total:
-        raise click.BadParameter(f"there are {total} {what}, counted from 0", param_hint="--only")
-    return range(only, only + 1)
 
 
 def _bases(names: tuple[str, ...], subject: "Subject") -> tuple[str, ...]:
@@ -291,7 +303,9 @@ def _bases(names: tuple[str, ...], subject: "Subject") -> tuple[str, ...]:
 
     if _ALL in names:
         return pack()
+    refuse_repeated(names)
     for name in names:
+        check_name(name)
         base_scenario(name, Space(capabilities=subject.available, timeout_ms_max=subject.timeout_ms_max))
     return names
 
@@ -313,16 +327,25 @@ def _command(
     try:
         exploration = make(subject_from(given))
         if options.folder is not None:
-            options.folder.mkdir(parents=True, exist_ok=True)
+            _prepare(options.folder)
         _explore(ctx, exploration, numbers(exploration), options)
     except (AppLoadError, ScenarioError, UnsimulatedError, ValueError) as exc:
         raise click.UsageError(str(exc)) from exc
     except WorkerKilledError as exc:
         raise UserError(str(exc)) from exc
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder of ``--save``.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        output_folder.prepare(folder)
     except OSError as exc:
-        if options.folder is None or isinstance(exc, BrokenPipeError):
-            raise
-        raise click.UsageError(f"--save {options.folder}: {exc.strerror}") from exc
+        message = f"--save {folder}: {exc.strerror}; choose a folder that can be written"
+        raise click.UsageError(message) from exc
 
 
 def _explore(ctx: click.Context, exploration: "Exploration", numbers: range, options: RunOptions) -> None:
@@ -331,22 +354,28 @@ def _explore(ctx: click.Context, exploration: "Exploration", numbers: range, opt
     from fanin.harness.explore.runs import explore as explored
     from fanin.harness.explore.time_limit import until
 
-    endless = len(numbers) == _ENDLESS
+    endless = len(numbers) == ENDLESS
     part, parts = options.shard
     share = f", share {part} of {parts}" if parts > 1 else ""
     many = "" if endless else f"{len(numbers)} "
-    what = f"numbers {numbers.start} to {numbers[-1]}" if not endless else f"from {numbers.start} on"
-    click.echo(f"{many}{exploration.title} against {exploration.subject.name}, {what}{share}", err=True)
+    title = (
+        f"{many}{exploration.title(len(numbers))} against {exploration.subject.name}, {range_text(numbers)}"
+    )
+    click.echo(for_terminal(f"{title}{share}"), err=True)
+    if (reason := why_empty(exploration, numbers, options.shard)) is not None:
+        click.echo(reason, err=True)
     for_s = None if options.for_ms is None else options.for_ms / 1000
     progress = Progress(None if endless or parts > 1 else len(numbers), for_s=for_s)
-    output = ExplorationOutput(exploration, options.form, options.folder, progress)
+    end_s = math.inf if for_s is None else time.monotonic() + for_s
+    output = ExplorationOutput(exploration, options.form, options.folder, progress, end_s=end_s)
     command = shlex.join(exploration.words)
     output.begin(Header(command, numbers.start, None if endless else numbers[-1], part, parts))
     runs = explored(exploration, numbers, jobs=options.jobs, shard=options.shard)
     complete = True
     try:
-        for run in runs if for_s is None else until(runs, time.monotonic() + for_s):
-            output.take(run)
+        with closing(runs):  # the processes that play go on until then
+            for run in runs if for_s is None else until(runs, end_s):
+                output.take(run)
     except KeyboardInterrupt:
         complete = False  # what is done is reported, and that it is not all
     finally:

@@ -4,14 +4,22 @@ Rules of this file: ``fanin --help`` imports it, so slow imports are inside the 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fanin.harness.cli.options import form_option, jobs_option, names_from, optional_capabilities
+from fanin.harness.cli.options import (
+    decorated,
+    duration,
+    form_option,
+    jobs_option,
+    names_from,
+    optional_capabilities,
+    time_limit,
+)
 
 if TYPE_CHECKING:
     from fanin.harness.capabilities import OptionalCapability
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
 # Equal to `without_capabilities.REMOVABLE`, whose import is too slow for ``fanin --help``.
 LACKS = ("process", "image-correlation", "action-filter", "function-keys")
+_TIMEOUT_MS_MIN = 1_000
 _SHARD = re.compile("([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 
 
@@ -33,24 +42,12 @@ class RunOptions:
     folder: Path | None
 
 
-def duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    """A duration in ms, as a click callback."""
-    from fanin.simulator.durations import parse_duration
-
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc), ctx, param) from exc
-
-
-def _time_limit(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    """A duration in which something can be played."""
-    limit_ms = duration(ctx, param, text)
-    if limit_ms == 0:
-        raise click.BadParameter("no time at all; write 60s or 10m", ctx, param)
-    return limit_ms
+def _timeout_max(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """The longest timeout that is drawn: there must be one, and the shortest is a second."""
+    longest_ms = duration(ctx, param, text)
+    if longest_ms is not None and longest_ms < _TIMEOUT_MS_MIN:
+        raise click.BadParameter("no random timeout is shorter than 1s; write at least 1s", ctx, param)
+    return longest_ms
 
 
 def _shard(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, int]:
@@ -60,15 +57,9 @@ def _shard(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, 
     return int(found[1]), int(found[2])
 
 
-def _decorated(command: Any, *options: Callable[[Any], Any]) -> Any:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 def subject_options(command: Any) -> Any:
     """What is explored."""
-    return _decorated(
+    return decorated(
         command,
         click.option("--app", metavar="MODULE:APP",
                      help="An ASGI application, or its factory, instead of fanin's own."),
@@ -80,21 +71,26 @@ def subject_options(command: Any) -> Any:
                      help="What it can do beyond the contract; scenarios use it. May be repeated."),
         click.option("--lacks", type=click.Choice(LACKS), multiple=True,
                      help="What the application does not have; no run needs it. May be repeated."),
-        click.option("--timeout-max", metavar="DURATION", callback=duration,
+        click.option("--timeout-max", metavar="DURATION", callback=_timeout_max,
                      help="No random timeout is longer. For an application that polls: a month of a timer"
                      " that looks once a second takes a minute. [30d]"),
+        click.option("--tolerance", metavar="DURATION", callback=duration,
+                     help="--app: how late an outcome may be. [1s]"),
+        click.option("--redelivery-grace", metavar="DURATION", callback=duration,
+                     help="--app: how long it may take to notify once the sink works again. [10m]"),
     )  # fmt: skip
 
 
 def run_options(command: Any) -> Any:
     """How it is explored."""
-    return _decorated(
+    return decorated(
         command,
         jobs_option,
-        click.option("--for", "for_ms", metavar="DURATION", callback=_time_limit,
+        click.option("--for", "for_ms", metavar="DURATION", callback=time_limit,
                      help="Stop after this time, such as 60s or 10m."),
         click.option("--shard", metavar="I/N", default="1/1", callback=_shard,
-                     help="Play the I-th of N shares, for N machines; `fanin merge` joins their results."),
+                     help="Play the I-th of N shares, for N machines; `fanin merge` joins their results."
+                     " Runs are dealt in blocks: explore ten, interleave eight, sweep one."),
         form_option,
         click.option("--save", "folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
                      help="Write each shrunk scenario to a file in DIR, instead of printing it."),
@@ -116,6 +112,8 @@ def subject_from(given: Mapping[str, Any]) -> "Subject":
     bug, capabilities = given["bug"], given["capabilities"] or ()
     if given["app_dir"] is not None and given["app"] is None:
         raise click.UsageError("--app-dir is the folder of --app, which is not given")
+    if given["app"] is None and (given["tolerance"], given["redelivery_grace"]) != (None, None):
+        raise click.UsageError("--tolerance and --redelivery-grace are about --app, which is not given")
     if bug is not None:
         if given["app"] is not None:
             raise click.UsageError("--app and --bug name two aggregators; give one of them")
@@ -128,6 +126,8 @@ def subject_from(given: Mapping[str, Any]) -> "Subject":
         capabilities=tuple(dict.fromkeys(capabilities)),
         lacks=given["lacks"],
         timeout_ms_max=TIMEOUT_MS_MAX if longest is None else longest,
+        tolerance=given["tolerance"],
+        redelivery_grace=given["redelivery_grace"],
     )
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from fanin.harness.cli.errors import UserError
-from fanin.harness.cli.options import examples, list_width, output_width, pack, print_lines, scenario_of
+from fanin.harness.cli.options import (
+    OneOfEachCommand,
+    examples,
+    list_width,
+    output_width,
+    pack,
+    print_lines,
+    scenario_of,
+)
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
@@ -21,6 +29,7 @@ _SEED = 0
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Learn durable fan-in: six aggregators, five of which fail a new scenario.",
     epilog=examples(
         "fanin lesson             list the chapters",
@@ -50,13 +59,14 @@ def lesson(ctx: click.Context, *, number: int | None, code: bool, whole_pack: bo
     scenario got the verdict that it states.
     """
     if number is None:
-        if code or whole_pack:
-            raise click.UsageError("--code and --all need the number of a chapter")
+        if code or whole_pack or quiet:
+            raise click.UsageError("--code, --all and --quiet need the number of a chapter")
         print_lines(_list())
         return
     it = _lesson(number)
-    if code and whole_pack:
-        raise click.UsageError("--code plays nothing, so --all has no meaning with it")
+    if code and (whole_pack or quiet):
+        other = "--all" if whole_pack else "--quiet"
+        raise click.UsageError(f"--code plays nothing, so {other} has no meaning with it")
     if code:
         click.echo(it.source, nl=False)
         return
@@ -168,7 +178,7 @@ def _whole_pack(it: "Lesson") -> bool:
             wrong.append(not Judged(history, verdict).as_stated)
     finally:
         progress.wipe()
-    print_lines([line(""), summary(wrong)])
+    print_lines([line(""), summary(len(wrong), sum(wrong))])
     return not any(wrong)
 
 

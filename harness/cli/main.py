@@ -5,12 +5,15 @@ sentence and exit code 2, never a traceback; nothing is imported before the comm
 that ``fanin --help`` answers at once.
 """
 
+import errno
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -31,7 +34,10 @@ from fanin.harness.cli.options import (
     show_judged,
 )
 from fanin.harness.cli.run import run
+from fanin.harness.cli.terminal import for_terminal
 from fanin.harness.cli.verify import verify
+from fanin.harness.interrupts import other_signals_as_ctrl_c
+from fanin.standard_streams import open_closed
 
 if TYPE_CHECKING:
     from fanin.harness.history import History
@@ -61,15 +67,52 @@ class _Program(click.Group):
                     [(f"{name:<{width}}", self.commands[name].get_short_help_str(100)) for name in names]
                 )
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        open_closed()
+        try:
+            return super().main(*args, **extra)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSPC, errno.EPIPE):
+                raise
+            # It is the complaint that cannot be written. Exit code 1 would say that a rule is broken.
+            _discard(sys.stderr)
+            sys.exit(_PIPE_CLOSED if exc.errno == errno.EPIPE else UserError.exit_code)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _ending_in_a_line():  # here --help and --version are printed
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _ending_in_a_line():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted from None
-        except BrokenPipeError:
-            # Python flushes stdout once more at exit; there must be something to flush it to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(_PIPE_CLOSED)
+        except click.UsageError as exc:
+            text = for_terminal(f"Error: {exc.format_message()}").removeprefix("Error: ")
+            exc.format_message = lambda: text  # type: ignore[method-assign]
+            raise
+
+
+@contextmanager
+def _ending_in_a_line() -> Iterator[None]:
+    """End quietly when the reader of stdout is gone, and in one line when there is no room for it."""
+    try:
+        yield
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        raise click.exceptions.Exit(_PIPE_CLOSED) from None
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        _discard(sys.stdout)
+        # Exit code 1 would say that a rule is broken.
+        raise UserError(f"what there is to say cannot be written: {exc.strerror}") from exc
+
+
+def _discard(stream: TextIO) -> None:
+    """Python flushes its streams once more at exit; there must be something to flush them to."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(
@@ -95,8 +138,12 @@ def main() -> None:
     """
 
 
-for _command in (run, demo, verify, explore, sweep, interleave, merge, bug, matrix, lesson):
+for _command in (run, verify, explore, sweep, interleave, merge, bug, matrix, lesson):
+    if _command.callback is not None:
+        # A server, such as the demo's, ends in order at a signal by itself.
+        _command.callback = other_signals_as_ctrl_c()(_command.callback)
     main.add_command(_command)
+main.add_command(demo)
 
 
 @main.command(epilog=examples("fanin scenarios"))

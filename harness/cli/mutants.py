@@ -13,7 +13,14 @@ import click
 
 from fanin.harness.cli import report_option as reports
 from fanin.harness.cli.errors import UserError
-from fanin.harness.cli.options import examples, jobs_option, output_width, print_lines, quiet_option
+from fanin.harness.cli.options import (
+    OneOfEachCommand,
+    examples,
+    jobs_option,
+    output_width,
+    print_lines,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
     from fanin.harness.explore.zoo import Row
@@ -29,6 +36,7 @@ _DIFFERENCES_MAX = 20
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Show an aggregator with a known bug, and how it is caught.",
     epilog=examples(
         "fanin bug                     list the mutants",
@@ -38,16 +46,16 @@ _DIFFERENCES_MAX = 20
     ),
 )
 @click.argument("name", required=False)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides every random choice."
-)
+@click.option("--seed", type=click.IntRange(min=0), help="Decides every random choice. [0]")
 @quiet_option
 @click.option(
     "--report", "report_dir", metavar="DIR", type=click.Path(path_type=Path),
     help="Write a page into DIR that plays the wrong run and the right one side by side.",
 )  # fmt: skip
 @click.pass_context
-def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool, report_dir: Path | None) -> None:
+def bug(
+    ctx: click.Context, *, name: str | None, seed: int | None, quiet: bool, report_dir: Path | None
+) -> None:
     """Play an aggregator with a known bug (a mutant), and show how it is caught. Without NAME: list them.
 
     Plays the scenario that shows the bug best, then the same one with a right aggregator.
@@ -55,17 +63,19 @@ def bug(ctx: click.Context, *, name: str | None, seed: int, quiet: bool, report_
     Exit code: 0 when the bug was caught, 1 when it was not.
     """
     if name is None:
-        if report_dir is not None:
-            raise click.UsageError("--report needs the name of a bug")
+        given = {"--report": report_dir is not None, "--seed": seed is not None, "--quiet": quiet}
+        if options := [option for option, is_given in given.items() if is_given]:
+            raise click.UsageError(f"{options[0]} needs the name of a bug")
         print_lines(_list())
         return
     it = _mutant(name)
     if report_dir is not None:
         reports.prepare(report_dir)
-    ctx.exit(_show(it, seed, quiet=quiet, report_dir=report_dir))
+    ctx.exit(_show(it, seed or 0, quiet=quiet, report_dir=report_dir))
 
 
 @click.command(
+    cls=OneOfEachCommand,
     short_help="Play every mutant through the pack: which scenario kills which.",
     epilog=examples(
         "fanin matrix",

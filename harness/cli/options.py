@@ -6,8 +6,11 @@ Rules of this file: ``fanin --help`` imports it, so it imports nothing that take
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +24,20 @@ if TYPE_CHECKING:
 
 # Columns of what is written to a file, and the fewest and most for which a timeline is laid out.
 _WIDTH, _WIDTH_MIN = 100, 72
+_SUFFIXES = (".yaml", ".yml")
+_NEAR = 0.7  # of 1: `signature` for `signatures`, and not `envelopes` for `nope`
+
+
+class OneOfEachCommand(click.Command):
+    """A command that refuses an option given twice, of which click silently takes the last."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for param, times in Counter(given).items():
+            if isinstance(param, click.Option) and times > 1 and not (param.multiple or param.is_flag):
+                raise click.UsageError(f"{param.opts[0]} is given {times} times; it takes one value", ctx)
+        return super().parse_args(ctx, args)
+
 
 form_option = click.option(
     "--format",
@@ -45,16 +62,24 @@ def names_from(known: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, .
     """A callback for options that take capabilities: each is one of these, or an error with the nearest."""
 
     def check(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
-        from fanin.simulator.text import hint
-
         for name in given:
             if name not in known():
                 listed = ", ".join(known())
-                message = f"{name!r} is no capability here; there are {listed}{hint(name, known())}"
+                message = f"{name!r} is no capability here; there are {listed}{_near(name, known())}"
                 raise click.BadParameter(message, ctx, param)
         return tuple(dict.fromkeys(given)) or None
 
     return check
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    """The end of a message that lists all names already: the nearest is worth a word only if it is near."""
+    from fanin.simulator.text import nearest
+
+    near = nearest(name, known)
+    if near is None or SequenceMatcher(None, name.casefold(), near).ratio() < _NEAR:
+        return ""
+    return f"; did you mean {near!r}?"
 
 
 def optional_capabilities() -> Sequence[str]:
@@ -62,6 +87,17 @@ def optional_capabilities() -> Sequence[str]:
     from fanin.harness.capabilities import OPTIONAL_CAPABILITIES
 
     return OPTIONAL_CAPABILITIES
+
+
+def refuse_repeated(names: Sequence[str], instead: str = "") -> None:
+    """Refuse a scenario that is named twice.
+
+    Raises:
+        UsageError: one is; the message ends in what to do instead.
+    """
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise click.UsageError(f"{name!r} is named {times} times{instead and f'; {instead}'}")
 
 
 def examples(*commands: str) -> str:
@@ -78,6 +114,19 @@ def pack() -> list[str]:
     return names()
 
 
+def check_name(name: str) -> None:
+    """Refuse what names neither a scenario nor a file, where the nearest scenario would be no help.
+
+    Raises:
+        UserError: it is empty, or a file that does not exist.
+    """
+    if not name.strip():
+        raise UserError("an empty name; `fanin scenarios` lists the built-in scenarios")
+    path = Path(name)
+    if (path.suffix in _SUFFIXES or path.name != name) and not os.path.lexists(path):
+        raise UserError(f"{name}: there is no such file")
+
+
 def scenario_of(name: str) -> "Scenario":
     """A built-in scenario, or a file's.
 
@@ -87,6 +136,7 @@ def scenario_of(name: str) -> "Scenario":
     from fanin.simulator.language.load import ScenarioError, load
     from fanin.simulator.pack import find
 
+    check_name(name)
     try:
         return load(find(name))
     except ScenarioError as exc:
@@ -127,3 +177,30 @@ def print_lines(rows: Iterable["Line"]) -> None:
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     click.echo(paint(rows, colour=colour, encoding=sys.stdout.encoding or "utf-8"), color=colour)
+
+
+def duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """A duration in ms, as a click callback."""
+    from fanin.simulator.durations import parse_duration
+
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), ctx, param) from exc
+
+
+def time_limit(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """A duration in ms in which something can be played, as a click callback."""
+    limit_ms = duration(ctx, param, text)
+    if limit_ms == 0:
+        raise click.BadParameter("no time at all; write 60s or 10m", ctx, param)
+    return limit_ms
+
+
+def decorated(command: Any, *options: Callable[[Any], Any]) -> Any:
+    """A command with these options, in the order in which help lists them."""
+    for option in reversed(options):
+        command = option(command)
+    return command

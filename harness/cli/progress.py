@@ -37,6 +37,12 @@ class Progress:
         self._done += 1
         self.wipe()
 
+    def leave_out(self) -> None:
+        """Count one less to do, and remove the line."""
+        if self._total is not None:
+            self._total -= 1
+        self.wipe()
+
     def wipe(self) -> None:
         """Remove the line."""
         self._write(_WIPE)

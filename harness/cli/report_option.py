@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fanin.harness.cli import output_folder
 from fanin.harness.cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ HELP = "Write a report into DIR: HTML pages, JUnit XML, JSON and the histories."
 
 
 def prepare(directory: Path) -> None:
-    """Make the folder, before anything is played.
+    """Make the folder and see that it can be written, before anything is played.
 
     Raises:
         UserError: that is not possible.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        output_folder.prepare(directory)
     except OSError as exc:
         raise unwritable(directory, exc) from exc
 

@@ -14,6 +14,7 @@ import click
 from fanin.harness.cli import report_option as reports
 from fanin.harness.cli.errors import Interrupted, UserError
 from fanin.harness.cli.options import (
+    OneOfEachCommand,
     examples,
     form_option,
     jobs_option,
@@ -24,24 +25,27 @@ from fanin.harness.cli.options import (
     pack,
     print_lines,
     quiet_option,
+    refuse_repeated,
     scenario_of,
     show_judged,
 )
 
 if TYPE_CHECKING:
-    from fanin.harness.batch import RunRequest, RunResult
+    from fanin.harness.batch import RunRequests, RunResult
     from fanin.simulator.language.scenario import Scenario
 
+_SEEDS_MAX = 1_000_000  # of one scenario: hours; more is a typing error
 _EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the others their verdict
 
 
 @click.command(
+    cls=OneOfEachCommand,
     epilog=examples(
         "fanin run slow-region",
         "fanin run slow-region --seed 7 --history run.jsonl",
         "fanin run photo-finish --seeds 200",
         "fanin run --all --report report",
-    )
+    ),
 )
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
 @click.option("--all", "whole_pack", is_flag=True, help="Play every scenario of the pack.")
@@ -50,7 +54,7 @@ _EXPLAINED = 5  # of several runs that went wrong, so many get a timeline; the o
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _SEEDS_MAX),
     default=1,
     show_default=True,
     help="Play this many seeds, counting up from --seed.",
@@ -118,14 +122,13 @@ def run(
     from fanin.harness.batch import exit_code
     from fanin.harness.verdict import Exit
 
+    _check(names, whole_pack=whole_pack, history_path=history_path)
     if engine != "sqlite" or show_replay:
         if whole_pack or len(names) != 1 or seeds > 1:
             raise click.UsageError("--engine plays one scenario, once; `fanin verify --command` plays many")
         ctx.exit(
             _run_engine(names[0], engine, seed, history_path, form, quiet=quiet, show_replay=show_replay)
         )
-    if whole_pack == bool(names):
-        raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
     asked = {name: scenario_of(name) for name in (pack() if whole_pack else names)}
     scenarios = _playable(asked, capabilities or (), form)
     if not scenarios:
@@ -141,41 +144,58 @@ def run(
     if report is not None:
         reports.prepare(report)
     try:
-        results = _play_several(runs, jobs, form, quiet=quiet) if several else _play_one(runs[0], form, quiet)
+        played, results = (_play_several if several else _play_one)(runs, jobs, form, quiet=quiet)
     except OSError as exc:
         if isinstance(exc, BrokenPipeError) or history_path is None:
             raise
         raise UserError(f"--history {history_path}: {exc.strerror}") from exc
     if report is not None:
         _report(report, results)
-    if len(results) < len(runs):
-        raise Interrupted(f"{len(results)} of {len(runs)} runs")
+    if played < len(runs):
+        raise Interrupted(f"{played} of {len(runs)} runs")
     ctx.exit(exit_code(results) if several else results[0].exit_code)
+
+
+def _check(names: Sequence[str], *, whole_pack: bool, history_path: Path | None) -> None:
+    """Refuse what contradicts itself, before anything is read.
+
+    Raises:
+        UsageError: no scenario is named, one is named twice, or the history would go where the report goes.
+    """
+    if whole_pack and names:
+        raise click.UsageError(
+            f"--all plays the whole pack, and {names[0]!r} is named as well; give one of them"
+        )
+    if not whole_pack and not names:
+        raise click.UsageError("name scenarios or files, or say --all; `fanin scenarios` lists the pack")
+    refuse_repeated(names, "--seeds plays it several times")
+    if str(history_path) == "-":
+        raise click.UsageError("--history -: stdout has the report; name a file")
 
 
 def _runs(
     scenarios: Mapping[str, "Scenario"],
-    seeds: Iterable[int],
+    seeds: range,
     *,
     capabilities: Iterable[str],
     history_of: "Callable[[Scenario, int], Path | None]",
     kept: bool,
-) -> "list[RunRequest]":
+) -> "RunRequests":
     """The runs to make, seed by seed."""
-    from fanin.harness.batch import RunRequest
+    from fanin.harness.batch import RunRequest, RunRequests
 
     declared = "".join(f" --capability {name}" for name in capabilities)
-    return [
-        RunRequest(
+
+    def request(name: str, scenario: "Scenario", seed: int) -> RunRequest:
+        return RunRequest(
             scenario=scenario,
             seed=seed,
             replay=f"fanin run {shlex.quote(name)}{declared} --seed {seed}",
             history=history_of(scenario, seed),
             kept=kept,
         )
-        for name, scenario in scenarios.items()
-        for seed in seeds
-    ]
+
+    return RunRequests(scenarios, seeds, request)
 
 
 def _playable(
@@ -231,36 +251,42 @@ def _run_engine(
     return Exit[verdict.validity.name]
 
 
-def _play_one(it: "RunRequest", form: str, quiet: bool) -> "Sequence[RunResult]":  # noqa: FBT001 - as the flag is
+def _play_one(
+    runs: "RunRequests", _jobs: int | None, form: str, *, quiet: bool
+) -> "tuple[int, Sequence[RunResult]]":
+    """Play the only run. Returns what `_play_several` does."""
     from fanin.harness.batch import play_and_judge
 
-    result = play_and_judge(it)
+    result = play_and_judge(next(iter(runs)))
     if form == "json":
         click.echo(result.json)
     else:
         _explain(result, quiet=quiet)
-    return [result]
+    return 1, [result]
 
 
 def _play_several(
-    runs: Sequence["RunRequest"], jobs: int | None, form: str, *, quiet: bool
-) -> "Sequence[RunResult]":
+    runs: "RunRequests", jobs: int | None, form: str, *, quiet: bool
+) -> "tuple[int, Sequence[RunResult]]":
     """Print one line each as they end, then the reports of what went wrong.
 
     Returns:
-        The results; fewer than there are runs when Ctrl-C was pressed.
+        How many runs were played, fewer than there are when Ctrl-C was pressed; and the results that went
+        wrong or are kept for a report.
     """
     from fanin.harness.batch import play_all
     from fanin.harness.cli.progress import Progress
     from fanin.harness.parallel import WorkerKilledError
     from fanin.harness.report.text import summary
 
-    results = []
+    played, results = 0, []
     progress = Progress(len(runs))
     try:
         progress.show()
         for result in play_all(runs, jobs=jobs):
-            results.append(result)
+            played += 1
+            if result.history is not None:
+                results.append(result)
             progress.advance()
             if form == "json":
                 click.echo(result.json)
@@ -273,13 +299,14 @@ def _play_several(
         raise UserError(str(exc)) from exc
     finally:
         progress.wipe()
-    if form == "text" and results:
-        for nth, result in enumerate(result for result in results if result.wrong):
+    if form == "text" and played:
+        wrong = [result for result in results if result.wrong]
+        for nth, result in enumerate(wrong):
             click.echo()
             _explain(result, quiet=quiet or nth >= _EXPLAINED)
         click.echo()
-        print_lines([summary([result.wrong for result in results])])
-    return results
+        print_lines([summary(played, len(wrong))])
+    return played, results
 
 
 def _explain(result: "RunResult", *, quiet: bool) -> None:

@@ -6,7 +6,7 @@ there; ``fanin --help`` imports it, so slow imports are inside the functions.
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ import click
 
 from fanin.harness.cli import report_option as reports
 from fanin.harness.cli.errors import Interrupted, UserError
-from fanin.harness.cli.options import examples, names_from
+from fanin.harness.cli.options import OneOfEachCommand, check_name, examples, refuse_repeated
 from fanin.harness.cli.verify_explore import explore_further, refuse_to_explore
 from fanin.harness.cli.verify_help import HELP
+from fanin.harness.cli.verify_options import explore_option, smoke_option, target_options
 from fanin.harness.cli.verify_output import VerifyOutput
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _SEED_BITS = 32
 _NOT_REPLAYED = {"seed", "report", "form", "explore_ms"}
 
 
-class ReplayableCommand(click.Command):
+class ReplayableCommand(OneOfEachCommand):
     """A command that keeps its options as they were given, so that `replay_command` can repeat them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -40,13 +41,16 @@ class ReplayableCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-def replay_command(ctx: click.Context, scenario: str, *, seed: int | None) -> str:
-    """The same command for one scenario.
+def replay_command(
+    ctx: click.Context, *scenarios: str, seed: int | None = None, lacks: Sequence[str] = ()
+) -> str:
+    """The same command for some scenarios.
 
     Args:
         ctx: Of a `ReplayableCommand`.
-        scenario: Its name or file.
+        scenarios: Their names or files.
         seed: None where it is drawn anew each time.
+        lacks: What it says besides that the target lacks.
     """
     given: dict[str, Any] = ctx.meta[__name__]
     words = ["fanin", ctx.command.name or ""]
@@ -58,126 +62,10 @@ def replay_command(ctx: click.Context, scenario: str, *, seed: int | None) -> st
                 continue
             for each in value if isinstance(value, list) else [value]:
                 words += [option.opts[0], each]
+    for each in lacks:
+        words += ["--lacks", each]
     words += [] if seed is None else ["--seed", str(seed)]
-    return shlex.join([*words, scenario])
-
-
-def _duration(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    from fanin.simulator.durations import parse_duration
-
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc), ctx, param) from exc
-
-
-def _variables(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
-    for text in given:
-        if "=" not in text:
-            raise click.BadParameter(
-                f"{text!r} is not NAME=TEXT, such as 'TIMEOUT={{timeout_s}}'", ctx, param
-            )
-    return dict(text.split("=", 1) for text in given) or None
-
-
-def _split(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(","))
-
-
-def _declarable() -> Sequence[str]:
-    from fanin.harness.capabilities import DECLARABLE_CAPABILITIES
-
-    return DECLARABLE_CAPABILITIES
-
-
-def _capabilities() -> Sequence[str]:
-    from fanin.harness.capabilities import CAPABILITIES
-
-    return CAPABILITIES
-
-
-def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several decorators as one, in the order in which help lists them."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_folder = click.Path(path_type=str, exists=True, file_okay=False)
-_target_options = _options(
-    click.option("--target", "target_file", metavar="FILE",
-                 help="A target file (docs/verify.md); options given here win over it.",
-                 type=click.Path(path_type=Path, exists=True, dir_okay=False)),
-    click.option("--app", metavar="MODULE:APP",
-                 help="Judge an ASGI application, named itself or by its factory, in virtual time."),
-    click.option("--app-dir", metavar="DIR", type=_folder,
-                 help="--app: the folder of the module. [the current one]"),
-    click.option("--command", metavar="CMD",
-                 help="Judge a process in any language that listens on PORT, in real time."),
-    click.option("--kill-command", metavar="CMD",
-                 help="--command: how to kill it where a signal does not reach it, as in a container:"
-                 " 'docker kill agg-$PORT'."),
-    click.option("--path", metavar="PATH",
-                 help="--app, --command: where it takes webhooks, with {region} and perhaps {key}."
-                 " [/api/ImagePush?region={region}]"),
-    click.option("--env", metavar="NAME=TEXT", multiple=True, callback=_variables,
-                 help="--app, --command: a variable that it reads, such as 'TIMEOUT={timeout_s}'; also"
-                 " {regions}, {timeout}, {notify_url}, {data_dir}, {port}. May be repeated."),
-    click.option("--url", metavar="URL",
-                 help="Judge a deployment; write {region} where the region goes, and {key} for the key."),
-    click.option("--key-env", metavar="NAME",
-                 help="--url: the environment variable that holds the key. [FANIN_TARGET_KEY]"),
-    click.option("--regions", metavar="A,B,C", callback=_split,
-                 help="--url: the regions that it is configured with."),
-    click.option("--timeout", metavar="DURATION", callback=_duration,
-                 help="--url: the timeout that it is configured with. --command: what every scenario's"
-                 " timeout becomes. [5s]"),
-    click.option("--listen", metavar="HOST:PORT",
-                 help="--url, --command: the address at which fanin receives its notifications. [--command:"
-                 " 127.0.0.1:0, a port for each scenario]"),
-    click.option("--public-url", metavar="URL",
-                 help="The URL at which it reaches that address, if another one; --command: with {port}."),
-    click.option("--probe", type=click.Choice(["durable-functions"]),
-                 help="--url: read outcomes from its status API; no notifications are needed."),
-    click.option("--capability", "capabilities", metavar="NAME", multiple=True,
-                 callback=names_from(_declarable),
-                 help="What it can do beyond the contract; --url: what it is configured for. May be"
-                 " repeated."),
-    click.option("--lacks", metavar="NAME", multiple=True, callback=names_from(_capabilities),
-                 help="--app, --command: what it cannot do; scenarios that need it are skipped. May be"
-                 " repeated."),
-    click.option("--tolerance", metavar="DURATION", callback=_duration,
-                 help="How late an outcome may be. [--command: 1s, --url: 5s]"),
-    click.option("--redelivery-grace", metavar="DURATION", callback=_duration,
-                 help="How long it may take to notify once the sink works again. [--command: 12s,"
-                 " --url: 2m]"),
-    click.option("--max-rate", type=click.IntRange(1, 10_000),
-                 help="--url: requests per second, at most. [50]"),
-    click.option("--jobs", "-j", type=click.IntRange(1, 64),
-                 help="--command: scenarios played at the same time, each with its own process and folder."
-                 " [12]"),
-    click.option("--seed", type=click.IntRange(min=0),
-                 help="Decides every random choice. [0; --url: a new one every time]"),
-    click.option("--report", metavar="DIR", help=reports.HELP, type=click.Path(path_type=str)),
-)  # fmt: skip
-_smoke_option = click.option(
-    "--smoke",
-    is_flag=True,
-    help="Play ten scenarios, one for each kind of bug; --command: with short timeouts, in half a minute.",
-)
-_explore_option = click.option(
-    "--explore",
-    "explore_ms",
-    metavar="DURATION",
-    callback=_duration,
-    help="--app: then search at random for so long, such as 60s; what breaks the contract joins the card.",
-)
+    return shlex.join([*words, *scenarios])
 
 
 @click.command(
@@ -195,9 +83,9 @@ _explore_option = click.option(
     ),
 )
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1)
-@_target_options
-@_smoke_option
-@_explore_option
+@target_options
+@smoke_option
+@explore_option
 @click.option(
     "--format",
     "form",
@@ -239,9 +127,7 @@ def verify(
     output.say(f"{len(scenarios)} {several} against {_name(target)}, seed {verification.seed}")
     complete = _run(verification)
     if not complete:
-        verification.notes.append(
-            f"interrupted when {len(output.results)} of {len(scenarios)} scenarios were judged"
-        )
+        verification.notes.append(_interrupted(output.results, len(scenarios)))
     names_given = {scenario.scenario: name for name, scenario in scenarios.items()}
     if complete and explore_ms is not None:
         complete = explore_further(verification, explore_ms, output, names_given)
@@ -252,14 +138,25 @@ def verify(
     def replay(history: "History") -> str:
         return replay_command(ctx, names_given[history.run.scenario.scenario], seed=seed)
 
+    output.end_of_results()
     if complete or card.judged:
-        output.finish(card, lambda result: replay(result.history))
+        lacks = [it.capability for it in card.seeming_lacks]
+        lacking = replay_command(ctx, *names, seed=target.seed, lacks=lacks)
+        output.finish(card, lambda result: replay(result.history), lacking)
         reports.summarise(card, os.environ, replay=replay)
     if report is not None:
         reports.store(report, card, replay=replay)
     if not complete:
         raise Interrupted
     ctx.exit(card.exit_code)
+
+
+def _interrupted(results: "Sequence[Judged | Skipped]", scenarios: int) -> str:
+    from fanin.harness.results import Skipped
+
+    skipped = sum(isinstance(result, Skipped) for result in results)
+    and_skipped = f", and {skipped} skipped" if skipped else ""
+    return f"interrupted when {len(results) - skipped} of {scenarios} scenarios were judged{and_skipped}"
 
 
 def _run(verification: "Verification") -> bool:
@@ -287,12 +184,15 @@ def _card(
 ) -> "Card":
     """All results, in the order in which the scenarios were given, and after them those that were found."""
     from fanin.harness.results import Card, Judged
-    from fanin.harness.verify.lack_hints import lack_hints
+    from fanin.harness.verify.lack_hints import seeming_lacks
 
     order = {name: place for place, name in enumerate(names)}
     results = list(results)
-    notes = (*notes, *lack_hints([result for result in results if isinstance(result, Judged)]))
-    return Card(_name(target), sorted(results, key=lambda result: order[result.name]), tuple(notes))
+    # What a deployment has, it has declared.
+    judged = [result for result in results if isinstance(result, Judged) and target.url is None]
+    lacks = tuple(seeming_lacks(judged))
+    in_order = sorted(results, key=lambda result: order[result.name])
+    return Card(_name(target), in_order, (*notes, *map(str, lacks)), lacks)
 
 
 def _target(file: Path | None, given: dict[str, Any], *, smoke: bool) -> "TargetConfig":
@@ -376,6 +276,9 @@ def _load(names: "Sequence[str]") -> "dict[str, Scenario]":
     from fanin.simulator.pack import find
     from fanin.simulator.pack import names as pack
 
+    refuse_repeated(names)
+    for name in names:
+        check_name(name)
     try:
         scenarios = {name: load(find(name)) for name in names or pack()}
     except ScenarioError as exc:

@@ -74,7 +74,7 @@ def explore_further(
             runs.append(run)
             progress.advance()
             if run.findings:
-                kinds.setdefault(kind(run.findings[0]), run)
+                kinds.setdefault(kind(run.finding), run)
             progress.show()
     except KeyboardInterrupt:
         complete = False
@@ -101,6 +101,8 @@ def _search(target: "TargetConfig") -> "Search":
             capabilities=tuple(it for it in OPTIONAL_CAPABILITIES if it in target.capabilities),
             lacks=target.lacks,
             dialect=dialect_from(target),
+            tolerance=target.tolerance,
+            redelivery_grace=target.redelivery_grace,
         )
     )
 
@@ -126,9 +128,13 @@ def _stored(scenario: "Scenario", output: "VerifyOutput", report: str | None) ->
     file = f"{scenario.scenario}.yaml"
     if report is not None:
         path = Path(report) / FOLDER / file
-        path.parent.mkdir(exist_ok=True)
-        dump(scenario, path)
-        return str(path)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            dump(scenario, path)
+        except OSError as exc:  # the card is worth more than the file
+            output.say(f"--report {path}: {exc.strerror}; it is not stored")
+        else:
+            return str(path)
     if output.for_people:
         text = [f"{file}:", *(f"    {each}" for each in dumps(scenario).splitlines())]
         print_lines(map(line, text))
@@ -142,4 +148,5 @@ def _note(runs: "list[ExploredRun]", kinds: int, for_ms: int) -> str:
     counts = Counter(run.validity for run in runs)
     totals = ", ".join(f"{counts[validity]} {validity}" for validity in Validity)
     more = f"; findings of {kinds} kinds, {KINDS_MAX} of which are shown" if kinds > KINDS_MAX else ""
-    return f"{len(runs)} random scenarios in {format_duration(for_ms)}: {totals}{more}"
+    scenarios = "1 random scenario" if len(runs) == 1 else f"{len(runs)} random scenarios"
+    return f"{scenarios} in {format_duration(for_ms)}: {totals}{more}"

@@ -11,6 +11,7 @@ import click
 
 from fanin.harness.cli.options import output_width, print_lines
 from fanin.harness.cli.progress import Progress
+from fanin.harness.cli.terminal import for_terminal
 
 if TYPE_CHECKING:
     from fanin.harness.results import Card, Judged, Skipped
@@ -41,38 +42,46 @@ class VerifyOutput:
         """Print progress, for people."""
         if self._form == "text":
             self._progress.wipe()
-            click.echo(text, err=True)
+            click.echo(for_terminal(text), err=True)
 
     def take(self, result: "Judged | Skipped") -> None:
         """Keep a result, and print its line."""
         from fanin.harness.report.card_text import scenario_lines
+        from fanin.harness.results import Skipped
 
         self.results.append(result)
         if self._form == "text" and not self._single:
-            self._progress.advance()
+            if isinstance(result, Skipped):
+                self._progress.leave_out()
+            else:
+                self._progress.advance()
             print_lines(scenario_lines(result, width=output_width()))
             self._progress.show()
 
-    def finish(self, card: "Card", replay: "Callable[[Judged], str]") -> None:
+    def end_of_results(self) -> None:
+        """Remove what shows progress."""
+        self._progress.wipe()
+
+    def finish(self, card: "Card", replay: "Callable[[Judged], str]", lacking: str) -> None:
         """Print the card, or of one scenario its timeline, finding and evidence.
 
         Args:
             card: All results.
             replay: The command that plays one scenario again.
+            lacking: The command that plays all again without what needs what the target seems to lack.
         """
         from fanin.harness.results import as_json
 
-        self._progress.wipe()
         if self._form == "json":
             click.echo(json.dumps(as_json(card)))
         elif self._single:
             _print_story(card, replay)
         else:
-            _print_card(card, replay)
+            _print_card(card, replay, lacking)
 
 
 def _print_story(card: "Card", replay: "Callable[[Judged], str]") -> None:
-    from fanin.harness.report.card_text import note_lines, scenario_lines, sum_line
+    from fanin.harness.report.card_text import note_lines, scenario_lines, sum_lines
     from fanin.harness.report.line import line
     from fanin.harness.report.text import report
 
@@ -83,14 +92,17 @@ def _print_story(card: "Card", replay: "Callable[[Judged], str]") -> None:
         print_lines(
             report(judged.history, judged.verdict, replay=replay(judged), errors=judged.errors, width=width)
         )
-    print_lines([*note_lines(card, width=width), line(""), sum_line(card)])
+    print_lines([*note_lines(card, width=width), line(""), *sum_lines(card, width)])
 
 
-def _print_card(card: "Card", replay: "Callable[[Judged], str]") -> None:
-    from fanin.harness.report.card_text import begin_with, card_lines, failures
+def _print_card(card: "Card", replay: "Callable[[Judged], str]", lacking: str) -> None:
+    from fanin.harness.report.card_text import card_lines
+    from fanin.harness.report.causes import begin_with, failures, failures_of_its_own
     from fanin.harness.report.line import Tone, line
 
     print_lines(card_lines(card, width=output_width()))
-    if failed := failures(card):
+    if failed := failures_of_its_own(card):
         findings = [result for result in failed if result.verdict.findings]
         print_lines([line(f"next: {replay(begin_with(findings or failed))}", Tone.STRONG)])
+    elif failures(card):
+        print_lines([line(f"next: {lacking}", Tone.STRONG)])

@@ -144,6 +144,7 @@ class Fanin:
             The verdict.
         """
         __tracebackhide__ = True
+        _check_arguments(scenario, seed, lacks, has)
         played = self._load(scenario)
         self._skip_unless_capable(played, lacks, has)
         return self._judge(*_play(played, app, seed))
@@ -178,7 +179,7 @@ class Fanin:
             ("has", has, OPTIONAL_CAPABILITIES),
         )
         for option, given, known in there:
-            if unknown := sorted(set(given) - set(known)):
+            if unknown := [name for name in given if name not in known]:
                 message = f"{option}={unknown[0]!r} is no capability; there are {', '.join(known)}"
                 pytest.fail(message, pytrace=False)
         missing = missing_capabilities(scenario, (DEFAULT_CAPABILITIES | set(has)) - set(lacks))
@@ -198,6 +199,28 @@ class Fanin:
         if not judged.as_stated:
             pytest.fail(_report(judged, replay), pytrace=False)
         return judged.verdict
+
+
+def _check_arguments(scenario: Any, seed: Any, lacks: Any, has: Any) -> None:
+    """Fail for a value of the wrong type, by the argument's name."""
+    __tracebackhide__ = True
+    if not isinstance(scenario, str | Path) or not str(scenario).strip():
+        complaint = f"{scenario!r} is no scenario; give the name of a built-in one, or a file"
+    elif not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        complaint = f"seed={seed!r} is no seed; give a whole number from 0 on"
+    elif wrong := next((it for it in (("lacks", lacks), ("has", has)) if not _is_collection(it[1])), None):
+        name, value = wrong
+        example = value if isinstance(value, str) else "replicas"
+        complaint = f"{name}={value!r} is no list of names; write {name}=[{example!r}]"
+    elif both := [name for name in has if name in lacks]:
+        complaint = f"{both[0]!r} is in lacks and in has; the application has it or lacks it"
+    else:
+        return
+    pytest.fail(complaint, pytrace=False)
+
+
+def _is_collection(value: Any) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, str)
 
 
 def _play(scenario: "Scenario", app: Any, seed: int) -> "tuple[History, tuple[str, ...]]":

@@ -37,7 +37,7 @@ def on_a_terminal(*arguments: str, stream: str, **settings: str) -> str:
     except OSError:
         pass  # Linux reports the end of a terminal as an input/output error
     os.close(ours)
-    assert process.wait(PATIENCE_S) == 0
+    process.wait(PATIENCE_S)
     return written.decode()
 
 
@@ -69,19 +69,46 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert (process.returncode, complaints) == (141, b"")
 
 
-def test_ctrl_c_keeps_what_is_done_and_ends_in_one_line() -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", ["run slow-region", "--help", "--version", "run --help", "serve --help"]
+)
+def test_a_full_disk_is_one_line_and_no_verdict(arguments: str) -> None:
+    """Exit code 1 would say that a rule is broken."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(  # noqa: S603 - our own command
+            [*FANIN, *arguments.split()], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    said = b"Error: what there is to say cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_complaint_that_cannot_be_written_is_no_verdict() -> None:
+    """A full stderr takes no traceback either."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([*FANIN, "run", "nosuch"], stdout=subprocess.PIPE, stderr=full, check=False)  # noqa: S603 - our own command
+
+    assert (ended.returncode, ended.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize("signalled", ["INT to all", "TERM", "HUP"])
+def test_ctrl_c_and_its_like_keep_what_is_done_and_end_in_one_line(signalled: str) -> None:
     """No traceback of its own or of the processes that it started."""
     # Without a buffer, or the first read would take lines that belong to `communicate`.
     process = started([*FANIN, "run", "slow-region", "--seeds", "100000"], bufsize=0)
     assert process.stdout is not None
     process.stdout.readline()  # it is at work
 
-    os.killpg(process.pid, signal.SIGINT)
+    name, _, to_all = signalled.partition(" ")
+    (os.killpg if to_all else os.kill)(process.pid, signal.Signals[f"SIG{name}"])
     results, complaints = process.communicate(timeout=PATIENCE_S)
 
     lines = results.decode().splitlines()
     done = len([line for line in lines if line.startswith("VALID")]) + 1
-    assert lines[-1] == f"{done} runs, each with the verdict that its scenario states"
+    runs = "1 run, with" if done == 1 else f"{done} runs, each with"
+    assert lines[-1] == f"{runs} the verdict that its scenario states"
     assert (process.returncode, complaints) == (
         130,
         f"fanin: interrupted after {done} of 100000 runs\n".encode(),
@@ -99,6 +126,14 @@ def test_a_history_can_come_from_a_pipe(tmp_path: Path) -> None:
         )
 
     assert json.loads(judged.stdout)["verdict"] == "valid"
+
+
+def test_a_mistake_is_told_between_the_edges_of_the_terminal() -> None:
+    """A word that goes over the edge can hardly be read."""
+    said = on_a_terminal("bug", "timer-never-canceled", stream="stderr", COLUMNS="72")
+
+    assert max(map(len, said.splitlines())) <= 72
+    assert "did you mean 'timer-never-cancelled'?" in " ".join(said.split())
 
 
 def test_a_terminal_gets_colours() -> None:

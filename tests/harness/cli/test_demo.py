@@ -23,6 +23,8 @@ from tests.harness.terminal import started
     [
         (["slow-regoin"], "slow-region"),
         (["--bug", "counts-deliverys"], "there is no bug 'counts-deliverys'"),
+        (["slow-region", "--bug", "nosuch"], "there is no bug 'nosuch'"),
+        (["mine.yaml"], "Error: mine.yaml: there is no such file"),
         (["--app", "nowhere:app"], "--app nowhere:app: cannot import 'nowhere'"),
         (["--app", "a:b", "--bug", "counts-deliveries"], "one aggregator at a time"),
         (["--seed", "-1"], "-1"),

@@ -1,5 +1,6 @@
 """``fanin explore``, ``sweep``, ``interleave``, ``merge``: what they print of their runs, how they end."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from fanin.harness.cli import explore_output
 from fanin.harness.cli.explore import LACKS
 from fanin.harness.cli.explore_output import SHOWN_PER_KIND
 from fanin.harness.cli.main import main
@@ -56,6 +58,22 @@ def test_ctrl_c_reports_the_runs_that_are_done(monkeypatch: pytest.MonkeyPatch) 
     assert result.stderr.endswith("fanin: interrupted after 2 of 5 runs\n")
 
 
+def test_ctrl_c_while_a_finding_is_made_smaller_keeps_the_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was found."""
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "shrink_run", interrupted)
+
+    result = explore(*BROKEN)
+
+    assert result.exit_code == 130
+    assert result.stdout.startswith("INVALID  slow-region  seed=3  7-notification: ")
+    assert "\n  replay: fanin explore " in result.stdout
+    assert result.stdout.endswith("\n1 run, number 3: 0 valid, 1 invalid, 0 unknown\n")
+
+
 def test_a_search_ends_with_its_time() -> None:
     """And is complete: the time was what was asked for."""
     result = explore("--for", "3s", "--jobs", "1", "--format", "json")
@@ -65,6 +83,17 @@ def test_a_search_ends_with_its_time() -> None:
     assert "random scenarios against fanin's own aggregator, from 0 on" in result.stderr
     assert end["complete"] is True
     assert end["runs"] == len(result.stdout.splitlines()) - 2
+
+
+def test_when_the_time_is_over_nothing_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many findings each would take seconds; a finding is printed as it is, with its replay command."""
+    monkeypatch.setattr(explore_output, "SHRUNK_AFTER_S", -3_600)
+
+    result = explore(*BROKEN, "--for", "1m")
+
+    assert result.exit_code == 1
+    assert "smallest" not in result.stdout
+    assert "\n  replay: fanin explore " in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -80,7 +109,14 @@ def test_a_search_ends_with_its_time() -> None:
         (("--shard", "half"), "'half' is no share"),
         (("--for", "60"), "60"),
         (("--for", "0s"), "no time at all; write 60s or 10m"),
+        (("--timeout-max", "0"), "no random timeout is shorter than 1s; write at least 1s"),
+        (("--timeout-max", "999ms"), "no random timeout is shorter than 1s; write at least 1s"),
+        (("--variants-of", "mine.yaml"), "Error: mine.yaml: there is no such file"),
+        (("--variants-of", ""), "an empty name"),
+        (("--variants-of", "zombie", "--variants-of", "zombie"), "'zombie' is named 2 times"),
+        (("--seed", "1", "--seed", "2"), "--seed is given 2 times; it takes one value"),
         (("--app-dir", "."), "--app-dir is the folder of --app, which is not given"),
+        (("--tolerance", "11s"), "--tolerance and --redelivery-grace are about --app, which is not given"),
     ],
 )
 def test_what_cannot_be_explored_is_a_usage_error(words: tuple[str, ...], complaint: str) -> None:
@@ -107,7 +143,7 @@ def test_an_invalid_run_is_printed_with_its_shrunk_scenario_and_replay() -> None
     assert (
         "  replay: fanin explore --variants-of slow-region --bug no-idempotency-key --seed 3 --runs 1\n"
     ) in result.stdout
-    assert result.stdout.endswith("\n1 runs, 3 to 3: 0 valid, 1 invalid, 0 unknown\n")
+    assert result.stdout.endswith("\n1 run, number 3: 0 valid, 1 invalid, 0 unknown\n")
 
 
 def test_a_shrunk_scenario_is_saved_and_can_be_played(tmp_path: Path) -> None:
@@ -122,6 +158,82 @@ def test_a_shrunk_scenario_is_saved_and_can_be_played(tmp_path: Path) -> None:
     command = f"fanin explore --bug no-idempotency-key --variants-of {path} --seed 0 --runs 1"
     assert f"  replay: {command}\n" in result.stdout
     assert load(path).scenario == path.stem == "notification-3"
+
+
+def test_a_folder_that_takes_no_more_costs_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scenario is printed instead, and the search goes on to its sum."""
+
+    def full(_: Any, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("fanin.simulator.language.dump.dump", full)
+
+    result = explore(*BROKEN, "--save", str(tmp_path / "found"))
+
+    assert result.exit_code == 1
+    assert ".yaml: No space left on device; it is not stored" in result.stderr
+    assert "\n    scenario: " in result.stdout
+    assert "\n  replay: fanin explore " in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 run, number 3: 0 valid, 1 invalid, 0 unknown"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It exists, and the disk is full or it belongs to another user."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr(runs, "explore", lambda *_, **__: pytest.fail("it was played all the same"))
+
+    result = explore("--runs", "1", "--save", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert f"--save {tmp_path}: Permission denied; choose a folder" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("explore", "--runs", "6"), "they are dealt in blocks of 10; with 11 or more,"),
+        (("explore", "--runs", "2", "--seed", "5"), "they are dealt in blocks of 10; with 6 or more,"),
+        (("interleave", "photo-finish", "--orders", "3", "--schedules", "0"), "blocks of 8; with 9 or more,"),
+    ],
+)
+def test_a_share_without_runs_says_why(words: tuple[str, ...], reason: str) -> None:
+    """And how many would do."""
+    result = fanin(*words, "--shard", "2/2")
+
+    assert result.exit_code == 3
+    assert "share 2 of 2 has no runs: " in result.stderr
+    assert f"{reason} each of 2 shares has some\n" in result.stderr
+
+
+def test_the_title_of_one_run_is_in_the_singular() -> None:
+    """It is read more often than any other: every replay command prints it."""
+    assert explore("--runs", "1").stderr.startswith(
+        "1 random scenario against fanin's own aggregator, number 0\n"
+    )
+    assert explore(*VARIANTS, "--runs", "1").stderr.startswith("1 variant of slow-region against")
+    assert fanin("sweep", "slow-region", "--only", "1").stderr.startswith("1 crash in slow-region against")
+
+
+def test_the_description_of_a_finding_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command in it is not, so that it can be copied."""
+    monkeypatch.setattr(runs, "_DESCRIPTION_WIDTH", 40)
+
+    lines = explore(*BROKEN).stdout.splitlines()
+
+    description = lines[lines.index("    description: |") + 1 :]
+    command = next(
+        n for n, line in enumerate(description) if line.startswith("      Found by: fanin explore ")
+    )
+    assert command > 1
+    assert max(map(len, description[:command])) <= 46
 
 
 def test_findings_of_one_kind_are_shrunk_once_and_counted() -> None:
@@ -165,7 +277,7 @@ def test_shares_are_merged_to_what_one_search_finds(tmp_path: Path) -> None:
     half = fanin("merge", str(tmp_path / "1"))
 
     assert merged.exit_code == 0
-    assert merged.stdout.splitlines()[1:] == whole.stdout.splitlines()[1:]
+    assert merged.stdout == whole.stdout
     assert half.stderr == "runs 10 to 19 are in no file\n"
     assert half.stdout.startswith("20 runs, 0 to 29: ")
 
@@ -214,6 +326,10 @@ def test_an_interleaving_says_how_many_orders_there_are() -> None:
         (("sweep", "nowhere"), "nowhere: neither a built-in scenario nor a file"),
         (("interleave", "nowhere"), "nowhere: neither a built-in scenario nor a file"),
         (("interleave", "photo-finish", "--only", "300"), "there are 300 orders and schedules"),
+        (("interleave", "slow-region", "--orders", "0", "--schedules", "0"), "there is nothing to play"),
+        (("interleave", "photo-finish", "--only", "3", "--shard", "1/2"), "leave --shard out"),
+        (("sweep", "slow-region", "--only", "3", "--shard", "1/2"), "leave --shard out"),
+        (("sweep", "mine.yaml"), "Error: mine.yaml: there is no such file"),
     ],
 )
 def test_what_cannot_be_swept_or_interleaved_is_a_usage_error(words: tuple[str, ...], complaint: str) -> None:

@@ -64,8 +64,10 @@ def test_a_chapter_that_does_not_do_what_the_course_says_exits_1(monkeypatch: py
         (["0"], "there is no chapter 0; there are 1 to 6"),
         (["7"], "there is no chapter 7; there are 1 to 6"),
         (["two"], "'two' is not a valid integer"),
-        (["--code"], "--code and --all need the number of a chapter"),
-        (["1", "--code", "--all"], "--code plays nothing"),
+        (["--code"], "--code, --all and --quiet need the number of a chapter"),
+        (["-q"], "--code, --all and --quiet need the number of a chapter"),
+        (["1", "--code", "--all"], "--code plays nothing, so --all has no meaning with it"),
+        (["1", "--code", "-q"], "--code plays nothing, so --quiet has no meaning with it"),
     ],
 )
 def test_other_numbers_are_refused(words: list[str], complaint: str) -> None:

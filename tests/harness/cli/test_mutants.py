@@ -62,15 +62,22 @@ def test_a_report_of_a_bug_has_both_runs_side_by_side(tmp_path: Path) -> None:
     ]
 
 
-def test_a_report_needs_a_bug_and_a_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["--report", "page"], ["--seed", "0"], ["--quiet"]])
+def test_what_is_about_one_bug_needs_its_name(words: list[str]) -> None:
+    """The list of bugs has no seed, no verdict and no page."""
+    result = CliRunner().invoke(main, ["bug", *words])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{words[0]} needs the name of a bug" in result.stderr
+
+
+def test_a_report_needs_a_folder(tmp_path: Path) -> None:
     """In one sentence, before anything is played."""
     (tmp_path / "file").touch()
 
-    unnamed = CliRunner().invoke(main, ["bug", "--report", str(tmp_path)])
     no_folder = CliRunner().invoke(main, ["bug", "counts-deliveries", "--report", str(tmp_path / "file")])
 
-    assert (unnamed.exit_code, no_folder.exit_code) == (2, 2)
-    assert "--report needs the name of a bug" in unnamed.stderr
+    assert no_folder.exit_code == 2
     assert "choose a folder that can be written" in no_folder.stderr
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from fanin.harness.capabilities import OPTIONAL_CAPABILITIES
 from fanin.harness.cli.errors import UserError
 from fanin.harness.cli.options import (
+    OneOfEachCommand,
     examples,
     names_from,
     optional_capabilities,
@@ -39,11 +40,48 @@ def test_names_are_kept_once_each_in_their_order() -> None:
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     """And with all that there are."""
-    result = CliRunner().invoke(command, ["--capability", "replica"])
+    near = CliRunner().invoke(command, ["--capability", "replica"])
+    far = CliRunner().invoke(command, ["--capability", "place"])
 
-    assert result.exit_code == 2
-    assert "'replica' is no capability here; there are replicas, signatures" in result.stderr
-    assert "did you mean 'replicas'?" in result.stderr
+    assert (near.exit_code, far.exit_code) == (2, 2)
+    assert near.stderr.endswith(
+        "'replica' is no capability here; there are replicas, signatures; did you mean 'replicas'?\n"
+    )
+    assert far.stderr.endswith("'place' is no capability here; there are replicas, signatures\n")
+
+
+def test_an_option_given_twice_is_refused_unless_it_may_be_repeated() -> None:
+    """One of two values would be ignored without a word; a flag says the same twice."""
+
+    @click.command(cls=OneOfEachCommand)
+    @click.option("--seed", "-s", type=int)
+    @click.option("--name", multiple=True)
+    @click.option("--quiet", is_flag=True)
+    def play(**given: object) -> None:
+        click.echo(repr(given))
+
+    twice = CliRunner().invoke(play, ["--seed", "1", "-s", "2"])
+    repeated = CliRunner().invoke(play, ["--name", "a", "--name", "b", "--quiet", "--quiet"])
+
+    assert twice.exit_code == 2
+    assert "--seed is given 2 times; it takes one value" in twice.stderr
+    assert repeated.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("", "^an empty name; `fanin scenarios` lists the built-in scenarios$"),
+        (" ", "^an empty name"),
+        ("zombi.yaml", "^zombi.yaml: there is no such file$"),
+        ("mine/zombi", "^mine/zombi: there is no such file$"),
+        ("zombi", "did you mean 'zombie'"),
+    ],
+)
+def test_the_nearest_scenario_is_named_for_what_looks_like_a_name(name: str, complaint: str) -> None:
+    """A file that is missing is no misspelt scenario of the pack."""
+    with pytest.raises(UserError, match=complaint):
+        scenario_of(name)
 
 
 def test_lists_are_those_of_the_modules_that_are_too_slow_to_import() -> None:

@@ -7,11 +7,7 @@ import time
 import pytest
 
 from fanin.harness.cli.progress import Progress
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.harness.terminal import Terminal
 
 
 def advance(progress: Progress) -> None:
@@ -43,6 +39,19 @@ def test_a_terminal_shows_how_long_the_rest_may_take(monkeypatch: pytest.MonkeyP
     progress.show()
 
     assert screen.getvalue().endswith("3/10, about 1m10s left")
+
+
+def test_what_is_left_out_is_neither_done_nor_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is skipped in no time would promise that the rest takes none."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    progress = Progress(10)
+
+    for _ in range(3):
+        progress.leave_out()
+    progress.show()
+
+    assert screen.getvalue().endswith("0/7")
 
 
 def test_a_file_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,7 +230,12 @@ def test_a_mistake_in_a_scenario_is_named_by_file_line_and_column(tmp_path: Path
     ("arguments", "complaint"),
     [
         ((), "name scenarios or files, or say --all"),
-        (("slow-region", "--all"), "name scenarios or files, or say --all"),
+        (("slow-region", "--all"), "--all plays the whole pack, and 'slow-region' is named as well"),
+        (("slow-region", "slow-region"), "'slow-region' is named 2 times; --seeds plays it several times"),
+        (("slow-region", "--history", "-"), "--history -: stdout has the report; name a file"),
+        (("slow-region", "--history", "a", "--history", "b"), "--history is given 2 times; it takes one"),
+        (("slow-region", "--seeds", f"{10**20}"), "is not in the range 1<=x<=1000000"),
+        (("",), "an empty name; `fanin scenarios` lists the built-in scenarios"),
         (("slow-region", "--seed", "-1"), "--seed"),
         (("slow-region", "--seeds", "0"), "--seeds"),
         (("slow-region", "--format", "xml"), "'xml' is not one of 'text', 'json'"),

@@ -60,6 +60,20 @@ def refuses_copies():
 
     return app
 
+def busy_at_first():
+    import time
+    from unmodified import create_app
+
+    inner, began = create_app(), time.monotonic()
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http" and time.monotonic() < began + 3:
+            await Response(status_code=503, headers={"Retry-After": "3"})(scope, receive, send)
+        else:
+            await inner(scope, receive, send)
+
+    return app
+
 def nothing():
     return None
 """
@@ -94,6 +108,13 @@ def test_an_application_is_judged_by_what_it_declares() -> None:
         (("--url", "https://h/{region}", "--regions", "a,,b"), "--regions: 'a,,b' is not accepted; write"),
         ((*APP, "slow-region", "slow-regoin"), "slow-regoin: neither a built-in scenario nor a file"),
         (("--target", "nowhere.yaml"), "does not exist"),
+        ((*APP, "slow-region", "slow-region"), "'slow-region' is named 2 times"),
+        ((*APP, "nowhere.yaml"), "Error: nowhere.yaml: there is no such file"),
+        ((*APP, "--seed", "1", "--seed", "2"), "--seed is given 2 times; it takes one value"),
+        (
+            (*APP, "--lacks", "replicas", "--capability", "replicas"),
+            "--lacks: replicas is among its capabilities as well; it has it or lacks it",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(words: tuple[str, ...], complaint: str) -> None:
@@ -105,7 +126,7 @@ def test_what_makes_no_sense_is_a_usage_error(words: tuple[str, ...], complaint:
     assert result.stdout == ""
 
 
-def test_two_scenarios_of_one_name_cannot_be_told_apart_on_a_card(tmp_path: Path) -> None:
+def test_two_scenarios_of_one_name_cannot_be_quoted_apart_on_a_card(tmp_path: Path) -> None:
     """A copy of a built-in one is given another name first."""
     copy = tmp_path / "copy.yaml"
     copy.write_text("scenario: slow-region\ntitle: A copy\noperations: [{}]\n", encoding="utf-8")
@@ -149,6 +170,67 @@ def test_many_scenarios_end_in_the_command_to_begin_with() -> None:
     assert "…" not in result.stdout
 
 
+def test_what_it_seems_to_lack_is_no_cause_and_the_next_command_says_so() -> None:
+    """Another failure comes first; if there is none, all is played again without what needs it."""
+    alone = verify(*APP, "slow-region", "wrong-key")
+    among_others = verify(*APP, "crash-after-ack", "wrong-key")
+
+    assert "note: wrong-key: it accepts any key: if it has none, say --lacks function-keys" in alone.stdout
+    assert "looks like" not in alone.stdout
+    assert alone.stdout.splitlines()[-1] == (
+        f"next: fanin verify --app unmodified:create_app --app-dir {FOREIGN_APPS}"
+        " --lacks function-keys slow-region wrong-key"
+    )
+    assert among_others.stdout.splitlines()[-1].endswith(" --seed 0 crash-after-ack")
+
+
+BARE = """
+import os
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+def create_app():
+    seen = {}
+
+    async def hook(request):
+        id = (await request.json())["id"]
+        seen.setdefault(id, set()).add(request.query_params["region"])
+        if len(seen[id]) == len(os.environ["WebhookRegions"].split(",")):
+            async with httpx.AsyncClient() as client:
+                await client.post(os.environ["NOTIFY_URL"], json={"id": id, "status": "done"})
+        return Response(status_code=202)
+
+    return Starlette(routes=[Route("/api/ImagePush", hook, methods=["POST"])])
+"""
+
+
+def test_what_every_notification_lacks_is_said_first_and_hides_nothing_else(tmp_path: Path) -> None:
+    """It has no timer either, which is what the line of a scenario with a timeout is about."""
+    (tmp_path / "bare.py").write_text(BARE, encoding="utf-8")
+
+    result = verify("--app", "bare:create_app", "--app-dir", tmp_path, "slow-region", "dropped-region")
+
+    lacking = "webhook-id, action, repository, tag, digest, arrived, missing, outcome"
+    assert f"note: the notification of the first push has no {lacking};" in result.stderr
+    printed = " ".join(result.stdout.split())
+    assert f"note: the notification of the first push has no {lacking};" in printed
+    assert "invalid dropped-region 3-deadline: op1 was not reported, though timed_out was due" in printed
+    assert "invalid slow-region 7-notification: op1 was reported without an outcome at" in printed
+    assert "1 run looks like B33" in printed
+
+
+def test_a_deployment_that_does_not_answer_is_one_error_and_nothing_else() -> None:
+    """What is skipped is said when something is played."""
+    reached = ("--url", "http://127.0.0.1:1/{region}", "--listen", "127.0.0.1:0")
+
+    result = verify(*reached, "--regions", "a,b", "--timeout", "5s")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "cannot reach http://127.0.0.1:1/{region}: Connection refused" in result.stderr
+
+
 def test_a_report_ends_in_the_same_command_for_one_scenario(tmp_path: Path) -> None:
     """With every option as it was given, and without those that another run decides anew."""
     report = tmp_path / "report"
@@ -182,13 +264,25 @@ def test_ctrl_c_prints_a_card_of_what_is_judged_and_writes_the_report(
     """With a note that it is not all."""
     monkeypatch.setattr(verification, "play_foreign_app", interrupted_after(2))
 
-    result = verify(*APP, "slow-region", "dropped-region", "late-region", "--report", tmp_path)
+    played = ("slow-region", "dropped-region", "late-region")
+
+    result = verify(*APP, "two-replicas", *played, "--report", tmp_path)
 
     assert result.exit_code == 130
-    assert "note: interrupted when 2 of 3 scenarios were judged\n" in result.stdout
-    assert "VALID  unmodified:create_app: 2 valid\n" in result.stdout
+    assert "note: interrupted when 2 of 4 scenarios were judged, and 1 skipped\n" in result.stdout
+    assert "VALID  unmodified:create_app: 2 of 3 scenarios judged: 1 skipped" in result.stdout
     assert result.stderr.endswith("fanin: interrupted\n")
     assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
+
+
+def test_an_application_that_is_busy_at_first_is_judged(tmp_path: Path) -> None:
+    """503 with Retry-After is right after a start, so the first push comes again."""
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+    shutil.copy(FOREIGN_APPS / "unmodified.py", tmp_path)
+
+    result = verify("--app", "broken:busy_at_first", "--app-dir", tmp_path, "late-start")
+
+    assert (result.exit_code, result.stderr.count("Error")) == (0, 0)
 
 
 def test_what_the_application_raised_stands_under_the_finding(tmp_path: Path) -> None:

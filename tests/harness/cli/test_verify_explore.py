@@ -60,6 +60,15 @@ def test_json_has_them_among_the_scenarios() -> None:
     assert any("found by random search" in note for it in card["scenarios"] for note in it["notes"])
 
 
+def test_no_time_is_refused_before_anything_is_played() -> None:
+    """As `fanin explore --for 0s` is."""
+    result = verify("slow-region", "--explore", "0s")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no time at all; write 60s or 10m" in result.stderr
+    assert "against" not in result.stderr
+
+
 def test_a_command_cannot_be_explored() -> None:
     """The error says what can be done instead."""
     result = CliRunner().invoke(main, ["verify", "--command", "node server.js", "--explore", "60s"])
