@@ -7,10 +7,12 @@ them outlives the iteration, however it ends.
 
 import os
 import pickle
+import signal
 import threading
+import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ from multiprocessing import active_children, connection, get_context, parent_pro
 
 from fanin.harness import interrupts
 
+_worker = interrupts.Worker()  # in a process that was started
+_CLEANS_UP_S = 5.0  # so long its work may take to end in order
+_exit, _kill = os._exit, os.kill  # as they are outside of simulated worlds
 # So many items per process are begun before a result is waited for: one long run must not idle the others.
 _AHEAD = 8
 
@@ -47,7 +52,7 @@ def cores() -> int:
 
 def run_ordered[Item, Result](
     work: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Collection[Item],
     *,
     jobs: int | None = None,
     pool_from: int = 2,
@@ -137,7 +142,7 @@ def _complete[Result](begun: "Iterable[Future[Result | _Raised]]") -> Iterator[R
 
 def _prepare(preload: Sequence[str]) -> None:
     """Import what every run needs, and end with the first process."""
-    interrupts.ignore()
+    _worker.prepare()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for module in preload:
         import_module(module)
@@ -148,12 +153,14 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
-        os._exit(1)
+        _kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_CLEANS_UP_S)
+        _exit(1)
 
 
 def _attempt[Item, Result](work: Callable[[Item], Result], item: Item) -> Result | _Raised:
     try:
-        return work(item)
+        return _worker.do(lambda: work(item))
     except Exception as exc:  # noqa: BLE001 - it is raised again where the result is asked for
         exc.add_note(f"in another process:\n{traceback.format_exc()}")
         raised = _Raised(exc, exc.__cause__)

@@ -23,8 +23,9 @@ from fanin.harness.world import entropy, process_state, sandbox
 
 # Installed packages that keep what an application gives them, or what it stores: two lives must not share it.
 KEEP_STATE = frozenset(
-    {"aiocache", "cashews", "fakeredis", "fastapi_cache", "prometheus_client"}
-    | {"prometheus_fastapi_instrumentator", "sqlmodel", "starlette_exporter"}
+    {"aiocache", "asgiref", "blacksheep", "blinker", "cashews", "django", "fakeredis", "fastapi_cache"}
+    | {"prometheus_client", "prometheus_fastapi_instrumentator", "sanic", "sqlmodel", "starlette_exporter"}
+    | {"tortoise"}
 )
 _CODE = (".py", ".pyc", ".so", ".pyd")
 _INSTALLED = {"site-packages", "dist-packages"}

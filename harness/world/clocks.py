@@ -18,7 +18,14 @@ from typing import Any
 from fanin.harness.world.imported_names import ImportedNames
 
 _NAMES = ("monotonic", "perf_counter", "monotonic_ns", "perf_counter_ns")
-_REAL: dict[str, Callable[[], Any]] = {name: getattr(time, name) for name in _NAMES}
+_BY_NUMBER = ("clock_gettime", "clock_gettime_ns")
+_REAL: dict[str, Callable[..., Any]] = {name: getattr(time, name) for name in (*_NAMES, *_BY_NUMBER)}
+# Numbers of those that only go forward. The wall clock's is time-machine's concern; processor time is real.
+_STEADY = {
+    getattr(time, name)
+    for name in ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME", "CLOCK_UPTIME_RAW")
+    if hasattr(time, name)
+}
 
 _clocks: list[Callable[[], float]] = []  # of the worlds that run, the innermost last
 _names = ImportedNames(_REAL)
@@ -35,10 +42,16 @@ def _in_nanoseconds(name: str) -> Callable[[], int]:
     return lambda: round(_clocks[-1]() * 1_000_000) * 1_000 if _clocks else real()
 
 
+def _by_number(name: str) -> Callable[[int], Any]:
+    real, steady = _REAL[name], _VIRTUAL["monotonic_ns" if name.endswith("_ns") else "monotonic"]
+    return lambda number: steady() if _clocks and number in _STEADY else real(number)
+
+
 # Code that imports one of them by name while a world runs keeps it, so each still works afterwards.
-_VIRTUAL: dict[str, Callable[[], Any]] = {
+_VIRTUAL: dict[str, Callable[..., Any]] = {
     name: (_in_nanoseconds if name.endswith("_ns") else _in_seconds)(name) for name in _NAMES
 }
+_VIRTUAL |= {name: _by_number(name) for name in _BY_NUMBER}
 
 
 def time_machine() -> ModuleType:
@@ -69,6 +82,6 @@ def virtual(clock: Callable[[], float]) -> Iterator[None]:
             _set(_REAL)
 
 
-def _set(functions: dict[str, Callable[[], Any]]) -> None:
+def _set(functions: dict[str, Callable[..., Any]]) -> None:
     for name, function in functions.items():
         setattr(time, name, function)

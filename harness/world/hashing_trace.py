@@ -14,7 +14,8 @@ class HashingTrace(TraceRecorder):
     def __init__(self) -> None:
         super().__init__()
         self._digest = hashlib.sha256()
-        self.choices: list[tuple[str, float, int, str, str]] = []  # those that are not hashed yet
+        # Those that are not hashed yet: the place, name and host of what runs, or the time that has come.
+        self.choices: list[tuple[object, ...] | float] = []
         self._hashed = 0
         self._encode = msgspec.msgpack.Encoder().encode
 

@@ -7,6 +7,7 @@ Rules of this file: what is private in asyncio and ``simloop`` is touched here, 
 import asyncio
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import partial
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from simloop._net import DRIVER, SimNetwork, _current_host
 
 from fanin.harness.world.app_modules import AppModules
 from fanin.harness.world.places import place_of_task
-from fanin.harness.world.scheduling import SeededLoop
+from fanin.harness.world.scheduling import SeededLoop, label_of
 from fanin.harness.world.simulated_threads import ProcessEndedError, SimulatedThreads, Turn
 from fanin.harness.world.thread_pools import ThreadPools
 
@@ -68,6 +69,8 @@ class HostLoop(SeededLoop):
         self.threads: SimulatedThreads | None = None
         self.pools: ThreadPools | None = None
         self.modules: AppModules | None = None  # where lives import the application anew
+        self._executors: dict[str, ThreadPoolExecutor] = {}  # by host: what it has set as its default
+        self._signals: set[tuple[str, int]] = set()  # by host: those that it would handle
         self.breach: str | None = None  # of the sandbox: nothing that follows matters
         self.ended: dict[str, float] = {}  # by host whose process has ended: when
         self.steps = self._steps_before = 0  # all so far, and those before this instant
@@ -136,7 +139,28 @@ class HostLoop(SeededLoop):
         """Run the function in a simulated thread; of our own aggregator, at a step of the loop."""
         if self.pools is None:
             return super().run_in_executor(executor, func, *args)
+        executor = executor or self._executors.get(self.current_host())
         return self.pools.run(executor, partial(func, *args))
+
+    def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
+        """Each process has one of its own."""
+        if not isinstance(executor, ThreadPoolExecutor):
+            raise TypeError("executor must be ThreadPoolExecutor instance")  # as asyncio says it
+        self._executors[self.current_host()] = executor
+
+    def add_signal_handler(  # type: ignore[override]  # as above
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """No signal comes: a process is killed without a word, or its lifespan ends, as servers do it."""
+        del callback, args
+        self._signals.add((self.current_host(), sig))
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Whether there was one."""
+        handled = (self.current_host(), sig)
+        known = handled in self._signals
+        self._signals.discard(handled)
+        return known
 
     def call_soon_threadsafe(  # type: ignore[override]  # as above
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -145,6 +169,15 @@ class HostLoop(SeededLoop):
         if self.threads is not None and self.threads.inside:
             return self.call_soon(callback, *args, context=context)
         return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def has_stopped(self) -> None:
+        """Take note that it does not run, however it was left.
+
+        An interrupt at the jump back of a ``while`` is outside of what its ``try`` covers (CPython 3.13), so
+        that ``run_forever`` may be left without its ``finally``.
+        """
+        self._running = self._stopping = False
+        asyncio._set_running_loop(None)  # noqa: SLF001 - as its ``finally`` does
 
     def allow_steps(self) -> None:
         """Begin to count again."""
@@ -169,13 +202,12 @@ class HostLoop(SeededLoop):
         index = self._draw_bits(bits)
         while index >= count:
             index = self._draw_bits(bits)
-        seq, label, handle, _ = ready.pop(index)
+        seq, _, handle, callback = ready.pop(index)
         host = handle._context.get(_current_host, DRIVER)  # type: ignore[attr-defined]  # noqa: SLF001
         # At the instant of its end, tasks of a process unwind; its timers never ring.
         if handle._cancelled or (host in self.ended and self._now > self.ended[host]):  # noqa: SLF001
-            self._note(("cancel", self._now, seq, label, host))
             return
-        self._note(("run", self._now, seq, label, host))
+        self._note((seq, label_of(callback), host))
         if self.modules is not None:
             self.modules.follow(host)
         handle._run()  # noqa: SLF001 - the loop's own business

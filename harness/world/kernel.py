@@ -6,6 +6,8 @@ it is used: the loop, named hosts, their network.
 """
 
 import asyncio
+import re
+import warnings
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
@@ -92,6 +94,8 @@ class VirtualKernel:
     def kill_process(self, host: simloop.Host) -> None:
         """The process on a host ends, as with ``kill -9``."""
         self.app_errors.end_life()
+        # It is no mistake of the application that some of its coroutines never began.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         host.crash()
         if self._processes is not None:
             self._processes.end(host.name)
@@ -127,9 +131,8 @@ class VirtualKernel:
         breaches = (simloop.SimulationFenceError, sandbox.SandboxBreachError, ThreadStuckError)
         if isinstance(exc, breaches) and self._breach is None:
             fenced = isinstance(exc, simloop.SimulationFenceError)
-            where = place_in(exc.__traceback__) if fenced else ""
             self._breach = exc
-            self.sandbox_breach = self._loop.breach = str(exc) + where
+            self.sandbox_breach = self._loop.breach = _fenced(exc) if fenced else str(exc)
         elif isinstance(exc, sandbox.SandboxBreachError) and exc is not self._breach and self._loop.breach:
             raise stuck_step.StuckError(self.sandbox_breach)  # it tries again and again, perhaps
         if isinstance(exc, AppLoadError):
@@ -205,7 +208,7 @@ class VirtualKernel:
         Raises:
             RunawayError: it does not end.
         """
-        with garbage.left_out():
+        with garbage.left_out(), warnings.catch_warnings():
             self._run(main)
 
     def _run(self, main: Coroutine[Any, Any, None]) -> None:
@@ -218,6 +221,7 @@ class VirtualKernel:
         except stuck_step.StuckError as exc:
             raise RunawayError(str(exc)) from None
         finally:
+            self._loop.has_stopped()
             self._loop.resume_all()
             self._loop.allow_steps()
             try:
@@ -230,15 +234,32 @@ class VirtualKernel:
                 self._loop.close()
 
     def _cancel_all_tasks(self) -> None:
-        """What does not end even then is left alone: the history is closed."""
-        with suppress(
-            RunawayError, stuck_step.StuckError, simloop.SimulationDeadlockError, ProcessEndedError
-        ):
-            self._loop.run_until_complete(_cancel_all_tasks())
+        """What does not end even then is left alone: the history is closed.
+
+        The loop is not run by ``run_until_complete``, which would collect garbage once more.
+        """
+        cancel = _cancel_all_tasks()
+        try:
+            with suppress(
+                RunawayError, stuck_step.StuckError, simloop.SimulationDeadlockError, ProcessEndedError
+            ):
+                cancelling = self._loop.create_task(cancel)
+                cancelling.add_done_callback(lambda _: self._loop.stop())
+                self._loop.run_forever()
+        finally:
+            cancel.close()  # it may not even have begun
 
     def trace_hash(self) -> str:
         """Digest of every scheduling choice so far."""
         return self._loop.trace_hash()
+
+
+def _fenced(exc: BaseException) -> str:
+    """What the application asked of the event loop; simloop speaks of a page of its own."""
+    asked = re.search(r"'(\w+)'", str(exc))
+    name = asked[1] if asked else ""
+    what = sandbox.PROCESS if name.startswith("subprocess") else f"asyncio's {name}" if name else str(exc)
+    return f"it uses {what}{place_in(exc.__traceback__)}"
 
 
 async def _cancel_all_tasks() -> None:

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -144,6 +145,11 @@ def is_application(target: Callable[..., Any]) -> bool:
 
 def argument_error(factory: Callable[..., Any]) -> str:
     """Why a factory cannot be called without arguments, as the end of a sentence; empty when it can."""
+    if _is_wsgi(factory):
+        return (
+            "is a WSGI application, and not an ASGI one; judge it as a process, such as"
+            " `fanin verify --command 'gunicorn --bind 127.0.0.1:$PORT MODULE:APP'`"
+        )
     try:
         inspect.signature(factory).bind()
     except TypeError as exc:
@@ -159,3 +165,10 @@ def _takes(target: Callable[..., Any], count: int) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def _is_wsgi(target: Callable[..., Any]) -> bool:
+    """Whether it takes what a WSGI server passes."""
+    with suppress(TypeError, ValueError):
+        return list(inspect.signature(target).parameters)[:2] == ["environ", "start_response"]
+    return False

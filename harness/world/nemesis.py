@@ -33,9 +33,11 @@ class Nemesis:
         self._to_recover: asyncio.Queue[tuple[int, AggregatorFault]] = asyncio.Queue()  # with the replica
         self._up = [False] * len(targets)
         self.last_change_ms = 0  # when a target last went down or came up
-        # In real time, a start takes time. What is planned for later waits that much longer, or the scenario
-        # would go on without the aggregator that it is about.
-        self.lag_ms = 0
+        # In real time, a start takes time. What is planned for later waits that much longer
+        # (`fanin.harness.oracle.planned_times`).
+        self._lag_ms = 0
+        self._starting = 0  # how many are
+        self._starting_since_ms = 0
         self._on_schedule = asyncio.Event()
         self._on_schedule.set()
         for index, fault in enumerate(faults):
@@ -68,9 +70,14 @@ class Nemesis:
 
     async def wait_until(self, at_ms: int) -> None:
         """Wait for an instant of the scenario, and for targets that start meanwhile."""
-        while (left_ms := at_ms + self.lag_ms - self._recorder.now_ms()) > 0:
+        while (left_ms := at_ms - self.scenario_ms()) > 0:
             await asyncio.sleep(left_ms / 1000)
             await self._on_schedule.wait()
+
+    def scenario_ms(self) -> int:
+        """The scenario's own time, which stands still while a target starts."""
+        now = self._starting_since_ms if self._starting else self._recorder.now_ms()
+        return now - self._lag_ms
 
     async def wait_recovered(self) -> None:
         """Wait until every target that went down at a step has been brought back."""
@@ -177,25 +184,29 @@ class Nemesis:
         self._to_recover.task_done()
 
     async def _bring_back(self, replica: int, fault: AggregatorFault) -> None:
-        due_ms = self._recorder.now_ms() + fault.away_ms
         await asyncio.sleep(fault.away_ms / 1000)
         if fault.effect == "pause":
             self._up[replica] = True
             self._record_state(replica, TargetState(self._recorder.now_ms(), "up", "resume"))
             self._targets[replica].resume()
             return
-        self._on_schedule.clear()
+        if not self._starting:
+            self._on_schedule.clear()
+            self._starting_since_ms = self._recorder.now_ms()
+        self._starting += 1
         await self._start(replica, fault)
-        self.lag_ms += self._recorder.now_ms() - due_ms
-        self._on_schedule.set()
+        self._starting -= 1
+        if not self._starting:
+            self._lag_ms += self._recorder.now_ms() - self._starting_since_ms
+            self._on_schedule.set()
 
     async def _start(self, replica: int, after: AggregatorFault | None = None) -> None:
         began_ms = self._recorder.now_ms()
         try:
             await self._targets[replica].start()
         except StartError as exc:
-            failed = TargetState(self._recorder.now_ms(), "down", "failed", str(exc))
-            self._record_state(replica, failed)
+            now = self._recorder.now_ms()
+            self._record_state(replica, TargetState(now, "down", "failed", str(exc), took=now - began_ms))
             return
         self._up[replica] = True
         now = self._recorder.now_ms()

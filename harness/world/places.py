@@ -55,13 +55,18 @@ def _first(frames: Iterator[tuple[FrameType, int]]) -> str:
     of_a_library = ""
     for frame, line in frames:
         path = frame.f_code.co_filename
-        if path.startswith((_HARNESS, "<")) or "/simloop/" in path:
+        if path.startswith((_HARNESS, "<")) or "/simloop/" in path or _started_all(frame):
             continue
         if path.startswith(_LIBRARIES) or "/site-packages/" in path:
             of_a_library = of_a_library or _shown(frame, line)
         elif not path.startswith(_STDLIB):
             return _shown(frame, line)
     return of_a_library
+
+
+def _started_all(frame: FrameType) -> bool:
+    """Whether it is the script that was started, ``fanin`` for one: all that runs was called from there."""
+    return frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "__main__"
 
 
 def _shown(frame: FrameType, line: int) -> str:

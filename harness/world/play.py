@@ -17,6 +17,7 @@ from msgspec import structs
 
 from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import End, Entry, History, Run
+from fanin.harness.limits import USUAL, Limits
 from fanin.harness.world import garbage
 from fanin.harness.world.app_errors import AppError
 from fanin.harness.world.asgi import AsgiApp
@@ -61,6 +62,7 @@ def play_foreign_app(
     seed: int = 0,
     name: str,
     dialect: Dialect = CONTRACT,
+    limits: Limits = USUAL,
     on_error: Callable[[AppError], None] = lambda _error: None,
 ) -> History:
     """Play a scenario in virtual time against an unmodified application.
@@ -75,6 +77,7 @@ def play_foreign_app(
         seed: Decides every random choice.
         name: Its name in reports.
         dialect: How its notifications and responses are to be read.
+        limits: How late it may act.
         on_error: Called after the run with the first exception that escaped in each life.
 
     Raises:
@@ -90,6 +93,7 @@ def play_foreign_app(
             name=name,
             foreign_app=True,
             dialect=dialect,
+            limits=limits,
             on_error=on_error,
         )
 
@@ -102,6 +106,7 @@ def play(
     name: str = "aggregator (sqlite) in process",
     foreign_app: bool = False,
     dialect: Dialect = CONTRACT,
+    limits: Limits = USUAL,
     on_error: Callable[[AppError], None] = lambda _error: None,
     inspector: Inspector | None = None,
 ) -> History:
@@ -114,6 +119,7 @@ def play(
         name: Its name in reports.
         foreign_app: It is not ours: enforce the sandbox, and let the wall clock follow virtual time.
         dialect: How its notifications and responses are to be read.
+        limits: How late it may act.
         on_error: As `play_foreign_app` has it.
         inspector: Reads what the application has stored while it is played; the run stays the same.
 
@@ -125,7 +131,7 @@ def play(
         return _play(
             VirtualKernel(seed),
             scenario,
-            _header(scenario, seed, name, dialect),
+            limits.applied(_header(scenario, seed, name, dialect)),
             factory=factory,
             foreign_app=foreign_app,
             dialect=dialect,
@@ -297,6 +303,7 @@ class World:
             before=self._nemesis.on_notification,
             after=self._nemesis.on_notified,
             dialect=dialect,
+            scenario_ms=self._nemesis.scenario_ms,
         )
 
     async def play(
@@ -341,7 +348,7 @@ class World:
         """Wait for the end of the last sink fault that has an end."""
         faults = (fault for fault in self._run.scenario.faults if isinstance(fault, SinkFault))
         ends = [fault.until for fault in faults if fault.until is not None]
-        await asyncio.sleep(max(ends, default=0) / 1000)
+        await self._nemesis.wait_until(max(ends, default=0))
 
     async def _stop(self) -> None:
         """Stop in order, so that the application closes its files. Nothing of this is recorded."""

@@ -9,10 +9,12 @@ Rules of this file: a process id is one that no real process can have; what belo
 import errno
 import fcntl
 import os
+import signal
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, NoReturn, Protocol
 
 from fanin.harness.world import sandbox
@@ -22,6 +24,15 @@ from fanin.harness.world.replaced import replaced
 _PIDS_FROM, _PIDS = 4_194_305, 1_000_000
 _POLL_S = 0.05
 _getpid, _kill, _flock, _lockf = os.getpid, os.kill, fcntl.flock, fcntl.lockf
+
+# What ends or signals a process, and would end or signal this one.
+_OF_ALL_LIVES = (
+    (os, "_exit"),
+    (os, "abort"),
+    (os, "killpg"),
+    (signal, "raise_signal"),
+    (signal, "pthread_kill"),
+)
 
 _pids_given: set[int] = set()  # in this process: a file of an earlier run names none that runs again
 
@@ -82,7 +93,10 @@ class ProcessTable:
             replaced(os, getpid=self._getpid, kill=self._kill),
             replaced(fcntl, flock=self._flock, lockf=self._lockf),
             replaced(BaseProcess, start=_refuse_process),  # not all of its ways are audited
+            ExitStack() as stack,
         ):
+            for module, name in _OF_ALL_LIVES:
+                stack.enter_context(replaced(module, **{name: self._refusing(module, name)}))
             yield
 
     def _getpid(self) -> int:
@@ -96,6 +110,17 @@ class ProcessTable:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         elif signal:
             sandbox.refuse(f"it sends signal {int(signal)} to a process")
+
+    def _refusing(self, module: ModuleType, name: str) -> Callable[..., Any]:
+        """What is refused to a life, and not to the harness itself."""
+        real = getattr(module, name)
+
+        def refuse(*args: Any) -> Any:
+            if self._host() in self._pids:
+                sandbox.refuse(f"it calls {module.__name__}.{name}")
+            return real(*args)
+
+        return refuse
 
     def _flock(self, file: int | _File, operation: int, /) -> None:
         descriptor = file if isinstance(file, int) else file.fileno()

@@ -198,7 +198,8 @@ class RegistryDriver:
         first, replica = deliveries[0], self._replica_for(deliveries[0], retry)
         attempts = self._record_sent(deliveries, retry, replica)
         try:
-            async with asyncio.timeout(self._profile.timeout_ms / 1000):
+            # It begins to wait for a response when it has sent all of the request.
+            async with asyncio.timeout((self._profile.timeout_ms + first.body_over_ms) / 1000):
                 status, retry_after = await self._exchange(deliveries, attempts[0], retry, replica)
             ended = AttemptEnded(self._recorder.now_ms(), attempts[0], status, retry_after=retry_after)
         except TimeoutError:

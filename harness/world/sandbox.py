@@ -4,7 +4,9 @@ simloop refuses what is asked of the event loop. What goes around the loop (a th
 would run in real time, outside the seed, or never end; an audit hook sees it first, and names file and line.
 """
 
+import platform
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -13,18 +15,18 @@ from fanin.harness.world.places import place_here
 
 _THREAD = ("a thread that is not started by threading", "threading.Thread and thread pools can be simulated")
 _CLIENT = "an asynchronous client, such as httpx.AsyncClient, can be simulated"
-_PROCESS = ("a process of its own", "")
+PROCESS = "a process of its own"
 # Audit events of the standard library: what each means to the reader of the error, and what works instead.
 _REFUSED = {
     "_thread.start_new_thread": _THREAD,
     "_thread.start_joinable_thread": _THREAD,
     "socket.connect": ("a real socket (a blocking client?)", _CLIENT),
     "socket.getaddrinfo": ("real name resolution (a blocking client?)", _CLIENT),
-    "subprocess.Popen": _PROCESS,
-    "os.system": _PROCESS,
-    "os.fork": _PROCESS,
-    "os.forkpty": _PROCESS,
-    "os.posix_spawn": _PROCESS,
+    "subprocess.Popen": (PROCESS, ""),
+    "os.system": (PROCESS, ""),
+    "os.fork": (PROCESS, ""),
+    "os.forkpty": (PROCESS, ""),
+    "os.posix_spawn": (PROCESS, ""),
     "os.exec": ("another program in place of its own", ""),
 }
 
@@ -75,11 +77,18 @@ def exempted() -> Iterator[None]:
         _exempt = before
 
 
+def _ask_for_what_is_kept() -> None:
+    """Let the standard library ask other programs what it then keeps for good: of no simulation's concern."""
+    platform.platform()
+    uuid.getnode()
+
+
 @contextmanager
 def enforced(on_breach: Callable[[object], None]) -> Iterator[None]:
     """Refuse threads, sockets and processes inside the block; ``on_breach`` gets each error."""
     global _installed  # noqa: PLW0603 - an audit hook can never be removed, so it is installed once
     if not _installed:
+        _ask_for_what_is_kept()
         sys.addaudithook(_audit)
         _installed = True
     _on_breach.append(on_breach)

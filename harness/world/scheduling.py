@@ -1,7 +1,8 @@
-"""Schedules and runs callbacks as simloop does: same draws, same trace.
+"""Schedules callbacks as simloop does, with the same draws, for every step of a world goes through here.
 
-These are the functions that every step of a world goes through. Left out is what no world here has: clocks of
-hosts that differ, policies that look at more than the length of the queue, a log of choices, a debug mode.
+Left out is what no world has: clocks of hosts that differ, policies that look at more than the length of the
+queue, a log of choices, a debug mode. The trace has what runs, and when time passes; what is scheduled, and
+what is cancelled, shows in that.
 """
 
 import asyncio
@@ -11,9 +12,12 @@ from contextvars import Context
 from typing import Any
 
 import simloop
-from simloop._net import DRIVER, _current_host
+from simloop._net import _current_host
 
 from fanin.harness.world.hashing_trace import HashingTrace
+
+# So many tasks of a host, ended ones among them, are known before those are forgotten.
+TASKS_KNOWN = 32
 
 
 class SeededLoop(simloop.SimLoop):
@@ -27,6 +31,7 @@ class SeededLoop(simloop.SimLoop):
         # Private, and a reason why the version is pinned: simloop offers no other way to a flat memory.
         self._recorder = self._trace = HashingTrace()
         self._note = self._trace.choices.append
+        self._tasks_known_max: dict[str, int] = {}  # by host
 
     def time(self) -> float:
         """The time that has passed; no host's clock differs."""
@@ -41,9 +46,7 @@ class SeededLoop(simloop.SimLoop):
         handle = asyncio.Handle(callback, args, self, context)
         seq = self._next_seq
         self._next_seq = seq + 1
-        label = _label(callback)
-        self._ready.append((seq, label, handle, callback))
-        self._note(("schedule", self._now, seq, label, _current_host.get()))
+        self._ready.append((seq, "", handle, callback))
         return handle
 
     def call_later(  # type: ignore[override]  # as above
@@ -71,9 +74,7 @@ class SeededLoop(simloop.SimLoop):
         timer = asyncio.TimerHandle(shown, callback, args, self, context)
         seq = self._next_seq
         self._next_seq = seq + 1
-        label = _label(callback)
-        heapq.heappush(self._timers, (when, seq, label, timer, callback))
-        self._note(("schedule", self._now, seq, label, _current_host.get()))
+        heapq.heappush(self._timers, (when, seq, "", timer, callback))
         return timer
 
     def create_task(
@@ -88,32 +89,34 @@ class SeededLoop(simloop.SimLoop):
         if self._closed or eager_start or self._task_factory is not None:
             return super().create_task(coro, name=name, context=context, eager_start=eager_start)
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
-        self._net._register_task(task)  # noqa: SLF001 - as simloop does
+        self._register(task)
         return task
+
+    def _register(self, task: asyncio.Task[Any]) -> None:
+        """Know the task when its host crashes. simloop takes a step to forget each; here many go at once."""
+        host = _current_host.get()
+        known = self._net._tasks[host]  # noqa: SLF001 - simloop looks there
+        if len(known) >= self._tasks_known_max.get(host, TASKS_KNOWN):
+            known[:] = [each for each in known if not each.done()]
+            self._tasks_known_max[host] = 2 * len(known) + TASKS_KNOWN
+        known.append(task)
 
     def _advance_clock(self) -> None:
         """Let time pass until the next timer, and make ready what is due then."""
-        timers, note = self._timers, self._note
+        timers = self._timers
         while timers and timers[0][3]._cancelled:  # noqa: SLF001
-            self._drop(heapq.heappop(timers))
+            heapq.heappop(timers)
         if not timers:
             raise simloop.SimulationDeadlockError("no callback is ready, and no timer is set")
         self._now = now = max(self._now, timers[0][0])
-        note(("advance", now, -1, "", ""))
+        self._note(now)
         while timers and timers[0][0] <= now:
             entry = heapq.heappop(timers)
-            if entry[3]._cancelled:  # noqa: SLF001
-                self._drop(entry)
-            else:
+            if not entry[3]._cancelled:  # noqa: SLF001
                 self._ready.append(entry[1:])
 
-    def _drop(self, entry: tuple[float, int, str, asyncio.TimerHandle, Callable[..., object]]) -> None:
-        _, seq, label, timer, _ = entry
-        host = timer.get_context().get(_current_host, DRIVER)
-        self._note(("cancel", self._now, seq, label, host))
 
-
-def _label(callback: Callable[..., object]) -> str:
+def label_of(callback: Callable[..., object]) -> str:
     """The name of a callback in the trace: nothing that differs between processes."""
     name = getattr(callback, "__qualname__", None)
     return name if isinstance(name, str) else type(callback).__name__

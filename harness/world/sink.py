@@ -33,10 +33,15 @@ KEEP_ALIVE_S = 75.0005
 CONTENT_BYTES_MAX = 4 * 1024 * 1024
 # Where a sink with an address of its own is notified.
 NOTIFY_PATH = "/"
+# With a redirect comes an address, as it does in life. A client that follows it has sent no notification.
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOVED_TO = ("location", "/moved")
 # Requests with these methods and no body ask how the sink is, and notify nothing.
 _PROBES = ("GET", "HEAD", "OPTIONS")
-# A client that gives up waiting disconnects at about the instant of a late response.
+# A client that gives up waiting disconnects at about the instant of a late response. None gives up so soon
+# that what came before is late: one that disconnects then has read it.
 DISCONNECT_S = 1.0
+LATE_MS = 500
 # Called with the operation of a notification; True: the aggregator was just killed at this step.
 type OnNotification = Callable[[str | None], bool]
 type FindOperation = Callable[[dict[str, Any] | None], str | None]
@@ -89,6 +94,7 @@ class Sink:
         before: Called when a notification arrives, before it is recorded.
         after: Called when it is recorded, before it is answered.
         dialect: How notifications are to be read.
+        scenario_ms: The clock by which faults begin and end; by default the recorder's.
     """
 
     def __init__(
@@ -100,8 +106,10 @@ class Sink:
         before: OnNotification,
         after: OnNotification,
         dialect: Dialect = CONTRACT,
+        scenario_ms: Callable[[], int] | None = None,
     ) -> None:
         self.recorder = recorder
+        self._scenario_ms = scenario_ms or recorder.now_ms
         self.operation_of = operation_of
         self._before, self._after = before, after
         self._dialect, self._regions = dialect, scenario.regions
@@ -191,8 +199,8 @@ class Sink:
         elif response.lost:
             connection.reset(post)
         elif response.after_ms:
-            delay_s, respond = response.after_ms / 1000, connection.respond_late
-            asyncio.get_running_loop().call_later(delay_s, respond, post, response.status)
+            respond = connection.respond_late if response.after_ms >= LATE_MS else connection.respond_to
+            asyncio.get_running_loop().call_later(response.after_ms / 1000, respond, post, response.status)
         elif not response.never:  # otherwise the connection records how it ended
             connection.respond_to(post, response.status)
 
@@ -206,7 +214,7 @@ class Sink:
         return -1, None
 
     def _is_active(self, fault: SinkFault) -> bool:
-        now = self.recorder.now_ms()
+        now = self._scenario_ms()
         return fault.since <= now and (fault.until is None or now < fault.until)
 
 
@@ -238,6 +246,7 @@ class Connection(asyncio.Protocol):
         self._is_broken = False  # it is about to be reset, and nothing is read from it
         self.client_gone = False  # killed in the middle of a request
         self._busy_at = asyncio.get_running_loop().time()
+        self._is_timed = False  # whether it will be looked at again when it may be idle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
@@ -279,15 +288,16 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _close_when_idle(self) -> None:
+        """Close the connection, or look again later: with a request open, after its response."""
+        self._is_timed = False
+        if self._transport.is_closing() or self.client_gone or self._open is not None:
+            return
         loop = asyncio.get_running_loop()
         left_s = self._busy_at + KEEP_ALIVE_S - loop.time()
-        if self._transport.is_closing() or self.client_gone:
-            return
-        if self._open is not None:
-            left_s = KEEP_ALIVE_S
         if left_s <= 0:
             self._transport.close()
         else:
+            self._is_timed = True
             loop.call_later(left_s, self._close_when_idle)
 
     def expect_response(self, sink: Sink, post: int) -> None:
@@ -329,12 +339,15 @@ class Connection(asyncio.Protocol):
     def respond(self, status: int) -> None:
         """Send a response, and take the next request."""
         self._busy_at = asyncio.get_running_loop().time()
-        head = h11.Response(status_code=status, headers=[("content-length", "0")])
+        headers = [("content-length", "0"), *([_MOVED_TO] if status in _REDIRECTS else [])]
+        head = h11.Response(status_code=status, headers=headers)
         self._transport.write((self._http.send(head) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
         if self._http.our_state is h11.MUST_CLOSE:
             self._transport.close()
         else:
             self._http.start_next_cycle()
+            if not self._is_timed:
+                self._close_when_idle()
             self._read_events()
 
     def reset(self, post: int) -> None:

@@ -8,9 +8,10 @@ import asyncio
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fanin.harness.world.asgi import AppInstance, AsgiApp, OnResponse, StartError, WebhookResponse
 from fanin.harness.world.host_loop import clock_offset_ms, elapsed_ms
@@ -145,9 +146,18 @@ class ModuleFactory:
 def reference_aggregator(settings: Mapping[str, str], epoch_ms: int) -> AsgiApp:
     """Build this project's own aggregator on the running loop's clock."""
     from fanin.aggregator.http.app import create_app
+
+    others = tuple(it for it in settings.items() if it[0] not in ("DATA_DIR", "FANIN_DATA_DIR"))
+    here = replace(_settings(others), data_dir=Path(settings["FANIN_DATA_DIR"]))
+    return create_app(here, clock=LoopClock(epoch_ms))
+
+
+@lru_cache(maxsize=64)
+def _settings(environment: tuple[tuple[str, str], ...]) -> Any:
+    """The settings that these variables set: most starts differ in their folder only."""
     from fanin.aggregator.settings import Settings
 
-    return create_app(Settings.from_environment(settings), clock=LoopClock(epoch_ms))
+    return Settings.from_environment(dict(environment))
 
 
 class LoopClock:

@@ -38,6 +38,19 @@ def test_all_of_them_show_the_worlds_time(module: ModuleType) -> None:
     assert time.monotonic is module.monotonic
 
 
+def test_a_clock_that_is_named_by_its_number_is_the_same_clock() -> None:
+    """Deadlines may be kept by the one that goes on while a machine is suspended; processor time is real."""
+    steady = (time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, time.CLOCK_BOOTTIME)
+    with clocks.virtual(lambda: 12.5):
+        shown = {time.clock_gettime(number) for number in steady}
+        shown_ns = {time.clock_gettime_ns(number) for number in steady}
+        processor = time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID)
+
+    assert (shown, shown_ns) == ({12.5}, {12_500_000_000})
+    assert 0 < processor <= time.process_time()
+    assert abs(time.clock_gettime(time.CLOCK_MONOTONIC) - time.monotonic()) < 60
+
+
 def test_what_was_imported_inside_is_real_again_outside() -> None:
     """Code may keep the function for longer than a run."""
     with clocks.virtual(lambda: 1.0):

@@ -1,5 +1,6 @@
 """What is there before a run costs no time in it, and what the run has left is gone after it."""
 
+import asyncio
 import gc
 import sqlite3
 import weakref
@@ -52,6 +53,28 @@ def test_what_a_block_has_left_is_collected(error: type[Exception] | None) -> No
         pass
 
     assert left[0]() is None
+
+
+def test_what_a_process_that_was_killed_never_began_is_no_warning() -> None:
+    """A task that awaits something later holds a coroutine that has not begun; a warning fails this test."""
+    kernel = VirtualKernel(0)
+
+    async def notify() -> None:
+        raise AssertionError
+
+    async def waits() -> None:
+        later = notify()
+        await asyncio.sleep(3_600)
+        await later
+
+    async def main() -> None:
+        host = kernel.host("app")
+        host.create_task(waits())
+        await asyncio.sleep(1)
+        kernel.kill_process(host)
+        await asyncio.sleep(1)
+
+    kernel.run(main())
 
 
 def test_what_was_left_open_is_collected_without_a_warning() -> None:

@@ -4,10 +4,15 @@ import asyncio
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Awaitable, Callable
+
+import pytest
+from simloop._loop import SimLoop
 
 from fanin.harness.world.host_loop import clock_offset_ms, elapsed_ms
 from fanin.harness.world.kernel import VirtualKernel
+from fanin.harness.world.scheduling import TASKS_KNOWN
 
 
 def run(main: Callable[[], Awaitable[None]], *, seed: int = 0) -> str:
@@ -81,7 +86,88 @@ def test_tasks_left_behind_are_ended() -> None:
     assert ended == [True]
 
 
+def test_an_interrupt_that_python_lets_past_the_loop_s_finally_ends_the_world(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CPython 3.13 does so at the jump back of its ``while``: it seems to run on, and closes all the same."""
+    ended: list[str] = []
+    kernel = VirtualKernel(0)
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("left behind")
+
+    async def main() -> None:
+        ended.append("begun")
+        main.task = asyncio.create_task(stubborn())  # type: ignore[attr-defined]
+        await asyncio.sleep(1)
+        raise KeyboardInterrupt
+
+    run_forever = SimLoop.run_forever
+
+    def interrupted(loop: SimLoop) -> None:
+        monkeypatch.setattr(SimLoop, "run_forever", run_forever)
+        try:
+            run_forever(loop)
+        finally:
+            loop._running = True  # as it is left
+
+    monkeypatch.setattr(SimLoop, "run_forever", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kernel.run(main())
+
+    assert ended == ["begun", "left behind"]
+
+
 # --- paused hosts, and a clock that is set ---
+
+
+def test_a_crash_ends_every_task_of_its_machine_and_no_other() -> None:
+    """However many have come and ended before, of which only a few are still known."""
+    kernel = VirtualKernel(0)
+    ended: list[str] = []
+
+    async def wait(name: str, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            ended.append(name)
+            raise
+
+    async def main() -> None:
+        host = kernel.host("crashes")
+        tasks = [host.create_task(wait("first", 3_600))]
+        for n in range(5 * TASKS_KNOWN):
+            tasks.append(host.create_task(wait(f"late {n}", 3_600 if n % 40 == 0 else 1)))
+            await asyncio.sleep(0.1)
+        other = asyncio.ensure_future(wait("elsewhere", 3_600))
+        await asyncio.sleep(10)
+        kernel.kill_process(host)
+        await asyncio.wait(tasks)
+        other.cancel()
+
+    kernel.run(main())
+
+    assert set(ended[:-1]) == {"first", *(f"late {n}" for n in range(0, 5 * TASKS_KNOWN, 40))}
+    assert ended[-1] == "elsewhere"
+
+
+def test_a_task_that_has_ended_is_forgotten() -> None:
+    """Whatever lives long is kept, and memory does not grow with what was there once."""
+    kernel = VirtualKernel(0)
+    gone: list[weakref.ref[asyncio.Task[None]]] = []
+
+    async def main() -> None:
+        host = kernel.host("busy")
+        for _ in range(20 * TASKS_KNOWN):
+            gone.append(weakref.ref(host.create_task(asyncio.sleep(0.1))))
+            await asyncio.sleep(1)
+
+    kernel.run(main())
+
+    assert sum(each() is not None for each in gone) <= 2 * TASKS_KNOWN
 
 
 def test_tasks_and_timers_wait_and_then_are_overdue() -> None:

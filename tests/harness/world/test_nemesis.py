@@ -130,7 +130,7 @@ def test_a_step_is_reached_by_the_response_that_matches() -> None:
     assert entries[1] == FaultApplied(0, 0, "op1/2", "eastus")
 
 
-def test_the_steps_of_a_notification_are_told_apart() -> None:
+def test_the_steps_of_a_notification_are_quoted_apart() -> None:
     """Before it arrives, and after."""
 
     async def notifications(nemesis: Nemesis) -> None:

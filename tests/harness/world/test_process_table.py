@@ -2,8 +2,12 @@
 
 import fcntl
 import os
+import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import pytest
@@ -85,6 +89,28 @@ def test_signals_to_processes_are_refused_by_name(lives: Lives) -> None:
     ):
         os.kill(os.getpid(), 15)
     assert lives.waited == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "args"),
+    [
+        (os, "_exit", (3,)),
+        (os, "abort", ()),
+        (os, "killpg", (os.getpgrp(), signal.SIGKILL)),
+        (signal, "raise_signal", (signal.SIGKILL,)),
+        (signal, "pthread_kill", (threading.get_ident(), signal.SIGKILL)),
+    ],
+)
+def test_what_would_end_the_harness_is_refused_to_a_life(
+    lives: Lives, module: ModuleType, name: str, args: tuple[int, ...]
+) -> None:
+    """By name, file and line; the harness itself may signal."""
+    called = re.escape(f"{module.__name__}.{name}")
+    with pytest.raises(SandboxBreachError, match=rf"it calls {called} at test_process_table.py:\d+"):
+        getattr(module, name)(*args)
+
+    lives.now = "the harness"
+    os.killpg(os.getpgrp(), 0)
 
 
 @pytest.mark.parametrize("lock", ["flock", "lockf"])

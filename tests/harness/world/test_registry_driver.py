@@ -3,11 +3,11 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import time_machine
+from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from fanin.harness.history import AttemptEnded, AttemptSent, Entry, FaultApplied, Unsent
@@ -205,6 +205,18 @@ def test_a_lost_request_never_arrives_and_a_lost_response_does() -> None:
     assert (len(request.requests), len(response.requests)) == (2, 3)
     assert next(it.error for it in entries if isinstance(it, AttemptEnded) and it.error) == "lost"
     assert next(it.error for it in others if isinstance(it, AttemptEnded) and it.error) == "reset"
+
+
+def test_a_sender_begins_to_wait_when_it_has_sent_its_body() -> None:
+    """An answer that takes three seconds comes in time, however slow the sender itself was."""
+    slow = "faults: [{fault: slow-client, region: eastus, over: 9s}]\n"
+
+    in_time, _ = drive(loads(PUSH + slow), Target(takes_ms=3_000))
+    never, _ = drive(loads(PUSH + slow), Target(takes_ms=60_000))
+
+    ends = [it for it in in_time if isinstance(it, AttemptEnded)]
+    assert [(it.at, it.status) for it in ends] == [(5_000, 202), (13_000, 202)]
+    assert [it.at for it in never if isinstance(it, AttemptEnded)] == [12_000, 20_000]
 
 
 def test_the_limit_of_requests_is_awaited_before_each_of_them() -> None:

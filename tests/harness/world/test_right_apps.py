@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from fanin.harness.cli.main import main
+from fanin.harness.history import FaultApplied
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.targets.realtime import play_command, run_concurrently
 from fanin.harness.targets.scale import TimeScale
@@ -22,7 +23,7 @@ from fanin.harness.verdict import Exit, Validity, Verdict
 from fanin.harness.world import sqlite_time
 from fanin.harness.world.named_app import find_app
 from fanin.harness.world.play import UnsimulatedError, play_foreign_app
-from fanin.simulator.language.load import load
+from fanin.simulator.language.load import load, loads
 from fanin.simulator.pack import find
 from tests.paths import FOREIGN_APPS
 
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.filterwarnings(
 RIGHT = (
     "databases:with_aiosqlite",
     "databases:with_sqlalchemy",
+    "own_threads:with_a_default_pool",
     "own_threads:with_a_queue_and_a_pool",
     "own_threads:with_background_thread",
     "own_threads:with_timers",
@@ -88,6 +90,29 @@ def test_none_is_accused_in_virtual_time(factory: str, scenario: str) -> None:
     verdict = verdict_of(factory, scenario)
 
     assert (verdict.validity, verdict.findings, verdict.doubts) == (Validity.VALID, (), ())
+
+
+def test_the_sink_fails_when_the_scenario_says_however_long_a_start_took() -> None:
+    """A start takes three seconds, so all that is planned for later comes so much later."""
+    scenario = loads("""
+        scenario: slow-start
+        title: A sink that fails for one second after a start that takes three
+        operations: [{reaches: {northeurope: 0s, westeurope: 0s, eastus: 20s}}]
+        faults:
+          - {fault: crash, at: 10s}
+          - {fault: sink-refuses, since: 20s, until: 21s}
+        expect: [{operation: op1, outcome: completed}]
+    """)
+
+    history = play_foreign_app(scenario, find_app("right:with_slow_start", FOREIGN_APPS), name="slow")
+
+    refused = [it.at for it in history.entries if isinstance(it, FaultApplied) and it.fault == 1]
+    (crashed,) = (it.at for it in history.entries if isinstance(it, FaultApplied) and it.fault == 0)
+    verdict = judge(history)
+    assert (verdict.validity, verdict.findings, verdict.doubts) == (Validity.VALID, (), ())
+    assert crashed == 10_000
+    assert all(23_000 <= at < 24_000 for at in refused)
+    assert refused
 
 
 @pytest.mark.real_time

@@ -166,6 +166,32 @@ def test_a_client_that_disconnects_at_a_late_response_may_not_have_read_it(
     assert (entries[-1] == ClientDisconnected(3_000 + round(late_s * 1000), 1)) == noticed
 
 
+def test_what_comes_at_once_is_not_late() -> None:
+    """No client gives up within half a second: one that disconnects then has read the response."""
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        await post(session)
+        await session.close()
+        await asyncio.sleep(5)  # of virtual time
+
+    entries = played(client, SinkStalls(by=499, status=204))
+
+    assert entries[-1] == SinkResponded(499, 1, 204)
+
+
+def test_a_redirect_says_where_to_and_what_follows_it_is_no_notification() -> None:
+    """As in life; many clients follow without being told to."""
+    statuses = []
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        statuses.append(await post(session))
+
+    entries = played(client, SinkRefuses(status=302))
+
+    assert statuses == [200]  # of its GET
+    assert [it.status for it in entries if isinstance(it, SinkResponded)] == [302]
+
+
 def test_a_client_that_sends_the_next_request_has_read_the_response() -> None:
     """And a client that was answered at once had nothing to give up."""
 
@@ -252,3 +278,48 @@ def test_bytes_that_are_no_http_end_the_connection() -> None:
         assert await post(session) == 200
 
     assert isinstance(played(client)[-1], SinkResponded)
+
+
+DAY_S = 86_400
+
+
+async def _exchange(answers: int, then_s: float) -> tuple[bytes, int]:
+    """Notify so often on one connection, wait, and read what is left until its end."""
+    reader, writer = await asyncio.open_connection("sink", 80)
+    for _ in range(answers):
+        writer.write(b'POST / HTTP/1.1\r\nhost: sink\r\ncontent-length: 10\r\n\r\n{"id":"a"}')
+        await reader.readuntil(b"\r\n\r\n")
+    await asyncio.sleep(then_s)
+    left = await asyncio.wait_for(reader.read(), 1)
+    writer.close()
+    return left, elapsed_ms()
+
+
+def test_a_connection_that_is_idle_after_some_answers_is_closed() -> None:
+    """As servers close them; the last answer counts, however late it came."""
+    ended: list[tuple[bytes, int]] = []
+
+    async def client(_: aiohttp.ClientSession) -> None:
+        ended.append(await _exchange(3, 76))
+
+    played(client, SinkStalls(by=60_000, until=200_000))
+
+    assert [left for left, _ in ended] == [b""]
+    assert 3 * 60_000 + 76_000 <= ended[0][1] < 3 * 60_000 + 77_000
+
+
+def test_a_connection_that_waits_for_an_answer_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that was killed leaves one behind, for as long as a scenario of thirty days lasts."""
+    monkeypatch.setattr("fanin.harness.world.host_loop.STEPS_MAX", 500)
+    ended = []
+
+    async def client(_: aiohttp.ClientSession) -> None:
+        writer = (await asyncio.open_connection("sink", 80))[1]
+        writer.write(b'POST / HTTP/1.1\r\nhost: sink\r\ncontent-length: 10\r\n\r\n{"id":"a"}')
+        await asyncio.sleep(30 * DAY_S)
+        writer.close()
+        ended.append(elapsed_ms())
+
+    played(client, SinkHangs())
+
+    assert ended == [30 * DAY_S * 1_000]

@@ -73,6 +73,20 @@ def test_work_may_have_the_loop_do_something_and_wait_for_it() -> None:
     assert live(main) == (1, 2, 11.0)
 
 
+def test_a_pool_that_is_the_loops_default_does_the_work_of_no_pool() -> None:
+    """With as many threads as it was made with."""
+
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        with pytest.raises(TypeError, match="must be ThreadPoolExecutor"):
+            loop.set_default_executor(Executor())
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 10) for _ in range(3)))
+        return [elapsed_ms()]
+
+    assert live(main) == [30_000]
+
+
 def test_a_pool_of_the_applications_own_is_one_of_these() -> None:
     """Whether it is given to the loop or work is submitted to it."""
 

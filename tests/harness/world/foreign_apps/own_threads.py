@@ -5,6 +5,7 @@ Each variant is a factory. Run as a script, the module serves the one that its a
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import time
@@ -104,6 +105,35 @@ def with_a_queue_and_a_pool() -> Starlette:
         await loop.run_in_executor(POOL, time.sleep, 0.01)
         with LOCK:
             pass
+
+    return app_of(fan_in, arrive=arrive)
+
+
+def with_a_default_pool() -> Starlette:
+    """Sets the pool of the loop, handles a signal, and reads its clock by number."""
+
+    class Boot(FanIn):
+        async def run(self) -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="store"))
+            loop.add_signal_handler(signal.SIGUSR1, self.woken.set)
+            try:
+                await super().run()
+            finally:
+                loop.remove_signal_handler(signal.SIGUSR1)
+
+        async def rest(self, until: float | None) -> None:
+            wakes = time.clock_gettime(time.CLOCK_MONOTONIC) + (until or time.time() + 3_600) - time.time()
+            while not self.woken.is_set() and time.clock_gettime(time.CLOCK_MONOTONIC) < wakes:
+                with suppress(TimeoutError):
+                    left = wakes - time.clock_gettime(time.CLOCK_MONOTONIC)
+                    await asyncio.wait_for(self.woken.wait(), left)
+
+    fan_in = Boot()
+
+    async def arrive(*arrived: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.01)
+        fan_in.arrive(*arrived)
 
     return app_of(fan_in, arrive=arrive)
 

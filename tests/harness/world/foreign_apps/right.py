@@ -227,6 +227,16 @@ def with_monotonic_timers() -> Starlette:
     return app_of(Monotonic())
 
 
+def with_rare_looks() -> Starlette:
+    """Looks at what is due every ten seconds: right where so much lateness is allowed."""
+
+    class Rare(FanIn):
+        async def rest(self, until: float | None) -> None:  # noqa: ARG002 - it looks when it looks
+            await asyncio.sleep(10)
+
+    return app_of(Rare())
+
+
 def that_looks_every_second() -> Starlette:
     """Looks at what is due once a second, whatever there is to do."""
 

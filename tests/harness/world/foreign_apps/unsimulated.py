@@ -3,12 +3,11 @@
 import _thread
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -58,6 +57,15 @@ def with_a_process() -> Starlette:
     return answering(hook)
 
 
+def with_a_process_of_asyncio() -> Starlette:
+    async def hook(_: Request) -> Response:
+        process = await asyncio.create_subprocess_exec(sys.executable, "--version")
+        await process.wait()
+        return Response(status_code=202)
+
+    return answering(hook)
+
+
 def with_a_process_pool() -> Starlette:
     async def hook(_: Request) -> Response:
         with ProcessPoolExecutor(1) as pool:
@@ -76,10 +84,10 @@ def with_a_fork() -> Starlette:
     return answering(hook)
 
 
-def with_signals() -> Starlette:
+def with_a_watched_pipe() -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+        asyncio.get_running_loop().add_reader(0, print)
         yield
 
     return Starlette(lifespan=lifespan)
@@ -109,3 +117,8 @@ def that_exits_in_its_lifespan() -> Starlette:
         yield
 
     return Starlette(lifespan=lifespan)
+
+
+def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("202 Accepted", [])
+    return [environ["PATH_INFO"].encode()]
