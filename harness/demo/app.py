@@ -52,6 +52,16 @@ class _CompleteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: int
 
 
+class _RecordedScenario(msgspec.Struct, frozen=True):
+    name: str = "fanin"
+
+
+class _Recording(msgspec.Struct, frozen=True):
+    """What is read of a recording here; the rest is the player's."""
+
+    scenario: _RecordedScenario = _RecordedScenario()
+
+
 class _SaveRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recording: dict[str, Any]
 
@@ -81,7 +91,10 @@ def create_app(demo: Demo) -> Starlette:
         asked = await _read(request, _SaveRequest)
         if isinstance(asked, Response):
             return asked
-        name = str(asked.recording.get("scenario", {}).get("name", "fanin"))
+        try:
+            name = msgspec.convert(asked.recording, _Recording).scenario.name
+        except msgspec.ValidationError as exc:
+            return PlainTextResponse(f"recording: {exc}\n", 400)
         return HTMLResponse(page(f"{name} - fanin", recording=asked.recording))
 
     @asynccontextmanager

@@ -60,7 +60,7 @@ def changed(text: str, change: Change) -> str:
     yaml = _yaml(text)
     try:
         root = yaml.load(text)
-    except YAMLError as exc:
+    except (YAMLError, ValueError, RecursionError) as exc:  # no such date or number; nested too deeply
         raise EditError("the scenario has an error; mend it first") from exc
     if not isinstance(root, CommentedMap):
         raise EditError("the scenario is no mapping of fields; mend it first")

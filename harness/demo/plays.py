@@ -6,7 +6,7 @@ with a scenario is part of the answer, never an exception.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -38,7 +38,7 @@ class PlayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be played."""
 
     yaml: str
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     target: str = OURS  # fanin, bug:NAME, app, or lesson:N
     change: AddFault | RemoveFault | SetTimeout | None = None
 

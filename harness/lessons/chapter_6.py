@@ -42,10 +42,14 @@ class EffectivelyOnce:
             if self.store.changed("INSERT OR IGNORE INTO operation VALUES (?, ?, ?, ?, ?, NULL, NULL)", *new):
                 self.service.spawn(self.expire(key, deadline))
             outcome, deadline = self.store.one("SELECT outcome, deadline FROM operation WHERE key = ?", key)
-            if outcome is None and now < deadline:
+            if outcome is None and now < deadline and webhook.region in self.missing(key):
                 self.store.changed("INSERT OR IGNORE INTO arrival VALUES (?, ?)", key, webhook.region)
             if not self.missing(key):
                 self.decide(key, "completed")
+
+    def waits_for(self, key: str, region: str) -> bool:
+        waiting = self.store.all("SELECT key FROM operation WHERE key = ? AND outcome IS NULL", key)
+        return bool(waiting) and region in self.missing(key)
 
     def arrived(self, key: str) -> set[str]:
         return {region for (region,) in self.store.all("SELECT region FROM arrival WHERE key = ?", key)}

@@ -1,7 +1,8 @@
 """What every chapter needs and none is about: settings, HTTP, and tasks in the background.
 
 A chapter is a class with two methods: ``start`` runs when the process starts, ``arrive`` gets each webhook,
-which is answered 202 when ``arrive`` returns.
+which is answered 202 when ``arrive`` returns. One that has ``waits_for`` is asked about regions that are not
+configured any more.
 """
 
 import asyncio
@@ -76,8 +77,12 @@ class Service:
             return False
         return response.is_success
 
-    async def read(self, request: Request) -> Webhook | None:
+    async def read(self, request: Request, waits_for: Callable[[str, str], bool]) -> Webhook | None:
         """Read a request; None if it is to be answered 200 and ignored.
+
+        Args:
+            request: The request.
+            waits_for: Whether an operation still waits for a region that is not configured any more.
 
         Raises:
             HTTPException: 400, 401 or 413.
@@ -93,7 +98,7 @@ class Service:
         if not isinstance(target, dict) or not _text(target, "repository"):
             raise HTTPException(400, "target must be an object that names a repository")
         region = _normalised(request.query_params.get("region", ""))
-        if region not in self.regions:
+        if region not in self.regions and not waits_for(event_id, region):
             raise HTTPException(400, f"region {region!r} is none of {', '.join(sorted(self.regions))}")
         event = {"id": event_id, "action": action} | {name: _text(target, name) for name in FIELDS}
         return Webhook(event_id, region, event)
@@ -118,7 +123,8 @@ def serve(chapter: Callable[[Service], Chapter]) -> Starlette:
         await service.close()
 
     async def push(request: Request) -> Response:
-        webhook = await request.app.state.service.read(request)
+        waits_for = getattr(request.app.state.chapter, "waits_for", lambda _key, _region: False)
+        webhook = await request.app.state.service.read(request, waits_for)
         if webhook is None:
             return Response(status_code=200)
         await request.app.state.chapter.arrive(webhook)

@@ -127,6 +127,9 @@ def test_every_name_of_loopback_will_do(client: Client, host: str) -> None:
         (b"[" * 100_000, JSON, 400),
         (body(more=1), JSON, 400),
         (body(seed="x"), JSON, 400),
+        (body(seed=-1), JSON, 400),
+        (body(change=5), JSON, 400),
+        (body(change={"change": "remove-fault", "index": "0"}), JSON, 400),
         (b" " * (BODY_BYTES_MAX + 1), JSON, 413),
     ],
 )
@@ -142,6 +145,23 @@ def test_completions_are_answered(client: Client) -> None:
     response = client.post(f"/{TOKEN}/api/complete", json={"yaml": "sce", "cursor": 3})
 
     assert response.json()["offers"][0]["text"] == "scenario: "
+
+
+@pytest.mark.parametrize(
+    "recording", [5, {"scenario": 5}, {"scenario": None}, {"scenario": []}, {"scenario": {"name": 5}}]
+)
+def test_what_is_no_recording_is_not_saved(client: Client, recording: object) -> None:
+    """400, as for any other value of the wrong type."""
+    response = client.post(f"/{TOKEN}/api/save", json={"recording": recording})
+
+    assert response.status_code == 400
+    assert "recording" in response.text
+
+
+@pytest.mark.parametrize("asked", [{"yaml": 5, "cursor": 1}, {"yaml": "a", "cursor": "1"}, {"yaml": "a"}, []])
+def test_what_is_no_place_in_a_text_is_not_completed(client: Client, asked: object) -> None:
+    """Likewise."""
+    assert client.post(f"/{TOKEN}/api/complete", json=asked).status_code == 400
 
 
 def test_a_saved_page_holds_its_recording_and_asks_no_server(client: Client) -> None:

@@ -77,6 +77,9 @@ def test_every_scenario_of_the_pack_can_be_changed(name: str) -> None:
     ("text", "change", "message"),
     [
         ("a: [", DROP, "has an error"),
+        ("[" * 2_000, DROP, "has an error"),
+        ("a: 2000-99-99\n", DROP, "has an error"),
+        ("a: !!int x\n", DROP, "has an error"),
         ("- a\n", DROP, "no mapping"),
         (TEXT, RemoveFault(3), "there is no fault 3; there are 0"),
         (TEXT + "faults: none\n", DROP, "'faults' is no list"),
