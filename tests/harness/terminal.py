@@ -1,8 +1,16 @@
 """Commands as a terminal starts them: what Ctrl-C reaches is a group of processes of its own."""
 
+import io
 import signal
 import subprocess
 from typing import Any
+
+
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def started(command: list[str], **options: Any) -> "subprocess.Popen[Any]":

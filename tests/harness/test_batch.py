@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fanin.harness import history as histories
-from fanin.harness.batch import RunRequest, RunResult, exit_code, play_all, play_and_judge
+from fanin.harness.batch import RunRequest, RunRequests, RunResult, exit_code, play_all, play_and_judge
 from fanin.harness.report.line import line
 from fanin.harness.verdict import Exit
 from fanin.harness.world import play as world
@@ -50,6 +50,21 @@ def test_a_history_is_stored_where_it_was_asked_for(tmp_path: Path) -> None:
     play_and_judge(request(history=path))
 
     assert histories.load(path).run.scenario.scenario == "slow-region"
+
+
+def test_a_million_seeds_begin_at_once() -> None:
+    """No run is prepared before it is its turn, and none that went as stated is kept."""
+    made: list[int] = []
+
+    def make(_name: str, scenario: Scenario, seed: int) -> RunRequest:
+        made.append(seed)
+        return RunRequest(scenario=scenario, seed=seed, replay="")
+
+    runs = RunRequests({"slow-region": load(find("slow-region"))}, range(7, 1_000_007), make)
+
+    assert len(runs) == 1_000_000
+    assert next(play_all(runs, jobs=1)).request.seed == 7
+    assert made == [7]
 
 
 def test_results_come_in_the_order_of_the_requests() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -50,7 +51,8 @@ def kill_itself(item: int) -> int:
 
 def slow_after_four(item: int) -> int:
     if item >= 4:
-        time.sleep(LIMIT_S)
+        with tempfile.TemporaryDirectory(dir=os.environ["SCRATCH"]):
+            time.sleep(LIMIT_S)
     return item
 
 
@@ -152,10 +154,14 @@ def begin(tmp_path: Path) -> "subprocess.Popen[str]":
     """A program that has four results, and waits for four more."""
     program = tmp_path / "program.py"
     program.write_text(INTERRUPTED, encoding="utf-8")
-    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "SCRATCH": str(scratch)}
     process = started([sys.executable, str(program)], env=os.environ | paths, text=True)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(4)] == ["0\n", "1\n", "2\n", "3\n"]
+    while not any(scratch.iterdir()):
+        time.sleep(0.02)
     return process
 
 
@@ -181,6 +187,7 @@ def test_ctrl_c_keeps_what_is_done_and_ends_every_process(tmp_path: Path, signal
 
     assert (said, complaints) == ("interrupted after 4\n", "")
     assert is_empty(process.pid)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
@@ -191,3 +198,4 @@ def test_no_process_outlives_one_that_is_killed(tmp_path: Path) -> None:
     process.communicate(timeout=LIMIT_S)
 
     assert is_empty(process.pid)
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -76,6 +76,19 @@ def test_a_finding_counts_even_where_little_can_be_seen() -> None:
     assert status(Card("x", Results().add(played).judged))[Rule.CONTENT] == "BROKEN"
 
 
+def test_what_notifications_lack_does_not_hide_what_else_went_wrong() -> None:
+    """A line of the card has room for one finding, and every run lacks the same."""
+    keyless = notified("completed", 0.1, key=None)
+    twice = history(both(), keyless, notified("timed_out", 121, WEST, key=None))
+    once = history(both(), keyless)
+
+    verdict = judge(twice)
+
+    assert sorted(it.form for it in verdict.findings) == [False, True]
+    assert Judged(twice, verdict).summary.startswith("4-outcome: op1 was reported completed at +0.1s and")
+    assert Judged(once, judge(once)).summary.endswith(" without a webhook-id")
+
+
 def unknown() -> History:
     return history(both(), notified("completed", 0.1), end=1)
 
