@@ -29,7 +29,7 @@ from fanin.simulator.pack import find, names
 SIZES = (100, 1_000, 10_000)
 RUNS = 5
 ROUNDS, ROUND = 8, 40
-SEARCHED = 200
+SEARCHED = 600
 APPS = ("create_app", "that_looks_every_second")
 LACKS = ("function-keys", "action-filter", "image-correlation")  # which the contract leaves open
 APP_DIR = Path(__file__).parents[1] / "tests/harness/world/foreign_apps"
