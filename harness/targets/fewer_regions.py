@@ -4,8 +4,8 @@ Rules of this file: pure. A story is what each operation comes to, by the regist
 out, with late webhooks or without. Regions that a fault names are never left out.
 """
 
-from collections.abc import Iterator
-from itertools import combinations, islice
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from msgspec import structs
 
@@ -16,6 +16,8 @@ from fanin.simulator.plan import Occurrence
 
 # Of an operation that repeats, so many repetitions tell what the others come to.
 _PLANNED_MAX = 300
+# So many choices are looked at. Only a scenario with many regions that differ from each other has more.
+_CHOICES_MAX = 1_000
 
 type Story = dict[str, frozenset[str]]
 
@@ -23,7 +25,8 @@ type Story = dict[str, frozenset[str]]
 def with_fewer_regions(scenario: Scenario, count: int) -> Scenario | None:
     """The scenario with ``count`` of its regions.
 
-    Of several choices that leave the story as it is, the one in which the regions report furthest apart.
+    Of several choices that leave the story as it is, the one in which the regions report furthest apart, of
+    those that are looked at.
 
     Returns:
         None where no choice does. One region waits for none, so without a fault it has no story.
@@ -33,13 +36,57 @@ def with_fewer_regions(scenario: Scenario, count: int) -> Scenario | None:
         return None
     story, _ = _plan(scenario)
     best: tuple[int, Scenario] | None = None
-    for kept in combinations(scenario.regions, count):
-        if needed <= set(kept):
-            smaller = _keep(scenario, kept)
-            told, spread_ms = _plan(smaller)
-            if told == story and _is_heard(smaller) and (best is None or spread_ms > best[0]):
-                best = (spread_ms, smaller)
+    for kept in islice(_choices(scenario, needed, count), _CHOICES_MAX):
+        smaller = _keep(scenario, kept)
+        told, spread_ms = _plan(smaller)
+        if told == story and _is_heard(smaller) and (best is None or spread_ms > best[0]):
+            best = (spread_ms, smaller)
     return None if best is None else best[1]
+
+
+def _choices(scenario: Scenario, needed: set[str], count: int) -> Iterator[tuple[str, ...]]:
+    """Every choice of ``count`` regions with all that are needed, in the scenario's order.
+
+    Of choices that differ only in regions with the same part in the scenario, there is one: forty regions
+    have 658,008 choices of five.
+    """
+    parts: list[tuple[object, ...]] = []
+    groups: list[list[str]] = []
+    for region in scenario.regions:
+        if region in needed:
+            continue
+        part = _part(scenario, region)
+        if part not in parts:
+            parts.append(part)
+            groups.append([])
+        groups[parts.index(part)].append(region)
+    for chosen in _first_of_each(groups, count - len(needed)):
+        kept = needed.union(chosen)
+        yield tuple(region for region in scenario.regions if region in kept)
+
+
+def _first_of_each(groups: Sequence[Sequence[str]], count: int) -> Iterator[tuple[str, ...]]:
+    """``count`` names, of each group its first ones."""
+    if not groups:
+        if count == 0:
+            yield ()
+        return
+    first, *others = groups
+    fewest = max(0, count - sum(map(len, others)))
+    for taken in range(min(len(first), count), fewest - 1, -1):
+        for rest in _first_of_each(others, count - taken):
+            yield (*first[:taken], *rest)
+
+
+def _part(scenario: Scenario, region: str) -> tuple[object, ...]:
+    """All that a scenario says of a region."""
+    return (
+        region in scenario.expects,
+        scenario.replication.get(region),
+        scenario.webhooks.get(region),
+        region == scenario.regions[0],  # the home of operations that name none
+        *((it.home == region, it.reaches.get(region)) for it in scenario.operations),
+    )
 
 
 def _keep(scenario: Scenario, kept: tuple[str, ...]) -> Scenario:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from fanin.harness.targets import fewer_regions
 from fanin.harness.targets.fewer_regions import with_fewer_regions
 from fanin.simulator.language.load import load, loads
 from fanin.simulator.language.scenario import Scenario
@@ -76,3 +77,44 @@ def test_a_home_region_that_is_left_out_is_replaced() -> None:
     assert smaller is not None
     assert smaller.regions == ("a", "c")
     assert smaller.operations[0].home == "a"
+
+
+FORTY = [f"r{number}" for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("replication", "looked_at"),
+    [
+        # Only the first differs: it is the home.
+        ("{}", 2),
+        # Each has a delay of its own: C(40, 20) choices, of which only the first are looked at.
+        (f"{{{', '.join(f'{region}: {ms}ms' for ms, region in enumerate(FORTY[1:], start=1))}}}", 1_000),
+    ],
+)
+def test_half_of_forty_regions_are_chosen_at_once(
+    replication: str, looked_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of regions with the same part in the scenario, it does not matter which are kept."""
+    planned: list[Scenario] = []
+    plan = fewer_regions._plan
+
+    def counted(scenario: Scenario) -> tuple[fewer_regions.Story, int]:
+        planned.append(scenario)
+        return plan(scenario)
+
+    monkeypatch.setattr(fewer_regions, "_plan", counted)
+    scenario = loads(
+        f"scenario: s\ntitle: t\nregions: [{', '.join(FORTY)}]\nreplication: {replication}\n"
+        "operations: [{image: 'x:1'}]"
+    )
+
+    smaller = with_fewer_regions(scenario, 20)
+
+    assert smaller is not None
+    assert len(smaller.regions) == 20
+    assert len(planned) == 1 + looked_at
+
+
+def test_the_pack_s_forty_regions_leave_five() -> None:
+    """Those with a part of their own, and one of those without."""
+    assert kept("many-regions", 5) == ("eastus", "eastus2", "West Europe", "westus3", "japaneast")
