@@ -3,7 +3,6 @@
 Rules of this file: ``fanin --help`` imports it, so slow imports are inside the functions.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from fanin.harness.cli.options import (
     jobs_option,
     names_from,
     optional_capabilities,
+    shard_option,
     time_limit,
 )
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # Equal to `without_capabilities.REMOVABLE`, whose import is too slow for ``fanin --help``.
 LACKS = ("process", "image-correlation", "action-filter", "function-keys")
 _TIMEOUT_MS_MIN = 1_000
-_SHARD = re.compile("([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +47,6 @@ def _timeout_max(ctx: click.Context, param: click.Parameter, text: str | None) -
     if longest_ms is not None and longest_ms < _TIMEOUT_MS_MIN:
         raise click.BadParameter("no random timeout is shorter than 1s; write at least 1s", ctx, param)
     return longest_ms
-
-
-def _shard(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, int]:
-    found = _SHARD.fullmatch(text)
-    if found is None or int(found[1]) > int(found[2]):
-        raise click.BadParameter(f"{text!r} is no share; write 1/4 for the first of four", ctx, param)
-    return int(found[1]), int(found[2])
 
 
 def subject_options(command: Any) -> Any:
@@ -88,8 +80,7 @@ def run_options(command: Any) -> Any:
         jobs_option,
         click.option("--for", "for_ms", metavar="DURATION", callback=time_limit,
                      help="Stop after this time, such as 60s or 10m."),
-        click.option("--shard", metavar="I/N", default="1/1", callback=_shard,
-                     help="Play the I-th of N shares, for N machines; `fanin merge` joins their results."
+        shard_option("Play the I-th of N shares, for N machines; `fanin merge` joins their results."
                      " Runs are dealt in blocks: explore ten, interleave eight, sweep one."),
         form_option,
         click.option("--save", "folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),

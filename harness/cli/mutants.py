@@ -5,7 +5,6 @@ Rules of this file: ``fanin --help`` imports it, so slow imports are inside the 
 
 import difflib
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from fanin.harness.cli.options import (
     output_width,
     print_lines,
     quiet_option,
+    shard_option,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def bug(
         "fanin matrix",
         "fanin matrix --format markdown > docs/bug-matrix.md",
         "fanin matrix --check docs/bug-matrix.md",
+        "fanin matrix --check docs/bug-matrix.md --shard 3/8",
         "fanin matrix --search 1000 --update docs/explored-bugs.md",
     ),
 )
@@ -100,6 +101,10 @@ def bug(
     "--update", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
     help="With --search: keep the page in FILE, and search only for mutants that it does not have yet.",
 )  # fmt: skip
+@shard_option(
+    "With --check: play only the I-th of N shares of the mutants, beside all healthy variants, and compare"
+    " their verdicts."
+)
 @jobs_option
 @click.pass_context
 def matrix(
@@ -109,6 +114,7 @@ def matrix(
     stored: Path | None,
     runs: int | None,
     update: Path | None,
+    shard: tuple[int, int],
     jobs: int | None,
 ) -> None:
     """Play every mutant through the whole pack: which scenario kills which mutant.
@@ -121,14 +127,16 @@ def matrix(
     from fanin.harness.mutants.grid import grid, summary
     from fanin.harness.mutants.page import page
 
+    if shard != (1, 1) and stored is None:
+        raise click.UsageError("--shard needs --check: the page of a share would accuse the others")
     if runs is not None:
         if stored is not None:
             raise click.UsageError("--search has no page to compare with; leave --check out")
         ctx.exit(_search(runs, form, update, jobs))
     if update is not None:
         raise click.UsageError("--update needs --search, with the number of runs")
-    found = _compute(jobs)
-    stale = stored is not None and _is_stale(stored, page(found))
+    found = _compute(jobs, shard)
+    stale = stored is not None and _is_stale(stored, found, shard)
     if form == "markdown" and stored is None:
         click.echo(page(found), nl=False)
     elif stored is None:
@@ -188,13 +196,13 @@ def _store(path: Path, page: str) -> None:
         raise UserError(f"{path}: {exc.strerror}; choose a file that can be written") from exc
 
 
-def _compute(jobs: int | None) -> "Matrix":
+def _compute(jobs: int | None, shard: tuple[int, int]) -> "Matrix":
     from fanin.harness.cli.progress import Progress
-    from fanin.harness.mutants.matrix import compute
-    from fanin.harness.mutants.registry import HEALTHY, MUTANTS
+    from fanin.harness.mutants.matrix import compute, mutants_of
+    from fanin.harness.mutants.registry import HEALTHY
     from fanin.harness.parallel import WorkerKilledError
 
-    progress = Progress(len(MUTANTS) + len(HEALTHY))
+    progress = Progress(len(mutants_of(shard)) + len(HEALTHY))
 
     def advance() -> None:
         progress.advance()
@@ -202,21 +210,27 @@ def _compute(jobs: int | None) -> "Matrix":
 
     try:
         progress.show()
-        return compute(advance, jobs=jobs)
+        return compute(advance, jobs=jobs, shard=shard)
     except WorkerKilledError as exc:
         raise UserError(str(exc)) from exc
     finally:
         progress.wipe()
 
 
-def _is_stale(stored: Path, page: str) -> bool:
-    """Compare, and print the first differences."""
+def _is_stale(stored: Path, found: "Matrix", shard: tuple[int, int]) -> bool:
+    """Compare, and print the first differences: of the whole page, or of a share's verdicts."""
+    from fanin.harness.mutants.page import differences, page
+
     before = stored.read_text(encoding="utf-8")
-    if before == page:
+    if shard == (1, 1):
+        lines = [before.splitlines(), page(found).splitlines()]
+        changes = list(difflib.unified_diff(*lines, "stored", "now", n=0, lineterm=""))
+    else:
+        changes = list(differences(before, found))
+    if not changes:
         return False
-    changes = difflib.unified_diff(before.splitlines(), page.splitlines(), "stored", "now", n=0, lineterm="")
     click.echo(f"{stored} is out of date; `make docs` writes it again", err=True)
-    for change in islice(changes, _DIFFERENCES_MAX):
+    for change in changes[:_DIFFERENCES_MAX]:
         click.echo(change, err=True)
     return True
 

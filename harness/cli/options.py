@@ -4,6 +4,7 @@ Rules of this file: ``fanin --help`` imports it, so it imports nothing that take
 """
 
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Columns of what is written to a file, and the fewest and most for which a timeline is laid out.
 _WIDTH, _WIDTH_MIN = 100, 72
 _SUFFIXES = (".yaml", ".yml")
+_SHARD = re.compile("([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _NEAR = 0.7  # of 1: `signature` for `signatures`, and not `envelopes` for `nope`
 
 
@@ -56,6 +58,18 @@ jobs_option = click.option(
     type=click.IntRange(1, 64),
     help="How many processes play at the same time. [one per core]",
 )
+
+
+def _shard(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, int]:
+    found = _SHARD.fullmatch(text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise click.BadParameter(f"{text!r} is no share; write 1/4 for the first of four", ctx, param)
+    return int(found[1]), int(found[2])
+
+
+def shard_option(help_text: str) -> Callable[[Any], Any]:
+    """``--shard I/N``, as a tuple of two numbers; (1, 1) where it is not given."""
+    return click.option("--shard", metavar="I/N", default="1/1", callback=_shard, help=help_text)
 
 
 def names_from(known: Callable[[], Sequence[str]]) -> Callable[..., tuple[str, ...] | None]:

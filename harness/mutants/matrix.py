@@ -26,7 +26,10 @@ IN_FULL = frozenset({"hundreds-in-hand", "stuck-sink"})
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The verdict on each mutant and healthy variant in each scenario that it played."""
+    """The verdict on each mutant and healthy variant in each scenario that it played.
+
+    Of a share, the mutants are those of the share.
+    """
 
     scenarios: tuple[str, ...]  # sorted
     mutants: Mapping[str, Mapping[str, Validity]]  # by mutant and scenario
@@ -56,24 +59,36 @@ class Matrix:
         ]
 
 
-def compute(advance: Callable[[], None] = lambda: None, *, jobs: int | None = None) -> Matrix:
-    """Play every variant through every scenario.
+def mutants_of(shard: tuple[int, int]) -> list[str]:
+    """The mutants of the share ``(i, n)``: every n-th, from the i-th."""
+    from fanin.harness.mutants.registry import MUTANTS
+
+    part, parts = shard
+    return list(MUTANTS)[part - 1 :: parts]
+
+
+def compute(
+    advance: Callable[[], None] = lambda: None, *, jobs: int | None = None, shard: tuple[int, int] = (1, 1)
+) -> Matrix:
+    """Play every healthy variant, and every mutant of a share, through every scenario.
 
     Args:
         advance: Called after each variant.
         jobs: The number of processes; None: one per core.
+        shard: As for `mutants_of`.
     """
-    from fanin.harness.mutants.registry import HEALTHY, MUTANTS
+    from fanin.harness.mutants.registry import HEALTHY
     from fanin.simulator.pack import names
 
     scenarios = tuple(names())
-    variants = [*MUTANTS, *HEALTHY]
+    mutants = mutants_of(shard)
+    variants = [*mutants, *HEALTHY]
     rows: dict[str, dict[str, Validity]] = {}
     played = run_ordered(partial(verdicts_of, scenarios=scenarios), variants, jobs=jobs, preload=_PRELOAD)
     for name, row in zip(variants, played, strict=True):
         rows[name] = row
         advance()
-    return Matrix(scenarios, {name: rows[name] for name in MUTANTS}, {name: rows[name] for name in HEALTHY})
+    return Matrix(scenarios, {name: rows[name] for name in mutants}, {name: rows[name] for name in HEALTHY})
 
 
 def verdicts_of(variant: str, scenarios: Sequence[str]) -> dict[str, Validity]:

@@ -1,11 +1,13 @@
 """The generated page ``docs/bug-matrix.md``."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
-from fanin.harness.mutants.grid import grid
+from fanin.harness.mutants.grid import MARKS, grid
 from fanin.harness.mutants.matrix import IN_FULL, REPEAT_MAX, Matrix, scenario_of
 from fanin.harness.mutants.registry import HEALTHY, KILLS_NOTHING, WITHOUT_MUTANT, families
 from fanin.harness.report.line import plain
+from fanin.harness.verdict import Validity
 
 HEAD = f"""\
 # The bug zoo
@@ -33,6 +35,31 @@ def page(matrix: Matrix) -> str:
     """The page as Markdown."""
     variants = [HEAD, *mutant_lines(), *healthy_lines(), *without_mutant_lines()]
     return "\n".join([*variants, *_scenarios(matrix), *_grid(matrix)]) + "\n"
+
+
+def stored_marks(stored: str) -> dict[str, str]:
+    """The grid of a stored page: by variant, one character for each scenario (`MARKS`)."""
+    marks: dict[str, str] = {}
+    marked = "".join(mark for mark, _ in MARKS.values())
+    row = re.compile(rf"^([a-z0-9-]+) +([{re.escape(marked)}]+)(?:  +\d+)?$", re.MULTILINE)
+    for name, piece in row.findall(stored.partition("```text\n")[2]):
+        marks[name] = marks.get(name, "") + piece
+    return marks
+
+
+def differences(stored: str, found: Matrix) -> Iterator[str]:
+    """What a stored page says otherwise than a matrix, or a share of one: a line for each verdict."""
+    marks = stored_marks(stored)
+    rows: Mapping[str, Mapping[str, Validity]] = {**found.mutants, **found.healthy}
+    for name, row in rows.items():
+        now = "".join(MARKS[row.get(scenario)][0] for scenario in found.scenarios)
+        before = marks.get(name, "")
+        if len(before) != len(now):
+            yield f"{name}: the page has {len(before)} verdicts, and there are {len(now)} scenarios"
+            continue
+        for scenario, was, it in zip(found.scenarios, before, now, strict=True):
+            if was != it:
+                yield f"{name} in {scenario}: {was} on the page, {it} when played"
 
 
 def mutant_lines() -> Iterator[str]:

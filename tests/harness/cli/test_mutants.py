@@ -11,16 +11,19 @@ from fanin.harness.cli.main import main
 from fanin.harness.explore import zoo
 from fanin.harness.explore.zoo import Row, stored_rows
 from fanin.harness.mutants import matrix
+from fanin.harness.mutants.matrix import Matrix
+from fanin.harness.mutants.page import page
 from fanin.harness.mutants.registry import MUTANTS
 from fanin.harness.parallel import WorkerKilledError
 from fanin.harness.verdict import Rule
+from tests.harness.mutants.matrices import matrix as by_hand
 
 
 def test_the_number_of_processes_reaches_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """``--jobs``, or one per core."""
     asked: list[int | None] = []
 
-    def compute(_advance: object, *, jobs: int | None = None) -> Any:
+    def compute(_advance: object, *, jobs: int | None, **_: object) -> Any:
         asked.append(jobs)
         raise WorkerKilledError("a process was killed")
 
@@ -30,6 +33,33 @@ def test_the_number_of_processes_reaches_the_pool(monkeypatch: pytest.MonkeyPatc
 
     assert asked == [3, None]
     assert {(it.exit_code, it.stderr) for it in results} == {(2, "Error: a process was killed\n")}
+
+
+def test_a_share_is_compared_with_the_page_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a page to compare with, a share would say of the other mutants that they survive."""
+    stored = tmp_path / "page.md"
+    stored.write_text(page(by_hand(survivor="lost-update")), encoding="utf-8")
+    asked: list[tuple[int, int]] = []
+
+    def compute(_advance: object, *, shard: tuple[int, int], **_: object) -> Matrix:
+        asked.append(shard)
+        return by_hand()
+
+    monkeypatch.setattr(matrix, "compute", compute)
+
+    result = CliRunner().invoke(main, ["matrix", "--check", str(stored), "--shard", "3/8"])
+    alone = CliRunner().invoke(main, ["matrix", "--shard", "3/8"])
+
+    assert asked == [(3, 8)]
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        1,
+        [
+            f"{stored} is out of date; `make docs` writes it again",
+            "lost-update in slow-region: · on the page, x when played",
+        ],
+    )
+    assert alone.exit_code == 2
+    assert "--shard needs --check" in alone.stderr
 
 
 def test_ctrl_c_prints_no_matrix(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from fanin.harness.mutants.matrix import (
     compute,
     has_crash,
     is_played_with,
+    mutants_of,
     scenario_of,
     verdicts_of,
 )
@@ -53,6 +54,13 @@ def test_most_mutants_are_named() -> None:
     )
 
     assert len(set(named)) >= NAMED_MIN
+
+
+def test_the_shares_of_the_mutants_are_all_of_them() -> None:
+    """Each in one share."""
+    dealt = [name for part in range(1, 9) for name in mutants_of((part, 8))]
+
+    assert sorted(dealt) == sorted(MUTANTS)
 
 
 def test_a_row_has_the_verdict_of_each_scenario() -> None:
