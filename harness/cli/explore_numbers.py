@@ -3,6 +3,7 @@
 Rules of this file: ``fanin --help`` imports it, so it imports nothing that takes time.
 """
 
+import math
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # So many runs stand for a search without an end.
 ENDLESS = 10**12
+_WRITTEN_BELOW = 10**15
 
 
 def orders_text(sizes: list[int], played: int, possible: int) -> str:
@@ -21,7 +23,12 @@ def orders_text(sizes: list[int], played: int, possible: int) -> str:
         return "nothing is simultaneous; --within says how close webhooks must be to count as that"
     groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
     many = "all" if played == possible else f"a sample of {played} of"
-    return f"{sum(sizes)} simultaneous webhooks in {groups}: {many} {possible:,} orders"
+    return f"{sum(sizes)} simultaneous webhooks in {groups}: {many} {_counted(possible)} orders"
+
+
+def _counted(number: int) -> str:
+    """A number, or how large it is: Python writes none with more than 4,300 digits."""
+    return f"{number:,}" if number < _WRITTEN_BELOW else f"some 10^{int(math.log10(number))}"
 
 
 def range_text(numbers: range) -> str:

@@ -223,8 +223,8 @@ def _is_stale(stored: Path, found: "Matrix", shard: tuple[int, int]) -> bool:
 
     before = stored.read_text(encoding="utf-8")
     if shard == (1, 1):
-        lines = [before.splitlines(), page(found).splitlines()]
-        changes = list(difflib.unified_diff(*lines, "stored", "now", n=0, lineterm=""))
+        was, now = before.splitlines(), page(found).splitlines()
+        changes = list(difflib.unified_diff(was, now, "stored", "now", n=0, lineterm=""))
     else:
         changes = list(differences(before, found))
     if not changes:
