@@ -83,6 +83,7 @@ def verify_seconds(app: str) -> tuple[float, str]:
     command = [str(FANIN), "verify", "--app", f"right:{app}", "--app-dir", str(APP_DIR), *lacks]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     after = os.times()
+    assert done.returncode == 0, done.stdout  # it is right
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return spent, next(line for line in done.stdout.splitlines() if " scenarios judged: " in line)
 

@@ -92,6 +92,14 @@ def test_none_is_accused_in_virtual_time(factory: str, scenario: str) -> None:
     assert (verdict.validity, verdict.findings, verdict.doubts) == (Validity.VALID, (), ())
 
 
+@pytest.mark.parametrize("scenario", ["region-added", "timeout-changed", "odd-ids", "rude-traffic"])
+def test_none_is_accused_of_what_the_benchmark_plays(scenario: str) -> None:
+    """It plays the whole pack with this one; these are what a right application gets wrong most easily."""
+    verdict = verdict_of("right:create_app", scenario)
+
+    assert (verdict.validity, verdict.findings, verdict.doubts) == (Validity.VALID, (), ())
+
+
 def test_the_sink_fails_when_the_scenario_says_however_long_a_start_took() -> None:
     """A start takes three seconds, so all that is planned for later comes so much later."""
     scenario = loads("""

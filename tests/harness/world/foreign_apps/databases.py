@@ -149,7 +149,8 @@ def app_of(
         if close is not None:
             await close()
 
-    return Starlette(routes=[webhooks(fan_in.regions, fan_in.arrive)], lifespan=lifespan)
+    route = webhooks(lambda region, _: region in fan_in.regions, fan_in.arrive)
+    return Starlette(routes=[route], lifespan=lifespan)
 
 
 def aiosqlite_connections() -> Connect:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -85,6 +85,13 @@ class FanIn:
 
     def __del__(self) -> None:
         self.db.close()  # as the system does when its process is killed
+
+    def takes(self, region: str, event: dict[str, Any]) -> bool:
+        """Whether the region is configured, or was when an operation began that still waits."""
+        row = self.db.execute(
+            "SELECT regions FROM operation WHERE id = ? AND outcome IS NULL", (event["id"],)
+        ).fetchone()
+        return region in self.regions or (row is not None and region in json.loads(row[0]))
 
     def arrive(self, region: str, event: dict[str, Any]) -> None:
         self.db.execute("BEGIN IMMEDIATE")
@@ -164,7 +171,9 @@ def read(body: bytes) -> dict[str, Any] | None:
     return dict(event)
 
 
-def webhooks(regions: Container[str], count: Callable[[str, dict[str, Any]], Awaitable[None]]) -> Route:
+def webhooks(
+    takes: Callable[[str, dict[str, Any]], bool], count: Callable[[str, dict[str, Any]], Awaitable[None]]
+) -> Route:
     """Answers pings and what is refused; everything else is counted first."""
 
     async def push(request: Request) -> Response:
@@ -173,7 +182,7 @@ def webhooks(regions: Container[str], count: Callable[[str, dict[str, Any]], Awa
         region = request.query_params.get("region", "").strip().casefold()
         if event.get("action") == "ping":
             return Response(status_code=200)
-        if region not in regions:
+        if not takes(region, event):
             return Response(status_code=400)
         await count(region, event)
         return Response(status_code=202)
@@ -208,7 +217,7 @@ def app_of(
             await arrive(region, event)
         fan_in.woken.set()
 
-    return Starlette(routes=[webhooks(fan_in.regions, count)], lifespan=lifespan)
+    return Starlette(routes=[webhooks(fan_in.takes, count)], lifespan=lifespan)
 
 
 def create_app() -> Starlette:
@@ -324,7 +333,7 @@ def with_plain_endpoint() -> Starlette:
             return Response(status_code=400)
         if event.get("action") == "ping":
             return Response(status_code=200)
-        if region not in fan_in.regions:
+        if not fan_in.takes(region, event):
             return Response(status_code=400)
         fan_in.arrive(region, event)
         anyio.from_thread.run_sync(fan_in.woken.set)
