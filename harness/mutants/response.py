@@ -1,6 +1,7 @@
 """The response to a webhook: 2xx when it counted, 4xx when it never will, and always soon."""
 
 import asyncio
+import json
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -81,6 +82,15 @@ async def _hang_on_malformed_body(call: WebhookCall, forward: Forward) -> AppRes
     if answer.status == BAD_REQUEST:
         await asyncio.Event().wait()
     return answer
+
+
+async def _read_first_object(call: WebhookCall, forward: Forward) -> AppResponse:
+    """Decode the body as a stream of objects, and take the first."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(call.body.decode())
+    except (ValueError, RecursionError):  # no object, no UTF-8, or too deep
+        return await forward(call)
+    return await forward(call.with_body(call.body.decode()[:end].encode()))
 
 
 def _with_right_key(
@@ -289,6 +299,13 @@ MUTANTS = (
         " makes the deadline too early.",
         "rude-traffic",
         _begins_with((BAD_REQUEST,)),
+    ),
+    Mutant(
+        "reads-the-first-object",
+        (),
+        "Decodes the body as a stream and stops after the first object, so a body with two is answered 202.",
+        "rude-traffic",
+        vary(middleware=intercept(_read_first_object)),
     ),
     Mutant(
         "fans-in-pings",

@@ -21,7 +21,7 @@ DEPTH = 20_000  # far beyond any parser's recursion limit (Python's is 1,000), a
 Malformation = Literal[
     "not-json", "truncated", "empty", "not-an-object", "no-id", "empty-id",
     "id-not-text", "wrong-types", "no-action", "not-utf8", "huge", "deep", "no-target",
-    "number-id", "null-id",
+    "number-id", "null-id", "two-objects",
 ]  # fmt: skip
 
 
@@ -353,6 +353,8 @@ _MALFORMED: Mapping[Malformation, Callable[[bytes], bytes]] = {
     "huge": _with(padding="x" * MIB),
     "deep": _nested,
     "no-target": _without("target"),
+    # A decoder of a stream stops after the first, and does not say that more follows.
+    "two-objects": lambda body: body + b"\n" + body,
 }
 _NOT_FOR_PING: frozenset[Malformation] = frozenset(
     {"no-id", "empty-id", "id-not-text", "number-id", "null-id", "no-target", "deep"}

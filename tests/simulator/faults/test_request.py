@@ -90,6 +90,11 @@ def test_the_other_bodies_are_json_of_the_wrong_shape() -> None:
     assert [type(decoded("wrong-types")[name]) for name in sound] == [int, list, dict, str, dict]
 
 
+def test_two_objects_are_the_sound_one_twice() -> None:
+    """Each line alone would be good."""
+    assert broken("two-objects").request.body == SOUND.request.body + b"\n" + SOUND.request.body
+
+
 def test_a_ping_is_only_broken_where_a_ping_can_be() -> None:
     """It needs no target and, for all that is known, no id; what leaves it valid has no effect."""
     hows: tuple[Malformation, ...] = get_args(Malformation)
