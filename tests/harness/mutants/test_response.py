@@ -70,20 +70,6 @@ RUNS = {
         + 1.000 op1 west: 202
         """,
     ),
-    "reads-the-first-object": run(
-        """
-        operations:
-          - {image: "a:1", reaches: {east: 0s, west: 1s}}
-        faults:
-          - {fault: malform, region: west, how: two-objects}
-        """,
-        """
-        - 1.000 op1 west: 400
-        - 120.000 notified: op1 timed_out without west, a:1, key 1
-        + 1.000 op1 west: 202
-        + 1.000 notified: op1 completed, a:1, key 1
-        """,
-    ),
     "hangs-on-malformed-body": run(
         """
         operations:
@@ -247,6 +233,20 @@ RUNS = {
         """
         - 130.000 notified: op1 timed_out without east, a:1, key 1
         + 120.000 notified: op1 timed_out without east, a:1, key 1
+        """,
+    ),
+    "reads-the-first-object": run(
+        """
+        operations:
+          - {image: "a:1", reaches: {east: 0s, west: 1s}}
+        faults:
+          - {fault: malform, region: west, how: two-objects}
+        """,
+        """
+        - 1.000 op1 west: 400
+        - 120.000 notified: op1 timed_out without west, a:1, key 1
+        + 1.000 op1 west: 202
+        + 1.000 notified: op1 completed, a:1, key 1
         """,
     ),
     "fans-in-pings": run(
