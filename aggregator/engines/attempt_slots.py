@@ -23,6 +23,8 @@ from fanin.aggregator.notify.attempt import (
 from fanin.aggregator.notify.port import BegunAttempt
 from fanin.aggregator.notify.time_limits import TimeLimit, TimeLimits
 
+# So many first attempts at notifications of one target run at once.
+FIRST_SLOTS = 96
 # Of so many slots, one is not pre-empted: that of the oldest attempt, or those of the oldest ones.
 UNPREEMPTED_OF = 8
 # How fast a slow response is forgotten: by half in 70 quicker ones.

@@ -1,4 +1,4 @@
-"""What the notification of the first push does not hold: no other of the target's will, mostly."""
+"""What the notification of the first push lacks, and most likely every other one of the same target."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

@@ -122,6 +122,32 @@ def test_a_hanging_notification_delays_no_other(world: World) -> None:
     world.play(story)
 
 
+def test_seventy_two_hanging_notifications_leave_room_for_another(world: World) -> None:
+    """So many the pack has: the next one is sent while all of them hang, and none had to be ended for it."""
+    ended: list[str] = []
+
+    async def hang(notify: Notification) -> None:
+        if notify.operation_id == "healthy":
+            return
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append(notify.operation_id)
+
+    async def story() -> None:
+        world.receiver = hang
+        engine = await world.start(regions=(EAST,))
+        await deliver_all(engine, *(arrival(EAST, f"hung-{n}") for n in range(72)))
+        await world.until(lambda: len(world.attempts) == 72)
+        await deliver_all(engine, arrival(EAST, "healthy"))
+        await world.until(lambda: len(world.attempts) > 72)
+
+        assert [notify.operation_id for _, notify in world.attempts[72:]] == ["healthy"]
+        assert ended == []
+
+    world.play(story)
+
+
 def test_a_hanging_target_delays_neither_arrivals_nor_deadlines(world: World) -> None:
     """A sink that never responds changes no outcome and delays no webhook."""
 

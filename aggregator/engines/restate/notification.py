@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from fanin.aggregator.clock import Clock
-from fanin.aggregator.engines.attempt_slots import AttemptSlots
+from fanin.aggregator.engines.attempt_slots import FIRST_SLOTS, AttemptSlots
 from fanin.aggregator.engines.restate.call import Call
 from fanin.aggregator.engines.restate.services import ServiceNames
 from fanin.aggregator.fanin import Notification
@@ -21,9 +21,9 @@ from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.retry_record import RetryRecord, decide_retry
 from fanin.aggregator.settings import Settings
 
-# For one target: attempts that run at once, and that wait for a slot. The server's default limit is 1,000
-# invocations at once on a node, ours and those of other services.
-FIRST_SLOTS, FIRST_QUEUE_MAX = 64, 160
+# For one target: first attempts that wait for a slot, and retries that run and wait. The server's default limit
+# is 1,000 invocations at once on a node, ours and those of other services.
+FIRST_QUEUE_MAX = 160
 RETRY_SLOTS, RETRY_QUEUE_MAX = 32, 32
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from fanin.aggregator import log
 from fanin.aggregator.clock import Clock, longest_sleep_s
-from fanin.aggregator.engines.attempt_slots import AttemptSlot, AttemptSlots
+from fanin.aggregator.engines.attempt_slots import FIRST_SLOTS, AttemptSlot, AttemptSlots
 from fanin.aggregator.engines.sqlite.outbox_port import (
     AttemptResult,
     DeadLettered,
@@ -45,7 +45,6 @@ from fanin.aggregator.notify.port import BeginningNotifier, BegunAttempt, NotDel
 from fanin.aggregator.notify.retry_policy import RetryPolicy, backoff_ms
 from fanin.aggregator.notify.retry_record import decide_retry
 
-FIRST_SLOTS = 96
 RETRY_SLOTS = 32
 # How many of them notifications may have whose last attempt timed out, and for how long one without a slot
 # is put off.
