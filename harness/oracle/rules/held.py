@@ -63,9 +63,9 @@ def check(
 def _cases(view: OperationView, allowances: Allowances) -> Iterator[list[_Case]]:
     """For each time that a slow sink was told of its completion: the answers that came when it had answered.
 
-    None of them: each delivery that was open then was answered at another time. A handler may send the
-    notification again, and several deliveries may be open when one completes it. What a timer sends holds up
-    none.
+    None of them: each delivery that was open then was answered at another time, or all had been answered
+    before. A handler may send the notification again, and several deliveries may be open when one completes
+    it. What a timer sends holds up none.
     """
     for generation in view.generations:
         slow = [it for it in generation.notifications if _is_slow(it, view.tolerance)]
@@ -74,8 +74,22 @@ def _cases(view: OperationView, allowances: Allowances) -> Iterator[list[_Case]]
         during = _open_at(slow[0].at, view.operation.attempts)
         cases = [_Case(attempt, it, _answered_at(it)) for attempt in during for it in slow]
         cases = [it for it in cases if not allowances.was_down(it.attempt)]
-        if cases:
+        if cases or _was_answered_before(view, slow[0].at, allowances):
             yield [it for it in cases if it.is_held]
+
+
+def _was_answered_before(view: OperationView, at: int, allowances: Allowances) -> bool:
+    """Whether the delivery by which it was complete was answered before the sink was told of that.
+
+    It was told by no handler then, unless one had tried before at a sink that refused connections, or was
+    killed while it did.
+    """
+    before = [it for it in view.operation.attempts if it.sent.at <= at]
+    if not before or any(it.ended_at >= at for it in before):
+        return False
+    last = max(before, key=attrgetter("sent.at"))
+    tried = allowances.tried_from(view.operation, last.sent.at, at)
+    return bool(last.counts) and tried == at and not allowances.interrupted(last.sent.at, at)
 
 
 def _is_slow(notification: Notification, tolerance: int) -> bool:

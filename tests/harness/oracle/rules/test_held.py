@@ -5,7 +5,7 @@ import pytest
 from fanin.harness.history import History
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.verdict import Rule
-from fanin.simulator.faults.sink import SinkStalls
+from fanin.simulator.faults.sink import SinkDown, SinkStalls
 from tests.harness.oracle.histories import (
     EAST,
     WEST,
@@ -44,6 +44,10 @@ RIGHT = {
     "once, by chance": stalled(*one("op1")),
     "twice, by chance": stalled(*one("op1"), *one("op2")),
     "three times, and once not": stalled(*three(), *one("op4", takes=40)),
+    "three times, and once the answer came before the notification": stalled(
+        *three(), sent(EAST, 5, op="op4"), sent(WEST, 10, ok=2, op="op4"),
+        notified("completed", 10.4, op="op4", after=3_000),
+    ),
     "every answer takes three seconds": stalled(*three(before=3_000)),
     "an answer comes well after the sink's": stalled(*three(takes=3_300)),
     "an answer comes before the sink's": stalled(*three(takes=2_900)),
@@ -105,6 +109,20 @@ WRONG = {
         notified("completed", 13.002, op="op3", after=3_000),
     ),
     "two deliveries of it waited": stalled(*three(), sent(WEST, 10.0005, ok=3_010, op="op3", copy=1)),
+    "another was answered when the sink had refused the connection": history(
+        *three(at=30), sent(EAST, 5, op="op4"), sent(WEST, 10, ok=2, op="op4"),
+        notified("completed", 11.5, op="op4", after=3_000),
+        fault_applied(10.001), fault_applied(9.9, fault=1),
+        faults=(SinkStalls(by=3_000), SinkDown(since=9_900, until=11_000)),
+    ),
+    "another was sent again after a restart": stalled(
+        *three(at=30), sent(EAST, 5, op="op4"), sent(WEST, 10, ok=2, op="op4"), down(10.001), up(10.5),
+        notified("completed", 10.7, op="op4", after=3_000),
+    ),
+    "nothing says how the last delivery of another was answered": stalled(
+        *three(), sent(EAST, 5, op="op4"), sent(WEST, 10, op="op4", error="timeout"),
+        notified("completed", 20.4, op="op4", after=3_000),
+    ),
     "another operation timed out, and a delivery of it was answered at once": stalled(
         *three(), sent(EAST, 10, op="op4"), sent(WEST, 129.999, ok=40, op="op4"),
         notified("timed_out", 130.003, WEST, after=3_000, op="op4"),
