@@ -50,7 +50,7 @@ def check(
     if any(not cases for cases in notified):
         return  # one that was answered at another time
     during = {it.attempt.index for cases in notified for it in cases}
-    usual = [it.ended_at - it.sent.at for it in evidence.attempts if it.counts and it.index not in during]
+    usual = [it.ended_at - it.sent.at for it in evidence.attempts if it.index not in during and _answered(it)]
     longest = max(usual, default=0) + evidence.run.tolerance
     late = [found for cases in notified if (found := [it for it in cases if it.lasted > longest])]
     # One answer may come after the notifications of two operations, and two after one of them.
@@ -105,6 +105,11 @@ def _open_at(at: int, attempts: Sequence[Attempt]) -> list[Attempt]:
     """The acknowledged attempts that were open at an instant, the latest first."""
     found = [it for it in attempts if it.counts and it.sent.at <= at <= it.ended_at]
     return sorted(found, key=attrgetter("sent.at"), reverse=True)
+
+
+def _answered(attempt: Attempt) -> bool:
+    """Whether there was a response, whatever it was: how long those take that wait for nothing."""
+    return attempt.ended is not None and attempt.ended.status is not None
 
 
 def _held(view: OperationView, case: _Case) -> Violation:

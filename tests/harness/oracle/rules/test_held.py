@@ -49,6 +49,12 @@ RIGHT = {
         notified("completed", 10.4, op="op4", after=3_000),
     ),
     "every answer takes three seconds": stalled(*three(before=3_000)),
+    "a ping was answered after three seconds": stalled(
+        *three(), occurred("op4", 1, action="ping"), sent(EAST, 1, status=200, after=2_500, op="op4")
+    ),
+    "a delivery was refused after three seconds": stalled(
+        *three(), sent(EAST, 1, status=400, after=2_500, op="op1", invalid="malformed:no-id")
+    ),
     "an answer comes well after the sink's": stalled(*three(takes=3_300)),
     "an answer comes before the sink's": stalled(*three(takes=2_900)),
     "the sink answers at once": history(*three(stalls=5)),
