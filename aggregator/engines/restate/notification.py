@@ -21,8 +21,8 @@ from fanin.aggregator.notify.port import NotDeliveredError, Notifier
 from fanin.aggregator.notify.retry_record import RetryRecord, decide_retry
 from fanin.aggregator.settings import Settings
 
-# For one target: first attempts that wait for a slot, and retries that run and wait. The server's default limit
-# is 1,000 invocations at once on a node, ours and those of other services.
+# For one target: first attempts that wait for a slot, and retries that run and wait. The server's default
+# limit is 1,000 invocations at once on a node, ours and those of other services.
 FIRST_QUEUE_MAX = 160
 RETRY_SLOTS, RETRY_QUEUE_MAX = 32, 32
 
