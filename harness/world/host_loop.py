@@ -18,6 +18,7 @@ from simloop._net import DRIVER, SimNetwork, _current_host
 
 from fanin.harness.world.app_modules import AppModules
 from fanin.harness.world.places import place_of_task
+from fanin.harness.world.process_state import ProcessStates
 from fanin.harness.world.scheduling import SeededLoop, label_of
 from fanin.harness.world.simulated_threads import ProcessEndedError, SimulatedThreads, Turn
 from fanin.harness.world.thread_pools import ThreadPools
@@ -68,6 +69,7 @@ class HostLoop(SeededLoop):
         # Where the application is not ours.
         self.threads: SimulatedThreads | None = None
         self.pools: ThreadPools | None = None
+        self.states: ProcessStates | None = None
         self.modules: AppModules | None = None  # where lives import the application anew
         self._executors: dict[str, ThreadPoolExecutor] = {}  # by host: what it has set as its default
         self._signals: set[tuple[str, int]] = set()  # by host: those that it would handle
@@ -115,8 +117,7 @@ class HostLoop(SeededLoop):
         finally:
             self._blocked.discard(host)
             self._release(host)
-            if self.modules is not None:
-                self.modules.follow(host)
+            self._follow(host)
             _swap_current_task(self, task)
 
     def set_clock(self, by_ms: int) -> None:
@@ -208,9 +209,15 @@ class HostLoop(SeededLoop):
         if handle._cancelled or (host in self.ended and self._now > self.ended[host]):  # noqa: SLF001
             return
         self._note((seq, label_of(callback), host))
+        self._follow(host)
+        handle._run()  # noqa: SLF001 - the loop's own business
+
+    def _follow(self, host: str) -> None:
+        """Let code of this host find what is its own."""
+        if self.states is not None:
+            self.states.follow(host)
         if self.modules is not None:
             self.modules.follow(host)
-        handle._run()  # noqa: SLF001 - the loop's own business
 
     def _run_away(self) -> NoReturn:
         if self.breach:

@@ -33,7 +33,7 @@ from fanin.harness.world.app_threads import AppThreads
 from fanin.harness.world.asgi import AppLoadError
 from fanin.harness.world.host_loop import HostLoop, RunawayError, in_ms
 from fanin.harness.world.places import place_in
-from fanin.harness.world.process_state import ProcessState, restored
+from fanin.harness.world.process_state import restored
 from fanin.harness.world.process_table import ProcessTable
 from fanin.harness.world.simulated_locks import simulated
 from fanin.harness.world.simulated_threads import (
@@ -63,7 +63,6 @@ class VirtualKernel:
         self._breach: Exception | None = None
         self._seed = seed
         self._processes: ProcessTable | None = None
-        self._state: ProcessState | None = None
 
     def begin_scenario(self) -> None:
         """Let scenario time begin."""
@@ -86,8 +85,8 @@ class VirtualKernel:
         self.app_errors.begin_life()
         if self._processes is not None:
             self._processes.begin(host.name)
-        if self._state is not None:
-            self._state.restore()
+        if self._loop.states is not None:
+            self._loop.states.begin(host.name)
         if self._loop.modules is not None:
             self._loop.modules.begin(host.name)
 
@@ -99,6 +98,8 @@ class VirtualKernel:
         host.crash()
         if self._processes is not None:
             self._processes.end(host.name)
+        if self._loop.states is not None:
+            self._loop.states.end(host.name)
         if self._loop.modules is not None:
             self._loop.modules.end(host.name)
         if self._loop.threads is not None:
@@ -154,7 +155,7 @@ class VirtualKernel:
         loop.pools = ThreadPools(threads)
         self._processes = ProcessTable(run, loop.current_host, threads.sleep)
         with ExitStack() as surroundings:
-            self._state = surroundings.enter_context(restored())
+            loop.states = surroundings.enter_context(restored())
             for each in (
                 self.virtual_wall_clock(epoch_ms),
                 clocks.virtual(loop.time),

@@ -1,6 +1,7 @@
 """What an application may change in its process besides its modules: each life finds it as it was.
 
 Environment, working directory, Python's path, logging, signal handlers, callbacks of the garbage collector.
+Of several replicas that run at the same time, each has the first three for itself.
 """
 
 import gc
@@ -10,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,14 @@ class ProcessState:
     """The state at the instant at which this is made."""
 
     def __init__(self) -> None:
-        self._environment, self._folder = dict(os.environ), Path.cwd()
+        self._environment, self._folder = _variables(), Path.cwd()
         self._path, self._on_garbage = list(sys.path), list(gc.callbacks)
         self._loggers = {name: _settings(logger) for name, logger in _loggers()}
         self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def restore(self) -> None:
         """Let everything be as it was, but for what installed packages set up on import."""
-        if dict(os.environ) != self._environment:
-            os.environ.clear()
-            os.environ.update(self._environment)
+        _set_environment(self._environment)
         os.chdir(self._folder)
         sys.path[:], gc.callbacks[:] = self._path, self._on_garbage
         for name, logger in _loggers():
@@ -46,13 +45,78 @@ class ProcessState:
 
 
 @contextmanager
-def restored() -> Iterator[ProcessState]:
-    """The state now; after the block everything is as it was."""
-    state = ProcessState()
+def restored() -> Iterator["ProcessStates"]:
+    """The state now, of which each life changes its own; after the block everything is as it was."""
+    before = ProcessState()
     try:
-        yield state
+        yield ProcessStates(before)
     finally:
-        state.restore()
+        before.restore()
+
+
+class ProcessStates:
+    """What the lives of one run see of it, by host: each start of an application has a host of its own.
+
+    Args:
+        before: As each life finds it.
+    """
+
+    def __init__(self, before: ProcessState) -> None:
+        self._before = before
+        self._lives: dict[str, _Own] = {}
+        self._current = ""  # whose state it is now
+
+    def begin(self, host: str) -> None:
+        """A life begins on this host."""
+        self._store()
+        self._before.restore()
+        self._current, self._lives[host] = host, _own()
+
+    def end(self, host: str) -> None:
+        """The life on this host ends: what still unwinds finds what is there."""
+        self._lives.pop(host, None)
+
+    def follow(self, host: str) -> None:
+        """Code of this host runs now: let it find its own state."""
+        if host == self._current or host not in self._lives:
+            return
+        self._store()
+        self._current = host
+        environment, folder, path = self._lives[host]
+        _set_environment(environment)
+        if folder != _folder():
+            with suppress(FileNotFoundError):
+                os.chdir(folder)
+        sys.path[:] = path
+
+    def _store(self) -> None:
+        if self._current in self._lives:
+            self._lives[self._current] = _own()
+
+
+type _Own = tuple[dict[Any, Any], str, list[str]]
+
+
+def _own() -> _Own:
+    return _variables(), _folder(), list(sys.path)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a path takes longer to make than to find
+    except FileNotFoundError:
+        return "/"
+
+
+def _variables() -> dict[Any, Any]:
+    """The environment as it is stored: replicas take turns, and decoding takes a hundred times as long."""
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
+def _set_environment(variables: dict[Any, Any]) -> None:
+    if _variables() != variables:
+        os.environ.clear()
+        os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()})
 
 
 @contextmanager
