@@ -18,18 +18,24 @@ def why_again(judged: Judged, lag_ms: int) -> str:
 
     Args:
         judged: The run.
-        lag_ms: How late the harness itself was meanwhile; 0: not worth a word.
+        lag_ms: How late the harness itself was on this machine, in this run or in another one of the visit;
+            0: not worth a word.
     """
     verdict = judged.verdict
     if judged.as_stated:
         return ""
     if verdict.validity is Validity.UNKNOWN:
         return f"it proved nothing: {verdict.doubts[0]}" if verdict.doubts else "it proved nothing"
-    in_full = [it for it in verdict.findings if _MORE not in it.message]
-    if lag_ms and in_full and all(map(is_only_late, in_full)):
+    if lag_ms and was_only_late(judged):
         lag = format_duration(lag_ms)
         return f"it was only late, while fanin itself was up to {lag} late: {verdict.findings[0].message}"
     return ""
+
+
+def was_only_late(judged: Judged) -> bool:
+    """Whether all that was found in a run is right but for its time."""
+    in_full = [it for it in judged.verdict.findings if _MORE not in it.message]
+    return not judged.as_stated and bool(in_full) and all(map(is_only_late, in_full))
 
 
 def is_only_late(finding: Finding) -> bool:

@@ -36,7 +36,7 @@ from fanin.harness.targets.smoke_test import push_once
 from fanin.harness.verify.config import TargetConfig
 from fanin.harness.verify.config_validation import parse_address
 from fanin.harness.verify.idling import measured_cost, too_long
-from fanin.harness.verify.second_chance import why_again
+from fanin.harness.verify.second_chance import was_only_late, why_again
 from fanin.harness.verify.shared_files import note_about, snapshot
 from fanin.harness.world.app_errors import AppError
 from fanin.harness.world.asgi import AppLoadError, AsgiApp, StartError
@@ -202,15 +202,32 @@ class Verification:
         await self._second_round(coming, again, f"again {how}")
 
     async def _first_round(self, coming: AsyncGenerator[PlayedRun]) -> dict[str, str]:
-        """Take all results but those that get a second chance; return why, by scenario."""
+        """Take all results but those that get a second chance; return why, by scenario.
+
+        What was only late waits for the end of the round: a machine that is too busy for the aggregator need
+        not delay the harness in the same run.
+        """
         again: dict[str, str] = {}
-        async with aclosing(coming):
-            async for played in coming:
-                judged = self._judged(played)
-                if why := why_again(judged, played.lag_ms):
-                    again[judged.name] = why
-                else:
-                    self.take(judged)
+        late: list[Judged] = []
+        try:
+            async with aclosing(coming):
+                async for played in coming:
+                    judged = self._judged(played)
+                    if why := why_again(judged, played.lag_ms):
+                        again[judged.name] = why
+                    elif was_only_late(judged):
+                        late.append(judged)
+                    else:
+                        self.take(judged)
+        except BaseException:  # interrupted: no second round comes
+            for judged in late:
+                self.take(judged)
+            raise
+        for judged in late:
+            if why := why_again(judged, max(self._lags_ms, default=0)):
+                again[judged.name] = why
+            else:
+                self.take(judged)
         return again
 
     async def _second_round(

@@ -1,6 +1,7 @@
 """What a run of many scenarios does besides playing them."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -19,13 +20,20 @@ from fanin.harness.verify.verification import Verification, time_scale_from
 from fanin.simulator.language.load import load
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.pack import find
-from tests.harness.report.reported import bad, good, moot
+from tests.harness.oracle.histories import EAST, WEST, history, notified, sent
+from tests.harness.report.reported import bad, good, moot, named
 
 
 def run_in_rounds(
-    monkeypatch: pytest.MonkeyPatch, *rounds: Sequence[History]
+    monkeypatch: pytest.MonkeyPatch, *rounds: Sequence[History], lags_ms: Mapping[str, int] | None = None
 ) -> tuple[list[Judged], list[tuple[list[str], int]], list[str]]:
-    """What was taken, the scenarios and the timeout of each round, and what was said."""
+    """What was taken, the scenarios and the timeout of each round, and what was said.
+
+    Args:
+        monkeypatch: Replaces what plays.
+        rounds: What each round plays.
+        lags_ms: By scenario: how late the harness itself was.
+    """
     taken: list[Judged | Skipped] = []
     played: list[tuple[list[str], int]] = []
     said: list[str] = []
@@ -35,8 +43,8 @@ def run_in_rounds(
         scenarios: Sequence[Scenario], _command: str, *, time_scale: TimeScale, **_: Any
     ) -> AsyncGenerator[PlayedRun]:
         played.append(([it.scenario for it in scenarios], time_scale.timeout_ms))
-        for history in next(histories):
-            yield PlayedRun(history)
+        for each in next(histories):
+            yield PlayedRun(each, lag_ms=(lags_ms or {}).get(each.run.scenario.scenario, 0))
 
     async def push_to_command(_command: str, **_: Any) -> str:
         return ""
@@ -106,6 +114,47 @@ def test_who_was_found_wrong_has_no_second_chance(monkeypatch: pytest.MonkeyPatc
     assert [it.verdict.validity for it in taken] == [Validity.INVALID]
 
 
+def late(name: str) -> History:
+    return named(history(sent(EAST, 0), sent(WEST, 5), notified("completed", 15)), name, 0)
+
+
+def test_what_was_late_is_on_the_card_of_who_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for a second round, and there is none any more."""
+
+    async def play_pack(*_: Any, **__: Any) -> AsyncGenerator[PlayedRun]:
+        yield PlayedRun(late("slow-region"))
+        raise asyncio.CancelledError
+
+    async def push_to_command(_command: str, **_: Any) -> str:
+        return ""
+
+    monkeypatch.setattr(verification, "play_pack", play_pack)
+    monkeypatch.setattr(verification, "push_to_command", push_to_command)
+    taken: list[Judged | Skipped] = []
+    playing = Verification(
+        TargetConfig(command="x"), [load(find("slow-region"))], 0, {}, say=lambda _: None, take=taken.append
+    )
+
+    with pytest.raises(asyncio.CancelledError):
+        playing.run()
+
+    assert [it.name for it in taken] == ["slow-region"]
+
+
+@pytest.mark.parametrize(("lag_ms", "rounds"), [(0, 1), (700, 2)])
+def test_what_was_only_late_has_a_second_chance_if_the_harness_was_late_in_any_run(
+    lag_ms: int, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is too busy for one aggregator delays the harness at another time, perhaps."""
+    first, second = (late("slow-region"), good("storm")), (good("slow-region"),)
+
+    taken, played, _ = run_in_rounds(monkeypatch, first, second, lags_ms={"storm": lag_ms})
+
+    assert len(played) == rounds
+    right = {it.name: it.verdict.validity is Validity.VALID for it in taken}
+    assert right == {"slow-region": rounds == 2, "storm": True}
+
+
 def test_what_proved_nothing_of_a_deployment_is_played_once_more_under_other_ids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -125,8 +174,8 @@ def test_what_proved_nothing_of_a_deployment_is_played_once_more_under_other_ids
 
         async def play_all(self, planned: Sequence[PlannedRun]) -> AsyncGenerator[PlayedRun]:
             played.append([(each.scenario.scenario, each.seed) for each in planned])
-            for history in next(rounds):
-                yield PlayedRun(history)
+            for each in next(rounds):
+                yield PlayedRun(each)
 
     async def push_once(*_: object) -> FirstPush:
         return FirstPush("pushed", "it has no webhook-id")
