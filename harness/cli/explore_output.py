@@ -120,11 +120,21 @@ class ExplorationOutput:
         scenario = shrunk.scenario
         size = f"operations: {len(scenario.operations)}, faults: {len(scenario.faults)}"
         _say(f"  smallest, after {shrunk.played} runs ({size}): {shrunk.finding.message}")
+        self._report_errors(shrunk)
         if (path := self._save(shrunk)) is None:
             _print(*(f"    {line}" for line in dumps(scenario).splitlines()))
             _print(f"  replay: {self._replay(run)}")
         else:
             _print(f"  replay: {self._play(path, shrunk.seed)}")
+
+    def _report_errors(self, shrunk: "ShrunkRun") -> None:
+        """Print what escaped an application in the smallest scenario: that says more than a 500."""
+        from fanin.harness.report.verdict_text import error_lines
+
+        if self._exploration.subject.app:
+            errors: list[str] = []
+            self._exploration.subject.play(shrunk.scenario, shrunk.seed, errors=errors)
+            print_lines(error_lines(errors, list_width()))
 
     def _save(self, shrunk: "ShrunkRun") -> Path | None:
         """Store the scenario; None where there is no folder, or it takes no more: the search goes on."""

@@ -47,11 +47,11 @@ def render(
         case Validity.UNKNOWN:
             yield from _doubts(verdict, width)
             yield from _notes(verdict, width)
-    yield from _errors(errors, width)
+    yield from error_lines(errors, width)
     yield line(f"  replay: {replay}", Tone.STRONG)
 
 
-def _errors(errors: Sequence[str], width: int) -> Iterator[Line]:
+def error_lines(errors: Sequence[str], width: int) -> Iterator[Line]:
     """The first exceptions that escaped the application, and one traceback: they are often alike."""
     for nth, error in enumerate(errors[:_ERRORS]):
         first, *traceback = error.splitlines()

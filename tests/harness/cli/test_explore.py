@@ -39,6 +39,31 @@ def test_runs_are_counted_by_their_verdict() -> None:
     assert result.stdout == "3 runs, 25 to 27: 3 valid, 0 invalid, 0 unknown\n"
 
 
+RAISES = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for what in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{what}.complete"})
+    else:
+        raise KeyError("no setting of this name")
+"""
+
+
+def test_what_escaped_the_application_stands_under_the_finding(tmp_path: Path) -> None:
+    """A server error alone says where to look as little as it does in production."""
+    (tmp_path / "raises.py").write_text(RAISES, encoding="utf-8")
+
+    result = explore("--app", "raises:app", "--app-dir", str(tmp_path), "--runs", "1", *VARIANTS)
+
+    assert result.exit_code == 1
+    assert "answered 500" in result.stdout
+    finding, _, rest = result.stdout.partition("  raised in ")
+    assert "  smallest, after " in finding
+    assert "KeyError: 'no setting of this name'" in rest
+    assert "    scenario: " in rest
+
+
 def test_ctrl_c_reports_the_runs_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hours of searching are not thrown away."""
     exploring = runs.explore
