@@ -107,12 +107,14 @@ def plan(
     return [PlannedRun(*each, start) for each, start in zip(ready, begins, strict=True)], skipped
 
 
-def duration_ms(planned: Sequence[PlannedRun], time_scale: TimeScale) -> int:
+def duration_ms(planned: Sequence[PlannedRun], deployment: Deployment) -> int:
     """About how long all of them take, from the start of the first."""
+    time_scale, rate = deployment.time_scale, deployment.webhooks_per_second
     watched_ms = TIMEOUTS_WATCHED * time_scale.timeout_ms + max(
         time_scale.redelivery_grace_ms, time_scale.tolerance_ms
     )
-    return max((each.start_ms + each.load.duration_ms for each in planned), default=0) + watched_ms
+    ends = (each.start_ms + each.load.duration_ms_at(rate) for each in planned)
+    return max(ends, default=0) + watched_ms
 
 
 class DeploymentTarget:

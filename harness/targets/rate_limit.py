@@ -5,7 +5,7 @@ every request waits for a `RateLimiter`, because retries are not planned.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +22,11 @@ class Load:
 
     by_second: Mapping[int, int]  # by second from its start, where there are any
     duration_ms: int  # until its last event
+
+    def duration_ms_at(self, per_second: int) -> int:
+        """Until its last event, where no second has more than ``per_second`` requests."""
+        later_s = max(_spread(self.by_second, per_second), default=0) - max(self.by_second, default=0)
+        return self.duration_ms + later_s * _SECOND_MS
 
 
 def estimate_load(scenario: Scenario, *, seed: int, profile: Profile) -> Load:
@@ -76,16 +81,17 @@ def _spread(by_second: Mapping[int, int], per_second: int) -> dict[int, int]:
 
 
 class RateLimiter:
-    """Lets ``per_second`` requests through, in their order; a burst of one second's worth at once."""
+    """Lets ``per_second`` requests through in any second, in their order."""
 
     def __init__(self, per_second: int) -> None:
-        self._gap_s = 1 / per_second
-        self._due_s = float("-inf")  # when the next one would be due if they came evenly
+        self._passed_s = deque([float("-inf")] * per_second, maxlen=per_second)  # the latest, by the loop
+        self._turn = asyncio.Lock()  # first come, first served
 
     async def acquire(self) -> None:
         """Wait until a request may be sent."""
-        now_s = asyncio.get_running_loop().time()
-        # Idle time allows for a burst, but of no more than a second's worth.
-        self._due_s = max(self._due_s, now_s - 1) + self._gap_s
-        if self._due_s > now_s:
-            await asyncio.sleep(self._due_s - now_s)
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            wait_s = self._passed_s[0] + _SECOND_MS / 1000 - loop.time()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            self._passed_s.append(loop.time())

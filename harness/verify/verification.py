@@ -248,7 +248,7 @@ class Verification:
                 " without which their story is the same were left out"
             )
         webhooks = sum(sum(each.load.by_second.values()) for each in planned)
-        takes = format_duration(-(-duration_ms(planned, deployment.time_scale) // 1000) * 1000)
+        takes = format_duration(-(-duration_ms(planned, deployment) // 1000) * 1000)
         self.say(f"real time, all at once: {deployment.time_scale}")
         self.say(f"{webhooks} webhooks, {deployment.per_second} requests/s at most; this takes about {takes}")
         if not planned:

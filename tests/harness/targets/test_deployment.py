@@ -71,7 +71,9 @@ def test_scenarios_start_later_when_the_rate_is_low() -> None:
 
     assert [it.start_ms for it in quick] == [0, 0, 0]
     assert len({it.start_ms for it in slow}) == 3
-    assert duration_ms(slow, SCALE) > duration_ms(quick, SCALE) > 3 * SCALE.timeout_ms
+    assert (
+        duration_ms(slow, deployment(per_second=3)) > duration_ms(quick, deployment()) > 3 * SCALE.timeout_ms
+    )
 
 
 def test_a_probe_takes_half_of_the_rate() -> None:

@@ -1,7 +1,6 @@
 """How much goes to a deployment in a second."""
 
 import asyncio
-from collections import Counter
 
 import pytest
 
@@ -59,26 +58,39 @@ def test_one_that_is_too_much_alone_is_spread() -> None:
     assert start_times([flood, late], per_second=10) == [0, 2_000]
 
 
-def test_the_gate_lets_a_seconds_worth_through_at_once_and_then_keeps_the_rate() -> None:
-    """Requests pass in the order in which they come, and idleness saves up one second, no more."""
+def test_a_flood_lasts_as_long_as_the_rate_makes_it() -> None:
+    """What is sent later ends later; what fits into its seconds ends when it would anyway."""
+    flood = Load({0: 20, 1: 5}, 1_500)
+
+    assert flood.duration_ms_at(per_second=5) == 4_500
+    assert flood.duration_ms_at(per_second=20) == flood.duration_ms
+
+
+@pytest.mark.parametrize("pause_s", [60, 0.5])
+def test_no_second_has_more_requests_than_the_rate_wherever_it_begins(pause_s: float) -> None:
+    """Requests pass in the order in which they come, and idleness saves nothing up."""
     kernel = VirtualKernel(0)
+    came: list[int] = []
     passed: list[tuple[int, int]] = []
 
     async def through(limiter: RateLimiter, number: int) -> None:
+        came.append(number)
         await limiter.acquire()
         passed.append((elapsed_ms(), number))
 
     async def main() -> None:
         limiter = RateLimiter(10)
-        await asyncio.sleep(60)
-        for number in range(35):
+        for number in range(5):
+            await through(limiter, number)
+        await asyncio.sleep(pause_s)
+        for number in range(5, 40):
             asyncio.get_running_loop().create_task(through(limiter, number))
         await asyncio.sleep(10)
 
     kernel.run(main())
 
-    seconds = Counter((at - 60_000) // 1000 for at, _ in passed)
-    assert len(passed) == 35
-    assert sum(at == 60_000 for at, _ in passed) == 10
-    assert max(seconds.values()) <= 20
-    assert max(at for at, _ in passed) == 62_500
+    at = [instant for instant, _ in passed]
+    assert [number for _, number in passed] == came
+    assert len(came) == 40
+    assert all(later - earlier >= 1000 for earlier, later in zip(at, at[10:], strict=False))
+    assert at[-1] - at[5] <= 4_000
