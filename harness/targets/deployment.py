@@ -20,6 +20,7 @@ from fanin.harness.results import Skipped
 from fanin.harness.targets import http_client
 from fanin.harness.targets.adapt import DeploymentConfig, adapt, scenario_seed, with_fresh_ids
 from fanin.harness.targets.endpoint import Endpoint, Secret
+from fanin.harness.targets.missed_faults import missed_fault, sufficient_rate
 from fanin.harness.targets.rate_limit import Load, RateLimiter, estimate_load, start_times
 from fanin.harness.targets.realtime import (
     PlayedRun,
@@ -36,6 +37,7 @@ from fanin.harness.world.asgi import OnResponse, WebhookResponse
 from fanin.harness.world.play import World
 from fanin.harness.world.watch import TIMEOUTS_WATCHED
 from fanin.simulator.delivery import Profile
+from fanin.simulator.durations import format_duration
 from fanin.simulator.language.scenario import Scenario
 from fanin.simulator.wire import WebhookRequest
 
@@ -100,11 +102,26 @@ def plan(
             continue
         own_seed = scenario_seed(seed, scenario)
         small, profile = deployment.time_scale.scale(with_fresh_ids(adapted, own_seed))
+        if why := _too_slow(small, own_seed, deployment.webhooks_per_second):
+            skipped.append(Skipped(scenario.scenario, (), why))
+            continue
         load = estimate_load(small, seed=own_seed, profile=profile)
         left_out = max(0, len(scenario.regions) - len(adapted.regions))
         ready.append((small, own_seed, profile, load, left_out))
     begins = start_times([load for *_, load, _ in ready], deployment.webhooks_per_second)
     return [PlannedRun(*each, start) for each, start in zip(ready, begins, strict=True)], skipped
+
+
+def _too_slow(scenario: Scenario, seed: int, per_second: int) -> str:
+    """Why a scenario could prove nothing at this rate; empty where it could."""
+    if (fault := missed_fault(scenario, seed=seed, per_second=per_second)) is None:
+        return ""
+    rate = sufficient_rate(scenario, seed=seed, above=per_second)
+    until = format_duration(fault.until or 0)
+    return (
+        f"its {fault.tag} ends at +{until}, before {per_second} requests/s come to a notification;"
+        f" --max-rate {rate} plays it"
+    )
 
 
 def duration_ms(planned: Sequence[PlannedRun], deployment: Deployment) -> int:
