@@ -5,6 +5,7 @@ Scenarios are scaled to the target's timeout and judged with a tolerance that re
 """
 
 import asyncio
+import os
 import socket
 import tempfile
 import time
@@ -13,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,7 +24,9 @@ from fanin.harness.placement import PORT_PLACE
 from fanin.harness.targets.process import NO_CONTAINER, CommandTarget, Container
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.start_order import start_order
+from fanin.harness.world.asgi import StartError
 from fanin.harness.world.play import World
+from fanin.harness.world.sink import NOTIFY_PATH
 from fanin.harness.world.target import environment
 from fanin.simulator.language.scenario import Scenario
 
@@ -173,15 +177,20 @@ async def command_world(
         small, seed=seed, target=command, time_scale=time_scale, unobservable=dialect.unobservable
     )
     clock = ScenarioClock()
-    listener = socket.create_server((container.sink_host, 0))
+    try:
+        listener = socket.create_server((container.sink_host, 0))
+    except OSError as exc:
+        why = os.strerror(exc.errno) if exc.errno else str(exc)  # socket's own text repeats the address
+        raise StartError(f"cannot listen for notifications at {container.sink_host}: {why}") from exc
     port = listener.getsockname()[1]
+    url = container.sink_url.replace(PORT_PLACE, str(port))
     targets = command_targets(
-        small, command, folder, time_scale, sink_port=port, dialect=dialect, container=container
+        small, command, folder, time_scale, sink_url=url, dialect=dialect, kill_command=container.kill_command
     )
     world = World(
         targets, run, clock.now_ms, profile=profile, dialect=dialect, epoch_ms=clock.epoch_ms, wall_ms=now_ms
     )
-    server = await world.sink.serve(listener)
+    server = await world.sink.serve(listener, urlsplit(url).path or NOTIFY_PATH)
     try:
         yield StartedWorld(world, run, clock, targets)
     finally:
@@ -195,14 +204,13 @@ def command_targets(
     folder: Path,
     time_scale: TimeScale,
     *,
-    sink_port: int,
+    sink_url: str,
     dialect: Dialect = CONTRACT,
-    container: Container = NO_CONTAINER,
+    kill_command: str | None = None,
 ) -> list[CommandTarget]:
     """The target of one scenario with its settings, or its replicas, which share one data folder."""
     (folder / "data").mkdir()
-    url = container.sink_url.replace(PORT_PLACE, str(sink_port))
-    settings = environment(scenario, notify_url=url, data_dir=folder / "data")
+    settings = environment(scenario, notify_url=sink_url, data_dir=folder / "data")
     logs = [f"output{n or ''}.log" for n in range(scenario.replicas)]
     return [
         CommandTarget(
@@ -212,7 +220,7 @@ def command_targets(
             log=log,
             start_s=time_scale.start_s,
             dialect=dialect,
-            kill_command=container.kill_command,
+            kill_command=kill_command,
         )
         for log in logs
     ]

@@ -118,6 +118,7 @@ class Sink:
         ]
         self._applied: dict[int, int] = {}  # by fault: to how many notifications it was applied
         self._haste = Haste()
+        self._paths = frozenset((NOTIFY_PATH,))
         self.last_fault_ms = 0  # when a fault was applied that ends after so many notifications
         self._connections: dict[Connection, None] = {}  # a set that keeps its order
 
@@ -125,8 +126,14 @@ class Sink:
         """Serve on ``host:port`` of the running loop's network."""
         return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
 
-    async def serve(self, listener: socket.socket) -> asyncio.AbstractServer:
-        """Serve on a socket that is bound already."""
+    async def serve(self, listener: socket.socket, path: str = NOTIFY_PATH) -> asyncio.AbstractServer:
+        """Serve on a socket that is bound already.
+
+        Args:
+            listener: The socket.
+            path: What the configured address has for a path. A proxy that leads here may leave it out.
+        """
+        self._paths = frozenset((NOTIFY_PATH, path))
         return await asyncio.get_running_loop().create_server(lambda: Connection(self), sock=listener)
 
     def opened(self, connection: "Connection") -> None:
@@ -156,7 +163,7 @@ class Sink:
     def receive(self, connection: "Connection", headers: dict[str, str], content: bytes) -> None:
         """Take one whole request."""
         key, body = self._dialect.notification(headers, content, self._regions)
-        self.take(connection, key, body, elsewhere="" if connection.path == NOTIFY_PATH else connection.path)
+        self.take(connection, key, body, elsewhere="" if connection.path in self._paths else connection.path)
 
     def take(
         self, connection: "Connection", key: str | None, body: dict[str, Any] | None, *, elsewhere: str = ""

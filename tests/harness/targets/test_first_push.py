@@ -10,6 +10,7 @@ import pytest
 from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.targets import first_push
 from fanin.harness.targets.first_push import FirstPushError, check_first_push, push_to_command
+from fanin.harness.targets.process import Container
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.asgi import StartError
 from tests.harness.oracle.histories import EAST, both, history, notified, sent
@@ -102,3 +103,14 @@ def test_a_command_that_does_not_start_says_how_it_ended() -> None:
     """As before any other scenario."""
     with pytest.raises(StartError, match="exited with 3"):
         asyncio.run(push_to_command("exit 3", seed=0, time_scale=TIME_SCALE, dialect=CONTRACT))
+
+
+@pytest.mark.real_time
+def test_an_address_at_which_the_sink_cannot_listen_is_one_error() -> None:
+    """It is named, with the reason."""
+    elsewhere = Container(sink_host="192.0.2.1")
+
+    with pytest.raises(StartError, match=r"^cannot listen for notifications at 192\.0\.2\.1: Cannot assign"):
+        asyncio.run(
+            push_to_command("exit 3", seed=0, time_scale=TIME_SCALE, dialect=CONTRACT, container=elsewhere)
+        )

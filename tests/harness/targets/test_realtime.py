@@ -8,7 +8,15 @@ import time
 import pytest
 
 from fanin.harness.oracle.oracle import judge
-from fanin.harness.targets.realtime import LoopLag, PlayedRun, ScenarioClock, play_pack, run_concurrently
+from fanin.harness.targets.process import Container
+from fanin.harness.targets.realtime import (
+    LoopLag,
+    PlayedRun,
+    ScenarioClock,
+    play_command,
+    play_pack,
+    run_concurrently,
+)
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.verdict import Validity
 from fanin.simulator.language.load import load
@@ -58,6 +66,17 @@ def test_the_history_says_how_strictly_it_may_be_judged(played: dict[str, Played
 
     assert (run.time, run.scenario.timeout) == ("real", 1_500)
     assert run.tolerance >= TIME_SCALE.tolerance_ms
+
+
+def test_the_sinks_address_may_have_a_path() -> None:
+    """It is the configured one, so a notification that goes there is right."""
+    with_path = Container(sink_url="http://127.0.0.1:{port}/hooks/fanin?from=registry")
+
+    async def play() -> PlayedRun:
+        scenario = load(find("slow-region"))
+        return await play_command(scenario, RUN, time_scale=TIME_SCALE, container=with_path)
+
+    assert judge(asyncio.run(play()).history).validity is Validity.VALID
 
 
 def test_replicas_are_processes_on_one_folder() -> None:
