@@ -153,22 +153,27 @@ class CommandTarget:
         Returns:
             How it failed; empty where it did not.
         """
-        try:
-            ended = subprocess.run(  # noqa: S602 - the user's own command
-                command,
-                shell=True,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=STOP_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"the kill command {command!r} did not end within {STOP_S} s"
-        if not ended.returncode:
+        with subprocess.Popen(  # noqa: S602 - the user's own command
+            command,
+            shell=True,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            try:
+                _, said = process.communicate(timeout=STOP_S)
+            except BaseException as exc:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)  # the shell with what it has started
+                if not isinstance(exc, subprocess.TimeoutExpired):
+                    raise
+                return f"the kill command {command!r} did not end within {STOP_S} s"
+        if not process.returncode:
             return ""
-        said = ended.stderr.decode(errors="replace").strip()
-        return f"the kill command {command!r} exited with {ended.returncode}{said and f': {said}'}"
+        why = said.decode(errors="replace").strip()
+        return f"the kill command {command!r} exited with {process.returncode}{why and f': {why}'}"
 
     def pause(self) -> None:
         if self._process is not None:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from fanin.harness.cli.main import main
+from fanin.harness.targets import process as processes
 from fanin.harness.targets.process import CommandTarget
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.target import StartError
@@ -320,3 +321,15 @@ def test_a_kill_command_that_fails_is_quoted(tmp_path: Path) -> None:
 
     assert still_runs
     assert note == "the kill command 'echo no such container >&2; exit 3' exited with 3: no such container"
+
+
+def test_a_kill_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything that it has started; the note says that it took too long."""
+    monkeypatch.setattr(processes, "STOP_S", 0.5)
+    hanging = 'sleep 1000 & echo $! > "$DATA_DIR/hanging"; wait'
+
+    still_runs, note = killed(tmp_path, hanging)
+
+    assert still_runs
+    assert note == f"the kill command {hanging!r} did not end within 0.5 s"
+    assert not is_running(int((tmp_path / "data" / "hanging").read_text()))
