@@ -46,8 +46,8 @@ def copy(folder: Path, target: Path) -> FileContents:
         with open_readonly(path) as source, opening(target), closing(sqlite3.connect(partial)) as copied:
             source.backup(copied)
             copied.execute("PRAGMA journal_mode = DELETE")
-            check_integrity(copied, partial)
-            found = contents(copied, partial)
+            check_integrity(copied, path)  # what is copied is damaged, and stays
+            found = contents(copied, path)
         with opening(target):
             _rename_durably(partial, target)
     finally:

@@ -1,6 +1,7 @@
 """Copies of the SQLite file: made while it is in use, and put in its place."""
 
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -100,13 +101,13 @@ def test_a_copy_that_cannot_be_made_leaves_nothing_behind(
 
 
 def test_a_damaged_file_gives_no_copy(tmp_path: Path) -> None:
-    """The integrity of a copy is checked before it is reported."""
+    """The integrity of a copy is checked before it is reported, and the damaged file is named."""
     path = filled(tmp_path / "data")
     content = bytearray(path.read_bytes())
     content[-8192:] = b"\xa5" * 8192
     path.write_bytes(content)
 
-    with pytest.raises(StoreUnusableError, match="is damaged"):
+    with pytest.raises(StoreUnusableError, match=rf"^{re.escape(str(path))} is damaged"):
         copy(tmp_path / "data", tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
 
