@@ -12,7 +12,7 @@ import msgspec
 from fanin.harness.capabilities import Capability
 from fanin.harness.history import History
 from fanin.harness.rule_coverage import PARTS, exercised_rules, unobservable_parts
-from fanin.harness.verdict import Exit, Finding, Rule, Validity, Verdict, main_finding
+from fanin.harness.verdict import INTERRUPTED, Exit, Finding, Rule, Validity, Verdict, main_finding
 
 RuleStatus = Literal["kept", "BROKEN", "partly", "untested"]
 
@@ -94,6 +94,7 @@ class Card(msgspec.Struct, frozen=True):
     results: Sequence[Judged | Skipped]
     notes: tuple[str, ...] = ()  # about the run as a whole
     seeming_lacks: tuple[SeemingLack, ...] = ()  # each is among the notes as well
+    interrupted: bool = False  # by Ctrl-C or SIGTERM, so that it is not all
 
     @property
     def judged(self) -> list[Judged]:
@@ -112,6 +113,11 @@ class Card(msgspec.Struct, frozen=True):
         if any(result.verdict.validity is not Validity.UNKNOWN for result in odd):
             return Exit.INVALID
         return Exit.UNKNOWN if odd or not self.judged else Exit.VALID
+
+    @property
+    def process_exit_code(self) -> int:
+        """What the process exits with, which for one that was interrupted is no verdict."""
+        return INTERRUPTED if self.interrupted else int(self.exit_code)
 
 
 class RuleResult(msgspec.Struct, frozen=True):
@@ -183,7 +189,7 @@ def as_json(card: Card) -> dict[str, Any]:
     rules = [{"rule": str(it.rule), "status": it.status, "why": it.why} for it in rule_results(card)]
     return {
         "target": card.target,
-        "exit_code": int(card.exit_code),
+        "exit_code": card.process_exit_code,
         "scenarios": scenarios,
         "rules": rules,
         "notes": list(card.notes),

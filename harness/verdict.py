@@ -17,6 +17,9 @@ class Validity(StrEnum):
     UNKNOWN = "unknown"
 
 
+INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+
+
 class Exit(IntEnum):
     """What ``fanin`` exits with. Click exits 2 on a usage error by itself, so ``unknown`` must not."""
 

@@ -7,7 +7,7 @@ import click
 
 from fanin.harness.cli.terminal import for_terminal
 
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+_INTERRUPTED = 130  # `fanin.harness.verdict.INTERRUPTED`; imported there it would be slow
 
 
 class UserError(click.ClickException):

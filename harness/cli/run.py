@@ -150,7 +150,7 @@ def run(
             raise
         raise UserError(f"--history {history_path}: {exc.strerror}") from exc
     if report is not None:
-        _report(report, results)
+        _report(report, results, interrupted=played < len(runs))
     if played < len(runs):
         raise Interrupted(f"{played} of {len(runs)} runs")
     ctx.exit(exit_code(results) if several else results[0].exit_code)
@@ -217,12 +217,13 @@ def _playable(
     return playable
 
 
-def _report(directory: Path, results: Sequence["RunResult"]) -> None:
+def _report(directory: Path, results: Sequence["RunResult"], *, interrupted: bool) -> None:
     from fanin.harness.results import Card, Judged
 
     replays = {id(result.history): result.request.replay for result in results}
     runs = [Judged(*result.outcome()) for result in results]
-    reports.store(directory, Card("", runs), replay=lambda history: replays[id(history)])
+    card = Card("", runs, interrupted=interrupted)
+    reports.store(directory, card, replay=lambda history: replays[id(history)])
 
 
 def _run_engine(

@@ -131,7 +131,7 @@ def verify(
     names_given = {scenario.scenario: name for name, scenario in scenarios.items()}
     if complete and explore_ms is not None:
         complete = explore_further(verification, explore_ms, output, names_given)
-    card = _card(target, names_given, output.results, verification.notes)
+    card = _card(target, names_given, output.results, verification.notes, interrupted=not complete)
     # To a deployment the same seed would mean the same ids, which it has seen already.
     seed = verification.seed if target.url is None else None
 
@@ -181,6 +181,8 @@ def _card(
     names: Mapping[str, str],
     results: "Iterable[Judged | Skipped]",
     notes: Iterable[str],
+    *,
+    interrupted: bool,
 ) -> "Card":
     """All results, in the order in which the scenarios were given, and after them those that were found."""
     from fanin.harness.results import Card, Judged
@@ -192,7 +194,7 @@ def _card(
     judged = [result for result in results if isinstance(result, Judged) and target.url is None]
     lacks = tuple(seeming_lacks(judged))
     in_order = sorted(results, key=lambda result: order[result.name])
-    return Card(_name(target), in_order, (*notes, *map(str, lacks)), lacks)
+    return Card(_name(target), in_order, (*notes, *map(str, lacks)), lacks, interrupted)
 
 
 def _target(file: Path | None, given: dict[str, Any], *, smoke: bool) -> "TargetConfig":

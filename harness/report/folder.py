@@ -81,7 +81,7 @@ def _json(names: Sequence[str], card: Card, replay: Callable[[History], str]) ->
     whole = {
         "format": FORMAT,
         "target": card.target,
-        "exit_code": int(card.exit_code),
+        "exit_code": card.process_exit_code,
         "runs": results,
         "skipped": [{"scenario": it.name, "lacks": it.lacks, "why": it.why} for it in card.skipped],
         "rules": [{"rule": it.rule, "status": it.status, "why": it.why} for it in rule_results(card)],

@@ -272,7 +272,19 @@ def test_ctrl_c_prints_a_card_of_what_is_judged_and_writes_the_report(
     assert "note: interrupted when 2 of 4 scenarios were judged, and 1 skipped\n" in result.stdout
     assert "VALID  unmodified:create_app: 2 of 3 scenarios judged: 1 skipped" in result.stdout
     assert result.stderr.endswith("fanin: interrupted\n")
-    assert len(json.loads((tmp_path / "report.json").read_bytes())["runs"]) == 2
+    written = json.loads((tmp_path / "report.json").read_bytes())
+    assert (len(written["runs"]), written["exit_code"]) == (2, 130)
+
+
+def test_the_object_of_a_run_that_was_interrupted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged is valid, and the exit code is that of the process all the same."""
+    monkeypatch.setattr(verification, "play_foreign_app", interrupted_after(1))
+
+    result = verify(*APP, "slow-region", "late-region", "--format", "json")
+
+    card = json.loads(result.stdout)
+    assert result.exit_code == card["exit_code"] == 130
+    assert [it["verdict"] for it in card["scenarios"]] == ["valid"]
 
 
 def test_an_application_that_is_busy_at_first_is_judged(tmp_path: Path) -> None:
