@@ -278,13 +278,16 @@ async def _play_probed(world: World, run: Run, probe: StatusProbe, clock: Scenar
         polling.cancel()
     # An outcome is seen some time after it was reported; the judge has to allow for that.
     run = msgspec.structs.replace(run, tolerance=run.tolerance + probe.late_ms)
-    return PlayedRun(History(run, _in_order(world.recorder.entries, complete=not probe.incomplete)))
+    return PlayedRun(History(run, _in_order(world.recorder.entries, probe.failure)))
 
 
-def _in_order(entries: Sequence[Entry], *, complete: bool) -> list[Entry]:
+def _in_order(entries: Sequence[Entry], failure: str) -> list[Entry]:
     """The entries by their time, as some were seen late. If the last poll failed, absence proves nothing."""
     ordered = sorted(entries, key=lambda entry: (isinstance(entry, End), entry.at))
+    if not failure:
+        return ordered
+    reason = f"its status cannot be read: {failure}"
     return [
-        msgspec.structs.replace(entry, complete=complete) if isinstance(entry, End) else entry
+        msgspec.structs.replace(entry, complete=False, reason=reason) if isinstance(entry, End) else entry
         for entry in ordered
     ]

@@ -64,7 +64,9 @@ async def fetch_status(session: aiohttp.ClientSession, uri: str) -> Any:
             if response.status not in SUCCESS:
                 raise StatusUnavailableError(f"it answered {response.status}")
             return msgspec.json.decode(await response.read())
-    except (aiohttp.ClientError, TimeoutError) as exc:
+    except TimeoutError:
+        raise StatusUnavailableError(f"no response within {_RESPONSE_S} s") from None
+    except aiohttp.ClientError as exc:
         raise StatusUnavailableError(f"no response ({type(exc).__name__})") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise StatusUnavailableError("its response is not JSON") from None
@@ -83,7 +85,7 @@ class _Instance:
     started_ms: int | None = None  # of its first execution, by the target's clock
     recorded: set[ReportedOutcome] = field(default_factory=set)
     done: bool = False
-    failed: bool = False  # the last poll
+    failure: str = ""  # why the last poll failed, if it did
 
 
 class StatusProbe:
@@ -111,9 +113,9 @@ class StatusProbe:
         self.late_ms = 0  # how long after it was reported an outcome may have been seen, at most
 
     @property
-    def incomplete(self) -> bool:
-        """Whether the last poll of some instance failed."""
-        return any(it.failed for it in self._instances.values())
+    def failure(self) -> str:
+        """Why the last poll of some instance failed; empty where none did."""
+        return next((it.failure for it in self._instances.values() if it.failure), "")
 
     def observe(self, request: WebhookRequest, status: int, body: bytes) -> None:
         """Take a response to a webhook, and from then on poll its instance."""
@@ -153,14 +155,14 @@ class StatusProbe:
         began_ms = self._recorder.now_ms()
         try:
             body = await fetch_status(self._session, instance.uri)
-        except StatusUnavailableError:
-            instance.failed = True
+        except StatusUnavailableError as exc:
+            instance.failure = str(exc)
             instance.due_ms = self._recorder.now_ms() + self._waiting_interval_ms
             return
         now = self._recorder.now_ms()
         status = read_status(body, self._activities, self._dialect)
         self._record(instance, status, now)
-        instance.failed, instance.done, instance.polled_ms = False, status.done, began_ms
+        instance.failure, instance.done, instance.polled_ms = "", status.done, began_ms
         instance.due_ms = now + (self._done_interval_ms if status.done else self._waiting_interval_ms)
 
     def _record(self, instance: _Instance, status: InstanceStatus, seen_ms: int) -> None:

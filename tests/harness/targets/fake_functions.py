@@ -126,6 +126,8 @@ class FakeFunctions:
         instance = self.instances.get(request.match_info["id"])
         if instance is None or request.query.get("code") != SYSTEM_KEY:
             return web.Response(status=404 if instance is None else 401)
+        if self.bug == "hides-all-but-the-first" and instance is not next(iter(self.instances.values())):
+            return web.Response(status=500)
         body: dict[str, Any] = {
             "name": "WaitForAllRegions",
             "instanceId": instance.id,

@@ -81,7 +81,15 @@ def results() -> dict[str, DeploymentResult]:
     async def all_of_them() -> dict[str, DeploymentResult]:
         return dict(
             zip(
-                ("right", "looks-then-starts", "waits-twice", "rises-again", "activity-fails", "output"),
+                (
+                    "right",
+                    "looks-then-starts",
+                    "waits-twice",
+                    "rises-again",
+                    "activity-fails",
+                    "output",
+                    "hidden",
+                ),
                 await asyncio.gather(
                     judge_deployment([load(find(name)) for name in RIGHT]),
                     judge_deployment([load(find("stampede-start"))], "looks-then-starts"),
@@ -89,6 +97,7 @@ def results() -> dict[str, DeploymentResult]:
                     judge_deployment([LATE], "rises-again"),
                     judge_deployment(quick, "activity-fails"),
                     judge_deployment(quick, says="completed"),
+                    judge_deployment(quick, "hides-all-but-the-first"),
                 ),
                 strict=True,
             )
@@ -169,6 +178,17 @@ def test_an_outcome_in_the_output_will_do(results: dict[str, DeploymentResult]) 
     assert returned.verdict.findings == ()
     assert returned.verdict.validity is Validity.VALID
     assert returned.history.run.tolerance > TIME_SCALE.tolerance_ms
+
+
+def test_a_status_that_cannot_be_read_is_the_reason_why_nothing_is_proved(
+    results: dict[str, DeploymentResult],
+) -> None:
+    """Not that the watch was cut short: it is the host that fails, and how is said."""
+    verdict = only(results["hidden"]).verdict
+
+    assert verdict.validity is Validity.UNKNOWN
+    (doubt,) = verdict.doubts
+    assert doubt.endswith(": its status cannot be read: it answered 500")
 
 
 def test_a_status_that_says_nothing_of_the_outcome_is_found_out_before_anything_is_judged() -> None:
