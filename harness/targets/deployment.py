@@ -5,7 +5,6 @@ more requests than the given rate; the key is put into requests and nowhere else
 """
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -207,7 +206,7 @@ class DeploymentSession:
             try:
                 server = await self.sink_router.listen(host, port)
             except OSError as exc:
-                why = os.strerror(exc.errno) if exc.errno else str(exc)
+                why = http_client.why_not_listening(exc)
                 raise UnreachableError(f"cannot listen at {host}:{port}: {why}") from exc
             self._closing.callback(server.close)
             self._closing.callback(self.sink_router.close)

@@ -1,8 +1,10 @@
 """Sends one webhook over a real network; failures are the standard library's connection errors."""
 
 import asyncio
+import errno
 import io
 import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
@@ -81,7 +83,7 @@ async def deliver(
     except aiohttp.ClientConnectorError as exc:
         raise ConnectionRefusedError(_reason(exc)) from None
     except aiohttp.ClientError as exc:
-        raise ConnectionResetError(type(exc).__name__) from None
+        raise ConnectionResetError(_how_it_broke(exc)) from None
 
 
 def _reason(exc: aiohttp.ClientConnectorError) -> str:
@@ -92,6 +94,26 @@ def _reason(exc: aiohttp.ClientConnectorError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)  # asyncio's own text repeats the address
     return error.strerror or str(error) or type(exc).__name__
+
+
+def why_not_listening(exc: OSError) -> str:
+    """Why an address cannot be listened at, without the address."""
+    if isinstance(exc, socket.gaierror):
+        return exc.strerror or "unknown host"  # its number is the resolver's
+    # Where the machine has no such address, asyncio's error has no number.
+    return os.strerror(exc.errno or errno.EADDRNOTAVAIL)
+
+
+def _how_it_broke(exc: aiohttp.ClientError) -> str:
+    match exc:
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without a response"
+        case aiohttp.ClientResponseError():
+            return "its response is not HTTP"
+        case OSError(errno=int(number)) if number > 0:
+            return os.strerror(number)
+        case _:
+            return type(exc).__name__
 
 
 def _tls_reason(exc: aiohttp.ClientSSLError) -> str:

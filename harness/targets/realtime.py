@@ -5,7 +5,6 @@ Scenarios are scaled to the target's timeout and judged with a tolerance that re
 """
 
 import asyncio
-import os
 import socket
 import tempfile
 import time
@@ -21,6 +20,7 @@ import msgspec
 from fanin.harness.dialect import CONTRACT, Dialect
 from fanin.harness.history import History, NotificationPart, Run
 from fanin.harness.placement import PORT_PLACE
+from fanin.harness.targets.http_client import why_not_listening
 from fanin.harness.targets.process import NO_CONTAINER, CommandTarget, Container
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.start_order import start_order
@@ -180,7 +180,7 @@ async def command_world(
     try:
         listener = socket.create_server((container.sink_host, 0))
     except OSError as exc:
-        why = os.strerror(exc.errno) if exc.errno else str(exc)  # socket's own text repeats the address
+        why = why_not_listening(exc)
         raise StartError(f"cannot listen for notifications at {container.sink_host}: {why}") from exc
     port = listener.getsockname()[1]
     url = container.sink_url.replace(PORT_PLACE, str(port))

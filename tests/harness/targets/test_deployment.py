@@ -166,3 +166,21 @@ def test_nothing_can_be_done_to_a_deployment() -> None:
             assert target.name == "https://h/{region}"
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("192.0.2.1", "Cannot assign requested address"), ("no.such.host.invalid", "Name or ")]
+)
+def test_an_address_that_is_not_this_machines_is_refused(host: str, why: str) -> None:
+    """With the system's reason, and the address once."""
+    config = Deployment(
+        endpoint=Endpoint("https://h/{region}"), configuration=DeploymentConfig(REGIONS),
+        dialect=CONTRACT, time_scale=SCALE, listen=(host, 9000),
+    )  # fmt: skip
+
+    async def enter() -> None:
+        async with DeploymentSession(config):
+            pass
+
+    with pytest.raises(UnreachableError, match=f"^cannot listen at {host}:9000: {why}"):
+        asyncio.run(enter())

@@ -64,3 +64,33 @@ async def test_an_offer_to_upgrade_leaves_as_it_is() -> None:
     assert b"connection: upgrade, http2-settings" in lines
     assert {b"upgrade: h2c", b"http2-settings: aaeaaeaaaaiaaaabaamaaabkaaqbaaaaaauaaeaa"} <= lines
     assert body == BODY
+
+
+@pytest.mark.parametrize(
+    ("response", "why"),
+    [
+        (b"HELLO\r\n\r\n", "its response is not HTTP"),
+        (b"", "it closed the connection without a response"),
+    ],
+)
+def test_a_broken_exchange_says_what_broke_it(response: bytes, why: str) -> None:
+    """In words, not as the name of the client's exception."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(response)
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, client() as session:
+            port = server.sockets[0].getsockname()[1]
+            await deliver(
+                session,
+                f"http://127.0.0.1:{port}/",
+                webhook_request(address("/", "eastus"), {}, BODY),
+                body_over_ms=0,
+                on_response=lambda _status: False,
+            )
+
+    with pytest.raises(ConnectionResetError, match=f"^{why}$"):
+        asyncio.run(main())
