@@ -50,7 +50,11 @@ def adapt(scenario: Scenario, configuration: DeploymentConfig) -> Scenario | Ski
         scenario, named = smaller, set(smaller.regions)
         count = there
     if count > there:
-        return Skipped(scenario.scenario, (*lacks, "own-regions"), f"{count} regions; there are {there}")
+        return Skipped(
+            scenario.scenario,
+            (*lacks, "own-regions"),
+            f"{count} regions; there {'is' if there == 1 else 'are'} {there}",
+        )
     if lacks:
         return Skipped(scenario.scenario, tuple(lacks))
     # Regions that it does not name can be left out, the last first.

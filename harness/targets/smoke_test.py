@@ -62,7 +62,8 @@ async def push_once(session: DeploymentSession, seed: int) -> FirstPush:
         await session.webhook_limiter.acquire()
         await _send(target, delivery, deployment)
     took = format_duration(round((loop.time() - began_s) * 1000))
-    accepted = f"a push from {len(push.deliveries)} regions was accepted within {took}"
+    count = len(push.deliveries)
+    accepted = f"a push from {count} {'region' if count == 1 else 'regions'} was accepted within {took}"
     if deployment.probed:
         return FirstPush(f"{accepted}, {await _status_of(session, uris)}")
     try:

@@ -243,9 +243,10 @@ class Verification:
         planned, skipped = plan(self.scenarios, deployment, seed=self.seed)
         if smaller := [each for each in planned if each.left_out]:
             there = len(deployment.configuration.regions)
+            names, are = "names" if len(smaller) == 1 else "name", "is" if there == 1 else "are"
             self.notes.append(
-                f"{len(smaller)} of these scenarios name more regions than the {there} there are; regions"
-                " without which their story is the same were left out"
+                f"{len(smaller)} of these scenarios {names} more regions than the {there} there {are};"
+                " regions without which their story is the same were left out"
             )
         webhooks = sum(sum(each.load.by_second.values()) for each in planned)
         takes = format_duration(-(-duration_ms(planned, deployment) // 1000) * 1000)

@@ -90,7 +90,7 @@ def test_with_fewer_regions_those_are_left_out_that_the_story_can_spare() -> Non
 
 def test_a_story_that_needs_more_regions_than_there_are_is_skipped() -> None:
     """And the reason is named."""
-    assert why_not(loads(THREE), "a") == Skipped("s", ("own-regions",), "3 regions; there are 1")
+    assert why_not(loads(THREE), "a") == Skipped("s", ("own-regions",), "3 regions; there is 1")
 
 
 @pytest.mark.parametrize(
