@@ -14,6 +14,7 @@ from msgspec import structs
 
 from fanin.harness.capabilities import DEFAULT_CAPABILITIES, Capability, missing_capabilities
 from fanin.harness.dialect import Dialect
+from fanin.harness.history import AttemptEnded, History
 from fanin.harness.limits import Limits, limits_of
 from fanin.harness.oracle.oracle import judge
 from fanin.harness.placement import KEY_PLACE
@@ -74,6 +75,7 @@ class Verification:
     take: Callable[[Judged | Skipped], None]  # called with each result
     notes: list[str] = field(default_factory=list)  # about the run as a whole
     _lags_ms: list[int] = field(default_factory=list)  # of the runs in which the harness itself was late
+    _refused: set[str] = field(default_factory=set)  # scenarios in which a deployment refused connections
 
     def run(self) -> None:
         """Play and judge everything.
@@ -95,6 +97,11 @@ class Verification:
                 self.notes.append(
                     f"this machine was so busy that fanin itself was up to {late} late, in {runs} runs; "
                     "the aggregator may be, too"
+                )
+            if self._refused:
+                self.notes.append(
+                    f"it refused connections in {len(self._refused)} of these scenarios; a deployment is taken"
+                    " to be up all the time, so if it was restarted or deployed meanwhile, play them again"
                 )
 
     def _app(self, app: str) -> None:
@@ -299,10 +306,16 @@ class Verification:
     def _judged(self, played: PlayedRun) -> Judged:
         if played.lag_ms:
             self._lags_ms.append(played.lag_ms)
+        if self.target.url is not None and _was_refused(played.history):
+            self._refused.add(played.history.run.scenario.scenario)
         return Judged(played.history, judge(played.history), played.notes, played.errors)
 
     def _judge(self, played: PlayedRun) -> None:
         self.take(self._judged(played))
+
+
+def _was_refused(history: History) -> bool:
+    return any(isinstance(entry, AttemptEnded) and entry.error == "refused" for entry in history.entries)
 
 
 def _webhooks(scenario: Scenario) -> int:

@@ -201,6 +201,26 @@ def test_what_proved_nothing_of_a_deployment_is_played_once_more_under_other_ids
     assert playing.notes == ["it has no webhook-id"]
 
 
+def test_a_deployment_that_was_away_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is taken to be up all the time, so what a restart of it breaks looks like a fault of it."""
+    away = named(history(sent(EAST, 0), sent(WEST, 5, error="refused")), "late-region", 0)
+
+    async def play_deployment(playing: Verification, *_: object) -> None:
+        for played in (good("slow-region"), away):
+            playing._judge(PlayedRun(played))
+
+    monkeypatch.setattr(Verification, "_play_deployment", play_deployment)
+    target = TargetConfig(url="http://h/{region}", regions=("eastus", "northeurope", "westeurope"))
+    scenarios = [load(find(name)) for name in ("slow-region", "late-region")]
+    playing = Verification(target, scenarios, 7, {}, say=lambda _: None, take=lambda _: None)
+    playing.run()
+
+    (note,) = playing.notes
+    assert note.startswith(
+        "it refused connections in 1 of these scenarios; a deployment is taken to be up all"
+    )
+
+
 def test_a_replicas_claims_may_last_as_long_as_it_says_that_an_attempt_takes() -> None:
     """One that may have replicas does not know after a start that it is alone."""
     usual = time_scale_from(TargetConfig(command="x"), TimeScale())
