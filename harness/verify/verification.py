@@ -100,8 +100,8 @@ class Verification:
                 )
             if self._refused:
                 self.notes.append(
-                    f"it refused connections in {len(self._refused)} of these scenarios; a deployment is taken"
-                    " to be up all the time, so if it was restarted or deployed meanwhile, play them again"
+                    f"it refused connections in {len(self._refused)} of these scenarios; a deployment is"
+                    " taken to be up all the time, so if it was restarted meanwhile, play them again"
                 )
 
     def _app(self, app: str) -> None:

@@ -131,7 +131,7 @@ def test_the_whole_pack_is_valid_and_what_is_not_possible_is_skipped_by_name(
             {"listen": "127.0.0.1:0", "public_url": "http://127.0.0.1:1/", "timeout": "100ms"},
             "no notification came to the sink at 127.0.0.1:",
         ),
-        ({"listen": "198.51.100.7:9000"}, "cannot listen at 198.51.100.7:9000: could not bind on any"),
+        ({"listen": "198.51.100.7:9000"}, "cannot listen at 198.51.100.7:9000: Cannot assign requested"),
         ({"key": ""}, "the target has a place for a key, {{key}}, and there is none; set FANIN_TARGET_KEY"),
         (
             {"url": URL.format(port=2) + "&sig=abc"},

@@ -66,6 +66,7 @@ async def test_an_offer_to_upgrade_leaves_as_it_is() -> None:
     assert body == BODY
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("response", "why"),
     [
@@ -73,17 +74,18 @@ async def test_an_offer_to_upgrade_leaves_as_it_is() -> None:
         (b"", "it closed the connection without a response"),
     ],
 )
-def test_a_broken_exchange_says_what_broke_it(response: bytes, why: str) -> None:
+async def test_a_broken_exchange_says_what_broke_it(response: bytes, why: str) -> None:
     """In words, not as the name of the client's exception."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(response)
         writer.close()
+        await writer.wait_closed()
 
-    async def main() -> None:
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, client() as session:
-            port = server.sockets[0].getsockname()[1]
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, client() as session:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionResetError, match=f"^{why}$"):
             await deliver(
                 session,
                 f"http://127.0.0.1:{port}/",
@@ -91,6 +93,4 @@ def test_a_broken_exchange_says_what_broke_it(response: bytes, why: str) -> None
                 body_over_ms=0,
                 on_response=lambda _status: False,
             )
-
-    with pytest.raises(ConnectionResetError, match=f"^{why}$"):
-        asyncio.run(main())
+        await asyncio.sleep(0)
