@@ -134,7 +134,8 @@ class ExplorationOutput:
         if self._exploration.subject.app:
             errors: list[str] = []
             self._exploration.subject.play(shrunk.scenario, shrunk.seed, errors=errors)
-            print_lines(error_lines(errors, list_width()))
+            if errors:
+                print_lines(error_lines(errors, list_width()))
 
     def _save(self, shrunk: "ShrunkRun") -> Path | None:
         """Store the scenario; None where there is no folder, or it takes no more: the search goes on."""
