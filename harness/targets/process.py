@@ -66,6 +66,12 @@ class Container:
 NO_CONTAINER = Container()
 
 
+def url_of_sink(host: str) -> str:
+    """The URL, with `PORT_PLACE`, of a sink that listens at this host, or at all addresses there are."""
+    reached = {"": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - it is compared
+    return f"http://{f'[{reached}]' if ':' in reached else reached}:{PORT_PLACE}/"
+
+
 class CommandTarget:
     """One aggregator as a process; a kill is SIGKILL to its whole process group."""
 

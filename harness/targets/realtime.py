@@ -178,7 +178,8 @@ async def command_world(
     )
     clock = ScenarioClock()
     try:
-        listener = socket.create_server((container.sink_host, 0))
+        family = socket.AF_INET6 if ":" in container.sink_host else socket.AF_INET
+        listener = socket.create_server((container.sink_host, 0), family=family)
     except OSError as exc:
         why = why_not_listening(exc)
         raise StartError(f"cannot listen for notifications at {container.sink_host}: {why}") from exc

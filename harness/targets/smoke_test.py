@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from fanin.harness.history import SUCCESS
+from fanin.harness.history import REFUSAL, SUCCESS
 from fanin.harness.targets.deployment import (
     Deployment,
     DeploymentSession,
@@ -102,13 +102,18 @@ async def _send(target: DeploymentTarget, delivery: Delivery, deployment: Deploy
         raise UnreachableError(f"cannot reach {shown}: {exc}") from None
     if deployment.dialect.status(response.status) in SUCCESS:
         return
-    hint = {
+    hints = {
         401: f"is the key right? It comes from {KEY_ENV}, or from the variable that --key-env names",
         403: f"is the key right? It comes from {KEY_ENV}, or from the variable that --key-env names",
         404: "is the path right?",
         400: f"is {region!r} one of its regions? --regions says which it has",
         422: f"is {region!r} one of its regions? --regions says which it has",
-    }.get(response.status, "there is nothing to judge while it does that")
+    }
+    hint = hints.get(response.status, "there is nothing to judge while it does that")
+    if response.status in REFUSAL and response.status not in hints:
+        hint += (
+            "; if that is how it answers what it takes, a target file says so (responses: in docs/verify.md)"
+        )
     raise UnreachableError(f"{shown} answered {response.status} to a push from {region!r}; {hint}")
 
 

@@ -30,7 +30,7 @@ from fanin.harness.targets.deployment import (
 )
 from fanin.harness.targets.endpoint import KEY_ENV, Endpoint, Secret
 from fanin.harness.targets.first_push import FIRST_PUSH, FirstPushError, check_first_push, push_to_command
-from fanin.harness.targets.process import NO_CONTAINER, Container, kill_leftovers
+from fanin.harness.targets.process import NO_CONTAINER, Container, kill_leftovers, url_of_sink
 from fanin.harness.targets.realtime import PlayedRun, play_pack
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.targets.smoke_test import push_once
@@ -330,8 +330,8 @@ def dialect_from(target: TargetConfig) -> Dialect:
 
 def container_from(target: TargetConfig) -> Container:
     """How a command's container is killed, and how it reaches the sink."""
-    host, _ = (NO_CONTAINER.sink_host, 0) if target.listen is None else parse_address(target.listen)
-    return Container(target.kill_command, host, target.public_url or NO_CONTAINER.sink_url)
+    host = NO_CONTAINER.sink_host if target.listen is None else parse_address(target.listen)[0]
+    return Container(target.kill_command, host, target.public_url or url_of_sink(host))
 
 
 def limits_from(target: TargetConfig) -> Limits:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from fanin.harness.cli.main import main
 from fanin.harness.targets import process as processes
-from fanin.harness.targets.process import CommandTarget
+from fanin.harness.targets.process import CommandTarget, url_of_sink
 from fanin.harness.targets.scale import TimeScale
 from fanin.harness.world.target import StartError
 from tests.paths import FOREIGN_APPS
@@ -333,3 +333,18 @@ def test_a_kill_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: 
     assert still_runs
     assert note == f"the kill command {hanging!r} did not end within 0.5 s"
     assert not is_running(int((tmp_path / "data" / "hanging").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("listens_at", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:{port}/"),
+        ("0.0.0.0", "http://127.0.0.1:{port}/"),  # noqa: S104 - it is compared
+        ("::1", "http://[::1]:{port}/"),
+        ("::", "http://[::1]:{port}/"),
+        ("127.0.0.2", "http://127.0.0.2:{port}/"),
+    ],
+)
+def test_a_command_is_told_where_the_sink_listens(listens_at: str, url: str) -> None:
+    """Unless a public URL is given."""
+    assert url_of_sink(listens_at) == url

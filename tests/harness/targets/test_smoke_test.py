@@ -82,6 +82,10 @@ def test_what_the_notification_lacks_is_said() -> None:
         (403, "is the key right?"),
         (404, "is the path right?"),
         (422, "is 'eastus' one of its regions? --regions says which it has"),
+        (
+            409,
+            "; if that is how it answers what it takes, a target file says so (responses: in docs/verify.md)",
+        ),
         (500, "there is nothing to judge while it does that"),
     ],
 )
