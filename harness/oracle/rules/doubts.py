@@ -1,5 +1,6 @@
 """Why a run without a finding may still prove nothing. One function for each reason."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from fanin.harness.history import SUCCESS
@@ -45,7 +46,18 @@ def _nothing_happened(
         errors = [change.error for _, change in evidence.lifecycle if change.error]
         yield "the aggregator never came up" + (f": {reason_of(errors[-1])}" if errors else "")
     elif not any(_acknowledged(view.operation) for view in views):
-        yield "no delivery was ever acknowledged, so nothing was put to the test"
+        ends = Counter(
+            _ended(it) for view in views for it in view.operation.attempts if not it.invalid_because
+        )
+        instead = ", ".join(f"{count} {how}" for how, count in ends.most_common())
+        yield "no delivery was ever acknowledged, so nothing was put to the test" + (
+            instead and f": {instead}"
+        )
+
+
+def _ended(attempt: Attempt) -> str:
+    status = None if attempt.ended is None else attempt.ended.status
+    return "without a response" if status is None else f"answered {status}"
 
 
 def _acknowledged(operation: Operation) -> bool:

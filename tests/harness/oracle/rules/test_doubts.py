@@ -37,8 +37,8 @@ DOUBTS: dict[str, tuple[History, str]] = {
         history(down(0, "failed", "no regions"), boot=False), "the aggregator never came up: no regions",
     ),
     "nothing was acknowledged": (
-        history(sent(EAST, 0, status=503, retry_after="1")),
-        "no delivery was ever acknowledged, so nothing was put to the test",
+        history(*(sent(region, 0, status=503, retry_after="1") for region in (EAST, WEST))),
+        "no delivery was ever acknowledged, so nothing was put to the test: 2 answered 503",
     ),
     "nothing was sent": (
         history(occurred(), unsent(EAST, 1)),
@@ -51,7 +51,7 @@ DOUBTS: dict[str, tuple[History, str]] = {
     ),
     "no response to the only ping": (
         history(occurred(action="ping"), sent(EAST, 0, ok=None)),
-        "no delivery was ever acknowledged, so nothing was put to the test",
+        "no delivery was ever acknowledged, so nothing was put to the test: 1 without a response",
     ),
     # --- faults without effect ---
     "a fault that never took effect": (
