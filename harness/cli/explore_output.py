@@ -194,9 +194,13 @@ def summary(runs: "Sequence[ExploredRun]") -> "list[str]":
         finding = same[0].finding
         like = f"  like {finding.looks_like[0]}" if finding.looks_like else ""
         lines.append(f"  invalid {len(same):>5}  {finding.rule}: {finding.message}{like}")
-    reasons = Counter(shape_of_doubt(doubt) for run in runs if not run.findings for doubt in run.doubts)
-    for reason, count in sorted(reasons.items(), key=lambda it: (-it[1], it[0])):
-        lines.append(f"  unknown {count:>5}  {reason}")
+    reasons: dict[str, list[int]] = {}
+    for run in runs:
+        for doubt in () if run.findings else run.doubts:
+            reasons.setdefault(shape_of_doubt(doubt), []).append(run.number)
+    for reason, numbers in sorted(reasons.items(), key=lambda it: (-len(it[1]), it[0])):
+        where = "" if len(runs) == 1 else f", first in run {numbers[0]}"
+        lines.append(f"  unknown {len(numbers):>5}  {reason}{where}")
     return lines
 
 
