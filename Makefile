@@ -65,7 +65,7 @@ matrix: $(VENV)/.installed ## Play the whole zoo through the whole pack: is docs
 # The code decides which eighth: the same commit is always checked the same way, the next one another way. That
 # each mutant is killed where it is shown best is among the tests.
 share = $(shell tree=$$(git rev-parse --short=7 'HEAD^{tree}' 2>/dev/null) && echo $$((0x$$tree % 8 + 1))/8 || echo 1/8)
-matrix-share: $(VENV)/.installed ## The same with an eighth of the mutants, and all healthy variants [share=3/8]
+matrix-share: $(VENV)/.installed ## Play an eighth of the mutants, and all healthy variants, as `make check` does [share=3/8]
 	@echo "Playing share $(share) of the mutants through the pack ..."
 	@$(VENV)/bin/fanin matrix --check docs/bug-matrix.md --shard $(share)
 

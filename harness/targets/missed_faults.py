@@ -53,13 +53,14 @@ def _outcomes(
     scenario: Scenario, deliveries: Sequence[Delivery], sent_ms: Sequence[int]
 ) -> Iterator[tuple[str, int]]:
     """By operation, when it is decided."""
+    expected = scenario.expects or scenario.regions
     reports: dict[str, dict[str, int]] = {}  # by operation and region
     for delivery, at_ms in zip(deliveries, sent_ms, strict=True):
-        if not delivery.invalid_because:
+        if not delivery.invalid_because and delivery.region in expected:
             reports.setdefault(delivery.op, {}).setdefault(delivery.region, at_ms)
     for op, by_region in reports.items():
         deadline_ms = min(by_region.values()) + scenario.timeout
-        complete = len(by_region) == len(scenario.regions)
+        complete = len(by_region) == len(expected)
         yield op, min(deadline_ms, max(by_region.values())) if complete else deadline_ms
 
 

@@ -18,7 +18,7 @@ def why_again(judged: Judged, lag_ms: int) -> str:
 
     Args:
         judged: The run.
-        lag_ms: How late the harness itself was on this machine, in this run or in another one of the visit;
+        lag_ms: How late the harness itself was on this machine, in this run or in another one;
             0: not worth a word.
     """
     verdict = judged.verdict

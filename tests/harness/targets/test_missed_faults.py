@@ -33,6 +33,25 @@ def test_a_fault_that_is_over_before_its_notification_comes_is_missed(
     assert (fault is not None) == missed
 
 
+def test_regions_that_are_not_expected_are_not_waited_for() -> None:
+    """Without them it is complete at once, and the fault would meet that."""
+    scenario = loads("""
+        scenario: s
+        title: t
+        timeout: 10s
+        regions: [northeurope, westeurope, mars]
+        expects: [northeurope, westeurope]
+        operations:
+          - {image: "x:{n}", name: many, repeat: 15, reaches: {northeurope: 0s, westeurope: 0s, mars: never}}
+          - {image: y, name: last, at: 1ms, reaches: {northeurope: 0s, westeurope: 0s, mars: never}}
+        faults:
+          - {fault: sink-refuses, operation: last, until: 2s}
+    """)
+
+    assert missed_fault(scenario, seed=0, per_second=10) is not None
+    assert missed_fault(scenario, seed=0, per_second=20) is None
+
+
 def test_a_fault_without_an_end_is_never_missed() -> None:
     """However late the notification is."""
     scenario = load(find("poisoned-sink"))
