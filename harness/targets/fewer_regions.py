@@ -113,7 +113,7 @@ def _plan(scenario: Scenario) -> tuple[Story, int]:
     occurrences = FakeRegistry(scenario, seed=0, epoch_ms=0).occurrences()
     for occurrence in islice(occurrences, _PLANNED_MAX):
         name = occurrence.op.partition("/")[0]
-        first = _first_reports(occurrence)
+        first = _first_reports(occurrence, scenario.expects or scenario.regions)
         story.setdefault(name, set()).update(_comes_to(list(first.values()), scenario))
         spread_ms += max(first.values(), default=0) - min(first.values(), default=0)
     return {name: frozenset(words) for name, words in story.items()}, spread_ms
@@ -127,11 +127,11 @@ def _is_heard(scenario: Scenario) -> bool:
     return not deliveries or any(max(it.lose_requests, it.lose_responses) < attempts for it in deliveries)
 
 
-def _first_reports(occurrence: Occurrence) -> dict[str, int]:
-    """By region, when its first valid webhook is sent."""
+def _first_reports(occurrence: Occurrence, expected: Sequence[str]) -> dict[str, int]:
+    """By expected region, when its first valid webhook is sent."""
     first: dict[str, int] = {}
     for delivery in occurrence.deliveries:
-        if not delivery.invalid_because:
+        if not delivery.invalid_because and delivery.region in expected:
             first.setdefault(delivery.region, delivery.due_ms)
     return first
 
@@ -142,6 +142,7 @@ def _comes_to(reports_ms: list[int], scenario: Scenario) -> Iterator[str]:
         return
     deadline_ms = min(reports_ms) + scenario.timeout
     late = sum(at_ms >= deadline_ms for at_ms in reports_ms)
-    yield "completed" if len(reports_ms) - late == len(scenario.regions) else "timed out"
+    expected = scenario.expects or scenario.regions
+    yield "completed" if len(reports_ms) - late == len(expected) else "timed out"
     if late:
         yield "late"

@@ -118,3 +118,16 @@ def test_half_of_forty_regions_are_chosen_at_once(
 def test_the_pack_s_forty_regions_leave_five() -> None:
     """Those with a part of their own, and one of those without."""
     assert kept("many-regions", 5) == ("eastus", "eastus2", "West Europe", "westus3", "japaneast")
+
+
+def test_a_region_that_is_not_expected_is_left_out_first() -> None:
+    """It has no part in what the operation comes to."""
+    scenario = loads(
+        "scenario: s\ntitle: t\nregions: [a, b, c, d]\nexpects: [a, b, c]\n"
+        "operations: [{image: 'x:1', reaches: {a: 0s, b: 1s, c: 2s, d: never}}]"
+    )
+
+    smaller = with_fewer_regions(scenario, 2)
+
+    assert smaller is not None
+    assert (smaller.regions, smaller.expects) == (("a", "c"), ("a", "c"))
